@@ -1,0 +1,196 @@
+/*
+ * base/heap.c - size-classed slabs over the system's allocator; see heap.h for the promises.
+ *
+ * A block of up to KS_HEAP_GRAIN * KS_HEAP_CLASSES bytes comes from its class's free list, else from
+ * the newest chunk. Chunks go back to the system only with the heap. With AddressSanitizer, or built
+ * with KS_HEAP_PLAIN, each block is a system block of its own, so that tools see every mistake.
+ */
+#include "base/heap_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define KS_HEAP_PLAIN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KS_HEAP_PLAIN 1
+#endif
+#endif
+#ifdef KS_HEAP_PLAIN
+enum { SLAB_LIMIT = 0 };
+#else
+enum { SLAB_LIMIT = KS_HEAP_GRAIN * KS_HEAP_CLASSES };
+#endif
+enum { CHUNK_SIZE = 256 * 1024 };
+
+static void *system_default(void *payload, void *block, size_t old_size, size_t new_size) {
+    (void)payload, (void)old_size;
+    if (new_size == 0) {
+        free(block);
+        return NULL;
+    }
+    return realloc(block, new_size);
+}
+
+ks_heap *ks_heap_new(ks_system_alloc alloc, void *payload) {
+    if (alloc == NULL) alloc = system_default;
+    ks_heap *heap = alloc(payload, NULL, 0, sizeof *heap);
+    if (heap == NULL) return NULL;
+    memset(heap, 0, sizeof *heap);
+    heap->refs = 1;
+    heap->alloc = alloc;
+    heap->payload = payload;
+    heap->large.next = heap->large.prev = &heap->large;
+    return heap;
+}
+
+ks_heap *ks_heap_ref(ks_heap *heap) {
+    heap->refs++;
+    return heap;
+}
+
+/* A balanced heap has no block left: what is left is a leak, unless memory ran out once. */
+static void report_leak(const ks_heap *heap) {
+#ifdef KS_HEAP_PLAIN
+    if (heap->blocks != 0 && !heap->unwound) {
+        fprintf(stderr, "kubesim: %llu blocks (%llu bytes) left at the heap's end\n",
+                (unsigned long long)heap->blocks, (unsigned long long)heap->bytes);
+        if (getenv("KS_HEAP_STRICT") != NULL) abort();
+    }
+#else
+    (void)heap;
+#endif
+}
+
+void ks_heap_unref(ks_heap *heap) {
+    if (heap == NULL || --heap->refs > 0) return;
+    ks_free(heap, heap->interned, heap->interned_cap * sizeof *heap->interned);
+    report_leak(heap);
+    for (heap_large *block = heap->large.next; block != &heap->large;) {
+        heap_large *next = block->next;
+        heap->alloc(heap->payload, block, sizeof *block + block->size, 0);
+        block = next;
+    }
+    for (heap_chunk *chunk = heap->chunks; chunk != NULL;) {
+        heap_chunk *next = chunk->next;
+        heap->alloc(heap->payload, chunk, chunk->size, 0);
+        chunk = next;
+    }
+    heap->alloc(heap->payload, heap, sizeof *heap, 0);
+}
+
+void ks_guard_push(ks_heap *heap, ks_guard *guard) {
+    guard->outer = heap->guard;
+    heap->guard = guard;
+}
+
+void ks_guard_leave(ks_heap *heap, ks_guard *guard) { heap->guard = guard->outer; }
+
+void ks_heap_unwind(ks_heap *heap, int code) {
+    ks_guard *guard = heap->guard;
+    if (guard == NULL) {
+        fputs("kubesim: out of memory outside of any guard\n", stderr);
+        abort();
+    }
+    heap->guard = guard->outer;
+    heap->unwound = true;
+    longjmp(guard->jump, code);
+}
+
+/* Counts an allocation, and unwinds when it must not or cannot be made. */
+static void admit(ks_heap *heap, size_t size) {
+    heap->allocations++;
+    if (heap->fail_at != 0 && heap->allocations >= heap->fail_at) {
+        heap->fail_at = 0;
+        ks_heap_unwind(heap, KS_ENOMEM);
+    }
+    if (heap->limit != 0 && heap->bytes + size > heap->limit) ks_heap_unwind(heap, KS_ENOMEM);
+}
+
+static void *alloc_large(ks_heap *heap, size_t size) {
+    if (size > SIZE_MAX - sizeof(heap_large)) ks_heap_unwind(heap, KS_ENOMEM);
+    heap_large *block = heap->alloc(heap->payload, NULL, 0, sizeof *block + size);
+    if (block == NULL) ks_heap_unwind(heap, KS_ENOMEM);
+    block->size = size;
+    block->next = heap->large.next;
+    block->prev = &heap->large;
+    block->next->prev = block;
+    heap->large.next = block;
+    return block + 1;
+}
+
+static void *alloc_fresh(ks_heap *heap, size_t rounded) {
+    if ((size_t)(heap->fresh_end - heap->fresh) < rounded) {
+        heap_chunk *chunk = heap->alloc(heap->payload, NULL, 0, CHUNK_SIZE);
+        if (chunk == NULL) ks_heap_unwind(heap, KS_ENOMEM);
+        chunk->size = CHUNK_SIZE;
+        chunk->next = heap->chunks;
+        heap->chunks = chunk;
+        heap->fresh = (char *)chunk + KS_HEAP_GRAIN;
+        heap->fresh_end = (char *)chunk + CHUNK_SIZE;
+    }
+    void *block = heap->fresh;
+    heap->fresh += rounded;
+    return block;
+}
+
+void *ks_alloc(ks_heap *heap, size_t size) {
+    if (size == 0) size = 1;
+    admit(heap, size);
+    void *block;
+    if (size > SLAB_LIMIT) {
+        block = alloc_large(heap, size);
+    } else {
+        size_t class = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN;
+        block = heap->free_blocks[class];
+        if (block != NULL)
+            memcpy(&heap->free_blocks[class], block, sizeof(void *));
+        else
+            block = alloc_fresh(heap, class * KS_HEAP_GRAIN);
+    }
+    heap->blocks++;
+    heap->bytes += size;
+    return block;
+}
+
+void *ks_alloc_zero(ks_heap *heap, size_t size) {
+    void *block = ks_alloc(heap, size);
+    memset(block, 0, size);
+    return block;
+}
+
+void ks_free(ks_heap *heap, void *block, size_t size) {
+    if (block == NULL) return;
+    if (size == 0) size = 1;
+    heap->blocks--;
+    heap->bytes -= size;
+    if (size > SLAB_LIMIT) {
+        heap_large *large = (heap_large *)block - 1;
+        large->next->prev = large->prev;
+        large->prev->next = large->next;
+        heap->alloc(heap->payload, large, sizeof *large + large->size, 0);
+        return;
+    }
+    size_t class = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN;
+    memcpy(block, &heap->free_blocks[class], sizeof(void *));
+    heap->free_blocks[class] = block;
+}
+
+void *ks_resize(ks_heap *heap, void *block, size_t old_size, size_t new_size) {
+    void *bigger = ks_alloc(heap, new_size);
+    if (block != NULL) {
+        memcpy(bigger, block, old_size < new_size ? old_size : new_size);
+        ks_free(heap, block, old_size);
+    }
+    return bigger;
+}
+
+uint64_t ks_heap_allocations(const ks_heap *heap) { return heap->allocations; }
+uint64_t ks_heap_blocks(const ks_heap *heap) { return heap->blocks; }
+uint64_t ks_heap_bytes(const ks_heap *heap) { return heap->bytes; }
+void ks_heap_fail_after(ks_heap *heap, uint64_t n) {
+    heap->fail_at = n == 0 ? 0 : heap->allocations + n;
+}
+void ks_heap_limit(ks_heap *heap, uint64_t bytes) { heap->limit = bytes; }

@@ -1,0 +1,64 @@
+/*
+ * base/str.h - immutable counted strings, and the interned ones among them.
+ *
+ * Keys of documents are always interned: two equal keys are one pointer, so finding a field is
+ * comparing pointers. The field names of the Kubernetes API are known at compile time and stand in
+ * a constant table (base/symbols.h, `K(spec)`): interning one of their texts yields the table's entry.
+ * Values are plain strings.
+ *
+ * Text is bytes, normally UTF-8, always followed by a NUL that `len` does not count.
+ */
+#ifndef KS_BASE_STR_H
+#define KS_BASE_STR_H
+
+#include "base/heap.h"
+
+typedef struct ks_str {
+    uint32_t refs; /* KS_IMMORTAL: constant, never counted */
+    uint32_t len;
+    uint32_t hash; /* of interned strings, else 0 until needed */
+    uint32_t interned;
+    const char *s; /* the bytes: behind this header, or constant */
+} ks_str;
+
+#define KS_IMMORTAL UINT32_MAX
+
+/* New references to new strings; the bytes are copied. */
+const ks_str *ks_str_new(ks_heap *heap, const char *s, size_t len);
+const ks_str *ks_str_of(ks_heap *heap, const char *s);
+/* printf into a new string. */
+const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A new reference to the one interned string with these bytes. */
+const ks_str *ks_intern(ks_heap *heap, const char *s, size_t len);
+const ks_str *ks_intern_of(ks_heap *heap, const char *s);
+/* The interned string with these bytes, borrowed, or NULL when nobody has interned it. */
+const ks_str *ks_interned(ks_heap *heap, const char *s, size_t len);
+
+/* Count up (returns its argument) and down. NULL is fine for both. */
+const ks_str *ks_str_ref(const ks_str *str);
+void ks_str_unref(ks_heap *heap, const ks_str *str);
+
+/* Equality and bytewise order. NULL equals only NULL and sorts first. */
+bool ks_str_eq(const ks_str *a, const ks_str *b);
+bool ks_str_is(const ks_str *a, const char *text);
+int ks_str_cmp(const ks_str *a, const ks_str *b);
+/* 32-bit FNV-1a; the hash that interning uses. */
+uint32_t ks_hash_bytes(const char *s, size_t len);
+
+/* A growing text, for messages and output. `ks_buf b = {heap}` is an empty one. */
+typedef struct ks_buf {
+    ks_heap *heap;
+    char *s; /* NUL-terminated when not NULL */
+    size_t len, cap;
+} ks_buf;
+void ks_buf_add(ks_buf *buf, const char *s, size_t len);
+void ks_buf_puts(ks_buf *buf, const char *s);
+void ks_buf_putc(ks_buf *buf, char c);
+void ks_buf_str(ks_buf *buf, const ks_str *str);
+void ks_buf_printf(ks_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The text as a new string, or interned; both empty the buffer. */
+const ks_str *ks_buf_take(ks_buf *buf);
+void ks_buf_dispose(ks_buf *buf);
+
+#endif

@@ -1,0 +1,421 @@
+/*
+ * base/tree.c - the persistent ordered map: a copy-on-write B+tree; see tree.h.
+ *
+ * Invariants: a node is changed only while its count is 1 and so are those of all nodes above it (own());
+ * keys[0..len) ascend; an inner node's key i is a lower bound of child i, and an upper bound of child i-1;
+ * every key and value in a node is counted by that node (also keys of inner nodes: they may outlive the
+ * entry that they were copied from). A node starts small and grows to ORDER entries before it splits.
+ */
+#include "base/tree.h"
+
+#include <string.h>
+
+enum { ORDER = 32, SMALL = 4, SPARSE = ORDER / 4 };
+
+struct ks_tree_node {
+    uint32_t refs;
+    uint16_t len, cap;
+    bool leaf;
+    ks_key keys[]; /* cap keys, then cap slots: values, or children */
+};
+
+static void **slots(const ks_tree_node *node) { return (void **)(node->keys + node->cap); }
+static ks_tree_node *child(const ks_tree_node *node, int i) { return slots(node)[i]; }
+
+static size_t node_size(int cap) {
+    return sizeof(ks_tree_node) + (size_t)cap * (sizeof(ks_key) + sizeof(void *));
+}
+
+static ks_tree_node *node_new(ks_heap *heap, bool leaf, int cap) {
+    ks_tree_node *node = ks_alloc(heap, node_size(cap));
+    node->refs = 1;
+    node->len = 0;
+    node->cap = (uint16_t)cap;
+    node->leaf = leaf;
+    return node;
+}
+
+static void key_ref(const ks_tree_type *type, ks_key key) {
+    if (type != NULL && type->key_ref != NULL) type->key_ref(key);
+}
+
+static void key_unref(ks_heap *heap, const ks_tree_type *type, ks_key key) {
+    if (type != NULL && type->key_unref != NULL) type->key_unref(heap, key);
+}
+
+static void value_unref(ks_heap *heap, const ks_tree_type *type, void *value) {
+    if (type != NULL && type->unref != NULL) type->unref(heap, value);
+}
+
+static void node_unref(ks_heap *heap, const ks_tree_type *type, ks_tree_node *node) {
+    if (--node->refs > 0) return;
+    for (int i = 0; i < node->len; i++) {
+        key_unref(heap, type, node->keys[i]);
+        if (node->leaf)
+            value_unref(heap, type, slots(node)[i]);
+        else
+            node_unref(heap, type, child(node, i));
+    }
+    ks_free(heap, node, node_size(node->cap));
+}
+
+/* A copy of `node` with room for `cap` entries, everything in it counted once more. */
+static ks_tree_node *node_copy(ks_heap *heap, const ks_tree_type *type, const ks_tree_node *node,
+                               int cap) {
+    ks_tree_node *copy = node_new(heap, node->leaf, cap);
+    copy->len = node->len;
+    memcpy(copy->keys, node->keys, node->len * sizeof(ks_key));
+    memcpy(slots(copy), slots(node), node->len * sizeof(void *));
+    for (int i = 0; i < node->len; i++) {
+        key_ref(type, node->keys[i]);
+        if (!node->leaf)
+            child(node, i)->refs++;
+        else if (type != NULL && type->ref != NULL)
+            type->ref(slots(node)[i]);
+    }
+    return copy;
+}
+
+/* Makes *ref a node that may be changed. */
+static ks_tree_node *own(ks_heap *heap, const ks_tree_type *type, ks_tree_node **ref) {
+    ks_tree_node *node = *ref;
+    if (node->refs == 1) return node;
+    *ref = node_copy(heap, type, node, node->cap);
+    node_unref(heap, type, node);
+    return *ref;
+}
+
+/* Makes room for one more entry in an owned node that is not yet at ORDER. */
+static ks_tree_node *widen(ks_heap *heap, ks_tree_node **ref) {
+    ks_tree_node *node = *ref;
+    if (node->len < node->cap) return node;
+    int cap = node->cap * 2 > ORDER ? ORDER : node->cap * 2;
+    ks_tree_node *wide = node_new(heap, node->leaf, cap);
+    wide->len = node->len;
+    memcpy(wide->keys, node->keys, node->len * sizeof(ks_key));
+    memcpy(slots(wide), slots(node), node->len * sizeof(void *));
+    ks_free(heap, node, node_size(node->cap));
+    return *ref = wide;
+}
+
+static int compare(const ks_tree_type *type, ks_key x, ks_key y) {
+    if (type != NULL && type->compare != NULL) return type->compare(x, y);
+    if (x.a != y.a) return x.a < y.a ? -1 : 1;
+    return x.b == y.b ? 0 : x.b < y.b ? -1 : 1;
+}
+
+/* The first index whose key is >= `key`; *found: it is equal. */
+static int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
+    int low = 0, high = node->len;
+    *found = false;
+    while (low < high) {
+        int mid = (low + high) / 2, order = compare(type, node->keys[mid], key);
+        if (order == 0) {
+            *found = true;
+            return mid;
+        }
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* The child of an inner node under which `key` belongs. */
+static int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
+    bool found;
+    int at = search(type, node, key, &found);
+    return found || at == 0 ? at : at - 1;
+}
+
+ks_tree ks_tree_copy(const ks_tree *tree) {
+    if (tree->root != NULL) tree->root->refs++;
+    return *tree;
+}
+
+void ks_tree_clear(ks_heap *heap, ks_tree *tree) {
+    ks_tree_node *root = tree->root;
+    tree->root = NULL;
+    tree->count = 0;
+    if (root != NULL) node_unref(heap, tree->type, root);
+}
+
+static const ks_tree_node *find(const ks_tree *tree, ks_key key, int *at) {
+    const ks_tree_node *node = tree->root;
+    if (node == NULL) return NULL;
+    while (!node->leaf) node = child(node, child_of(tree->type, node, key));
+    bool found;
+    *at = search(tree->type, node, key, &found);
+    return found ? node : NULL;
+}
+
+void *ks_tree_get(const ks_tree *tree, ks_key key) {
+    int at;
+    const ks_tree_node *leaf = find(tree, key, &at);
+    return leaf == NULL ? NULL : slots(leaf)[at];
+}
+
+bool ks_tree_has(const ks_tree *tree, ks_key key) {
+    int at;
+    return find(tree, key, &at) != NULL;
+}
+
+/* Puts an entry (already counted) at `at` of an owned node with room. */
+static void insert_at(ks_tree_node *node, int at, ks_key key, void *slot) {
+    void **s = slots(node);
+    size_t behind = (size_t)(node->len - at);
+    memmove(node->keys + at + 1, node->keys + at, behind * sizeof(ks_key));
+    memmove(s + at + 1, s + at, behind * sizeof(void *));
+    node->keys[at] = key;
+    s[at] = slot;
+    node->len++;
+}
+
+static void remove_at(ks_tree_node *node, int at) {
+    void **s = slots(node);
+    size_t behind = (size_t)(node->len - at - 1);
+    memmove(node->keys + at, node->keys + at + 1, behind * sizeof(ks_key));
+    memmove(s + at, s + at + 1, behind * sizeof(void *));
+    node->len--;
+}
+
+/* Moves entries [from, len) of a full owned node to a new right neighbour. */
+static ks_tree_node *split(ks_heap *heap, ks_tree_node *node, int from) {
+    ks_tree_node *right = node_new(heap, node->leaf, ORDER);
+    right->len = (uint16_t)(node->len - from);
+    memcpy(right->keys, node->keys + from, right->len * sizeof(ks_key));
+    memcpy(slots(right), slots(node) + from, right->len * sizeof(void *));
+    node->len = (uint16_t)from;
+    return right;
+}
+
+/* Inserts (key, slot) into *ref, an owned node; the new right neighbour if it had to split, else NULL. */
+static ks_tree_node *node_insert(ks_heap *heap, ks_tree_node **ref, int at, ks_key key, void *slot) {
+    if ((*ref)->len < ORDER) {
+        insert_at(widen(heap, ref), at, key, slot);
+        return NULL;
+    }
+    ks_tree_node *node = *ref;
+    /* appending leaves full nodes behind: ids, versions and times grow */
+    int from = at == ORDER ? ORDER : ORDER / 2;
+    ks_tree_node *right = split(heap, node, from);
+    if (at > from || from == ORDER)
+        insert_at(right, at - from, key, slot);
+    else
+        insert_at(node, at, key, slot);
+    return right;
+}
+
+/* Sets key in the subtree *ref (owned by then); its new right neighbour, or NULL. */
+static ks_tree_node *put(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_key key, void *value) {
+    ks_tree_node *node = own(heap, tree->type, ref);
+    bool found;
+    if (node->leaf) {
+        int at = search(tree->type, node, key, &found);
+        if (found) {
+            void *old = slots(node)[at];
+            slots(node)[at] = value;
+            value_unref(heap, tree->type, old);
+            return NULL;
+        }
+        key_ref(tree->type, key);
+        tree->count++;
+        return node_insert(heap, ref, at, key, value);
+    }
+    int at = child_of(tree->type, node, key);
+    ks_tree_node *right = put(heap, tree, (ks_tree_node **)&slots(node)[at], key, value);
+    if (at == 0 && compare(tree->type, key, node->keys[0]) < 0) {
+        key_ref(tree->type, key);
+        key_unref(heap, tree->type, node->keys[0]);
+        node->keys[0] = key;
+    }
+    if (right == NULL) return NULL;
+    key_ref(tree->type, right->keys[0]);
+    return node_insert(heap, ref, at + 1, right->keys[0], right);
+}
+
+void ks_tree_put(ks_heap *heap, ks_tree *tree, ks_key key, void *value) {
+    if (tree->root == NULL) tree->root = node_new(heap, true, SMALL);
+    ks_tree_node *right = put(heap, tree, &tree->root, key, value);
+    if (right == NULL) return;
+    ks_tree_node *root = node_new(heap, false, SMALL);
+    key_ref(tree->type, tree->root->keys[0]);
+    key_ref(tree->type, right->keys[0]);
+    insert_at(root, 0, tree->root->keys[0], tree->root);
+    insert_at(root, 1, right->keys[0], right);
+    tree->root = root;
+}
+
+/* Joins child `at` with its right neighbour, if both fit into one node. */
+static void join(ks_heap *heap, const ks_tree_type *type, ks_tree_node *node, int at) {
+    if (at < 0 || at + 1 >= node->len) return;
+    if (child(node, at)->len + child(node, at + 1)->len > ORDER) return;
+    ks_tree_node **left_ref = (ks_tree_node **)&slots(node)[at];
+    ks_tree_node *left = own(heap, type, left_ref);
+    ks_tree_node *right = own(heap, type, (ks_tree_node **)&slots(node)[at + 1]);
+    while (left->cap < left->len + right->len) {
+        int cap = left->cap * 2 > ORDER ? ORDER : left->cap * 2;
+        ks_tree_node *wide = node_new(heap, left->leaf, cap);
+        wide->len = left->len;
+        memcpy(wide->keys, left->keys, left->len * sizeof(ks_key));
+        memcpy(slots(wide), slots(left), left->len * sizeof(void *));
+        ks_free(heap, left, node_size(left->cap));
+        *left_ref = left = wide;
+    }
+    memcpy(left->keys + left->len, right->keys, right->len * sizeof(ks_key));
+    memcpy(slots(left) + left->len, slots(right), right->len * sizeof(void *));
+    left->len = (uint16_t)(left->len + right->len);
+    ks_free(heap, right, node_size(right->cap));
+    key_unref(heap, type, node->keys[at + 1]);
+    remove_at(node, at + 1);
+}
+
+/* Removes an existing key from the subtree *ref; its value with the map's reference. */
+static void *take(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_key key) {
+    ks_tree_node *node = own(heap, tree->type, ref);
+    bool found;
+    if (node->leaf) {
+        int at = search(tree->type, node, key, &found);
+        void *value = slots(node)[at];
+        ks_key gone = node->keys[at];
+        remove_at(node, at);
+        key_unref(heap, tree->type, gone);
+        return value;
+    }
+    int at = child_of(tree->type, node, key);
+    void *value = take(heap, tree, (ks_tree_node **)&slots(node)[at], key);
+    ks_tree_node *below = child(node, at);
+    if (below->len == 0) {
+        node_unref(heap, tree->type, below);
+        key_unref(heap, tree->type, node->keys[at]);
+        remove_at(node, at);
+    } else if (below->len < SPARSE) {
+        join(heap, tree->type, node, at);
+        join(heap, tree->type, node, at - 1);
+    }
+    return value;
+}
+
+void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key) {
+    if (!ks_tree_has(tree, key)) return NULL;
+    void *value = take(heap, tree, &tree->root, key);
+    tree->count--;
+    while (tree->root != NULL && (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
+        ks_tree_node *root = tree->root;
+        tree->root = NULL;
+        if (!root->leaf && root->len == 1) {
+            tree->root = child(root, 0);
+            tree->root->refs++;
+        }
+        node_unref(heap, tree->type, root);
+    }
+    return value;
+}
+
+bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key) {
+    if (!ks_tree_has(tree, key)) return false;
+    value_unref(heap, tree->type, ks_tree_take(heap, tree, key));
+    return true;
+}
+
+void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key) {
+    if (!ks_tree_has(tree, key)) return NULL;
+    ks_tree_node **ref = &tree->root;
+    for (;;) {
+        ks_tree_node *node = own(heap, tree->type, ref);
+        if (node->leaf) {
+            bool found;
+            int at = search(tree->type, node, key, &found);
+            return &slots(node)[at];
+        }
+        ref = (ks_tree_node **)&slots(node)[child_of(tree->type, node, key)];
+    }
+}
+
+/* --- neighbours and walking --- */
+
+ks_tree_iter ks_tree_begin(const ks_tree *tree) {
+    ks_tree_iter it = {.depth = 0};
+    for (const ks_tree_node *node = tree->root; node != NULL; node = child(node, 0)) {
+        it.path[it.depth].node = node;
+        it.path[it.depth++].at = 0;
+        if (node->leaf) break;
+    }
+    return it;
+}
+
+ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least) {
+    ks_tree_iter it = {.depth = 0};
+    bool found;
+    for (const ks_tree_node *node = tree->root; node != NULL;) {
+        int at = node->leaf ? search(tree->type, node, at_least, &found)
+                            : child_of(tree->type, node, at_least);
+        it.path[it.depth].node = node;
+        it.path[it.depth++].at = at;
+        if (node->leaf) break;
+        node = child(node, at);
+    }
+    return it;
+}
+
+bool ks_tree_next(ks_tree_iter *it) {
+    if (it->depth == 0) return false;
+    int d = it->depth - 1;
+    if (it->path[d].at >= it->path[d].node->len) { /* this leaf is done: up, right, down */
+        while (d >= 0 && it->path[d].at + 1 >= it->path[d].node->len) d--;
+        if (d < 0) {
+            it->depth = 0;
+            return false;
+        }
+        it->path[d].at++;
+        while (d < it->depth - 1) {
+            const ks_tree_node *below = child(it->path[d].node, it->path[d].at);
+            it->path[++d].node = below;
+            it->path[d].at = 0;
+        }
+    }
+    const ks_tree_node *leaf = it->path[d].node;
+    int at = it->path[d].at++;
+    it->key = leaf->keys[at];
+    it->value = slots(leaf)[at];
+    return true;
+}
+
+static bool answer(ks_tree_iter it, ks_key *key, void **value) {
+    if (!ks_tree_next(&it)) return false;
+    if (key != NULL) *key = it.key;
+    if (value != NULL) *value = it.value;
+    return true;
+}
+
+bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value) {
+    const ks_tree_node *node = tree->root;
+    if (node == NULL) return false;
+    while (!node->leaf) node = child(node, 0);
+    if (key != NULL) *key = node->keys[0];
+    if (value != NULL) *value = slots(node)[0];
+    return true;
+}
+
+bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value) {
+    const ks_tree_node *node = tree->root;
+    if (node == NULL) return false;
+    while (!node->leaf) node = child(node, node->len - 1);
+    if (key != NULL) *key = node->keys[node->len - 1];
+    if (value != NULL) *value = slots(node)[node->len - 1];
+    return true;
+}
+
+bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value) {
+    return answer(ks_tree_from(tree, at_least), key, value);
+}
+
+bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value) {
+    ks_tree_iter it = ks_tree_from(tree, above);
+    if (!ks_tree_next(&it)) return false;
+    if (compare(tree->type, it.key, above) == 0 && !ks_tree_next(&it)) return false;
+    if (key != NULL) *key = it.key;
+    if (value != NULL) *value = it.value;
+    return true;
+}

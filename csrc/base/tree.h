@@ -1,0 +1,84 @@
+/*
+ * base/tree.h - the persistent ordered map that carries everything.
+ *
+ * A B+tree whose nodes are counted. Copying a tree is O(1) and shares all nodes; a change copies the
+ * nodes on its path that are shared and updates in place the ones that only this tree owns. The store,
+ * its indexes, the watch log, the agenda, work queues and all components' states are such trees: that is
+ * why a cluster forks in constant time, lists are consistent, and the past can be looked at.
+ *
+ *          [ k4 | k9 ]            inner node: smallest key of each child
+ *         /     |     \
+ *   [k1 k2 k3][k4 k7][k9 k12]     leaves: keys and values
+ *
+ * Keys are pairs of 64-bit words, ordered as unsigned integers, or by the type's compare function (then
+ * the words hold what that function wants, e.g. string pointers). Values are one word.
+ */
+#ifndef KS_BASE_TREE_H
+#define KS_BASE_TREE_H
+
+#include "base/heap.h"
+
+typedef struct ks_key {
+    uint64_t a, b;
+} ks_key;
+
+/* What a map's keys and values are. All members may be NULL: integer keys, plain values. */
+typedef struct ks_tree_type {
+    int (*compare)(ks_key x, ks_key y);
+    void (*key_ref)(ks_key key);
+    void (*key_unref)(ks_heap *heap, ks_key key);
+    void (*ref)(void *value);
+    void (*unref)(ks_heap *heap, void *value);
+} ks_tree_type;
+
+typedef struct ks_tree_node ks_tree_node;
+
+/* A map: a value. `ks_tree t = {&type}` (or {NULL}) is an empty one. */
+typedef struct ks_tree {
+    const ks_tree_type *type;
+    ks_tree_node *root;
+    size_t count;
+} ks_tree;
+
+/* A copy that shares everything: O(1). */
+ks_tree ks_tree_copy(const ks_tree *tree);
+/* Empties the map: counts down what it alone holds. */
+void ks_tree_clear(ks_heap *heap, ks_tree *tree);
+
+/* The value at `key`, borrowed, or NULL. */
+void *ks_tree_get(const ks_tree *tree, ks_key key);
+bool ks_tree_has(const ks_tree *tree, ks_key key);
+/* Sets the value; takes over the caller's reference to it; counts the key up if it is new (key_ref). */
+void ks_tree_put(ks_heap *heap, ks_tree *tree, ks_key key, void *value);
+/* Removes; false when absent. */
+bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key);
+/* Removes and hands the caller the map's reference to the value; NULL when absent. */
+void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key);
+/* The slot of an existing key, its path made unshared, so that the caller may exchange the value in
+ * place (until the next change of this map). NULL when absent. */
+void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key);
+
+/* Neighbours: false when there is none. Out-parameters may be NULL. */
+bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value);
+bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value);
+bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value);
+bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value);
+
+/* Walking in key order. The map must not change meanwhile: walk a copy if it may.
+ *     for (ks_tree_iter it = ks_tree_begin(&t); ks_tree_next(&it);) use(it.key, it.value);
+ *     for (ks_tree_iter it = ks_tree_from(&t, key); ks_tree_next(&it) && it.key.a == a;) ... */
+#define KS_TREE_DEPTH 16
+typedef struct ks_tree_iter {
+    ks_key key;
+    void *value;
+    int depth;
+    struct {
+        const ks_tree_node *node;
+        int at;
+    } path[KS_TREE_DEPTH];
+} ks_tree_iter;
+ks_tree_iter ks_tree_begin(const ks_tree *tree);
+ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least);
+bool ks_tree_next(ks_tree_iter *iter);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * base/world.h - what every room of a cluster shares: memory, virtual time, the one door for choice.
+ *
+ * Times are nanoseconds since the start of the simulation; `epoch` is the Unix time of that start.
+ * Wherever a real cluster could go either way, code calls ks_choose(): a seeded generator answers by
+ * default. No other source of randomness, no other clock exists in the core.
+ */
+#ifndef KS_BASE_WORLD_H
+#define KS_BASE_WORLD_H
+
+#include "base/heap.h"
+
+#define KS_SECOND      INT64_C(1000000000)
+#define KS_MILLISECOND INT64_C(1000000)
+#define KS_NEVER       INT64_MAX
+
+/* What is being chosen. Those from KS_CHOOSE_ORDER on are 0 (the first) unless someone explores. */
+typedef enum ks_choice {
+    KS_CHOOSE_NAME,      /* a character of a random name suffix */
+    KS_CHOOSE_UID,       /* 32 bits of a uid */
+    KS_CHOOSE_TIE,       /* which of several equally good nodes */
+    KS_CHOOSE_JITTER,    /* how late, within a distribution */
+    KS_CHOOSE_ORDER,     /* which ready work item runs next */
+    KS_CHOOSE_DELIVERY,  /* how late a watch event arrives */
+    KS_CHOOSE_FAULT,     /* whether a fault strikes now */
+} ks_choice;
+
+typedef struct ks_world {
+    ks_heap *heap;
+    int64_t now;    /* ns since the start */
+    int64_t epoch;  /* Unix seconds of the start */
+    uint64_t rng[4]; /* xoshiro256** state, from the seed */
+    uint64_t trace; /* running hash of all that happened: equal runs have equal traces */
+} ks_world;
+
+void ks_world_init(ks_world *world, ks_heap *heap, uint64_t seed, int64_t epoch);
+/* An answer in 0..n-1; n = 0 stands for the whole range of 32 bits. */
+uint32_t ks_choose(ks_world *world, ks_choice kind, uint32_t n);
+/* 5 (or n) characters of Kubernetes' suffix alphabet, NUL-terminated: out needs n + 1 bytes.
+ * k8s.io/apimachinery/pkg/util/rand/rand.go: String. */
+void ks_random_suffix(ks_world *world, char *out, int n);
+/* Mixes bytes into the trace. */
+void ks_trace(ks_world *world, const void *bytes, size_t len);
+/* Unix seconds of a virtual instant, rounded down: what time stamps of objects show. */
+int64_t ks_unix(const ks_world *world, int64_t instant);
+
+#endif

@@ -1,0 +1,380 @@
+/*
+ * doc/val.c - documents as immutable counted values; see val.h for ownership.
+ *
+ * Invariants: a container with refs > 1 is never changed; a sealed map's pairs ascend bytewise by key
+ * and its keys are interned, so a key is found by comparing pointers.
+ */
+#include "doc/val.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t list_size(uint32_t cap) { return sizeof(ks_list) + cap * sizeof(ks_val); }
+static size_t map_size(uint32_t cap) { return sizeof(ks_map) + cap * sizeof(ks_pair); }
+
+/* --- constructors --- */
+
+ks_val ks_string_take(const ks_str *str) { return (ks_val){.type = KS_STRING, .s = str}; }
+ks_val ks_string(const ks_str *str) { return ks_string_take(ks_str_ref(str)); }
+ks_val ks_text(ks_heap *heap, const char *s) { return ks_string_take(ks_str_of(heap, s)); }
+ks_val ks_textn(ks_heap *heap, const char *s, size_t len) {
+    return ks_string_take(ks_str_new(heap, s, len));
+}
+
+ks_val ks_format(ks_heap *heap, const char *format, ...) {
+    ks_buf buf = {heap, NULL, 0, 0};
+    char small[256];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(small, sizeof small, format, args);
+    va_end(args);
+    if (len < (int)sizeof small) return ks_textn(heap, small, (size_t)len);
+    char *big = ks_alloc(heap, (size_t)len + 1);
+    va_start(args, format);
+    vsnprintf(big, (size_t)len + 1, format, args);
+    va_end(args);
+    ks_buf_add(&buf, big, (size_t)len);
+    ks_free(heap, big, (size_t)len + 1);
+    return ks_string_take(ks_buf_take(&buf));
+}
+
+ks_val ks_list_new(ks_heap *heap, uint32_t capacity) {
+    ks_list *l = ks_alloc(heap, list_size(capacity));
+    *l = (ks_list){.refs = 1, .len = 0, .cap = capacity};
+    return (ks_val){.type = KS_LIST, .l = l};
+}
+
+ks_val ks_map_new(ks_heap *heap, uint32_t capacity) {
+    ks_map *m = ks_alloc(heap, map_size(capacity));
+    *m = (ks_map){.refs = 1, .len = 0, .cap = capacity};
+    return (ks_val){.type = KS_MAP, .m = m};
+}
+
+/* --- counting --- */
+
+ks_val ks_ref(ks_val v) {
+    switch (v.type) {
+    case KS_STRING: ks_str_ref(v.s); break;
+    case KS_LIST: v.l->refs++; break;
+    case KS_MAP: v.m->refs++; break;
+    default: break;
+    }
+    return v;
+}
+
+void ks_unref(ks_heap *heap, ks_val v) {
+    switch (v.type) {
+    case KS_STRING: ks_str_unref(heap, v.s); break;
+    case KS_LIST:
+        if (--v.l->refs > 0) return;
+        for (uint32_t i = 0; i < v.l->len; i++) ks_unref(heap, v.l->items[i]);
+        ks_free(heap, v.l, list_size(v.l->cap));
+        break;
+    case KS_MAP:
+        if (--v.m->refs > 0) return;
+        for (uint32_t i = 0; i < v.m->len; i++) {
+            ks_str_unref(heap, v.m->pairs[i].key);
+            ks_unref(heap, v.m->pairs[i].val);
+        }
+        ks_free(heap, v.m, map_size(v.m->cap));
+        break;
+    default: break;
+    }
+}
+
+/* --- reading --- */
+
+/* The index of `key` in a map, or -1. */
+static int64_t index_of(const ks_map *m, const ks_str *key) {
+    if (m->len <= 24) {
+        for (uint32_t i = 0; i < m->len; i++)
+            if (m->pairs[i].key == key) return i;
+        return -1;
+    }
+    uint32_t low = 0, high = m->len;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (m->pairs[mid].key == key) return mid;
+        if (ks_str_cmp(m->pairs[mid].key, key) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return -1;
+}
+
+ks_val ks_get(ks_val m, const ks_str *key) {
+    if (m.type != KS_MAP) return KS_NOTHING;
+    int64_t at = index_of(m.m, key);
+    return at < 0 ? KS_NOTHING : m.m->pairs[at].val;
+}
+
+ks_val ks_get2(ks_val m, const ks_str *k1, const ks_str *k2) { return ks_get(ks_get(m, k1), k2); }
+ks_val ks_get3(ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3) {
+    return ks_get(ks_get(ks_get(m, k1), k2), k3);
+}
+
+ks_val ks_get_text(ks_val m, const char *key, size_t len) {
+    if (m.type != KS_MAP) return KS_NOTHING;
+    const ks_str wanted = {.len = (uint32_t)len, .s = key};
+    uint32_t low = 0, high = m.m->len;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        int order = ks_str_cmp(m.m->pairs[mid].key, &wanted);
+        if (order == 0) return m.m->pairs[mid].val;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return KS_NOTHING;
+}
+
+uint32_t ks_len(ks_val v) { return v.type == KS_LIST ? v.l->len : v.type == KS_MAP ? v.m->len : 0; }
+
+ks_val ks_at(ks_val l, uint32_t index) {
+    return l.type == KS_LIST && index < l.l->len ? l.l->items[index] : KS_NOTHING;
+}
+
+const ks_val *ks_items(ks_val l) {
+    static const ks_val nothing = {.type = KS_NONE};
+    return l.type == KS_LIST ? l.l->items : &nothing;
+}
+
+bool ks_bool_or(ks_val v, bool otherwise) { return v.type == KS_BOOL ? v.b : otherwise; }
+int64_t ks_int_or(ks_val v, int64_t otherwise) { return v.type == KS_INT ? v.i : otherwise; }
+const ks_str *ks_str_or_null(ks_val v) { return v.type == KS_STRING ? v.s : NULL; }
+const char *ks_text_or(ks_val v, const char *otherwise) {
+    return v.type == KS_STRING ? v.s->s : otherwise;
+}
+bool ks_text_is(ks_val v, const char *text) { return v.type == KS_STRING && ks_str_is(v.s, text); }
+
+/* --- building --- */
+
+/* A list that the caller alone holds, with room for `more` items; takes over `l`. */
+static ks_list *list_own(ks_heap *heap, ks_val l, uint32_t more) {
+    if (l.type != KS_LIST) {
+        ks_unref(heap, l);
+        return ks_list_new(heap, more < 4 ? 4 : more).l;
+    }
+    ks_list *old = l.l;
+    if (old->refs == 1 && old->len + more <= old->cap) return old;
+    uint32_t cap = old->len + more;
+    if (more > 0 && cap < old->cap * 2) cap = old->cap * 2;
+    ks_list *copy = ks_list_new(heap, cap).l;
+    copy->len = old->len;
+    memcpy(copy->items, old->items, old->len * sizeof(ks_val));
+    if (old->refs == 1) {
+        ks_free(heap, old, list_size(old->cap));
+    } else {
+        for (uint32_t i = 0; i < copy->len; i++) ks_ref(copy->items[i]);
+        old->refs--;
+    }
+    return copy;
+}
+
+static ks_map *map_own(ks_heap *heap, ks_val m, uint32_t more) {
+    if (m.type != KS_MAP) {
+        ks_unref(heap, m);
+        return ks_map_new(heap, more < 4 ? 4 : more).m;
+    }
+    ks_map *old = m.m;
+    if (old->refs == 1 && old->len + more <= old->cap) return old;
+    uint32_t cap = old->len + more;
+    if (more > 0 && old->refs == 1 && cap < old->cap * 2) cap = old->cap * 2;
+    ks_map *copy = ks_map_new(heap, cap).m;
+    copy->len = old->len;
+    memcpy(copy->pairs, old->pairs, old->len * sizeof(ks_pair));
+    if (old->refs == 1) {
+        ks_free(heap, old, map_size(old->cap));
+    } else {
+        for (uint32_t i = 0; i < copy->len; i++) {
+            ks_str_ref(copy->pairs[i].key);
+            ks_ref(copy->pairs[i].val);
+        }
+        old->refs--;
+    }
+    return copy;
+}
+
+static ks_val of_list(ks_list *l) { return (ks_val){.type = KS_LIST, .l = l}; }
+static ks_val of_map(ks_map *m) { return (ks_val){.type = KS_MAP, .m = m}; }
+
+ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
+    if (v.type == KS_NONE) return ks_drop(heap, m, key);
+    int64_t at = m.type == KS_MAP ? index_of(m.m, key) : -1;
+    if (at >= 0) {
+        ks_map *map = map_own(heap, m, 0);
+        ks_unref(heap, map->pairs[at].val);
+        map->pairs[at].val = v;
+        return of_map(map);
+    }
+    ks_map *map = map_own(heap, m, 1);
+    uint32_t to = map->len;
+    while (to > 0 && ks_str_cmp(map->pairs[to - 1].key, key) > 0) to--;
+    memmove(map->pairs + to + 1, map->pairs + to, (map->len - to) * sizeof(ks_pair));
+    map->pairs[to] = (ks_pair){ks_str_ref(key), v};
+    map->len++;
+    return of_map(map);
+}
+
+ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key) {
+    int64_t at = m.type == KS_MAP ? index_of(m.m, key) : -1;
+    if (at < 0) return m;
+    ks_map *map = map_own(heap, m, 0);
+    ks_pair gone = map->pairs[at];
+    memmove(map->pairs + at, map->pairs + at + 1, (map->len - (uint32_t)at - 1) * sizeof(ks_pair));
+    map->len--;
+    ks_str_unref(heap, gone.key);
+    ks_unref(heap, gone.val);
+    return of_map(map);
+}
+
+ks_val ks_append(ks_heap *heap, ks_val l, ks_val v) {
+    ks_list *list = list_own(heap, l, 1);
+    list->items[list->len++] = v;
+    return of_list(list);
+}
+
+ks_val ks_set_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v) {
+    ks_list *list = list_own(heap, l, 0);
+    ks_unref(heap, list->items[index]);
+    list->items[index] = v;
+    return of_list(list);
+}
+
+ks_val ks_insert_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v) {
+    ks_list *list = list_own(heap, l, 1);
+    memmove(list->items + index + 1, list->items + index, (list->len - index) * sizeof(ks_val));
+    list->items[index] = v;
+    list->len++;
+    return of_list(list);
+}
+
+ks_val ks_remove_at(ks_heap *heap, ks_val l, uint32_t index) {
+    ks_list *list = list_own(heap, l, 0);
+    ks_val gone = list->items[index];
+    memmove(list->items + index, list->items + index + 1,
+            (list->len - index - 1) * sizeof(ks_val));
+    list->len--;
+    ks_unref(heap, gone);
+    return of_list(list);
+}
+
+ks_val ks_put2(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, ks_val v) {
+    /* takes the inner map out of `m` first, so that it can be changed in place */
+    ks_val inner = ks_ref(ks_get(m, k1));
+    if (inner.type == KS_MAP && m.m->refs == 1 && inner.m->refs == 2)
+        m = ks_put(heap, m, k1, ks_null());
+    return ks_put(heap, m, k1, ks_put(heap, inner, k2, v));
+}
+
+ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3,
+               ks_val v) {
+    ks_val inner = ks_ref(ks_get(m, k1));
+    if (inner.type == KS_MAP && m.m->refs == 1 && inner.m->refs == 2)
+        m = ks_put(heap, m, k1, ks_null());
+    return ks_put(heap, m, k1, ks_put2(heap, inner, k2, k3, v));
+}
+
+ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...) {
+    ks_val m = ks_map_new(heap, 4);
+    va_list args;
+    va_start(args, key);
+    for (; key != NULL; key = va_arg(args, const ks_str *)) {
+        ks_val v = va_arg(args, ks_val);
+        if (v.type != KS_NONE) m = ks_put(heap, m, key, v);
+    }
+    va_end(args);
+    return m;
+}
+
+void ks_map_push(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v) {
+    ks_map *map = map_own(heap, *m, 1);
+    map->pairs[map->len++] = (ks_pair){key, v};
+    *m = of_map(map);
+}
+
+/* Sorts pairs by key, stably: of equal keys the later stays behind the earlier. */
+static void sort_pairs(ks_heap *heap, ks_pair *pairs, uint32_t len) {
+    if (len <= 16) {
+        for (uint32_t i = 1; i < len; i++) {
+            ks_pair moving = pairs[i];
+            uint32_t to = i;
+            for (; to > 0 && ks_str_cmp(pairs[to - 1].key, moving.key) > 0; to--)
+                pairs[to] = pairs[to - 1];
+            pairs[to] = moving;
+        }
+        return;
+    }
+    uint32_t half = len / 2;
+    sort_pairs(heap, pairs, half);
+    sort_pairs(heap, pairs + half, len - half);
+    if (ks_str_cmp(pairs[half - 1].key, pairs[half].key) <= 0) return;
+    ks_pair *left = ks_alloc(heap, half * sizeof *left);
+    memcpy(left, pairs, half * sizeof *left);
+    uint32_t l = 0, r = half, out = 0;
+    while (l < half)
+        pairs[out++] = r < len && ks_str_cmp(pairs[r].key, left[l].key) < 0 ? pairs[r++] : left[l++];
+    ks_free(heap, left, half * sizeof *left);
+}
+
+const ks_str *ks_map_seal(ks_heap *heap, ks_val *m) {
+    if (m->type != KS_MAP || m->m->len < 2) return NULL;
+    ks_map *map = m->m;
+    sort_pairs(heap, map->pairs, map->len);
+    const ks_str *duplicate = NULL;
+    uint32_t out = 0;
+    for (uint32_t i = 1; i < map->len; i++) {
+        if (map->pairs[i].key != map->pairs[out].key) {
+            map->pairs[++out] = map->pairs[i];
+            continue;
+        }
+        ks_str_unref(heap, map->pairs[out].key);
+        ks_unref(heap, map->pairs[out].val);
+        map->pairs[out] = map->pairs[i];
+        if (duplicate == NULL) duplicate = map->pairs[out].key;
+    }
+    map->len = out + 1;
+    return duplicate;
+}
+
+/* --- comparing --- */
+
+static bool equal_number(ks_val a, ks_val b) {
+    double x = a.type == KS_INT ? (double)a.i : a.f, y = b.type == KS_INT ? (double)b.i : b.f;
+    return x == y;
+}
+
+bool ks_equal(ks_val a, ks_val b) {
+    if (a.type != b.type) {
+        bool numbers = (a.type == KS_INT && b.type == KS_FLOAT) ||
+                       (a.type == KS_FLOAT && b.type == KS_INT);
+        return numbers && equal_number(a, b);
+    }
+    switch (a.type) {
+    case KS_NONE:
+    case KS_NULL: return true;
+    case KS_BOOL: return a.b == b.b;
+    case KS_INT: return a.i == b.i;
+    case KS_FLOAT: return a.f == b.f;
+    case KS_STRING: return ks_str_eq(a.s, b.s);
+    case KS_LIST:
+        if (a.l == b.l) return true;
+        if (a.l->len != b.l->len) return false;
+        for (uint32_t i = 0; i < a.l->len; i++)
+            if (!ks_equal(a.l->items[i], b.l->items[i])) return false;
+        return true;
+    case KS_MAP:
+        if (a.m == b.m) return true;
+        if (a.m->len != b.m->len) return false;
+        for (uint32_t i = 0; i < a.m->len; i++)
+            if (a.m->pairs[i].key != b.m->pairs[i].key ||
+                !ks_equal(a.m->pairs[i].val, b.m->pairs[i].val))
+                return false;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,128 @@
+/*
+ * doc/val.h - documents: what YAML and JSON mean, as immutable counted values.
+ *
+ * A ks_val is two words, passed by value: none (absent), null, bool, int, float, string, list or map.
+ * Lists and maps are counted and never change once shared. Maps hold interned keys in bytewise order,
+ * so printing is canonical and comparing is linear.
+ *
+ * Ownership: getters BORROW (what they return lives as long as the container); constructors return a
+ * new reference; functions that build (`ks_put`, `ks_append`, ...) TAKE OVER their ks_val arguments and
+ * return the result: when the container is referenced only by the caller it is changed in place,
+ * else copied one level deep. So code reads
+ *     status = ks_ref(ks_get(pod, K(status)));
+ *     status = ks_put(heap, status, K(phase), ks_text(heap, "Running"));
+ * and pays for what it changes. Keys are always borrowed: pass K(name) or an interned string.
+ */
+#ifndef KS_DOC_VAL_H
+#define KS_DOC_VAL_H
+
+#include "base/str.h"
+#include "base/symbols.h"
+
+typedef enum ks_kindof {
+    KS_NONE, /* absent: what getters return for what is not there */
+    KS_NULL,
+    KS_BOOL,
+    KS_INT,
+    KS_FLOAT,
+    KS_STRING,
+    KS_LIST,
+    KS_MAP,
+} ks_kindof;
+
+typedef struct ks_list ks_list;
+typedef struct ks_map ks_map;
+
+typedef struct ks_val {
+    ks_kindof type;
+    union {
+        bool b;
+        int64_t i;
+        double f;
+        const ks_str *s;
+        ks_list *l;
+        ks_map *m;
+    };
+} ks_val;
+
+typedef struct ks_pair {
+    const ks_str *key;
+    ks_val val;
+} ks_pair;
+
+/* Visible for fast walks only; change nothing in them. */
+struct ks_list {
+    uint32_t refs, len, cap;
+    ks_val items[];
+};
+struct ks_map {
+    uint32_t refs, len, cap;
+    ks_pair pairs[];
+};
+
+#define KS_NOTHING ((ks_val){.type = KS_NONE})
+
+/* Constructors. */
+static inline ks_val ks_null(void) { return (ks_val){.type = KS_NULL}; }
+static inline ks_val ks_bool(bool b) { return (ks_val){.type = KS_BOOL, .b = b}; }
+static inline ks_val ks_int(int64_t i) { return (ks_val){.type = KS_INT, .i = i}; }
+static inline ks_val ks_float(double f) { return (ks_val){.type = KS_FLOAT, .f = f}; }
+ks_val ks_text(ks_heap *heap, const char *s);               /* copies */
+ks_val ks_textn(ks_heap *heap, const char *s, size_t len);  /* copies */
+ks_val ks_format(ks_heap *heap, const char *format, ...) __attribute__((format(printf, 2, 3)));
+ks_val ks_string_take(const ks_str *str);                   /* takes over the reference */
+ks_val ks_string(const ks_str *str);                        /* counts up */
+ks_val ks_list_new(ks_heap *heap, uint32_t capacity);
+ks_val ks_map_new(ks_heap *heap, uint32_t capacity);
+
+/* Counting. Fine for every type. */
+ks_val ks_ref(ks_val v);
+void ks_unref(ks_heap *heap, ks_val v);
+
+/* Reading. `m` and `l` may be anything: what is not a map has no members. */
+ks_val ks_get(ks_val m, const ks_str *key);
+ks_val ks_get2(ks_val m, const ks_str *k1, const ks_str *k2);
+ks_val ks_get3(ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3);
+/* By text, when the key is not known at compile time (never interns). */
+ks_val ks_get_text(ks_val m, const char *key, size_t len);
+uint32_t ks_len(ks_val v); /* items of a list, pairs of a map, else 0 */
+ks_val ks_at(ks_val l, uint32_t index); /* KS_NOTHING beyond the end */
+/* Walking a map: pair i in key order (i < ks_len). */
+static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) { return &m.m->pairs[i]; }
+/* Walking a list that may be absent:  ks_each(v, list) { use(*v); } */
+#define ks_each(v, list)                                                                           \
+    for (const ks_val *v = ks_items(list), *v##_end = v + ks_len(list); v != v##_end; v++)
+const ks_val *ks_items(ks_val l); /* the first item of a list; a valid pointer for anything else */
+
+static inline bool ks_is(ks_val v, ks_kindof type) { return v.type == type; }
+static inline bool ks_exists(ks_val v) { return v.type > KS_NULL; } /* neither absent nor null */
+/* With a default for what is absent or of another type. */
+bool ks_bool_or(ks_val v, bool otherwise);
+int64_t ks_int_or(ks_val v, int64_t otherwise);
+const ks_str *ks_str_or_null(ks_val v);      /* borrowed; NULL unless a string */
+const char *ks_text_or(ks_val v, const char *otherwise);
+bool ks_text_is(ks_val v, const char *text); /* a string with that text */
+
+/* Building (see ownership above). `m` of type KS_NONE counts as an empty map, likewise `l`. */
+ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v); /* v KS_NONE: removes */
+ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key);
+ks_val ks_append(ks_heap *heap, ks_val l, ks_val v);
+ks_val ks_set_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v);
+ks_val ks_insert_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v);
+ks_val ks_remove_at(ks_heap *heap, ks_val l, uint32_t index);
+/* Deep: m[k1][k2] = v, making maps on the way. */
+ks_val ks_put2(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, ks_val v);
+ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3,
+               ks_val v);
+/* A map from a list of fields: ks_map_of(heap, K(name), ks_text(heap, "x"), K(value), v, NULL).
+ * Takes over the values; KS_NONE values are left out. */
+ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...);
+/* Raw building for parsers: appends a pair without sorting (takes over key and value) ... */
+void ks_map_push(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v);
+/* ... and sorts by key; of equal keys the last one wins. Returns the first duplicate key or NULL. */
+const ks_str *ks_map_seal(ks_heap *heap, ks_val *m);
+
+/* Deep equality (1 and 1.0 are equal) and a total order. Shared subtrees compare in O(1). */
+bool ks_equal(ks_val a, ks_val b);
+
+#endif

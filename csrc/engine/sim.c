@@ -1,0 +1,209 @@
+/*
+ * engine/sim.c - the virtual-time engine; see sim.h.
+ *
+ * One agenda entry is one key of one component at one instant: {instant, sequence and component} -> key. `queued` finds the entry
+ * of a component's key, so that a key waits once (client-go's workqueue: k8s.io/client-go/util/workqueue). Ready keys of all
+ * components run in the order in which they were queued, one at a time. `timers` holds delayed adds, which turn into queued keys when
+ * their time comes; `failures` counts failed syncs for the backoff.
+ */
+#include "engine/sim.h"
+
+#include <string.h>
+
+enum { BACKOFF_BASE_MS = 5, BACKOFF_MAX_S = 1000, MAX_COMPONENTS = 32 };
+
+static ks_key what(int component, uint64_t key) { return (ks_key){(uint64_t)component, key}; }
+
+/* Instants as unsigned words that keep their order. */
+static uint64_t time_word(int64_t instant) { return (uint64_t)instant ^ (UINT64_C(1) << 63); }
+static int64_t word_time(uint64_t word) { return (int64_t)(word ^ (UINT64_C(1) << 63)); }
+
+static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
+static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
+
+/* The agenda's key also says whose entry it is, in the low bits of the sequence: no block per entry. */
+static ks_key agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
+    ks_key at = {time_word(instant), ++sim->sequence * MAX_COMPONENTS + (uint64_t)component};
+    ks_tree_put(sim->world.heap, &sim->agenda, at, as_word(key));
+    return at;
+}
+
+void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
+    ks_key id = what(component, key);
+    if (ks_tree_has(&sim->queued, id)) return;
+    agenda_add(sim, component, key, sim->world.now);
+    ks_tree_put(sim->world.heap, &sim->queued, id, as_word(1));
+}
+
+/* A delayed key: where its entry stands in the agenda. */
+typedef struct timer {
+    uint32_t refs;
+    ks_key at; /* in the agenda */
+} timer;
+
+static void timer_ref(void *value) { ((timer *)value)->refs++; }
+static void timer_unref(ks_heap *heap, void *value) {
+    timer *t = value;
+    if (--t->refs == 0) ks_free(heap, t, sizeof *t);
+}
+static const ks_tree_type timers_type = {NULL, NULL, NULL, timer_ref, timer_unref};
+
+void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
+    ks_heap *heap = sim->world.heap;
+    if (instant == KS_NEVER) return;
+    if (instant <= sim->world.now) {
+        ks_enqueue(sim, component, key);
+        return;
+    }
+    ks_key id = what(component, key);
+    const timer *waiting = ks_tree_get(&sim->timers, id);
+    if (waiting != NULL) {
+        if (word_time(waiting->at.a) <= instant) return;
+        ks_tree_del(heap, &sim->agenda, waiting->at);
+    }
+    timer *t = ks_alloc(heap, sizeof *t);
+    *t = (timer){.refs = 1, .at = agenda_add(sim, component, key, instant)};
+    ks_tree_put(heap, &sim->timers, id, t);
+}
+
+void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key) {
+    ks_key id = what(component, key);
+    uint64_t failures = of_word(ks_tree_get(&sim->failures, id));
+    int64_t delay = BACKOFF_MAX_S * KS_SECOND;
+    if (failures < 18) {
+        int64_t doubled = (INT64_C(BACKOFF_BASE_MS) << failures) * KS_MILLISECOND;
+        if (doubled < delay) delay = doubled;
+    }
+    ks_tree_put(sim->world.heap, &sim->failures, id, as_word(failures + 1));
+    ks_enqueue_at(sim, component, key, sim->world.now + delay);
+}
+
+void ks_forget(ks_sim *sim, int component, uint64_t key) {
+    if (sim->failures.count > 0)
+        ks_tree_del(sim->world.heap, &sim->failures, what(component, key));
+}
+
+int ks_component_index(const ks_sim *sim, const ks_component *component) {
+    for (int i = 0; i < sim->component_count; i++)
+        if (sim->components[i].component == component) return i;
+    return -1;
+}
+
+void *ks_component_state(const ks_sim *sim, const ks_component *component) {
+    int index = ks_component_index(sim, component);
+    return index < 0 ? NULL : sim->components[index].state;
+}
+
+void ks_sim_fail(ks_sim *sim) { sim->pending_error = 1; }
+
+/* The server has written: every component sees it, in the order in which they were added. */
+static void announce(void *payload, const ks_change *change) {
+    ks_sim *sim = payload;
+    for (int i = 0; i < sim->component_count; i++) {
+        const ks_component *c = sim->components[i].component;
+        if (c->observe != NULL) c->observe(sim, sim->components[i].state, change);
+    }
+    if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
+}
+
+void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_rules rules) {
+    memset(sim, 0, sizeof *sim);
+    ks_world_init(&sim->world, heap, seed, epoch);
+    ks_server_init(&sim->server, &sim->world, rules);
+    sim->server.on_change = announce;
+    sim->server.payload = sim;
+    sim->settings = ks_settings_new(heap);
+    sim->timers.type = &timers_type;
+}
+
+void ks_sim_add(ks_sim *sim, const ks_component *component) {
+    int index = sim->component_count++;
+    sim->components[index].component = component;
+    sim->components[index].state = component->create != NULL ? component->create(sim) : NULL;
+}
+
+void ks_sim_copy(ks_sim *out, const ks_sim *from) {
+    *out = *from;
+    out->settings = ks_settings_ref(from->settings);
+    out->pending_error = 0;
+    ks_server_copy(&out->server, &from->server, &out->world);
+    out->server.on_change = announce;
+    out->server.payload = out;
+    out->agenda = ks_tree_copy(&from->agenda);
+    out->queued = ks_tree_copy(&from->queued);
+    out->failures = ks_tree_copy(&from->failures);
+    out->timers = ks_tree_copy(&from->timers);
+    for (int i = 0; i < from->component_count; i++) {
+        const ks_component *c = from->components[i].component;
+        void *state = from->components[i].state;
+        out->components[i].state = c->copy != NULL && state != NULL ? c->copy(out, state) : NULL;
+    }
+}
+
+void ks_sim_dispose(ks_sim *sim) {
+    ks_heap *heap = sim->world.heap;
+    for (int i = 0; i < sim->component_count; i++) {
+        const ks_component *c = sim->components[i].component;
+        if (c->dispose != NULL && sim->components[i].state != NULL)
+            c->dispose(heap, sim->components[i].state);
+    }
+    ks_tree_clear(heap, &sim->agenda);
+    ks_tree_clear(heap, &sim->queued);
+    ks_tree_clear(heap, &sim->failures);
+    ks_tree_clear(heap, &sim->timers);
+    ks_settings_unref(heap, sim->settings);
+    ks_server_dispose(&sim->server);
+}
+
+/* --- running --- */
+
+int64_t ks_sim_due(const ks_sim *sim) {
+    ks_key first;
+    return ks_tree_first(&sim->agenda, &first, NULL) ? word_time(first.a) : KS_NEVER;
+}
+
+/* Works on a key, and queues it again, later each time, while it fails. */
+static void work(ks_sim *sim, int index, uint64_t key) {
+    const ks_component *c = sim->components[index].component;
+    uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
+    ks_trace(&sim->world, facts, sizeof facts);
+    if (c->sync(sim, sim->components[index].state, key))
+        ks_forget(sim, index, key);
+    else
+        ks_enqueue_backoff(sim, index, key);
+}
+
+static void describe(ks_sim *sim, int index, uint64_t key, ks_step *step) {
+    const ks_component *c = sim->components[index].component;
+    ks_buf text = {sim->world.heap, NULL, 0, 0};
+    if (c->describe != NULL) c->describe(sim, sim->components[index].state, key, &text);
+    *step = (ks_step){.at = sim->world.now, .component = c->name};
+    step->key = ks_string_take(ks_buf_take(&text));
+}
+
+bool ks_sim_step(ks_sim *sim, ks_step *step) {
+    ks_heap *heap = sim->world.heap;
+    ks_key at;
+    void *value;
+    if (!ks_tree_first(&sim->agenda, &at, &value)) return false;
+    int component = (int)(at.b % MAX_COMPONENTS);
+    uint64_t key = of_word(value);
+    ks_tree_del(heap, &sim->agenda, at);
+    if (word_time(at.a) > sim->world.now) sim->world.now = word_time(at.a);
+    ks_key id = what(component, key);
+    const timer *t = sim->timers.count > 0 ? ks_tree_get(&sim->timers, id) : NULL;
+    if (t != NULL && t->at.a == at.a && t->at.b == at.b) {
+        ks_tree_del(heap, &sim->timers, id);
+        if (ks_tree_has(&sim->queued, id)) return ks_sim_step(sim, step); /* waits already */
+    } else {
+        ks_tree_del(heap, &sim->queued, id);
+    }
+    if (step != NULL) describe(sim, component, key, step);
+    work(sim, component, key);
+    return true;
+}
+
+void ks_sim_run_until(ks_sim *sim, int64_t instant) {
+    while (!sim->pending_error && ks_sim_due(sim) <= instant) ks_sim_step(sim, NULL);
+    if (!sim->pending_error && sim->world.now < instant) sim->world.now = instant;
+}

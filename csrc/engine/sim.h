@@ -1,0 +1,98 @@
+/*
+ * engine/sim.h - the virtual-time engine: agenda, work queues, components.
+ *
+ * The agenda is one persistent map ordered by (time, sequence). A component is a constant table of functions
+ * plus a state that it keeps in persistent maps, so that a fork is O(1). It sees each change of the store (observe),
+ * turns it into keys on its own work queue, and is called back for one key at a time (sync), in virtual time.
+ * Nothing sleeps, and nothing runs where nothing is due.
+ */
+#ifndef KS_ENGINE_SIM_H
+#define KS_ENGINE_SIM_H
+
+#include "apiserver/server.h"
+#include "engine/settings.h"
+
+typedef struct ks_sim ks_sim;
+
+typedef struct ks_component {
+    const char *name;           /* "statefulset", "scheduler": what step() shows */
+    /* Makes the state (may be NULL for none); called once for a new cluster. */
+    void *(*create)(ks_sim *sim);
+    /* A copy for a fork: O(1), ks_tree_copy for maps. */
+    void *(*copy)(ks_sim *sim, const void *state);
+    void (*dispose)(ks_heap *heap, void *state);
+    /* A change has been written (synchronously, in order): queue keys, update caches. Must not write to the server. */
+    void (*observe)(ks_sim *sim, void *state, const ks_change *change);
+    /* Works on one key. True: done (backoff is reset). False: failed, retry with backoff. */
+    bool (*sync)(ks_sim *sim, void *state, uint64_t key);
+    /* Text of a key for step() and traces: "default/web". May be NULL. */
+    void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
+} ks_component;
+
+struct ks_sim {
+    ks_world world;
+    ks_server server;
+    ks_settings *settings;      /* counted, copied on write by forks */
+    const struct ks_hooks *hooks; /* callbacks into the embedder; may be NULL */
+    void *hook_payload;
+    void (*on_change)(void *hook_payload, const ks_change *change); /* for watches; may be NULL */
+    int pending_error;          /* set by ks_sim_fail(): the run stops at the end of the step */
+    ks_tree agenda;             /* private to engine/ */
+    ks_tree queued;
+    ks_tree failures;
+    ks_tree timers;
+    uint64_t sequence;
+    int component_count;
+    struct { const ks_component *component; void *state; } components[32];
+};
+
+/* --- for components --- */
+/* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is
+ * run again afterwards (client-go workqueue). */
+void ks_enqueue(ks_sim *sim, int component, uint64_t key);
+/* The same, at an instant (several delayed adds of one key: the earliest wins, as client-go's AddAfter). */
+void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant);
+/* With the key's backoff (5 ms doubling to 1000 s), as AddRateLimited; sync returning false does this. */
+void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key);
+void ks_forget(ks_sim *sim, int component, uint64_t key);
+/* The index of the component whose functions are running (valid in create, observe, sync). */
+int ks_component_index(const ks_sim *sim, const ks_component *component);
+void *ks_component_state(const ks_sim *sim, const ks_component *component);
+
+/* --- for cluster/ --- */
+/* `sim` is filled; components are added before any change is written. */
+void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_rules rules);
+void ks_sim_add(ks_sim *sim, const ks_component *component);
+void ks_sim_copy(ks_sim *out, const ks_sim *from); /* O(1) */
+void ks_sim_dispose(ks_sim *sim);
+
+typedef struct ks_step {
+    int64_t at;
+    const char *component;
+    ks_val key;                 /* text, a new reference */
+} ks_step;
+/* The instant of the next thing due, or KS_NEVER. */
+int64_t ks_sim_due(const ks_sim *sim);
+/* Runs the next thing due (moving the clock to it); false when nothing is due. `step` may be NULL. */
+bool ks_sim_step(ks_sim *sim, ks_step *step);
+/* Runs everything due until `instant`, then sets the clock there; stops early when pending_error is set. */
+void ks_sim_run_until(ks_sim *sim, int64_t instant);
+
+/* Callbacks into the embedder (Lua). Each returns false when it raised: the caller gives up its step's work as on an
+ * internal error and has called ks_sim_fail(). Documents are borrowed. */
+typedef struct ks_hooks {
+    /* Scheduling policies: number, and per policy name, scheduler name (profile), weight, what it has and disables. */
+    int (*policy_count)(void *payload);
+    struct ks_policy_info { const char *name, *scheduler; int64_t weight; bool has_filter, has_score; const char *const *disable; }
+        (*policy_info)(void *payload, int index);
+    /* filter: *ok, and a reason (new text) if not. score: 0..100. `node` and `pod` as objects. */
+    bool (*policy_filter)(void *payload, ks_sim *sim, int index, const ks_object *pod, const ks_object *node, bool *ok, ks_val *reason);
+    bool (*policy_score)(void *payload, ks_sim *sim, int index, const ks_object *pod, const ks_object *node, int64_t *score);
+    /* An image's command, for exec and probes: handled = false when the image has none of that name. argv is a list of texts. */
+    bool (*image_command)(void *payload, ks_sim *sim, uint64_t image, ks_val argv, const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out, ks_val *err, int *code);
+    /* An image's HTTP server. status 0: nothing listens on that port. */
+    bool (*image_http)(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request, const ks_object *pod, int *status, ks_val *body);
+} ks_hooks;
+void ks_sim_fail(ks_sim *sim); /* remembers that a hook raised */
+
+#endif

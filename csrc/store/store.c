@@ -1,0 +1,317 @@
+/*
+ * store/store.c - versions, indexes and the log; see store.h. Each write touches the maps by id and name, and an
+ * index only where the indexed value changed.
+ */
+#include "store/store.h"
+#include "store/object_internal.h"
+
+#include <string.h>
+
+/* How many changes the log keeps: enough for watches that lag within one run. */
+enum { LOG_LENGTH = 10000 };
+
+static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
+static const ks_str *text(uint64_t w) { return (const ks_str *)(uintptr_t)w; }
+
+/* --- types of maps --- */
+
+static void object_ref(void *value) { ks_object_ref(value); }
+static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
+static void change_ref(void *value) { ks_change_ref(value); }
+static void change_unref(ks_heap *heap, void *value) { ks_change_unref(heap, value); }
+
+static int name_compare(ks_key x, ks_key y) {
+    int order = x.a == y.a ? 0 : ks_str_cmp(text(x.a), text(y.a));
+    return order != 0 ? order : ks_str_cmp(text(x.b), text(y.b));
+}
+static void name_ref(ks_key key) {
+    ks_str_ref(text(key.a));
+    ks_str_ref(text(key.b));
+}
+static void name_unref(ks_heap *heap, ks_key key) {
+    ks_str_unref(heap, text(key.a));
+    ks_str_unref(heap, text(key.b));
+}
+
+static const ks_tree_type objects_type = {NULL, NULL, NULL, object_ref, object_unref};
+static const ks_tree_type names_type = {name_compare, name_ref, name_unref, NULL, NULL};
+static const ks_tree_type log_type = {NULL, NULL, NULL, change_ref, change_unref};
+
+/* --- keys --- */
+
+static uint64_t hash64(const char *s, size_t len, uint64_t basis) {
+    uint64_t hash = basis;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* 128 bits of a uid: its hex digits, or a hash of what is no UUID (imported objects). */
+static ks_key uid_key(const ks_str *uid) {
+    uint64_t half[2] = {0, 0};
+    int digits = 0;
+    for (uint32_t i = 0; i < uid->len; i++) {
+        char c = uid->s[i];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (c == '-') continue;
+        if (digit < 0 || digits == 32) {
+            digits = 0;
+            break;
+        }
+        half[digits / 16] = half[digits / 16] << 4 | (uint64_t)digit;
+        digits++;
+    }
+    if (digits == 32) return (ks_key){half[0], half[1]};
+    return (ks_key){hash64(uid->s, uid->len, UINT64_C(0xcbf29ce484222325)),
+                    hash64(uid->s, uid->len, UINT64_C(0x84222325cbf29ce4))};
+}
+
+static uint64_t node_hash(const ks_str *node) {
+    return hash64(node->s, node->len, UINT64_C(0xcbf29ce484222325));
+}
+
+static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
+static ks_key name_key(const ks_str *ns, const ks_str *name) {
+    return (ks_key){word(ns), word(name)};
+}
+
+/* What an index says: the kind above, the id below; never NULL, since ids begin at 1. */
+static void *entry(const ks_object *object) {
+    return (void *)(uintptr_t)((uint64_t)object->kind << 56 | object->id);
+}
+
+static const ks_object *resolve(const ks_store *s, const void *index_entry) {
+    uint64_t w = word(index_entry);
+    if (w == 0) return NULL;
+    return ks_tree_get(&s->by_id[w >> 56], id_key(w & (UINT64_MAX >> 8)));
+}
+
+/* --- life --- */
+
+void ks_store_init(ks_store *s, ks_world *world) {
+    *s = (ks_store){.world = world};
+    for (int k = 0; k < KS_KIND_COUNT; k++) {
+        s->by_id[k].type = &objects_type;
+        s->by_name[k].type = &names_type;
+    }
+    s->log.type = &log_type;
+}
+
+void ks_store_dispose(ks_store *s) {
+    ks_heap *heap = s->world->heap;
+    for (int k = 0; k < KS_KIND_COUNT; k++) {
+        ks_tree_clear(heap, &s->by_id[k]);
+        ks_tree_clear(heap, &s->by_name[k]);
+    }
+    ks_tree_clear(heap, &s->by_uid);
+    ks_tree_clear(heap, &s->by_owner);
+    ks_tree_clear(heap, &s->pods_by_node);
+    ks_tree_clear(heap, &s->log);
+}
+
+void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
+    *out = *from;
+    out->world = world;
+    for (int k = 0; k < KS_KIND_COUNT; k++) {
+        out->by_id[k] = ks_tree_copy(&from->by_id[k]);
+        out->by_name[k] = ks_tree_copy(&from->by_name[k]);
+    }
+    out->by_uid = ks_tree_copy(&from->by_uid);
+    out->by_owner = ks_tree_copy(&from->by_owner);
+    out->pods_by_node = ks_tree_copy(&from->pods_by_node);
+    out->log = ks_tree_copy(&from->log);
+}
+
+/* --- looking --- */
+
+const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
+                              const ks_str *name) {
+    if (name == NULL) return NULL;
+    return resolve(s, ks_tree_get(&s->by_name[kind], name_key(ns, name)));
+}
+
+const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *ns,
+                                   const char *name) {
+    ks_str ns_str = {.s = ns, .len = ns == NULL ? 0 : (uint32_t)strlen(ns)};
+    ks_str name_str = {.s = name, .len = (uint32_t)strlen(name)};
+    return ks_store_get(s, kind, ns == NULL ? NULL : &ns_str, &name_str);
+}
+
+const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id) {
+    return ks_tree_get(&s->by_id[kind], id_key(id));
+}
+
+const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
+    if (uid == NULL) return NULL;
+    const ks_object *object = resolve(s, ks_tree_get(&s->by_uid, uid_key(uid)));
+    return object != NULL && ks_str_eq(object->uid, uid) ? object : NULL;
+}
+
+size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].count; }
+
+/* --- walking --- */
+
+enum { WALK_NAMES, WALK_IDS, WALK_OWNED, WALK_NODE };
+
+ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
+    ks_walk walk = {.store = s, .mode = WALK_NAMES, .kind = kind, .ns = ns};
+    const ks_tree *tree = &s->by_name[kind];
+    walk.iter = ns == NULL ? ks_tree_begin(tree) : ks_tree_from(tree, name_key(ns, NULL));
+    return walk;
+}
+
+ks_walk ks_walk_created(const ks_store *s, ks_kind kind) {
+    return (ks_walk){.store = s,
+                     .mode = WALK_IDS,
+                     .kind = kind,
+                     .iter = ks_tree_begin(&s->by_id[kind])};
+}
+
+ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind) {
+    ks_walk walk = {.store = s, .mode = WALK_OWNED, .kind = kind, .text = owner_uid};
+    walk.prefix = uid_key(owner_uid).a;
+    walk.iter = ks_tree_from(&s->by_owner, (ks_key){walk.prefix, 0});
+    return walk;
+}
+
+ks_walk ks_walk_node(const ks_store *s, const ks_str *node) {
+    ks_walk walk = {.store = s, .mode = WALK_NODE, .kind = KS_POD, .text = node};
+    walk.prefix = node_hash(node);
+    walk.iter = ks_tree_from(&s->pods_by_node, (ks_key){walk.prefix, 0});
+    return walk;
+}
+
+static bool is_owned(const ks_object *object, const ks_str *uid) {
+    if (object->owner_uid != NULL && ks_str_eq(object->owner_uid, uid)) return true;
+    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+        if (ks_str_eq(ks_str_or_null(ks_get(*owner, K(uid))), uid)) return true;
+    }
+    return false;
+}
+
+bool ks_walk_next(ks_walk *walk) {
+    while (ks_tree_next(&walk->iter)) {
+        if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
+        const ks_object *object = walk->mode == WALK_IDS ? walk->iter.value
+                                                         : resolve(walk->store, walk->iter.value);
+        if (walk->mode == WALK_NAMES && walk->ns != NULL && !ks_str_eq(object->ns, walk->ns))
+            return false;
+        if (walk->mode >= WALK_OWNED) {
+            if (walk->kind != KS_NO_KIND && object->kind != walk->kind) continue;
+            if (walk->mode == WALK_OWNED && !is_owned(object, walk->text)) continue;
+            if (walk->mode == WALK_NODE && !ks_str_eq(object->node, walk->text)) continue;
+        }
+        walk->object = object;
+        return true;
+    }
+    return false;
+}
+
+/* --- writing --- */
+
+static void *counted(const ks_object *object) { return (void *)(uintptr_t)ks_object_ref(object); }
+
+static void unindex_owners(ks_store *s, const ks_object *object) {
+    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+        const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
+        if (uid != NULL)
+            ks_tree_del(s->world->heap, &s->by_owner, (ks_key){uid_key(uid).a, object->id});
+    }
+}
+
+static void index_owners(ks_store *s, const ks_object *object) {
+    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+        const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
+        if (uid != NULL)
+            ks_tree_put(s->world->heap, &s->by_owner, (ks_key){uid_key(uid).a, object->id},
+                        entry(object));
+    }
+}
+
+static void index_new(ks_store *s, const ks_object *object) {
+    ks_heap *heap = s->world->heap;
+    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->ns, object->name),
+                entry(object));
+    if (object->kind != KS_EVENT && object->uid != NULL)
+        ks_tree_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
+    index_owners(s, object);
+}
+
+static void index_object(ks_store *s, const ks_object *object, const ks_object *old) {
+    ks_heap *heap = s->world->heap;
+    const ks_str *old_node = old == NULL ? NULL : old->node;
+    if (old == NULL) {
+        index_new(s, object);
+    } else if (!ks_equal(ks_get(old->meta, K(ownerReferences)),
+                         ks_get(object->meta, K(ownerReferences)))) {
+        unindex_owners(s, old);
+        index_owners(s, object);
+    }
+    if (!ks_str_eq(old_node, object->node)) {
+        if (old_node != NULL)
+            ks_tree_del(heap, &s->pods_by_node, (ks_key){node_hash(old_node), old->id});
+        if (object->node != NULL)
+            ks_tree_put(heap, &s->pods_by_node, (ks_key){node_hash(object->node), object->id},
+                        entry(object));
+    }
+    ks_tree_put(heap, &s->by_id[object->kind], id_key(object->id), counted(object));
+}
+
+static void unindex_object(ks_store *s, const ks_object *object) {
+    ks_heap *heap = s->world->heap;
+    unindex_owners(s, object);
+    if (object->node != NULL)
+        ks_tree_del(heap, &s->pods_by_node, (ks_key){node_hash(object->node), object->id});
+    if (object->kind != KS_EVENT && object->uid != NULL)
+        ks_tree_del(heap, &s->by_uid, uid_key(object->uid));
+    ks_tree_del(heap, &s->by_name[object->kind], name_key(object->ns, object->name));
+    ks_tree_del(heap, &s->by_id[object->kind], id_key(object->id));
+}
+
+/* Logs a change: takes over `object`, counts `old` up; a new reference. */
+static const ks_change *log_change(ks_store *s, ks_change_type type, const ks_object *object,
+                                   const ks_object *old) {
+    ks_heap *heap = s->world->heap;
+    ks_change *change = ks_alloc(heap, sizeof *change);
+    *change = (ks_change){.refs = 2, .type = type, .version = object->version,
+                          .at = s->world->now, .object = object, .old = ks_object_ref(old)};
+    ks_tree_put(heap, &s->log, id_key(change->version), change);
+    if (s->log.count > LOG_LENGTH) {
+        ks_key oldest;
+        ks_tree_first(&s->log, &oldest, NULL);
+        s->compacted = oldest.b;
+        ks_tree_del(heap, &s->log, oldest);
+    }
+    uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)object->kind, object->id, change->version,
+                         (uint64_t)s->world->now};
+    ks_trace(s->world, facts, sizeof facts);
+    ks_trace(s->world, object->name->s, object->name->len);
+    return change;
+}
+
+const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old) {
+    uint64_t id = old != NULL ? old->id : ++s->last_id;
+    const ks_object *object = ks_object__new(s->world, kind, doc, old, id, ++s->version);
+    ks_object_ref(old); /* the maps may hold the last reference */
+    index_object(s, object, old);
+    const ks_change *change =
+        log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
+    ks_object_unref(s->world->heap, old);
+    return change;
+}
+
+const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {
+    ks_object_ref(object);
+    const ks_object *last = ks_object__new(s->world, object->kind, ks_ref(object->doc), object,
+                                           object->id, ++s->version);
+    unindex_object(s, object);
+    const ks_change *change = log_change(s, KS_DELETED, last, object);
+    ks_object_unref(s->world->heap, object);
+    return change;
+}
+
+bool ks_store_since(const ks_store *s, uint64_t version, ks_tree_iter *iter) {
+    if (version < s->compacted) return false;
+    *iter = ks_tree_from(&s->log, id_key(version + 1));
+    return true;
+}

@@ -1,0 +1,102 @@
+/*
+ * store/store.h - what etcd does: versions of objects, indexes over them, the log of changes.
+ *
+ * Objects are immutable versions. Each object (not version) has an id, dealt out in order of creation and never reused: work
+ * queues and indexes speak of ids. A store is a handful of persistent maps: copying it is O(1) and gives a
+ * consistent snapshot for ever.
+ */
+#ifndef KS_STORE_STORE_H
+#define KS_STORE_STORE_H
+
+#include "api/kind.h"
+#include "base/tree.h"
+#include "base/world.h"
+
+/* One version of one object. Counted; never changed. The header's members are borrowed from `doc`. */
+typedef struct ks_object {
+    uint32_t refs;
+    ks_kind kind;
+    uint64_t id;            /* of the object; the same in all its versions */
+    uint64_t version;       /* resourceVersion: not in `doc`, put in by ks_object_doc() */
+    ks_val doc;             /* the whole object: apiVersion, kind, metadata, ... */
+    ks_val meta, spec, status, labels; /* members of doc; KS_NOTHING when absent */
+    const ks_str *ns;       /* NULL for cluster-scoped kinds */
+    const ks_str *name, *uid;
+    const ks_str *node;     /* Pod: spec.nodeName, or NULL */
+    const ks_str *owner_uid; /* of the controlling ownerReference, or NULL */
+    int64_t created;        /* virtual instants, ns (may be negative when imported) */
+    int64_t deleting;       /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
+} ks_object;
+
+const ks_object *ks_object_ref(const ks_object *object);
+void ks_object_unref(ks_heap *heap, const ks_object *object);
+static inline bool ks_object_terminating(const ks_object *o) { return o->deleting != KS_NEVER; }
+/* The document with metadata.resourceVersion in it: a new reference. */
+ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
+
+typedef enum ks_change_type { KS_ADDED, KS_MODIFIED, KS_DELETED } ks_change_type;
+typedef struct ks_change {
+    uint32_t refs;
+    ks_change_type type;
+    uint64_t version;
+    int64_t at;                 /* virtual instant */
+    const ks_object *object;    /* the new version; for KS_DELETED the last one, with the version of its deletion */
+    const ks_object *old;       /* the one before, or NULL */
+} ks_change;
+const ks_change *ks_change_ref(const ks_change *change);
+void ks_change_unref(ks_heap *heap, const ks_change *change);
+
+typedef struct ks_store {
+    ks_world *world;
+    uint64_t version;           /* of the last write */
+    uint64_t last_id;
+    ks_tree by_id[KS_KIND_COUNT];   /* {0, id} -> object: order of creation */
+    /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
+    ks_tree by_name[KS_KIND_COUNT]; /* (namespace, name): list order */
+    ks_tree by_uid;                 /* 128 bits of the uid (not Events) */
+    ks_tree by_owner;               /* {owner uid's first 64 bits, id}: all ownerReferences */
+    ks_tree pods_by_node;           /* {hash of node name, id} */
+    ks_tree log;                    /* {0, version} -> change; bounded */
+    uint64_t compacted;             /* versions up to here are no longer in the log */
+} ks_store;
+
+void ks_store_init(ks_store *store, ks_world *world);
+void ks_store_dispose(ks_store *store);
+/* O(1). `world` of the copy is the one given. */
+void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world);
+
+/* Looking: borrowed until the next change of the store; NULL when absent. ns NULL for cluster-scoped kinds. */
+const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
+const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *ns, const char *name);
+const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id);
+const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
+size_t ks_store_count(const ks_store *s, ks_kind kind);
+
+/* Walking. For by-name order: `ns` NULL walks all. The store must not change meanwhile (walk a copy, or collect first).
+ *     for (ks_walk w = ks_walk_kind(s, KS_POD, ns); ks_walk_next(&w);) use(w.object); */
+typedef struct ks_walk {
+    const ks_store *store;
+    ks_tree_iter iter;
+    const ks_str *ns;           /* stop where the namespace ends */
+    uint64_t prefix;            /* stop where key.a ends */
+    const ks_str *text;         /* uid or node name that must agree */
+    ks_kind kind;               /* KS_NO_KIND: any */
+    int mode;
+    const ks_object *object;
+} ks_walk;
+ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);      /* by namespace, name */
+ks_walk ks_walk_created(const ks_store *s, ks_kind kind);                     /* by id */
+ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind); /* any ownerReference to it; by id */
+ks_walk ks_walk_node(const ks_store *s, const ks_str *node);                  /* pods on a node; by id */
+bool ks_walk_next(ks_walk *walk);
+
+/* Writing: takes over `doc` (a full object whose metadata has name, namespace and uid). Gives it the next version, indexes it,
+ * logs the change. `old` NULL: a new object (the caller has checked that the name is free). The answer is the change, a new
+ * reference (the object lives in it). Only apiserver/ calls these. */
+const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old);
+const ks_change *ks_store_delete(ks_store *s, const ks_object *object);
+
+/* Changes after `version`, in order; false when they are compacted away (410 Gone). */
+bool ks_store_since(const ks_store *s, uint64_t version, ks_tree_iter *iter);
+
+#endif
