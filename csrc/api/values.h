@@ -11,8 +11,9 @@
 /* --- quantities: k8s.io/apimachinery/pkg/api/resource/quantity.go ---
  * Exact decimal: value = sign * digits * 10^exponent within the range that upstream accepts; fractions finer than nano are
  * rounded up, magnitudes capped at 2^63-1 as upstream caps. */
+__extension__ typedef __int128 ks_int128;
 typedef struct ks_quantity {
-    __int128 nanos;                                     /* the value times 10^9 */
+    ks_int128 nanos;                                     /* the value times 10^9 */
     enum { KS_DECIMAL_SI, KS_BINARY_SI, KS_DECIMAL_EXPONENT } format;
 } ks_quantity;
 /* false, with upstream's text in *why (constant), when not a quantity. */

@@ -71,7 +71,7 @@ void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key) {
     uint64_t failures = of_word(ks_tree_get(&sim->failures, id));
     int64_t delay = BACKOFF_MAX_S * KS_SECOND;
     if (failures < 18) {
-        int64_t doubled = (INT64_C(BACKOFF_BASE_MS) << failures) * KS_MILLISECOND;
+        int64_t doubled = (BACKOFF_BASE_MS * KS_MILLISECOND) << failures;
         if (doubled < delay) delay = doubled;
     }
     ks_tree_put(sim->world.heap, &sim->failures, id, as_word(failures + 1));
