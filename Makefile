@@ -17,10 +17,18 @@ SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 MODULE := $(BUILD)/kubesim/core.so
 
-.PHONY: help build setup test lab env FORCE
+SPECS    ?=
+SECONDS  ?= 60
+SETUP    := LUA=$(LUA) CC=$(CC) tools/setup.sh
+# busted under this Lua, whatever `lua` is; the closing line carries its counts
+BUSTED    = $(LUA) $$(command -v busted) --cpath='./$(BUILD)/?.so' --output=spec/support/output.lua $(ARGS) $(SPECS)
+TREE_ENV  = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" LUA_CPATH_5_4="$(CURDIR)/$(BUILD)/?.so;;"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-all build test lab bench lint format schema sanitize valgrind fuzz install rock-check env clean FORCE
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(MODULE) ## compile the C core in place
 
@@ -39,8 +47,63 @@ $(BUILD)/flags: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 FORCE:
 
-test: build
-	$(LUA) $$(command -v busted) $(ARGS)
+setup: ## install what is missing to build and test (nothing when all is there)
+	@$(SETUP)
+
+setup-all: ## the same for lint, sanitizers, valgrind, fuzzing and luarocks too
+	@$(SETUP) lint
+	@$(SETUP) rock
+
+test: setup ## install what is missing, build, run all suites; ARGS=... goes to busted
+	@$(MAKE) --no-print-directory build
+	@$(BUSTED)
+
+lab: setup ## install what is missing, build, run the lab from its first line to its last
+	@$(MAKE) --no-print-directory build
+	@$(TREE_ENV) $(LUA) examples/lab/lab.lua
+
+bench: build ## measure, against floors taken in the same run
+	@$(TREE_ENV) $(LUA) bench/run.lua $(ARGS)
+
+lint: ## clang-format, clang-tidy, luacheck, and gcc's and clang's warnings
+	@$(SETUP) lint
+	@tools/lint.sh
+
+format: ## let clang-format lay the C sources out
+	clang-format -i $$(git ls-files 'csrc/*.[ch]' 'fuzz/*.c' 'bench/*.c' | grep -v -e symbols -e schema_table)
+
+schema: ## generate the field-name symbols and the type tables from csrc/api/schema/
+	$(LUA) tools/schema.lua
+
+SAN = -fsanitize=address,undefined
+sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory build BUILD=build/asan LIBFLAG="-shared $(SAN)" \
+	  CFLAGS="-O1 -g -fno-omit-frame-pointer $(SAN) -fno-sanitize-recover=undefined"
+	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
+	  $(MAKE) --no-print-directory busted BUILD=build/asan
+
+valgrind: setup ## all suites under valgrind
+	@$(MAKE) --no-print-directory build BUILD=build/plain CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
+	@valgrind -q --leak-check=full --error-exitcode=9 $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' $(ARGS) $(SPECS)
+
+.PHONY: busted
+busted:
+	@$(BUSTED)
+
+fuzz: ## every fuzz target for SECONDS each (default 60), with clang's libFuzzer, ASan and UBSan
+	@$(SETUP) lint
+	@tools/fuzz.sh $(SECONDS) $(ARGS)
+
+install: build ## install through luarocks (TREE=DIR: into that tree)
+	@$(SETUP) rock
+	luarocks --lua-version 5.4 $(if $(TREE),--tree $(TREE)) make
+
+rock-check: ## install the rock into a throw-away tree and use it from outside the source tree
+	@$(SETUP) rock
+	@tools/rock-check.sh
+
+clean: ## remove what was built
+	rm -rf build
 
 env: ## print exports that let lua5.4 use this tree: eval "$$(make -s env)"
 	@echo "export LUA_PATH_5_4='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$$($(LUA) -e 'io.write(package.path)')'"
