@@ -1,0 +1,26 @@
+-- Recordings of a real v1.36.2 control plane, step by step: objects whole, events, order.
+local recording = require "spec.support.recording"
+
+local function files(pattern)
+  local list = {}
+  local pipe <close> = assert(io.popen("ls spec/golden/scenarios/" .. pattern))
+  for path in pipe:lines() do list[#list + 1] = path end
+  assert(#list > 0, "no recordings match " .. pattern)
+  return list
+end
+
+for title, pattern in pairs {
+  ["StatefulSets as on the real cluster"] = "sts-*.json",
+  ["ReplicaSets as on the real cluster"] = "rs-*.json",
+  ["disks on several nodes as on the real cluster"] = "node-*.json",
+} do
+  describe(title, function()
+    for _, path in ipairs(files(pattern)) do
+      local script = recording.read(path)
+      it(script.title or script.name, function()
+        local differences = recording.play(script)
+        assert(#differences == 0, table.concat(differences, "\n", 1, math.min(#differences, 5)))
+      end)
+    end
+  end)
+end
