@@ -1,0 +1,477 @@
+/*
+ * network/endpoints.c - the Endpoints controller.
+ *
+ * Keeps the (old) Endpoints object of each Service with a selector. Follows
+ * pkg/controller/endpoint/ endpoints_controller.go, but holds the addresses of each Service in one
+ * sorted map, in the order in which they are published: a sync changes the entries of the pods that
+ * changed and reads the first thousand.
+ */
+#include "network/endpoints.h"
+
+#include <string.h>
+
+#include "api/values.h"
+#include "network/endpoint.h"
+#include "network/tracker.h"
+
+#define MAX_ADDRESSES 1000 /* endpoints_controller.go: maxCapacity */
+#define MANAGER       "endpoint-controller"
+
+/* One address of a Service. Counted; never changed. */
+typedef struct address {
+    uint32_t refs;
+    uint64_t service;
+    const ks_str *ports_key; /* text of the ports, which groups addresses */
+    ks_val ports;            /* as published; KS_NOTHING: none */
+    bool ready;
+    const ks_str *ip, *uid;
+    ks_val value; /* {ip, nodeName, hostname, targetRef} */
+} address;
+
+static address *address_of(uint64_t word) {
+    return (address *)(uintptr_t)word;
+}
+
+static void address_unref(ks_heap *heap, address *one) {
+    if (--one->refs) return;
+    ks_str_unref(heap, one->ports_key);
+    ks_unref(heap, one->ports);
+    ks_str_unref(heap, one->ip);
+    ks_str_unref(heap, one->uid);
+    ks_unref(heap, one->value);
+    ks_free(heap, one, sizeof *one);
+}
+
+/* The order of publishing: Service, ports, ready ones first, then pkg/api/v1/endpoints/util.go:
+ * LessEndpointAddress. */
+static int address_compare(ks_key x, ks_key y) {
+    const address *a = address_of(x.a), *b = address_of(y.a);
+    if (a->service != b->service) return a->service < b->service ? -1 : 1;
+    int order = ks_str_cmp(a->ports_key, b->ports_key);
+    if (order) return order;
+    if (a->ready != b->ready) return a->ready ? -1 : 1;
+    order = ks_str_cmp(a->ip, b->ip);
+    return order ? order : ks_str_cmp(a->uid, b->uid);
+}
+
+static void key_ref(ks_key key) {
+    address_of(key.a)->refs++;
+}
+
+static void key_unref(ks_heap *heap, ks_key key) {
+    address_unref(heap, address_of(key.a));
+}
+
+static void value_ref(void *value) {
+    ((address *)value)->refs++;
+}
+
+static void value_unref(ks_heap *heap, void *value) {
+    address_unref(heap, value);
+}
+
+static const ks_tree_type sorted_type = {
+    .compare = address_compare, .key_ref = key_ref, .key_unref = key_unref};
+static const ks_tree_type members_type = {.ref = value_ref, .unref = value_unref};
+
+typedef struct endpoints_state {
+    ks_tracker tracker;
+    ks_tree members; /* {service id, pod id} -> address */
+    ks_tree sorted;  /* address -> 1, in the order of publishing */
+    bool writing;    /* changes that are announced now are our own */
+} endpoints_state;
+
+static void *state_create(ks_sim *sim) {
+    endpoints_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
+    ks_tracker_init(&state->tracker);
+    state->members.type = &members_type;
+    state->sorted.type = &sorted_type;
+    return state;
+}
+
+static void *state_copy(ks_sim *sim, const void *from_) {
+    const endpoints_state *from = from_;
+    endpoints_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
+    state->tracker = ks_tracker_copy(&from->tracker);
+    state->members = ks_tree_copy(&from->members);
+    state->sorted = ks_tree_copy(&from->sorted);
+    return state;
+}
+
+static void state_dispose(ks_heap *heap, void *state_) {
+    endpoints_state *state = state_;
+    ks_tracker_dispose(heap, &state->tracker);
+    ks_tree_clear(heap, &state->members);
+    ks_tree_clear(heap, &state->sorted);
+    ks_free(heap, state, sizeof *state);
+}
+
+static void observe(ks_sim *sim, void *state_, const ks_change *change) {
+    endpoints_state *state = state_;
+    int component = ks_component_index(sim, &ks_endpoints_controller);
+    switch (change->object->kind) {
+    case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
+    case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
+    case KS_ENDPOINTS:
+        if (change->type == KS_DELETED && !state->writing) {
+            uint64_t service = ks_tracker_find(&state->tracker, &sim->server.store,
+                                               change->object->ns, change->object->name);
+            if (service) ks_enqueue(sim, component, service);
+        }
+        break;
+    default: break;
+    }
+}
+
+/* --- one pod's address --- */
+
+/* FNV-1a with 128 bits, as upstream hashes ports to sort them (pkg/util/hash: DeepHashObject over
+ * hash/fnv New128a). */
+typedef struct hash128 {
+    uint64_t high, low;
+} hash128;
+
+static hash128 hash_port(const char *s, size_t len) {
+    __extension__ typedef unsigned __int128 wide;
+    const wide prime = (wide)0x0000000001000000 << 64 | 0x000000000000013B;
+    wide hash = (wide)0x6c62272e07bb0142 << 64 | 0x62b821756295c58d;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)s[i]) * prime;
+    return (hash128){(uint64_t)(hash >> 64), (uint64_t)hash};
+}
+
+typedef struct found_port {
+    ks_val name, protocol, app_protocol; /* borrowed */
+    int64_t number;
+    hash128 hash;
+} found_port;
+
+static bool port_before(const found_port *a, const found_port *b) {
+    return a->hash.high != b->hash.high ? a->hash.high < b->hash.high : a->hash.low < b->hash.low;
+}
+
+enum { MAX_PORTS = 100 };
+
+/* The ports of the Service that lead somewhere in this pod, in upstream's order (portsByHash). */
+static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_object *pod,
+                         found_port *ports) {
+    size_t count = 0;
+    ks_buf dump = {.heap = heap};
+    ks_each(port, ks_get(service->spec, K(ports))) {
+        int64_t number = ks_pod_find_port(pod, *port);
+        if (!number || count == MAX_PORTS) continue;
+        found_port one = {ks_get(*port, K(name)),
+                          ks_get(*port, K(protocol)),
+                          ks_get(*port, K(appProtocol)),
+                          number,
+                          {0, 0}};
+        dump.len = 0;
+        ks_buf_printf(&dump,
+                      "(v1.EndpointPort){Name:(string)%s Port:(int32)%lld Protocol:(v1.Protocol)%s "
+                      "AppProtocol:(*string)%s}",
+                      ks_text_or(one.name, ""), (long long)number, ks_text_or(one.protocol, "TCP"),
+                      ks_text_or(one.app_protocol, "<nil>"));
+        one.hash = hash_port(dump.s, dump.len);
+        size_t at = count++;
+        for (; at > 0 && port_before(&one, &ports[at - 1]); at--) ports[at] = ports[at - 1];
+        ports[at] = one;
+    }
+    ks_buf_dispose(&dump);
+    return count;
+}
+
+/* Fills the address's ports; false when the pod has none of a Service that has some. */
+static bool set_ports(ks_heap *heap, address *one, const ks_object *service, const ks_object *pod) {
+    found_port ports[MAX_PORTS];
+    size_t count = find_ports(heap, service, pod, ports);
+    if (!count && (ks_len(ks_get(service->spec, K(ports))) || !ks_service_is_headless(service)))
+        return false;
+    ks_buf key = {.heap = heap};
+    for (size_t i = 0; i < count; i++) {
+        ks_val name = ks_text_is(ports[i].name, "") ? KS_NOTHING : ks_ref(ports[i].name);
+        one->ports = ks_append(heap, one->ports,
+                               ks_map_of(heap, K(name), name, K(port), ks_int(ports[i].number),
+                                         K(protocol), ks_ref(ports[i].protocol), K(appProtocol),
+                                         ks_ref(ports[i].app_protocol), NULL));
+        ks_buf_printf(&key, "%s/%lld/%s/%s,", ks_text_or(ports[i].name, ""),
+                      (long long)ports[i].number, ks_text_or(ports[i].protocol, ""),
+                      ks_text_or(ports[i].app_protocol, ""));
+    }
+    one->ports_key = key.len ? ks_buf_take(&key) : ks_str_of(heap, "");
+    return true;
+}
+
+/* podToEndpointAddressForService, with the hostname. */
+static ks_val address_value(ks_heap *heap, const ks_object *service, const ks_object *pod) {
+    bool named = ks_pod_has_service_hostname(pod, service);
+    return ks_map_of(heap, K(ip), ks_string(ks_pod_ip(pod)), K(nodeName),
+                     ks_ref(ks_get(pod->spec, K(nodeName))), K(hostname),
+                     named ? ks_ref(ks_get(pod->spec, K(hostname))) : KS_NOTHING, K(targetRef),
+                     ks_pod_target_ref(heap, pod), NULL);
+}
+
+/* The pod's address under the Service, a new reference; NULL: it has none. */
+static address *make_address(ks_heap *heap, const ks_object *service,
+                             const ks_tracked_pod *tracked) {
+    const ks_object *pod = tracked->pod;
+    bool publish = ks_bool_or(ks_get(service->spec, K(publishNotReadyAddresses)), false);
+    if (!tracked->selected || !ks_pod_in_endpoints(pod, publish)) return NULL;
+    address *one = ks_alloc_zero(heap, sizeof *one);
+    one->refs = 1;
+    one->service = service->id;
+    if (!set_ports(heap, one, service, pod)) {
+        ks_free(heap, one, sizeof *one);
+        return NULL;
+    }
+    one->ready = publish || ks_pod_is_ready(pod);
+    one->ip = ks_str_ref(ks_pod_ip(pod));
+    one->uid = ks_str_ref(pod->uid);
+    one->value = address_value(heap, service, pod);
+    return one;
+}
+
+static ks_key sorted_key(const address *one) {
+    return (ks_key){(uint64_t)(uintptr_t)one, 0};
+}
+
+static void drop_member(ks_heap *heap, endpoints_state *state, uint64_t service, uint64_t pod) {
+    address *old = ks_tree_take(heap, &state->members, (ks_key){service, pod});
+    if (!old) return;
+    ks_tree_del(heap, &state->sorted, sorted_key(old));
+    address_unref(heap, old);
+}
+
+static void consider(ks_heap *heap, endpoints_state *state, const ks_object *service,
+                     const ks_tracked_pod *pod) {
+    drop_member(heap, state, service->id, pod->id);
+    address *one = make_address(heap, service, pod);
+    if (!one) return;
+    ks_tree_put(heap, &state->sorted, sorted_key(one), (void *)(uintptr_t)1);
+    ks_tree_put(heap, &state->members, (ks_key){service->id, pod->id}, one);
+}
+
+/* --- subsets --- */
+
+typedef struct subset {
+    ks_val ports, addresses, not_ready; /* own references */
+} subset;
+
+typedef struct subset_list {
+    ks_heap *heap;
+    subset *items;
+    size_t count, capacity;
+    size_t ready, not_ready; /* totals */
+} subset_list;
+
+static subset *add_subset(subset_list *list, ks_val ports) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 4;
+        list->items = ks_resize(list->heap, list->items, list->capacity * sizeof *list->items,
+                                capacity * sizeof *list->items);
+        list->capacity = capacity;
+    }
+    list->items[list->count] = (subset){ks_ref(ports), KS_NOTHING, KS_NOTHING};
+    return &list->items[list->count++];
+}
+
+/* Reads the Service's addresses; of each kind in a subset, no more than can be published. */
+static void read_subsets(const endpoints_state *state, uint64_t service, subset_list *list) {
+    address first = {.service = service};
+    subset *current = NULL;
+    const ks_str *ports_key = NULL;
+    for (ks_tree_iter it = ks_tree_from(&state->sorted, sorted_key(&first)); ks_tree_next(&it);) {
+        const address *one = address_of(it.key.a);
+        if (one->service != service) break;
+        if (!current || !ks_str_eq(ports_key, one->ports_key)) {
+            current = add_subset(list, one->ports);
+            ports_key = one->ports_key;
+        }
+        ks_val *to = one->ready ? &current->addresses : &current->not_ready;
+        if (one->ready)
+            list->ready++;
+        else
+            list->not_ready++;
+        if (ks_len(*to) < MAX_ADDRESSES) *to = ks_append(list->heap, *to, ks_ref(one->value));
+    }
+}
+
+static ks_val shorten(ks_heap *heap, ks_val list, size_t count) {
+    while (ks_len(list) > count) list = ks_remove_at(heap, list, ks_len(list) - 1);
+    if (ks_len(list)) return list;
+    ks_unref(heap, list);
+    return KS_NOTHING;
+}
+
+/* endpoints_controller.go: truncateEndpoints. Each subset gets its share, rounded up; ready ones
+ * come first. */
+static bool truncate_subsets(subset_list *list) {
+    ks_heap *heap = list->heap;
+    if (list->ready + list->not_ready <= MAX_ADDRESSES) return false;
+    bool cut_ready = list->ready > MAX_ADDRESSES;
+    size_t room = cut_ready ? MAX_ADDRESSES : MAX_ADDRESSES - list->ready;
+    size_t total = cut_ready ? list->ready : list->not_ready;
+    size_t left = room;
+    for (size_t i = 0; i < list->count; i++) {
+        subset *one = &list->items[i];
+        ks_val *cut = cut_ready ? &one->addresses : &one->not_ready;
+        size_t have = list->count == 1 ? total : ks_len(*cut);
+        size_t share = (have * room + total - 1) / total;
+        if (share > left) share = left;
+        *cut = shorten(heap, *cut, share);
+        left -= ks_len(*cut);
+        if (cut_ready) one->not_ready = shorten(heap, one->not_ready, 0);
+    }
+    return true;
+}
+
+/* Takes over what the list holds; KS_NOTHING without addresses. */
+static ks_val subsets_value(subset_list *list) {
+    ks_heap *heap = list->heap;
+    ks_val value = KS_NOTHING;
+    for (size_t i = 0; i < list->count; i++) {
+        const subset *one = &list->items[i];
+        value = ks_append(heap, value,
+                          ks_map_of(heap, K(addresses), one->addresses, K(notReadyAddresses),
+                                    one->not_ready, K(ports), one->ports, NULL));
+    }
+    ks_free(heap, list->items, list->capacity * sizeof *list->items);
+    return value;
+}
+
+/* --- writing --- */
+
+static ks_val endpoints_labels(ks_heap *heap, const ks_object *service) {
+    ks_val labels = ks_ref(service->labels);
+    if (ks_service_has_ip(service))
+        labels = ks_drop(heap, labels, K(service_kubernetes_io_headless));
+    else
+        labels = ks_put(heap, labels, K(service_kubernetes_io_headless), ks_text(heap, ""));
+    return ks_put(heap, labels, K(endpoints_kubernetes_io_managed_by), ks_text(heap, MANAGER));
+}
+
+static ks_val annotations_of(ks_sim *sim, const ks_object *current, int64_t trigger,
+                             bool truncated) {
+    ks_heap *heap = sim->world.heap;
+    ks_val annotations = current ? ks_ref(ks_get(current->meta, K(annotations))) : KS_NOTHING;
+    ks_val time = trigger == KS_NEVER ? KS_NOTHING : ks_time_val(&sim->world, trigger);
+    annotations =
+        ks_put(heap, annotations, K(endpoints_kubernetes_io_last_change_trigger_time), time);
+    annotations = ks_put(heap, annotations, K(endpoints_kubernetes_io_over_capacity),
+                         truncated ? ks_text(heap, "truncated") : KS_NOTHING);
+    if (ks_len(annotations)) return annotations;
+    ks_unref(heap, annotations);
+    return KS_NOTHING;
+}
+
+/* Takes over `subsets` and `labels`. */
+static ks_refusal *write_endpoints(ks_sim *sim, const ks_object *service, const ks_object *current,
+                                   ks_val subsets, ks_val labels, ks_val annotations) {
+    ks_heap *heap = sim->world.heap;
+    if (current) {
+        ks_val meta = ks_ref(current->meta);
+        meta = ks_put(heap, meta, K(labels), labels);
+        meta = ks_put(heap, meta, K(annotations), annotations);
+        ks_val doc = ks_ref(current->doc);
+        doc = ks_put(heap, doc, K(metadata), meta);
+        doc = ks_put(heap, doc, K(subsets), subsets);
+        return ks_server_update_object(&sim->server, current, doc, NULL);
+    }
+    const ks_write_opts opts = {.trusted = true, .manager = "kube-controller-manager"};
+    ks_val meta =
+        ks_map_of(heap, K(name), ks_string(service->name), K(namespace), ks_string(service->ns),
+                  K(labels), labels, K(annotations), annotations, NULL);
+    ks_val doc =
+        ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "Endpoints"),
+                  K(metadata), meta, K(subsets), subsets, NULL);
+    return ks_server_create(&sim->server, KS_ENDPOINTS, service->ns, doc, &opts, NULL);
+}
+
+/* A refused write is retried later, unless the namespace is going away. */
+static bool give_up(ks_sim *sim, endpoints_state *state, const ks_object *service, bool created,
+                    ks_refusal *refusal) {
+    bool going = false;
+    ks_each(cause, refusal->causes) going |=
+        ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
+    ks_tracker_mark_full(sim, &state->tracker, service->id);
+    if (!going) {
+        const ks_event event = {.type = "Warning",
+                                .reason =
+                                    created ? "FailedToCreateEndpoint" : "FailedToUpdateEndpoint",
+                                .component = "endpoint-controller"};
+        ks_record(&sim->server, service, &event, "Failed to %s %s/%s: %s",
+                  created ? "create endpoint for service" : "update endpoint", service->ns->s,
+                  service->name->s, refusal->message->s);
+    }
+    ks_refusal_free(sim->world.heap, refusal);
+    return going;
+}
+
+static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_work *work) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *service = work->service;
+    for (size_t i = 0; i < work->count; i++) consider(heap, state, service, &work->pods[i]);
+    subset_list list = {.heap = heap};
+    read_subsets(state, service->id, &list);
+    bool truncated = truncate_subsets(&list);
+    ks_val subsets = subsets_value(&list);
+    const ks_object *current =
+        ks_store_get(&sim->server.store, KS_ENDPOINTS, service->ns, service->name);
+    ks_val labels = endpoints_labels(heap, service);
+    ks_val annotation =
+        current ? ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity))
+                : KS_NOTHING;
+    if (current && ks_equal(ks_get(current->doc, K(subsets)), subsets) &&
+        ks_equal(current->labels, labels) && ks_exists(annotation) == truncated) {
+        ks_unref(heap, subsets);
+        ks_unref(heap, labels);
+        return true;
+    }
+    state->writing = true;
+    ks_refusal *refusal = write_endpoints(sim, service, current, subsets, labels,
+                                          annotations_of(sim, current, work->trigger, truncated));
+    state->writing = false;
+    return !refusal || give_up(sim, state, service, !current, refusal);
+}
+
+/* The Service is gone: so is its Endpoints object, unless another Service has the name by now. */
+static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_tracker_work *work,
+                             uint64_t id) {
+    ks_heap *heap = sim->world.heap;
+    ks_key key;
+    while (ks_tree_ceiling(&state->members, (ks_key){id, 0}, &key, NULL) && key.a == id)
+        drop_member(heap, state, id, key.b);
+    if (ks_store_get(&sim->server.store, KS_SERVICE, work->ns, work->name)) return;
+    if (!ks_store_get(&sim->server.store, KS_ENDPOINTS, work->ns, work->name)) return;
+    state->writing = true;
+    ks_refusal *refusal =
+        ks_server_delete(&sim->server, KS_ENDPOINTS, work->ns, work->name, NULL, NULL);
+    state->writing = false;
+    if (refusal) ks_refusal_free(heap, refusal);
+}
+
+static bool sync(ks_sim *sim, void *state_, uint64_t key) {
+    endpoints_state *state = state_;
+    ks_tracker_work work;
+    if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
+    bool done = true;
+    if (!work.service)
+        delete_endpoints(sim, state, &work, key);
+    else if (ks_service_is_managed(work.service))
+        done = sync_service(sim, state, &work);
+    ks_tracker_work_dispose(sim->world.heap, &work);
+    return done;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)sim;
+    ks_tracker_describe(&((const endpoints_state *)state)->tracker, key, out);
+}
+
+const ks_component ks_endpoints_controller = {
+    .name = "endpoints",
+    .create = state_create,
+    .copy = state_copy,
+    .dispose = state_dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+};

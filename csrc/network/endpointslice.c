@@ -1,0 +1,757 @@
+/*
+ * network/endpointslice.c - the EndpointSlice controller.
+ *
+ * Keeps for each Service with a selector slices of at most 100 endpoints. Follows
+ * k8s.io/endpointslice/reconciler.go, but looks only at pods that changed: it remembers in which
+ * slice each pod stands, and which slices have room. A slice is rewritten at most once per sync.
+ */
+#include "network/endpointslice.h"
+
+#include "api/values.h"
+#include "network/endpoint.h"
+#include "network/tracker.h"
+
+#define MANAGER       "endpointslice-controller.k8s.io"
+#define MAX_ENDPOINTS 100
+#define RESYNC_AFTER  KS_SECOND /* endpointslice_controller.go: endpointSliceChangeMinSyncDelay */
+
+typedef struct slices_state {
+    ks_tracker tracker;
+    ks_tree members; /* {service id, pod id} -> id of the slice that it stands in */
+    ks_tree slices;  /* {service id, slice id} -> endpoints in it, plus one */
+    ks_tree room;    /* {service id, slice id} -> 1: fewer than the maximum */
+    ks_tree
+        by_service;   /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
+    ks_tree nodeless; /* {service id, pod id} -> 1: left out, its node is not there */
+    bool writing;     /* changes that are announced now are our own */
+} slices_state;
+
+static void *state_create(ks_sim *sim) {
+    slices_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
+    ks_tracker_init(&state->tracker);
+    return state;
+}
+
+static void *state_copy(ks_sim *sim, const void *from_) {
+    const slices_state *from = from_;
+    slices_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
+    state->tracker = ks_tracker_copy(&from->tracker);
+    state->members = ks_tree_copy(&from->members);
+    state->slices = ks_tree_copy(&from->slices);
+    state->room = ks_tree_copy(&from->room);
+    state->by_service = ks_tree_copy(&from->by_service);
+    state->nodeless = ks_tree_copy(&from->nodeless);
+    return state;
+}
+
+static void state_dispose(ks_heap *heap, void *state_) {
+    slices_state *state = state_;
+    ks_tracker_dispose(heap, &state->tracker);
+    ks_tree_clear(heap, &state->members);
+    ks_tree_clear(heap, &state->slices);
+    ks_tree_clear(heap, &state->room);
+    ks_tree_clear(heap, &state->by_service);
+    ks_tree_clear(heap, &state->nodeless);
+    ks_free(heap, state, sizeof *state);
+}
+
+static void *as_word(uint64_t value) {
+    return (void *)(uintptr_t)value;
+}
+
+static uint64_t of_word(const void *value) {
+    return (uint64_t)(uintptr_t)value;
+}
+
+/* --- the index of all slices by Service --- */
+
+static uint64_t service_hash(const ks_str *ns, const ks_str *name) {
+    return (uint64_t)ks_hash_bytes(ns->s, ns->len) << 32 | ks_hash_bytes(name->s, name->len);
+}
+
+static const ks_str *service_of(const ks_object *slice) {
+    return ks_str_or_null(ks_get(slice->labels, K(kubernetes_io_service_name)));
+}
+
+ks_slice_walk ks_slices_of(const ks_sim *sim, const ks_str *ns, const ks_str *name) {
+    const slices_state *state = ks_component_state(sim, &ks_endpointslice_controller);
+    ks_slice_walk walk = {.sim = sim, .hash = service_hash(ns, name), .ns = ns, .name = name};
+    walk.iter = ks_tree_from(&state->by_service, (ks_key){walk.hash, 0});
+    return walk;
+}
+
+bool ks_slices_next(ks_slice_walk *walk) {
+    while (ks_tree_next(&walk->iter) && walk->iter.key.a == walk->hash) {
+        walk->slice = ks_store_by_id(&walk->sim->server.store, KS_ENDPOINTSLICE, walk->iter.key.b);
+        if (walk->slice && ks_str_eq(walk->slice->ns, walk->ns) &&
+            ks_str_eq(service_of(walk->slice), walk->name))
+            return true;
+    }
+    return false;
+}
+
+static void index_slice(ks_heap *heap, slices_state *state, const ks_change *change) {
+    const ks_object *slice = change->object;
+    const ks_str *now = change->type == KS_DELETED ? NULL : service_of(slice);
+    const ks_str *old = change->old ? service_of(change->old) : NULL;
+    if (change->type == KS_DELETED && !old) old = service_of(slice);
+    if (ks_str_eq(now, old)) return;
+    if (old)
+        ks_tree_del(heap, &state->by_service, (ks_key){service_hash(slice->ns, old), slice->id});
+    if (now)
+        ks_tree_put(heap, &state->by_service, (ks_key){service_hash(slice->ns, now), slice->id},
+                    as_word(1));
+}
+
+/* --- observing --- */
+
+static bool is_ours(const ks_object *slice) {
+    return ks_text_is(ks_get(slice->labels, K(endpointslice_kubernetes_io_managed_by)), MANAGER);
+}
+
+/* Someone else changed or deleted a slice of ours: its Service is looked at again, a second later.
+ */
+static void foreign_change(ks_sim *sim, slices_state *state, int component,
+                           const ks_change *change) {
+    const ks_object *slice = change->object;
+    const ks_str *name = service_of(slice);
+    if (!is_ours(slice) || !name) return;
+    uint64_t service = ks_tracker_find(&state->tracker, &sim->server.store, slice->ns, name);
+    if (!service) return;
+    ks_tracker_mark_full(sim, &state->tracker, service);
+    ks_enqueue_at(sim, component, service, sim->world.now + RESYNC_AFTER);
+}
+
+/* A node appeared: pods that were left out for want of it get another look. */
+static void node_added(ks_sim *sim, slices_state *state, int component) {
+    for (ks_tree_iter it = ks_tree_begin(&state->nodeless); ks_tree_next(&it);) {
+        ks_tracker_mark_pod(sim, &state->tracker, it.key.a, it.key.b);
+        ks_enqueue(sim, component, it.key.a);
+    }
+}
+
+static void observe(ks_sim *sim, void *state_, const ks_change *change) {
+    slices_state *state = state_;
+    int component = ks_component_index(sim, &ks_endpointslice_controller);
+    switch (change->object->kind) {
+    case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
+    case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
+    case KS_ENDPOINTSLICE:
+        index_slice(sim->world.heap, state, change);
+        if (!state->writing && change->type != KS_ADDED)
+            foreign_change(sim, state, component, change);
+        break;
+    case KS_NODE:
+        if (change->type == KS_ADDED && state->nodeless.count) node_added(sim, state, component);
+        break;
+    default: break;
+    }
+}
+
+/* --- one sync --- */
+
+/* A slice that this sync has opened. */
+typedef struct open_slice {
+    const ks_object *object; /* a reference; NULL: to be created */
+    ks_val ports, endpoints; /* own references; endpoints as a list, maybe KS_NOTHING */
+    ks_val labels;           /* own reference */
+    bool changed;
+} open_slice;
+
+/* A pod that needs a place in a slice. */
+typedef struct newcomer {
+    uint64_t pod;
+    ks_val ports, endpoint; /* own references, until placed */
+    size_t slice;           /* which open slice it went to */
+} newcomer;
+
+typedef struct sync_run {
+    ks_sim *sim;
+    ks_heap *heap;
+    slices_state *state;
+    const ks_object *service;
+    uint64_t id;
+    ks_tracker_work *work;
+    open_slice *open;
+    size_t opened, open_capacity;
+    newcomer *newcomers;
+    size_t newcomer_count, newcomer_capacity;
+} sync_run;
+
+static open_slice *add_open(sync_run *run, open_slice slice) {
+    if (run->opened == run->open_capacity) {
+        size_t capacity = run->open_capacity ? run->open_capacity * 2 : 4;
+        run->open = ks_resize(run->heap, run->open, run->open_capacity * sizeof *run->open,
+                              capacity * sizeof *run->open);
+        run->open_capacity = capacity;
+    }
+    run->open[run->opened] = slice;
+    return &run->open[run->opened++];
+}
+
+/* utils.go: setEndpointSliceLabels. A new reference. */
+static ks_val slice_labels(sync_run *run) {
+    ks_heap *heap = run->heap;
+    ks_val labels = ks_ref(run->service->labels);
+    if (ks_service_has_ip(run->service))
+        labels = ks_drop(heap, labels, K(service_kubernetes_io_headless));
+    else
+        labels = ks_put(heap, labels, K(service_kubernetes_io_headless), ks_text(heap, ""));
+    labels = ks_put(heap, labels, K(kubernetes_io_service_name), ks_string(run->service->name));
+    return ks_put(heap, labels, K(endpointslice_kubernetes_io_managed_by), ks_text(heap, MANAGER));
+}
+
+static ks_val list_or_nothing(ks_val v) {
+    return ks_is(v, KS_LIST) ? ks_ref(v) : KS_NOTHING;
+}
+
+/* The open slice with this id, opened if need be; NULL when it is gone. */
+static open_slice *open_by_id(sync_run *run, uint64_t id) {
+    for (size_t i = 0; i < run->opened; i++)
+        if (run->open[i].object && run->open[i].object->id == id) return &run->open[i];
+    const ks_object *object = ks_store_by_id(&run->sim->server.store, KS_ENDPOINTSLICE, id);
+    if (!object) return NULL;
+    return add_open(run,
+                    (open_slice){.object = ks_object_ref(object),
+                                 .ports = list_or_nothing(ks_get(object->doc, K(ports))),
+                                 .endpoints = list_or_nothing(ks_get(object->doc, K(endpoints))),
+                                 .labels = ks_ref(object->labels)});
+}
+
+/* Whether this sync looks at the pod, by search: the pods stand in order of their ids. */
+static bool is_considered(const ks_tracker_work *work, const ks_object *pod) {
+    size_t low = 0, high = work->count;
+    if (pod->kind != KS_POD) return false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (work->pods[middle].id == pod->id) return true;
+        if (work->pods[middle].id < pod->id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* Reads the Service's slices from the store anew: after a change of the Service, or of a slice by
+ * someone else. */
+static void reload(sync_run *run) {
+    slices_state *state = run->state;
+    ks_heap *heap = run->heap;
+    const ks_store *store = &run->sim->server.store;
+    ks_key key;
+    while (ks_tree_ceiling(&state->members, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
+        ks_tree_del(heap, &state->members, key);
+    while (ks_tree_ceiling(&state->slices, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
+        ks_tree_del(heap, &state->slices, key);
+    while (ks_tree_ceiling(&state->room, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
+        ks_tree_del(heap, &state->room, key);
+    ks_val labels = slice_labels(run);
+    for (ks_walk walk = ks_walk_owned(store, run->service->uid, KS_ENDPOINTSLICE);
+         ks_walk_next(&walk);) {
+        const ks_object *object = walk.object;
+        if (!is_ours(object) || !ks_text_is(ks_get(object->doc, K(addressType)), "IPv4")) continue;
+        open_slice *slice = open_by_id(run, object->id);
+        for (uint32_t i = 0; i < ks_len(slice->endpoints);) {
+            ks_val ref = ks_get(ks_at(slice->endpoints, i), K(targetRef));
+            const ks_object *pod = ks_store_by_uid(store, ks_str_or_null(ks_get(ref, K(uid))));
+            if (pod && is_considered(run->work, pod) &&
+                !ks_tree_has(&state->members, (ks_key){run->id, pod->id})) {
+                ks_tree_put(heap, &state->members, (ks_key){run->id, pod->id}, as_word(object->id));
+                i++;
+                continue;
+            }
+            slice->endpoints = ks_remove_at(heap, slice->endpoints, i);
+            slice->changed = true;
+        }
+        uint32_t count = ks_len(slice->endpoints);
+        ks_tree_put(heap, &state->slices, (ks_key){run->id, object->id}, as_word(count + 1));
+        if (count < MAX_ENDPOINTS)
+            ks_tree_put(heap, &state->room, (ks_key){run->id, object->id}, as_word(1));
+        if (!ks_equal(labels, slice->labels)) {
+            ks_unref(heap, slice->labels);
+            slice->labels = ks_ref(labels);
+            slice->changed = true;
+        }
+    }
+    ks_unref(heap, labels);
+}
+
+/* utils.go: getEndpointPorts. A list, or KS_NOTHING when there is none. */
+static ks_val endpoint_ports(sync_run *run, const ks_object *pod) {
+    ks_heap *heap = run->heap;
+    ks_val ports = KS_NOTHING;
+    ks_each(port, ks_get(run->service->spec, K(ports))) {
+        int64_t number = ks_pod_find_port(pod, *port);
+        if (!number) continue;
+        ks_val name = ks_get(*port, K(name));
+        ks_val protocol = ks_get(*port, K(protocol));
+        ks_val item = ks_map_of(heap, K(name), ks_exists(name) ? ks_ref(name) : ks_text(heap, ""),
+                                K(port), ks_int(number), K(protocol), ks_ref(protocol),
+                                K(appProtocol), ks_ref(ks_get(*port, K(appProtocol))), NULL);
+        ports = ks_append(heap, ports, item);
+    }
+    return ports;
+}
+
+static ks_val named_list(ks_heap *heap, ks_val name) {
+    return ks_append(heap, KS_NOTHING, ks_map_of(heap, K(name), ks_ref(name), NULL));
+}
+
+/* trafficdist/trafficdist.go: hints of a ready endpoint; KS_NOTHING: none. */
+static ks_val endpoint_hints(sync_run *run, ks_val zone, ks_val node) {
+    ks_heap *heap = run->heap;
+    ks_val distribution = ks_get(run->service->spec, K(trafficDistribution));
+    bool same_node = ks_text_is(distribution, "PreferSameNode");
+    if (!same_node && !ks_text_is(distribution, "PreferClose") &&
+        !ks_text_is(distribution, "PreferSameZone"))
+        return KS_NOTHING;
+    ks_val zones = ks_exists(zone) ? named_list(heap, zone) : KS_NOTHING;
+    ks_val nodes = same_node && ks_exists(node) ? named_list(heap, node) : KS_NOTHING;
+    if (!ks_exists(zones) && !ks_exists(nodes)) return KS_NOTHING;
+    return ks_map_of(heap, K(forZones), zones, K(forNodes), nodes, NULL);
+}
+
+/* utils.go: podToEndpoint. */
+static ks_val make_endpoint(sync_run *run, const ks_object *pod, const ks_object *node) {
+    ks_heap *heap = run->heap;
+    const ks_object *service = run->service;
+    bool serving = ks_pod_is_ready(pod);
+    bool terminating = ks_object_terminating(pod);
+    bool ready = ks_bool_or(ks_get(service->spec, K(publishNotReadyAddresses)), false) ||
+                 (serving && !terminating);
+    ks_val conditions = ks_map_of(heap, K(ready), ks_bool(ready), K(serving), ks_bool(serving),
+                                  K(terminating), ks_bool(terminating), NULL);
+    ks_val addresses = ks_append(heap, ks_list_new(heap, 1), ks_string(ks_pod_ip(pod)));
+    ks_val zone = node ? ks_get(node->labels, K(topology_kubernetes_io_zone)) : KS_NOTHING;
+    if (ks_text_is(zone, "")) zone = KS_NOTHING;
+    ks_val node_name = ks_get(pod->spec, K(nodeName));
+    bool has_hostname = ks_pod_has_service_hostname(pod, service);
+    return ks_map_of(heap, K(addresses), addresses, K(conditions), conditions, K(targetRef),
+                     ks_pod_target_ref(heap, pod), K(nodeName), ks_ref(node_name), K(zone),
+                     ks_ref(zone), K(hostname),
+                     has_hostname ? ks_ref(ks_get(pod->spec, K(hostname))) : KS_NOTHING, K(hints),
+                     ready ? endpoint_hints(run, zone, node_name) : KS_NOTHING, NULL);
+}
+
+static void add_newcomer(sync_run *run, uint64_t pod, ks_val ports, ks_val endpoint) {
+    if (run->newcomer_count == run->newcomer_capacity) {
+        size_t capacity = run->newcomer_capacity ? run->newcomer_capacity * 2 : 8;
+        run->newcomers =
+            ks_resize(run->heap, run->newcomers, run->newcomer_capacity * sizeof *run->newcomers,
+                      capacity * sizeof *run->newcomers);
+        run->newcomer_capacity = capacity;
+    }
+    run->newcomers[run->newcomer_count++] =
+        (newcomer){.pod = pod, .ports = ports, .endpoint = endpoint};
+}
+
+/* Whether the pod shall be an endpoint; *node is its node, which may be missing. */
+static bool wanted(sync_run *run, const ks_tracked_pod *pod, const ks_object **node) {
+    ks_key key = {run->id, pod->id};
+    *node = NULL;
+    if (run->state->nodeless.count) ks_tree_del(run->heap, &run->state->nodeless, key);
+    if (!pod->selected || !ks_pod_in_endpoints(pod->pod, true)) return false;
+    if (pod->pod->node)
+        *node = ks_store_get(&run->sim->server.store, KS_NODE, NULL, pod->pod->node);
+    if (*node || ks_bool_or(ks_get(run->service->spec, K(publishNotReadyAddresses)), false))
+        return true;
+    ks_tree_put(run->heap, &run->state->nodeless, key, as_word(1));
+    return false;
+}
+
+static uint32_t find_endpoint(sync_run *run, const open_slice *slice, const ks_tracked_pod *pod) {
+    const ks_val *items = ks_items(slice->endpoints);
+    uint32_t count = ks_len(slice->endpoints);
+    for (uint32_t i = 0; i < count; i++) {
+        ks_val uid = ks_get2(items[i], K(targetRef), K(uid));
+        if (pod->pod) {
+            if (ks_str_eq(ks_str_or_null(uid), pod->pod->uid)) return i;
+        } else {
+            const ks_object *other = ks_store_by_uid(&run->sim->server.store, ks_str_or_null(uid));
+            if (!other || other->kind != KS_POD) return i;
+        }
+    }
+    return count;
+}
+
+/* Brings one pod's endpoint up to date where it stands, or notes it as a newcomer. */
+static void consider(sync_run *run, const ks_tracked_pod *pod) {
+    ks_heap *heap = run->heap;
+    const ks_object *node;
+    bool in = wanted(run, pod, &node);
+    ks_val ports = in ? endpoint_ports(run, pod->pod) : KS_NOTHING;
+    ks_val endpoint = in ? make_endpoint(run, pod->pod, node) : KS_NOTHING;
+    uint64_t slice_id = of_word(ks_tree_get(&run->state->members, (ks_key){run->id, pod->id}));
+    open_slice *slice = slice_id ? open_by_id(run, slice_id) : NULL;
+    uint32_t at = slice ? find_endpoint(run, slice, pod) : 0;
+    if (slice && at < ks_len(slice->endpoints)) {
+        if (in && ks_equal(ports, slice->ports)) {
+            if (ks_equal(endpoint, ks_at(slice->endpoints, at))) {
+                ks_unref(heap, endpoint);
+            } else {
+                slice->endpoints = ks_set_at(heap, slice->endpoints, at, endpoint);
+                slice->changed = true;
+            }
+            ks_unref(heap, ports);
+            return;
+        }
+        slice->endpoints = ks_remove_at(heap, slice->endpoints, at);
+        slice->changed = true;
+    }
+    if (slice_id) ks_tree_del(heap, &run->state->members, (ks_key){run->id, pod->id});
+    if (in)
+        add_newcomer(run, pod->id, ports, endpoint);
+    else
+        ks_unref(heap, ports);
+}
+
+/* Puts newcomers [from, to) that are still without a place and want these ports into the slice. */
+static size_t fill(sync_run *run, size_t slice, ks_val ports, size_t left) {
+    open_slice *target = &run->open[slice];
+    for (size_t i = 0; i < run->newcomer_count && left; i++) {
+        newcomer *one = &run->newcomers[i];
+        if (ks_len(target->endpoints) >= MAX_ENDPOINTS) break;
+        if (one->slice != SIZE_MAX || !ks_equal(one->ports, ports)) continue;
+        target->endpoints = ks_append(run->heap, target->endpoints, one->endpoint);
+        target->changed = true;
+        one->endpoint = KS_NOTHING;
+        one->slice = slice;
+        left--;
+    }
+    return left;
+}
+
+/* The slices with room are opened, so that they can be chosen from. */
+static void open_roomy(sync_run *run) {
+    for (ks_tree_iter it = ks_tree_from(&run->state->room, (ks_key){run->id, 0});
+         ks_tree_next(&it) && it.key.a == run->id;)
+        open_by_id(run, it.key.b);
+}
+
+/* Step 2 of reconcileByPortMapping: the fullest slice that is rewritten anyway and has room. */
+static size_t fullest_changed(const sync_run *run, ks_val ports) {
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < run->opened; i++) {
+        uint32_t count = ks_len(run->open[i].endpoints);
+        if (!run->open[i].changed || !count || count >= MAX_ENDPOINTS ||
+            !ks_equal(run->open[i].ports, ports))
+            continue;
+        if (best == SIZE_MAX || count > ks_len(run->open[best].endpoints)) best = i;
+    }
+    return best;
+}
+
+/* Step 3 (getSliceToFill): the unchanged slice that will be closest to full with all that are left.
+ */
+static size_t closest_to_full(const sync_run *run, ks_val ports, size_t left) {
+    size_t best = SIZE_MAX, best_count = 0;
+    if (left >= MAX_ENDPOINTS) return best;
+    for (size_t i = 0; i < run->opened; i++) {
+        size_t count = ks_len(run->open[i].endpoints);
+        if (run->open[i].changed || count + left > MAX_ENDPOINTS ||
+            !ks_equal(run->open[i].ports, ports))
+            continue;
+        if (best == SIZE_MAX || count > best_count) {
+            best = i;
+            best_count = count;
+        }
+    }
+    return best;
+}
+
+static size_t new_slice(sync_run *run, ks_val ports) {
+    add_open(run,
+             (open_slice){.ports = ks_ref(ports), .labels = slice_labels(run), .changed = true});
+    return run->opened - 1;
+}
+
+static void place_newcomers(sync_run *run) {
+    if (!run->newcomer_count) return;
+    open_roomy(run);
+    for (size_t i = 0; i < run->newcomer_count; i++) run->newcomers[i].slice = SIZE_MAX;
+    for (size_t i = 0; i < run->newcomer_count; i++) {
+        if (run->newcomers[i].slice != SIZE_MAX) continue;
+        ks_val ports = run->newcomers[i].ports;
+        size_t left = 0;
+        for (size_t j = i; j < run->newcomer_count; j++)
+            left += run->newcomers[j].slice == SIZE_MAX && ks_equal(run->newcomers[j].ports, ports);
+        size_t target;
+        while (left && (target = fullest_changed(run, ports)) != SIZE_MAX)
+            left = fill(run, target, ports, left);
+        while (left) {
+            target = closest_to_full(run, ports, left);
+            if (target == SIZE_MAX) target = new_slice(run, ports);
+            left = fill(run, target, ports, left);
+        }
+    }
+}
+
+/* --- writing --- */
+
+static ks_val null_if_empty(ks_val list) {
+    return ks_len(list) ? ks_ref(list) : ks_null();
+}
+
+static ks_val with_trigger(sync_run *run, ks_val annotations) {
+    if (run->work->trigger == KS_NEVER)
+        return ks_drop(run->heap, annotations, K(endpoints_kubernetes_io_last_change_trigger_time));
+    return ks_put(run->heap, annotations, K(endpoints_kubernetes_io_last_change_trigger_time),
+                  ks_time_val(&run->sim->world, run->work->trigger));
+}
+
+static ks_val owner_reference(ks_heap *heap, const ks_object *service) {
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "Service"),
+                     K(name), ks_string(service->name), K(uid), ks_string(service->uid),
+                     K(controller), ks_bool(true), K(blockOwnerDeletion), ks_bool(true), NULL);
+}
+
+/* utils.go: newEndpointSlice. */
+static ks_val new_doc(sync_run *run, const open_slice *slice) {
+    ks_heap *heap = run->heap;
+    const ks_str *service = run->service->name;
+    ks_val prefix = service->len < 253 ? ks_format(heap, "%s-", service->s) : ks_string(service);
+    ks_val annotations = with_trigger(run, KS_NOTHING);
+    ks_val meta =
+        ks_map_of(heap, K(generateName), prefix, K(namespace), ks_string(run->service->ns),
+                  K(labels), ks_ref(slice->labels), K(annotations), annotations, K(ownerReferences),
+                  ks_append(heap, KS_NOTHING, owner_reference(heap, run->service)), NULL);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "discovery.k8s.io/v1"), K(kind),
+                     ks_text(heap, "EndpointSlice"), K(metadata), meta, K(addressType),
+                     ks_text(heap, "IPv4"), K(endpoints), null_if_empty(slice->endpoints), K(ports),
+                     null_if_empty(slice->ports), NULL);
+}
+
+static ks_refusal *create_slice(sync_run *run, const open_slice *slice, const ks_object **out) {
+    const ks_write_opts opts = {.trusted = true, .manager = "kube-controller-manager"};
+    return ks_server_create(&run->sim->server, KS_ENDPOINTSLICE, run->service->ns,
+                            new_doc(run, slice), &opts, out);
+}
+
+/* Writes `slice` over `object`, which it was or whose place it takes. */
+static ks_refusal *update_slice(sync_run *run, const open_slice *slice, const ks_object *object) {
+    ks_heap *heap = run->heap;
+    bool replaced = slice->object != object;
+    ks_val annotations = replaced ? KS_NOTHING : ks_ref(ks_get(object->meta, K(annotations)));
+    annotations = with_trigger(run, annotations);
+    if (!ks_len(annotations)) {
+        ks_unref(heap, annotations);
+        annotations = KS_NOTHING;
+    }
+    ks_val meta = ks_ref(object->meta);
+    meta = ks_put(heap, meta, K(labels), ks_ref(slice->labels));
+    meta = ks_put(heap, meta, K(annotations), annotations);
+    ks_val doc = ks_ref(object->doc);
+    doc = ks_put(heap, doc, K(metadata), meta);
+    doc = ks_put(heap, doc, K(endpoints), null_if_empty(slice->endpoints));
+    doc = ks_put(heap, doc, K(ports), null_if_empty(slice->ports));
+    return ks_server_update_object(&run->sim->server, object, doc, NULL);
+}
+
+/* Notes how full a slice is now, and that its newcomers stand in it. */
+static void remember(sync_run *run, size_t slice, uint64_t id) {
+    ks_heap *heap = run->heap;
+    uint32_t count = ks_len(run->open[slice].endpoints);
+    ks_tree_put(heap, &run->state->slices, (ks_key){run->id, id}, as_word(count + 1));
+    if (count < MAX_ENDPOINTS)
+        ks_tree_put(heap, &run->state->room, (ks_key){run->id, id}, as_word(1));
+    else
+        ks_tree_del(heap, &run->state->room, (ks_key){run->id, id});
+    for (size_t i = 0; i < run->newcomer_count; i++)
+        if (run->newcomers[i].slice == slice)
+            ks_tree_put(heap, &run->state->members, (ks_key){run->id, run->newcomers[i].pod},
+                        as_word(id));
+}
+
+static void forget_slice(sync_run *run, uint64_t id) {
+    ks_tree_del(run->heap, &run->state->slices, (ks_key){run->id, id});
+    ks_tree_del(run->heap, &run->state->room, (ks_key){run->id, id});
+}
+
+/* A slice that stands without endpoints: it may go. */
+static bool is_empty_slice(const open_slice *slice) {
+    return slice->object && !ks_len(slice->endpoints);
+}
+
+static bool is_placeholder(const open_slice *slice) {
+    return !slice->changed && !ks_len(slice->ports);
+}
+
+/* Whether any slice of the Service will have endpoints after this sync. */
+static bool any_filled(const sync_run *run) {
+    for (size_t i = 0; i < run->opened; i++)
+        if (ks_len(run->open[i].endpoints)) return true;
+    for (ks_tree_iter it = ks_tree_from(&run->state->slices, (ks_key){run->id, 0});
+         ks_tree_next(&it) && it.key.a == run->id;)
+        if (of_word(it.value) > 1) {
+            bool opened = false;
+            for (size_t i = 0; i < run->opened && !opened; i++)
+                opened = run->open[i].object && run->open[i].object->id == it.key.b;
+            if (!opened) return true;
+        }
+    return false;
+}
+
+/* Where nothing is filled, one placeholder shall stand: an empty slice becomes it, or a new one.
+ * Returns which open slice that is, SIZE_MAX: none is wanted. */
+static size_t choose_placeholder(sync_run *run) {
+    if (any_filled(run)) return SIZE_MAX;
+    for (size_t i = 0; i < run->opened; i++)
+        if (is_empty_slice(&run->open[i]) && is_placeholder(&run->open[i])) return i;
+    for (size_t i = 0; i < run->opened; i++) {
+        open_slice *slice = &run->open[i];
+        if (!is_empty_slice(slice)) continue;
+        ks_unref(run->heap, slice->ports);
+        slice->ports = KS_NOTHING;
+        slice->changed = true;
+        return i;
+    }
+    return new_slice(run, KS_NOTHING);
+}
+
+/* reconciler.go: finalize. A new slice takes the name of one that would be deleted. */
+static ks_refusal *write_slice(sync_run *run, size_t i, size_t placeholder) {
+    open_slice *slice = &run->open[i];
+    if (slice->object) {
+        if (is_empty_slice(slice) && i != placeholder) {
+            if (slice->object->deleting != KS_NEVER) return NULL;
+            uint64_t id = slice->object->id;
+            ks_refusal *refusal =
+                ks_server_delete(&run->sim->server, KS_ENDPOINTSLICE, run->service->ns,
+                                 slice->object->name, NULL, NULL);
+            if (!refusal) forget_slice(run, id);
+            return refusal;
+        }
+        if (!slice->changed) return NULL;
+        ks_refusal *refusal = update_slice(run, slice, slice->object);
+        if (!refusal) remember(run, i, slice->object->id);
+        return refusal;
+    }
+    for (size_t j = 0; j < run->opened; j++) {
+        open_slice *empty = &run->open[j];
+        if (!is_empty_slice(empty) || j == placeholder) continue;
+        ks_refusal *refusal = update_slice(run, slice, empty->object);
+        if (refusal) return refusal;
+        remember(run, i, empty->object->id);
+        ks_object_unref(run->heap, empty->object);
+        empty->object = NULL;
+        empty->changed = false;
+        return NULL;
+    }
+    if (ks_object_terminating(run->service)) return NULL;
+    const ks_object *made = NULL;
+    ks_refusal *refusal = create_slice(run, slice, &made);
+    if (refusal) return refusal;
+    remember(run, i, made->id);
+    ks_object_unref(run->heap, made);
+    return NULL;
+}
+
+/* New ones first: they may take over what would be deleted. */
+static ks_refusal *write_all(sync_run *run) {
+    size_t placeholder = choose_placeholder(run);
+    ks_refusal *refusal = NULL;
+    size_t count = run->opened;
+    for (size_t i = 0; i < count && !refusal; i++)
+        if (!run->open[i].object) refusal = write_slice(run, i, placeholder);
+    for (size_t i = 0; i < count && !refusal; i++)
+        if (run->open[i].object) refusal = write_slice(run, i, placeholder);
+    return refusal;
+}
+
+static void run_dispose(sync_run *run) {
+    ks_heap *heap = run->heap;
+    for (size_t i = 0; i < run->opened; i++) {
+        if (run->open[i].object) ks_object_unref(heap, run->open[i].object);
+        ks_unref(heap, run->open[i].ports);
+        ks_unref(heap, run->open[i].endpoints);
+        ks_unref(heap, run->open[i].labels);
+    }
+    ks_free(heap, run->open, run->open_capacity * sizeof *run->open);
+    for (size_t i = 0; i < run->newcomer_count; i++) {
+        ks_unref(heap, run->newcomers[i].ports);
+        ks_unref(heap, run->newcomers[i].endpoint);
+    }
+    ks_free(heap, run->newcomers, run->newcomer_capacity * sizeof *run->newcomers);
+}
+
+static void clear_prefix(ks_heap *heap, ks_tree *tree, uint64_t a) {
+    ks_key key;
+    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
+        ks_tree_del(heap, tree, key);
+}
+
+static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
+    clear_prefix(heap, &state->members, id);
+    clear_prefix(heap, &state->slices, id);
+    clear_prefix(heap, &state->room, id);
+    clear_prefix(heap, &state->nodeless, id);
+}
+
+/* A refused write: everything is looked at again; the namespace going away is no failure. */
+static bool give_up(sync_run *run, ks_refusal *refusal) {
+    ks_sim *sim = run->sim;
+    ks_tracker_mark_full(sim, &run->state->tracker, run->id);
+    bool going = false;
+    ks_each(cause, refusal->causes) going |=
+        ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
+    if (!going) {
+        const ks_event event = {.type = "Warning",
+                                .reason = "FailedToUpdateEndpointSlices",
+                                .component = "endpoint-slice-controller"};
+        ks_record(&sim->server, run->service, &event,
+                  "Error updating Endpoint Slices for Service %s/%s: %s", run->service->ns->s,
+                  run->service->name->s, refusal->message->s);
+    }
+    ks_refusal_free(run->heap, refusal);
+    return going;
+}
+
+static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work, uint64_t id) {
+    sync_run run = {.sim = sim,
+                    .heap = sim->world.heap,
+                    .state = state,
+                    .service = work->service,
+                    .id = id,
+                    .work = work};
+    if (work->full) reload(&run);
+    for (size_t i = 0; i < work->count; i++) consider(&run, &work->pods[i]);
+    place_newcomers(&run);
+    bool done = true;
+    if (run.opened || run.newcomer_count || work->full) {
+        state->writing = true;
+        ks_refusal *refusal = write_all(&run);
+        state->writing = false;
+        done = !refusal || give_up(&run, refusal);
+    }
+    run_dispose(&run);
+    return done;
+}
+
+static bool sync(ks_sim *sim, void *state_, uint64_t key) {
+    slices_state *state = state_;
+    ks_tracker_work work;
+    if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
+    bool done = true;
+    if (!work.service)
+        forget_service(sim->world.heap, state, key);
+    else if (ks_service_is_managed(work.service))
+        done = sync_service(sim, state, &work, key);
+    ks_tracker_work_dispose(sim->world.heap, &work);
+    return done;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)sim;
+    ks_tracker_describe(&((const slices_state *)state)->tracker, key, out);
+}
+
+const ks_component ks_endpointslice_controller = {
+    .name = "endpointslice",
+    .create = state_create,
+    .copy = state_copy,
+    .dispose = state_dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+};

@@ -1,0 +1,271 @@
+/*
+ * network/tracker.c - which Services select which pods, and which pods changed since a Service was
+ * looked at.
+ */
+#include "network/tracker.h"
+
+#include "api/values.h"
+#include "network/endpoint.h"
+
+/* A Service as it was last seen. Counted; not changed once shared. */
+typedef struct tracked_service {
+    uint32_t refs;
+    uint64_t id, pair; /* pair: where it stands in by_pair */
+    const ks_str *ns, *name;
+    ks_selector *selector; /* NULL: none */
+} tracked_service;
+
+static void service_ref(void *value) {
+    ((tracked_service *)value)->refs++;
+}
+
+static void service_unref(ks_heap *heap, void *value) {
+    tracked_service *service = value;
+    if (--service->refs) return;
+    ks_str_unref(heap, service->ns);
+    ks_str_unref(heap, service->name);
+    if (service->selector) ks_selector_unref(heap, service->selector);
+    ks_free(heap, service, sizeof *service);
+}
+
+static const ks_tree_type services_type = {.ref = service_ref, .unref = service_unref};
+
+#define PRESENT ((void *)(uintptr_t)1)
+
+void ks_tracker_init(ks_tracker *tracker) {
+    *tracker =
+        (ks_tracker){.services = {.type = &services_type}, .by_pair = {.type = &services_type}};
+}
+
+ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
+    return (ks_tracker){
+        .services = ks_tree_copy(&tracker->services),
+        .by_pair = ks_tree_copy(&tracker->by_pair),
+        .dirty = ks_tree_copy(&tracker->dirty),
+        .full = ks_tree_copy(&tracker->full),
+        .triggers = ks_tree_copy(&tracker->triggers),
+        .known = ks_tree_copy(&tracker->known),
+    };
+}
+
+void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker) {
+    ks_tree_clear(heap, &tracker->services);
+    ks_tree_clear(heap, &tracker->by_pair);
+    ks_tree_clear(heap, &tracker->dirty);
+    ks_tree_clear(heap, &tracker->full);
+    ks_tree_clear(heap, &tracker->triggers);
+    ks_tree_clear(heap, &tracker->known);
+}
+
+/* A namespace and one label, as a key of by_pair. Collisions cost time, not truth. */
+static uint64_t pair_hash(const ks_str *ns, const ks_str *key, const ks_str *value) {
+    uint64_t low = ks_hash_bytes(key->s, key->len);
+    uint64_t high = ks_hash_bytes(value->s, value->len);
+    return (high << 32 | low) ^
+           (uint64_t)ks_hash_bytes(ns->s, ns->len) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *object) {
+    tracked_service *service = ks_alloc_zero(heap, sizeof *service);
+    service->refs = 1;
+    service->id = object->id;
+    service->ns = ks_str_ref(object->ns);
+    service->name = ks_str_ref(object->name);
+    if (ks_service_is_managed(object)) {
+        ks_val selector = ks_get(object->spec, K(selector));
+        const ks_pair *pair = ks_pair_at(selector, 0);
+        service->selector = ks_selector_of_map(heap, selector);
+        service->pair = pair_hash(object->ns, pair->key, ks_str_or_null(pair->val));
+        service->refs++;
+        ks_tree_put(heap, &tracker->by_pair, (ks_key){service->pair, service->id}, service);
+    }
+    ks_tree_put(heap, &tracker->services, (ks_key){0, service->id}, service);
+}
+
+static void unindex_service(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
+    tracked_service *service = ks_tree_get(&tracker->services, (ks_key){0, id});
+    if (service && service->selector)
+        ks_tree_del(heap, &tracker->by_pair, (ks_key){service->pair, id});
+}
+
+/* Whether the change can alter an endpoint; metadata such as annotations cannot. */
+static bool service_matters(const ks_change *change) {
+    return change->type != KS_MODIFIED || !change->old ||
+           !ks_equal(change->object->spec, change->old->spec) ||
+           !ks_equal(change->object->labels, change->old->labels);
+}
+
+void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change) {
+    const ks_object *object = change->object;
+    if (!service_matters(change)) return;
+    ks_heap *heap = sim->world.heap;
+    unindex_service(heap, tracker, object->id);
+    if (change->type != KS_DELETED) index_service(heap, tracker, object);
+    ks_tree_put(heap, &tracker->full, (ks_key){0, object->id}, PRESENT);
+    ks_enqueue(sim, component, object->id);
+}
+
+/* endpointslice/util/controller_utils.go: podEndpointsChanged. */
+static bool pod_matters(const ks_change *change) {
+    const ks_object *now = change->object, *old = change->old;
+    bool is = change->type != KS_DELETED && ks_pod_in_endpoints(now, true);
+    if (!old || change->type == KS_DELETED)
+        return is || (change->type == KS_DELETED && ks_pod_ip(now));
+    bool was = ks_pod_in_endpoints(old, true);
+    if (is != was) return true;
+    if (!is) return false;
+    return now->deleting != old->deleting || !ks_str_eq(ks_pod_ip(now), ks_pod_ip(old)) ||
+           ks_pod_is_ready(now) != ks_pod_is_ready(old) || !ks_equal(now->labels, old->labels) ||
+           !ks_str_eq(now->node, old->node);
+}
+
+static void mark_matching(ks_sim *sim, ks_tracker *tracker, int component, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
+        const ks_pair *pair = ks_pair_at(pod->labels, i);
+        const ks_str *value = ks_str_or_null(pair->val);
+        if (!value) continue;
+        uint64_t at = pair_hash(pod->ns, pair->key, value);
+        for (ks_tree_iter it = ks_tree_from(&tracker->by_pair, (ks_key){at, 0});
+             ks_tree_next(&it) && it.key.a == at;) {
+            const tracked_service *service = it.value;
+            if (!ks_str_eq(service->ns, pod->ns) ||
+                !ks_selector_matches(service->selector, pod->labels))
+                continue;
+            ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, pod->id}, PRESENT);
+            ks_enqueue(sim, component, service->id);
+        }
+    }
+}
+
+void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change) {
+    if (!tracker->by_pair.count || !pod_matters(change)) return;
+    mark_matching(sim, tracker, component, change->object);
+    if (change->old && !ks_equal(change->old->labels, change->object->labels))
+        mark_matching(sim, tracker, component, change->old);
+}
+
+void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service) {
+    ks_tree_put(sim->world.heap, &tracker->full, (ks_key){0, service}, PRESENT);
+}
+
+void ks_tracker_mark_pod(ks_sim *sim, ks_tracker *tracker, uint64_t service, uint64_t pod) {
+    ks_tree_put(sim->world.heap, &tracker->dirty, (ks_key){service, pod}, PRESENT);
+}
+
+uint64_t ks_tracker_find(const ks_tracker *tracker, const ks_store *store, const ks_str *ns,
+                         const ks_str *name) {
+    const ks_object *service = ks_store_get(store, KS_SERVICE, ns, name);
+    return service && ks_tree_has(&tracker->services, (ks_key){0, service->id}) ? service->id : 0;
+}
+
+/* Removes all keys {a, *} of a map of plain values. */
+static void clear_prefix(ks_heap *heap, ks_tree *tree, uint64_t a) {
+    ks_key key;
+    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
+        ks_tree_del(heap, tree, key);
+}
+
+/* Trigger times are kept as words that are not 0: seconds, shifted. 1: a pod without a Ready
+ * condition. */
+static uintptr_t trigger_word(ks_sim *sim, const ks_object *pod) {
+    ks_val condition = ks_pod_ready_condition(pod);
+    int64_t at = ks_instant_of(&sim->world, ks_get(condition, K(lastTransitionTime)));
+    if (at == KS_NEVER) return 1;
+    return (uintptr_t)((uint64_t)(at / KS_SECOND) + (UINT64_C(1) << 40));
+}
+
+static int64_t trigger_instant(uintptr_t word) {
+    return (int64_t)((uint64_t)word - (UINT64_C(1) << 40)) * KS_SECOND;
+}
+
+/* Notes the pod's trigger time; the earliest of those that are new is the Service's. */
+static void note_trigger(ks_sim *sim, ks_tracker *tracker, ks_tracker_work *work,
+                         const ks_tracked_pod *pod) {
+    ks_key key = {work->service->id, pod->id};
+    if (!pod->selected) {
+        ks_tree_del(sim->world.heap, &tracker->triggers, key);
+        return;
+    }
+    uintptr_t before = (uintptr_t)ks_tree_get(&tracker->triggers, key);
+    uintptr_t now = trigger_word(sim, pod->pod);
+    if (now > 1 && now > before && trigger_instant(now) < work->trigger)
+        work->trigger = trigger_instant(now);
+    if (now != before) ks_tree_put(sim->world.heap, &tracker->triggers, key, (void *)now);
+}
+
+static void add_pod(ks_heap *heap, ks_tracker_work *work, ks_tracked_pod pod) {
+    if (work->count == work->capacity) {
+        size_t capacity = work->capacity ? work->capacity * 2 : 8;
+        work->pods = ks_resize(heap, work->pods, work->capacity * sizeof *work->pods,
+                               capacity * sizeof *work->pods);
+        work->capacity = capacity;
+    }
+    work->pods[work->count++] = pod;
+}
+
+/* A changed Service: all pods that it selects now or did select count as changed. */
+static void mark_all(ks_sim *sim, ks_tracker *tracker, const tracked_service *service) {
+    ks_heap *heap = sim->world.heap;
+    for (ks_tree_iter it = ks_tree_from(&tracker->triggers, (ks_key){service->id, 0});
+         ks_tree_next(&it) && it.key.a == service->id;)
+        ks_tree_put(heap, &tracker->dirty, it.key, PRESENT);
+    if (!service->selector) return;
+    for (ks_walk walk = ks_walk_kind(&sim->server.store, KS_POD, service->ns); ks_walk_next(&walk);)
+        if (ks_selector_matches(service->selector, walk.object->labels))
+            ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, walk.object->id}, PRESENT);
+}
+
+static void forget(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
+    clear_prefix(heap, &tracker->dirty, id);
+    clear_prefix(heap, &tracker->triggers, id);
+    ks_tree_del(heap, &tracker->known, (ks_key){0, id});
+    ks_tree_del(heap, &tracker->services, (ks_key){0, id});
+}
+
+bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_work *work) {
+    ks_heap *heap = sim->world.heap;
+    const ks_store *store = &sim->server.store;
+    *work = (ks_tracker_work){.trigger = KS_NEVER};
+    const tracked_service *service = ks_tree_get(&tracker->services, (ks_key){0, id});
+    if (!service) return false;
+    work->ns = ks_str_ref(service->ns);
+    work->name = ks_str_ref(service->name);
+    work->full = ks_tree_del(heap, &tracker->full, (ks_key){0, id});
+    const ks_object *object = ks_store_by_id(store, KS_SERVICE, id);
+    if (!object) {
+        forget(heap, tracker, id);
+        return true;
+    }
+    work->service = ks_object_ref(object);
+    if (work->full) mark_all(sim, tracker, service);
+    for (ks_tree_iter it = ks_tree_from(&tracker->dirty, (ks_key){id, 0});
+         ks_tree_next(&it) && it.key.a == id;) {
+        ks_tracked_pod pod = {it.key.b, ks_store_by_id(store, KS_POD, it.key.b), false};
+        pod.selected =
+            pod.pod && service->selector && ks_selector_matches(service->selector, pod.pod->labels);
+        note_trigger(sim, tracker, work, &pod);
+        add_pod(heap, work, pod);
+    }
+    clear_prefix(heap, &tracker->dirty, id);
+    if (!ks_tree_has(&tracker->known, (ks_key){0, id})) {
+        ks_tree_put(heap, &tracker->known, (ks_key){0, id}, PRESENT);
+        work->trigger = object->created;
+    }
+    return true;
+}
+
+void ks_tracker_work_dispose(ks_heap *heap, ks_tracker_work *work) {
+    if (work->service) ks_object_unref(heap, work->service);
+    ks_str_unref(heap, work->ns);
+    ks_str_unref(heap, work->name);
+    ks_free(heap, work->pods, work->capacity * sizeof *work->pods);
+}
+
+void ks_tracker_describe(const ks_tracker *tracker, uint64_t id, ks_buf *out) {
+    const tracked_service *service = ks_tree_get(&tracker->services, (ks_key){0, id});
+    if (!service) return;
+    ks_buf_str(out, service->ns);
+    ks_buf_putc(out, '/');
+    ks_buf_str(out, service->name);
+}

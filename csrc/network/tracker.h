@@ -1,0 +1,65 @@
+/*
+ * network/tracker.h - which Services select which pods, and which pods changed since a Service was
+ * looked at.
+ *
+ * Both endpoint controllers keep one. Instead of listing all pods of a Service for each change of
+ * one, a change of a pod finds the Services that select it (an index by one pair of their
+ * selectors) and marks that one pod dirty for them. It also keeps the trigger times:
+ * k8s.io/endpointslice/util/trigger_time_tracker.go.
+ */
+#ifndef KS_NETWORK_TRACKER_H
+#define KS_NETWORK_TRACKER_H
+
+#include "engine/sim.h"
+
+typedef struct ks_tracker {
+    ks_tree services; /* {0, service id} -> what is known of it */
+    ks_tree by_pair;  /* {hash of namespace and a selector's pair, service id} -> the same */
+    ks_tree dirty;    /* {service id, pod id} -> 1 */
+    ks_tree full;     /* {0, service id} -> 1: the Service itself changed */
+    ks_tree triggers; /* {service id, pod id} -> last trigger time of a selected pod */
+    ks_tree known;    /* {0, service id} -> 1: synced before */
+} ks_tracker;
+
+void ks_tracker_init(ks_tracker *tracker);
+ks_tracker ks_tracker_copy(const ks_tracker *tracker);
+void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker);
+
+/* Take note of a change of a Service or a pod; Services concerned are queued on `component`, key:
+ * their id. */
+void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change);
+void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change);
+/* Makes the next sync of a Service look at everything. */
+void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service);
+/* Makes the next sync look at this pod again. */
+void ks_tracker_mark_pod(ks_sim *sim, ks_tracker *tracker, uint64_t service, uint64_t pod);
+/* The id of the Service of that name that is tracked, or 0. */
+uint64_t ks_tracker_find(const ks_tracker *tracker, const ks_store *store, const ks_str *ns,
+                         const ks_str *name);
+
+/* A pod that may have changed for a Service. */
+typedef struct ks_tracked_pod {
+    uint64_t id;
+    const ks_object *pod; /* borrowed from the store; NULL: gone */
+    bool selected;
+} ks_tracked_pod;
+
+/* What one sync of a Service has to look at. */
+typedef struct ks_tracker_work {
+    const ks_object *service; /* a reference; NULL: deleted */
+    const ks_str *ns, *name;  /* references; set when deleted too */
+    bool full;                /* new or changed: `pods` are all it selects or did select */
+    ks_tracked_pod *pods;     /* in order of creation */
+    size_t count, capacity;
+    int64_t trigger; /* instant for last-change-trigger-time, or KS_NEVER: none */
+} ks_tracker_work;
+
+/* Takes what is dirty for a Service; false when it is not tracked. Its pods are borrowed until the
+ * store changes. */
+bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t service, ks_tracker_work *work);
+void ks_tracker_work_dispose(ks_heap *heap, ks_tracker_work *work);
+
+/* "namespace/name" of a tracked Service, for traces. */
+void ks_tracker_describe(const ks_tracker *tracker, uint64_t service, ks_buf *out);
+
+#endif
