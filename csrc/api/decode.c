@@ -1,0 +1,524 @@
+/*
+ * api/decode.c - from any document to one that has a type's shape (ks_decode).
+ *
+ * Walks document and type together: both are sorted by key. What already has the shape is shared,
+ * not copied; what Go's omitempty would drop is dropped; what Go would always encode is filled in.
+ * Texts of errors are those of sigs.k8s.io/json (a case-sensitive encoding/json that collects
+ * unknown fields). Its way of failing is kept: a wrong type is noted, the first one is reported at
+ * the end; an error of a type's own UnmarshalJSON (quantities, times, int-or-string) ends decoding
+ * at once.
+ */
+#include "api/decode_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Where the walk stands: one frame per field, list item or map key, linked on the C stack. */
+typedef struct frame {
+    const struct frame *up;
+    const ks_str *name;       /* of a field or map key; NULL for a list item */
+    const ks_type *struct_of; /* the struct that has this field; NULL for items and map keys */
+    uint32_t index;
+} frame;
+
+typedef struct decoder {
+    ks_heap *heap;
+    const ks_type *root;
+    const ks_str *saved; /* the first wrong type, NULL: none yet */
+    const ks_str *fatal; /* what ended decoding, NULL: nothing */
+    ks_val unknown;      /* list of texts `unknown field "a.b"` */
+    bool collect;        /* whether unknown fields are of interest */
+} decoder;
+
+enum { MAX_STRICT_ERRORS = 100 };
+
+static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, const frame *at);
+
+/* --- paths and errors --- */
+
+static void put_go_path(ks_buf *out, const frame *at) {
+    if (at == NULL) return;
+    put_go_path(out, at->up);
+    if (at->struct_of == NULL) return;
+    if (out->len > 0) ks_buf_putc(out, '.');
+    ks_buf_str(out, at->name);
+}
+
+static void put_strict_path(ks_buf *out, const frame *at) {
+    if (at == NULL) return;
+    put_strict_path(out, at->up);
+    if (at->name == NULL) {
+        ks_buf_printf(out, "[%u]", (unsigned)at->index);
+        return;
+    }
+    if (out->len > 0) ks_buf_putc(out, '.');
+    ks_buf_str(out, at->name);
+}
+
+/* "json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32"
+ */
+static const ks_str *wrong_type_text(decoder *d, const char *what, const char *go_type,
+                                     const frame *at) {
+    const frame *field = at;
+    while (field != NULL && field->struct_of == NULL) field = field->up;
+    if (field == NULL)
+        return ks_str_printf(d->heap, "json: cannot unmarshal %s into Go value of type %s", what,
+                             go_type);
+    ks_buf path = {.heap = d->heap};
+    put_go_path(&path, field);
+    const ks_str *text =
+        ks_str_printf(d->heap, "json: cannot unmarshal %s into Go struct field %s.%s of type %s",
+                      what, field->struct_of->go_name, path.s, go_type);
+    ks_buf_dispose(&path);
+    return text;
+}
+
+static const char *what_is(ks_val v) {
+    switch (v.type) {
+    case KS_BOOL: return "bool";
+    case KS_INT:
+    case KS_FLOAT: return "number";
+    case KS_STRING: return "string";
+    case KS_LIST: return "array";
+    case KS_MAP: return "object";
+    default: return "null";
+    }
+}
+
+static ks_val wrong_type(decoder *d, const char *what, const ks_spec *spec, const frame *at) {
+    if (d->saved == NULL) d->saved = wrong_type_text(d, what, spec->go_type, at);
+    return KS_NOTHING;
+}
+
+static ks_val fail_with(decoder *d, const ks_str *text) {
+    if (d->fatal == NULL)
+        d->fatal = text;
+    else
+        ks_str_unref(d->heap, text);
+    return KS_NOTHING;
+}
+
+static void note_unknown(decoder *d, const ks_str *name, const frame *at) {
+    if (!d->collect || ks_len(d->unknown) >= MAX_STRICT_ERRORS) return;
+    ks_buf path = {.heap = d->heap};
+    put_strict_path(&path, at);
+    ks_val text = ks_format(d->heap, "unknown field \"%s%s%s\"", path.len > 0 ? path.s : "",
+                            path.len > 0 ? "." : "", name->s);
+    ks_buf_dispose(&path);
+    ks_each(seen, d->unknown) {
+        if (!ks_str_eq(seen->s, text.s)) continue;
+        ks_unref(d->heap, text);
+        return;
+    }
+    d->unknown = ks_append(d->heap, d->unknown, text);
+}
+
+/* --- numbers --- */
+
+/* A number as Go's encoder writes it, which is how it reaches a real server. */
+static void print_number(char *out, size_t size, ks_val v) {
+    if (v.type == KS_INT) {
+        snprintf(out, size, "%lld", (long long)v.i);
+        return;
+    }
+    double magnitude = fabs(v.f);
+    bool exponent = v.f != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
+    for (int precision = 1; precision <= 17; precision++) {
+        double back;
+        snprintf(out, size, "%.*e", precision - 1, v.f);
+        if (sscanf(out, "%lf", &back) != 1 || back != v.f) continue;
+        if (!exponent) {
+            int power = (int)floor(log10(magnitude == 0 ? 1 : magnitude));
+            int decimals = precision - 1 - power;
+            snprintf(out, size, "%.*f", decimals > 0 ? decimals : 0, v.f);
+        } else {
+            char *e = strchr(out, 'e'); /* e-09 -> e-9 */
+            if (e != NULL && e[2] == '0' && e[3] != '\0') memmove(e + 2, e + 3, strlen(e + 3) + 1);
+        }
+        return;
+    }
+}
+
+/* Fills *out with the integer that `raw` is; false and *what ("number 1.5", "string") if it is
+ * none. */
+static bool integer_of(ks_val raw, int64_t min, int64_t max, int64_t *out, char *what,
+                       size_t size) {
+    if (raw.type == KS_FLOAT && raw.f == floor(raw.f) && fabs(raw.f) < 9.2e18)
+        raw = ks_int((int64_t)raw.f);
+    if (raw.type == KS_INT && raw.i >= min && raw.i <= max) {
+        *out = raw.i;
+        return true;
+    }
+    if (raw.type == KS_INT || raw.type == KS_FLOAT) {
+        char number[64];
+        print_number(number, sizeof number, raw);
+        snprintf(what, size, "number %s", number);
+    } else {
+        snprintf(what, size, "%s", what_is(raw));
+    }
+    return false;
+}
+
+static ks_val decode_int(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+    char what[80];
+    int64_t value;
+    bool small = spec->shape == KS_SHAPE_INT32;
+    if (integer_of(raw, small ? INT32_MIN : INT64_MIN, small ? INT32_MAX : INT64_MAX, &value, what,
+                   sizeof what))
+        return ks_int(value);
+    return wrong_type(d, what, spec, at);
+}
+
+/* --- types that decode themselves --- */
+
+/* k8s.io/apimachinery/pkg/util/intstr/intstr.go: UnmarshalJSON */
+static ks_val decode_intstr(decoder *d, ks_val raw, const frame *at) {
+    char what[80];
+    int64_t value;
+    if (raw.type == KS_STRING) return ks_ref(raw);
+    if (integer_of(raw, INT32_MIN, INT32_MAX, &value, what, sizeof what)) return ks_int(value);
+    return fail_with(d, wrong_type_text(d, what, "int32", at));
+}
+
+/* k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON */
+static ks_val decode_quantity(decoder *d, ks_val raw) {
+    char number[64];
+    const char *s = "{", *why = NULL;
+    size_t len = 1;
+    if (raw.type == KS_STRING) {
+        s = raw.s->s;
+        len = raw.s->len;
+        while (len > 0 && strchr(" \t\n\r\v\f", s[0]) != NULL) s++, len--;
+        while (len > 0 && strchr(" \t\n\r\v\f", s[len - 1]) != NULL) len--;
+    } else if (raw.type == KS_INT || raw.type == KS_FLOAT) {
+        print_number(number, sizeof number, raw);
+        s = number;
+        len = strlen(number);
+    }
+    ks_quantity quantity;
+    if (!ks_quantity_parse(s, len, &quantity, &why)) return fail_with(d, ks_str_of(d->heap, why));
+    char canonical[80];
+    int size = ks_quantity_print(quantity, canonical);
+    if (raw.type == KS_STRING && raw.s->len == (uint32_t)size &&
+        memcmp(raw.s->s, canonical, (size_t)size) == 0)
+        return ks_ref(raw);
+    return ks_textn(d->heap, canonical, (size_t)size);
+}
+
+static ks_val decode_time(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+    if (raw.type != KS_STRING) return fail_with(d, wrong_type_text(d, what_is(raw), "string", at));
+    ks_val time;
+    const ks_str *why = ks_decode_time_text(d->heap, raw, spec->shape == KS_SHAPE_MICROTIME, &time);
+    return why == NULL ? time : fail_with(d, why);
+}
+
+static ks_val decode_bytes(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+    if (raw.type != KS_STRING) return wrong_type(d, what_is(raw), spec, at);
+    ks_val bytes = ks_decode_base64(d->heap, raw, &d->saved);
+    return bytes;
+}
+
+/* --- containers --- */
+
+/* What a member is when the document lacks it: KS_NOTHING if Go's encoder leaves it out. */
+static ks_val zero_of(decoder *d, const ks_spec *spec, bool always) {
+    if (spec->pointer) return always ? ks_null() : KS_NOTHING;
+    switch (spec->shape) {
+    case KS_SHAPE_STRUCT: return decode(d, spec, KS_NOTHING, NULL);
+    case KS_SHAPE_QUANTITY: return ks_string(K(0));
+    case KS_SHAPE_INTSTR: return ks_int(0);
+    case KS_SHAPE_TIME:
+    case KS_SHAPE_MICROTIME:
+    case KS_SHAPE_ANY: return ks_null();
+    default: break;
+    }
+    if (!always) return KS_NOTHING;
+    switch (spec->shape) {
+    case KS_SHAPE_STRING: return ks_string(&ks_decode_empty);
+    case KS_SHAPE_BOOL: return ks_bool(false);
+    case KS_SHAPE_INT32:
+    case KS_SHAPE_INT64: return ks_int(0);
+    default: return ks_null();
+    }
+}
+
+/* An item of a list or map: nothing of it is ever left out. */
+static ks_val zero_item(decoder *d, const ks_spec *spec) {
+    return zero_of(d, spec, true);
+}
+
+/* What Go's omitempty drops: not pointers, not structs. */
+static bool is_empty(const ks_spec *spec, ks_val v) {
+    if (spec->pointer) return false;
+    switch (spec->shape) {
+    case KS_SHAPE_STRING: return v.s->len == 0;
+    case KS_SHAPE_BOOL: return !v.b;
+    case KS_SHAPE_INT32:
+    case KS_SHAPE_INT64: return v.i == 0;
+    case KS_SHAPE_LIST:
+    case KS_SHAPE_MAP: return ks_len(v) == 0;
+    case KS_SHAPE_BYTES: return v.s->len == 0;
+    default: return false;
+    }
+}
+
+/* One and the same value, not only an equal one. */
+static bool same(ks_val a, ks_val b) {
+    if (a.type != b.type) return false;
+    switch (a.type) {
+    case KS_BOOL: return a.b == b.b;
+    case KS_INT: return a.i == b.i;
+    case KS_FLOAT: return a.f == b.f;
+    case KS_STRING: return a.s == b.s;
+    case KS_LIST: return a.l == b.l;
+    case KS_MAP: return a.m == b.m;
+    default: return true;
+    }
+}
+
+static ks_val decode_list(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+    uint32_t count = ks_len(raw);
+    ks_val out = KS_NOTHING; /* as long as it is KS_NOTHING, all items so far are shared */
+    for (uint32_t i = 0; i < count && d->fatal == NULL; i++) {
+        frame here = {.up = at, .index = i};
+        ks_val item = raw.l->items[i], typed = KS_NOTHING;
+        if (ks_exists(item)) typed = decode(d, spec->item, item, &here);
+        if (!ks_exists(typed)) typed = zero_item(d, spec->item);
+        if (out.type == KS_NONE && same(item, typed)) {
+            ks_unref(d->heap, typed);
+            continue;
+        }
+        if (out.type == KS_NONE) {
+            out = ks_list_new(d->heap, count);
+            for (uint32_t j = 0; j < i; j++) out = ks_append(d->heap, out, ks_ref(raw.l->items[j]));
+        }
+        out = ks_append(d->heap, out, typed);
+    }
+    return out.type == KS_NONE ? ks_ref(raw) : out;
+}
+
+/* The pairs of `raw` before `end`, as a new map with room for `capacity`. */
+static ks_val copy_head(decoder *d, ks_val raw, uint32_t end, uint32_t capacity) {
+    ks_val out = ks_map_new(d->heap, capacity);
+    for (uint32_t i = 0; i < end; i++)
+        ks_map_push(d->heap, &out, ks_str_ref(raw.m->pairs[i].key), ks_ref(raw.m->pairs[i].val));
+    return out;
+}
+
+static ks_val decode_map(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+    uint32_t count = ks_len(raw);
+    ks_val out = KS_NOTHING;
+    for (uint32_t i = 0; i < count && d->fatal == NULL; i++) {
+        const ks_pair *pair = ks_pair_at(raw, i);
+        frame here = {.up = at, .name = pair->key};
+        ks_val typed = KS_NOTHING;
+        if (ks_exists(pair->val)) typed = decode(d, spec->item, pair->val, &here);
+        if (!ks_exists(typed)) typed = zero_item(d, spec->item);
+        if (out.type == KS_NONE && same(pair->val, typed)) {
+            ks_unref(d->heap, typed);
+            continue;
+        }
+        if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
+        ks_map_push(d->heap, &out, ks_str_ref(pair->key), typed);
+    }
+    return out.type == KS_NONE ? ks_ref(raw) : out;
+}
+
+/* The value of one field, or KS_NOTHING if it is to be left out. `raw` may be KS_NOTHING. */
+static ks_val decode_field(decoder *d, const ks_type *type, const ks_field *field, ks_val raw,
+                           const frame *at) {
+    ks_val typed = KS_NOTHING;
+    if (ks_exists(raw)) {
+        frame here = {.up = at, .name = field->name, .struct_of = type};
+        typed = decode(d, &field->spec, raw, &here);
+    }
+    if (typed.type == KS_NONE) {
+        if (field->name == K(creationTimestamp)) return KS_NOTHING; /* omitzero */
+        return zero_of(d, &field->spec, field->always_encoded);
+    }
+    if (!field->always_encoded && is_empty(&field->spec, typed)) {
+        ks_unref(d->heap, typed);
+        return KS_NOTHING;
+    }
+    return typed;
+}
+
+/* Merges the document's keys with the type's fields, both in order of names. */
+static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, const frame *at) {
+    uint32_t count = ks_len(raw), i = 0;
+    ks_val out = raw.type == KS_MAP ? KS_NOTHING : ks_map_new(d->heap, 0);
+    for (uint16_t f = 0; f < type->count && d->fatal == NULL;) {
+        const ks_field *field = &type->fields[type->sorted[f]];
+        const ks_pair *pair = i < count ? ks_pair_at(raw, i) : NULL;
+        if (pair != NULL && pair->key != field->name && ks_str_cmp(pair->key, field->name) < 0) {
+            note_unknown(d, pair->key, at);
+            if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
+            i++;
+            continue;
+        }
+        bool present = pair != NULL && pair->key == field->name;
+        ks_val typed = decode_field(d, type, field, present ? pair->val : KS_NOTHING, at);
+        if (out.type == KS_NONE && present && same(pair->val, typed)) {
+            ks_unref(d->heap, typed);
+        } else {
+            bool changed = present || typed.type != KS_NONE;
+            if (out.type == KS_NONE && changed) out = copy_head(d, raw, i, count + 1);
+            if (typed.type != KS_NONE) ks_map_push(d->heap, &out, ks_str_ref(field->name), typed);
+        }
+        if (present) i++;
+        f++;
+    }
+    for (; i < count && d->fatal == NULL; i++) {
+        note_unknown(d, ks_pair_at(raw, i)->key, at);
+        if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
+    }
+    return out.type == KS_NONE ? ks_ref(raw) : out;
+}
+
+/* A new reference to the typed value; KS_NOTHING if it is not of that type. */
+static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+    switch (spec->shape) {
+    case KS_SHAPE_STRING:
+        return raw.type == KS_STRING ? ks_ref(raw) : wrong_type(d, what_is(raw), spec, at);
+    case KS_SHAPE_BOOL: return raw.type == KS_BOOL ? raw : wrong_type(d, what_is(raw), spec, at);
+    case KS_SHAPE_INT32:
+    case KS_SHAPE_INT64: return decode_int(d, spec, raw, at);
+    case KS_SHAPE_QUANTITY: return decode_quantity(d, raw);
+    case KS_SHAPE_INTSTR: return decode_intstr(d, raw, at);
+    case KS_SHAPE_TIME:
+    case KS_SHAPE_MICROTIME: return decode_time(d, spec, raw, at);
+    case KS_SHAPE_BYTES: return decode_bytes(d, spec, raw, at);
+    case KS_SHAPE_ANY: return ks_ref(raw);
+    case KS_SHAPE_STRUCT:
+        if (raw.type != KS_MAP && raw.type != KS_NONE) return wrong_type(d, what_is(raw), spec, at);
+        return decode_struct(d, spec->of, raw, at);
+    case KS_SHAPE_LIST:
+        return raw.type == KS_LIST ? decode_list(d, spec, raw, at)
+                                   : wrong_type(d, what_is(raw), spec, at);
+    case KS_SHAPE_MAP:
+        return raw.type == KS_MAP ? decode_map(d, spec, raw, at)
+                                  : wrong_type(d, what_is(raw), spec, at);
+    }
+    return KS_NOTHING;
+}
+
+/* --- the door --- */
+
+/* "apps/v1" -> "v1" */
+static const char *version_of(const char *api_version) {
+    const char *slash = strchr(api_version, '/');
+    return slash == NULL ? api_version : slash + 1;
+}
+
+/* Versions that Kubernetes knows besides the served one: of these the text is another. */
+static bool is_known_version(ks_kind kind, const char *api_version) {
+    static const char *const old_apps[] = {"extensions/v1beta1", "apps/v1beta1", "apps/v1beta2"};
+    switch (kind) {
+    case KS_STATEFULSET:
+    case KS_CONTROLLERREVISION:
+        return strcmp(api_version, old_apps[1]) == 0 || strcmp(api_version, old_apps[2]) == 0;
+    case KS_REPLICASET:
+        return strcmp(api_version, old_apps[0]) == 0 || strcmp(api_version, old_apps[2]) == 0;
+    case KS_DEPLOYMENT:
+        for (size_t i = 0; i < 3; i++)
+            if (strcmp(api_version, old_apps[i]) == 0) return true;
+        return false;
+    case KS_PDB: return strcmp(api_version, "policy/v1beta1") == 0;
+    case KS_ENDPOINTSLICE: return strcmp(api_version, "discovery.k8s.io/v1beta1") == 0;
+    case KS_STORAGECLASS: return strcmp(api_version, "storage.k8s.io/v1beta1") == 0;
+    case KS_VOLUMEATTACHMENT:
+        return strcmp(api_version, "storage.k8s.io/v1beta1") == 0 ||
+               strcmp(api_version, "storage.k8s.io/v1alpha1") == 0;
+    case KS_PRIORITYCLASS:
+        return strcmp(api_version, "scheduling.k8s.io/v1beta1") == 0 ||
+               strcmp(api_version, "scheduling.k8s.io/v1alpha1") == 0;
+    case KS_LEASE: return strcmp(api_version, "coordination.k8s.io/v1beta1") == 0;
+    case KS_EVENT:
+        return strcmp(api_version, "events.k8s.io/v1") == 0 ||
+               strcmp(api_version, "events.k8s.io/v1beta1") == 0;
+    default: return false;
+    }
+}
+
+/* The words that `raw` calls itself must be those of the kind; absent ones count as right. */
+static ks_refusal *check_words(ks_heap *heap, const ks_kind_info *info, ks_val raw) {
+    const char *kind = ks_text_or(ks_get(raw, K(kind)), info->name);
+    const char *version = ks_text_or(ks_get(raw, K(apiVersion)), info->api_version);
+    if (kind[0] == '\0') kind = info->name;
+    if (version[0] == '\0') version = info->api_version;
+    bool same_kind = strcmp(kind, info->name) == 0;
+    if (same_kind && strcmp(version, info->api_version) == 0) return NULL;
+    if (same_kind && is_known_version(info->kind, version))
+        return ks_refuse(heap, 400, "BadRequest",
+                         "the API version in the data (%s) does not match the expected API version "
+                         "(%s)",
+                         version, info->api_version);
+    return ks_refuse(heap, 400, "BadRequest",
+                     "%s in version \"%s\" cannot be handled as a %s: no kind \"%s\" is registered "
+                     "for version \"%s\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+                     kind, version_of(version), info->name, kind, version);
+}
+
+static ks_refusal *unreadable(ks_heap *heap, const ks_kind_info *info, const char *why) {
+    return ks_refuse(heap, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s",
+                     info->name, info->version, info->name, why);
+}
+
+static ks_refusal *refuse_unknown(ks_heap *heap, const ks_kind_info *info, ks_val unknown) {
+    ks_buf text = {.heap = heap};
+    ks_buf_puts(&text, "strict decoding error: ");
+    for (uint32_t i = 0; i < ks_len(unknown); i++) {
+        if (i > 0) ks_buf_puts(&text, ", ");
+        ks_buf_str(&text, ks_at(unknown, i).s);
+    }
+    ks_refusal *refusal = unreadable(heap, info, text.s);
+    ks_buf_dispose(&text);
+    return refusal;
+}
+
+ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validation mode,
+                      ks_val *warnings, ks_val *out) {
+    const ks_kind_info *info = ks_kind_get(kind);
+    ks_refusal *refusal = NULL;
+    ks_val typed = KS_NOTHING;
+    *out = KS_NOTHING;
+    if (raw.type != KS_MAP) {
+        ks_buf why = {.heap = heap};
+        ks_buf_printf(&why,
+                      "couldn't get version/kind; json parse error: json: cannot unmarshal %s into "
+                      "Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty"
+                      "\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }",
+                      what_is(raw));
+        refusal = unreadable(heap, info, why.s);
+        ks_buf_dispose(&why);
+        ks_unref(heap, raw);
+        return refusal;
+    }
+    refusal = check_words(heap, info, raw);
+    if (refusal == NULL) {
+        decoder d = {.heap = heap, .root = info->type, .collect = mode != KS_IGNORE};
+        typed = decode_struct(&d, info->type, raw, NULL);
+        const ks_str *why = d.fatal != NULL ? d.fatal : d.saved;
+        if (why != NULL)
+            refusal = unreadable(heap, info, why->s);
+        else if (mode == KS_STRICT && ks_len(d.unknown) > 0)
+            refusal = refuse_unknown(heap, info, d.unknown);
+        else if (mode == KS_WARN && warnings != NULL)
+            ks_each(text, d.unknown) *warnings = ks_append(heap, *warnings, ks_ref(*text));
+        ks_str_unref(heap, d.saved);
+        ks_str_unref(heap, d.fatal);
+        ks_unref(heap, d.unknown);
+    }
+    ks_unref(heap, raw);
+    if (refusal != NULL) {
+        ks_unref(heap, typed);
+        return refusal;
+    }
+    if (!ks_exists(ks_get(typed, K(kind))))
+        typed = ks_put(heap, typed, K(kind), ks_text(heap, info->name));
+    if (!ks_exists(ks_get(typed, K(apiVersion))))
+        typed = ks_put(heap, typed, K(apiVersion), ks_text(heap, info->api_version));
+    *out = typed;
+    return NULL;
+}
