@@ -149,7 +149,8 @@ local function bound(o)
       conditions = s.phase ~= "Pending" and conditions or nil }
     return t
   elseif o.kind == "Node" then
-    local t = { kind = "Node", metadata = { name = o.metadata.name }, spec = { taints = o.spec.taints, unschedulable = o.spec.unschedulable } }
+    local t = { kind = "Node", metadata = { name = o.metadata.name },
+      spec = { taints = o.spec.taints, unschedulable = o.spec.unschedulable } }
     for _, c in ipairs(o.status.conditions or {}) do
       if c.type == "Ready" then t.status = { status = c.status, reason = c.reason, message = c.message } end
     end
@@ -310,7 +311,10 @@ local function compare_objects(script, step, expected, now, aliases, report)
   local got = {}
   for _, o in pairs(now) do
     local service = (o.kind == "Service" or o.kind == "Endpoints" or o.kind == "EndpointSlice") and o.metadata.name:find "^kubernetes"
-    if not service then got[o.kind .. "/" .. aliases:text(aliases.of[o.metadata.name] or o.metadata.name)] = bound(aliases:object(o, "")) end
+    if not service then
+      local name = aliases:text(aliases.of[o.metadata.name] or o.metadata.name)
+      got[o.kind .. "/" .. name] = bound(aliases:object(o, ""))
+    end
   end
   for key, o in pairs(step.objects) do expected[key] = o ~= kubesim.null and bound(o) or nil end
   for key, o in pairs(expected) do
