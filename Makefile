@@ -94,6 +94,18 @@ fuzz: ## every fuzz target for SECONDS each (default 60), with clang's libFuzzer
 	@$(SETUP) lint
 	@tools/fuzz.sh $(SECONDS) $(ARGS)
 
+# the same targets with random inputs and any compiler: the suites run them this way
+RUNS ?= 300
+SEED ?= 1
+FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+.PHONY: fuzz-smoke
+fuzz-smoke: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	@for target in $(FUZZ_TARGETS); do echo "$$target: $$($(BUILD)/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $(wildcard fuzz/corpus/*))" || exit 1; done
+
+$(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/standalone.c $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(YAML_LIBS)
+
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock
 	luarocks --lua-version 5.4 $(if $(TREE),--tree $(TREE)) make
