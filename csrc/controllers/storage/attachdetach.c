@@ -1,0 +1,526 @@
+/*
+ * controllers/storage/attachdetach.c - attaches volumes to nodes and detaches them: pkg/controller/volume/attachdetach
+ * together with an external attacher that needs settings->latency.attach and .detach.
+ *
+ * A key is a volume's id. What is wanted follows the pods that have a node (`wanted`: how many pods of a claim each node
+ * has), what is, the VolumeAttachment objects. Only volumes whose driver attaches take part (engine/volumes.h).
+ */
+#include "controllers/storage/sha256.h"
+#include "controllers/storage/storage.h"
+#include "controllers/storage/users.h"
+#include "engine/nodes.h"
+
+#include <string.h>
+
+/* ReconcilerMaxWaitForUnmountDuration. */
+#define MAX_WAIT_FOR_UNMOUNT (6 * 60 * KS_SECOND)
+
+/* The pods of one claim on one node. */
+typedef struct want {
+    uint32_t refs, pods;
+    const ks_str *node, *ns, *claim;
+} want;
+
+/* A VolumeAttachment that is being worked on. */
+enum { STEP_NONE, STEP_ATTACHING, STEP_DETACHING };
+typedef struct work {
+    uint32_t refs;
+    int step;
+    int64_t due;
+} work;
+
+typedef struct attachdetach {
+    int index;
+    ks_claim_users users;
+    ks_tree wanted;      /* {claim key, hash of node name} -> want */
+    ks_tree attachments; /* {hash of volume name, VolumeAttachment id} */
+    ks_tree works;       /* VolumeAttachment id -> work */
+    ks_tree reported;    /* {volume id, hash of node}: Multi-Attach was reported */
+    ks_tree unwanted;    /* {volume id, hash of node} -> instant + 1 from when on detaching was wanted */
+} attachdetach;
+
+static void want_ref(void *value) { ((want *)value)->refs++; }
+static void want_unref(ks_heap *heap, void *value) {
+    want *w = value;
+    if (--w->refs > 0) return;
+    ks_str_unref(heap, w->node);
+    ks_str_unref(heap, w->ns);
+    ks_str_unref(heap, w->claim);
+    ks_free(heap, w, sizeof *w);
+}
+static void work_ref(void *value) { ((work *)value)->refs++; }
+static void work_unref(ks_heap *heap, void *value) {
+    work *w = value;
+    if (--w->refs == 0) ks_free(heap, w, sizeof *w);
+}
+static const ks_tree_type wants_type = {NULL, NULL, NULL, want_ref, want_unref};
+static const ks_tree_type works_type = {NULL, NULL, NULL, work_ref, work_unref};
+
+static uint64_t name_hash(const ks_str *name) { return name == NULL ? 0 : ks_hash_bytes(name->s, name->len); }
+
+static void *create(ks_sim *sim) {
+    attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_attachdetach_controller);
+    st->wanted.type = &wants_type;
+    st->works.type = &works_type;
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const attachdetach *from = state;
+    attachdetach *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = *from;
+    st->users.pods = ks_tree_copy(&from->users.pods);
+    st->wanted = ks_tree_copy(&from->wanted);
+    st->attachments = ks_tree_copy(&from->attachments);
+    st->works = ks_tree_copy(&from->works);
+    st->reported = ks_tree_copy(&from->reported);
+    st->unwanted = ks_tree_copy(&from->unwanted);
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    attachdetach *st = state;
+    ks_tree_clear(heap, &st->users.pods);
+    ks_tree_clear(heap, &st->wanted);
+    ks_tree_clear(heap, &st->attachments);
+    ks_tree_clear(heap, &st->works);
+    ks_tree_clear(heap, &st->reported);
+    ks_tree_clear(heap, &st->unwanted);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what is noticed --- */
+
+static bool any_running(ks_val statuses) {
+    ks_each(status, statuses) {
+        if (ks_exists(ks_get2(*status, K(state), K(running)))) return true;
+    }
+    return false;
+}
+
+/* pkg/volume/util: IsPodTerminated. */
+static bool terminated(const ks_object *pod) {
+    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
+    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0) return true;
+    return ks_object_terminating(pod) && !any_running(ks_get(pod->status, K(containerStatuses))) &&
+           !any_running(ks_get(pod->status, K(initContainerStatuses)));
+}
+
+static bool wants_volumes(const ks_object *pod) { return pod->node != NULL && !terminated(pod); }
+
+static const ks_object *volume_of_claim(const ks_sim *sim, const ks_str *ns, const ks_str *name) {
+    const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ns, name);
+    if (claim == NULL || !ks_claim_bound(claim)) return NULL;
+    return ks_store_get(&sim->server.store, KS_PV, NULL, ks_str_or_null(ks_get(claim->spec, K(volumeName))));
+}
+
+static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
+    if (volume != NULL && ks_volume_attacher(volume) != NULL) ks_enqueue(sim, st->index, volume->id);
+}
+
+/* One pod more (or less) that wants its claims on its node. */
+static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool more) {
+    ks_heap *heap = sim->world.heap;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *claim = ks_volume_claim_name(heap, pod, *volume);
+        if (claim == NULL) continue;
+        ks_key key = {ks_claim_key(pod->ns, claim), name_hash(pod->node)};
+        const want *old = ks_tree_get(&st->wanted, key);
+        uint32_t pods = old == NULL ? 0 : old->pods;
+        pods = more ? pods + 1 : pods - (pods > 0);
+        if (pods == 0) {
+            ks_tree_del(heap, &st->wanted, key);
+        } else {
+            want *w = ks_alloc(heap, sizeof *w);
+            *w = (want){1, pods, ks_str_ref(pod->node), ks_str_ref(pod->ns), ks_str_ref(claim)};
+            ks_tree_put(heap, &st->wanted, key, w);
+        }
+        if (more ? pods == 1 : pods == 0) look_at(sim, st, volume_of_claim(sim, pod->ns, claim));
+        ks_str_unref(heap, claim);
+    }
+}
+
+static void observe_pod(ks_sim *sim, attachdetach *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->type == KS_DELETED ? pod : change->old;
+    if (ks_len(ks_get(pod->spec, K(volumes))) == 0) return;
+    ks_claim_users_observe(sim->world.heap, &st->users, change);
+    bool had = old != NULL && wants_volumes(old);
+    bool has = change->type != KS_DELETED && wants_volumes(pod);
+    if (had != has) count_pod(sim, st, pod, has);
+}
+
+static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *change) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *va = change->object;
+    const ks_str *name = ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)));
+    ks_key key = {name_hash(name), va->id};
+    if (change->type == KS_ADDED) ks_tree_put(heap, &st->attachments, key, (void *)(uintptr_t)va->id);
+    if (change->type == KS_DELETED) {
+        ks_tree_del(heap, &st->attachments, key);
+        ks_tree_del(heap, &st->works, (ks_key){0, va->id});
+    }
+    look_at(sim, st, ks_store_get(&sim->server.store, KS_PV, NULL, name));
+}
+
+/* A node came, went, or changed what can hold up detaching from it. */
+static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change) {
+    const ks_object *node = change->object, *old = change->old;
+    if (st->unwanted.count == 0 && change->type == KS_MODIFIED) return;
+    if (change->type == KS_MODIFIED &&
+        ks_equal(ks_get(node->status, K(volumesInUse)), ks_get(old->status, K(volumesInUse))) &&
+        ks_equal(ks_get(node->spec, K(taints)), ks_get(old->spec, K(taints))))
+        return;
+    if (change->type == KS_MODIFIED) {
+        for (ks_tree_iter it = ks_tree_begin(&st->unwanted); ks_tree_next(&it);) ks_enqueue(sim, st->index, it.key.a);
+        return;
+    }
+    for (ks_tree_iter it = ks_tree_begin(&st->attachments); ks_tree_next(&it);) {
+        const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
+        if (va == NULL) continue;
+        look_at(sim, st, ks_store_get(&sim->server.store, KS_PV, NULL,
+                                      ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)))));
+    }
+    for (ks_tree_iter it = ks_tree_begin(&st->wanted); change->type == KS_ADDED && ks_tree_next(&it);) {
+        const want *w = it.value;
+        if (ks_str_eq(w->node, node->name)) look_at(sim, st, volume_of_claim(sim, w->ns, w->claim));
+    }
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    attachdetach *st = state;
+    const ks_object *object = change->object;
+    switch (object->kind) {
+    case KS_POD: observe_pod(sim, st, change); break;
+    case KS_VOLUMEATTACHMENT: observe_attachment(sim, st, change); break;
+    case KS_NODE: observe_node(sim, st, change); break;
+    case KS_PVC:
+        if (change->type != KS_DELETED && ks_claim_bound(object) && !(change->old != NULL && ks_claim_bound(change->old)))
+            look_at(sim, st, volume_of_claim(sim, object->ns, object->name));
+        break;
+    case KS_PV:
+        if (change->type == KS_ADDED) look_at(sim, st, object);
+        break;
+    default: break;
+    }
+}
+
+/* --- acting --- */
+
+static bool settled(ks_sim *sim, ks_refusal *refusal) {
+    bool done = refusal == NULL || refusal->code == 404;
+    ks_refusal_free(sim->world.heap, refusal);
+    return done;
+}
+
+static const ks_str *handle_of(const ks_object *volume) {
+    return ks_str_or_null(ks_get2(volume->spec, K(csi), K(volumeHandle)));
+}
+
+/* "kubernetes.io/csi/<driver>^<handle>", new. */
+static const ks_str *unique_name(ks_heap *heap, const ks_object *volume) {
+    const ks_str *handle = handle_of(volume);
+    return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_volume_attacher(volume)->s, handle == NULL ? "" : handle->s);
+}
+
+/* Adds the volume to node.status.volumesAttached, or takes it off. */
+static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *volume, bool attached) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, node_name);
+    if (node == NULL) return true;
+    const ks_str *name = unique_name(heap, volume);
+    ks_val old = ks_get(node->status, K(volumesAttached)), list = ks_list_new(heap, ks_len(old) + 1);
+    bool had = false;
+    ks_each(item, old) {
+        bool same = ks_str_eq(ks_str_or_null(ks_get(*item, K(name))), name);
+        had = had || same;
+        if (!same) list = ks_append(heap, list, ks_ref(*item));
+    }
+    if (attached)
+        list = ks_append(heap, list, ks_map_of(heap, K(name), ks_string(name), K(devicePath), ks_text(heap, ""), NULL));
+    ks_str_unref(heap, name);
+    if (had == attached) {
+        ks_unref(heap, list);
+        return true;
+    }
+    if (ks_len(list) == 0) {
+        ks_unref(heap, list);
+        list = KS_NOTHING;
+    }
+    ks_val status = ks_put(heap, ks_ref(node->status), K(volumesAttached), list);
+    return settled(sim, ks_server_update_status(&sim->server, node, status, NULL));
+}
+
+/* For each pod that uses the volume's claim on a node. */
+static const ks_object *next_user(const ks_sim *sim, ks_tree_iter *it, ks_val ref, const ks_str *node) {
+    const ks_object *pod;
+    while ((pod = ks_claim_user(&sim->server.store, it, ks_str_or_null(ks_get(ref, K(namespace))),
+                                ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
+        if (wants_volumes(pod) && ks_str_eq(pod->node, node)) return pod;
+    }
+    return NULL;
+}
+
+static ks_tree_iter users_of(const attachdetach *st, ks_val ref) {
+    return ks_claim_users_of(&st->users, ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+}
+
+static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_object *va) {
+    ks_heap *heap = sim->world.heap;
+    const ks_str *node = ks_str_or_null(ks_get(va->spec, K(nodeName)));
+    ks_tree_del(heap, &st->works, (ks_key){0, va->id});
+    ks_val status = ks_put(heap, ks_ref(va->status), K(attached), ks_bool(true));
+    if (!settled(sim, ks_server_update_status(&sim->server, va, status, NULL))) return false;
+    if (!tell_node(sim, node, volume, true)) return false;
+    ks_event e = {.type = "Normal", .reason = "SuccessfulAttachVolume", .component = "attachdetach-controller"};
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    const ks_object *pod;
+    ks_tree users = ks_tree_copy(&st->users.pods); /* recording changes the store */
+    ks_claim_users snapshot = {users};
+    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+    while ((pod = next_user(sim, &it, ref, node)) != NULL)
+        ks_record(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ", volume->name->s);
+    ks_tree_clear(heap, &users);
+    return true;
+}
+
+static int64_t latency(const ks_sim *sim, int64_t setting) { return sim->settings->manual_kubelet ? 0 : setting; }
+
+static void work_on(ks_sim *sim, attachdetach *st, uint64_t va, int step, int64_t due) {
+    work *w = ks_alloc(sim->world.heap, sizeof *w);
+    *w = (work){1, step, due};
+    ks_tree_put(sim->world.heap, &st->works, (ks_key){0, va}, w);
+}
+
+static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_str *node) {
+    ks_heap *heap = sim->world.heap;
+    const ks_str *driver = ks_volume_attacher(volume), *handle = handle_of(volume);
+    ks_buf text = {heap, NULL, 0, 0};
+    char digest[65];
+    ks_buf_printf(&text, "%s%s%s", handle == NULL ? "" : handle->s, driver->s, node->s);
+    ks_sha256_hex(text.s, text.len, digest);
+    ks_buf_dispose(&text);
+    ks_val meta = ks_map_of(heap, K(name), ks_format(heap, "csi-%s", digest), NULL);
+    ks_val source = ks_map_of(heap, K(persistentVolumeName), ks_string(volume->name), NULL);
+    ks_val spec = ks_map_of(heap, K(attacher), ks_string(driver), K(nodeName), ks_string(node), K(source), source, NULL);
+    ks_val status = ks_map_of(heap, K(attached), ks_bool(false), NULL);
+    ks_val doc = ks_map_of(heap, K(apiVersion), ks_text(heap, "storage.k8s.io/v1"), K(kind),
+                           ks_text(heap, "VolumeAttachment"), K(metadata), meta, K(spec), spec, K(status), status, NULL);
+    ks_write_opts opts = {.trusted = true};
+    const ks_object *va = NULL;
+    ks_refusal *refusal = ks_server_create(&sim->server, KS_VOLUMEATTACHMENT, NULL, doc, &opts, &va);
+    if (refusal != NULL) {
+        bool exists = refusal->code == 409;
+        ks_refusal_free(heap, refusal);
+        return exists;
+    }
+    work_on(sim, st, va->id, STEP_ATTACHING, sim->world.now + latency(sim, sim->settings->latency.attach));
+    ks_enqueue(sim, st->index, volume->id);
+    ks_object_unref(heap, va);
+    return true;
+}
+
+/* pkg/volume/util: IsMultiAttachAllowed. */
+static bool many_nodes_allowed(const ks_object *volume) {
+    ks_val modes = ks_get(volume->spec, K(accessModes));
+    if (ks_len(modes) == 0) return true;
+    ks_each(mode, modes) {
+        if (ks_text_is(*mode, "ReadWriteMany") || ks_text_is(*mode, "ReadOnlyMany")) return true;
+    }
+    return false;
+}
+
+/* The names of pods in `ns` that use the volume on other nodes than `node`, sorted and joined; the number of others. */
+static void other_users(ks_sim *sim, const attachdetach *st, ks_val ref, const ks_str *node, ks_buf *names) {
+    const ks_str *sorted[64];
+    int count = 0;
+    ks_tree_iter it = users_of(st, ref);
+    const ks_object *pod;
+    while (count < 64 && (pod = ks_claim_user(&sim->server.store, &it, ks_str_or_null(ks_get(ref, K(namespace))),
+                                              ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
+        if (!wants_volumes(pod) || ks_str_eq(pod->node, node)) continue;
+        int at = count++;
+        for (; at > 0 && ks_str_cmp(sorted[at - 1], pod->name) > 0; at--) sorted[at] = sorted[at - 1];
+        sorted[at] = pod->name;
+    }
+    for (int i = 0; i < count; i++) ks_buf_printf(names, i == 0 ? "%s" : ", %s", sorted[i]->s);
+}
+
+/* reconciler.go: reportMultiAttachError. */
+static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_str *node) {
+    ks_heap *heap = sim->world.heap;
+    ks_key key = {volume->id, name_hash(node)};
+    if (ks_tree_has(&st->reported, key)) return;
+    ks_tree_put(heap, &st->reported, key, (void *)(uintptr_t)1);
+    ks_event e = {.type = "Warning", .reason = "FailedAttachVolume", .component = "attachdetach-controller"};
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    ks_buf names = {heap, NULL, 0, 0};
+    other_users(sim, st, ref, node, &names);
+    ks_claim_users snapshot = {ks_tree_copy(&st->users.pods)};
+    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+    const ks_object *pod;
+    while ((pod = next_user(sim, &it, ref, node)) != NULL) {
+        if (names.len == 0)
+            ks_record(&sim->server, pod, &e,
+                      "Multi-Attach error for volume \"%s\" Volume is already exclusively attached to one node and "
+                      "can't be attached to another", volume->name->s);
+        else
+            ks_record(&sim->server, pod, &e, "Multi-Attach error for volume \"%s\" Volume is already used by pod(s) %s",
+                      volume->name->s, names.s);
+    }
+    ks_tree_clear(heap, &snapshot.pods);
+    ks_buf_dispose(&names);
+}
+
+static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume) {
+    const ks_str *name = unique_name(heap, volume);
+    bool found = false;
+    ks_each(item, ks_get(node->status, K(volumesInUse))) {
+        if (ks_str_eq(ks_str_or_null(*item), name)) found = true;
+    }
+    ks_str_unref(heap, name);
+    return found;
+}
+
+static bool node_ready(const ks_object *node) {
+    ks_each(c, ks_get(node->status, K(conditions))) {
+        if (ks_text_is(ks_get(*c, K(type)), "Ready")) return ks_text_is(ks_get(*c, K(status)), "True");
+    }
+    return false;
+}
+
+static bool out_of_service(const ks_object *node) {
+    ks_each(taint, ks_get(node->spec, K(taints))) {
+        if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
+    }
+    return false;
+}
+
+/* Nobody wants the volume on that node any more: detaches as soon as it may. */
+static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_object *va) {
+    ks_heap *heap = sim->world.heap;
+    const ks_str *node_name = ks_str_or_null(ks_get(va->spec, K(nodeName)));
+    const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, node_name);
+    ks_key key = {volume->id, name_hash(node_name)};
+    int64_t since = (int64_t)(intptr_t)ks_tree_get(&st->unwanted, key) - 1;
+    if (since < 0) {
+        since = sim->world.now;
+        ks_tree_put(heap, &st->unwanted, key, (void *)(intptr_t)(since + 1));
+    }
+    int64_t forced = since + MAX_WAIT_FOR_UNMOUNT;
+    bool force = (node == NULL || !node_ready(node)) && sim->world.now >= forced;
+    if (!force && node != NULL && in_use(heap, node, volume) && !out_of_service(node)) {
+        /* Past the time the node may still be ready: then only its own report helps, which is observed. */
+        if (sim->world.now < forced) ks_enqueue_at(sim, st->index, volume->id, forced);
+        return true;
+    }
+    ks_tree_del(heap, &st->unwanted, key);
+    work_on(sim, st, va->id, STEP_DETACHING, sim->world.now + latency(sim, sim->settings->latency.detach));
+    ks_enqueue(sim, st->index, volume->id);
+    return tell_node(sim, node_name, volume, false);
+}
+
+static bool finish_detach(ks_sim *sim, attachdetach *st, const ks_object *va) {
+    ks_tree_del(sim->world.heap, &st->works, (ks_key){0, va->id});
+    return settled(sim, ks_server_delete(&sim->server, KS_VOLUMEATTACHMENT, NULL, va->name, NULL, NULL));
+}
+
+/* The attachment of a volume to a node; `other`: one to any other node instead. NULL: none. */
+static const ks_object *attachment(const ks_sim *sim, const attachdetach *st, const ks_object *volume,
+                                   const ks_str *node, bool other) {
+    uint64_t hash = name_hash(volume->name);
+    for (ks_tree_iter it = ks_tree_from(&st->attachments, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
+        const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
+        if (va == NULL || !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))), volume->name))
+            continue;
+        if (ks_str_eq(ks_str_or_null(ks_get(va->spec, K(nodeName))), node) != other) return va;
+    }
+    return NULL;
+}
+
+/* Works on what is attached: false: to be tried again. */
+static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume, uint64_t claim_key) {
+    ks_heap *heap = sim->world.heap;
+    uint64_t hash = name_hash(volume->name);
+    bool done = true;
+    ks_tree attachments = ks_tree_copy(&st->attachments);
+    for (ks_tree_iter it = ks_tree_from(&attachments, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
+        const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
+        if (va == NULL || !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))), volume->name))
+            continue;
+        ks_object_ref(va);
+        const work *w = ks_tree_get(&st->works, (ks_key){0, va->id});
+        const ks_str *node = ks_str_or_null(ks_get(va->spec, K(nodeName)));
+        ks_key where = {volume->id, name_hash(node)};
+        const want *wanted = claim_key == 0 ? NULL : ks_tree_get(&st->wanted, (ks_key){claim_key, where.b});
+        if (w != NULL && w->due > sim->world.now)
+            ks_enqueue_at(sim, st->index, volume->id, w->due);
+        else if (w != NULL)
+            done = (w->step == STEP_ATTACHING ? finish_attach(sim, st, volume, va) : finish_detach(sim, st, va)) && done;
+        else if (wanted == NULL)
+            done = detach(sim, st, volume, va) && done;
+        else
+            ks_tree_del(heap, &st->unwanted, where);
+        ks_object_unref(heap, va);
+    }
+    ks_tree_clear(heap, &attachments);
+    return done;
+}
+
+static bool detaching(const ks_sim *sim, const attachdetach *st, const ks_object *volume, const ks_str *node) {
+    const ks_object *va = attachment(sim, st, volume, node, true);
+    const work *w = va == NULL ? NULL : ks_tree_get(&st->works, (ks_key){0, va->id});
+    return w != NULL;
+}
+
+static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume, uint64_t claim_key) {
+    ks_heap *heap = sim->world.heap;
+    bool done = true;
+    ks_tree wanted = ks_tree_copy(&st->wanted);
+    for (ks_tree_iter it = ks_tree_from(&wanted, (ks_key){claim_key, 0}); ks_tree_next(&it) && it.key.a == claim_key;) {
+        const want *w = it.value;
+        if (attachment(sim, st, volume, w->node, false) != NULL) continue;
+        if (ks_store_get(&sim->server.store, KS_NODE, NULL, w->node) == NULL) continue;
+        if (!many_nodes_allowed(volume) && attachment(sim, st, volume, w->node, true) != NULL) {
+            /* While an attach or detach is under way nothing is said. */
+            if (!detaching(sim, st, volume, w->node)) report_multi_attach(sim, st, volume, w->node);
+            continue;
+        }
+        ks_tree_del(heap, &st->reported, (ks_key){volume->id, it.key.b});
+        done = attach(sim, st, volume, w->node) && done;
+    }
+    ks_tree_clear(heap, &wanted);
+    return done;
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    attachdetach *st = state;
+    const ks_object *volume = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
+    if (volume == NULL) return true;
+    if (ks_volume_attacher(volume) == NULL) {
+        ks_object_unref(sim->world.heap, volume);
+        return true;
+    }
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))), *name = ks_str_or_null(ks_get(ref, K(name)));
+    uint64_t claim_key = 0;
+    if (ns != NULL && name != NULL && volume_of_claim(sim, ns, name) == volume) claim_key = ks_claim_key(ns, name);
+    /* Reports of nodes that no longer want the volume are forgotten. */
+    for (ks_tree_iter it = ks_tree_from(&st->reported, (ks_key){key, 0}); ks_tree_next(&it) && it.key.a == key;) {
+        if (ks_tree_has(&st->wanted, (ks_key){claim_key, it.key.b})) continue;
+        ks_tree_del(sim->world.heap, &st->reported, it.key);
+        break;
+    }
+    bool done = sync_attachments(sim, st, volume, claim_key);
+    if (claim_key != 0) done = sync_wanted(sim, st, volume, claim_key) && done;
+    ks_object_unref(sim->world.heap, volume);
+    return done;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)state;
+    const ks_object *volume = ks_store_by_id(&sim->server.store, KS_PV, key);
+    if (volume != NULL) ks_buf_str(out, volume->name);
+}
+
+const ks_component ks_attachdetach_controller = {"attachdetach", create, copy, dispose, observe, sync, describe};

@@ -1,0 +1,512 @@
+/*
+ * controllers/storage/binder.c - binds claims to volumes: pkg/controller/volume/persistentvolume/pv_controller.go.
+ *
+ * Keys are ids of claims and volumes. The periodic resync of the real controller (every 15 s) is armed only when something
+ * happened that a waiting claim would not notice by itself: a volume became available, a class appeared.
+ */
+#include "api/values.h"
+#include "controllers/storage/storage.h"
+#include "controllers/storage/users.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { RESYNC_KEY = 0, RESYNC_SECONDS = 15 };
+
+typedef struct binder {
+    int index;
+    ks_volume_index volumes;
+    ks_tree pending;    /* claim id: not bound yet */
+    ks_tree unassigned; /* {hash of claim, pod id}: pods without a node that refer to it */
+} binder;
+
+static void *create(ks_sim *sim) {
+    binder *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_volume_binder);
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const binder *from = state;
+    binder *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = *from;
+    st->volumes = ks_volume_index_copy(&from->volumes);
+    st->pending = ks_tree_copy(&from->pending);
+    st->unassigned = ks_tree_copy(&from->unassigned);
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    binder *st = state;
+    ks_volume_index_clear(heap, &st->volumes);
+    ks_tree_clear(heap, &st->pending);
+    ks_tree_clear(heap, &st->unassigned);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what is noticed --- */
+
+static bool pod_waits(const ks_object *pod) {
+    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
+    return pod->node == NULL && strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0;
+}
+
+static void observe_pod(ks_sim *sim, binder *st, const ks_change *change) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *pod = change->object;
+    bool gone = change->type == KS_DELETED;
+    bool had = gone ? pod_waits(pod) : change->old != NULL && pod_waits(change->old);
+    bool has = !gone && pod_waits(pod);
+    if (had == has) return;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        if (name == NULL) continue;
+        ks_key key = {ks_claim_key(pod->ns, name), pod->id};
+        if (has)
+            ks_tree_put(heap, &st->unassigned, key, (void *)(uintptr_t)pod->id);
+        else
+            ks_tree_del(heap, &st->unassigned, key);
+        ks_str_unref(heap, name);
+    }
+}
+
+static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *claim = change->object;
+    if (change->type != KS_DELETED) {
+        if (ks_claim_bound(claim) && ks_text_is(ks_get(claim->status, K(phase)), "Bound"))
+            ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
+        else
+            ks_tree_put(heap, &st->pending, (ks_key){0, claim->id}, (void *)(uintptr_t)claim->id);
+        ks_enqueue(sim, st->index, claim->id);
+        return;
+    }
+    ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
+    const ks_str *name = ks_str_or_null(ks_get(claim->spec, K(volumeName)));
+    const ks_object *volume = ks_store_get(&sim->server.store, KS_PV, NULL, name);
+    if (volume != NULL) ks_enqueue(sim, st->index, volume->id);
+}
+
+static void arm_resync(ks_sim *sim, binder *st) {
+    if (st->pending.count > 0)
+        ks_enqueue_at(sim, st->index, RESYNC_KEY, sim->world.now + RESYNC_SECONDS * KS_SECOND);
+}
+
+static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
+    const ks_object *volume = change->object;
+    ks_volume_index_observe(sim->world.heap, &st->volumes, change);
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    if (change->type != KS_DELETED) {
+        ks_enqueue(sim, st->index, volume->id);
+        bool available = ks_text_is(ks_get(volume->status, K(phase)), "Available");
+        bool was = change->old != NULL && ks_text_is(ks_get(change->old->status, K(phase)), "Available");
+        if (available && !was) arm_resync(sim, st);
+    } else if (ks_exists(ref)) {
+        const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC,
+                                              ks_str_or_null(ks_get(ref, K(namespace))),
+                                              ks_str_or_null(ks_get(ref, K(name))));
+        if (claim != NULL) ks_enqueue(sim, st->index, claim->id);
+    }
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    binder *st = state;
+    switch (change->object->kind) {
+    case KS_POD: observe_pod(sim, st, change); break;
+    case KS_PVC: observe_claim(sim, st, change); break;
+    case KS_PV: observe_volume(sim, st, change); break;
+    case KS_STORAGECLASS: arm_resync(sim, st); break;
+    default: break;
+    }
+}
+
+/* --- writing --- */
+
+static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason, const char *text) {
+    ks_event e = {.type = type, .reason = reason, .component = "persistentvolume-controller"};
+    ks_record(&sim->server, about, &e, "%s", text);
+}
+
+/* Success, or an object that is gone: nothing is left to do. Frees the refusal. */
+static bool settled(ks_sim *sim, ks_refusal *refusal) {
+    bool done = refusal == NULL || refusal->code == 404;
+    ks_refusal_free(sim->world.heap, refusal);
+    return done;
+}
+
+/* The object anew; *object is the caller's reference, exchanged. */
+static bool write_object(ks_sim *sim, const ks_object **object, ks_val doc) {
+    const ks_object *out = NULL;
+    ks_refusal *refusal = ks_server_update_object(&sim->server, *object, doc, &out);
+    if (refusal != NULL) {
+        ks_refusal_free(sim->world.heap, refusal);
+        return false;
+    }
+    ks_object_unref(sim->world.heap, *object);
+    *object = out;
+    return true;
+}
+
+static bool write_status(ks_sim *sim, const ks_object **object, ks_val status) {
+    const ks_object *out = NULL;
+    ks_refusal *refusal = ks_server_update_status(&sim->server, *object, status, &out);
+    if (refusal != NULL) {
+        ks_refusal_free(sim->world.heap, refusal);
+        return false;
+    }
+    ks_object_unref(sim->world.heap, *object);
+    *object = out;
+    return true;
+}
+
+static const char *phase_of(const ks_object *object) {
+    return ks_text_or(ks_get(object->status, K(phase)), "");
+}
+
+static ks_val annotated(ks_heap *heap, ks_val doc, const ks_str *key, const char *value) {
+    return ks_put3(heap, doc, K(metadata), K(annotations), key,
+                   value == NULL ? KS_NOTHING : ks_text(heap, value));
+}
+
+/* Sets a volume's phase and message. */
+static bool set_volume_phase(ks_sim *sim, const ks_object **volume, const char *phase, const char *message) {
+    ks_heap *heap = sim->world.heap;
+    const char *old_message = ks_text_or(ks_get((*volume)->status, K(message)), "");
+    if (strcmp(phase_of(*volume), phase) == 0 && strcmp(old_message, message) == 0) return true;
+    ks_val status = ks_put(heap, ks_ref((*volume)->status), K(phase), ks_text(heap, phase));
+    if (strcmp(phase_of(*volume), phase) != 0)
+        status = ks_put(heap, status, K(lastPhaseTransitionTime), ks_time_val(&sim->world, sim->world.now));
+    status = ks_put(heap, status, K(message), *message == '\0' ? KS_NOTHING : ks_text(heap, message));
+    return write_status(sim, volume, status);
+}
+
+/* updateClaimStatus: phase, and for a bound claim what its volume has. */
+static bool set_claim_phase(ks_sim *sim, const ks_object **claim, const char *phase, const ks_object *volume) {
+    ks_heap *heap = sim->world.heap;
+    ks_val status = ks_put(heap, ks_ref((*claim)->status), K(phase), ks_text(heap, phase));
+    if (volume == NULL) {
+        status = ks_drop(heap, status, K(accessModes));
+        status = ks_drop(heap, status, K(capacity));
+        status = ks_drop(heap, status, K(currentVolumeAttributesClassName));
+    } else {
+        status = ks_put(heap, status, K(accessModes), ks_ref(ks_get(volume->spec, K(accessModes))));
+        /* A size that a later expansion reached is not taken back. */
+        ks_val size = ks_get2(volume->spec, K(capacity), K(storage));
+        if (strcmp(phase_of(*claim), "Bound") != 0 || !ks_exists(ks_get2((*claim)->status, K(capacity), K(storage))))
+            status = ks_put2(heap, status, K(capacity), K(storage), ks_ref(size));
+    }
+    if (ks_equal(status, (*claim)->status)) {
+        ks_unref(heap, status);
+        return true;
+    }
+    return write_status(sim, claim, status);
+}
+
+/* --- binding: four writes (bind) --- */
+
+static bool bind_volume_to_claim(ks_sim *sim, const ks_object **volume, const ks_object *claim) {
+    ks_heap *heap = sim->world.heap;
+    ks_val ref = ks_get((*volume)->spec, K(claimRef));
+    bool named = ks_volume_is_for(*volume, claim);
+    if (named && ks_str_eq(ks_str_or_null(ks_get(ref, K(uid))), claim->uid)) return true;
+    ks_val made = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
+                            ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
+                            K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
+                            K(resourceVersion), ks_format(heap, "%llu", (unsigned long long)claim->version),
+                            NULL);
+    ks_val doc = ks_put2(heap, ks_ref((*volume)->doc), K(spec), K(claimRef), made);
+    if (!named) doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), "yes");
+    return write_object(sim, volume, doc);
+}
+
+static bool bind_claim_to_volume(ks_sim *sim, const ks_object **claim, const ks_object *volume) {
+    ks_heap *heap = sim->world.heap;
+    bool named = *ks_text_or(ks_get((*claim)->spec, K(volumeName)), "") != '\0';
+    bool marked = ks_annotation(*claim, K(pv_kubernetes_io_bind_completed)) != NULL;
+    if (named && marked) return true;
+    ks_val doc = ks_ref((*claim)->doc);
+    if (!named) {
+        doc = ks_put2(heap, doc, K(spec), K(volumeName), ks_string(volume->name));
+        doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), "yes");
+    }
+    if (!marked) doc = annotated(heap, doc, K(pv_kubernetes_io_bind_completed), "yes");
+    return write_object(sim, claim, doc);
+}
+
+/* `volume` borrowed. */
+static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
+    const ks_object *volume = ks_object_ref(found);
+    bool done = bind_volume_to_claim(sim, &volume, *claim) && set_volume_phase(sim, &volume, "Bound", "") &&
+                bind_claim_to_volume(sim, claim, volume) && set_claim_phase(sim, claim, "Bound", volume);
+    ks_object_unref(sim->world.heap, volume);
+    return done;
+}
+
+/* --- claims --- */
+
+/* The names of pods without a node that wait for the claim, sorted, joined by commas; an empty text: none. */
+static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, ks_buf *out) {
+    uint64_t hash = ks_claim_key(claim->ns, claim->name);
+    const ks_str *names[32];
+    int count = 0;
+    for (ks_tree_iter it = ks_tree_from(&st->unassigned, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        if (pod == NULL || !ks_str_eq(pod->ns, claim->ns) || count == 32) continue;
+        int at = count++;
+        for (; at > 0 && ks_str_cmp(names[at - 1], pod->name) > 0; at--) names[at] = names[at - 1];
+        names[at] = pod->name;
+    }
+    for (int i = 0; i < count; i++) {
+        if (i > 0) ks_buf_putc(out, ',');
+        ks_buf_str(out, names[i]);
+    }
+}
+
+static void event_waiting(ks_sim *sim, const binder *st, const ks_object *claim) {
+    ks_buf names = {sim->world.heap, NULL, 0, 0};
+    pods_waiting(sim, st, claim, &names);
+    if (names.len == 0) {
+        event(sim, claim, "Normal", "WaitForFirstConsumer", "waiting for first consumer to be created before binding");
+    } else {
+        ks_event e = {.type = "Normal", .reason = "WaitForPodScheduled", .component = "persistentvolume-controller"};
+        ks_record(&sim->server, claim, &e, "waiting for pod%s %s to be scheduled",
+                  memchr(names.s, ',', names.len) == NULL ? "" : "s", names.s);
+    }
+    ks_buf_dispose(&names);
+}
+
+static bool default_class(const ks_object *class) {
+    const ks_str *ga = ks_annotation(class, K(storageclass_kubernetes_io_is_default_class));
+    const ks_str *beta = ks_annotation(class, K(storageclass_beta_kubernetes_io_is_default_class));
+    return (ga != NULL && ks_str_is(ga, "true")) || (beta != NULL && ks_str_is(beta, "true"));
+}
+
+/* Retroactive default class: true when one was written. */
+static bool assign_default_class(ks_sim *sim, const ks_object **claim) {
+    if (ks_get((*claim)->spec, K(storageClassName)).type == KS_STRING ||
+        ks_annotation(*claim, K(volume_beta_kubernetes_io_storage_class)) != NULL)
+        return false;
+    const ks_object *best = NULL;
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STORAGECLASS, NULL); ks_walk_next(&w);) {
+        if (!default_class(w.object)) continue;
+        if (best == NULL || w.object->created > best->created) best = w.object;
+    }
+    if (best == NULL) return false;
+    ks_val doc = ks_put2(sim->world.heap, ks_ref((*claim)->doc), K(spec), K(storageClassName), ks_string(best->name));
+    return write_object(sim, claim, doc);
+}
+
+static bool starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+
+/* provisionClaim: asks the external provisioner of the claim's class. */
+static bool provision(ks_sim *sim, const ks_object **claim) {
+    ks_heap *heap = sim->world.heap;
+    ks_event failed = {.type = "Warning", .reason = "ProvisioningFailed", .component = "persistentvolume-controller"};
+    const ks_object *class = ks_claim_class(&sim->server.store, *claim);
+    if (class == NULL) {
+        ks_record(&sim->server, *claim, &failed, "storageclass.storage.k8s.io \"%s\" not found", ks_volume_class(*claim));
+        return true;
+    }
+    const char *provisioner = ks_text_or(ks_get(class->doc, K(provisioner)), "");
+    if (starts_with(provisioner, "kubernetes.io/")) {
+        ks_record(&sim->server, *claim, &failed, "no volume plugin matched name: %s", provisioner);
+        return true;
+    }
+    const ks_str *name = ks_str_ref(ks_str_or_null(ks_get(class->doc, K(provisioner))));
+    bool done = true;
+    if (!ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name)) {
+        ks_val doc = annotated(heap, ks_ref((*claim)->doc), K(volume_beta_kubernetes_io_storage_provisioner), name->s);
+        doc = annotated(heap, doc, K(volume_kubernetes_io_storage_provisioner), name->s);
+        done = write_object(sim, claim, doc);
+    }
+    if (done) {
+        ks_event e = {.type = "Normal", .reason = "ExternalProvisioning", .component = "persistentvolume-controller"};
+        ks_record(&sim->server, *claim, &e,
+                  "Waiting for a volume to be created either by the external provisioner '%s' or manually by the "
+                  "system administrator. If volume creation is delayed, please verify that the provisioner is running "
+                  "and correctly registered.",
+                  name->s);
+    }
+    ks_str_unref(heap, name);
+    return done;
+}
+
+static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object **claim) {
+    bool delayed = ks_class_waits(ks_claim_class(&sim->server.store, *claim)) &&
+                   ks_annotation(*claim, K(volume_kubernetes_io_selected_node)) == NULL;
+    bool waits = ks_class_waits(ks_claim_class(&sim->server.store, *claim));
+    const ks_object *volume = ks_volume_for_claim(&sim->server.store, &st->volumes, *claim, waits);
+    if (volume != NULL) return bind(sim, claim, volume);
+    if (assign_default_class(sim, claim)) return true;
+    if (delayed) {
+        event_waiting(sim, st, *claim);
+        return set_claim_phase(sim, claim, "Pending", NULL);
+    }
+    if (*ks_volume_class(*claim) != '\0') return provision(sim, claim);
+    event(sim, *claim, "Normal", "FailedBinding",
+          "no persistent volumes available for this claim and no storage class is set");
+    return set_claim_phase(sim, claim, "Pending", NULL);
+}
+
+static bool sync_claim_naming_volume(ks_sim *sim, const ks_object **claim, const ks_object *volume) {
+    char room[320];
+    const char *why;
+    if (volume == NULL) return set_claim_phase(sim, claim, "Pending", NULL);
+    if (!ks_exists(ks_get(volume->spec, K(claimRef)))) {
+        why = ks_volume_unfit(volume, *claim, room);
+        if (why == NULL) return bind(sim, claim, volume);
+        ks_event e = {.type = "Warning", .reason = "VolumeMismatch", .component = "persistentvolume-controller"};
+        ks_record(&sim->server, *claim, &e, "Cannot bind to requested volume \"%s\": %s", volume->name->s, why);
+        return set_claim_phase(sim, claim, "Pending", NULL);
+    }
+    if (ks_volume_is_for(volume, *claim)) return bind(sim, claim, volume);
+    ks_event e = {.type = "Warning", .reason = "FailedBinding", .component = "persistentvolume-controller"};
+    ks_record(&sim->server, *claim, &e, "volume \"%s\" already bound to a different claim.", volume->name->s);
+    return set_claim_phase(sim, claim, "Pending", NULL);
+}
+
+static bool lose_claim(ks_sim *sim, const ks_object **claim, const char *reason, const char *text) {
+    bool was = strcmp(phase_of(*claim), "Lost") == 0;
+    if (!set_claim_phase(sim, claim, "Lost", NULL)) return false;
+    if (!was) event(sim, *claim, "Warning", reason, text);
+    return true;
+}
+
+static bool sync_bound_claim(ks_sim *sim, const ks_object **claim, const ks_object *volume, bool named) {
+    if (!named)
+        return lose_claim(sim, claim, "ClaimLost",
+                          "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!");
+    if (volume == NULL)
+        return lose_claim(sim, claim, "ClaimLost",
+                          "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    if (!ks_exists(ref) || ks_str_eq(ks_str_or_null(ks_get(ref, K(uid))), (*claim)->uid))
+        return bind(sim, claim, volume);
+    return lose_claim(sim, claim, "ClaimMisbound",
+                      "Two claims are bound to the same volume, this one is bound incorrectly");
+}
+
+static bool sync_claim(ks_sim *sim, binder *st, const ks_object **claim) {
+    const ks_str *name = ks_str_or_null(ks_get((*claim)->spec, K(volumeName)));
+    bool named = name != NULL && name->len > 0;
+    const ks_object *volume = named ? ks_store_get(&sim->server.store, KS_PV, NULL, name) : NULL;
+    if (ks_annotation(*claim, K(pv_kubernetes_io_bind_completed)) != NULL)
+        return sync_bound_claim(sim, claim, volume, named);
+    if (named) return sync_claim_naming_volume(sim, claim, volume);
+    return sync_claim_without_volume(sim, st, claim);
+}
+
+/* --- volumes --- */
+
+/* Takes the binding off a volume whose claim is bound elsewhere (unbindVolume). */
+static bool unbind_volume(ks_sim *sim, const ks_object **volume) {
+    ks_heap *heap = sim->world.heap;
+    ks_val doc = ks_ref((*volume)->doc);
+    if (ks_annotation(*volume, K(pv_kubernetes_io_bound_by_controller)) != NULL) {
+        doc = ks_put2(heap, doc, K(spec), K(claimRef), KS_NOTHING);
+        doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), NULL);
+    } else {
+        doc = ks_put3(heap, doc, K(spec), K(claimRef), K(uid), KS_NOTHING);
+    }
+    return write_object(sim, volume, doc) && set_volume_phase(sim, volume, "Available", "");
+}
+
+/* reclaimVolume: what the reclaim policy asks for. External volumes are deleted by their provisioner. */
+static bool reclaim(ks_sim *sim, const ks_object **volume) {
+    const char *policy = ks_text_or(ks_get((*volume)->spec, K(persistentVolumeReclaimPolicy)), "Retain");
+    char text[400];
+    if (strcmp(policy, "Retain") == 0) return true;
+    if (strcmp(policy, "Delete") == 0) {
+        if (ks_annotation(*volume, K(pv_kubernetes_io_provisioned_by)) != NULL ||
+            ks_exists(ks_get((*volume)->spec, K(csi))))
+            return true;
+        snprintf(text, sizeof text, "error getting deleter volume plugin for volume \"%s\": no volume plugin matched",
+                 (*volume)->name->s);
+        const char *path = ks_text_or(ks_get2((*volume)->spec, K(hostPath), K(path)), NULL);
+        if (path != NULL)
+            snprintf(text, sizeof text, "host_path deleter only supports /tmp/.+ but received provided %s", path);
+        if (path != NULL && starts_with(path, "/tmp/") && path[5] != '\0')
+            return settled(sim, ks_server_delete(&sim->server, KS_PV, NULL, (*volume)->name, NULL, NULL));
+        bool failed = strcmp(phase_of(*volume), "Failed") == 0;
+        if (!set_volume_phase(sim, volume, "Failed", text)) return false;
+        if (!failed) event(sim, *volume, "Warning", "VolumeFailedDelete", text);
+        return true;
+    }
+    bool recycle = strcmp(policy, "Recycle") == 0;
+    const char *why = recycle ? "No recycler plugin found for the volume!"
+                              : "Volume has unrecognized PersistentVolumeReclaimPolicy";
+    bool failed = strcmp(phase_of(*volume), "Failed") == 0;
+    if (!set_volume_phase(sim, volume, "Failed", why)) return false;
+    if (!failed) event(sim, *volume, "Warning", recycle ? "VolumeFailedRecycle" : "VolumeUnknownReclaimPolicy", why);
+    return true;
+}
+
+static bool release(ks_sim *sim, const ks_object **volume) {
+    const char *phase = phase_of(*volume);
+    if (strcmp(phase, "Released") != 0 && strcmp(phase, "Failed") != 0 &&
+        !set_volume_phase(sim, volume, "Released", ""))
+        return false;
+    return reclaim(sim, volume);
+}
+
+static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
+    ks_val ref = ks_get((*volume)->spec, K(claimRef));
+    const ks_str *uid = ks_str_or_null(ks_get(ref, K(uid)));
+    if (!ks_exists(ref) || uid == NULL || uid->len == 0)
+        return set_volume_phase(sim, volume, "Available", "");
+    const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
+                                          ks_str_or_null(ks_get(ref, K(name))));
+    if (claim != NULL && !ks_str_eq(claim->uid, uid)) claim = NULL;
+    if (claim == NULL) return release(sim, volume);
+    const char *bound_to = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
+    if (*bound_to == '\0') {
+        if (strcmp(ks_text_or(ks_get(claim->spec, K(volumeMode)), "Filesystem"),
+                   ks_text_or(ks_get((*volume)->spec, K(volumeMode)), "Filesystem")) != 0) {
+            ks_event e = {.type = "Warning", .reason = "VolumeMismatch", .component = "persistentvolume-controller"};
+            ks_record(&sim->server, *volume, &e,
+                      "Cannot bind PersistentVolume to requested PersistentVolumeClaim \"%s\" due to incompatible "
+                      "volumeMode.", claim->name->s);
+            ks_record(&sim->server, claim, &e,
+                      "Cannot bind PersistentVolume \"%s\" to requested PersistentVolumeClaim due to incompatible "
+                      "volumeMode.", (*volume)->name->s);
+            return true;
+        }
+        ks_enqueue(sim, st->index, claim->id);
+        return true;
+    }
+    if (ks_str_is((*volume)->name, bound_to)) return set_volume_phase(sim, volume, "Bound", "");
+    if (ks_annotation(*volume, K(pv_kubernetes_io_provisioned_by)) != NULL &&
+        ks_text_is(ks_get((*volume)->spec, K(persistentVolumeReclaimPolicy)), "Delete"))
+        return release(sim, volume);
+    return unbind_volume(sim, volume);
+}
+
+static void resync(ks_sim *sim, binder *st) {
+    for (ks_tree_iter it = ks_tree_begin(&st->pending); ks_tree_next(&it);) ks_enqueue(sim, st->index, it.key.b);
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    binder *st = state;
+    if (key == RESYNC_KEY) {
+        resync(sim, st);
+        return true;
+    }
+    const ks_object *object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PVC, key));
+    bool is_claim = object != NULL;
+    if (!is_claim) object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
+    if (object == NULL) return true;
+    bool done = is_claim ? sync_claim(sim, st, &object) : sync_volume(sim, st, &object);
+    ks_object_unref(sim->world.heap, object);
+    return done;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)state;
+    const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
+    if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
+    if (object == NULL) ks_buf_puts(out, "resync");
+    else if (object->ns != NULL) ks_buf_printf(out, "%s/%s", object->ns->s, object->name->s);
+    else ks_buf_str(out, object->name);
+}
+
+const ks_component ks_volume_binder = {"persistentvolume", create, copy, dispose, observe, sync, describe};

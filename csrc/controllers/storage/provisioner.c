@@ -1,0 +1,267 @@
+/*
+ * controllers/storage/provisioner.c - an external provisioner: makes volumes for claims that ask for one and deletes
+ * released ones (sigs.k8s.io/sig-storage-lib-external-provisioner controller.go; kubernetes-csi/external-provisioner).
+ *
+ * It answers for every provisioner name: the binder asks only those outside kubernetes.io/. Volumes are CSI volumes of one
+ * driver that attaches them to nodes. With the kubelet played by hand nothing mounts; volumes are then network shares that
+ * need no attaching, except those of a class named "disk" or with the parameter `attach: "true"`.
+ */
+#include "api/values.h"
+#include "controllers/storage/storage.h"
+#include "engine/volumes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DRIVER "csi.kubesim.dev"
+
+typedef struct provisioner {
+    int index;
+    ks_tree started; /* claim id: provisioning has begun */
+} provisioner;
+
+static void *create(ks_sim *sim) {
+    provisioner *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_volume_provisioner);
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const provisioner *from = state;
+    provisioner *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = *from;
+    st->started = ks_tree_copy(&from->started);
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    provisioner *st = state;
+    ks_tree_clear(heap, &st->started);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* Whether a claim asks for a volume now. */
+static bool asks(const ks_sim *sim, const ks_object *claim) {
+    if (*ks_text_or(ks_get(claim->spec, K(volumeName)), "") != '\0') return false;
+    if (ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner)) == NULL) return false;
+    const ks_object *class = ks_claim_class(&sim->server.store, claim);
+    if (class == NULL) return false;
+    return !ks_class_waits(class) || ks_annotation(claim, K(volume_kubernetes_io_selected_node)) != NULL;
+}
+
+/* Whether a volume is ours to delete now. */
+static bool to_delete(const ks_object *volume) {
+    return ks_text_is(ks_get(volume->status, K(phase)), "Released") &&
+           ks_text_is(ks_get(volume->spec, K(persistentVolumeReclaimPolicy)), "Delete") &&
+           ks_annotation(volume, K(pv_kubernetes_io_provisioned_by)) != NULL;
+}
+
+static void observe_attachment(ks_sim *sim, provisioner *st, const ks_change *change) {
+    if (change->type != KS_DELETED) return;
+    const ks_str *name = ks_str_or_null(ks_get2(change->object->spec, K(source), K(persistentVolumeName)));
+    const ks_object *volume = ks_store_get(&sim->server.store, KS_PV, NULL, name);
+    if (volume != NULL && to_delete(volume)) ks_enqueue(sim, st->index, volume->id);
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    provisioner *st = state;
+    const ks_object *object = change->object;
+    if (object->kind == KS_VOLUMEATTACHMENT) observe_attachment(sim, st, change);
+    if (change->type == KS_DELETED) {
+        if (object->kind == KS_PVC) ks_tree_del(sim->world.heap, &st->started, (ks_key){0, object->id});
+    } else if (object->kind == KS_PVC) {
+        if (asks(sim, object)) ks_enqueue(sim, st->index, object->id);
+    } else if (object->kind == KS_PV) {
+        if (to_delete(object)) ks_enqueue(sim, st->index, object->id);
+    }
+}
+
+/* --- making a volume --- */
+
+static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason, const char *format,
+                  const char *a, const char *b) {
+    const ks_str *driver = ks_annotation(about, K(volume_kubernetes_io_storage_provisioner));
+    const ks_str *component = ks_str_printf(sim->world.heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
+                                            driver == NULL ? DRIVER : driver->s);
+    ks_event e = {.type = type, .reason = reason, .component = component->s};
+    char text[700];
+    int n = 0;
+    for (const char *f = format; *f != '\0' && n < (int)sizeof text - 1; f++) {
+        if (*f != '%') {
+            text[n++] = *f;
+            continue;
+        }
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s", a);
+        if (n > (int)sizeof text - 1) n = (int)sizeof text - 1;
+        a = b;
+    }
+    text[n] = '\0';
+    ks_record(&sim->server, about, &e, "%s", text);
+    ks_str_unref(sim->world.heap, component);
+}
+
+/* The size that the driver makes: the request in bytes, as a quantity is read back (1G stays 1G, 1.5Gi becomes 1536Mi). */
+static ks_val size_of(ks_heap *heap, const ks_object *claim) {
+    char text[64];
+    ks_quantity q = ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
+    q.format = KS_BINARY_SI;
+    int len = ks_quantity_print(q, text);
+    ks_quantity again;
+    const char *why;
+    if (!ks_quantity_parse(text, (size_t)len, &again, &why)) again = q;
+    return ks_quantity_val(heap, again);
+}
+
+static bool attaches(const ks_sim *sim, const ks_object *class) {
+    ks_val parameter = ks_get_text(ks_get(class->doc, K(parameters)), "attach", 6);
+    if (parameter.type == KS_STRING) return ks_text_is(parameter, "true");
+    return !sim->settings->manual_kubelet || ks_str_is(class->name, "disk");
+}
+
+static ks_val volume_doc(ks_sim *sim, const ks_object *claim, const ks_object *class) {
+    ks_heap *heap = sim->world.heap;
+    const ks_str *provisioned_by = ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
+    ks_val name = ks_format(heap, "pvc-%s", claim->uid->s);
+    ks_val annotations = ks_map_of(heap, K(pv_kubernetes_io_provisioned_by), ks_string(provisioned_by), NULL);
+    if (!sim->settings->manual_kubelet) {
+        annotations = ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_name), ks_text(heap, ""));
+        annotations = ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_namespace), ks_text(heap, ""));
+    }
+    ks_val finalizers = ks_append(heap, ks_list_new(heap, 2),
+                                  ks_text(heap, "external-provisioner.volume.kubernetes.io/finalizer"));
+    ks_val meta = ks_map_of(heap, K(name), ks_ref(name), K(annotations), annotations, K(finalizers), finalizers, NULL);
+    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "PersistentVolumeClaim"),
+                           K(name), ks_string(claim->name), K(namespace), ks_string(claim->ns), K(uid),
+                           ks_string(claim->uid), K(resourceVersion),
+                           ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
+    ks_val policy = ks_get(class->doc, K(reclaimPolicy));
+    ks_val mode = ks_get(claim->spec, K(volumeMode));
+    ks_val spec = ks_map_of(
+        heap, K(accessModes), ks_ref(ks_get(claim->spec, K(accessModes))), K(capacity),
+        ks_map_of(heap, K(storage), size_of(heap, claim), NULL), K(claimRef), ref, K(persistentVolumeReclaimPolicy),
+        ks_exists(policy) ? ks_ref(policy) : ks_text(heap, "Delete"), K(storageClassName), ks_string(class->name),
+        K(mountOptions), ks_ref(ks_get(class->doc, K(mountOptions))), K(volumeMode),
+        ks_exists(mode) ? ks_ref(mode) : ks_text(heap, "Filesystem"), NULL);
+    if (attaches(sim, class)) {
+        spec = ks_put(heap, spec, K(csi),
+                      ks_map_of(heap, K(driver), ks_text(heap, DRIVER), K(volumeHandle), ks_ref(name), NULL));
+    } else {
+        spec = ks_put(heap, spec, K(nfs),
+                      ks_map_of(heap, K(server), ks_text(heap, "127.0.0.1"), K(path),
+                                ks_format(heap, "/%s", name.s->s), NULL));
+    }
+    ks_unref(heap, name);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "PersistentVolume"), K(metadata),
+                     meta, K(spec), spec, NULL);
+}
+
+static bool settled(ks_sim *sim, ks_refusal *refusal) {
+    bool done = refusal == NULL || refusal->code == 404 || refusal->code == 409;
+    ks_refusal_free(sim->world.heap, refusal);
+    return done;
+}
+
+static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
+    ks_heap *heap = sim->world.heap;
+    bool quiet = sim->settings->manual_kubelet;
+    int64_t latency = quiet ? 0 : sim->settings->latency.provision;
+    if (!asks(sim, claim)) {
+        ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
+        return true;
+    }
+    int64_t due = (int64_t)(intptr_t)ks_tree_get(&st->started, (ks_key){0, claim->id}) - 1;
+    if (due < 0) {
+        due = sim->world.now + latency;
+        ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
+        if (!quiet) {
+            event(sim, claim, "Normal", "Provisioning", "External provisioner is provisioning volume for claim \"%/%\"",
+                  claim->ns->s, claim->name->s);
+            if (ks_exists(ks_get(claim->spec, K(selector)))) {
+                event(sim, claim, "Warning", "ProvisioningFailed", "claim Selector is not supported", "", "");
+                return true;
+            }
+        }
+    }
+    if (!quiet && ks_exists(ks_get(claim->spec, K(selector)))) return true;
+    if (due > sim->world.now) {
+        ks_enqueue_at(sim, st->index, claim->id, due);
+        return true;
+    }
+    ks_val doc = volume_doc(sim, claim, ks_claim_class(&sim->server.store, claim));
+    ks_write_opts opts = {.trusted = true};
+    const ks_object *volume = NULL;
+    ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
+    ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
+    if (refusal == NULL && !quiet)
+        event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %", volume->name->s, "");
+    ks_object_unref(heap, volume);
+    return settled(sim, refusal);
+}
+
+/* --- deleting one --- */
+
+/* The node that a volume is attached to, or NULL. */
+static const char *attached_to(const ks_sim *sim, const ks_object *volume) {
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);) {
+        if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))), volume->name))
+            return ks_text_or(ks_get(w.object->spec, K(nodeName)), "");
+    }
+    return NULL;
+}
+
+static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {
+    ks_heap *heap = sim->world.heap;
+    ks_val now = ks_get(volume->meta, K(finalizers));
+    ks_val left = ks_list_new(heap, ks_len(now));
+    ks_each(f, now) {
+        if (!ks_text_is(*f, "external-provisioner.volume.kubernetes.io/finalizer")) left = ks_append(heap, left, ks_ref(*f));
+    }
+    bool same = ks_len(left) == ks_len(now);
+    if (same || ks_len(left) == 0) {
+        ks_unref(heap, left);
+        left = KS_NOTHING;
+    }
+    if (same) return true;
+    ks_val doc = ks_put2(heap, ks_ref(volume->doc), K(metadata), K(finalizers), left);
+    return settled(sim, ks_server_update_object(&sim->server, volume, doc, NULL));
+}
+
+static bool delete_volume(ks_sim *sim, const ks_object *volume) {
+    ks_heap *heap = sim->world.heap;
+    const char *node = ks_exists(ks_get(volume->spec, K(csi))) ? attached_to(sim, volume) : NULL;
+    if (node != NULL) {
+        event(sim, volume, "Warning", "VolumeFailedDelete", "persistentvolume % is still attached to node %",
+              volume->name->s, node);
+        return true; /* looked at again when the attachment goes */
+    }
+    if (ks_object_terminating(volume)) return drop_finalizer(sim, volume);
+    const ks_object *left = NULL;
+    ks_refusal *refusal = ks_server_delete(&sim->server, KS_PV, NULL, volume->name, NULL, &left);
+    bool done = settled(sim, refusal) && (left == NULL || drop_finalizer(sim, left));
+    ks_object_unref(heap, left);
+    return done;
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    provisioner *st = state;
+    bool done = true;
+    const ks_object *object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PVC, key));
+    if (object != NULL) {
+        done = provision(sim, st, object);
+    } else {
+        object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
+        if (object != NULL && to_delete(object)) done = delete_volume(sim, object);
+    }
+    ks_object_unref(sim->world.heap, object);
+    return done;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)state;
+    const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
+    if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
+    if (object != NULL && object->ns != NULL) ks_buf_printf(out, "%s/", object->ns->s);
+    if (object != NULL) ks_buf_str(out, object->name);
+}
+
+const ks_component ks_volume_provisioner = {"provisioner", create, copy, dispose, observe, sync, describe};

@@ -1,0 +1,260 @@
+/*
+ * engine/volumes.c - which volume a claim may take; see volumes.h.
+ */
+#include "engine/volumes.h"
+#include "api/values.h"
+#include "engine/nodes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t claim_hash(const ks_str *ns, const ks_str *name) {
+    uint64_t high = ns == NULL ? 0 : ks_hash_bytes(ns->s, ns->len);
+    return high << 32 | (name == NULL ? 0 : ks_hash_bytes(name->s, name->len));
+}
+
+static uint64_t ref_hash(ks_val ref) {
+    return claim_hash(ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+}
+
+ks_volume_index ks_volume_index_copy(const ks_volume_index *index) {
+    return (ks_volume_index){ks_tree_copy(&index->free), ks_tree_copy(&index->claimed)};
+}
+
+void ks_volume_index_clear(ks_heap *heap, ks_volume_index *index) {
+    ks_tree_clear(heap, &index->free);
+    ks_tree_clear(heap, &index->claimed);
+}
+
+static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
+static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
+
+static ks_val claim_ref(const ks_object *volume) { return ks_get(volume->spec, K(claimRef)); }
+
+void ks_volume_index_observe(ks_heap *heap, ks_volume_index *index, const ks_change *change) {
+    const ks_object *new = change->type == KS_DELETED ? NULL : change->object;
+    const ks_object *old = change->type == KS_DELETED ? change->object : change->old;
+    uint64_t id = change->object->id;
+    if (old != NULL) {
+        ks_val ref = claim_ref(old);
+        if (ks_exists(ref))
+            ks_tree_del(heap, &index->claimed, (ks_key){ref_hash(ref), id});
+        else
+            ks_tree_del(heap, &index->free, (ks_key){0, id});
+    }
+    if (new == NULL) return;
+    ks_val ref = claim_ref(new);
+    if (ks_exists(ref))
+        ks_tree_put(heap, &index->claimed, (ks_key){ref_hash(ref), id}, word(id));
+    else
+        ks_tree_put(heap, &index->free, (ks_key){0, id}, word(id));
+}
+
+ks_tree_iter ks_volumes_naming(const ks_volume_index *index, const ks_str *ns, const ks_str *name) {
+    return ks_tree_from(&index->claimed, (ks_key){claim_hash(ns, name), 0});
+}
+
+const ks_object *ks_volume_naming(const ks_store *store, ks_tree_iter *iter, const ks_str *ns,
+                                  const ks_str *name) {
+    uint64_t hash = claim_hash(ns, name);
+    while (ks_tree_next(iter) && iter->key.a == hash) {
+        const ks_object *volume = ks_store_by_id(store, KS_PV, of_word(iter->value));
+        if (volume == NULL) continue;
+        ks_val ref = claim_ref(volume);
+        if (ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), name) &&
+            ks_str_eq(ks_str_or_null(ks_get(ref, K(namespace))), ns))
+            return volume;
+    }
+    return NULL;
+}
+
+/* --- what suits what --- */
+
+const ks_str *ks_annotation(const ks_object *object, const ks_str *key) {
+    return ks_str_or_null(ks_get2(object->meta, K(annotations), key));
+}
+
+const char *ks_volume_class(const ks_object *o) {
+    const ks_str *beta = ks_annotation(o, K(volume_beta_kubernetes_io_storage_class));
+    return beta != NULL ? beta->s : ks_text_or(ks_get(o->spec, K(storageClassName)), "");
+}
+
+const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
+    const char *name = ks_volume_class(claim);
+    return *name == '\0' ? NULL : ks_store_get_text(store, KS_STORAGECLASS, NULL, name);
+}
+
+bool ks_class_waits(const ks_object *storage_class) {
+    return storage_class != NULL && ks_text_is(ks_get(storage_class->doc, K(volumeBindingMode)), "WaitForFirstConsumer");
+}
+
+bool ks_claim_bound(const ks_object *claim) {
+    return *ks_text_or(ks_get(claim->spec, K(volumeName)), "") != '\0' &&
+           ks_annotation(claim, K(pv_kubernetes_io_bind_completed)) != NULL;
+}
+
+const ks_str *ks_volume_attacher(const ks_object *volume) {
+    return ks_str_or_null(ks_get2(volume->spec, K(csi), K(driver)));
+}
+
+const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume) {
+    ks_val claim = ks_get(volume, K(persistentVolumeClaim));
+    if (ks_exists(claim)) return ks_str_ref(ks_str_or_null(ks_get(claim, K(claimName))));
+    if (!ks_exists(ks_get(volume, K(ephemeral)))) return NULL;
+    return ks_str_printf(heap, "%s-%s", pod->name->s, ks_text_or(ks_get(volume, K(name)), ""));
+}
+
+bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {
+    ks_val ref = claim_ref(volume);
+    if (!ks_exists(ref) || !ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), claim->name) ||
+        !ks_str_eq(ks_str_or_null(ks_get(ref, K(namespace))), claim->ns))
+        return false;
+    const ks_str *uid = ks_str_or_null(ks_get(ref, K(uid)));
+    return uid == NULL || uid->len == 0 || ks_str_eq(uid, claim->uid);
+}
+
+static ks_quantity request_of(const ks_object *claim) {
+    return ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
+}
+static ks_quantity capacity_of(const ks_object *volume) {
+    return ks_quantity_of(ks_get2(volume->spec, K(capacity), K(storage)));
+}
+
+static bool same_mode(const ks_object *volume, const ks_object *claim) {
+    return strcmp(ks_text_or(ks_get(volume->spec, K(volumeMode)), "Filesystem"),
+                  ks_text_or(ks_get(claim->spec, K(volumeMode)), "Filesystem")) == 0;
+}
+static bool same_attributes_class(const ks_object *volume, const ks_object *claim) {
+    return strcmp(ks_text_or(ks_get(volume->spec, K(volumeAttributesClassName)), ""),
+                  ks_text_or(ks_get(claim->spec, K(volumeAttributesClassName)), "")) == 0;
+}
+
+/* A set of access modes: bits in a fixed order. */
+static unsigned modes(ks_val list) {
+    static const char *const names[] = {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany",
+                                        "ReadWriteOncePod"};
+    unsigned set = 0;
+    ks_each(mode, list) {
+        for (unsigned i = 0; i < 4; i++)
+            if (ks_text_is(*mode, names[i])) set |= 1U << i;
+    }
+    return set;
+}
+static int mode_count(unsigned set) {
+    int n = 0;
+    for (; set != 0; set &= set - 1) n++;
+    return n;
+}
+static bool modes_cover(const ks_object *volume, const ks_object *claim) {
+    unsigned want = modes(ks_get(claim->spec, K(accessModes)));
+    return (want & ~modes(ks_get(volume->spec, K(accessModes)))) == 0;
+}
+
+const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, char text[320]) {
+    if (ks_object_terminating(volume)) {
+        snprintf(text, 320, "the volume is marked for deletion \"%s\"", volume->name->s);
+        return text;
+    }
+    if (ks_quantity_value(capacity_of(volume)) < ks_quantity_value(request_of(claim)))
+        return "requested PV is too small";
+    if (strcmp(ks_volume_class(volume), ks_volume_class(claim)) != 0)
+        return "storageClassName does not match";
+    if (!same_attributes_class(volume, claim)) return "volumeAttributesClassName does not match";
+    if (!same_mode(volume, claim)) return "incompatible volumeMode";
+    if (!modes_cover(volume, claim)) return "incompatible accessMode";
+    return NULL;
+}
+
+/* --- the search --- */
+
+typedef struct search {
+    const ks_store *store;
+    const ks_object *claim, *node;
+    ks_selector *selector; /* NULL: none */
+    ks_quantity request;
+    ks_val taken;
+    bool delayed;
+    const ks_object *best;
+    bool best_is_ours, refused; /* refused: a volume that names the claim does not suit the node */
+} search;
+
+static bool is_taken(ks_val taken, const ks_str *name) {
+    ks_each(t, taken) {
+        if (ks_str_eq(ks_str_or_null(*t), name)) return true;
+    }
+    return false;
+}
+
+/* Which of two fitting volumes comes first: groups of equal modes by size, then what names the claim, then the smallest. */
+static bool better(const search *s, const ks_object *volume, bool ours) {
+    const ks_object *best = s->best;
+    if (best == NULL) return true;
+    if (s->node == NULL) {
+        unsigned a = modes(ks_get(volume->spec, K(accessModes)));
+        unsigned b = modes(ks_get(best->spec, K(accessModes)));
+        if (mode_count(a) != mode_count(b)) return mode_count(a) < mode_count(b);
+        if (a != b) return a < b;
+    }
+    if (ours != s->best_is_ours) return ours;
+    int order = ks_quantity_cmp(capacity_of(volume), capacity_of(best));
+    return order != 0 ? order < 0 : ks_str_cmp(volume->name, best->name) < 0;
+}
+
+static void consider(ks_heap *heap, search *s, const ks_object *volume) {
+    if (ks_len(s->taken) > 0 && is_taken(s->taken, volume->name)) return;
+    if (s->node == NULL && !modes_cover(volume, s->claim)) return;
+    if (ks_object_terminating(volume) || ks_quantity_cmp(capacity_of(volume), s->request) < 0 ||
+        !same_mode(volume, s->claim) || !same_attributes_class(volume, s->claim))
+        return;
+    bool on_node = s->node == NULL ||
+                   ks_node_selector_matches(heap, ks_get2(volume->spec, K(nodeAffinity), K(required)),
+                                            s->node);
+    bool ours = ks_exists(claim_ref(volume));
+    if (ours) {
+        if (!ks_volume_is_for(volume, s->claim)) return;
+        if (!on_node) s->refused = true;
+    } else {
+        if (s->delayed || !on_node) return;
+        if (!ks_text_is(ks_get(volume->status, K(phase)), "Available")) return;
+        if (s->selector != NULL && !ks_selector_matches(s->selector, volume->labels)) return;
+        if (strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) != 0) return;
+        if (s->node != NULL && !modes_cover(volume, s->claim)) return;
+    }
+    if (!better(s, volume, ours)) return;
+    s->best = volume;
+    s->best_is_ours = ours;
+}
+
+static const ks_object *find(const ks_volume_index *index, search *s) {
+    ks_heap *heap = s->store->world->heap;
+    const ks_object *claim = s->claim, *volume;
+    ks_tree_iter it = ks_volumes_naming(index, claim->ns, claim->name);
+    while ((volume = ks_volume_naming(s->store, &it, claim->ns, claim->name)) != NULL)
+        consider(heap, s, volume);
+    if (!s->delayed && index->free.count > 0) {
+        ks_val selector = ks_get(claim->spec, K(selector));
+        if (ks_exists(selector)) {
+            const ks_str *why = NULL;
+            s->selector = ks_selector_of(heap, selector, &why);
+            ks_str_unref(heap, why);
+        }
+        for (it = ks_tree_begin(&index->free); ks_tree_next(&it);) {
+            volume = ks_store_by_id(s->store, KS_PV, of_word(it.value));
+            if (volume != NULL) consider(heap, s, volume);
+        }
+        ks_selector_unref(heap, s->selector);
+    }
+    return s->refused ? NULL : s->best;
+}
+
+const ks_object *ks_volume_for_claim(const ks_store *store, const ks_volume_index *index,
+                                     const ks_object *claim, bool delayed) {
+    search s = {.store = store, .claim = claim, .request = request_of(claim), .delayed = delayed};
+    return find(index, &s);
+}
+
+const ks_object *ks_volume_on_node(const ks_store *store, const ks_volume_index *index,
+                                   const ks_object *claim, const ks_object *node, ks_val taken) {
+    search s = {.store = store, .claim = claim, .node = node, .request = request_of(claim), .taken = taken};
+    return find(index, &s);
+}
