@@ -1,0 +1,123 @@
+/*
+ * kubelet/images.c - images on nodes: pull policies, serial pulls, back-off after a failed pull.
+ *
+ * pkg/kubelet/images/image_manager.go. A node pulls one image at a time (serializeImagePulls); a pull that waited for
+ * another one of the same image finds it there and costs nothing. Called by sync.c.
+ */
+#include "kubelet/worker.h"
+
+#include <string.h>
+
+static const ks_str *image_name(const turn *t, const container *c)
+{
+    const ks_str *name = ks_str_or_null(ks_get(container_spec(t->w, c), K(image)));
+    return name ? name : K(image);
+}
+
+static ks_key image_key(const turn *t, const ks_str *name)
+{
+    ks_key key = {t->w->node, hash64(name->s, name->len, 1)};
+    return key;
+}
+
+/* From when the node has the image; KS_NEVER: it has not. */
+static int64_t present_from(const turn *t, const ks_str *name)
+{
+    const void *at = ks_tree_get(&t->k->images, image_key(t, name));
+    return at ? (int64_t)(intptr_t)at - 1 : KS_NEVER;
+}
+
+static int policy(const turn *t, const container *c)
+{
+    const char *p = ks_text_or(ks_get(container_spec(t->w, c), K(imagePullPolicy)), "IfNotPresent");
+    return p[0] == 'I' ? 'I' : p[0] == 'N' ? 'N' : 'A';
+}
+
+static pull_answer never_there(turn *t, container *c, const ks_str *name)
+{
+    const ks_str *text =
+        ks_str_printf(t->heap, "Container image \"%s\" is not present with pull policy of Never", name->s);
+    event(t, c, "Warning", "ErrImageNeverPull", "%s", text->s);
+    event(t, c, "Warning", "Failed", "Error: ErrImageNeverPull");
+    set_wait(t, c, K(ErrImageNeverPull), text);
+    t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
+    return PULL_FAILED;
+}
+
+static pull_answer backs_off(turn *t, container *c, const ks_str *name)
+{
+    event(t, c, "Normal", "BackOff", "Back-off pulling image \"%s\"", name->s);
+    event(t, c, "Warning", "Failed", "Error: ImagePullBackOff");
+    set_wait(t, c, K(ImagePullBackOff),
+             ks_str_printf(t->heap, "Back-off pulling image \"%s\": ErrImagePull: %s", name->s,
+                           c->trouble->pull_error ? c->trouble->pull_error->s : ""));
+    t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
+    return PULL_FAILED;
+}
+
+/* Makes the image of `c` be there. PULL_WAIT: w->op_until says when the pull ends; then pull_done(). */
+pull_answer pull_image(turn *t, container *c)
+{
+    const ks_str *name = image_name(t, c);
+    int how = policy(t, c);
+    int64_t from = present_from(t, name);
+    const trouble *tr = c->trouble;
+    if (how == 'N' && (from > t->now || !container_image(t, c)->exists))
+        return never_there(t, c, name);
+    if (how != 'A' && from <= t->now) {
+        event(t, c, "Normal", "Pulled", "Container image \"%s\" already present on machine and can be accessed by the pod",
+              name->s);
+        return PULL_THERE;
+    }
+    if (tr && tr->pull_delay && t->now - tr->pull_at < tr->pull_delay)
+        return backs_off(t, c, name);
+    const ks_image *image = container_image(t, c);
+    machine *n = node_own(t->k, t->w->node);
+    t->node = n;
+    int64_t takes = image->pull == KS_UNSET ? t->sim->settings->latency.pull : image->pull;
+    event(t, c, "Normal", "Pulling", "Pulling image \"%s\"", name->s);
+    t->w->pull_from = t->now;
+    t->w->pull_begun = later(t->now, n->pulling);
+    if (from <= t->w->pull_begun || !image->exists)
+        takes = 0;
+    n->pulling = t->w->op_until = t->w->pull_begun + takes;
+    if (image->exists && from > n->pulling)
+        ks_tree_put(t->heap, &t->k->images, image_key(t, name), (void *)(intptr_t)(n->pulling + 1));
+    return PULL_WAIT;
+}
+
+/* Go's text of a duration cut to milliseconds. */
+static void print_milliseconds(int64_t ns, char out[32])
+{
+    ks_duration_print(ns / KS_MILLISECOND * KS_MILLISECOND, out);
+}
+
+pull_answer pull_done(turn *t, container *c)
+{
+    const ks_str *name = image_name(t, c);
+    if (container_image(t, c)->exists) {
+        char net[32], gross[32];
+        print_milliseconds(t->now - t->w->pull_begun, net);
+        print_milliseconds(t->now - t->w->pull_from, gross);
+        event(t, c, "Normal", "Pulled",
+              "Successfully pulled image \"%s\" in %s (%s including waiting). Image size: 1000 bytes.", name->s, net, gross);
+        if (c->trouble)
+            c->trouble->pull_delay = 0;
+        return PULL_THERE;
+    }
+    trouble *tr = trouble_of(t->heap, c);
+    /* Next() doubles an entry that is there; one that was not used for long is forgotten. */
+    bool fresh = !tr->pull_delay || t->now - tr->pull_at > 2 * BACKOFF_LONGEST;
+    tr->pull_delay = fresh ? BACKOFF_FIRST : earlier(2 * tr->pull_delay, BACKOFF_LONGEST);
+    tr->pull_at = t->now;
+    ks_str_unref(t->heap, tr->pull_error);
+    tr->pull_error = ks_str_printf(t->heap,
+                                   "rpc error: code = NotFound desc = failed to pull and unpack image \"%s\": "
+                                   "failed to resolve reference \"%s\": %s: not found",
+                                   name->s, name->s, name->s);
+    event(t, c, "Warning", "Failed", "Failed to pull image \"%s\": %s", name->s, tr->pull_error->s);
+    event(t, c, "Warning", "Failed", "Error: ErrImagePull");
+    set_wait(t, c, K(ErrImagePull), ks_str_ref(tr->pull_error));
+    t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
+    return PULL_FAILED;
+}

@@ -1,0 +1,432 @@
+/*
+ * kubelet/kubelet.c - the component: what changes mean for the kubelets, and a pod's turn.
+ *
+ * The engine calls observe() for each change and sync() for each pod that is due. A turn does all that is due
+ * for the pod now and says when it wants the next one; nothing runs in between.
+ */
+#include "kubelet/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void object_ref(void *value)
+{
+    ks_object_ref(value);
+}
+
+static void object_unref(ks_heap *heap, void *value)
+{
+    ks_object_unref(heap, value);
+}
+
+static const ks_tree_type object_type = {.ref = object_ref, .unref = object_unref};
+
+static void *create(ks_sim *sim)
+{
+    kubelet *k = ks_alloc_zero(sim->world.heap, sizeof *k);
+    k->heap = sim->world.heap;
+    k->self = ks_component_index(sim, &ks_kubelet);
+    k->pods.type = &worker_type;
+    k->nodes.type = &node_type;
+    k->gone.type = &object_type;
+    k->files.type = &file_type;
+    k->logs.type = &log_type;
+    k->next_net = FIRST_NET;
+    k->memo.second = -1;
+    return k;
+}
+
+static void *copy(ks_sim *sim, const void *state)
+{
+    const kubelet *from = state;
+    kubelet *k = ks_alloc(from->heap, sizeof *k);
+    (void)sim;
+    *k = *from;
+    k->pods = ks_tree_copy(&from->pods);
+    k->nodes = ks_tree_copy(&from->nodes);
+    k->ips = ks_tree_copy(&from->ips);
+    k->images = ks_tree_copy(&from->images);
+    k->waits = ks_tree_copy(&from->waits);
+    k->files = ks_tree_copy(&from->files);
+    k->logs = ks_tree_copy(&from->logs);
+    k->gone = ks_tree_copy(&from->gone);
+    memset(&k->memo, 0, sizeof k->memo);
+    k->memo.second = -1;
+    return k;
+}
+
+static void dispose(ks_heap *heap, void *state)
+{
+    kubelet *k = state;
+    ks_tree_clear(heap, &k->pods);
+    ks_tree_clear(heap, &k->nodes);
+    ks_tree_clear(heap, &k->ips);
+    ks_tree_clear(heap, &k->images);
+    ks_tree_clear(heap, &k->waits);
+    ks_tree_clear(heap, &k->files);
+    ks_tree_clear(heap, &k->logs);
+    ks_tree_clear(heap, &k->gone);
+    memo_clear(heap, &k->memo);
+    ks_free(heap, k, sizeof *k);
+}
+
+/* --- nodes --- */
+
+static bool parse_net(const char *s, uint32_t *net, uint32_t *size)
+{
+    unsigned a, b, c, d, bits;
+    if (!s || sscanf(s, "%u.%u.%u.%u/%u", &a, &b, &c, &d, &bits) != 5)
+        return false;
+    if (a > 255 || b > 255 || c > 255 || d > 255 || bits < 8 || bits > 30)
+        return false;
+    *net = a << 24 | b << 16 | c << 8 | d;
+    *size = UINT32_C(1) << (32 - bits);
+    return true;
+}
+
+/* A range of addresses, a power of two that holds `pods` and the three that are not dealt out. Ranges follow each other
+ * from 10.244.0.0, as kubeadm's pod network does, and go on at 100.64.0.0 when 10/8 is used up. */
+static uint32_t deal_net(kubelet *k, int64_t pods, uint32_t *size)
+{
+    uint32_t n = 256;
+    while (n < (UINT32_C(1) << 24) && (int64_t)n < pods + 3)
+        n *= 2;
+    uint32_t net = (k->next_net + n - 1) & ~(n - 1);
+    if (k->next_net <= LAST_NET && net + (n - 1) > LAST_NET)
+        net = (UINT32_C(100) << 24 | UINT32_C(64) << 16 | (n - 1)) & ~(n - 1);
+    k->next_net = net + n;
+    *size = n;
+    return net;
+}
+
+void ks_kubelet_deal_net(ks_sim *sim, int64_t pods, char *out, size_t size)
+{
+    uint32_t n, bits = 32;
+    uint32_t net = deal_net(ks_component_state(sim, &ks_kubelet), pods, &n);
+    while (n > 1) {
+        n /= 2;
+        bits--;
+    }
+    char text[16];
+    address_text(net, text);
+    snprintf(out, size, "%s/%u", text, bits);
+}
+
+static void node_added(kubelet *k, const ks_object *object)
+{
+    ks_heap *heap = k->heap;
+    machine *n = ks_alloc_zero(heap, sizeof *n);
+    n->refs = 1;
+    n->id = object->id;
+    n->name = ks_str_ref(object->name);
+    if (!parse_net(ks_text_or(ks_get(object->spec, K(podCIDR)), NULL), &n->net, &n->size)) {
+        ks_val pods = ks_get3(object->doc, K(status), K(capacity), K(pods));
+        n->net = deal_net(k, ks_quantity_value(ks_quantity_of(pods)), &n->size);
+    }
+    n->next = 2;
+    k->next_node++;
+    ks_each(a, ks_get(object->status, K(addresses)))
+        if (ks_text_is(ks_get(*a, K(type)), "InternalIP") && !ks_exists(n->ip))
+            n->ip = ks_ref(ks_get(*a, K(address)));
+    if (!ks_exists(n->ip)) {
+        char text[16];
+        address_text(NODE_NET + k->next_node, text);
+        n->ip = ks_text(heap, text);
+    }
+    n->ips = ks_append(heap, KS_NOTHING, ks_map_of(heap, K(ip), ks_ref(n->ip), NULL));
+    ks_key key = {hash64(n->name->s, n->name->len, 0), 0};
+    ks_tree_put(heap, &k->nodes, key, n);
+}
+
+static void wake(ks_sim *sim, kubelet *k, uint64_t what)
+{
+    ks_key from = {what, 0};
+    ks_key key;
+    for (bool any = ks_tree_ceiling(&k->waits, from, &key, NULL); any && key.a == what;
+         any = ks_tree_higher(&k->waits, key, &key, NULL))
+        ks_enqueue(sim, k->self, key.b);
+}
+
+static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name)
+{
+    for (ks_walk w = ks_walk_node(&sim->server.store, name); ks_walk_next(&w);)
+        ks_enqueue(sim, k->self, w.object->id);
+}
+
+void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost)
+{
+    kubelet *k = ks_component_state(sim, &ks_kubelet);
+    uint64_t key;
+    if (!node_of(k, name, &key))
+        return;
+    node_own(k, key)->lost = lost;
+    if (!lost)
+        wake_all_on(sim, k, name);
+}
+
+static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change)
+{
+    const ks_object *object = change->object;
+    ks_key key = {hash64(object->name->s, object->name->len, 0), 0};
+    if (change->type == KS_ADDED) {
+        node_added(k, object);
+        wake_all_on(sim, k, object->name);
+    } else if (change->type == KS_DELETED) {
+        ks_tree_del(k->heap, &k->nodes, key);
+    } else if (k->waits.count) {
+        wake(sim, k, wait_hash("node", NULL, object->name));
+    }
+}
+
+/* --- pods --- */
+
+static void forget(kubelet *k, uint64_t id)
+{
+    worker *w = worker_own(k, id);
+    if (!w)
+        return;
+    stop_waiting(k, w, id);
+    if (w->ip) {
+        ks_key key = {w->ip, 0};
+        ks_tree_del(k->heap, &k->ips, key);
+    }
+    files_forget_pod(k, w, id);
+    ks_key key = {0, id};
+    ks_tree_del(k->heap, &k->pods, key);
+}
+
+static bool any_running(const worker *w)
+{
+    for (uint32_t i = 0; i < w->count; i++)
+        if (w->containers[i].run == RUN_RUNNING)
+            return true;
+    return false;
+}
+
+static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object)
+{
+    ks_key key = {0, object->id};
+    const worker *w = ks_tree_get(&k->pods, key);
+    if (!w)
+        return;
+    if (k->busy == object->id) {
+        k->busy_gone = true;
+    } else if (w->stage == STAGE_SYNC && !w->manual && any_running(w)) {
+        ks_tree_put(k->heap, &k->gone, key, (void *)(uintptr_t)ks_object_ref(object));
+        ks_enqueue(sim, k->self, object->id);
+    } else {
+        forget(k, object->id);
+    }
+}
+
+/* Whether a change is of interest to the kubelet, other than its own writes. */
+static bool concerns(const ks_change *change)
+{
+    const ks_object *o = change->object, *old = change->old;
+    if (change->type == KS_ADDED || !old || !old->node)
+        return true;
+    if (o->deleting != old->deleting)
+        return true;
+    if (ks_is(o->spec, KS_MAP) && ks_is(old->spec, KS_MAP) && o->spec.m != old->spec.m)
+        return true;
+    return ks_len(ks_get(o->spec, K(readinessGates))) > 0 && o->status.m != old->status.m;
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change)
+{
+    kubelet *k = state;
+    const ks_object *o = change->object;
+    switch (o->kind) {
+    case KS_POD:
+        if (!o->node)
+            return;
+        if (change->type == KS_DELETED)
+            pod_deleted(sim, k, o);
+        else if (!sim->settings->manual_kubelet && concerns(change) && k->busy != o->id) {
+            int64_t lag = sim->settings->latency.sync;
+            if (lag)
+                ks_enqueue_at(sim, k->self, o->id, sim->world.now + lag);
+            else
+                ks_enqueue(sim, k->self, o->id);
+        }
+        return;
+    case KS_NODE:
+        observe_node(sim, k, change);
+        return;
+    case KS_PVC:
+        if (k->waits.count)
+            wake(sim, k, wait_hash("pvc", o->ns, o->name));
+        return;
+    case KS_CONFIGMAP:
+        if (k->waits.count)
+            wake(sim, k, wait_hash("configmap", o->ns, o->name));
+        return;
+    case KS_SECRET:
+        if (k->waits.count)
+            wake(sim, k, wait_hash("secret", o->ns, o->name));
+        return;
+    case KS_PV:
+        files_volume_changed(k, change);
+        return;
+    default:
+        return;
+    }
+}
+
+/* --- a turn --- */
+
+/* When the pod wants its next turn. */
+static int64_t next_due(const turn *t)
+{
+    const worker *w = t->w;
+    if (w->stage == STAGE_KILL)
+        return earlier(w->op_until, probes_next(t));
+    if (w->stage == STAGE_ENDED)
+        return w->final_at;
+    int64_t due = w->op == OP_NONE ? w->sync_at : w->op_until;
+    for (uint32_t i = 0; i < w->count; i++) {
+        const container *c = &w->containers[i];
+        if (c->run != RUN_RUNNING || c->stopping)
+            continue;
+        if (c->ends != KS_NEVER)
+            due = earlier(due, relist_after(c->ends));
+        if (!c->ready && c->started && c->ready_at > t->now)
+            due = earlier(due, c->ready_at);
+    }
+    ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
+    if (w->start_time != KS_NEVER && ks_is(deadline, KS_INT))
+        due = earlier(due, w->start_time + deadline.i * KS_SECOND);
+    return earlier(due, probes_next(t));
+}
+
+/* A container without a readiness probe whose image answers late has begun to answer. */
+static void late_answers(turn *t)
+{
+    for (uint32_t i = 0; i < t->w->count; i++) {
+        container *c = &t->w->containers[i];
+        if (c->run == RUN_RUNNING && c->started && !c->ready && c->ready_at <= t->now &&
+            !(c->trouble && c->trouble->probes[PROBE_READINESS].exists)) {
+            c->ready = true;
+            t->w->sync_at = t->now;
+        }
+    }
+}
+
+static void live(turn *t)
+{
+    worker *w = t->w;
+    for (;;) {
+        if (w->stage == STAGE_ENDED) {
+            go_on_ending(t);
+            return;
+        }
+        if (w->stage == STAGE_KILL) {
+            probes_run(t);
+            if (w->op_until > t->now)
+                return;
+            go_on_killing(t);
+            continue;
+        }
+        if (ks_object_terminating(t->pod)) {
+            begin_kill(t);
+            continue;
+        }
+        watch_processes(t);
+        late_answers(t);
+        probes_run(t);
+        if (deadline_passed(t))
+            w->sync_at = t->now;
+        if (w->op != OP_NONE) {
+            if (w->op_until > t->now && w->op != OP_VOLUMES)
+                return;
+            continue_sync(t);
+        } else if (w->sync_at <= t->now) {
+            sync_pod(t);
+        } else {
+            return;
+        }
+        if (w->stage == STAGE_SYNC && w->op != OP_NONE && w->op_until > t->now)
+            return;
+    }
+}
+
+static void gone_pod(ks_sim *sim, kubelet *k, uint64_t id)
+{
+    ks_key key = {0, id};
+    const ks_object *object = ks_tree_take(k->heap, &k->gone, key);
+    if (!object)
+        return;
+    turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = object, .now = sim->world.now};
+    t.w = worker_own(k, id);
+    if (t.w) {
+        for (uint32_t i = 0; i < t.w->count; i++) {
+            const container *c = &t.w->containers[i];
+            if (c->run == RUN_RUNNING)
+                event(&t, c, "Normal", "Killing", "Stopping container %s", container_name(t.w, c)->s);
+        }
+        forget(k, id);
+    }
+    ks_object_unref(k->heap, object);
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key)
+{
+    kubelet *k = state;
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
+    if (!pod) {
+        gone_pod(sim, k, key);
+        return true;
+    }
+    if (!pod->node || sim->settings->manual_kubelet)
+        return true;
+    uint64_t node_key;
+    machine *n = node_of(k, pod->node, &node_key);
+    if (!n || n->lost)
+        return true;
+    turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = ks_object_ref(pod), .node = n, .now = sim->world.now};
+    t.w = worker_own(k, key);
+    if (!t.w) {
+        t.w = worker_new(&t);
+        t.w->node = node_key;
+        t.w->sync_at = t.now;
+        adopt_status(&t);
+    }
+    k->busy = key;
+    k->busy_gone = false;
+    if (t.w->spec.m != pod->spec.m)
+        new_spec(&t);
+    live(&t);
+    k->busy = 0;
+    if (k->busy_gone) {
+        forget(k, key);
+    } else {
+        int64_t due = next_due(&t);
+        if (due != KS_NEVER)
+            ks_enqueue_at(sim, k->self, key, later(due, t.now));
+    }
+    ks_object_unref(k->heap, t.pod);
+    return true;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out)
+{
+    (void)state;
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
+    if (!pod) {
+        ks_buf_printf(out, "pod #%llu", (unsigned long long)key);
+        return;
+    }
+    ks_buf_str(out, pod->ns);
+    ks_buf_putc(out, '/');
+    ks_buf_str(out, pod->name);
+}
+
+const ks_component ks_kubelet = {
+    .name = "kubelet",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+};

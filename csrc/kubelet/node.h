@@ -1,0 +1,19 @@
+/*
+ * kubelet/node.h - machines: Node objects as a kubelet registers them, and losing and finding them again.
+ */
+#ifndef KS_KUBELET_NODE_H
+#define KS_KUBELET_NODE_H
+
+#include "engine/sim.h"
+
+/* The document of a healthy Node, a new reference. `labels` (map), `taints` (list), `capacity` (map) are taken over and may be
+ * KS_NOTHING; what capacity does not name is 4 cpu, 8Gi of memory, 110 pods. `zone` may be NULL. */
+ks_val ks_node_make(ks_sim *sim, const ks_str *name, ks_val labels, ks_val taints, ks_val capacity, const ks_str *zone);
+
+/* The node stops talking to the control plane, its pods with it; or starts again. Not found: 404.
+ * What shows it to the controllers is its Lease in kube-node-lease: the leases of nodes that talk are renewed every 10 s and therefore
+ * not stored; that of a silent node is, with its last renewal. */
+ks_refusal *ks_node_fail(ks_sim *sim, const ks_str *name);
+ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name);
+
+#endif

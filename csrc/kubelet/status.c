@@ -1,0 +1,540 @@
+/*
+ * kubelet/status.c - a pod's status document: phase, conditions, container statuses.
+ *
+ * pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, convertToAPIContainerStatuses) and
+ * pkg/kubelet/status/generate.go. Called by sync.c. Documents are built in key order; a condition that does
+ * not change is the same value as before, so that equal parts are shared and compare at once.
+ */
+#include "kubelet/worker.h"
+
+#include <string.h>
+
+enum { OLD_SANDBOX, OLD_INITIALIZED, OLD_READY, OLD_CONTAINERS, OLD_SCHEDULED, OLD_COUNT };
+
+typedef struct draft {
+    turn *t;
+    status_mode mode;
+    ks_val old[OLD_COUNT]; /* conditions that the status has now */
+    int64_t generation;
+    const char *phase; /* as computed, not as shown */
+} draft;
+
+void memo_clear(ks_heap *heap, memo *m)
+{
+    ks_unref(heap, m->now);
+    memset(m, 0, sizeof *m);
+    m->second = -1;
+}
+
+/* The time stamp of now. */
+static ks_val stamp(turn *t)
+{
+    memo *m = &t->k->memo;
+    int64_t second = t->now / KS_SECOND;
+    if (m->second != second) {
+        memo_clear(t->heap, m);
+        m->second = second;
+        m->now = ks_time_val(&t->sim->world, t->now);
+    }
+    return ks_ref(m->now);
+}
+
+static ks_val stamp_of(turn *t, int64_t instant)
+{
+    if (instant / KS_SECOND == t->now / KS_SECOND)
+        return stamp(t);
+    return ks_time_val(&t->sim->world, instant);
+}
+
+static bool same_text(ks_val v, const ks_str *text)
+{
+    return text ? ks_is(v, KS_STRING) && ks_str_eq(v.s, text) : !ks_is(v, KS_STRING);
+}
+
+/* One condition. `reason` NULL: none; `message` is taken over. */
+static ks_val condition(draft *d, int slot, const ks_str *type, bool is_true, const ks_str *reason, ks_val message)
+{
+    ks_heap *heap = d->t->heap;
+    ks_val old = d->old[slot];
+    const ks_str *status = is_true ? K(True) : K(False);
+    bool same = same_text(ks_get(old, K(status)), status);
+    if (same && same_text(ks_get(old, K(reason)), reason) &&
+        ks_int_or(ks_get(old, K(observedGeneration)), 0) == d->generation && ks_equal(ks_get(old, K(message)), message)) {
+        ks_unref(heap, message);
+        return ks_ref(old);
+    }
+    ks_val c = ks_map_new(heap, 7);
+    ks_map_push(heap, &c, K(lastProbeTime), ks_null());
+    ks_map_push(heap, &c, K(lastTransitionTime), same ? ks_ref(ks_get(old, K(lastTransitionTime))) : stamp(d->t));
+    if (ks_exists(message))
+        ks_map_push(heap, &c, K(message), message);
+    ks_map_push(heap, &c, K(observedGeneration), ks_int(d->generation));
+    if (reason)
+        ks_map_push(heap, &c, K(reason), ks_string(reason));
+    ks_map_push(heap, &c, K(status), ks_string(status));
+    ks_map_push(heap, &c, K(type), ks_string(type));
+    ks_map_seal(heap, &c);
+    return c;
+}
+
+/* --- conditions: pkg/kubelet/status/generate.go --- */
+
+static void list_name(ks_buf *list, const char *head, const ks_str *name)
+{
+    if (list->len)
+        ks_buf_putc(list, ' ');
+    else
+        ks_buf_puts(list, head);
+    ks_buf_str(list, name);
+}
+
+static ks_val listed(ks_buf *list)
+{
+    ks_buf_putc(list, ']');
+    return ks_string_take(ks_buf_take(list));
+}
+
+static ks_val containers_ready(draft *d)
+{
+    const worker *w = d->t->w;
+    if (!strcmp(d->phase, "Succeeded"))
+        return condition(d, OLD_CONTAINERS, K(ContainersReady), false, K(PodCompleted), KS_NOTHING);
+    if (!strcmp(d->phase, "Failed"))
+        return condition(d, OLD_CONTAINERS, K(ContainersReady), false, K(PodFailed), KS_NOTHING);
+    ks_buf list = {d->t->heap, NULL, 0, 0};
+    for (uint32_t i = 0; i < w->count; i++) {
+        const container *c = &w->containers[i];
+        if (c->role != ROLE_INIT && !(c->run == RUN_RUNNING && c->ready))
+            list_name(&list, "containers with unready status: [", container_name(w, c));
+    }
+    if (list.len)
+        return condition(d, OLD_CONTAINERS, K(ContainersReady), false, K(ContainersNotReady), listed(&list));
+    return condition(d, OLD_CONTAINERS, K(ContainersReady), true, NULL, KS_NOTHING);
+}
+
+/* What the pod's readiness gates lack, or KS_NOTHING. */
+static ks_val gates_lack(draft *d)
+{
+    ks_heap *heap = d->t->heap;
+    ks_val gates = ks_get(d->t->w->spec, K(readinessGates));
+    if (!ks_len(gates))
+        return KS_NOTHING;
+    ks_buf out = {heap, NULL, 0, 0};
+    ks_each(g, gates) {
+        const char *type = ks_text_or(ks_get(*g, K(conditionType)), "");
+        ks_val found = KS_NOTHING;
+        ks_each(c, ks_get(d->t->pod->status, K(conditions)))
+            if (ks_text_is(ks_get(*c, K(type)), type))
+                found = *c;
+        if (ks_text_is(ks_get(found, K(status)), "True"))
+            continue;
+        if (out.len)
+            ks_buf_puts(&out, ", ");
+        if (ks_exists(found))
+            ks_buf_printf(&out, "the status of pod readiness gate \"%s\" is not \"True\", but %s", type,
+                          ks_text_or(ks_get(found, K(status)), ""));
+        else
+            ks_buf_printf(&out, "corresponding condition of pod readiness gate \"%s\" does not exist.", type);
+    }
+    if (!out.len)
+        return KS_NOTHING;
+    return ks_string_take(ks_buf_take(&out));
+}
+
+static ks_val pod_ready(draft *d, ks_val containers)
+{
+    bool all = ks_text_is(ks_get(containers, K(status)), "True");
+    const ks_str *reason = ks_str_or_null(ks_get(containers, K(reason)));
+    if (!all)
+        return condition(d, OLD_READY, K(Ready), false, reason, ks_ref(ks_get(containers, K(message))));
+    ks_val lack = gates_lack(d);
+    if (ks_exists(lack))
+        return condition(d, OLD_READY, K(Ready), false, K(ReadinessGatesNotReady), lack);
+    return condition(d, OLD_READY, K(Ready), true, NULL, KS_NOTHING);
+}
+
+static ks_val pod_initialized(draft *d)
+{
+    const worker *w = d->t->w;
+    ks_buf list = {d->t->heap, NULL, 0, 0};
+    bool begun = false; /* an app container ran: the inits are done, whatever became of them */
+    for (uint32_t i = 0; i < w->count; i++)
+        begun = begun || (w->containers[i].role == ROLE_APP && w->containers[i].run > RUN_CREATED);
+    if (!strcmp(d->phase, "Succeeded"))
+        return condition(d, OLD_INITIALIZED, K(Initialized), true, K(PodCompleted), KS_NOTHING);
+    for (uint32_t i = 0; i < w->count && !begun; i++)
+        if (w->containers[i].role != ROLE_APP && !init_done(&w->containers[i]))
+            list_name(&list, "containers with incomplete status: [", container_name(w, &w->containers[i]));
+    if (!list.len)
+        return condition(d, OLD_INITIALIZED, K(Initialized), true, NULL, KS_NOTHING);
+    if (!strcmp(d->phase, "Failed")) {
+        ks_buf_dispose(&list);
+        return condition(d, OLD_INITIALIZED, K(Initialized), false, K(PodFailed), KS_NOTHING);
+    }
+    return condition(d, OLD_INITIALIZED, K(Initialized), false, K(ContainersNotInitialized), listed(&list));
+}
+
+static int slot_of(const ks_str *type)
+{
+    if (!type)
+        return -1;
+    if (ks_str_eq(type, K(PodReadyToStartContainers)))
+        return OLD_SANDBOX;
+    if (ks_str_eq(type, K(Initialized)))
+        return OLD_INITIALIZED;
+    if (ks_str_eq(type, K(Ready)))
+        return OLD_READY;
+    if (ks_str_eq(type, K(ContainersReady)))
+        return OLD_CONTAINERS;
+    if (ks_str_eq(type, K(PodScheduled)))
+        return OLD_SCHEDULED;
+    return -1;
+}
+
+static ks_val conditions(draft *d)
+{
+    turn *t = d->t;
+    ks_heap *heap = t->heap;
+    ks_val list = ks_list_new(heap, 6);
+    ks_each(c, ks_get(t->pod->status, K(conditions))) {
+        int slot = slot_of(ks_str_or_null(ks_get(*c, K(type))));
+        if (slot >= 0)
+            d->old[slot] = *c;
+        else
+            list = ks_append(heap, list, ks_ref(*c)); /* gates, DisruptionTarget: not the kubelet's */
+    }
+    ks_val containers = containers_ready(d);
+    list = ks_append(heap, list, condition(d, OLD_SANDBOX, K(PodReadyToStartContainers), t->w->sandbox, NULL, KS_NOTHING));
+    list = ks_append(heap, list, pod_initialized(d));
+    list = ks_append(heap, list, pod_ready(d, containers));
+    list = ks_append(heap, list, containers);
+    if (ks_exists(d->old[OLD_SCHEDULED])) {
+        ks_val c = d->old[OLD_SCHEDULED];
+        bool current = ks_int_or(ks_get(c, K(observedGeneration)), -1) == d->generation;
+        c = ks_ref(c);
+        if (!current)
+            c = ks_put(heap, c, K(observedGeneration), ks_int(d->generation));
+        list = ks_append(heap, list, c);
+    } else {
+        list = ks_append(heap, list, condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
+    }
+    return list;
+}
+
+/* --- container statuses --- */
+
+static void hex64(char *out, const ks_str *uid, const ks_str *name, int32_t instance)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t h = hash64(uid->s, uid->len, hash64(name->s, name->len, (uint64_t)instance + 1));
+    for (int word = 0; word < 4; word++) {
+        h ^= h << 13;
+        h ^= h >> 7;
+        h ^= h << 17;
+        for (int i = 0; i < 16; i++)
+            out[word * 16 + i] = digits[h >> (4 * i) & 15];
+    }
+}
+
+/* "containerd://" and 64 digits that follow from the pod, the container and the instance. */
+static ks_val container_id(draft *d, const container *c, int32_t instance)
+{
+    char id[80] = "containerd://";
+    hex64(id + 13, d->t->pod->uid, container_name(d->t->w, c), instance);
+    return ks_textn(d->t->heap, id, 13 + 64);
+}
+
+static ks_val ended(draft *d, const container *c, const ending *e)
+{
+    ks_heap *heap = d->t->heap;
+    ks_val m = ks_map_new(heap, 6);
+    if (e->instance >= 0)
+        ks_map_push(heap, &m, K(containerID), container_id(d, c, e->instance));
+    ks_map_push(heap, &m, K(exitCode), ks_int(e->exit_code));
+    ks_map_push(heap, &m, K(finishedAt), e->instance >= 0 ? stamp_of(d->t, e->finished) : ks_null());
+    if (e->message)
+        ks_map_push(heap, &m, K(message), ks_string(e->message));
+    ks_map_push(heap, &m, K(reason), ks_string(e->reason));
+    ks_map_push(heap, &m, K(startedAt), e->instance >= 0 ? stamp_of(d->t, e->started) : ks_null());
+    ks_map_seal(heap, &m);
+    ks_val state = ks_map_new(heap, 1);
+    ks_map_push(heap, &state, K(terminated), m);
+    return state;
+}
+
+static ks_val waits(draft *d, const ks_str *reason, const ks_str *message)
+{
+    ks_heap *heap = d->t->heap;
+    ks_val m = ks_map_new(heap, 2);
+    if (message)
+        ks_map_push(heap, &m, K(message), ks_string(message));
+    if (reason)
+        ks_map_push(heap, &m, K(reason), ks_string(reason));
+    ks_val state = ks_map_new(heap, 1);
+    ks_map_push(heap, &state, K(waiting), m);
+    return state;
+}
+
+static ks_val volume_mounts(draft *d, const container *c)
+{
+    ks_heap *heap = d->t->heap;
+    ks_val mounts = ks_get(container_spec(d->t->w, c), K(volumeMounts));
+    if (!ks_len(mounts))
+        return KS_NOTHING;
+    ks_val list = ks_list_new(heap, ks_len(mounts));
+    ks_each(mount, mounts) {
+        ks_val m = ks_map_new(heap, 4);
+        ks_map_push(heap, &m, K(mountPath), ks_ref(ks_get(*mount, K(mountPath))));
+        ks_map_push(heap, &m, K(name), ks_ref(ks_get(*mount, K(name))));
+        if (ks_bool_or(ks_get(*mount, K(readOnly)), false)) {
+            ks_map_push(heap, &m, K(readOnly), ks_bool(true));
+            ks_map_push(heap, &m, K(recursiveReadOnly), ks_string(K(Disabled)));
+        }
+        ks_map_seal(heap, &m);
+        list = ks_append(heap, list, m);
+    }
+    return list;
+}
+
+/* The image's id: digits that follow from its name. */
+static ks_val image_id(draft *d, const ks_str *image)
+{
+    char id[80] = "sha256:";
+    hex64(id + 7, image, image, 0);
+    return ks_textn(d->t->heap, id, 7 + 64);
+}
+
+static ks_val container_status(draft *d, const container *c, ks_val old)
+{
+    turn *t = d->t;
+    ks_heap *heap = t->heap;
+    ks_val spec = container_spec(t->w, c);
+    const trouble *tr = c->trouble;
+    ks_val last = KS_NOTHING, state;
+    bool has = c->run != RUN_NONE, running = c->run == RUN_RUNNING;
+    const ending *before = tr && tr->before.reason ? &tr->before : NULL;
+    bool refused = tr && tr->wait_reason && !running && should_restart(t->w, c, t->pod);
+    if (refused) {
+        state = waits(d, tr->wait_reason, tr->wait_message);
+        if (c->run == RUN_EXITED)
+            before = &c->end;
+    } else if (running) {
+        ks_val m = ks_map_new(heap, 1);
+        ks_map_push(heap, &m, K(startedAt), stamp_of(t, c->began));
+        state = ks_map_new(heap, 1);
+        ks_map_push(heap, &state, K(running), m);
+    } else if (c->run == RUN_EXITED) {
+        state = ended(d, c, &c->end);
+    } else if (d->mode == STATUS_FINAL) {
+        ending lost = {.exit_code = 137, .instance = -1, .reason = K(ContainerStatusUnknown)};
+        lost.message = ks_str_of(heap, "The container could not be located when the pod was terminated");
+        state = ended(d, c, &lost);
+        ks_str_unref(heap, lost.message);
+    } else {
+        bool inits = ks_len(ks_get(t->w->spec, K(initContainers))) > 0;
+        state = waits(d, inits ? K(PodInitializing) : K(ContainerCreating), NULL);
+    }
+    last = before ? ended(d, c, before) : ks_map_new(heap, 0);
+    ks_val s = ks_map_new(heap, 13);
+    ks_val resources = ks_get(spec, K(resources));
+    if (has) {
+        if (ks_len(ks_get(resources, K(requests))))
+            ks_map_push(heap, &s, K(allocatedResources), ks_ref(ks_get(resources, K(requests))));
+        ks_map_push(heap, &s, K(containerID), container_id(d, c, c->restarts));
+    }
+    ks_map_push(heap, &s, K(image), ks_ref(ks_get(spec, K(image))));
+    ks_val id = ks_get(old, K(imageID));
+    if (!has)
+        ks_map_push(heap, &s, K(imageID), ks_text(heap, ""));
+    else if (ks_is(id, KS_STRING) && id.s->len && ks_equal(ks_get(old, K(image)), ks_get(spec, K(image))))
+        ks_map_push(heap, &s, K(imageID), ks_ref(id));
+    else
+        ks_map_push(heap, &s, K(imageID), image_id(d, ks_get(spec, K(image)).s));
+    ks_map_push(heap, &s, K(lastState), last);
+    ks_map_push(heap, &s, K(name), ks_ref(ks_get(spec, K(name))));
+    bool ready = c->role == ROLE_INIT ? c->run == RUN_EXITED && c->end.exit_code == 0 : running && c->ready;
+    ks_map_push(heap, &s, K(ready), ks_bool(ready));
+    if (has)
+        ks_map_push(heap, &s, K(resources), ks_exists(resources) ? ks_ref(resources) : ks_map_new(heap, 0));
+    ks_map_push(heap, &s, K(restartCount), ks_int(c->restarts));
+    ks_map_push(heap, &s, K(started), ks_bool(running && c->started));
+    ks_map_push(heap, &s, K(state), state);
+    ks_val mounts = ks_get(old, K(volumeMounts));
+    mounts = ks_exists(mounts) ? ks_ref(mounts) : volume_mounts(d, c);
+    if (ks_exists(mounts))
+        ks_map_push(heap, &s, K(volumeMounts), mounts);
+    ks_map_seal(heap, &s);
+    return s;
+}
+
+static ks_val old_status(ks_val list, const ks_str *name)
+{
+    ks_each(s, list)
+        if (ks_str_eq(ks_str_or_null(ks_get(*s, K(name))), name))
+            return *s;
+    return KS_NOTHING;
+}
+
+/* App containers by name, init containers as in the spec. */
+static ks_val container_statuses(draft *d, bool inits)
+{
+    turn *t = d->t;
+    ks_val old = ks_get(t->pod->status, inits ? K(initContainerStatuses) : K(containerStatuses));
+    ks_val list = KS_NOTHING;
+    for (uint32_t i = 0; i < t->w->count; i++) {
+        const container *c = &t->w->containers[i];
+        if ((c->role != ROLE_APP) != inits)
+            continue;
+        const ks_str *name = container_name(t->w, c);
+        ks_val s = container_status(d, c, old_status(old, name));
+        uint32_t at = ks_len(list);
+        while (!inits && at > 0 && ks_str_cmp(ks_get(ks_at(list, at - 1), K(name)).s, name) > 0)
+            at--;
+        list = ks_insert_at(t->heap, list, at, s);
+    }
+    return list;
+}
+
+/* --- the whole --- */
+
+static const ks_str *shown_phase(draft *d)
+{
+    const char *phase = d->phase;
+    const char *old = ks_text_or(ks_get(d->t->pod->status, K(phase)), "Pending");
+    if (!strcmp(old, "Succeeded") || !strcmp(old, "Failed"))
+        phase = old;
+    else if (d->mode == STATUS_FINAL)
+        phase = d->t->w->deadline ? "Failed" : !strcmp(phase, "Succeeded") ? phase : "Failed";
+    else if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
+        phase = old;
+    switch (phase[0]) {
+    case 'R':
+        return K(Running);
+    case 'S':
+        return K(Succeeded);
+    case 'F':
+        return K(Failed);
+    default:
+        return K(Pending);
+    }
+}
+
+static bool ours(const ks_str *key)
+{
+    return key == K(conditions) || key == K(containerStatuses) || key == K(hostIP) || key == K(hostIPs) ||
+           key == K(initContainerStatuses) || key == K(message) || key == K(observedGeneration) ||
+           key == K(phase) || key == K(podIP) || key == K(podIPs) || key == K(reason) || key == K(startTime);
+}
+
+static ks_val build(draft *d)
+{
+    turn *t = d->t;
+    worker *w = t->w;
+    ks_heap *heap = t->heap;
+    ks_val old = t->pod->status;
+    ks_val s = ks_map_new(heap, 16);
+    ks_val list = conditions(d); /* before the rest: it finds the old ones */
+    bool host = ks_bool_or(ks_get(w->spec, K(hostNetwork)), false);
+    ks_map_push(heap, &s, K(conditions), list);
+    ks_map_push(heap, &s, K(containerStatuses), container_statuses(d, false));
+    ks_map_push(heap, &s, K(hostIP), ks_ref(t->node->ip));
+    ks_map_push(heap, &s, K(hostIPs), ks_ref(t->node->ips));
+    if (w->count > 0 && w->containers[0].role != ROLE_APP)
+        ks_map_push(heap, &s, K(initContainerStatuses), container_statuses(d, true));
+    bool why = w->why && d->mode == STATUS_FINAL;
+    if (why || ks_exists(ks_get(old, K(message))))
+        ks_map_push(heap, &s, K(message), why ? ks_string(w->why_text) : ks_ref(ks_get(old, K(message))));
+    ks_map_push(heap, &s, K(observedGeneration), ks_int(d->generation));
+    ks_map_push(heap, &s, K(phase), ks_string(shown_phase(d)));
+    if (host) {
+        ks_map_push(heap, &s, K(podIP), ks_ref(t->node->ip));
+        ks_map_push(heap, &s, K(podIPs), ks_ref(t->node->ips));
+    } else if (ks_exists(ks_get(old, K(podIP)))) {
+        ks_map_push(heap, &s, K(podIP), ks_ref(ks_get(old, K(podIP))));
+        ks_map_push(heap, &s, K(podIPs), ks_ref(ks_get(old, K(podIPs))));
+    } else if (w->ip) {
+        char text[16];
+        address_text(w->ip, text);
+        ks_val ip = ks_text(heap, text);
+        ks_val m = ks_map_new(heap, 1);
+        ks_map_push(heap, &m, K(ip), ks_ref(ip));
+        ks_map_push(heap, &s, K(podIP), ip);
+        ks_map_push(heap, &s, K(podIPs), ks_append(heap, KS_NOTHING, m));
+    }
+    for (uint32_t i = 0; i < ks_len(old); i++) {
+        const ks_pair *p = ks_pair_at(old, i);
+        if (!ours(p->key))
+            ks_map_push(heap, &s, p->key, ks_ref(p->val));
+    }
+    if (why || ks_exists(ks_get(old, K(reason))))
+        ks_map_push(heap, &s, K(reason), why ? ks_text(heap, w->why) : ks_ref(ks_get(old, K(reason))));
+    ks_map_push(heap, &s, K(startTime), stamp_of(t, w->start_time));
+    ks_map_seal(heap, &s);
+    return s;
+}
+
+void put_status(turn *t, ks_val status)
+{
+    if (ks_equal(status, t->pod->status)) {
+        ks_unref(t->heap, status);
+        return;
+    }
+    const ks_object *out = NULL;
+    ks_refusal *refused = ks_server_update_status(&t->sim->server, t->pod, status, &out);
+    ks_refusal_free(t->heap, refused);
+    if (out) {
+        ks_object_unref(t->heap, t->pod);
+        t->pod = out;
+    }
+}
+
+void write_status(turn *t, status_mode mode)
+{
+    draft d = {.t = t, .mode = mode, .generation = ks_int_or(ks_get(t->pod->meta, K(generation)), 1)};
+    bool terminal = t->w->stage != STAGE_SYNC || mode != STATUS_SYNC;
+    d.phase = pod_phase(t->w, t->pod, terminal && mode == STATUS_FINAL);
+    if (t->w->deadline)
+        d.phase = "Failed";
+    put_status(t, build(&d));
+}
+
+/* A pod that had a status before this kubelet knew it (imported): its start and address are kept, containers that it shows as
+ * running or ended are so. */
+void adopt_status(turn *t)
+{
+    ks_val status = t->pod->status;
+    worker *w = t->w;
+    if (!ks_exists(ks_get(status, K(startTime))))
+        return;
+    w->start_time = ks_instant_of(&t->sim->world, ks_get(status, K(startTime)));
+    w->sandbox = w->mounted = true;
+    const char *phase = ks_text_or(ks_get(status, K(phase)), "");
+    for (uint32_t i = 0; i < w->count; i++) {
+        container *c = &w->containers[i];
+        ks_val list = ks_get(status, c->role == ROLE_APP ? K(containerStatuses) : K(initContainerStatuses));
+        ks_val s = old_status(list, container_name(w, c));
+        ks_val running = ks_get2(s, K(state), K(running)), done = ks_get2(s, K(state), K(terminated));
+        c->restarts = (int32_t)ks_int_or(ks_get(s, K(restartCount)), 0);
+        if (ks_exists(running)) {
+            c->run = RUN_RUNNING;
+            c->began = ks_instant_of(&t->sim->world, ks_get(running, K(startedAt)));
+            c->ready_at = c->began;
+            probes_start(t, c);
+            c->started = ks_bool_or(ks_get(s, K(started)), true);
+            c->ready = ks_bool_or(ks_get(s, K(ready)), true);
+        } else if (ks_exists(done)) {
+            ending e = {.exit_code = (int32_t)ks_int_or(ks_get(done, K(exitCode)), 0), .instance = c->restarts};
+            e.reason = ks_str_or_null(ks_get(done, K(reason)));
+            if (!e.reason)
+                e.reason = e.exit_code ? K(Error) : K(Completed);
+            e.started = ks_instant_of(&t->sim->world, ks_get(done, K(startedAt)));
+            e.finished = ks_instant_of(&t->sim->world, ks_get(done, K(finishedAt)));
+            ending_set(t->heap, &c->end, &e);
+            c->run = RUN_EXITED;
+        }
+    }
+    if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed")) {
+        w->stage = STAGE_ENDED;
+        w->final_written = true;
+    }
+}

@@ -1,0 +1,261 @@
+/*
+ * kubelet/volumes.c - what a pod waits for before its containers start: claims, attachment, config maps, secrets.
+ *
+ * pkg/kubelet/volumemanager. A pod that has to wait notes what for; the change that it waits for wakes it.
+ * Called by sync.c.
+ */
+#include "engine/volumes.h"
+#include "kubelet/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MOUNT_RETRY_FIRST   (500 * KS_MILLISECOND)
+#define MOUNT_RETRY_LONGEST (122 * KS_SECOND)
+
+uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name)
+{
+    uint64_t h = hash64(what, strlen(what), 7);
+    if (ns)
+        h = hash64(ns->s, ns->len, h);
+    return hash64(name->s, name->len, h);
+}
+
+static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name)
+{
+    worker *w = t->w;
+    if (w->wait_count == WAITS)
+        return; /* the retry finds the others */
+    ks_key key = {wait_hash(what, ns, name), t->pod->id};
+    w->waits = true;
+    w->wait_for[w->wait_count++] = key.a;
+    ks_tree_put(t->heap, &t->k->waits, key, t->k);
+}
+
+/* Volumes that no container mounts are none of the kubelet's business. */
+static bool is_mounted(const worker *w, ks_val name)
+{
+    for (uint32_t i = 0; i < w->count; i++) {
+        ks_val spec = container_spec(w, &w->containers[i]);
+        ks_each(m, ks_get(spec, K(volumeMounts)))
+            if (ks_equal(ks_get(*m, K(name)), name))
+                return true;
+        ks_each(m, ks_get(spec, K(volumeDevices)))
+            if (ks_equal(ks_get(*m, K(name)), name))
+                return true;
+    }
+    return false;
+}
+
+/* --- what is wrong with a volume; NULL: it is ready --- */
+
+enum { WRONG_NOTHING, WRONG_WAIT, WRONG_CLAIM, WRONG_SETUP };
+
+typedef struct verdict {
+    int what;
+    const ks_str *text; /* new, for WRONG_CLAIM and WRONG_SETUP */
+} verdict;
+
+static bool attached(const ks_object *node_object, ks_val csi)
+{
+    const char *driver = ks_text_or(ks_get(csi, K(driver)), ""), *handle = ks_text_or(ks_get(csi, K(volumeHandle)), "");
+    size_t d = strlen(driver), h = strlen(handle);
+    static const char head[] = "kubernetes.io/csi/";
+    ks_each(v, ks_get(node_object->status, K(volumesAttached))) {
+        const ks_str *name = ks_str_or_null(ks_get(*v, K(name)));
+        if (name && name->len == sizeof head - 1 + d + 1 + h && !memcmp(name->s, head, sizeof head - 1) &&
+            !memcmp(name->s + sizeof head - 1, driver, d) && name->s[sizeof head - 1 + d] == '^' &&
+            !memcmp(name->s + sizeof head + d, handle, h))
+            return true;
+    }
+    return false;
+}
+
+static verdict claim_verdict(turn *t, const ks_str *claim)
+{
+    const ks_store *store = &t->sim->server.store;
+    const ks_object *pvc = ks_store_get(store, KS_PVC, t->pod->ns, claim);
+    verdict v = {WRONG_CLAIM, NULL};
+    wait_for(t, "pvc", t->pod->ns, claim);
+    const ks_str *volume = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
+    if (!pvc) {
+        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: failed to fetch PVC from API server: "
+                                        "persistentvolumeclaims \"%s\" not found", t->pod->ns->s, claim->s, claim->s);
+        return v;
+    }
+    if (!volume || !ks_text_is(ks_get(pvc->status, K(phase)), "Bound")) {
+        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound", t->pod->ns->s, claim->s);
+        return v;
+    }
+    const ks_object *pv = ks_store_get(store, KS_PV, NULL, volume);
+    if (!pv) {
+        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: failed to fetch PV %s from API server: persistentvolumes "
+                                        "\"%s\" not found", t->pod->ns->s, claim->s, volume->s, volume->s);
+        return v;
+    }
+    v.what = WRONG_NOTHING;
+    ks_val csi = ks_get(pv->spec, K(csi));
+    const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
+    if (ks_volume_attacher(pv) && node_object && !attached(node_object, csi)) {
+        wait_for(t, "node", NULL, node_object->name);
+        v.what = WRONG_WAIT;
+    }
+    return v;
+}
+
+static verdict object_verdict(turn *t, ks_val source, ks_kind kind, const ks_str *name)
+{
+    verdict v = {WRONG_NOTHING, NULL};
+    const char *word = kind == KS_SECRET ? "secret" : "configmap";
+    if (!name || ks_bool_or(ks_get(source, K(optional)), false) || ks_str_is(name, "kube-root-ca.crt"))
+        return v;
+    const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
+    if (!o) {
+        wait_for(t, word, t->pod->ns, name);
+        v.what = WRONG_SETUP;
+        v.text = ks_str_printf(t->heap, "%s \"%s\" not found", word, name->s);
+        return v;
+    }
+    ks_each(item, ks_get(source, K(items))) {
+        const ks_str *key = ks_str_or_null(ks_get(*item, K(key)));
+        if (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len)) ||
+            ks_exists(ks_get_text(ks_get(o->doc, K(binaryData)), key->s, key->len)))
+            continue;
+        wait_for(t, word, t->pod->ns, name);
+        v.what = WRONG_SETUP;
+        v.text = kind == KS_SECRET ? ks_str_printf(t->heap, "references non-existent secret key: %s", key->s)
+                                   : ks_str_printf(t->heap, "configmap references non-existent config key: %s", key->s);
+        return v;
+    }
+    return v;
+}
+
+static verdict projected_verdict(turn *t, ks_val projected)
+{
+    verdict v = {WRONG_NOTHING, NULL};
+    ks_each(source, ks_get(projected, K(sources))) {
+        ks_val map = ks_get(*source, K(configMap)), secret = ks_get(*source, K(secret));
+        if (ks_exists(map))
+            v = object_verdict(t, map, KS_CONFIGMAP, ks_str_or_null(ks_get(map, K(name))));
+        else if (ks_exists(secret))
+            v = object_verdict(t, secret, KS_SECRET, ks_str_or_null(ks_get(secret, K(name))));
+        if (v.what)
+            return v;
+    }
+    return v;
+}
+
+static verdict volume_verdict(turn *t, ks_val volume)
+{
+    verdict v = {WRONG_NOTHING, NULL};
+    ks_val source = ks_get(volume, K(projected));
+    if (ks_exists(source)) {
+        v = projected_verdict(t, source);
+    } else if (ks_exists(source = ks_get(volume, K(configMap)))) {
+        v = object_verdict(t, source, KS_CONFIGMAP, ks_str_or_null(ks_get(source, K(name))));
+    } else if (ks_exists(source = ks_get(volume, K(secret)))) {
+        v = object_verdict(t, source, KS_SECRET, ks_str_or_null(ks_get(source, K(secretName))));
+    } else {
+        const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, volume);
+        if (claim)
+            v = claim_verdict(t, claim);
+        ks_str_unref(t->heap, claim);
+    }
+    if (v.what && !is_mounted(t->w, ks_get(volume, K(name)))) {
+        ks_str_unref(t->heap, v.text);
+        return (verdict){WRONG_NOTHING, NULL};
+    }
+    return v;
+}
+
+/* Time that setting up the pod's volumes takes. */
+int64_t mount_time(const turn *t)
+{
+    ks_each(volume, ks_get(t->w->spec, K(volumes)))
+        if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) || ks_exists(ks_get(*volume, K(ephemeral))) ||
+            ks_exists(ks_get(*volume, K(csi))) || ks_exists(ks_get(*volume, K(nfs))))
+            return t->sim->settings->latency.mount;
+    return 0;
+}
+
+/* Whether all volumes can be mounted. If not, w->op_until says when to look again (changes wake the pod earlier). */
+bool volumes_ready(turn *t)
+{
+    worker *w = t->w;
+    bool ready = true, told = t->now < w->mount_retry;
+    stop_waiting(t->k, w, t->pod->id);
+    w->op_until = KS_NEVER;
+    ks_each(volume, ks_get(w->spec, K(volumes))) {
+        verdict v = volume_verdict(t, *volume);
+        if (!v.what)
+            continue;
+        ready = false;
+        const char *name = ks_text_or(ks_get(*volume, K(name)), "");
+        if (v.what == WRONG_SETUP && !told)
+            event(t, NULL, "Warning", "FailedMount", "MountVolume.SetUp failed for volume \"%s\" : %s", name, v.text->s);
+        else if (v.what == WRONG_CLAIM && !told)
+            event(t, NULL, "Warning", "FailedMount",
+                  "Unable to attach or mount volumes: unmounted volumes=[%s], unattached volumes=[], failed to process "
+                  "volumes=[%s]: %s", name, name, v.text->s);
+        if (v.what == WRONG_SETUP)
+            w->op_until = earlier(w->op_until, t->now + later(w->mount_delay * 2, MOUNT_RETRY_FIRST));
+        else if (v.what == WRONG_CLAIM)
+            w->op_until = earlier(w->op_until, t->now + RETRY_PERIOD);
+        ks_str_unref(t->heap, v.text);
+    }
+    if (ready) {
+        stop_waiting(t->k, w, t->pod->id);
+        return true;
+    }
+    if (w->op_until == KS_NEVER) /* waiting for the attach controller: silent */
+        return false;
+    if (told) {
+        w->op_until = w->mount_retry;
+    } else {
+        w->op_until = earlier(w->op_until, t->now + MOUNT_RETRY_LONGEST);
+        w->mount_delay = w->op_until - t->now;
+        w->mount_retry = w->op_until;
+    }
+    return false;
+}
+
+/* --- what an environment needs --- */
+
+static const ks_str *key_missing(turn *t, ks_val ref, ks_kind kind, const char *word, const char *kind_word)
+{
+    const ks_str *name = ks_str_or_null(ks_get(ref, K(name))), *key = ks_str_or_null(ks_get(ref, K(key)));
+    if (!name || ks_bool_or(ks_get(ref, K(optional)), false))
+        return NULL;
+    const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
+    if (!o)
+        return ks_str_printf(t->heap, "%s \"%s\" not found", word, name->s);
+    if (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len)))
+        return NULL;
+    return ks_str_printf(t->heap, "couldn't find key %s in %s %s/%s", key->s, kind_word, t->pod->ns->s, name->s);
+}
+
+/* Why the environment of `c` cannot be made (new text), or NULL. */
+const ks_str *missing_config(turn *t, container *c)
+{
+    ks_val spec = container_spec(t->w, c);
+    const ks_str *missing = NULL;
+    ks_each(from, ks_get(spec, K(envFrom))) {
+        ks_val map = ks_get(*from, K(configMapRef)), secret = ks_get(*from, K(secretRef));
+        if (ks_exists(map))
+            missing = key_missing(t, map, KS_CONFIGMAP, "configmap", "ConfigMap");
+        else if (ks_exists(secret))
+            missing = key_missing(t, secret, KS_SECRET, "secret", "Secret");
+        if (missing)
+            return missing;
+    }
+    ks_each(env, ks_get(spec, K(env))) {
+        ks_val map = ks_get2(*env, K(valueFrom), K(configMapKeyRef)), secret = ks_get2(*env, K(valueFrom), K(secretKeyRef));
+        if (ks_exists(map))
+            missing = key_missing(t, map, KS_CONFIGMAP, "configmap", "ConfigMap");
+        else if (ks_exists(secret))
+            missing = key_missing(t, secret, KS_SECRET, "secret", "Secret");
+        if (missing)
+            return missing;
+    }
+    return NULL;
+}

@@ -1,0 +1,282 @@
+/*
+ * kubelet/worker.h - what the kubelets know: of each node, of each pod bound to it, of each container.
+ *
+ * Private to kubelet/. One component plays the kubelets of all nodes. Its state is a handful of persistent
+ * maps; a pod's worker is a counted record that forks share and that is copied before it is changed.
+ *
+ * The shape follows the real kubelet (pkg/kubelet/kubelet.go SyncPod, kuberuntime_manager.go): a sync writes
+ * the pod's status first and acts afterwards, so what an attempt came to shows with the following sync.
+ */
+#ifndef KS_KUBELET_WORKER_H
+#define KS_KUBELET_WORKER_H
+
+#include "api/values.h"
+#include "doc/text.h"
+#include "engine/sim.h"
+#include "kubelet/kubelet.h"
+
+/* The kubelet's own rhythm; not settable on a real node either. */
+#define RELIST_PERIOD   KS_SECOND         /* pkg/kubelet/kubelet.go: genericPlegRelistPeriod */
+#define RETRY_PERIOD    (10 * KS_SECOND)  /* backOffPeriod: the next look after a failed sync */
+#define RETRY_LONGEST   (60 * KS_SECOND)  /* pod_workers.go: completeWork, a look at least this often */
+#define BACKOFF_FIRST   (10 * KS_SECOND)
+#define BACKOFF_LONGEST (300 * KS_SECOND) /* MaxContainerBackOff */
+#define BACKOFF_FORGET  (600 * KS_SECOND) /* backOffPeriod resets after an instance that lived so long */
+#define GRACE_LEAST     (2 * KS_SECOND)   /* minimumGracePeriodInSeconds */
+
+typedef enum role { ROLE_INIT, ROLE_SIDECAR, ROLE_APP } role;
+
+/* What the container runtime has of a container. */
+typedef enum run_state {
+    RUN_NONE,    /* never made */
+    RUN_CREATED, /* made, its start was refused */
+    RUN_RUNNING,
+    RUN_EXITED,
+} run_state;
+
+/* How one instance of a container ended. */
+typedef struct ending {
+    int64_t started, finished;
+    const ks_str *reason;  /* counted; NULL: no such ending */
+    const ks_str *message; /* counted; may be NULL */
+    int32_t exit_code;
+    int32_t instance; /* its restartCount */
+} ending;
+
+typedef enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_KINDS } probe_kind;
+
+typedef struct probe {
+    bool exists;
+    bool passing; /* the state that thresholds have settled on */
+    bool known;   /* false: no result since the container started */
+    bool quiet;   /* on hold until a new instance starts */
+    int32_t run;  /* consecutive equal results */
+    bool last;    /* what those were */
+    int64_t next; /* instant of the next tick; KS_NEVER: none */
+    int64_t looked; /* instant of the last look that a status caused, + 1 */
+} probe;
+
+/* What only containers with a past or with probes have. */
+typedef struct trouble {
+    ending before;               /* lastState */
+    const ks_str *wait_reason;   /* counted: the last attempt's, shown by the next sync (reasonCache) */
+    const ks_str *wait_message;
+    int64_t crash_delay, crash_at;   /* back-off entry: delay and when it was made; 0: no entry */
+    int64_t pull_delay, pull_at;     /* the same for the image */
+    const ks_str *pull_error;    /* counted: why the last pull failed */
+    probe probes[PROBE_KINDS];
+} trouble;
+
+typedef struct container {
+    uint8_t role;
+    uint8_t run;
+    bool started;   /* status.started: startup probe passed or none */
+    bool ready;     /* status.ready, of a running one */
+    bool todo;      /* to be started by the sync in progress */
+    bool doomed;    /* to be killed by the sync in progress, then started again if `again` */
+    bool again;     /* ... with the same sync's start */
+    bool changed;   /* its image is another one now: to be replaced */
+    bool hooked;    /* started; its postStart hook sleeps */
+    bool stopping;  /* being killed: dies at `ends` */
+    uint16_t index; /* in spec.containers or spec.initContainers */
+    int32_t restarts;
+    int64_t began;  /* start of this instance */
+    int64_t ends;   /* when this instance ends, as far as is known now; KS_NEVER */
+    int32_t end_code;
+    bool end_killed; /* by SIGKILL */
+    const ks_str *end_reason; /* counted: of an end that was asked for (crash), or NULL */
+    const char *doom; /* constant: why it is doomed: "liveness", "startup", "changed", "" */
+    int64_t ready_at; /* without a readiness probe: answers from then on */
+    ending end;     /* of this instance, RUN_EXITED */
+    trouble *trouble; /* may be NULL */
+} container;
+
+typedef enum stage {
+    STAGE_SYNC,   /* the ordinary life */
+    STAGE_KILL,   /* being ended: waits for processes */
+    STAGE_ENDED,  /* all ended, final status written; leaves the API when it is being deleted */
+} stage;
+
+typedef enum operation {
+    OP_NONE,
+    OP_VOLUMES, /* waiting until volumes are bound and attached */
+    OP_MOUNT,
+    OP_PULL,
+    OP_START,
+    OP_KILL,
+} operation;
+
+#define WAITS 4
+typedef struct worker {
+    uint32_t refs;
+    uint32_t count;         /* of containers */
+    uint64_t node;          /* key of its node */
+    uint8_t stage;
+    uint8_t op;
+    bool sandbox;           /* the pod's sandbox stands */
+    bool mounted;           /* volumes are set up */
+    bool again;             /* something changed in the runtime: sync once more, at once */
+    bool deadline;          /* activeDeadlineSeconds has passed */
+    bool ended_itself;      /* containers are done without a deletion */
+    bool manual;            /* driven by hand */
+    bool waits;             /* is in the map of waiting pods */
+    bool failed_sync;       /* the sync in progress had an error */
+    bool died;              /* ... has killed a container */
+    bool extra_sync;        /* ... is followed by one at the next relist */
+    bool told;              /* no readiness has changed since the status was written */
+    bool deleted;           /* the kubelet has asked for the object's removal */
+    int32_t at;             /* container that op is about */
+    uint32_t ip;            /* 0: none */
+    int64_t op_until;
+    int64_t sync_at;        /* next sync; KS_NEVER: when something happens */
+    int64_t retry_in;       /* shortest wait that the sync in progress met */
+    int64_t start_time;     /* status.startTime */
+    int64_t killed_at;      /* deletion as the kill in progress knows it */
+    int64_t final_at;       /* STAGE_ENDED: when to write the phase, or to delete */
+    bool final_written;
+    int64_t pull_from;      /* when the pull in progress was asked for and began */
+    int64_t pull_begun;
+    uint64_t wait_for[WAITS]; /* hashes of what this pod waits for: keys of `waits` */
+    uint32_t wait_count;
+    int64_t mount_delay, mount_retry; /* back-off of mounts that fail */
+    uint8_t deaths;         /* that the next relist will tell */
+    const char *why;        /* constant: status.reason of a pod that the kubelet ended */
+    const ks_str *why_text; /* counted */
+    ks_val spec;            /* counted: the pod's spec as this worker acts on it */
+    container containers[]; /* init containers in order, then the app containers */
+} worker;
+
+/* A node as its kubelet knows it. */
+typedef struct machine {
+    uint32_t refs;
+    uint64_t id;            /* of the Node object */
+    const ks_str *name;
+    ks_val ip;              /* status.addresses, InternalIP: text */
+    ks_val ips;             /* [{ip}], as in status.hostIPs */
+    uint32_t net, size;     /* pod addresses: first, and how many */
+    uint32_t next;          /* offset that is tried next */
+    bool lost;              /* does not talk to the control plane */
+    int64_t pulling;        /* serial pulls: busy until */
+} machine;
+
+/* Shared pieces of status documents; see status.c. */
+typedef struct memo {
+    int64_t second;
+    int64_t generation;
+    const ks_str *name;     /* of the only container */
+    ks_val scheduled;       /* the PodScheduled condition that came in */
+    ks_val waiting, ready;  /* lists of conditions */
+    ks_val now;             /* the text of `second` */
+} memo;
+
+typedef struct kubelet {
+    ks_heap *heap;
+    int self;
+    ks_tree pods;   /* {0, pod id} -> worker */
+    ks_tree nodes;  /* {hash of name, 0} -> node */
+    ks_tree ips;    /* {address, 0} -> pod id + 1 */
+    ks_tree images; /* {node key, hash of image} -> instant from which it is present, + 1 */
+    ks_tree waits;  /* {hash of what is awaited, pod id} -> 1 */
+    ks_tree files;  /* see files.c */
+    ks_tree logs;   /* {pod id, container and instance} -> text; see exec.c */
+    ks_tree gone;   /* {0, pod id} -> object: deleted, but its processes still ran */
+    uint32_t next_net;
+    uint32_t next_node;
+    uint64_t busy;  /* id of the pod whose turn it is */
+    bool busy_gone; /* that pod was deleted meanwhile */
+    memo memo;
+} kubelet;
+
+/* One pod's turn: what all functions below work on. */
+typedef struct turn {
+    ks_sim *sim;
+    kubelet *k;
+    ks_heap *heap;
+    worker *w;            /* owned: may be changed */
+    const ks_object *pod; /* counted by the turn; replaced after each write */
+    machine *node;           /* borrowed */
+    int64_t now;
+} turn;
+
+#define FIRST_NET (UINT32_C(10) << 24 | UINT32_C(244) << 16)      /* 10.244.0.0 */
+#define LAST_NET  (UINT32_C(10) << 24 | UINT32_C(0xffffff))       /* 10.255.255.255 */
+#define NODE_NET  (UINT32_C(192) << 24 | UINT32_C(168) << 16 | UINT32_C(1) << 8) /* 192.168.1.0 */
+
+static inline int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
+uint64_t hash64(const char *s, size_t len, uint64_t seed);
+/* The first relist at or after an instant. */
+int64_t relist_after(int64_t instant);
+
+/* worker.c */
+extern const ks_tree_type worker_type, node_type, file_type, log_type;
+worker *worker_new(turn *t);
+worker *worker_own(kubelet *k, uint64_t id); /* NULL when absent */
+void worker_free(ks_heap *heap, worker *w);
+machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key); /* borrowed, NULL when unknown */
+machine *node_own(kubelet *k, uint64_t key);
+trouble *trouble_of(ks_heap *heap, container *c); /* makes it */
+void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message); /* takes over both */
+void ending_set(ks_heap *heap, ending *e, const ending *from); /* counts up */
+ks_val container_spec(const worker *w, const container *c); /* borrowed */
+const ks_str *container_name(const worker *w, const container *c);
+container *container_named(const worker *w, const ks_str *name);
+const ks_image *container_image(const turn *t, const container *c);
+bool init_done(const container *c); /* lets the next init container begin */
+void take_address(turn *t);
+void address_text(uint32_t ip, char out[16]);
+void stop_waiting(kubelet *k, worker *w, uint64_t id);
+
+/* events.c: one line an event */
+void event(turn *t, const container *c, const char *type, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* status.c */
+typedef enum status_mode {
+    STATUS_SYNC,   /* an ordinary one */
+    STATUS_ENDING, /* the containers are done, the phase waits */
+    STATUS_FINAL,  /* the last one, with the phase */
+} status_mode;
+void put_status(turn *t, ks_val status); /* taken over */
+void write_status(turn *t, status_mode mode);
+const char *pod_phase(const worker *w, const ks_object *pod, bool terminal);
+bool should_restart(const worker *w, const container *c, const ks_object *pod);
+
+void memo_clear(ks_heap *heap, memo *m);
+void adopt_status(turn *t); /* a pod that had a status before this kubelet knew it */
+
+/* sync.c */
+void new_spec(turn *t);
+bool deadline_passed(turn *t);
+void go_on_ending(turn *t);
+void sync_pod(turn *t);
+void continue_sync(turn *t);
+void watch_processes(turn *t); /* processes that ended by themselves until now */
+void end_instance(turn *t, container *c, int64_t at, int code, bool killed);
+void begin_kill(turn *t);
+void go_on_killing(turn *t);
+int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from);
+
+/* images.c */
+typedef enum pull_answer { PULL_THERE, PULL_WAIT, PULL_FAILED } pull_answer;
+pull_answer pull_image(turn *t, container *c);
+pull_answer pull_done(turn *t, container *c);
+
+/* probes.c */
+void probes_start(turn *t, container *c);
+void probes_run(turn *t);
+int64_t probes_next(const turn *t);
+void probe_readiness_now(turn *t);
+bool run_hook(turn *t, container *c, ks_val handler, ks_val *output, int *code, const char **problem);
+
+/* files.c */
+void files_forget_pod(kubelet *k, const worker *w, uint64_t id);
+void files_volume_changed(kubelet *k, const ks_change *change);
+
+/* volumes.c */
+uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
+int64_t mount_time(const turn *t);
+bool volumes_ready(turn *t);     /* false: w->op_until says when to look again */
+const ks_str *missing_config(turn *t, container *c); /* new text, or NULL: env can be made */
+
+#endif
