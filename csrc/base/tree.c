@@ -419,3 +419,23 @@ bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value
     if (value != NULL) *value = it.value;
     return true;
 }
+
+/* Keys of inner nodes are lower bounds, so the child found first may hold nothing small enough; the one before it does. */
+static bool floor_in(const ks_tree_type *type, const ks_tree_node *node, ks_key at_most, ks_key *key,
+                     void **value) {
+    for (int i = node->len - 1; i >= 0; i--) {
+        if (compare(type, node->keys[i], at_most) > 0) continue;
+        if (!node->leaf) {
+            if (floor_in(type, child(node, i), at_most, key, value)) return true;
+            continue;
+        }
+        if (key != NULL) *key = node->keys[i];
+        if (value != NULL) *value = slots(node)[i];
+        return true;
+    }
+    return false;
+}
+
+bool ks_tree_floor(const ks_tree *tree, ks_key at_most, ks_key *key, void **value) {
+    return tree->root != NULL && floor_in(tree->type, tree->root, at_most, key, value);
+}

@@ -63,6 +63,7 @@ bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value);
 bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value);
 bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value);
 bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value);
+bool ks_tree_floor(const ks_tree *tree, ks_key at_most, ks_key *key, void **value);
 
 /* Walking in key order. The map must not change meanwhile: walk a copy if it may.
  *     for (ks_tree_iter it = ks_tree_begin(&t); ks_tree_next(&it);) use(it.key, it.value);
