@@ -29,8 +29,7 @@ static void *create(ks_sim *sim)
     k->pods.type = &worker_type;
     k->nodes.type = &node_type;
     k->gone.type = &object_type;
-    k->files.type = &file_type;
-    k->logs.type = &log_type;
+    k->files.type = &store_type;
     k->next_net = FIRST_NET;
     k->memo.second = -1;
     return k;
@@ -48,7 +47,6 @@ static void *copy(ks_sim *sim, const void *state)
     k->images = ks_tree_copy(&from->images);
     k->waits = ks_tree_copy(&from->waits);
     k->files = ks_tree_copy(&from->files);
-    k->logs = ks_tree_copy(&from->logs);
     k->gone = ks_tree_copy(&from->gone);
     memset(&k->memo, 0, sizeof k->memo);
     k->memo.second = -1;
@@ -64,7 +62,6 @@ static void dispose(ks_heap *heap, void *state)
     ks_tree_clear(heap, &k->images);
     ks_tree_clear(heap, &k->waits);
     ks_tree_clear(heap, &k->files);
-    ks_tree_clear(heap, &k->logs);
     ks_tree_clear(heap, &k->gone);
     memo_clear(heap, &k->memo);
     ks_free(heap, k, sizeof *k);
@@ -180,7 +177,8 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change)
 
 /* --- pods --- */
 
-static void forget(kubelet *k, uint64_t id)
+/* A pod's record goes: its address is free, its files that belong to nothing else are gone. */
+void forget(kubelet *k, uint64_t id)
 {
     worker *w = worker_own(k, id);
     if (!w)

@@ -571,6 +571,7 @@ static void volumes_done(turn *t)
 {
     worker *w = t->w;
     w->mounted = true;
+    volumes_in_use(t, true);
     if (!w->sandbox) {
         w->sandbox = true;
         w->again = true;
@@ -744,6 +745,7 @@ void go_on_killing(turn *t)
     }
     w->stage = STAGE_ENDED;
     w->sandbox = false;
+    volumes_in_use(t, false);
     if (ks_object_terminating(t->pod) || w->deadline)
         w->final_at = t->now;
     else

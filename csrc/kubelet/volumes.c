@@ -259,3 +259,72 @@ const ks_str *missing_config(turn *t, container *c)
     }
     return NULL;
 }
+
+/* --- node.status.volumesInUse: while it names a volume, the volume is not detached --- */
+
+static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
+{
+    bool uses = false;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        uses = uses || (name && ks_str_eq(name, claim));
+        ks_str_unref(heap, name);
+    }
+    return uses;
+}
+
+/* Another pod on the node has the claim mounted. */
+static bool others_use(turn *t, const ks_str *claim)
+{
+    for (ks_walk walk = ks_walk_node(&t->sim->server.store, t->node->name); ks_walk_next(&walk);) {
+        const ks_object *pod = walk.object;
+        ks_key key = {0, pod->id};
+        const worker *w = pod->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
+        if (w && w->mounted && w->stage != STAGE_ENDED && ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
+            return true;
+    }
+    return false;
+}
+
+static void tell_in_use(turn *t, ks_val csi, bool in)
+{
+    const ks_object *object = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
+    if (!object)
+        return;
+    ks_val name = ks_format(t->heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
+                            ks_text_or(ks_get(csi, K(volumeHandle)), ""));
+    ks_val list = KS_NOTHING;
+    bool had = false;
+    ks_each(v, ks_get(object->status, K(volumesInUse))) {
+        bool same = ks_equal(*v, name);
+        had = had || same;
+        if (!same || in)
+            list = ks_append(t->heap, list, ks_ref(*v));
+    }
+    if (had == in) {
+        ks_unref(t->heap, name);
+        ks_unref(t->heap, list);
+        return;
+    }
+    if (in)
+        list = ks_append(t->heap, list, name);
+    else
+        ks_unref(t->heap, name);
+    ks_val status = ks_put(t->heap, ks_ref(object->status), K(volumesInUse), list);
+    ks_refusal_free(t->heap, ks_server_update_status(&t->sim->server, object, status, NULL));
+}
+
+/* The pod's attached volumes are mounted now, or not any more. */
+void volumes_in_use(turn *t, bool in)
+{
+    const ks_store *store = &t->sim->server.store;
+    ks_each(volume, ks_get(t->w->spec, K(volumes))) {
+        const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
+        const ks_object *pvc = claim ? ks_store_get(store, KS_PVC, t->pod->ns, claim) : NULL;
+        const ks_str *name = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
+        const ks_object *pv = name ? ks_store_get(store, KS_PV, NULL, name) : NULL;
+        if (pv && ks_volume_attacher(pv) && (in || !others_use(t, claim)))
+            tell_in_use(t, ks_get(pv->spec, K(csi)), in);
+        ks_str_unref(t->heap, claim);
+    }
+}

@@ -90,6 +90,7 @@ void worker_free(ks_heap *heap, worker *w)
         ks_free(heap, c->trouble, sizeof *c->trouble);
     }
     ks_str_unref(heap, w->why_text);
+    ks_str_unref(heap, w->uid);
     ks_unref(heap, w->spec);
     ks_free(heap, w, worker_size(w->count));
 }
@@ -108,6 +109,7 @@ static worker *worker_copy(ks_heap *heap, const worker *from)
     w->refs = 1;
     ks_ref(w->spec);
     ks_str_ref(w->why_text);
+    ks_str_ref(w->uid);
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
         ks_str_ref(c->end.reason);
@@ -160,6 +162,7 @@ worker *worker_new(turn *t)
     w->count = count;
     w->told = true;
     w->spec = ks_ref(t->pod->spec);
+    w->uid = ks_str_ref(t->pod->uid);
     w->op_until = w->sync_at = w->final_at = KS_NEVER;
     w->killed_at = w->start_time = KS_NEVER;
     uint32_t at = 0, index = 0;

@@ -142,6 +142,7 @@ typedef struct worker {
     uint8_t deaths;         /* that the next relist will tell */
     const char *why;        /* constant: status.reason of a pod that the kubelet ended */
     const ks_str *why_text; /* counted */
+    const ks_str *uid;      /* counted: the pod's */
     ks_val spec;            /* counted: the pod's spec as this worker acts on it */
     container containers[]; /* init containers in order, then the app containers */
 } worker;
@@ -178,7 +179,6 @@ typedef struct kubelet {
     ks_tree images; /* {node key, hash of image} -> instant from which it is present, + 1 */
     ks_tree waits;  /* {hash of what is awaited, pod id} -> 1 */
     ks_tree files;  /* see files.c */
-    ks_tree logs;   /* {pod id, container and instance} -> text; see exec.c */
     ks_tree gone;   /* {0, pod id} -> object: deleted, but its processes still ran */
     uint32_t next_net;
     uint32_t next_node;
@@ -208,8 +208,11 @@ uint64_t hash64(const char *s, size_t len, uint64_t seed);
 /* The first relist at or after an instant. */
 int64_t relist_after(int64_t instant);
 
+/* kubelet.c */
+void forget(kubelet *k, uint64_t id);
+
 /* worker.c */
-extern const ks_tree_type worker_type, node_type, file_type, log_type;
+extern const ks_tree_type worker_type, node_type, store_type;
 worker *worker_new(turn *t);
 worker *worker_own(kubelet *k, uint64_t id); /* NULL when absent */
 void worker_free(ks_heap *heap, worker *w);
@@ -269,7 +272,28 @@ int64_t probes_next(const turn *t);
 void probe_readiness_now(turn *t);
 bool run_hook(turn *t, container *c, ks_val handler, ks_val *output, int *code, const char **problem);
 
-/* files.c */
+/* files.c: file stores, by name */
+typedef struct entry {
+    uint32_t refs;
+    bool directory;
+    const ks_str *bytes; /* counted; NULL: empty */
+    int64_t changed;     /* virtual instant */
+} entry;
+const entry *store_find(const kubelet *k, const char *store, const char *path);
+void store_put(kubelet *k, const char *store, const char *path, bool directory, const ks_str *bytes, int64_t now); /* takes over */
+/* The first entry below `prefix` (a directory's path with '/') after `after` ("" for the first), its path in *path (borrowed); NULL: none. */
+const entry *store_next(const kubelet *k, const char *store, const char *prefix, const char *after, const char **path);
+bool store_remove(kubelet *k, const char *store, const char *path); /* with all below */
+void store_drop(kubelet *k, const char *store);
+ks_val decode_base64(ks_heap *heap, ks_val text); /* new */
+
+/* env.c */
+ks_val field_value(ks_sim *sim, const ks_object *pod, ks_val ref);            /* fieldRef; new */
+ks_val resource_value(ks_sim *sim, const ks_object *pod, ks_val spec, ks_val ref); /* resourceFieldRef; new */
+ks_val expand(ks_heap *heap, ks_val text, ks_val env);                        /* $(NAME); new */
+ks_val spec_of_container(const ks_object *pod, const ks_str *name);           /* borrowed */
+
+/* mounts.c */
 void files_forget_pod(kubelet *k, const worker *w, uint64_t id);
 void files_volume_changed(kubelet *k, const ks_change *change);
 
@@ -277,6 +301,7 @@ void files_volume_changed(kubelet *k, const ks_change *change);
 uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t);     /* false: w->op_until says when to look again */
+void volumes_in_use(turn *t, bool in);
 const ks_str *missing_config(turn *t, container *c); /* new text, or NULL: env can be made */
 
 #endif
