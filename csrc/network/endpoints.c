@@ -78,6 +78,7 @@ typedef struct endpoints_state {
     ks_tracker tracker;
     ks_tree members; /* {service id, pod id} -> address */
     ks_tree sorted;  /* address -> 1, in the order of publishing */
+    ks_tree counts;  /* {service id, hash of ports and readiness} -> how many */
     bool writing;    /* changes that are announced now are our own */
 } endpoints_state;
 
@@ -95,6 +96,7 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->tracker = ks_tracker_copy(&from->tracker);
     state->members = ks_tree_copy(&from->members);
     state->sorted = ks_tree_copy(&from->sorted);
+    state->counts = ks_tree_copy(&from->counts);
     return state;
 }
 
@@ -103,6 +105,7 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tracker_dispose(heap, &state->tracker);
     ks_tree_clear(heap, &state->members);
     ks_tree_clear(heap, &state->sorted);
+    ks_tree_clear(heap, &state->counts);
     ks_free(heap, state, sizeof *state);
 }
 
@@ -233,10 +236,25 @@ static ks_key sorted_key(const address *one) {
     return (ks_key){(uint64_t)(uintptr_t)one, 0};
 }
 
+static ks_key count_key(const address *one) {
+    uint64_t hash = ks_hash_bytes(one->ports_key->s, one->ports_key->len);
+    return (ks_key){one->service, hash << 1 | one->ready};
+}
+
+static void count(ks_heap *heap, endpoints_state *state, const address *one, int change) {
+    ks_key key = count_key(one);
+    uintptr_t now = (uintptr_t)ks_tree_get(&state->counts, key) + (uintptr_t)(intptr_t)change;
+    if (now)
+        ks_tree_put(heap, &state->counts, key, (void *)now);
+    else
+        ks_tree_del(heap, &state->counts, key);
+}
+
 static void drop_member(ks_heap *heap, endpoints_state *state, uint64_t service, uint64_t pod) {
     address *old = ks_tree_take(heap, &state->members, (ks_key){service, pod});
     if (!old) return;
     ks_tree_del(heap, &state->sorted, sorted_key(old));
+    count(heap, state, old, -1);
     address_unref(heap, old);
 }
 
@@ -246,13 +264,15 @@ static void consider(ks_heap *heap, endpoints_state *state, const ks_object *ser
     address *one = make_address(heap, service, pod);
     if (!one) return;
     ks_tree_put(heap, &state->sorted, sorted_key(one), (void *)(uintptr_t)1);
+    count(heap, state, one, 1);
     ks_tree_put(heap, &state->members, (ks_key){service->id, pod->id}, one);
 }
 
 /* --- subsets --- */
 
 typedef struct subset {
-    ks_val ports, addresses, not_ready; /* own references */
+    ks_val ports, addresses, not_ready; /* own references; the lists hold at most MAX_ADDRESSES */
+    size_t ready_count, not_ready_count;
 } subset;
 
 typedef struct subset_list {
@@ -269,12 +289,27 @@ static subset *add_subset(subset_list *list, ks_val ports) {
                                 capacity * sizeof *list->items);
         list->capacity = capacity;
     }
-    list->items[list->count] = (subset){ks_ref(ports), KS_NOTHING, KS_NOTHING};
+    list->items[list->count] = (subset){.ports = ks_ref(ports)};
     return &list->items[list->count++];
 }
 
-/* Reads the Service's addresses; of each kind in a subset, no more than can be published. */
+/* How many addresses there are like this one: of its Service, ports and readiness. */
+static size_t count_like(const endpoints_state *state, const address *one) {
+    return (size_t)(uintptr_t)ks_tree_get(&state->counts, count_key(one));
+}
+
+/* Behind all addresses like this one. */
+static ks_tree_iter skip_like(const endpoints_state *state, const address *one,
+                              const ks_str *last_ip) {
+    address end = {
+        .service = one->service, .ports_key = one->ports_key, .ready = one->ready, .ip = last_ip};
+    return ks_tree_from(&state->sorted, sorted_key(&end));
+}
+
+/* Reads the Service's addresses; of those with the same ports and readiness, no more than can be
+ * published. */
 static void read_subsets(const endpoints_state *state, uint64_t service, subset_list *list) {
+    const ks_str last_ip = {.refs = KS_IMMORTAL, .len = 1, .s = "~"};
     address first = {.service = service};
     subset *current = NULL;
     const ks_str *ports_key = NULL;
@@ -286,11 +321,13 @@ static void read_subsets(const endpoints_state *state, uint64_t service, subset_
             ports_key = one->ports_key;
         }
         ks_val *to = one->ready ? &current->addresses : &current->not_ready;
-        if (one->ready)
-            list->ready++;
-        else
-            list->not_ready++;
-        if (ks_len(*to) < MAX_ADDRESSES) *to = ks_append(list->heap, *to, ks_ref(one->value));
+        if (!ks_len(*to)) {
+            size_t *count = one->ready ? &current->ready_count : &current->not_ready_count;
+            *count = count_like(state, one);
+            *(one->ready ? &list->ready : &list->not_ready) += *count;
+        }
+        *to = ks_append(list->heap, *to, ks_ref(one->value));
+        if (ks_len(*to) == MAX_ADDRESSES) it = skip_like(state, one, &last_ip);
     }
 }
 
@@ -313,7 +350,7 @@ static bool truncate_subsets(subset_list *list) {
     for (size_t i = 0; i < list->count; i++) {
         subset *one = &list->items[i];
         ks_val *cut = cut_ready ? &one->addresses : &one->not_ready;
-        size_t have = list->count == 1 ? total : ks_len(*cut);
+        size_t have = cut_ready ? one->ready_count : one->not_ready_count;
         size_t share = (have * room + total - 1) / total;
         if (share > left) share = left;
         *cut = shorten(heap, *cut, share);
