@@ -1,0 +1,184 @@
+/*
+ * controllers/common.c - see common.h.
+ */
+#include "controllers/common.h"
+
+#include <string.h>
+
+uint64_t ks_text_hash(const ks_str *text) {
+    uint64_t hash = UINT64_C(14695981039346656037);
+    if (text == NULL) return 0;
+    for (uint32_t i = 0; i < text->len; i++)
+        hash = (hash ^ (unsigned char)text->s[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+/* --- pods --- */
+
+ks_phase ks_phase_of(const ks_object *pod) {
+    const ks_str *text = ks_str_or_null(ks_get(pod->status, K(phase)));
+    if (text == NULL || text->len == 0) return KS_PHASE_NONE;
+    switch (text->s[0]) {
+    case 'P': return KS_PENDING;
+    case 'R': return KS_RUNNING;
+    case 'S': return KS_SUCCEEDED;
+    case 'F': return KS_FAILED;
+    default: return KS_UNKNOWN;
+    }
+}
+
+bool ks_pod_active(const ks_object *pod) {
+    return !ks_object_terminating(pod) && !ks_phase_finished(ks_phase_of(pod));
+}
+
+bool ks_pod_ready(const ks_world *world, const ks_object *pod, int64_t *since) {
+    ks_each(condition, ks_get(pod->status, K(conditions))) {
+        if (!ks_text_is(ks_get(*condition, K(type)), "Ready")) continue;
+        if (!ks_text_is(ks_get(*condition, K(status)), "True")) return false;
+        if (since != NULL)
+            *since = ks_instant_of(world, ks_get(*condition, K(lastTransitionTime)));
+        return true;
+    }
+    return false;
+}
+
+int64_t ks_pod_available_at(int64_t ready_since, int64_t min_ready_seconds) {
+    if (min_ready_seconds == 0) return INT64_MIN;
+    if (ready_since == KS_NEVER) return KS_NEVER;
+    return ready_since + min_ready_seconds * KS_SECOND;
+}
+
+/* --- owners --- */
+
+ks_val ks_controller_ref(const ks_object *object) {
+    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+        if (ks_bool_or(ks_get(*owner, K(controller)), false)) return *owner;
+    }
+    return KS_NOTHING;
+}
+
+const ks_object *ks_controller_of(const ks_store *store, const ks_object *object, ks_kind kind) {
+    if (object->owner_uid == NULL) return NULL;
+    const ks_object *owner = ks_store_by_uid(store, object->owner_uid);
+    if (owner == NULL || owner->kind != kind || !ks_str_eq(owner->ns, object->ns)) return NULL;
+    ks_val ref = ks_controller_ref(object);
+    if (!ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), owner->name)) return NULL;
+    return ks_text_is(ks_get(ref, K(kind)), ks_kind_get(kind)->name) ? owner : NULL;
+}
+
+ks_val ks_owner_reference(ks_heap *heap, const ks_object *owner) {
+    const ks_kind_info *info = ks_kind_get(owner->kind);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, info->api_version), K(kind),
+                     ks_text(heap, info->name), K(name), ks_string(owner->name), K(uid),
+                     ks_string(owner->uid), K(controller), ks_bool(true), K(blockOwnerDeletion),
+                     ks_bool(true), NULL);
+}
+
+ks_refusal *ks_write_owners(ks_sim *sim, const ks_object *object, ks_val refs) {
+    ks_heap *heap = sim->world.heap;
+    if (ks_len(refs) == 0) {
+        ks_unref(heap, refs);
+        refs = KS_NOTHING;
+    }
+    ks_val meta = ks_put(heap, ks_ref(object->meta), K(ownerReferences), refs);
+    ks_val doc = ks_put(heap, ks_ref(object->doc), K(metadata), meta);
+    return ks_server_update_object(&sim->server, object, doc, NULL);
+}
+
+/* Done, or nothing left to do it to; frees the refusal. */
+static bool settled(ks_sim *sim, ks_refusal *refusal) {
+    if (refusal == NULL) return true;
+    bool gone = refusal->code == 404;
+    ks_refusal_free(sim->world.heap, refusal);
+    return gone;
+}
+
+static bool is_of(ks_val ref, const ks_object *owner) {
+    return ks_str_eq(ks_str_or_null(ks_get(ref, K(uid))), owner->uid);
+}
+
+bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner) {
+    ks_heap *heap = sim->world.heap;
+    ks_val refs = ks_ref(ks_get(object->meta, K(ownerReferences)));
+    ks_val mine = ks_owner_reference(heap, owner);
+    for (uint32_t i = 0; i < ks_len(refs); i++) {
+        if (!is_of(ks_at(refs, i), owner)) continue;
+        refs = ks_set_at(heap, refs, i, mine);
+        return settled(sim, ks_write_owners(sim, object, refs));
+    }
+    return settled(sim, ks_write_owners(sim, object, ks_append(heap, refs, mine)));
+}
+
+bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner) {
+    ks_heap *heap = sim->world.heap;
+    ks_val refs = ks_ref(ks_get(object->meta, K(ownerReferences)));
+    for (uint32_t i = ks_len(refs); i-- > 0;)
+        if (is_of(ks_at(refs, i), owner)) refs = ks_remove_at(heap, refs, i);
+    ks_refusal *refusal = ks_write_owners(sim, object, refs);
+    if (refusal == NULL) return true;
+    bool fine = refusal->code == 404 || refusal->code == 422;
+    ks_refusal_free(heap, refusal);
+    return fine;
+}
+
+/* --- the rest --- */
+
+ks_val ks_put_count(ks_heap *heap, ks_val status, const ks_str *key, int64_t count) {
+    return ks_put(heap, status, key, count == 0 ? KS_NOTHING : ks_int(count));
+}
+
+int64_t ks_generation(const ks_object *object) {
+    return ks_int_or(ks_get(object->meta, K(generation)), 0);
+}
+
+ks_val ks_template_meta(ks_heap *heap, ks_val template_meta) {
+    return ks_map_of(heap, K(labels), ks_ref(ks_get(template_meta, K(labels))), K(annotations),
+                     ks_ref(ks_get(template_meta, K(annotations))), K(finalizers),
+                     ks_ref(ks_get(template_meta, K(finalizers))), NULL);
+}
+
+void ks_describe_object(ks_sim *sim, ks_kind kind, uint64_t id, ks_buf *out) {
+    const ks_object *object = ks_store_by_id(&sim->server.store, kind, id);
+    if (object == NULL) {
+        ks_buf_printf(out, "#%llu", (unsigned long long)id);
+        return;
+    }
+    if (object->ns != NULL) {
+        ks_buf_str(out, object->ns);
+        ks_buf_putc(out, '/');
+    }
+    ks_buf_str(out, object->name);
+}
+
+bool ks_labels_contain(ks_val labels, ks_val subset) {
+    if (ks_is(labels, KS_MAP) && ks_is(subset, KS_MAP) && labels.m == subset.m) return true;
+    for (uint32_t i = 0; i < ks_len(subset); i++) {
+        const ks_pair *pair = ks_pair_at(subset, i);
+        const ks_str *value = ks_str_or_null(ks_get(labels, pair->key));
+        if (value == NULL || !ks_str_eq(value, ks_str_or_null(pair->val))) return false;
+    }
+    return true;
+}
+
+bool ks_namespace_is_terminating(const ks_refusal *refusal) {
+    ks_each(cause, refusal->causes) {
+        if (ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating")) return true;
+    }
+    return false;
+}
+
+void ks_objects_add(ks_heap *heap, ks_objects *list, const ks_object *object) {
+    if (list->count == list->cap) {
+        size_t cap = list->cap == 0 ? 8 : 2 * list->cap;
+        list->items = ks_resize(heap, list->items, list->cap * sizeof *list->items,
+                                cap * sizeof *list->items);
+        list->cap = cap;
+    }
+    list->items[list->count++] = ks_object_ref(object);
+}
+
+void ks_objects_dispose(ks_heap *heap, ks_objects *list) {
+    for (size_t i = 0; i < list->count; i++) ks_object_unref(heap, list->items[i]);
+    ks_free(heap, list->items, list->cap * sizeof *list->items);
+    *list = (ks_objects){NULL, 0, 0};
+}

@@ -1,0 +1,63 @@
+/*
+ * controllers/replicaset/internal.h - what the files of the ReplicaSet controller share.
+ *
+ * For each ReplicaSet the controller keeps an entry of counters and small indexes, so that the change of one
+ * of its pods costs what that change is worth. observe() (replicaset.c) feeds the entry (entry.c); a sync claims
+ * pods, creates or deletes some (pods.c, rank.c) and writes the status (status.c).
+ */
+#ifndef KS_CONTROLLERS_REPLICASET_INTERNAL_H
+#define KS_CONTROLLERS_REPLICASET_INTERNAL_H
+
+#include "controllers/common.h"
+#include "controllers/controllers.h"
+
+/* How pods are counted. Maps are keyed by pod ids. */
+typedef struct rs_counts {
+    int64_t active, labelled, ready, available, terminating;
+} rs_counts;
+
+typedef struct rs_entry {
+    uint32_t refs;
+    ks_selector *selector;   /* NULL: it does not convert */
+    ks_val template_labels;
+    int64_t min_ready;       /* seconds */
+    rs_counts counts;        /* of pods that are ours and match */
+    ks_tree pods;            /* {0, pod} -> how it is counted */
+    ks_tree waiting;         /* {instant of becoming available, pod} */
+    ks_tree misfits;         /* {0, pod}: ours and active, but the selector does not match */
+    ks_tree orphans;         /* {0, pod}: nobody's, matched when last seen */
+    int64_t held_until;      /* creations are not tried before (a terminating namespace) */
+} rs_entry;
+
+typedef struct rs_state {
+    int index;
+    ks_tree entries;         /* {0, ReplicaSet} -> rs_entry */
+    ks_tree loose;           /* {hash of namespace, pod}: controlled by nobody */
+} rs_state;
+
+/* --- entry.c --- */
+extern const ks_tree_type rs_entry_type;
+/* The entry of a ReplicaSet, owned by this state alone; NULL: none. */
+rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id);
+/* Makes or remakes the entry of a ReplicaSet, from all pods that refer to it. */
+void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs);
+/* Whether what the entry depends on differs between two versions. */
+bool rs_entry_outdated(const ks_object *rs, const ks_object *old);
+void rs_entry_put(ks_sim *sim, rs_entry *e, const ks_object *pod);  /* a pod that it controls */
+void rs_entry_drop(ks_sim *sim, rs_entry *e, uint64_t pod);
+/* Counts in the pods that have become available by now. */
+void rs_entry_ripen(ks_sim *sim, rs_entry *e);
+
+/* --- pods.c --- */
+/* Creates or deletes pods. The first refusal's text, a new reference, or NULL. */
+const ks_str *rs_manage(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active);
+/* --- rank.c --- */
+/* `count` pods to delete, those that go first in front: new references into *out. */
+void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, int64_t count,
+               ks_objects *out);
+/* --- status.c --- */
+/* Writes the status if anything changed. False: refused. `error`: of rs_manage. */
+bool rs_write_status(ks_sim *sim, const ks_object *rs, const rs_counts *counts,
+                     const ks_str *error);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * controllers/replicaset/pods.c - creating and deleting pods: pkg/controller/replicaset/replica_set.go: manageReplicas,
+ * pkg/controller/controller_utils.go: RealPodControl.
+ */
+#include "controllers/replicaset/internal.h"
+
+enum { BURST = 500, HOLD_SECONDS = 300 };
+
+static void event(ks_sim *sim, const ks_object *rs, bool normal, const char *reason,
+                  const char *what, const ks_str *text) {
+    ks_event e = {.type = normal ? "Normal" : "Warning", .reason = reason};
+    e.component = "replicaset-controller";
+    ks_record(&sim->server, rs, &e, "%s: %s", what, text->s);
+}
+
+/* controller_utils.go: GetPodFromTemplate: what all its pods have in common. */
+static ks_val pod_of(ks_heap *heap, const ks_object *rs) {
+    ks_val template = ks_get(rs->spec, K(template));
+    ks_val meta = ks_template_meta(heap, ks_get(template, K(metadata)));
+    meta = ks_put(heap, meta, K(generateName), ks_format(heap, "%s-", rs->name->s));
+    ks_val owners = ks_append(heap, ks_list_new(heap, 1), ks_owner_reference(heap, rs));
+    meta = ks_put(heap, meta, K(ownerReferences), owners);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "Pod"),
+                     K(metadata), meta, K(spec), ks_ref(ks_get(template, K(spec))), NULL);
+}
+
+/* One pod. The refusal's text, a new reference, or NULL; *held: the namespace is going away. */
+static const ks_str *create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, bool *held) {
+    ks_heap *heap = sim->world.heap;
+    static const ks_write_opts opts = {.trusted = true};
+    const ks_object *made = NULL;
+    ks_refusal *refusal =
+        ks_server_create(&sim->server, KS_POD, rs->ns, ks_ref(pod), &opts, &made);
+    if (refusal == NULL) {
+        event(sim, rs, true, "SuccessfulCreate", "Created pod", made->name);
+        ks_object_unref(heap, made);
+        return NULL;
+    }
+    const ks_str *text = NULL;
+    if (ks_namespace_is_terminating(refusal)) {
+        *held = true;
+    } else {
+        event(sim, rs, false, "FailedCreate", "Error creating", refusal->message);
+        text = ks_str_ref(refusal->message);
+    }
+    ks_refusal_free(heap, refusal);
+    return text;
+}
+
+/* replica_set.go: slowStartBatch: 1, 2, 4, ... at once; a batch with an error is the last. */
+static const ks_str *create_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t need) {
+    ks_heap *heap = sim->world.heap;
+    ks_val pod = pod_of(heap, rs);
+    const ks_str *error = NULL;
+    bool held = false;
+    for (int64_t batch = 1; need > 0 && error == NULL; batch *= 2) {
+        int64_t now = batch < need ? batch : need;
+        for (int64_t i = 0; i < now; i++) {
+            const ks_str *text = create_pod(sim, rs, pod, &held);
+            if (error == NULL)
+                error = text;
+            else
+                ks_str_unref(heap, text);
+        }
+        need -= now;
+    }
+    ks_unref(heap, pod);
+    if (held) {
+        rs_entry *e = rs_entry_of(heap, st, rs->id);
+        e->held_until = sim->world.now + HOLD_SECONDS * KS_SECOND;
+    }
+    return error;
+}
+
+static const ks_str *delete_pod(ks_sim *sim, const ks_object *rs, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_refusal *refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
+    if (refusal == NULL) {
+        event(sim, rs, true, "SuccessfulDelete", "Deleted pod", pod->name);
+        return NULL;
+    }
+    const ks_str *text = NULL;
+    if (refusal->code != 404) {
+        event(sim, rs, false, "FailedDelete", "Error deleting", refusal->message);
+        text = ks_str_printf(heap, "unable to delete pods: %s", refusal->message->s);
+    }
+    ks_refusal_free(heap, refusal);
+    return text;
+}
+
+static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active,
+                                 int64_t surplus) {
+    ks_heap *heap = sim->world.heap;
+    ks_objects chosen = {NULL, 0, 0};
+    rs_choose(sim, st, rs, active, surplus, &chosen);
+    const ks_str *error = NULL;
+    for (size_t i = 0; i < chosen.count; i++) {
+        const ks_str *text = delete_pod(sim, rs, chosen.items[i]);
+        if (error == NULL)
+            error = text;
+        else
+            ks_str_unref(heap, text);
+    }
+    ks_objects_dispose(heap, &chosen);
+    return error;
+}
+
+const ks_str *rs_manage(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active) {
+    int64_t missing = ks_count(rs->spec, K(replicas), 1) - active;
+    if (missing > 0) return create_pods(sim, st, rs, missing < BURST ? missing : BURST);
+    if (missing < 0) return delete_pods(sim, st, rs, active, -missing < BURST ? -missing : BURST);
+    return NULL;
+}

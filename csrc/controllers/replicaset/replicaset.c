@@ -1,0 +1,208 @@
+/*
+ * controllers/replicaset/replicaset.c - the ReplicaSet controller: pkg/controller/replicaset/replica_set.go.
+ *
+ * Keys are ids of ReplicaSets. Expectations are needed only where writes come back late; here the store is
+ * read as it is, so the one thing left of them is that a terminating namespace is not asked again for five minutes.
+ */
+#include "controllers/replicaset/internal.h"
+
+enum { OLD_RELEASE = 35 }; /* before it, minReadySeconds woke later and terminatingReplicas was off */
+
+static void *create(ks_sim *sim) {
+    rs_state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_replicaset_controller);
+    st->entries.type = &rs_entry_type;
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const rs_state *from = state;
+    rs_state *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = (rs_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose)};
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    rs_state *st = state;
+    ks_tree_clear(heap, &st->entries);
+    ks_tree_clear(heap, &st->loose);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what is noticed --- */
+
+static void observe_set(ks_sim *sim, rs_state *st, const ks_change *change) {
+    const ks_object *rs = change->object;
+    if (change->type == KS_DELETED) {
+        ks_tree_del(sim->world.heap, &st->entries, (ks_key){0, rs->id});
+        return;
+    }
+    if (change->old == NULL || rs_entry_outdated(rs, change->old)) rs_entry_build(sim, st, rs);
+    ks_enqueue(sim, st->index, rs->id);
+}
+
+/* The live ReplicaSet that controls a version of a pod, or NULL. */
+static const ks_object *owner_of(const ks_sim *sim, const ks_object *pod) {
+    return ks_controller_of(&sim->server.store, pod, KS_REPLICASET);
+}
+
+static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, uint64_t pod) {
+    rs_entry *e = rs_entry_of(sim->world.heap, st, owner->id);
+    if (e != NULL) rs_entry_drop(sim, e, pod);
+    ks_enqueue(sim, st->index, owner->id);
+}
+
+/* Every set whose selector matches a pod that nobody controls. */
+static void offer_orphan(ks_sim *sim, rs_state *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_REPLICASET, pod->ns); ks_walk_next(&w);) {
+        const rs_entry *seen = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
+        if (seen == NULL || seen->selector == NULL ||
+            !ks_selector_matches(seen->selector, pod->labels))
+            continue;
+        if (ks_pod_active(pod)) {
+            rs_entry *e = rs_entry_of(heap, st, w.object->id);
+            ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(1));
+        }
+        ks_enqueue(sim, st->index, w.object->id);
+    }
+}
+
+/* A pod that turned Ready is looked at again when it becomes available. */
+static void arm_availability(ks_sim *sim, rs_state *st, const ks_change *change, uint64_t set,
+                             int64_t min_ready) {
+    if (min_ready == 0 || change->old == NULL) return;
+    if (!ks_pod_ready(&sim->world, change->object, NULL)) return;
+    if (ks_pod_ready(&sim->world, change->old, NULL)) return;
+    int64_t more = sim->server.rules.minor < OLD_RELEASE ? 1 : 0;
+    ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
+}
+
+static bool same_owner(const ks_object *a, const ks_object *b) {
+    return a->owner_uid == b->owner_uid || ks_str_eq(a->owner_uid, b->owner_uid);
+}
+
+static void track_loose(ks_sim *sim, rs_state *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->old;
+    bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
+    bool was = change->type == KS_DELETED ? pod->owner_uid == NULL
+                                          : old != NULL && old->owner_uid == NULL;
+    if (is == was) return;
+    ks_key key = {ks_text_hash(pod->ns), pod->id};
+    if (is)
+        ks_tree_put(sim->world.heap, &st->loose, key, ks_word(1));
+    else
+        ks_tree_del(sim->world.heap, &st->loose, key);
+}
+
+static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->old;
+    track_loose(sim, st, change);
+    if (change->type == KS_DELETED) {
+        const ks_object *owner = owner_of(sim, pod);
+        if (owner != NULL) forget_pod(sim, st, owner, pod->id);
+        return;
+    }
+    bool moved = old != NULL && !same_owner(old, pod);
+    if (moved) {
+        const ks_object *former = owner_of(sim, old);
+        if (former != NULL) forget_pod(sim, st, former, pod->id);
+    }
+    if (pod->owner_uid != NULL) {
+        const ks_object *owner = owner_of(sim, pod);
+        rs_entry *e = owner == NULL ? NULL : rs_entry_of(sim->world.heap, st, owner->id);
+        if (e == NULL) return;
+        rs_entry_put(sim, e, pod);
+        ks_enqueue(sim, st->index, owner->id);
+        arm_availability(sim, st, change, owner->id, e->min_ready);
+        return;
+    }
+    if (ks_object_terminating(pod)) return;
+    if (old == NULL || moved || !ks_equal(old->labels, pod->labels)) offer_orphan(sim, st, pod);
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    if (change->object->kind == KS_POD)
+        observe_pod(sim, state, change);
+    else if (change->object->kind == KS_REPLICASET)
+        observe_set(sim, state, change);
+}
+
+/* --- a sync --- */
+
+/* controller_ref_manager.go: ClaimPods. Pods come and go from the maps as they are written: walk copies. */
+static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
+    ks_heap *heap = sim->world.heap;
+    rs_entry *e = rs_entry_of(heap, st, rs->id);
+    if (e->orphans.count == 0 && e->misfits.count == 0) return true;
+    bool fine = true;
+    ks_tree orphans = e->orphans, misfits = ks_tree_copy(&e->misfits);
+    e->orphans = (ks_tree){NULL, NULL, 0};
+    for (ks_tree_iter it = ks_tree_begin(&orphans); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        if (pod == NULL || pod->owner_uid != NULL || !ks_pod_active(pod)) continue;
+        if (!ks_selector_matches(rs_entry_of(heap, st, rs->id)->selector, pod->labels)) continue;
+        if (ks_adopt(sim, pod, rs)) continue;
+        ks_tree_put(heap, &rs_entry_of(heap, st, rs->id)->orphans, it.key, ks_word(1));
+        fine = false;
+    }
+    for (ks_tree_iter it = ks_tree_begin(&misfits); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        if (pod != NULL && !ks_release(sim, pod, rs)) fine = false;
+    }
+    ks_tree_clear(heap, &orphans);
+    ks_tree_clear(heap, &misfits);
+    return fine;
+}
+
+/* When to look again because of minReadySeconds. */
+static void arm_next(ks_sim *sim, rs_state *st, const ks_object *rs, const rs_counts *counts) {
+    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, rs->id});
+    if (e == NULL || e->min_ready == 0) return;
+    int64_t fallback = sim->world.now + e->min_ready * KS_SECOND;
+    if (sim->server.rules.minor < OLD_RELEASE) {
+        int64_t wanted = ks_count(rs->spec, K(replicas), 1);
+        if (counts->ready == wanted && counts->available != wanted)
+            ks_enqueue_at(sim, st->index, rs->id, fallback);
+        return;
+    }
+    if (counts->ready == counts->available) return;
+    ks_key first;
+    bool some = ks_tree_first(&e->waiting, &first, NULL);
+    ks_enqueue_at(sim, st->index, rs->id, some ? ks_word_instant(first.a) : fallback);
+}
+
+static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
+    ks_heap *heap = sim->world.heap;
+    rs_entry *e = rs_entry_of(heap, st, rs->id);
+    if (e == NULL || e->selector == NULL) return true;
+    bool deleting = ks_object_terminating(rs);
+    if (!deleting && !claim(sim, st, rs)) return false;
+    e = rs_entry_of(heap, st, rs->id);
+    rs_entry_ripen(sim, e);
+    rs_counts counts = e->counts;
+    const ks_str *error = NULL;
+    if (!deleting && sim->world.now >= e->held_until)
+        error = rs_manage(sim, st, rs, counts.active);
+    bool written = rs_write_status(sim, rs, &counts, error);
+    bool fine = written && error == NULL;
+    ks_str_unref(heap, error);
+    if (fine) arm_next(sim, st, rs, &counts);
+    return fine;
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    const ks_object *rs = ks_store_by_id(&sim->server.store, KS_REPLICASET, key);
+    if (rs == NULL) return true;
+    ks_object_ref(rs);
+    bool fine = sync_set(sim, state, rs);
+    ks_object_unref(sim->world.heap, rs);
+    return fine;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)state;
+    ks_describe_object(sim, KS_REPLICASET, key, out);
+}
+
+const ks_component ks_replicaset_controller = {"replicaset", create, copy, dispose, observe, sync, describe};
