@@ -14,6 +14,7 @@ extern const ks_component ks_statefulset_controller;
 extern const ks_component ks_deployment_controller;
 extern const ks_component ks_garbage_collector;
 extern const ks_component ks_pod_gc;
+extern const ks_component ks_node_lifecycle;
 extern const ks_component ks_disruption_controller;
 extern const ks_component ks_quota_controller;
 extern const ks_component ks_namespace_controller;

@@ -412,7 +412,7 @@ ks_file_error ks_kubelet_file_read(ks_sim *sim, const ks_object *pod, const ks_s
 {
     place p;
     found f;
-    locate(&p, sim, pod, container, path);
+    locate(&p, sim, pod, who, path);
     ks_file_error error = look_up(&p, &f);
     if (!error && f.directory)
         error = KS_FILE_IS_DIRECTORY;
@@ -426,7 +426,7 @@ ks_file_error ks_kubelet_file_stat(ks_sim *sim, const ks_object *pod, const ks_s
 {
     place p;
     found f;
-    locate(&p, sim, pod, container, path);
+    locate(&p, sim, pod, who, path);
     ks_file_error error = look_up(&p, &f);
     if (directory)
         *directory = f.directory;
@@ -444,7 +444,7 @@ ks_file_error ks_kubelet_file_write(ks_sim *sim, const ks_object *pod, const ks_
 {
     place p;
     found f;
-    locate(&p, sim, pod, container, path);
+    locate(&p, sim, pod, who, path);
     ks_heap *heap = p.k->heap;
     ks_file_error error = look_up(&p, &f);
     if (!error && f.directory)
@@ -469,7 +469,7 @@ ks_file_error ks_kubelet_file_mkdir(ks_sim *sim, const ks_object *pod, const ks_
 {
     place p;
     found f;
-    locate(&p, sim, pod, container, path);
+    locate(&p, sim, pod, who, path);
     ks_heap *heap = p.k->heap;
     ks_file_error error = look_up(&p, &f);
     ks_unref(heap, f.text);
@@ -568,7 +568,7 @@ ks_file_error ks_kubelet_file_list(ks_sim *sim, const ks_object *pod, const ks_s
 {
     place p;
     found f;
-    locate(&p, sim, pod, container, path);
+    locate(&p, sim, pod, who, path);
     ks_file_error error = look_up(&p, &f);
     ks_val list = ks_list_new(p.k->heap, 4);
     if (!error && !f.directory) {
@@ -588,7 +588,7 @@ ks_file_error ks_kubelet_file_remove(ks_sim *sim, const ks_object *pod, const ks
 {
     place p;
     found f;
-    locate(&p, sim, pod, container, path);
+    locate(&p, sim, pod, who, path);
     ks_file_error error = look_up(&p, &f);
     ks_unref(p.k->heap, f.text);
     const entry *e = error || ks_exists(p.made) ? NULL : store_find(p.k, text_of(&p.store), text_of(&p.inside));
@@ -612,7 +612,7 @@ ks_val ks_kubelet_mounts(ks_sim *sim, const ks_object *pod, const ks_str *who)
     ks_heap *heap = sim->world.heap;
     ks_each(m, ks_get(spec_of_container(pod, who), K(volumeMounts))) {
         place p;
-        locate(&p, sim, pod, container, ks_text_or(ks_get(*m, K(mountPath)), "/"));
+        locate(&p, sim, pod, who, ks_text_or(ks_get(*m, K(mountPath)), "/"));
         list = ks_append(heap, list, ks_map_of(heap, K(path), ks_ref(ks_get(*m, K(mountPath))), K(volume),
                                                ks_ref(ks_get(*m, K(name))), K(source),
                                                ks_text(heap, ks_exists(p.made) ? "tmpfs" : text_of(&p.store)), K(readOnly),

@@ -1,0 +1,605 @@
+/*
+ * controllers/nodelifecycle.c - what becomes of nodes that fall silent, and of their pods.
+ *
+ * pkg/controller/nodelifecycle/node_lifecycle_controller.go and pkg/controller/tainteviction/taint_eviction.go.
+ * A live node's lease is renewed every 10 s and therefore not stored; a Lease in kube-node-lease means that its node is silent since
+ * renewTime (kubelet/node.h). The monitor looks every 5 s, as the real one does, but only while it has something to look for.
+ *
+ * Keys: a pod's id (its eviction is due), PASS (a look of the monitor), NODE | id (a node's taints).
+ */
+#include "api/values.h"
+#include "controllers/controllers.h"
+#include "engine/nodes.h"
+
+#include <string.h>
+
+#define MONITOR_PERIOD (5 * KS_SECOND)
+#define GRACE_PERIOD   (50 * KS_SECOND)  /* node-monitor-grace-period */
+#define EVICTION_EVERY (10 * KS_SECOND)  /* node-eviction-rate 0.1 */
+#define SLOW_EVERY     (100 * KS_SECOND) /* secondary-node-eviction-rate 0.01, in zones of more than 50 nodes */
+#define LARGE_ZONE     50
+
+#define PASS (UINT64_C(1) << 63)
+#define NODE (UINT64_C(1) << 62)
+
+typedef struct lifecycle {
+    ks_heap *heap;
+    int self;
+    ks_tree silent;  /* {hash of node name, 0} -> instant of the last renewal + 1 */
+    ks_tree tainted; /* {node id, 0} -> 1: has a NoExecute taint */
+    ks_tree due;     /* {pod id, 0} -> instant of its eviction + 1 */
+    ks_tree pace;    /* {hash of zone, 0} -> instant from which the next node of the zone may be tainted + 1 */
+    ks_tree unready; /* {node id, 0} -> 1: Ready is not True */
+} lifecycle;
+
+static void *word(int64_t n)
+{
+    return (void *)(intptr_t)n;
+}
+
+static int64_t instant_in(const ks_tree *tree, uint64_t a)
+{
+    const void *v = ks_tree_get(tree, (ks_key){a, 0});
+    return v ? (int64_t)(intptr_t)v - 1 : KS_NEVER;
+}
+
+static uint64_t name_hash(const ks_str *name)
+{
+    uint64_t h = ks_hash_bytes(name->s, name->len);
+    return h << 32 | ks_fnv32(name->s, name->len);
+}
+
+static void *create(ks_sim *sim)
+{
+    lifecycle *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->heap = sim->world.heap;
+    st->self = ks_component_index(sim, &ks_node_lifecycle);
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state)
+{
+    const lifecycle *from = state;
+    lifecycle *st = ks_alloc(from->heap, sizeof *st);
+    (void)sim;
+    *st = *from;
+    st->silent = ks_tree_copy(&from->silent);
+    st->tainted = ks_tree_copy(&from->tainted);
+    st->due = ks_tree_copy(&from->due);
+    st->pace = ks_tree_copy(&from->pace);
+    st->unready = ks_tree_copy(&from->unready);
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *state)
+{
+    lifecycle *st = state;
+    ks_tree_clear(heap, &st->silent);
+    ks_tree_clear(heap, &st->tainted);
+    ks_tree_clear(heap, &st->due);
+    ks_tree_clear(heap, &st->pace);
+    ks_tree_clear(heap, &st->unready);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- conditions and taints --- */
+
+static ks_val condition_of(ks_val status, const char *type)
+{
+    ks_each(c, ks_get(status, K(conditions)))
+        if (ks_text_is(ks_get(*c, K(type)), type))
+            return *c;
+    return KS_NOTHING;
+}
+
+/* 'T', 'F' or 'U' of the Ready condition. */
+static char readiness(const ks_object *node)
+{
+    ks_val ready = condition_of(node->status, "Ready");
+    const char *status = ks_text_or(ks_get(ready, K(status)), "Unknown");
+    return ks_exists(ready) ? status[0] : 'U';
+}
+
+static const char *const not_ready = "node.kubernetes.io/not-ready", *const unreachable = "node.kubernetes.io/unreachable";
+
+static bool is_taint(ks_val taint, const char *key, const char *effect)
+{
+    return ks_text_is(ks_get(taint, K(effect)), effect) && (!key || ks_text_is(ks_get(taint, K(key)), key));
+}
+
+static bool has_taint(ks_val taints, const char *key, const char *effect)
+{
+    ks_each(t, taints)
+        if (is_taint(*t, key, effect))
+            return true;
+    return false;
+}
+
+/* Taints that follow from conditions: key, the condition and the status that cause it. */
+static const struct rule {
+    const char *key, *condition;
+    char status;
+} rules[] = {
+    {"node.kubernetes.io/not-ready", "Ready", 'F'},
+    {"node.kubernetes.io/unreachable", "Ready", 'U'},
+    {"node.kubernetes.io/memory-pressure", "MemoryPressure", 'T'},
+    {"node.kubernetes.io/disk-pressure", "DiskPressure", 'T'},
+    {"node.kubernetes.io/pid-pressure", "PIDPressure", 'T'},
+    {"node.kubernetes.io/network-unavailable", "NetworkUnavailable", 'T'},
+};
+#define RULES ((int)(sizeof rules / sizeof rules[0]))
+
+static bool rule_holds(const struct rule *rule, const ks_object *node)
+{
+    ks_val c = condition_of(node->status, rule->condition);
+    return ks_exists(c) && ks_text_or(ks_get(c, K(status)), "-")[0] == rule->status;
+}
+
+static ks_val new_taint(ks_sim *sim, const char *key, const char *effect)
+{
+    ks_heap *heap = sim->world.heap;
+    return ks_map_of(heap, K(effect), ks_text(heap, effect), K(key), ks_text(heap, key), K(timeAdded),
+                     ks_time_val(&sim->world, sim->world.now), NULL);
+}
+
+static void put_taints(ks_sim *sim, const ks_object *node, ks_val taints)
+{
+    ks_heap *heap = sim->world.heap;
+    if (ks_equal(taints, ks_get(node->spec, K(taints)))) {
+        ks_unref(heap, taints);
+        return;
+    }
+    if (!ks_len(taints)) {
+        ks_unref(heap, taints);
+        taints = KS_NOTHING;
+    }
+    ks_val doc = ks_put2(heap, ks_ref(node->doc), K(spec), K(taints), taints);
+    ks_refusal_free(heap, ks_server_update_object(&sim->server, node, doc, NULL));
+}
+
+/* doNoScheduleTaintingPass: the NoSchedule taints that conditions and spec.unschedulable ask for, and no other of theirs. */
+static void condition_taints(ks_sim *sim, const ks_object *node)
+{
+    ks_heap *heap = sim->world.heap;
+    static const char *const cordoned = "node.kubernetes.io/unschedulable";
+    ks_val old = ks_get(node->spec, K(taints)), taints = KS_NOTHING;
+    bool cordon = ks_bool_or(ks_get(node->spec, K(unschedulable)), false);
+    ks_each(t, old) {
+        bool keep = !is_taint(*t, cordoned, "NoSchedule") || cordon;
+        for (int i = 0; i < RULES; i++)
+            keep = keep && (!is_taint(*t, rules[i].key, "NoSchedule") || rule_holds(&rules[i], node));
+        if (keep)
+            taints = ks_append(heap, taints, ks_ref(*t));
+    }
+    for (int i = 0; i < RULES; i++)
+        if (rule_holds(&rules[i], node) && !has_taint(old, rules[i].key, "NoSchedule"))
+            taints = ks_append(heap, taints, new_taint(sim, rules[i].key, "NoSchedule"));
+    if (cordon && !has_taint(old, cordoned, "NoSchedule"))
+        taints = ks_append(heap, taints, new_taint(sim, cordoned, "NoSchedule"));
+    put_taints(sim, node, taints);
+}
+
+/* Exchanges the two NoExecute taints of readiness for `key` (NULL: none). */
+static void execute_taint(ks_sim *sim, const ks_object *node, const char *key)
+{
+    ks_heap *heap = sim->world.heap;
+    ks_val taints = KS_NOTHING;
+    bool had = false;
+    ks_each(t, ks_get(node->spec, K(taints))) {
+        bool one = is_taint(*t, not_ready, "NoExecute") || is_taint(*t, unreachable, "NoExecute");
+        bool same = one && key && is_taint(*t, key, "NoExecute");
+        had = had || same;
+        if (!one || same)
+            taints = ks_append(heap, taints, ks_ref(*t));
+    }
+    if (key && !had)
+        taints = ks_append(heap, taints, new_taint(sim, key, "NoExecute"));
+    put_taints(sim, node, taints);
+}
+
+/* --- the monitor --- */
+
+static void look_soon(ks_sim *sim, const lifecycle *st)
+{
+    int64_t beats = sim->world.now / MONITOR_PERIOD + 1;
+    ks_enqueue_at(sim, st->self, PASS, beats * MONITOR_PERIOD);
+}
+
+static const ks_object *fresh(ks_sim *sim, uint64_t id)
+{
+    return ks_store_by_id(&sim->server.store, KS_NODE, id);
+}
+
+/* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). */
+static void mark_silent(ks_sim *sim, uint64_t id)
+{
+    static const char *const posted[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
+    ks_heap *heap = sim->world.heap;
+    const ks_object *node = fresh(sim, id);
+    ks_val status = ks_ref(node->status), list = KS_NOTHING;
+    ks_each(c, ks_get(node->status, K(conditions))) {
+        ks_val one = ks_ref(*c);
+        for (int i = 0; i < 4; i++) {
+            if (!ks_text_is(ks_get(*c, K(type)), posted[i]) || ks_text_is(ks_get(*c, K(status)), "Unknown"))
+                continue;
+            one = ks_put(heap, one, K(status), ks_text(heap, "Unknown"));
+            one = ks_put(heap, one, K(reason), ks_text(heap, "NodeStatusUnknown"));
+            one = ks_put(heap, one, K(message), ks_text(heap, "Kubelet stopped posting node status."));
+            one = ks_put(heap, one, K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now));
+        }
+        list = ks_append(heap, list, one);
+    }
+    status = ks_put(heap, status, K(conditions), list);
+    ks_refusal_free(heap, ks_server_update_status(&sim->server, node, status, NULL));
+}
+
+/* MarkPodsNotReady: only the Ready condition of each pod on the node. */
+static void mark_pod(ks_sim *sim, const ks_object *pod)
+{
+    ks_heap *heap = sim->world.heap;
+    ks_val conditions = ks_get(pod->status, K(conditions));
+    ks_event e = {.type = "Warning", .reason = "NodeNotReady", .component = "node-controller"};
+    for (uint32_t i = 0; i < ks_len(conditions); i++) {
+        ks_val c = ks_at(conditions, i);
+        if (!ks_text_is(ks_get(c, K(type)), "Ready") || !ks_text_is(ks_get(c, K(status)), "True"))
+            continue;
+        c = ks_put(heap, ks_ref(c), K(status), ks_text(heap, "False"));
+        c = ks_put(heap, c, K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now));
+        ks_val list = ks_set_at(heap, ks_ref(conditions), i, c);
+        ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), list);
+        ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
+        break;
+    }
+    ks_record(&sim->server, pod, &e, "Node is not ready");
+}
+
+/* The ids of the pods on a node: writing changes the store's index, so they are collected first. */
+typedef struct ids {
+    ks_tree tree;
+} ids;
+
+static ids pods_on(ks_sim *sim, const ks_str *node)
+{
+    ids list = {{NULL, NULL, 0}};
+    for (ks_walk w = ks_walk_node(&sim->server.store, node); ks_walk_next(&w);)
+        ks_tree_put(sim->world.heap, &list.tree, (ks_key){w.object->id, 0}, word(1));
+    return list;
+}
+
+static void now_unready(ks_sim *sim, const ks_object *node)
+{
+    ks_event e = {.type = "Normal", .reason = "NodeNotReady", .component = "node-controller"};
+    ks_record(&sim->server, node, &e, "Node %s status is now: NodeNotReady", node->name->s);
+    ids pods = pods_on(sim, node->name);
+    for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.a);
+        if (pod)
+            mark_pod(sim, pod);
+    }
+    ks_tree_clear(sim->world.heap, &pods.tree);
+}
+
+/* --- zones: how fast nodes may be tainted --- */
+
+typedef struct zones {
+    uint32_t nodes, unready;    /* of the zone in question */
+    uint32_t all, all_unready;
+} zones;
+
+static uint64_t zone_of(const ks_object *node)
+{
+    ks_val zone = ks_get(node->labels, K(topology_kubernetes_io_zone)), region = ks_get(node->labels, K(topology_kubernetes_io_region));
+    uint64_t h = ks_is(zone, KS_STRING) ? name_hash(zone.s) : 1;
+    return h * 31 + (ks_is(region, KS_STRING) ? name_hash(region.s) : 1);
+}
+
+static zones count_zone(ks_sim *sim, uint64_t zone)
+{
+    zones z = {0, 0, 0, 0};
+    for (ks_walk w = ks_walk_created(&sim->server.store, KS_NODE); ks_walk_next(&w);) {
+        bool bad = readiness(w.object) != 'T', mine = zone_of(w.object) == zone;
+        z.all++;
+        z.all_unready += bad;
+        z.nodes += mine;
+        z.unready += mine && bad;
+    }
+    return z;
+}
+
+/* Time between two nodes of a zone that are tainted; 0: none may be now. */
+static int64_t pace_of(zones z)
+{
+    if (z.unready > 2 && z.unready * 100 >= z.nodes * 55 && z.unready < z.nodes) /* partial disruption */
+        return z.nodes > LARGE_ZONE ? SLOW_EVERY : 0;
+    return EVICTION_EVERY;
+}
+
+/* The NoExecute taint of a node that is not ready; its zone's pace permitting. True: done. */
+static bool taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *node)
+{
+    const char *key = readiness(node) == 'F' ? not_ready : unreachable;
+    ks_val taints = ks_get(node->spec, K(taints));
+    if (has_taint(taints, key, "NoExecute"))
+        return true;
+    if (has_taint(taints, not_ready, "NoExecute") || has_taint(taints, unreachable, "NoExecute")) {
+        execute_taint(sim, node, key); /* swapped at once */
+        return true;
+    }
+    uint64_t zone = zone_of(node);
+    int64_t every = pace_of(count_zone(sim, zone)), from = instant_in(&st->pace, zone);
+    if (!every || (from != KS_NEVER && from > sim->world.now))
+        return false;
+    ks_tree_put(st->heap, &st->pace, (ks_key){zone, 0}, word(sim->world.now + every + 1));
+    execute_taint(sim, node, key);
+    return true;
+}
+
+/* monitorNodeHealth and the tainting pass. */
+static void monitor(ks_sim *sim, lifecycle *st)
+{
+    bool more = false;
+    uint32_t all = 0, bad = 0;
+    ids nodes = {{NULL, NULL, 0}};
+    for (ks_walk w = ks_walk_created(&sim->server.store, KS_NODE); ks_walk_next(&w);)
+        ks_tree_put(st->heap, &nodes.tree, (ks_key){w.object->id, 0}, word(1));
+    for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
+        const ks_object *node = fresh(sim, it.key.a);
+        int64_t since = instant_in(&st->silent, name_hash(node->name));
+        char ready = readiness(node);
+        all++;
+        if (since != KS_NEVER && ready != 'U') {
+            /* The monitor saw the renewal with its next look. */
+            int64_t seen = (since + MONITOR_PERIOD - 1) / MONITOR_PERIOD * MONITOR_PERIOD;
+            if (sim->world.now > seen + GRACE_PERIOD) {
+                mark_silent(sim, node->id);
+                node = fresh(sim, it.key.a);
+                if (ready == 'T')
+                    now_unready(sim, node);
+                condition_taints(sim, fresh(sim, it.key.a));
+                node = fresh(sim, it.key.a);
+            } else {
+                more = true;
+            }
+        }
+        bad += readiness(node) != 'T';
+    }
+    bool whole = all > 0 && bad == all; /* every zone is down: it is more likely the control plane that is cut off */
+    for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
+        const ks_object *node = fresh(sim, it.key.a);
+        if (readiness(node) == 'T' || whole)
+            execute_taint(sim, node, NULL);
+        else if (!taint_for_eviction(sim, st, node))
+            more = true;
+    }
+    ks_tree_clear(st->heap, &nodes.tree);
+    if (more)
+        look_soon(sim, st);
+}
+
+/* --- taint eviction --- */
+
+/* When a pod has to leave its node: KS_NEVER when all NoExecute taints are tolerated for ever. */
+static int64_t leaves_at(ks_sim *sim, const ks_object *pod, ks_val taints)
+{
+    int64_t least = KS_NEVER;
+    ks_val tolerations = ks_get(pod->spec, K(tolerations));
+    ks_each(taint, taints) {
+        if (!ks_text_is(ks_get(*taint, K(effect)), "NoExecute"))
+            continue;
+        ks_val used = KS_NOTHING;
+        ks_each(t, tolerations)
+            if (!ks_exists(used) && ks_tolerates(*t, *taint))
+                used = *t;
+        if (!ks_exists(used))
+            return sim->world.now;
+        ks_val seconds = ks_get(used, K(tolerationSeconds));
+        if (ks_is(seconds, KS_INT)) {
+            int64_t wait = seconds.i > 0 ? seconds.i : 0;
+            least = wait < least ? wait : least;
+        }
+    }
+    return least == KS_NEVER ? KS_NEVER : sim->world.now + least * KS_SECOND;
+}
+
+static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod)
+{
+    if (!ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0}))
+        return;
+    ks_event e = {.type = "Normal", .reason = "TaintManagerEviction", .component = "taint-eviction-controller"};
+    ks_record(&sim->server, pod, &e, "Cancelling deletion of Pod %s/%s", pod->ns->s, pod->name->s);
+}
+
+static void evict(ks_sim *sim, lifecycle *st, uint64_t id)
+{
+    ks_heap *heap = st->heap;
+    ks_tree_del(heap, &st->due, (ks_key){id, 0});
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    if (!pod || ks_object_terminating(pod))
+        return;
+    ks_event e = {.type = "Normal", .reason = "TaintManagerEviction", .component = "taint-eviction-controller"};
+    ks_record(&sim->server, pod, &e, "Marking for deletion Pod %s/%s", pod->ns->s, pod->name->s);
+    ks_val c = ks_map_of(heap, K(lastProbeTime), ks_null(), K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now),
+                         K(message), ks_text(heap, "Taint manager: deleting due to NoExecute taint"),
+                         K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), K(reason),
+                         ks_text(heap, "DeletionByTaintManager"), K(status), ks_string(K(True)), K(type),
+                         ks_text(heap, "DisruptionTarget"), NULL);
+    ks_val list = ks_append(heap, ks_ref(ks_get(pod->status, K(conditions))), c);
+    ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), list);
+    const ks_object *now = NULL;
+    ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, &now));
+    if (!now)
+        return;
+    ks_delete_opts opts = {.grace_period = -1, .uid = now->uid};
+    ks_refusal_free(heap, ks_server_delete(&sim->server, KS_POD, now->ns, now->name, &opts, NULL));
+    ks_object_unref(heap, now);
+}
+
+/* processPodOnNode: a running timer is not made longer. */
+static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, ks_val taints)
+{
+    int64_t at = leaves_at(sim, pod, taints), running = instant_in(&st->due, pod->id);
+    if (ks_object_terminating(pod))
+        return;
+    if (at == KS_NEVER) {
+        cancel(sim, st, pod);
+    } else if (at <= sim->world.now) {
+        evict(sim, st, pod->id);
+    } else if (running == KS_NEVER || at < running) {
+        ks_tree_put(st->heap, &st->due, (ks_key){pod->id, 0}, word(at + 1));
+        ks_enqueue_at(sim, st->self, pod->id, at);
+    }
+}
+
+static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node)
+{
+    ks_val taints = ks_get(node->spec, K(taints));
+    bool had = ks_tree_has(&st->tainted, (ks_key){node->id, 0}), has = has_taint(taints, NULL, "NoExecute");
+    if (!had && !has)
+        return;
+    if (has)
+        ks_tree_put(st->heap, &st->tainted, (ks_key){node->id, 0}, word(1));
+    else
+        ks_tree_del(st->heap, &st->tainted, (ks_key){node->id, 0});
+    taints = ks_ref(taints);
+    ids pods = pods_on(sim, node->name);
+    for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.a);
+        if (!pod)
+            continue;
+        if (has)
+            consider_pod(sim, st, pod, taints);
+        else
+            cancel(sim, st, pod);
+    }
+    ks_tree_clear(st->heap, &pods.tree);
+    ks_unref(st->heap, taints);
+}
+
+/* --- the component --- */
+
+static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change)
+{
+    const ks_object *node = change->object;
+    ks_key key = {node->id, 0};
+    if (change->type == KS_DELETED) {
+        ks_tree_del(st->heap, &st->tainted, key);
+        ks_tree_del(st->heap, &st->unready, key);
+        return;
+    }
+    bool ready = readiness(node) == 'T';
+    if (change->old && ready == (readiness(change->old) == 'T') && node->spec.m == change->old->spec.m &&
+        ks_equal(ks_get(node->status, K(conditions)), ks_get(change->old->status, K(conditions))))
+        return;
+    ks_enqueue(sim, st->self, NODE | node->id);
+    if (ready != !ks_tree_has(&st->unready, key)) {
+        if (ready)
+            ks_tree_del(st->heap, &st->unready, key);
+        else
+            ks_tree_put(st->heap, &st->unready, key, word(1));
+        look_soon(sim, st);
+    }
+}
+
+static void observe_lease(ks_sim *sim, lifecycle *st, const ks_change *change)
+{
+    const ks_object *lease = change->object;
+    if (!ks_str_is(lease->ns, "kube-node-lease"))
+        return;
+    ks_key key = {name_hash(lease->name), 0};
+    if (change->type == KS_DELETED) {
+        ks_tree_del(st->heap, &st->silent, key);
+    } else {
+        int64_t renewed = ks_instant_of(&sim->world, ks_get(lease->spec, K(renewTime)));
+        ks_tree_put(st->heap, &st->silent, key, word((renewed == KS_NEVER || renewed < 0 ? 0 : renewed) + 1));
+    }
+    look_soon(sim, st);
+}
+
+/* A pod that came to a node with NoExecute taints, or whose tolerations changed there. */
+static void observe_pod(ks_sim *sim, lifecycle *st, const ks_change *change)
+{
+    const ks_object *pod = change->object;
+    if (!st->tainted.count || !pod->node)
+        return;
+    if (change->type == KS_DELETED)
+        ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0});
+    else if (!change->old || !change->old->node || change->old->spec.m != pod->spec.m)
+        ks_enqueue(sim, st->self, pod->id);
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change)
+{
+    switch (change->object->kind) {
+    case KS_NODE:
+        observe_node(sim, state, change);
+        return;
+    case KS_LEASE:
+        observe_lease(sim, state, change);
+        return;
+    case KS_POD:
+        observe_pod(sim, state, change);
+        return;
+    default:
+        return;
+    }
+}
+
+static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id)
+{
+    int64_t due = instant_in(&st->due, id);
+    if (due != KS_NEVER && due <= sim->world.now) {
+        evict(sim, st, id);
+        return;
+    }
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    const ks_object *node = pod && pod->node ? ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node) : NULL;
+    if (node && has_taint(ks_get(node->spec, K(taints)), NULL, "NoExecute"))
+        consider_pod(sim, st, pod, ks_get(node->spec, K(taints)));
+    due = instant_in(&st->due, id);
+    if (due != KS_NEVER)
+        ks_enqueue_at(sim, st->self, id, due);
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key)
+{
+    lifecycle *st = state;
+    if (key == PASS) {
+        monitor(sim, st);
+    } else if (key & NODE) {
+        const ks_object *node = fresh(sim, key & ~NODE);
+        if (node)
+            condition_taints(sim, node);
+        node = fresh(sim, key & ~NODE);
+        if (node)
+            consider_node(sim, st, node);
+    } else {
+        sync_pod(sim, st, key);
+    }
+    return true;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out)
+{
+    (void)state;
+    if (key == PASS) {
+        ks_buf_puts(out, "monitor");
+        return;
+    }
+    const ks_object *o = ks_store_by_id(&sim->server.store, key & NODE ? KS_NODE : KS_POD, key & ~NODE);
+    if (o && o->ns) {
+        ks_buf_str(out, o->ns);
+        ks_buf_putc(out, '/');
+    }
+    if (o)
+        ks_buf_str(out, o->name);
+}
+
+const ks_component ks_node_lifecycle = {
+    .name = "nodelifecycle",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+};
