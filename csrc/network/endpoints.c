@@ -21,7 +21,7 @@
 typedef struct address {
     uint32_t refs;
     uint64_t service;
-    const ks_str *ports_key; /* text of the ports, which groups addresses */
+    const ks_str *ports_key; /* text of the ports, which groups addresses; interned */
     ks_val ports;            /* as published; KS_NOTHING: none */
     bool ready;
     const ks_str *ip, *uid;
@@ -47,7 +47,7 @@ static void address_unref(ks_heap *heap, address *one) {
 static int address_compare(ks_key x, ks_key y) {
     const address *a = address_of(x.a), *b = address_of(y.a);
     if (a->service != b->service) return a->service < b->service ? -1 : 1;
-    int order = ks_str_cmp(a->ports_key, b->ports_key);
+    int order = a->ports_key == b->ports_key ? 0 : ks_str_cmp(a->ports_key, b->ports_key);
     if (order) return order;
     if (a->ready != b->ready) return a->ready ? -1 : 1;
     order = ks_str_cmp(a->ip, b->ip);
@@ -199,7 +199,8 @@ static bool set_ports(ks_heap *heap, address *one, const ks_object *service, con
                       (long long)ports[i].number, ks_text_or(ports[i].protocol, ""),
                       ks_text_or(ports[i].app_protocol, ""));
     }
-    one->ports_key = key.len ? ks_buf_take(&key) : ks_str_of(heap, "");
+    one->ports_key = ks_intern(heap, key.len ? key.s : "", key.len);
+    ks_buf_dispose(&key);
     return true;
 }
 
@@ -316,7 +317,7 @@ static void read_subsets(const endpoints_state *state, uint64_t service, subset_
     for (ks_tree_iter it = ks_tree_from(&state->sorted, sorted_key(&first)); ks_tree_next(&it);) {
         const address *one = address_of(it.key.a);
         if (one->service != service) break;
-        if (!current || !ks_str_eq(ports_key, one->ports_key)) {
+        if (!current || ports_key != one->ports_key) {
             current = add_subset(list, one->ports);
             ports_key = one->ports_key;
         }
