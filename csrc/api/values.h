@@ -64,6 +64,11 @@ const char *ks_dns1123_subdomain(const char *s, size_t len);
 const char *ks_dns1035_label(const char *s, size_t len);
 const char *ks_qualified_name(ks_heap *heap, const char *s, size_t len, const ks_str **made); /* text in *made when composed */
 const char *ks_label_value(const char *s, size_t len);
+/* All that is wrong, in upstream's order (a name may be too long and of the wrong form): constant texts; how many. */
+typedef enum ks_name_rule {
+    KS_DNS1123_LABEL, KS_DNS1123_SUBDOMAIN, KS_DNS1035_LABEL, KS_QUALIFIED_NAME, KS_LABEL_VALUE,
+} ks_name_rule;
+int ks_name_errors(ks_name_rule rule, const char *s, size_t len, const char *texts[4]);
 
 /* --- hashes --- */
 uint32_t ks_fnv32(const char *s, size_t len);   /* FNV-1 */
