@@ -19,6 +19,8 @@ typedef struct ks_server {
     void *payload;
     ks_tree memo;               /* admitted pod templates etc.; private to apiserver/ */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
+    ks_tree correlation;        /* what has been recorded about objects: private to record.c */
+    int64_t event_stamp;        /* Unix ns in the name of the last Event: names stay unique */
 } ks_server;
 
 typedef struct ks_write_opts {
@@ -40,6 +42,10 @@ ks_refusal *ks_server_create(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
 /* Replaces the object of the doc's name; a resourceVersion in metadata is a precondition. `subresource`: NULL or "status". */
 ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc, const char *subresource,
                              const ks_write_opts *opts, const ks_object **out);
+
+/* Stores an object as it is, status, uid and time stamps included (what a real cluster printed); missing ones are made. Refused when the
+ * name is taken. `doc` is taken over. */
+ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc, const ks_write_opts *opts, const ks_object **out);
 
 /* For components: replace status / metadata / spec of a version that they have read. If the object has changed since (version differs),
  * 409 Conflict as client-go would see; gone: 404. `status` etc. are taken over. */

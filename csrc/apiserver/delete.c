@@ -1,0 +1,256 @@
+/*
+ * apiserver/delete.c - DELETE: grace, finalizers, propagation, namespaces.
+ *
+ * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Delete, deletionFinalizersForGarbageCollection,
+ * markAsDeleting; pkg/registry/rest/delete.go: BeforeDelete; pkg/registry/core/pod/strategy.go:
+ * CheckGracefulDelete; pkg/registry/core/namespace/storage/storage.go: Delete.
+ */
+#include "apiserver/internal.h"
+#include "api/values.h"
+
+#include <string.h>
+
+/* A deletion on its way. */
+typedef struct deletion {
+    ks_server *s;
+    ks_heap *heap;
+    const ks_object *old;
+    const ks_delete_opts *opts;
+    ks_val doc;             /* becomes the next version */
+    bool graceful;          /* the doc has been marked by the kind's rule */
+    bool pending;           /* being deleted already: nothing to do */
+    int64_t grace;          /* seconds, when graceful */
+} deletion;
+
+/* --- preconditions --- */
+
+static ks_refusal *refuse_precondition(const deletion *d, const char *what) {
+    ks_heap *heap = d->heap;
+    const ks_kind_info *info = ks_kind_get(d->old->kind);
+    ks_refusal *refusal =
+        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s",
+                  info->name, d->old->name->s, what);
+    refusal->name = ks_str_ref(d->old->name);
+    refusal->kind = ks_str_of(heap, info->name);
+    return refusal;
+}
+
+static ks_refusal *check_preconditions(const deletion *d) {
+    ks_buf why = {.heap = d->heap};
+    if (d->opts->uid != NULL && !ks_str_eq(d->opts->uid, d->old->uid))
+        ks_buf_printf(&why,
+                      "the UID in the precondition (%s) does not match the UID in record (%s). The "
+                      "object might have been deleted and then recreated",
+                      d->opts->uid->s, d->old->uid->s);
+    else if (d->opts->version != 0 && d->opts->version != d->old->version)
+        ks_buf_printf(&why,
+                      "the ResourceVersion in the precondition (%llu) does not match the "
+                      "ResourceVersion in record (%llu). The object might have been modified",
+                      (unsigned long long)d->opts->version, (unsigned long long)d->old->version);
+    if (why.s == NULL) return NULL;
+    ks_refusal *refusal = refuse_precondition(d, why.s);
+    ks_buf_dispose(&why);
+    return refusal;
+}
+
+/* --- grace --- */
+
+static void put(deletion *d, const ks_str *key, ks_val value) {
+    ks_meta_put(d->heap, &d->doc, key, value);
+}
+
+static void put_time(deletion *d, int64_t instant) {
+    put(d, K(deletionTimestamp), ks_time_val(d->s->world, instant));
+}
+
+static void count_up(deletion *d) {
+    int64_t generation = ks_int_or(ks_get(d->old->meta, K(generation)), 0);
+    if (generation > 0) put(d, K(generation), ks_int(generation + 1));
+}
+
+/* A second deletion may only shorten the grace. */
+static void shorten(deletion *d, int64_t asked) {
+    int64_t now = d->s->world->now, before;
+    ks_val given = ks_get(d->old->meta, K(deletionGracePeriodSeconds));
+    if (!ks_exists(given)) return;
+    before = ks_int_or(given, 0);
+    if (asked < 0 || asked >= before) {
+        d->pending = true;
+        return;
+    }
+    int64_t when = d->old->deleting + (asked - before) * KS_SECOND;
+    d->grace = asked;
+    if (asked != 0 && when < now) {
+        when = now;
+        d->grace = 1;
+    }
+    put_time(d, when);
+    put(d, K(deletionGracePeriodSeconds), ks_int(d->grace));
+    d->graceful = true;
+}
+
+/* Only pods have a grace period. */
+static void begin(deletion *d) {
+    const ks_object *old = d->old;
+    int64_t asked = d->opts->grace_period;
+    if (asked < -1) asked = 1;
+    if (old->kind != KS_POD) return;
+    if (ks_object_terminating(old)) {
+        shorten(d, asked);
+        return;
+    }
+    int64_t grace = asked >= 0 ? asked : ks_int_or(ks_get(old->spec, K(terminationGracePeriodSeconds)), 0);
+    ks_val phase = ks_get(old->status, K(phase));
+    if (old->node == NULL || ks_text_is(phase, "Failed") || ks_text_is(phase, "Succeeded")) grace = 0;
+    if (grace < 0) grace = 1;
+    put_time(d, d->s->world->now + grace * KS_SECOND);
+    put(d, K(deletionGracePeriodSeconds), ks_int(grace));
+    count_up(d);
+    d->graceful = true;
+    d->grace = grace;
+}
+
+/* markAsDeleting: for kinds without grace whose finalizers keep them. */
+static void mark(deletion *d) {
+    int64_t now = d->s->world->now;
+    if (!ks_exists(ks_get(d->old->meta, K(deletionGracePeriodSeconds)))) count_up(d);
+    if (!ks_object_terminating(d->old) || d->old->deleting > now)
+        put(d, K(deletionTimestamp), ks_server__stamp(d->s));
+    put(d, K(deletionGracePeriodSeconds), ks_int(0));
+}
+
+/* --- propagation --- */
+
+/* What is to become of dependents: the request says, else finalizers that are there. */
+static ks_propagation effective(const deletion *d) {
+    ks_val finalizers = ks_get(d->old->meta, K(finalizers));
+    if (d->old->kind == KS_EVENT) return KS_BACKGROUND;
+    if (d->opts->propagation != KS_PROPAGATE_DEFAULT) return d->opts->propagation;
+    ks_each(f, finalizers) {
+        if (ks_text_is(*f, "orphan")) return KS_ORPHAN;
+        if (ks_text_is(*f, "foregroundDeletion")) return KS_FOREGROUND;
+    }
+    return KS_BACKGROUND;
+}
+
+static void set_finalizers(deletion *d) {
+    ks_val before = ks_get(d->old->meta, K(finalizers));
+    ks_propagation propagation = effective(d);
+    bool orphan = ks_has_text(before, "orphan"), wait = ks_has_text(before, "foregroundDeletion");
+    if (orphan == (propagation == KS_ORPHAN) && wait == (propagation == KS_FOREGROUND)) return;
+    ks_val after = ks_list_new(d->heap, ks_len(before) + 1);
+    ks_each(f, before) {
+        if (!ks_text_is(*f, "orphan") && !ks_text_is(*f, "foregroundDeletion"))
+            after = ks_append(d->heap, after, ks_ref(*f));
+    }
+    if (propagation == KS_ORPHAN) after = ks_append(d->heap, after, ks_string(K(orphan)));
+    if (propagation == KS_FOREGROUND)
+        after = ks_append(d->heap, after, ks_string(K(foregroundDeletion)));
+    if (ks_len(after) == 0) {
+        ks_unref(d->heap, after);
+        after = KS_NOTHING;
+    }
+    put(d, K(finalizers), after);
+}
+
+/* --- the ways it ends --- */
+
+/* Stores the next version, unless it is the same; it stays (*out). Takes over d->doc. */
+static void keep(deletion *d, const ks_object **out) {
+    static const ks_write_opts trusted = {.trusted = true};
+    ks_request r = ks_request_of(d->s, d->old->kind, NULL, &trusted);
+    r.dry_run = d->opts->dry_run;
+    bool unchanged = ks_equal(d->doc, d->old->doc);
+    if (unchanged) {
+        if (out != NULL) *out = ks_object_ref(d->old);
+        ks_unref(d->heap, d->doc);
+    } else if (r.dry_run) {
+        if (out != NULL) *out = ks_server__unstored(d->s, d->old->kind, d->doc, d->old);
+        else ks_unref(d->heap, d->doc);
+    } else {
+        ks_server__commit(d->s, d->old->kind, d->doc, d->old, out);
+    }
+    d->doc = KS_NOTHING;
+}
+
+/* Removes the object. A graceful kind shows its last version first. */
+static void finish(deletion *d) {
+    if (d->opts->dry_run) return;
+    if (!d->graceful) {
+        ks_server__remove(d->s, d->old);
+        return;
+    }
+    const ks_object *last = NULL;
+    uint64_t id = d->old->id;
+    ks_kind kind = d->old->kind;
+    keep(d, &last);
+    ks_object_unref(d->heap, last);
+    /* whoever watches may have removed it meanwhile */
+    const ks_object *now = ks_store_by_id(&d->s->store, kind, id);
+    if (now == NULL) return;
+    ks_object_ref(now);
+    ks_server__remove(d->s, now);
+    ks_object_unref(d->heap, now);
+}
+
+/* --- namespaces --- */
+
+/* A namespace stays, Terminating, until its own finalizers are gone. True when it is kept. */
+static bool keep_namespace(deletion *d, const ks_object **out) {
+    bool waits = ks_len(ks_get(d->old->spec, K(finalizers))) > 0;
+    if (ks_object_terminating(d->old)) {
+        if (waits) keep(d, out);
+        return waits;
+    }
+    put(d, K(deletionTimestamp), ks_server__stamp(d->s));
+    d->doc = ks_put2(d->heap, d->doc, K(status), K(phase), ks_text(d->heap, "Terminating"));
+    set_finalizers(d);
+    if (!waits && ks_len(ks_meta_get(d->doc, K(finalizers))) == 0) return false;
+    keep(d, out);
+    return true;
+}
+
+static ks_refusal *check_namespace(const deletion *d) {
+    const ks_object *old = d->old;
+    if (!ks_str_is(old->name, "default") && !ks_str_is(old->name, "kube-system") &&
+        !ks_str_is(old->name, "kube-public"))
+        return NULL;
+    return ks_refuse_forbidden(d->heap, old->kind, old->name, "this namespace may not be deleted");
+}
+
+/* --- the door --- */
+
+static void delete_now(deletion *d, const ks_object **out) {
+    if (d->old->kind == KS_NAMESPACE && keep_namespace(d, out)) return;
+    begin(d);
+    if (d->pending) {
+        keep(d, out);
+        return;
+    }
+    if (d->old->kind != KS_NAMESPACE) set_finalizers(d);
+    bool held = ks_len(ks_meta_get(d->doc, K(finalizers))) > 0;
+    if (held && !d->graceful) mark(d);
+    if (held || (d->graceful && d->grace > 0))
+        keep(d, out);
+    else
+        finish(d);
+}
+
+ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                             const ks_delete_opts *opts, const ks_object **out) {
+    static const ks_delete_opts defaults = {.grace_period = -1};
+    if (out != NULL) *out = NULL;
+    const ks_object *old = ks_store_get(&s->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
+    if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
+    deletion d = {.s = s, .heap = s->heap, .old = ks_object_ref(old),
+                  .opts = opts != NULL ? opts : &defaults};
+    ks_refusal *refusal = check_preconditions(&d);
+    if (refusal == NULL && kind == KS_NAMESPACE) refusal = check_namespace(&d);
+    if (refusal == NULL) {
+        d.doc = ks_ref(old->doc);
+        delete_now(&d, out);
+    }
+    ks_unref(s->heap, d.doc);
+    ks_object_unref(s->heap, d.old);
+    return refusal;
+}

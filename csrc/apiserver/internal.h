@@ -1,0 +1,129 @@
+/*
+ * apiserver/internal.h - what the files of this room share: the steps of which the verbs are made.
+ *
+ * Unless said otherwise a step changes the document *doc in place (the caller keeps owning it, also when the
+ * step refuses).
+ */
+#ifndef KS_APISERVER_INTERNAL_H
+#define KS_APISERVER_INTERNAL_H
+
+#include "apiserver/server.h"
+
+/* A request on its way through the steps. */
+typedef struct ks_request {
+    ks_server *s;
+    ks_heap *heap;
+    ks_kind kind;
+    const ks_kind_info *info;
+    const char *subresource;    /* NULL or "status" */
+    bool trusted, dry_run;
+    ks_field_validation field_validation;
+    ks_val *warnings;
+} ks_request;
+
+ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
+                         const ks_write_opts *opts);
+
+/* --- server.c --- */
+/* The current second as the API shows it; a new uid: new references. */
+ks_val ks_server__stamp(ks_server *s);
+ks_val ks_server__uid(ks_server *s);
+/* Stores, announces, and hands out the new version where `out` is not NULL. Takes over `doc`. */
+void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
+                       const ks_object **out);
+/* Removes from the store and announces. */
+void ks_server__remove(ks_server *s, const ks_object *object);
+/* A version that is not stored, for dry runs. Takes over `doc`. */
+const ks_object *ks_server__unstored(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old);
+/* metadata.KEY := value, in place. */
+void ks_meta_put(ks_heap *heap, ks_val *doc, const ks_str *key, ks_val value);
+ks_val ks_meta_get(ks_val doc, const ks_str *key);
+/* Does this list of texts hold that one? */
+bool ks_has_text(ks_val list, const char *text);
+/* 409 of optimistic locking. */
+ks_refusal *ks_refuse_stale(ks_heap *heap, ks_kind kind, const ks_str *name);
+
+/* What has been admitted before (server.c: memo). Entries are found by the identity of a shared document part. */
+typedef struct ks_memo {
+    uint32_t refs;
+    ks_val in, out, status;     /* a spec as it came, as it was admitted; the status of a new pod */
+    const ks_str *ns;
+} ks_memo;
+const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t what);
+/* Takes over `memo` (refs 1). */
+void ks_memo_put(ks_server *s, const void *identity, uint64_t what, ks_memo *memo);
+
+/* --- strategy.c: what each kind resets, fills and counts --- */
+void ks_strategy_create(const ks_request *r, ks_val *doc);
+void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old);
+bool ks_allows_unconditional_update(ks_kind kind);
+
+/* --- admission.c --- */
+ks_refusal *ks_admit_namespace(const ks_request *r, const ks_str *ns, ks_val doc);
+ks_refusal *ks_admit_create(const ks_request *r, ks_val *doc);
+ks_refusal *ks_admit_update(const ks_request *r, ks_val *doc, const ks_object *old);
+/* What is looked at after validation. */
+ks_refusal *ks_admit_updated(const ks_request *r, ks_val doc, const ks_object *old);
+/* The name that admission's texts show: the name, else generateName. Borrowed. */
+const ks_str *ks_admission_name(ks_val doc);
+/* The pod's quality of service: pkg/apis/core/v1/helper/qos/qos.go. */
+const char *ks_pod_qos(ks_val spec);
+
+/* --- limits.c --- */
+void ks_limits_fill(const ks_request *r, ks_val *doc);
+ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, bool is_new);
+/* --- quota.c --- */
+/* Checks the namespace's quotas and counts the object in (status.used), unless it is a dry run. `old` NULL: a new object. */
+ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old);
+
+/* --- service_alloc.c --- */
+/* Chooses addresses and node ports, and checks those that were asked for. `old` NULL: a new Service. Nothing is taken
+ * before the Service is stored. */
+ks_refusal *ks_service_allocate(const ks_request *r, ks_val *doc, const ks_object *old);
+/* Gives back what `old` had and `doc` (KS_NOTHING: gone) has no more; takes what only `doc` has. */
+void ks_service_settle(ks_server *s, ks_val doc, ks_val old);
+
+/* --- pod_create.c --- */
+/* The quick way for a pod whose template has been admitted before. False: take the long way. */
+bool ks_pod_create_quickly(ks_server *s, const ks_str *ns, ks_val *doc, const ks_object **out);
+/* Remembers what the long way made of a pod's spec. */
+void ks_pod_remember(ks_server *s, const ks_str *ns, ks_val spec_in, ks_val doc);
+
+/* --- update.c --- */
+/* The common second half of PUT and PATCH: `doc` (taken over) is typed and defaulted. */
+ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc,
+                           const ks_object **out);
+/* Stores `doc` (taken over) over `old`; the object goes when its last finalizer has gone. */
+void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc,
+                     const ks_object **out);
+
+/* --- record.c --- */
+void ks_record_init(ks_server *s);
+/* Forgets what has been recorded about an object that is gone. */
+void ks_record_forget(ks_server *s, const ks_object *object);
+
+/* --- patch_*.c: each takes over both and gives *out; NULL when fine --- */
+ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out);
+ks_val ks_patch_merge(ks_heap *heap, ks_val doc, ks_val patch);
+ks_refusal *ks_patch_strategic(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch,
+                               ks_val *out);
+/* Merges two strategic patches into one, directives kept. */
+ks_refusal *ks_patch_combine(ks_heap *heap, const ks_type *type, ks_val first, ks_val second,
+                             ks_val *out);
+
+/* What a field of a type is, for patches. */
+typedef struct ks_patch_meta {
+    const ks_type *type;        /* of the struct, or of the list's items; NULL: free-form */
+    bool merge, retain_keys;
+    const ks_str *merge_key;
+} ks_patch_meta;
+ks_patch_meta ks_patch_meta_of(const ks_type *type, const ks_str *field);
+bool ks_is_directive(const ks_str *key); /* begins with '$' */
+/* The index of the item that has this value under `key` (`key` NULL: the item itself), or -1. */
+int64_t ks_find_item(ks_val list, const ks_str *key, ks_val value);
+/* Sorts `list` (taken over) by the positions in `order`; unknown ones as upstream's comparison leaves them; elements with "$patch: delete" last. */
+ks_val ks_sort_by(ks_heap *heap, ks_val list, ks_val order, const ks_str *merge_key);
+/* Go's %v of a value, appended. */
+void ks_print_go(ks_buf *out, ks_val v);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * apiserver/patch.c - PATCH: applies a patch to the stored document and lets the result run through the checks of an update.
+ *
+ * k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
+ */
+#include "apiserver/internal.h"
+#include "api/values.h"
+#include "doc/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_val doc, ks_val patch, ks_val *out) {
+    *out = KS_NOTHING;
+    switch (type) {
+    case KS_PATCH_JSON: return ks_patch_json(heap, doc, patch, out);
+    case KS_PATCH_STRATEGIC: return ks_patch_strategic(heap, ks_kind_get(kind)->type, doc, patch, out);
+    case KS_PATCH_MERGE:
+        if (patch.type == KS_MAP) {
+            *out = ks_patch_merge(heap, doc, patch);
+            return NULL;
+        }
+        ks_unref(heap, doc);
+        ks_unref(heap, patch);
+        return ks_refuse(heap, 400, "BadRequest",
+                         "error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}",
+                         patch.type == KS_LIST ? "array" : patch.type == KS_STRING ? "string" : patch.type == KS_BOOL ? "bool" : "number");
+    case KS_PATCH_APPLY: break;
+    }
+    ks_unref(heap, doc);
+    ks_unref(heap, patch);
+    return ks_refuse(heap, 415, "UnsupportedMediaType", "not supported yet: server-side apply");
+}
+
+/* --- what cannot be decoded --- */
+
+/* The converter from maps to structs words its errors otherwise than the JSON decoder: runtime/converter.go. Appends to `out`. */
+static void convert_text(ks_buf *out, const char *text) {
+    const char *mark = "json: cannot unmarshal ", *into = strstr(text, " into Go "), *of = strstr(text, " of type ");
+    if (strncmp(text, mark, strlen(mark)) != 0 || into == NULL || of == NULL) {
+        ks_buf_puts(out, text);
+        return;
+    }
+    const char *from = text + strlen(mark), *to = of + strlen(" of type ");
+    bool number = strncmp(from, "number", 6) == 0, array = strncmp(from, "array", 5) == 0;
+    bool object = strncmp(from, "object", 6) == 0, boolean = strncmp(from, "bool", 4) == 0;
+    const char *kind = number ? "int64" : array ? "slice" : object ? "map" : boolean ? "bool" : "string";
+    if (strncmp(to, "map[", 4) == 0)
+        ks_buf_printf(out, "cannot restore map from %s", kind);
+    else if (strncmp(to, "[]", 2) == 0)
+        ks_buf_printf(out, "cannot restore slice from %s", kind);
+    else if (strchr(to, '.') != NULL && strstr(to, "v1.") != NULL)
+        ks_buf_printf(out, "cannot restore struct from: %s", kind);
+    else if (number && (strcmp(to, "string") == 0 || strncmp(to, "int", 3) == 0))
+        ks_buf_printf(out, "cannot convert %s to %s", memchr(from, '.', (size_t)(into - from)) != NULL ? "float64" : "int64", to);
+    else
+        ks_buf_printf(out, "unrecognized type: %s", to);
+}
+
+/* The result could not be decoded: a 422 about the patch, as the server words it. Takes over `refusal`. */
+static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type type, ks_val patch, ks_val patched) {
+    const char *text = refusal->message->s, *why = strstr(text, " cannot be handled as a ");
+    why = why != NULL ? strstr(why, ": ") : NULL;
+    why = why != NULL ? why + 2 : text;
+    ks_buf value = {.heap = heap}, words = {.heap = heap};
+    if (type == KS_PATCH_STRATEGIC) {
+        ks_print_go(&value, patch);
+        convert_text(&words, why);
+    } else {
+        ks_json_write(&value, patched, KS_JSON_COMPACT);
+        ks_buf_puts(&words, why);
+    }
+    ks_errors errors = {.heap = heap};
+    ks_val shown = ks_textn(heap, value.s != NULL ? value.s : "", value.len);
+    ks_error_invalid(&errors, "patch", shown, words.s);
+    ks_unref(heap, shown);
+    ks_val causes = errors.causes;
+    errors.causes = KS_NOTHING;
+    ks_errors_dispose(&errors);
+    const char *message = ks_text_or(ks_get(ks_at(causes, 0), K(message)), "");
+    ks_refusal *made = ks_refuse(heap, 422, "Invalid", " \"\" is invalid: patch: %s", message);
+    made->causes = causes;
+    ks_buf_dispose(&value);
+    ks_buf_dispose(&words);
+    ks_refusal_free(heap, refusal);
+    return made;
+}
+
+/* --- scale --- */
+
+/* The Scale of an object, without its selector's text. */
+static ks_val scale_of(ks_heap *heap, const ks_object *o) {
+    char version[24];
+    snprintf(version, sizeof version, "%llu", (unsigned long long)o->version);
+    ks_val meta = ks_map_of(heap, K(name), ks_string(o->name), K(namespace), ks_string(o->ns), K(uid), ks_string(o->uid),
+                            K(resourceVersion), ks_text(heap, version), NULL);
+    ks_val spec = ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->spec, K(replicas)), 0)), NULL);
+    ks_val status = ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->status, K(replicas)), 0)), NULL);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "autoscaling/v1"), K(kind), ks_text(heap, "Scale"), K(metadata), meta,
+                     K(spec), spec, K(status), status, NULL);
+}
+
+static ks_refusal *patch_scale(ks_server *s, const ks_object *old, ks_patch_type type, ks_val patch, const ks_object **out) {
+    ks_heap *heap = s->heap;
+    ks_val patched = KS_NOTHING, scale = scale_of(heap, old);
+    ks_refusal *refusal = type == KS_PATCH_STRATEGIC
+                              ? ks_patch_strategic(heap, ks_type_named("autoscaling/v1.Scale"), scale, patch, &patched)
+                              : ks_patch_apply(heap, old->kind, type, scale, patch, &patched);
+    if (refusal != NULL) return refusal;
+    ks_val replicas = ks_get2(patched, K(spec), K(replicas));
+    if (replicas.type == KS_INT || !ks_exists(replicas))
+        refusal = ks_server_scale(s, old->kind, old->ns, old->name, ks_int_or(replicas, 0), out);
+    else
+        refusal = ks_refuse_bad_request(heap, "spec.replicas of a Scale must be a number");
+    ks_unref(heap, patched);
+    return refusal;
+}
+
+/* --- the door --- */
+
+static ks_refusal *check_names(const ks_request *r, ks_val doc, const ks_object *old) {
+    const char *name = ks_text_or(ks_meta_get(doc, K(name)), ""), *ns = ks_text_or(ks_meta_get(doc, K(namespace)), "");
+    ks_buf why = {.heap = r->heap};
+    if (!ks_str_is(old->name, name))
+        ks_buf_printf(&why, "the name of the object (%s) does not match the name on the URL (%s)", name, old->name->s);
+    else if (old->ns != NULL && *ns != '\0' && !ks_str_is(old->ns, ns))
+        ks_buf_printf(&why, "the namespace of the object (%s) does not match the namespace on the request (%s)", ns, old->ns->s);
+    if (why.s == NULL) return NULL;
+    ks_refusal *refusal = ks_refuse_bad_request(r->heap, why.s);
+    ks_buf_dispose(&why);
+    return refusal;
+}
+
+ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name, ks_patch_type type, ks_val patch,
+                            const char *subresource, const ks_write_opts *opts, const ks_object **out) {
+    ks_heap *heap = s->heap;
+    bool scale = subresource != NULL && strcmp(subresource, "scale") == 0;
+    ks_request r = ks_request_of(s, kind, scale ? NULL : subresource, opts);
+    if (out != NULL) *out = NULL;
+    if (type == KS_PATCH_APPLY) {
+        ks_unref(heap, patch);
+        return ks_refuse(heap, 415, "UnsupportedMediaType", "not supported yet: server-side apply");
+    }
+    const ks_object *old = ks_store_get(&s->store, kind, r.info->namespaced ? ns : NULL, name);
+    if (old == NULL) {
+        ks_unref(heap, patch);
+        return ks_refuse_not_found(heap, kind, name);
+    }
+    if (scale && r.info->has_scale) return patch_scale(s, old, type, patch, out);
+    if (subresource != NULL && (scale || !r.info->has_status)) {
+        ks_unref(heap, patch);
+        return ks_refuse(heap, 404, "NotFound", "the server could not find the requested resource");
+    }
+    ks_val patched = KS_NOTHING, typed = KS_NOTHING;
+    ks_refusal *refusal = ks_patch_apply(heap, kind, type, ks_object_doc(heap, old), ks_ref(patch), &patched);
+    if (refusal == NULL && !r.trusted) {
+        refusal = ks_decode(heap, kind, ks_ref(patched), r.field_validation, r.warnings, &typed);
+        if (refusal != NULL) refusal = about_patch(heap, refusal, type, patch, patched);
+    } else if (refusal == NULL) {
+        typed = ks_ref(patched);
+    }
+    ks_unref(heap, patched);
+    ks_unref(heap, patch);
+    if (refusal != NULL) return refusal;
+    typed = ks_default(heap, kind, typed);
+    refusal = check_names(&r, typed, old);
+    if (refusal == NULL) return ks_update_with(&r, old, typed, out);
+    ks_unref(heap, typed);
+    return refusal;
+}

@@ -1,0 +1,167 @@
+/*
+ * apiserver/server.c - a server's life, its clock and uids, and the one way into the store.
+ */
+#include "apiserver/internal.h"
+#include "api/values.h"
+#include "store/object_internal.h"
+
+enum { MEMO_LIMIT = 64, MEMO_STAMP = 1 };
+
+/* --- the memo --- */
+
+static void memo_ref(void *value) { ((ks_memo *)value)->refs++; }
+
+static void memo_unref(ks_heap *heap, void *value) {
+    ks_memo *memo = value;
+    if (--memo->refs > 0) return;
+    ks_unref(heap, memo->in);
+    ks_unref(heap, memo->out);
+    ks_unref(heap, memo->status);
+    ks_str_unref(heap, memo->ns);
+    ks_free(heap, memo, sizeof *memo);
+}
+
+static const ks_tree_type memo_type = {NULL, NULL, NULL, memo_ref, memo_unref};
+
+static ks_key memo_key(const void *identity, uint64_t what) {
+    return (ks_key){what, (uint64_t)(uintptr_t)identity};
+}
+
+const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t what) {
+    return ks_tree_get(&s->memo, memo_key(identity, what));
+}
+
+void ks_memo_put(ks_server *s, const void *identity, uint64_t what, ks_memo *memo) {
+    if (s->memo.count >= MEMO_LIMIT) ks_tree_clear(s->heap, &s->memo);
+    ks_tree_put(s->heap, &s->memo, memo_key(identity, what), memo);
+}
+
+/* What admission looks at has changed: nothing that was admitted holds any more. */
+static bool admission_reads(ks_kind kind) {
+    return kind == KS_LIMITRANGE || kind == KS_PRIORITYCLASS || kind == KS_SERVICEACCOUNT ||
+           kind == KS_NAMESPACE;
+}
+
+/* --- life --- */
+
+void ks_server_init(ks_server *s, ks_world *world, ks_rules rules) {
+    *s = (ks_server){.world = world, .heap = world->heap, .rules = rules};
+    ks_store_init(&s->store, world);
+    s->memo.type = &memo_type;
+    ks_record_init(s);
+}
+
+void ks_server_dispose(ks_server *s) {
+    ks_tree_clear(s->heap, &s->memo);
+    ks_tree_clear(s->heap, &s->service_ips);
+    ks_tree_clear(s->heap, &s->node_ports);
+    ks_tree_clear(s->heap, &s->correlation);
+    ks_store_dispose(&s->store);
+}
+
+void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
+    *out = *from;
+    out->world = world;
+    out->heap = world->heap;
+    ks_store_copy(&out->store, &from->store, world);
+    out->memo = ks_tree_copy(&from->memo);
+    out->service_ips = ks_tree_copy(&from->service_ips);
+    out->node_ports = ks_tree_copy(&from->node_ports);
+    out->correlation = ks_tree_copy(&from->correlation);
+}
+
+/* --- time and identity --- */
+
+/* Many objects are written within one second: its text is made once. */
+ks_val ks_server__stamp(ks_server *s) {
+    int64_t second = ks_unix(s->world, s->world->now);
+    const ks_memo *known = ks_memo_get(s, NULL, MEMO_STAMP);
+    if (known != NULL && ks_int_or(known->in, -1) == second) return ks_ref(known->out);
+    ks_memo *memo = ks_alloc(s->heap, sizeof *memo);
+    *memo = (ks_memo){.refs = 1, .in = ks_int(second)};
+    memo->out = ks_time_val(s->world, s->world->now);
+    ks_val stamp = ks_ref(memo->out);
+    ks_memo_put(s, NULL, MEMO_STAMP, memo);
+    return stamp;
+}
+
+/* A version-4 UUID. */
+ks_val ks_server__uid(ks_server *s) {
+    static const char hex[] = "0123456789abcdef";
+    uint32_t words[4];
+    for (int i = 0; i < 4; i++) words[i] = ks_choose(s->world, KS_CHOOSE_UID, 0);
+    words[1] = (words[1] & 0xffff0fffU) | 0x4000U;
+    words[2] = (words[2] & 0x3fffffffU) | 0x80000000U;
+    char text[36];
+    int at = 0;
+    for (int digit = 0; digit < 32; digit++) {
+        if (digit == 8 || digit == 12 || digit == 16 || digit == 20) text[at++] = '-';
+        text[at++] = hex[words[digit / 8] >> (28 - digit % 8 * 4) & 15];
+    }
+    return ks_textn(s->heap, text, sizeof text);
+}
+
+/* --- the way into the store --- */
+
+static void announce(ks_server *s, const ks_change *change) {
+    if (admission_reads(change->object->kind)) ks_tree_clear(s->heap, &s->memo);
+    if (s->on_change != NULL) s->on_change(s->payload, change);
+    ks_change_unref(s->heap, change);
+}
+
+void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
+                       const ks_object **out) {
+    if (kind == KS_SERVICE) ks_service_settle(s, doc, old != NULL ? old->doc : KS_NOTHING);
+    const ks_change *change = ks_store_write(&s->store, kind, doc, old);
+    if (out != NULL) *out = ks_object_ref(change->object);
+    announce(s, change);
+}
+
+void ks_server__remove(ks_server *s, const ks_object *object) {
+    if (object->kind == KS_SERVICE) ks_service_settle(s, KS_NOTHING, object->doc);
+    if (object->kind != KS_EVENT) ks_record_forget(s, object);
+    announce(s, ks_store_delete(&s->store, object));
+}
+
+const ks_object *ks_server__unstored(ks_server *s, ks_kind kind, ks_val doc,
+                                     const ks_object *old) {
+    return ks_object__new(s->world, kind, doc, old, old != NULL ? old->id : 0,
+                          old != NULL ? old->version : 0);
+}
+
+/* --- small helpers of the room --- */
+
+ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
+                         const ks_write_opts *opts) {
+    static const ks_write_opts defaults = {.field_validation = KS_STRICT};
+    if (opts == NULL) opts = &defaults;
+    return (ks_request){.s = s,
+                        .heap = s->heap,
+                        .kind = kind,
+                        .info = ks_kind_get(kind),
+                        .subresource = subresource,
+                        .trusted = opts->trusted,
+                        .dry_run = opts->dry_run,
+                        .field_validation = opts->field_validation,
+                        .warnings = opts->warnings};
+}
+
+ks_val ks_meta_get(ks_val doc, const ks_str *key) { return ks_get2(doc, K(metadata), key); }
+
+void ks_meta_put(ks_heap *heap, ks_val *doc, const ks_str *key, ks_val value) {
+    if (value.type == KS_NONE && ks_meta_get(*doc, key).type == KS_NONE) return;
+    *doc = ks_put2(heap, *doc, K(metadata), key, value);
+}
+
+bool ks_has_text(ks_val list, const char *text) {
+    ks_each(item, list) {
+        if (ks_text_is(*item, text)) return true;
+    }
+    return false;
+}
+
+ks_refusal *ks_refuse_stale(ks_heap *heap, ks_kind kind, const ks_str *name) {
+    return ks_refuse_conflict(heap, kind, name,
+                              "the object has been modified; please apply your changes to the "
+                              "latest version and try again");
+}

@@ -1,0 +1,200 @@
+/*
+ * apiserver/strategy.c - what each kind resets, fills and counts when it is created or updated: the
+ * PrepareForCreate, PrepareForUpdate and generation rules of pkg/registry/<group>/<kind>/strategy.go.
+ *
+ * Called by create.c and update.c before validation.
+ */
+#include "apiserver/internal.h"
+#include "api/values.h"
+
+static bool has_generation(ks_kind kind) {
+    switch (kind) {
+    case KS_POD:
+    case KS_REPLICASET:
+    case KS_STATEFULSET:
+    case KS_DEPLOYMENT:
+    case KS_PDB:
+    case KS_ENDPOINTSLICE:
+    case KS_PRIORITYCLASS: return true;
+    default: return false;
+    }
+}
+
+/* The status that a new object has; KS_NOTHING: none. Nodes may bring theirs. */
+static ks_val new_status(const ks_request *r, ks_val doc) {
+    ks_heap *heap = r->heap;
+    switch (r->kind) {
+    case KS_POD:
+        return ks_map_of(heap, K(phase), ks_text(heap, "Pending"), K(qosClass),
+                         ks_text(heap, ks_pod_qos(ks_get(doc, K(spec)))), NULL);
+    case KS_REPLICASET: return ks_map_of(heap, K(replicas), ks_int(0), NULL);
+    case KS_STATEFULSET:
+        return ks_map_of(heap, K(replicas), ks_int(0), K(availableReplicas), ks_int(0), NULL);
+    case KS_PDB:
+        return ks_map_of(heap, K(currentHealthy), ks_int(0), K(desiredHealthy), ks_int(0),
+                         K(disruptionsAllowed), ks_int(0), K(expectedPods), ks_int(0), NULL);
+    case KS_SERVICE: return ks_map_of(heap, K(loadBalancer), ks_map_new(heap, 0), NULL);
+    case KS_PVC: return ks_map_of(heap, K(phase), ks_text(heap, "Pending"), NULL);
+    case KS_PV:
+        return ks_map_of(heap, K(phase), ks_text(heap, "Pending"), K(lastPhaseTransitionTime),
+                         ks_server__stamp(r->s), NULL);
+    case KS_NAMESPACE: return ks_map_of(heap, K(phase), ks_text(heap, "Active"), NULL);
+    case KS_VOLUMEATTACHMENT: return ks_map_of(heap, K(attached), ks_bool(false), NULL);
+    case KS_DEPLOYMENT:
+    case KS_RESOURCEQUOTA: return ks_map_new(heap, 0);
+    case KS_NODE: return ks_ref(ks_get(doc, K(status)));
+    default: return KS_NOTHING;
+    }
+}
+
+static bool is_status_kind(ks_kind kind) {
+    switch (kind) {
+    case KS_POD:
+    case KS_REPLICASET:
+    case KS_STATEFULSET:
+    case KS_DEPLOYMENT:
+    case KS_SERVICE:
+    case KS_PVC:
+    case KS_PV:
+    case KS_VOLUMEATTACHMENT:
+    case KS_NODE:
+    case KS_NAMESPACE:
+    case KS_PDB:
+    case KS_RESOURCEQUOTA: return true;
+    default: return false;
+    }
+}
+
+/* pkg/registry/core/persistentvolumeclaim/strategy.go, pkg/api/persistentvolumeclaim/util.go: a source of another kind is
+ * dropped; the two forms of a source are kept alike. */
+static void claim_sources(ks_heap *heap, ks_val *doc) {
+    ks_val spec = ks_get(*doc, K(spec)), source = ks_get(spec, K(dataSource));
+    ks_val reference = ks_get(spec, K(dataSourceRef));
+    if (source.type == KS_MAP) {
+        const char *group = ks_text_or(ks_get(source, K(apiGroup)), "");
+        bool claim = ks_text_is(ks_get(source, K(kind)), "PersistentVolumeClaim") && !*group;
+        bool snapshot = ks_text_is(ks_get(source, K(kind)), "VolumeSnapshot") &&
+                        ks_text_is(ks_get(source, K(apiGroup)), "snapshot.storage.k8s.io");
+        if (!claim && !snapshot)
+            *doc = ks_put2(heap, *doc, K(spec), K(dataSource), KS_NOTHING);
+        else if (!ks_exists(reference))
+            *doc = ks_put2(heap, *doc, K(spec), K(dataSourceRef), ks_ref(source));
+    } else if (reference.type == KS_MAP && !ks_exists(ks_get(reference, K(namespace)))) {
+        ks_val copy = ks_ref(reference);
+        if (ks_text_is(ks_get(reference, K(kind)), "PersistentVolumeClaim") ||
+            ks_text_is(ks_get(reference, K(kind)), "VolumeSnapshot"))
+            *doc = ks_put2(heap, *doc, K(spec), K(dataSource), copy);
+        else
+            ks_unref(heap, copy);
+    }
+}
+
+/* pkg/registry/apps/statefulset/strategy.go: dropStatefulSetDisabledFields. */
+static void drop_max_unavailable(const ks_request *r, ks_val *doc, const ks_object *old) {
+    if (r->s->rules.max_unavailable_statefulset) return;
+    ks_val path = ks_get3(*doc, K(spec), K(updateStrategy), K(rollingUpdate));
+    if (!ks_exists(ks_get(path, K(maxUnavailable)))) return;
+    if (old != NULL && ks_exists(ks_get(ks_get3(old->doc, K(spec), K(updateStrategy), K(rollingUpdate)),
+                                        K(maxUnavailable))))
+        return;
+    ks_val rolling = ks_drop(r->heap, ks_ref(path), K(maxUnavailable));
+    *doc = ks_put3(r->heap, *doc, K(spec), K(updateStrategy), K(rollingUpdate), rolling);
+}
+
+static void prepare_namespace(const ks_request *r, ks_val *doc) {
+    ks_heap *heap = r->heap;
+    ks_val finalizers = ks_append(heap, ks_list_new(heap, 1), ks_string(K(kubernetes)));
+    *doc = ks_put2(heap, *doc, K(spec), K(finalizers), finalizers);
+    ks_val name = ks_meta_get(*doc, K(name));
+    if (name.type == KS_STRING)
+        *doc = ks_put3(heap, *doc, K(metadata), K(labels), K(kubernetes_io_metadata_name),
+                       ks_ref(name));
+}
+
+void ks_strategy_create(const ks_request *r, ks_val *doc) {
+    ks_heap *heap = r->heap;
+    if (is_status_kind(r->kind)) *doc = ks_put(heap, *doc, K(status), new_status(r, *doc));
+    if (has_generation(r->kind)) ks_meta_put(heap, doc, K(generation), ks_int(1));
+    if (r->kind == KS_NAMESPACE) prepare_namespace(r, doc);
+    if (r->kind == KS_PVC) claim_sources(heap, doc);
+    if (r->kind == KS_STATEFULSET) drop_max_unavailable(r, doc, NULL);
+}
+
+/* --- updates --- */
+
+/* Everything but metadata and status as it was. */
+static void keep_all_but_status(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    ks_val kept = ks_ref(old->doc);
+    kept = ks_put(heap, kept, K(metadata), ks_ref(ks_get(*doc, K(metadata))));
+    kept = ks_put(heap, kept, K(status), ks_ref(ks_get(*doc, K(status))));
+    ks_unref(heap, *doc);
+    *doc = kept;
+}
+
+static void keep_meta(ks_heap *heap, ks_val *doc, const ks_object *old, const ks_str *key) {
+    ks_meta_put(heap, doc, key, ks_ref(ks_get(old->meta, key)));
+}
+
+static void update_status(const ks_request *r, ks_val *doc, const ks_object *old) {
+    keep_all_but_status(r->heap, doc, old);
+    if (r->kind == KS_POD) keep_meta(r->heap, doc, old, K(ownerReferences));
+    if (r->kind == KS_DEPLOYMENT || r->kind == KS_REPLICASET)
+        keep_meta(r->heap, doc, old, K(labels));
+    if (r->kind == KS_PV && !ks_equal(ks_get2(*doc, K(status), K(phase)),
+                                      ks_get(old->status, K(phase))))
+        *doc = ks_put2(r->heap, *doc, K(status), K(lastPhaseTransitionTime),
+                       ks_server__stamp(r->s));
+}
+
+/* Empty and absent are one, as in Go's maps. */
+static bool same(ks_val a, ks_val b) {
+    bool empty_a = !ks_exists(a) || ((a.type == KS_MAP || a.type == KS_LIST) && ks_len(a) == 0);
+    bool empty_b = !ks_exists(b) || ((b.type == KS_MAP || b.type == KS_LIST) && ks_len(b) == 0);
+    return (empty_a && empty_b) || ks_equal(a, b);
+}
+
+/* Does this update count up metadata.generation? */
+static bool counts(ks_kind kind, ks_val doc, const ks_object *old) {
+    switch (kind) {
+    case KS_POD:
+    case KS_REPLICASET:
+    case KS_STATEFULSET:
+    case KS_PDB: return !same(ks_get(doc, K(spec)), old->spec);
+    case KS_DEPLOYMENT:
+        return !same(ks_get(doc, K(spec)), old->spec) ||
+               !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations)));
+    case KS_ENDPOINTSLICE:
+        return !same(ks_meta_get(doc, K(labels)), old->labels) ||
+               !same(ks_get(doc, K(endpoints)), ks_get(old->doc, K(endpoints))) ||
+               !same(ks_get(doc, K(ports)), ks_get(old->doc, K(ports))) ||
+               !same(ks_get(doc, K(addressType)), ks_get(old->doc, K(addressType)));
+    default: return false;
+    }
+}
+
+static void set_generation(const ks_request *r, ks_val *doc, const ks_object *old) {
+    ks_val before = ks_get(old->meta, K(generation));
+    bool up = r->subresource == NULL && counts(r->kind, *doc, old);
+    ks_val now = up ? ks_int(ks_int_or(before, 0) + 1) : ks_ref(before);
+    if (ks_equal(now, ks_meta_get(*doc, K(generation)))) return;
+    ks_meta_put(r->heap, doc, K(generation), now);
+}
+
+void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old) {
+    ks_heap *heap = r->heap;
+    if (r->subresource != NULL) {
+        update_status(r, doc, old);
+    } else if (!r->trusted && is_status_kind(r->kind)) {
+        *doc = ks_put(heap, *doc, K(status), ks_ref(old->status));
+    }
+    if (r->kind == KS_NAMESPACE && !r->trusted && r->subresource == NULL)
+        *doc = ks_put2(heap, *doc, K(spec), K(finalizers),
+                       ks_ref(ks_get(old->spec, K(finalizers))));
+    if (r->kind == KS_PVC && !r->trusted && r->subresource == NULL) claim_sources(heap, doc);
+    if (r->kind == KS_STATEFULSET && !r->trusted) drop_max_unavailable(r, doc, old);
+    set_generation(r, doc, old);
+}
+
+bool ks_allows_unconditional_update(ks_kind kind) {
+    return kind != KS_PDB && kind != KS_LEASE && kind != KS_VOLUMEATTACHMENT;
+}

@@ -1,0 +1,246 @@
+/*
+ * apiserver/update.c - PUT: of objects, of their status, of their scale; and the shorter ways for components.
+ *
+ * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Update; pkg/registry/rest/update.go: BeforeUpdate.
+ */
+#include "apiserver/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- metadata --- */
+
+/* The document's resourceVersion against the stored one; drops it from the document. */
+static ks_refusal *check_version(const ks_request *r, ks_val *doc, const ks_object *old) {
+    ks_val version = ks_meta_get(*doc, K(resourceVersion));
+    const char *text = ks_text_or(version, "");
+    ks_refusal *refusal = NULL;
+    if (*text != '\0') {
+        char now[24];
+        snprintf(now, sizeof now, "%llu", (unsigned long long)old->version);
+        if (strcmp(now, text) != 0) refusal = ks_refuse_stale(r->heap, r->kind, old->name);
+    } else if (!r->trusted && !ks_allows_unconditional_update(r->kind)) {
+        ks_errors errors = {.heap = r->heap};
+        size_t mark = ks_path_field(&errors, "metadata");
+        ks_error_invalid(&errors, "resourceVersion", ks_int(0), "must be specified for an update");
+        ks_path_back(&errors, mark);
+        refusal = ks_errors_refuse(&errors, r->kind, old->name);
+        ks_errors_dispose(&errors);
+    }
+    if (version.type != KS_NONE) ks_meta_put(r->heap, doc, K(resourceVersion), KS_NOTHING);
+    return refusal;
+}
+
+static ks_refusal *check_uid(const ks_request *r, ks_val doc, const ks_object *old) {
+    const ks_str *uid = ks_str_or_null(ks_meta_get(doc, K(uid)));
+    if (uid == NULL || uid->len == 0 || ks_str_eq(uid, old->uid)) return NULL;
+    ks_buf why = {.heap = r->heap};
+    ks_buf_printf(&why,
+                  "StorageError: invalid object, Code: 4, Key: /registry/%s%s%s/%s, "
+                  "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
+                  "precondition: %s, UID in object meta: %s",
+                  r->info->plural, old->ns != NULL ? "/" : "", old->ns != NULL ? old->ns->s : "",
+                  old->name->s, uid->s, old->uid->s);
+    ks_refusal *refusal = ks_refuse_conflict(r->heap, r->kind, old->name, why.s);
+    ks_buf_dispose(&why);
+    return refusal;
+}
+
+static void keep(ks_heap *heap, ks_val *doc, const ks_object *old, const ks_str *key) {
+    ks_val before = ks_get(old->meta, key), now = ks_meta_get(*doc, key);
+    if (ks_equal(before, now) && before.type == now.type) return;
+    ks_meta_put(heap, doc, key, ks_ref(before));
+}
+
+/* What clients cannot change. */
+static void keep_system_fields(const ks_request *r, ks_val *doc, const ks_object *old) {
+    ks_heap *heap = r->heap;
+    keep(heap, doc, old, K(uid));
+    keep(heap, doc, old, K(creationTimestamp));
+    keep(heap, doc, old, K(generation));
+    ks_meta_put(heap, doc, K(selfLink), KS_NOTHING);
+    ks_meta_put(heap, doc, K(managedFields), KS_NOTHING);
+    if (old->ns != NULL && !ks_exists(ks_meta_get(*doc, K(namespace)))) keep(heap, doc, old, K(namespace));
+    if (old->ns == NULL) ks_meta_put(heap, doc, K(namespace), KS_NOTHING);
+    if (ks_object_terminating(old)) keep(heap, doc, old, K(deletionTimestamp));
+    if (!ks_exists(ks_meta_get(*doc, K(deletionGracePeriodSeconds))))
+        keep(heap, doc, old, K(deletionGracePeriodSeconds));
+}
+
+/* --- the end of all updates --- */
+
+/* store.go: ShouldDeleteDuringUpdate; a namespace also waits for its own finalizers. */
+static bool is_done(const ks_request *r, ks_val doc, const ks_object *old) {
+    if (!ks_object_terminating(old)) return false;
+    if (ks_len(ks_meta_get(doc, K(finalizers))) > 0) return false;
+    if (r->kind == KS_NAMESPACE && ks_len(ks_get2(doc, K(spec), K(finalizers))) > 0) return false;
+    return ks_int_or(ks_get(old->meta, K(deletionGracePeriodSeconds)), 0) == 0;
+}
+
+void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc,
+                     const ks_object **out) {
+    ks_server *s = r->s;
+    if (ks_len(ks_meta_get(doc, K(finalizers))) == 0)
+        ks_meta_put(r->heap, &doc, K(finalizers), KS_NOTHING);
+    bool unchanged = ks_equal(doc, old->doc), done = is_done(r, doc, old);
+    if (!r->dry_run && !unchanged && !done) {
+        ks_server__commit(s, r->kind, doc, old, out);
+        return;
+    }
+    if (out != NULL)
+        *out = unchanged ? ks_object_ref(old)
+                         : ks_server__unstored(s, r->kind, ks_ref(doc), old);
+    ks_unref(r->heap, doc);
+    if (done && !r->dry_run) ks_server__remove(s, old);
+}
+
+/* --- the common half of PUT and PATCH --- */
+
+static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *old) {
+    ks_refusal *refusal = check_uid(r, *doc, old);
+    if (refusal == NULL) refusal = check_version(r, doc, old);
+    if (refusal != NULL) return refusal;
+    keep_system_fields(r, doc, old);
+    refusal = ks_admit_update(r, doc, old);
+    if (refusal != NULL) return refusal;
+    bool service = r->kind == KS_SERVICE && r->subresource == NULL;
+    ks_strategy_update(r, doc, old);
+    if (service) {
+        refusal = ks_service_allocate(r, doc, old);
+        if (refusal != NULL) return refusal;
+    }
+    refusal = ks_validate_update(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->subresource);
+    if (refusal == NULL && r->subresource == NULL) {
+        if (r->warnings != NULL)
+            ks_warnings(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->warnings);
+        refusal = ks_admit_updated(r, *doc, old);
+        if (refusal == NULL) refusal = ks_limits_check(r, *doc, false);
+        if (refusal == NULL) refusal = ks_quota_admit(r, *doc, old);
+    }
+    return refusal;
+}
+
+ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc,
+                           const ks_object **out) {
+    ks_object_ref(old);
+    ks_refusal *refusal = examine(r, &doc, old);
+    if (refusal == NULL)
+        ks_update_store(r, old, doc, out);
+    else
+        ks_unref(r->heap, doc);
+    ks_object_unref(r->heap, old);
+    return refusal;
+}
+
+ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
+                             const char *subresource, const ks_write_opts *opts,
+                             const ks_object **out) {
+    ks_request r = ks_request_of(s, kind, subresource, opts);
+    if (out != NULL) *out = NULL;
+    if (!r.trusted) {
+        ks_val typed = KS_NOTHING;
+        ks_refusal *refusal =
+            ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        if (refusal != NULL) return refusal;
+        doc = ks_default(s->heap, kind, typed);
+    }
+    ks_refusal *refusal = NULL;
+    const ks_str *name = ks_str_or_null(ks_meta_get(doc, K(name)));
+    const ks_str *own = r.info->namespaced ? ks_str_or_null(ks_meta_get(doc, K(namespace))) : NULL;
+    if (own != NULL && own->len > 0 && ns != NULL && !ks_str_eq(own, ns))
+        refusal = ks_refuse_bad_request(s->heap, "the namespace of the provided object does not "
+                                                 "match the namespace sent on the request");
+    else if (name == NULL || name->len == 0)
+        refusal = ks_refuse_bad_request(s->heap, "name is required");
+    if (refusal == NULL) {
+        const ks_str *where = !r.info->namespaced ? NULL : ns != NULL ? ns : own != NULL ? own : K(default);
+        const ks_object *old = ks_store_get(&s->store, kind, where, name);
+        if (old != NULL) return ks_update_with(&r, old, doc, out);
+        refusal = ks_refuse_not_found(s->heap, kind, name);
+    }
+    ks_unref(s->heap, doc);
+    return refusal;
+}
+
+/* --- for components: versions that they have read, parts that they own --- */
+
+/* The stored version that `read` still is. */
+static ks_refusal *current(ks_server *s, const ks_object *read, const ks_object **now) {
+    *now = ks_store_by_id(&s->store, read->kind, read->id);
+    if (*now == NULL) return ks_refuse_not_found(s->heap, read->kind, read->name);
+    if ((*now)->version != read->version) return ks_refuse_stale(s->heap, read->kind, read->name);
+    return NULL;
+}
+
+ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val status,
+                                    const ks_object **out) {
+    const ks_object *now;
+    if (out != NULL) *out = NULL;
+    ks_refusal *refusal = current(s, read, &now);
+    if (refusal != NULL || ks_equal(status, now->status)) {
+        ks_unref(s->heap, status);
+        if (refusal == NULL && out != NULL) *out = ks_object_ref(now);
+        return refusal;
+    }
+    if (now->kind == KS_PV && !ks_equal(ks_get(status, K(phase)), ks_get(now->status, K(phase))))
+        status = ks_put(s->heap, status, K(lastPhaseTransitionTime), ks_server__stamp(s));
+    ks_val doc = ks_put(s->heap, ks_ref(now->doc), K(status), status);
+    ks_server__commit(s, now->kind, doc, now, out);
+    return NULL;
+}
+
+ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc,
+                                    const ks_object **out) {
+    const ks_object *now;
+    if (out != NULL) *out = NULL;
+    ks_refusal *refusal = current(s, read, &now);
+    if (refusal != NULL) {
+        ks_unref(s->heap, doc);
+        return refusal;
+    }
+    static const ks_write_opts trusted = {.trusted = true};
+    ks_request r = ks_request_of(s, now->kind, NULL, &trusted);
+    if (ks_meta_get(doc, K(resourceVersion)).type != KS_NONE)
+        ks_meta_put(s->heap, &doc, K(resourceVersion), KS_NOTHING);
+    ks_strategy_update(&r, &doc, now);
+    ks_object_ref(now);
+    ks_update_store(&r, now, doc, out);
+    ks_object_unref(s->heap, now);
+    return NULL;
+}
+
+/* --- scale --- */
+
+static ks_refusal *refuse_scale(ks_heap *heap, const ks_str *name, int64_t replicas) {
+    ks_errors errors = {.heap = heap};
+    size_t mark = ks_path_field(&errors, "spec");
+    ks_error_invalid(&errors, "replicas", ks_int(replicas), "must be greater than or equal to 0");
+    ks_path_back(&errors, mark);
+    ks_val causes = errors.causes;
+    errors.causes = KS_NOTHING;
+    ks_errors_dispose(&errors);
+    ks_refusal *refusal =
+        ks_refuse(heap, 422, "Invalid",
+                  "Scale.autoscaling \"%s\" is invalid: spec.replicas: Invalid value: %lld: must "
+                  "be greater than or equal to 0",
+                  name->s, (long long)replicas);
+    refusal->name = ks_str_ref(name);
+    refusal->kind = ks_str_of(heap, "Scale");
+    refusal->group = ks_str_of(heap, "autoscaling");
+    refusal->causes = causes;
+    return refusal;
+}
+
+ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                            int64_t replicas, const ks_object **out) {
+    if (out != NULL) *out = NULL;
+    const ks_kind_info *info = ks_kind_get(kind);
+    if (!info->has_scale)
+        return ks_refuse(s->heap, 404, "NotFound", "the server could not find the requested resource");
+    const ks_object *old = ks_store_get(&s->store, kind, ns, name);
+    if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
+    if (replicas < 0) return refuse_scale(s->heap, name, replicas);
+    ks_val doc = ks_put2(s->heap, ks_ref(old->doc), K(spec), K(replicas), ks_int(replicas));
+    return ks_server_update_object(s, old, doc, out);
+}
