@@ -22,21 +22,50 @@ typedef struct draft {
 void memo_clear(ks_heap *heap, memo *m)
 {
     ks_unref(heap, m->now);
+    ks_unref(heap, m->running);
+    ks_unref(heap, m->creating);
+    ks_unref(heap, m->nothing);
+    ks_unref(heap, m->empty);
+    ks_unref(heap, m->image);
+    ks_unref(heap, m->image_id);
+    for (int i = 0; i < 2; i++) {
+        ks_unref(heap, m->lists[i].in);
+        ks_unref(heap, m->lists[i].out);
+        ks_str_unref(heap, m->lists[i].name);
+    }
     memset(m, 0, sizeof *m);
     m->second = -1;
+}
+
+static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v)
+{
+    ks_val m = ks_map_new(heap, 1);
+    ks_map_push(heap, &m, key, v);
+    return m;
+}
+
+/* The shared pieces of this second. */
+static memo *memo_now(turn *t)
+{
+    memo *m = &t->k->memo;
+    int64_t second = t->now / KS_SECOND;
+    if (m->second == second)
+        return m;
+    ks_heap *heap = t->heap;
+    memo_clear(heap, m);
+    m->second = second;
+    m->now = ks_time_val(&t->sim->world, t->now);
+    m->running = map_of_one(heap, K(running), map_of_one(heap, K(startedAt), ks_ref(m->now)));
+    m->creating = map_of_one(heap, K(waiting), map_of_one(heap, K(reason), ks_string(K(ContainerCreating))));
+    m->nothing = ks_map_new(heap, 0);
+    m->empty = ks_text(heap, "");
+    return m;
 }
 
 /* The time stamp of now. */
 static ks_val stamp(turn *t)
 {
-    memo *m = &t->k->memo;
-    int64_t second = t->now / KS_SECOND;
-    if (m->second != second) {
-        memo_clear(t->heap, m);
-        m->second = second;
-        m->now = ks_time_val(&t->sim->world, t->now);
-    }
-    return ks_ref(m->now);
+    return ks_ref(memo_now(t)->now);
 }
 
 static ks_val stamp_of(turn *t, int64_t instant)
@@ -191,10 +220,37 @@ static int slot_of(const ks_str *type)
     return -1;
 }
 
+/* Pods of one container that start in the same second share their lists of conditions. */
+static shared_list *shared_conditions(draft *d, ks_val old)
+{
+    turn *t = d->t;
+    const worker *w = t->w;
+    if (w->count != 1 || d->mode != STATUS_SYNC || w->stage != STAGE_SYNC || ks_len(old) == 0 ||
+        ks_exists(ks_get(w->spec, K(readinessGates))))
+        return NULL;
+    const container *c = &w->containers[0];
+    bool running = c->run == RUN_RUNNING;
+    if (c->run != RUN_NONE && !(running && c->ready))
+        return NULL;
+    shared_list *s = &memo_now(t)->lists[running];
+    const ks_str *name = container_name(w, c);
+    if (ks_exists(s->out) && s->generation == d->generation && s->sandbox == w->sandbox && ks_str_eq(s->name, name) &&
+        ks_equal(s->in, old))
+        return s;
+    ks_unref(t->heap, s->in);
+    ks_unref(t->heap, s->out);
+    ks_str_unref(t->heap, s->name);
+    *s = (shared_list){ks_ref(old), ks_str_ref(name), d->generation, w->sandbox, running, KS_NOTHING};
+    return s;
+}
+
 static ks_val conditions(draft *d)
 {
     turn *t = d->t;
     ks_heap *heap = t->heap;
+    shared_list *shared = shared_conditions(d, ks_get(t->pod->status, K(conditions)));
+    if (shared && ks_exists(shared->out))
+        return ks_ref(shared->out);
     ks_val list = ks_list_new(heap, 6);
     ks_each(c, ks_get(t->pod->status, K(conditions))) {
         int slot = slot_of(ks_str_or_null(ks_get(*c, K(type))));
@@ -218,6 +274,8 @@ static ks_val conditions(draft *d)
     } else {
         list = ks_append(heap, list, condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
     }
+    if (shared)
+        shared->out = ks_ref(list);
     return list;
 }
 
@@ -297,11 +355,18 @@ static ks_val volume_mounts(draft *d, const container *c)
 }
 
 /* The image's id: digits that follow from its name. */
-static ks_val image_id(draft *d, const ks_str *image)
+static ks_val image_id(draft *d, ks_val image)
 {
-    char id[80] = "sha256:";
-    hex64(id + 7, image, image, 0);
-    return ks_textn(d->t->heap, id, 7 + 64);
+    memo *m = memo_now(d->t);
+    if (!ks_exists(m->image) || !ks_equal(m->image, image)) {
+        char id[80] = "sha256:";
+        hex64(id + 7, image.s, image.s, 0);
+        ks_unref(d->t->heap, m->image);
+        ks_unref(d->t->heap, m->image_id);
+        m->image = ks_ref(image);
+        m->image_id = ks_textn(d->t->heap, id, 7 + 64);
+    }
+    return ks_ref(m->image_id);
 }
 
 static ks_val container_status(draft *d, const container *c, ks_val old)
@@ -319,10 +384,9 @@ static ks_val container_status(draft *d, const container *c, ks_val old)
         if (c->run == RUN_EXITED)
             before = &c->end;
     } else if (running) {
-        ks_val m = ks_map_new(heap, 1);
-        ks_map_push(heap, &m, K(startedAt), stamp_of(t, c->began));
-        state = ks_map_new(heap, 1);
-        ks_map_push(heap, &state, K(running), m);
+        state = c->began / KS_SECOND == t->now / KS_SECOND
+                    ? ks_ref(memo_now(t)->running)
+                    : map_of_one(heap, K(running), map_of_one(heap, K(startedAt), stamp_of(t, c->began)));
     } else if (c->run == RUN_EXITED) {
         state = ended(d, c, &c->end);
     } else if (d->mode == STATUS_FINAL) {
@@ -332,10 +396,10 @@ static ks_val container_status(draft *d, const container *c, ks_val old)
         ks_str_unref(heap, lost.message);
     } else {
         bool inits = ks_len(ks_get(t->w->spec, K(initContainers))) > 0;
-        state = waits(d, inits ? K(PodInitializing) : K(ContainerCreating), NULL);
+        state = inits ? waits(d, K(PodInitializing), NULL) : ks_ref(memo_now(t)->creating);
     }
-    last = before ? ended(d, c, before) : ks_map_new(heap, 0);
-    ks_val s = ks_map_new(heap, 13);
+    last = before ? ended(d, c, before) : ks_ref(memo_now(t)->nothing);
+    ks_val s = ks_map_new(heap, has ? 12 : 9);
     ks_val resources = ks_get(spec, K(resources));
     if (has) {
         if (ks_len(ks_get(resources, K(requests))))
@@ -345,17 +409,17 @@ static ks_val container_status(draft *d, const container *c, ks_val old)
     ks_map_push(heap, &s, K(image), ks_ref(ks_get(spec, K(image))));
     ks_val id = ks_get(old, K(imageID));
     if (!has)
-        ks_map_push(heap, &s, K(imageID), ks_text(heap, ""));
+        ks_map_push(heap, &s, K(imageID), ks_ref(memo_now(t)->empty));
     else if (ks_is(id, KS_STRING) && id.s->len && ks_equal(ks_get(old, K(image)), ks_get(spec, K(image))))
         ks_map_push(heap, &s, K(imageID), ks_ref(id));
     else
-        ks_map_push(heap, &s, K(imageID), image_id(d, ks_get(spec, K(image)).s));
+        ks_map_push(heap, &s, K(imageID), image_id(d, ks_get(spec, K(image))));
     ks_map_push(heap, &s, K(lastState), last);
     ks_map_push(heap, &s, K(name), ks_ref(ks_get(spec, K(name))));
     bool ready = c->role == ROLE_INIT ? c->run == RUN_EXITED && c->end.exit_code == 0 : running && c->ready;
     ks_map_push(heap, &s, K(ready), ks_bool(ready));
     if (has)
-        ks_map_push(heap, &s, K(resources), ks_exists(resources) ? ks_ref(resources) : ks_map_new(heap, 0));
+        ks_map_push(heap, &s, K(resources), ks_exists(resources) ? ks_ref(resources) : ks_ref(memo_now(t)->nothing));
     ks_map_push(heap, &s, K(restartCount), ks_int(c->restarts));
     ks_map_push(heap, &s, K(started), ks_bool(running && c->started));
     ks_map_push(heap, &s, K(state), state);
@@ -432,7 +496,7 @@ static ks_val build(draft *d)
     worker *w = t->w;
     ks_heap *heap = t->heap;
     ks_val old = t->pod->status;
-    ks_val s = ks_map_new(heap, 16);
+    ks_val s = ks_map_new(heap, 12);
     ks_val list = conditions(d); /* before the rest: it finds the old ones */
     bool host = ks_bool_or(ks_get(w->spec, K(hostNetwork)), false);
     ks_map_push(heap, &s, K(conditions), list);

@@ -160,14 +160,23 @@ typedef struct machine {
     int64_t pulling;        /* serial pulls: busy until */
 } machine;
 
-/* Shared pieces of status documents; see status.c. */
+/* Pieces of status documents that pods which do the same at the same time share; see status.c. */
+typedef struct shared_list {
+    ks_val in;          /* the conditions that it was made from */
+    const ks_str *name; /* of the only container */
+    int64_t generation;
+    bool sandbox, ready;
+    ks_val out;
+} shared_list;
 typedef struct memo {
     int64_t second;
-    int64_t generation;
-    const ks_str *name;     /* of the only container */
-    ks_val scheduled;       /* the PodScheduled condition that came in */
-    ks_val waiting, ready;  /* lists of conditions */
-    ks_val now;             /* the text of `second` */
+    ks_val now;         /* its text */
+    ks_val running;     /* {running: {startedAt: now}} */
+    ks_val creating;    /* {waiting: {reason: ContainerCreating}} */
+    ks_val nothing;     /* {} */
+    ks_val empty;       /* "" */
+    ks_val image, image_id;
+    shared_list lists[2];
 } memo;
 
 typedef struct kubelet {
