@@ -9,6 +9,7 @@
 #define KS_KUBELET_KUBELET_H
 
 #include "engine/sim.h"
+#include "kubelet/node.h"
 
 extern const ks_component ks_kubelet;
 

@@ -239,9 +239,15 @@ void take_address(turn *t);
 void address_text(uint32_t ip, char out[16]);
 void stop_waiting(kubelet *k, worker *w, uint64_t id);
 
-/* events.c: one line an event */
-void event(turn *t, const container *c, const char *type, const char *reason, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+/* events.c: event(turn, container or NULL, type, reason, format, ...) records one. */
+#define EVENT_PATH 128
+ks_event event_head(const turn *t, const container *c, const char *type, const char *reason, char path[EVENT_PATH]);
+#define event(t, c, type, reason, ...)                                                             \
+    do {                                                                                           \
+        char path_[EVENT_PATH];                                                                    \
+        ks_event head_ = event_head((t), (c), (type), (reason), path_);                            \
+        ks_record(&(t)->sim->server, (t)->pod, &head_, __VA_ARGS__);                               \
+    } while (0)
 
 /* status.c */
 typedef enum status_mode {
