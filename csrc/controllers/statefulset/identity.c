@@ -1,0 +1,225 @@
+/*
+ * controllers/statefulset/identity.c - names, ordinals and pods of a StatefulSet, owners of its claims; nothing here writes.
+ * pkg/controller/statefulset/stateful_set_utils.go.
+ */
+#include "controllers/statefulset/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool sts_parse_name(const ks_str *name, uint32_t *parent_len, int64_t *ordinal) {
+    uint32_t at = name->len;
+    while (at > 0 && name->s[at - 1] >= '0' && name->s[at - 1] <= '9') at--;
+    if (at == name->len || at == 0 || name->s[at - 1] != '-') return false;
+    int64_t number = 0;
+    for (uint32_t i = at; i < name->len && number <= INT32_MAX; i++)
+        number = number * 10 + (name->s[i] - '0');
+    *parent_len = at - 1;
+    *ordinal = number > INT32_MAX ? -1 : number;
+    return true;
+}
+
+int64_t sts_ordinal_of(const ks_str *set, const ks_str *pod, bool *member) {
+    uint32_t len;
+    int64_t ordinal;
+    bool is = sts_parse_name(pod, &len, &ordinal) && len == set->len && memcmp(pod->s, set->s, len) == 0;
+    if (member != NULL) *member = is;
+    return is ? ordinal : -1;
+}
+
+/* identityMatches, for a pod whose name says that it is a member. */
+bool sts_identity_matches(const ks_object *pod) {
+    const ks_str *label = ks_str_or_null(ks_get(pod->labels, K(statefulset_kubernetes_io_pod_name)));
+    if (!ks_str_eq(label, pod->name)) return false;
+    uint32_t len;
+    int64_t ordinal; /* "web-01" is not what the set would call it */
+    if (!sts_parse_name(pod->name, &len, &ordinal) || ordinal < 0) return false;
+    return pod->name->s[len + 1] != '0' || pod->name->len == len + 2;
+}
+
+ks_val sts_pod_name(ks_heap *heap, const ks_object *set, int64_t ordinal) {
+    return ks_format(heap, "%s-%lld", set->name->s, (long long)ordinal);
+}
+
+ks_val sts_claim_name(ks_heap *heap, const ks_object *set, ks_val claim_template, int64_t ordinal) {
+    const char *name = ks_text_or(ks_get2(claim_template, K(metadata), K(name)), "");
+    return ks_format(heap, "%s-%s-%lld", name, set->name->s, (long long)ordinal);
+}
+
+static ks_val named(ks_val list, ks_val name) {
+    ks_each(item, list) {
+        if (ks_equal(ks_get(*item, K(name)), name)) return *item;
+    }
+    return KS_NOTHING;
+}
+
+bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod, int64_t ordinal) {
+    ks_each(template, ks_get(set->spec, K(volumeClaimTemplates))) {
+        ks_val volume = named(ks_get(pod->spec, K(volumes)), ks_get2(*template, K(metadata), K(name)));
+        ks_val name = sts_claim_name(heap, set, *template, ordinal);
+        bool same = ks_equal(ks_get2(volume, K(persistentVolumeClaim), K(claimName)), name);
+        ks_unref(heap, name);
+        if (!same) return false;
+    }
+    return true;
+}
+
+/* updateStorage: the claims' volumes, then the others whose names are free. */
+ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t ordinal) {
+    ks_val templates = ks_get(set->spec, K(volumeClaimTemplates));
+    if (ks_len(templates) == 0) return ks_ref(volumes);
+    ks_val out = ks_list_new(heap, ks_len(templates) + ks_len(volumes) + 1);
+    ks_each(template, templates) {
+        ks_val source = ks_map_of(heap, K(claimName), sts_claim_name(heap, set, *template, ordinal), NULL);
+        out = ks_append(heap, out,
+                        ks_map_of(heap, K(name), ks_ref(ks_get2(*template, K(metadata), K(name))),
+                                  K(persistentVolumeClaim), source, NULL));
+    }
+    ks_each(volume, volumes) {
+        bool taken = ks_exists(named(out, ks_get(*volume, K(name))));
+        if (!taken) out = ks_append(heap, out, ks_ref(*volume));
+    }
+    return out;
+}
+
+ks_val sts_new_pod(ks_heap *heap, const ks_object *set, ks_val template, const ks_str *revision,
+                   int64_t ordinal) {
+    ks_val meta = ks_template_meta(heap, ks_get(template, K(metadata)));
+    ks_val name = sts_pod_name(heap, set, ordinal);
+    ks_val labels = ks_ref(ks_get(meta, K(labels)));
+    labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_ref(name));
+    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index), ks_format(heap, "%lld", (long long)ordinal));
+    labels = ks_put(heap, labels, K(controller_revision_hash), ks_string(revision));
+    meta = ks_put(heap, meta, K(labels), labels);
+    meta = ks_put(heap, meta, K(name), ks_ref(name));
+    meta = ks_put(heap, meta, K(generateName), ks_format(heap, "%s-", set->name->s));
+    ks_val owners = ks_append(heap, ks_list_new(heap, 1), ks_owner_reference(heap, set));
+    meta = ks_put(heap, meta, K(ownerReferences), owners);
+
+    ks_val spec = ks_ref(ks_get(template, K(spec)));
+    const ks_str *service = ks_str_or_null(ks_get(set->spec, K(serviceName)));
+    ks_val volumes = sts_volumes(heap, set, ks_get(spec, K(volumes)), ordinal);
+    spec = ks_put(heap, spec, K(hostname), name);
+    spec = ks_put(heap, spec, K(subdomain),
+                  service == NULL || service->len == 0 ? KS_NOTHING : ks_string(service));
+    spec = ks_put(heap, spec, K(volumes), volumes);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "Pod"),
+                     K(metadata), meta, K(spec), spec, NULL);
+}
+
+const char *sts_strategy(const ks_object *set) {
+    return ks_text_or(ks_get2(set->spec, K(updateStrategy), K(type)), "RollingUpdate");
+}
+
+/* --- owners of claims --- */
+
+static bool deletes(const ks_object *set, const ks_str *when) {
+    return ks_text_is(ks_get2(set->spec, K(persistentVolumeClaimRetentionPolicy), when), "Delete");
+}
+
+bool sts_deletes_when_scaled(const ks_object *set) { return deletes(set, K(whenScaled)); }
+
+static bool refers(ks_val ref, const char *api_version, const char *kind, const ks_str *name) {
+    return ks_text_is(ks_get(ref, K(apiVersion)), api_version) &&
+           ks_text_is(ks_get(ref, K(kind)), kind) &&
+           ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), name);
+}
+static bool refers_to_set(ks_val ref, const sts_claim_owners *o) {
+    return refers(ref, "apps/v1", "StatefulSet", o->set->name);
+}
+static bool refers_to_pod(ks_val ref, const sts_claim_owners *o) {
+    return refers(ref, "v1", "Pod", o->pod_name);
+}
+static bool has_uid(ks_val ref, const ks_str *uid) {
+    return uid != NULL && ks_str_eq(ks_str_or_null(ks_get(ref, K(uid))), uid);
+}
+static ks_val refs_of(const ks_object *claim) { return ks_get(claim->meta, K(ownerReferences)); }
+
+static bool has_owner(const ks_object *claim, const ks_str *uid) {
+    ks_each(ref, refs_of(claim)) {
+        if (has_uid(*ref, uid)) return true;
+    }
+    return false;
+}
+
+/* hasStaleOwnerRef(pod) */
+bool sts_claim_is_stale(const ks_object *claim, const sts_claim_owners *o) {
+    ks_each(ref, refs_of(claim)) {
+        if (refers_to_pod(*ref, o)) return !has_uid(*ref, o->pod_uid);
+    }
+    return false;
+}
+
+static bool stale_for_set(const ks_object *claim, const sts_claim_owners *o) {
+    ks_each(ref, refs_of(claim)) {
+        if (refers_to_set(*ref, o)) return !has_uid(*ref, o->set->uid);
+    }
+    return false;
+}
+
+/* hasUnexpectedController */
+bool sts_claim_has_stranger(const ks_object *claim, const sts_claim_owners *o) {
+    if (!deletes(o->set, K(whenScaled)) && !deletes(o->set, K(whenDeleted))) return false;
+    ks_each(ref, refs_of(claim)) {
+        if (refers_to_set(*ref, o)) {
+            if (!has_uid(*ref, o->set->uid)) return true;
+        } else if (refers_to_pod(*ref, o)) {
+            if (!has_uid(*ref, o->pod_uid)) return true;
+        } else if (ks_bool_or(ks_get(*ref, K(controller)), false)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_plain_owner(const ks_object *claim, const sts_claim_owners *o) {
+    ks_each(ref, refs_of(claim)) {
+        if ((has_uid(*ref, o->set->uid) || has_uid(*ref, o->pod_uid)) &&
+            !ks_bool_or(ks_get(*ref, K(controller)), false))
+            return true;
+    }
+    return false;
+}
+
+static bool wants_set(const sts_claim_owners *o) {
+    if (!deletes(o->set, K(whenDeleted))) return false;
+    return !deletes(o->set, K(whenScaled)) || o->in_range;
+}
+static bool wants_pod(const sts_claim_owners *o) {
+    return deletes(o->set, K(whenScaled)) && !o->in_range;
+}
+
+/* isClaimOwnerUpToDate */
+bool sts_claim_up_to_date(const ks_object *claim, const sts_claim_owners *o) {
+    if (ks_len(refs_of(claim)) == 0) return !wants_set(o) && !wants_pod(o);
+    if (stale_for_set(claim, o) || sts_claim_is_stale(claim, o)) return true;
+    bool set = has_owner(claim, o->set->uid), pod = has_owner(claim, o->pod_uid);
+    if (sts_claim_has_stranger(claim, o)) return !set && !pod;
+    if (has_plain_owner(claim, o)) return false;
+    return set == wants_set(o) && pod == wants_pod(o);
+}
+
+static ks_val add_owner(ks_heap *heap, ks_val refs, const char *api_version, const char *kind,
+                        const ks_str *name, const ks_str *uid) {
+    ks_each(ref, refs) {
+        if (has_uid(*ref, uid)) return refs;
+    }
+    return ks_append(heap, refs,
+                     ks_map_of(heap, K(apiVersion), ks_text(heap, api_version), K(kind),
+                               ks_text(heap, kind), K(name), ks_string(name), K(uid), ks_string(uid),
+                               K(controller), ks_bool(true), K(blockOwnerDeletion), ks_bool(true), NULL));
+}
+
+/* updateClaimOwnerRefForSetAndPod: the references that the claim should have; a new list. */
+ks_val sts_claim_refs(ks_heap *heap, const ks_object *claim, const sts_claim_owners *o) {
+    ks_val refs = ks_list_new(heap, 2);
+    ks_each(ref, refs_of(claim)) {
+        if (!refers_to_set(*ref, o) && !refers_to_pod(*ref, o))
+            refs = ks_append(heap, refs, ks_ref(*ref));
+    }
+    if (sts_claim_has_stranger(claim, o)) return refs;
+    if (wants_pod(o)) refs = add_owner(heap, refs, "v1", "Pod", o->pod_name, o->pod_uid);
+    if (wants_set(o))
+        refs = add_owner(heap, refs, "apps/v1", "StatefulSet", o->set->name, o->set->uid);
+    return refs;
+}

@@ -1,0 +1,300 @@
+/*
+ * controllers/statefulset/pod_control.c - pods and claims: made, mended, deleted, and what is said about it:
+ * pkg/controller/statefulset/stateful_pod_control.go.
+ */
+#include "controllers/statefulset/internal.h"
+
+#include <string.h>
+
+enum { TITLE_CASE = 35, GONE_IS_FINE = 36 }; /* releases */
+
+static const ks_write_opts trusted = {.trusted = true};
+
+static ks_event event_of(bool normal, const char *reason) {
+    ks_event e = {.type = normal ? "Normal" : "Warning", .reason = reason};
+    e.component = "statefulset-controller";
+    return e;
+}
+
+/* One of three verbs: reasons and messages begin with it. */
+typedef enum verb { CREATE, UPDATE, DELETE } verb;
+static const char *const successful[] = {"SuccessfulCreate", "SuccessfulUpdate", "SuccessfulDelete"};
+static const char *const failed[] = {"FailedCreate", "FailedUpdate", "FailedDelete"};
+static const char *const title[] = {"Create", "Update", "Delete"};
+static const char *const lower[] = {"create", "update", "delete"};
+
+static const char *word(const sts_sync *c, verb v) {
+    return c->sim->server.rules.minor < TITLE_CASE ? lower[v] : title[v];
+}
+
+/* recordPodEvent; `error` NULL: it went well. */
+static void pod_event(sts_sync *c, verb v, const ks_str *pod, const char *error) {
+    ks_event e = event_of(error == NULL, error == NULL ? successful[v] : failed[v]);
+    if (error == NULL)
+        ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s successful",
+                  word(c, v), pod->s, c->set->name->s);
+    else
+        ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s failed error: %s",
+                  word(c, v), pod->s, c->set->name->s, error);
+}
+
+static void claim_event(sts_sync *c, const ks_str *pod, const ks_str *claim, const char *error) {
+    ks_event e = event_of(error == NULL, error == NULL ? "SuccessfulCreate" : "FailedCreate");
+    if (error == NULL)
+        ks_record(&c->sim->server, c->set, &e, "%s Claim %s Pod %s in StatefulSet %s success",
+                  word(c, CREATE), claim->s, pod->s, c->set->name->s);
+    else
+        ks_record(&c->sim->server, c->set, &e,
+                  "%s Claim %s for Pod %s in StatefulSet %s failed error: %s", word(c, CREATE),
+                  claim->s, pod->s, c->set->name->s, error);
+}
+
+static ks_val templates_of(const sts_sync *c) { return ks_get(c->set->spec, K(volumeClaimTemplates)); }
+
+/* The claim of a template for an ordinal, borrowed, or NULL. */
+static const ks_object *claim_at(const sts_sync *c, ks_val template, int64_t ordinal) {
+    ks_val name = sts_claim_name(c->heap, c->set, template, ordinal);
+    const ks_object *claim = ks_store_get(&c->sim->server.store, KS_PVC, c->set->ns, name.s);
+    ks_unref(c->heap, name);
+    return claim;
+}
+
+static sts_claim_owners owners(const sts_sync *c, const ks_str *pod_name, const ks_str *pod_uid,
+                               int64_t ordinal) {
+    return (sts_claim_owners){c->set, pod_name, pod_uid, sts_in_range(c->e, ordinal)};
+}
+
+/* --- errors of several claims: k8s.io/apimachinery/pkg/util/errors: Aggregate --- */
+
+static void add_error(ks_heap *heap, ks_val *errors, ks_val text) {
+    ks_each(known, *errors) {
+        if (ks_equal(*known, text)) {
+            ks_unref(heap, text);
+            return;
+        }
+    }
+    *errors = ks_append(heap, *errors, text);
+}
+
+/* Their text, a new reference; takes them over. */
+static const ks_str *join_errors(ks_heap *heap, ks_val errors) {
+    ks_buf text = {heap, NULL, 0, 0};
+    uint32_t count = ks_len(errors);
+    if (count > 1) ks_buf_putc(&text, '[');
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) ks_buf_puts(&text, ", ");
+        ks_buf_str(&text, ks_at(errors, i).s);
+    }
+    if (count > 1) ks_buf_putc(&text, ']');
+    ks_unref(heap, errors);
+    return ks_buf_take(&text);
+}
+
+/* --- claims --- */
+
+/* getPersistentVolumeClaims: one claim; the selector's labels win. */
+static ks_val claim_of(const sts_sync *c, ks_val template, ks_val name) {
+    ks_heap *heap = c->heap;
+    ks_val meta = ks_ref(ks_get(template, K(metadata)));
+    ks_val labels = ks_ref(ks_get(meta, K(labels)));
+    ks_val match = ks_get2(c->set->spec, K(selector), K(matchLabels));
+    for (uint32_t i = 0; i < ks_len(match); i++) {
+        const ks_pair *pair = ks_pair_at(match, i);
+        labels = ks_put(heap, labels, pair->key, ks_ref(pair->val));
+    }
+    meta = ks_put(heap, meta, K(labels), labels);
+    meta = ks_put(heap, meta, K(name), ks_ref(name));
+    meta = ks_put(heap, meta, K(namespace), ks_string(c->set->ns));
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
+                     ks_text(heap, "PersistentVolumeClaim"), K(metadata), meta, K(spec),
+                     ks_ref(ks_get(template, K(spec))), NULL);
+}
+
+/* createPersistentVolumeClaims: NULL, or the errors' text, a new reference. */
+static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordinal) {
+    ks_heap *heap = c->heap;
+    ks_val errors = KS_NOTHING;
+    ks_each(template, templates_of(c)) {
+        ks_val name = sts_claim_name(heap, c->set, *template, ordinal);
+        const ks_object *there =
+            ks_store_get(&c->sim->server.store, KS_PVC, c->set->ns, name.s);
+        if (there == NULL) {
+            ks_val claim = claim_of(c, *template, name);
+            ks_refusal *refusal =
+                ks_server_create(&c->sim->server, KS_PVC, c->set->ns, claim, &trusted, NULL);
+            claim_event(c, pod, name.s, refusal == NULL ? NULL : refusal->message->s);
+            if (refusal != NULL)
+                add_error(heap, &errors,
+                          ks_format(heap, "failed to create PVC %s: %s", name.s->s, refusal->message->s));
+            ks_refusal_free(heap, refusal);
+        } else if (ks_object_terminating(there)) {
+            add_error(heap, &errors, ks_format(heap, "pvc %s is being deleted", name.s->s));
+        }
+        ks_unref(heap, name);
+    }
+    return ks_len(errors) == 0 ? NULL : join_errors(heap, errors);
+}
+
+/* UpdatePodClaimForRetentionPolicy: NULL, or the error's text. */
+static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, int64_t ordinal,
+                                      bool *noisy) {
+    ks_each(template, templates_of(c)) {
+        const ks_object *claim = claim_at(c, *template, ordinal);
+        if (claim == NULL) continue;
+        if (sts_claim_has_stranger(claim, o)) {
+            ks_event e = event_of(false, "ConflictingController");
+            ks_record(&c->sim->server, c->set, &e,
+                      "PersistentVolumeClaim %s has a conflicting OwnerReference that acts as a manging "
+                      "controller, the retention policy is ignored for this claim",
+                      claim->name->s);
+            if (noisy != NULL) *noisy = true;
+        }
+        if (sts_claim_up_to_date(claim, o)) continue;
+        ks_object_ref(claim);
+        ks_refusal *refusal = ks_write_owners(c->sim, claim, sts_claim_refs(c->heap, claim, o));
+        const ks_str *error = NULL;
+        if (refusal != NULL)
+            error = ks_str_printf(c->heap, "could not update claim %s for delete policy ownerRefs: %s",
+                                  claim->name->s, refusal->message->s);
+        ks_refusal_free(c->heap, refusal);
+        ks_object_unref(c->heap, claim);
+        if (error != NULL) return error;
+    }
+    return NULL;
+}
+
+bool sts_claims_match(const sts_sync *c, const ks_object *pod, int64_t ordinal) {
+    sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
+    ks_each(template, templates_of(c)) {
+        const ks_object *claim = claim_at(c, *template, ordinal);
+        if (claim != NULL && !sts_claim_up_to_date(claim, &o)) return false;
+    }
+    return true;
+}
+
+bool sts_fix_claims(sts_sync *c, const ks_object *pod, int64_t ordinal) {
+    sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
+    const ks_str *error = set_claim_owners(c, &o, ordinal, NULL);
+    ks_str_unref(c->heap, error);
+    return error == NULL;
+}
+
+bool sts_pod_claims_stale(const sts_sync *c, int64_t ordinal) {
+    if (!sts_deletes_when_scaled(c->set)) return false;
+    ks_val name = sts_pod_name(c->heap, c->set, ordinal);
+    sts_claim_owners o = owners(c, name.s, NULL, ordinal);
+    bool stale = false;
+    ks_each(template, templates_of(c)) {
+        const ks_object *claim = claim_at(c, *template, ordinal);
+        if (claim != NULL && sts_claim_is_stale(claim, &o)) stale = true;
+    }
+    ks_unref(c->heap, name);
+    return stale;
+}
+
+/* An error of claims, told as one of the pod. Takes over `error`; false if there was one. */
+static bool tell(sts_sync *c, verb v, const ks_str *pod, const ks_str *error) {
+    if (error == NULL) return true;
+    pod_event(c, v, pod, error->s);
+    ks_str_unref(c->heap, error);
+    return false;
+}
+
+bool sts_create_missing_claims(sts_sync *c, const ks_object *pod, int64_t ordinal, bool *noisy) {
+    const ks_str *error = create_claims(c, pod->name, ordinal);
+    if (error != NULL) {
+        ks_str_unref(c->heap, error);
+        return false;
+    }
+    sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
+    return tell(c, UPDATE, pod->name, set_claim_owners(c, &o, ordinal, noisy));
+}
+
+/* --- pods --- */
+
+/* newVersionedStatefulSetPod: the revision that a pod of this ordinal is made from. */
+static const ks_object *revision_for(const sts_sync *c, int64_t ordinal) {
+    if (strcmp(sts_strategy(c->set), "RollingUpdate") != 0) return c->update;
+    ks_val rolling = ks_get2(c->set->spec, K(updateStrategy), K(rollingUpdate));
+    int64_t old = ks_exists(rolling) ? ks_count(rolling, K(partition), 0)
+                                     : ks_count(c->set->status, K(currentReplicas), 0);
+    return ordinal < c->e->start + old ? c->current : c->update;
+}
+
+bool sts_create_pod(sts_sync *c, int64_t ordinal) {
+    ks_heap *heap = c->heap;
+    const ks_object *revision = revision_for(c, ordinal);
+    ks_val template = sts_template_of(c, revision);
+    if (!ks_exists(template)) return false;
+    ks_val name = sts_pod_name(heap, c->set, ordinal);
+    const ks_str *error = create_claims(c, name.s, ordinal);
+    bool fine = tell(c, CREATE, name.s, error);
+    if (fine) {
+        ks_val pod = sts_new_pod(heap, c->set, template, revision->name, ordinal);
+        ks_refusal *refusal =
+            ks_server_create(&c->sim->server, KS_POD, c->set->ns, pod, &trusted, NULL);
+        bool there = refusal != NULL && refusal->code == 409 &&
+                     strcmp(refusal->reason, "AlreadyExists") == 0;
+        fine = refusal == NULL;
+        if (!there) {
+            /* upstream names the pod without a uid here, so nothing of it can be an owner yet */
+            sts_claim_owners o = owners(c, name.s, NULL, ordinal);
+            bool owned = tell(c, UPDATE, name.s, set_claim_owners(c, &o, ordinal, NULL));
+            if (owned) pod_event(c, CREATE, name.s, fine ? NULL : refusal->message->s);
+            fine = fine && owned;
+        }
+        ks_refusal_free(heap, refusal);
+    }
+    ks_unref(heap, name);
+    return fine;
+}
+
+bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name) {
+    ks_str_ref(name);
+    ks_refusal *refusal = ks_server_delete(&c->sim->server, KS_POD, ns, name, NULL, NULL);
+    bool gone_is_fine = c->sim->server.rules.minor >= GONE_IS_FINE;
+    bool fine = refusal == NULL || (refusal->code == 404 && gone_is_fine);
+    pod_event(c, DELETE, name, fine ? NULL : refusal->message->s);
+    ks_refusal_free(c->heap, refusal);
+    ks_str_unref(c->heap, name);
+    return fine;
+}
+
+static ks_val with_identity(ks_heap *heap, ks_val doc, const ks_object *pod, int64_t ordinal) {
+    ks_val labels = ks_ref(pod->labels);
+    labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_string(pod->name));
+    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index), ks_format(heap, "%lld", (long long)ordinal));
+    return ks_put2(heap, doc, K(metadata), K(labels), labels);
+}
+
+/* UpdateStatefulPod */
+bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
+    ks_heap *heap = c->heap;
+    ks_val doc = ks_ref(pod->doc);
+    bool consistent = true;
+    const ks_str *error = NULL;
+    if (!sts_identity_matches(pod)) {
+        doc = with_identity(heap, doc, pod, ordinal);
+        consistent = false;
+    }
+    if (!sts_storage_matches(heap, c->set, pod, ordinal)) {
+        ks_val volumes = sts_volumes(heap, c->set, ks_get(pod->spec, K(volumes)), ordinal);
+        doc = ks_put2(heap, doc, K(spec), K(volumes), volumes);
+        consistent = false;
+        error = create_claims(c, pod->name, ordinal);
+    }
+    if (error == NULL && !sts_claims_match(c, pod, ordinal)) {
+        sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
+        error = set_claim_owners(c, &o, ordinal, NULL);
+        consistent = false;
+    }
+    if (error != NULL || consistent) {
+        ks_unref(heap, doc);
+        return tell(c, UPDATE, pod->name, error);
+    }
+    ks_refusal *refusal = ks_server_update_object(&c->sim->server, pod, doc, NULL);
+    pod_event(c, UPDATE, pod->name, refusal == NULL ? NULL : refusal->message->s);
+    bool fine = refusal == NULL;
+    ks_refusal_free(heap, refusal);
+    return fine;
+}

@@ -1,0 +1,254 @@
+/*
+ * controllers/statefulset/statefulset.c - the StatefulSet controller: what it notices, which pods it claims, one sync:
+ * pkg/controller/statefulset/stateful_set.go. Keys are ids of StatefulSets.
+ */
+#include "controllers/statefulset/internal.h"
+
+enum { OLD_RELEASE = 35 }; /* before it, minReadySeconds woke later */
+
+static void *create(ks_sim *sim) {
+    sts_state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_statefulset_controller);
+    st->entries.type = &sts_entry_type;
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const sts_state *from = state;
+    sts_state *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = (sts_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose),
+                      ks_tree_copy(&from->claims)};
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    sts_state *st = state;
+    ks_tree_clear(heap, &st->entries);
+    ks_tree_clear(heap, &st->loose);
+    ks_tree_clear(heap, &st->claims);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what is noticed --- */
+
+static uint64_t claims_hash(ks_heap *heap, const ks_str *ns, const char *prefix, size_t len) {
+    const ks_str *key = ks_str_printf(heap, "%s/%.*s", ns->s, (int)len, prefix);
+    uint64_t hash = ks_text_hash(key);
+    ks_str_unref(heap, key);
+    return hash;
+}
+
+static void observe_set(ks_sim *sim, sts_state *st, const ks_change *change) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *set = change->object;
+    if (change->type == KS_DELETED) {
+        ks_each(template, ks_get(set->spec, K(volumeClaimTemplates))) {
+            const char *name = ks_text_or(ks_get2(*template, K(metadata), K(name)), "");
+            const ks_str *prefix = ks_str_printf(heap, "%s-%s", name, set->name->s);
+            uint64_t hash = claims_hash(heap, set->ns, prefix->s, prefix->len);
+            ks_tree_del(heap, &st->claims, (ks_key){hash, set->id});
+            ks_str_unref(heap, prefix);
+        }
+        ks_tree_del(heap, &st->entries, (ks_key){0, set->id});
+        return;
+    }
+    if (change->old == NULL || sts_entry_outdated(set, change->old)) sts_entry_build(sim, st, set);
+    ks_enqueue(sim, st->index, set->id);
+}
+
+static const ks_object *owner_of(const ks_sim *sim, const ks_object *object) {
+    return ks_controller_of(&sim->server.store, object, KS_STATEFULSET);
+}
+
+static void forget_pod(ks_sim *sim, sts_state *st, const ks_object *owner, const ks_object *pod) {
+    sts_entry *e = sts_entry_of(sim->world.heap, st, owner->id);
+    if (e != NULL) sts_entry_drop(sim, e, pod);
+    ks_enqueue(sim, st->index, owner->id);
+}
+
+/* Every set whose selector matches a pod that nobody controls; those that it is a member of may adopt it. */
+static void offer_orphan(ks_sim *sim, sts_state *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STATEFULSET, pod->ns); ks_walk_next(&w);) {
+        const sts_entry *seen = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
+        if (seen == NULL || seen->selector == NULL ||
+            !ks_selector_matches(seen->selector, pod->labels))
+            continue;
+        bool member;
+        sts_ordinal_of(seen->name, pod->name, &member);
+        if (member) {
+            sts_entry *e = sts_entry_of(heap, st, w.object->id);
+            ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(1));
+        }
+        ks_enqueue(sim, st->index, w.object->id);
+    }
+}
+
+static void track_loose(ks_sim *sim, sts_state *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->old;
+    bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
+    bool was = change->type == KS_DELETED ? pod->owner_uid == NULL
+                                          : old != NULL && old->owner_uid == NULL;
+    if (is == was) return;
+    ks_key key = {ks_text_hash(pod->ns), pod->id};
+    if (is)
+        ks_tree_put(sim->world.heap, &st->loose, key, ks_word(1));
+    else
+        ks_tree_del(sim->world.heap, &st->loose, key);
+}
+
+/* A pod that turned Ready is looked at again when it becomes available. */
+static void arm_availability(ks_sim *sim, sts_state *st, const ks_change *change, uint64_t set,
+                             int64_t min_ready) {
+    if (min_ready == 0 || change->old == NULL) return;
+    if (!ks_pod_ready(&sim->world, change->object, NULL)) return;
+    if (ks_pod_ready(&sim->world, change->old, NULL)) return;
+    int64_t more = sim->server.rules.minor < OLD_RELEASE ? 1 : 0;
+    ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
+}
+
+static bool same_owner(const ks_object *a, const ks_object *b) {
+    return a->owner_uid == b->owner_uid || ks_str_eq(a->owner_uid, b->owner_uid);
+}
+
+static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->old;
+    track_loose(sim, st, change);
+    if (change->type == KS_DELETED) {
+        const ks_object *owner = owner_of(sim, pod);
+        if (owner != NULL) forget_pod(sim, st, owner, pod);
+        return;
+    }
+    bool moved = old != NULL && !same_owner(old, pod);
+    if (moved) {
+        const ks_object *former = owner_of(sim, old);
+        if (former != NULL) forget_pod(sim, st, former, pod);
+    }
+    if (pod->owner_uid != NULL) {
+        const ks_object *owner = owner_of(sim, pod);
+        sts_entry *e = owner == NULL ? NULL : sts_entry_of(sim->world.heap, st, owner->id);
+        if (e == NULL) return;
+        sts_entry_put(sim, e, pod);
+        ks_enqueue(sim, st->index, owner->id);
+        arm_availability(sim, st, change, owner->id, e->min_ready);
+        return;
+    }
+    if (old == NULL || moved || !ks_equal(old->labels, pod->labels)) offer_orphan(sim, st, pod);
+}
+
+/* Claims cause no sync; the next one looks at the pod of a claim that has changed. */
+static void observe_claim(ks_sim *sim, sts_state *st, const ks_object *claim) {
+    ks_heap *heap = sim->world.heap;
+    uint32_t len;
+    int64_t ordinal;
+    if (st->claims.count == 0 || !sts_parse_name(claim->name, &len, &ordinal) || ordinal < 0) return;
+    ks_key first = {claims_hash(heap, claim->ns, claim->name->s, len), 0};
+    for (ks_tree_iter it = ks_tree_from(&st->claims, first);
+         ks_tree_next(&it) && it.key.a == first.a;) {
+        sts_entry *e = sts_entry_of(heap, st, it.key.b);
+        if (e != NULL) sts_entry_mark(heap, e, ordinal);
+    }
+}
+
+static void observe_revision(ks_sim *sim, sts_state *st, const ks_object *revision) {
+    ks_heap *heap = sim->world.heap;
+    if (revision->owner_uid != NULL) {
+        const ks_object *set = ks_store_by_uid(&sim->server.store, revision->owner_uid);
+        sts_entry *e = set == NULL ? NULL : sts_entry_of(heap, st, set->id);
+        if (e != NULL) sts_forget_history(heap, e);
+        return;
+    }
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STATEFULSET, revision->ns); ks_walk_next(&w);) {
+        sts_entry *e = sts_entry_of(heap, st, w.object->id);
+        if (e != NULL) sts_forget_history(heap, e);
+    }
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    switch (change->object->kind) {
+    case KS_POD: observe_pod(sim, state, change); break;
+    case KS_STATEFULSET: observe_set(sim, state, change); break;
+    case KS_PVC: observe_claim(sim, state, change->object); break;
+    case KS_CONTROLLERREVISION:
+        observe_revision(sim, state, change->object);
+        if (change->old != NULL) observe_revision(sim, state, change->old);
+        break;
+    default: break;
+    }
+}
+
+/* --- a sync --- */
+
+/* getPodsForStatefulSet. Pods come and go from the maps as they are written: walk copies. */
+static bool claim_pods(sts_sync *c) {
+    const ks_store *store = &c->sim->server.store;
+    sts_entry *e = c->e;
+    if (ks_object_terminating(c->set) || (e->orphans.count == 0 && e->misfits.count == 0)) return true;
+    bool fine = true;
+    ks_tree orphans = e->orphans, misfits = ks_tree_copy(&e->misfits);
+    e->orphans = (ks_tree){NULL, NULL, 0};
+    for (ks_tree_iter it = ks_tree_begin(&orphans); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(store, KS_POD, it.key.b);
+        if (pod == NULL || pod->owner_uid != NULL || ks_object_terminating(pod)) continue;
+        if (!ks_selector_matches(e->selector, pod->labels)) continue;
+        if (ks_adopt(c->sim, pod, c->set)) continue;
+        ks_tree_put(c->heap, &e->orphans, it.key, ks_word(1));
+        fine = false;
+    }
+    for (ks_tree_iter it = ks_tree_begin(&misfits); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(store, KS_POD, it.key.b);
+        if (pod != NULL && !ks_release(c->sim, pod, c->set)) fine = false;
+    }
+    ks_tree_clear(c->heap, &orphans);
+    ks_tree_clear(c->heap, &misfits);
+    return fine;
+}
+
+/* When to look again because of minReadySeconds. */
+static void arm_next(const sts_sync *c) {
+    const sts_entry *e = c->e;
+    if (e->min_ready == 0) return;
+    int64_t fallback = c->sim->world.now + e->min_ready * KS_SECOND;
+    if (c->sim->server.rules.minor < OLD_RELEASE) {
+        if (c->available != ks_count(c->set->spec, K(replicas), 1))
+            ks_enqueue_at(c->sim, c->st->index, c->set->id, fallback);
+        return;
+    }
+    if (c->ready == c->available) return;
+    ks_key first;
+    bool some = ks_tree_first(&e->waiting, &first, NULL);
+    ks_enqueue_at(c->sim, c->st->index, c->set->id, some ? ks_word_instant(first.a) : fallback);
+}
+
+static bool sync_set(sts_sync *c) {
+    if (!sts_list_revisions(c) || !claim_pods(c)) return false;
+    sts_entry_ripen(c->sim, c->e);
+    if (!sts_choose_revisions(c)) return false;
+    bool fine = sts_control(c);
+    if (!sts_write_status(c)) fine = false;
+    if (!sts_truncate_history(c)) fine = false;
+    if (fine) arm_next(c);
+    return fine;
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    const ks_object *set = ks_store_by_id(&sim->server.store, KS_STATEFULSET, key);
+    if (set == NULL) return true;
+    ks_heap *heap = sim->world.heap;
+    sts_sync c = {.sim = sim, .heap = heap, .st = state, .set = ks_object_ref(set)};
+    c.e = sts_entry_of(heap, state, key);
+    bool fine = c.e == NULL || c.e->selector == NULL || sync_set(&c);
+    ks_object_unref(heap, c.current);
+    ks_object_unref(heap, c.update);
+    sts_history_unref(heap, c.history);
+    ks_free(heap, c.deleted, c.deleted_cap * sizeof *c.deleted);
+    ks_object_unref(heap, c.set);
+    return fine;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)state;
+    ks_describe_object(sim, KS_STATEFULSET, key, out);
+}
+
+const ks_component ks_statefulset_controller = {"statefulset", create, copy, dispose, observe, sync, describe};
