@@ -1,0 +1,82 @@
+/*
+ * cluster/apply.c - kubectl's client-side apply of one object: create it, or send the three-way strategic merge patch.
+ *
+ * k8s.io/kubectl/pkg/cmd/apply/{apply,patcher}.go, pkg/util/apply.go.
+ */
+#include "cluster/cluster.h"
+#include "doc/text.h"
+
+static ks_val last_applied(ks_val doc) {
+    return ks_get3(doc, K(metadata), K(annotations), K(kubectl_kubernetes_io_last_applied_configuration));
+}
+
+/* The text of the document without its own annotation: sorted, compact, a line end. */
+static ks_val text_of(ks_heap *heap, ks_val doc) {
+    ks_val annotations = ks_ref(ks_get2(doc, K(metadata), K(annotations)));
+    if (annotations.type != KS_MAP) {
+        ks_unref(heap, annotations);
+        annotations = ks_map_new(heap, 0);
+    }
+    annotations = ks_drop(heap, annotations, K(kubectl_kubernetes_io_last_applied_configuration));
+    ks_val bare = ks_put2(heap, ks_ref(doc), K(metadata), K(annotations), annotations);
+    ks_buf out = {.heap = heap};
+    ks_json_write(&out, bare, KS_JSON_GO);
+    ks_buf_putc(&out, '\n');
+    ks_unref(heap, bare);
+    return ks_string_take(ks_buf_take(&out));
+}
+
+ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc) {
+    ks_heap *heap = cluster->heap;
+    ks_val text = text_of(heap, doc);
+    return ks_put3(heap, doc, K(metadata), K(annotations),
+                   K(kubectl_kubernetes_io_last_applied_configuration), text);
+}
+
+/* The patch from what was applied last, what is to be, and what is. */
+static ks_refusal *make_patch(ks_cluster *cluster, const ks_object *live, ks_val doc, ks_val *patch,
+                              bool *warned) {
+    ks_heap *heap = cluster->heap;
+    ks_val current = ks_object_doc(heap, live), original = KS_NOTHING;
+    const ks_str *text = ks_str_or_null(last_applied(current));
+    ks_text_error err = {0};
+    *warned = text == NULL;
+    ks_refusal *refusal = NULL;
+    if (text != NULL && !ks_json_read(heap, text->s, text->len, NULL, &original, &err)) {
+        refusal = ks_refuse_bad_request(heap, err.message->s);
+        ks_str_unref(heap, err.message);
+    } else {
+        refusal = ks_patch_three_way(heap, live->kind, original, doc, current, patch);
+    }
+    ks_unref(heap, original);
+    ks_unref(heap, current);
+    return refusal;
+}
+
+ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns, ks_val doc,
+                             const ks_write_opts *opts, ks_applied *applied, bool *warned,
+                             const ks_object **out) {
+    ks_server *server = &cluster->sim->server;
+    const ks_str *name = ks_str_or_null(ks_get2(doc, K(metadata), K(name)));
+    *warned = false;
+    const ks_object *live = ks_store_get(&server->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
+    doc = ks_cluster_annotated(cluster, doc);
+    if (live == NULL) {
+        *applied = KS_CREATED;
+        return ks_server_create(server, kind, ns, doc, opts, out);
+    }
+    ks_val patch = KS_NOTHING;
+    name = ks_str_ref(name);
+    ks_refusal *refusal = make_patch(cluster, live, doc, &patch, warned);
+    ks_unref(cluster->heap, doc);
+    if (refusal == NULL && ks_len(patch) == 0) {
+        *applied = KS_UNCHANGED;
+        *out = ks_object_ref(live);
+        ks_unref(cluster->heap, patch);
+    } else if (refusal == NULL) {
+        *applied = KS_CONFIGURED;
+        refusal = ks_server_patch(server, kind, ns, name, KS_PATCH_STRATEGIC, patch, NULL, opts, out);
+    }
+    ks_str_unref(cluster->heap, name);
+    return refusal;
+}

@@ -1,0 +1,157 @@
+/*
+ * cluster/cluster.c - a cluster's life, its components, and the door; see cluster.h.
+ */
+#include "cluster/cluster.h"
+#include "controllers/controllers.h"
+#include "controllers/storage/storage.h"
+#include "kubelet/kubelet.h"
+#include "network/endpoints.h"
+#include "network/endpointslice.h"
+#include "scheduler/scheduler.h"
+
+/* In the order in which they hear of changes and, at one instant, work on them. */
+static const ks_component *const components[] = {
+    &ks_namespace_controller,
+    &ks_deployment_controller,
+    &ks_replicaset_controller,
+    &ks_statefulset_controller,
+    &ks_garbage_collector,
+    &ks_disruption_controller,
+    &ks_quota_controller,
+    &ks_node_lifecycle,
+    &ks_pod_gc,
+    &ks_volume_binder,
+    &ks_volume_provisioner,
+    &ks_attachdetach_controller,
+    &ks_volume_protection,
+    &ks_scheduler,
+    &ks_kubelet,
+    &ks_endpoints_controller,
+    &ks_endpointslice_controller,
+};
+
+/* --- changes --- */
+
+static void hear(void *payload, const ks_change *change) {
+    ks_cluster *cluster = payload;
+    const ks_object *object = change->object;
+    if (cluster->awaited_name != NULL && object->kind == cluster->awaited_kind &&
+        ks_str_eq(object->name, cluster->awaited_name) && ks_str_eq(object->ns, cluster->awaited_ns))
+        cluster->awaited_changed = true;
+    if (cluster->all_changes && cluster->on_change != NULL)
+        cluster->on_change(cluster->payload, change);
+}
+
+static void connect(ks_cluster *cluster) {
+    cluster->sim->on_change = hear;
+    cluster->sim->hook_payload = cluster;
+}
+
+/* --- life --- */
+
+typedef struct birth {
+    ks_heap *heap;
+    const ks_cluster_opts *opts;
+    ks_cluster *from, *made;
+} birth;
+
+/* Runs `body` under a guard of the bare heap. */
+static bool guarded(ks_heap *heap, void (*body)(birth *), birth *b) {
+    ks_guard guard;
+    if (KS_GUARD_ENTER(heap, &guard) != KS_OK) return false;
+    body(b);
+    ks_guard_leave(heap, &guard);
+    return true;
+}
+
+static void make(birth *b) {
+    ks_cluster *cluster = ks_alloc_zero(b->heap, sizeof *cluster);
+    cluster->heap = b->heap;
+    cluster->sim = ks_alloc(b->heap, sizeof *cluster->sim);
+    ks_sim_init(cluster->sim, b->heap, b->opts->seed, b->opts->epoch, b->opts->rules);
+    cluster->sim->settings->latency = b->opts->latency;
+    cluster->sim->settings->manual_kubelet = b->opts->manual_kubelet;
+    for (size_t i = 0; i < sizeof components / sizeof *components; i++)
+        ks_sim_add(cluster->sim, components[i]);
+    connect(cluster);
+    b->made = cluster;
+}
+
+ks_cluster *ks_cluster_new(ks_heap *heap, const ks_cluster_opts *opts) {
+    birth b = {.heap = heap, .opts = opts};
+    if (!guarded(heap, make, &b)) return NULL;
+    ks_heap_ref(heap);
+    return b.made;
+}
+
+static void copy(birth *b) {
+    ks_cluster *cluster = ks_alloc_zero(b->heap, sizeof *cluster);
+    cluster->heap = b->heap;
+    cluster->sim = ks_alloc(b->heap, sizeof *cluster->sim);
+    ks_sim_copy(cluster->sim, b->from->sim);
+    connect(cluster);
+    b->made = cluster;
+}
+
+ks_cluster *ks_cluster_fork(ks_cluster *cluster) {
+    birth b = {.heap = cluster->heap, .from = cluster};
+    if (!guarded(cluster->heap, copy, &b)) return NULL;
+    ks_heap_ref(cluster->heap);
+    return b.made;
+}
+
+static void sim_free(ks_heap *heap, ks_sim *sim) {
+    ks_sim_dispose(sim);
+    ks_free(heap, sim, sizeof *sim);
+}
+
+void ks_cluster_close(ks_cluster *cluster) {
+    ks_heap *heap = cluster->heap;
+    sim_free(heap, cluster->sim);
+    ks_free(heap, cluster, sizeof *cluster);
+    ks_heap_unref(heap);
+}
+
+/* --- the door --- */
+
+/* The last cluster of a heap that has run out of memory returns all at once; here only what is certain is freed. */
+int ks_cluster_enter(ks_cluster *cluster, ks_door door, bool (*body)(ks_cluster *cluster, void *arg),
+                     void *arg) {
+    ks_heap *heap = cluster->heap;
+    ks_sim *volatile before = NULL;
+    ks_guard guard;
+    int err = KS_GUARD_ENTER(heap, &guard);
+    if (err != KS_OK) {
+        if (before != NULL) cluster->sim = before; /* what was in flight goes with the heap */
+        cluster->sim->pending_error = 0;
+        cluster->awaited_ns = cluster->awaited_name = NULL;
+        return err;
+    }
+    if (door == KS_CHANGE) {
+        ks_sim *snapshot = ks_alloc(heap, sizeof *snapshot);
+        ks_sim_copy(snapshot, cluster->sim);
+        before = snapshot;
+    }
+    bool keep = body(cluster, arg);
+    ks_guard_leave(heap, &guard);
+    if (before != NULL) {
+        if (keep) {
+            sim_free(heap, before);
+        } else {
+            sim_free(heap, cluster->sim);
+            cluster->sim = before;
+        }
+    }
+    return KS_OK;
+}
+
+bool ks_cluster_run(ks_cluster *cluster, int64_t instant, const bool *stop) {
+    ks_sim *sim = cluster->sim;
+    cluster->awaited_changed = false;
+    while (ks_sim_due(sim) <= instant) {
+        ks_sim_step(sim, NULL);
+        if (*stop || cluster->awaited_changed || sim->pending_error) return false;
+    }
+    if (sim->world.now < instant) sim->world.now = instant;
+    return true;
+}

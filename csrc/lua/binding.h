@@ -1,0 +1,128 @@
+/*
+ * lua/binding.h - what the files of the binding share.
+ *
+ * The binding checks nothing but types: lua/kubesim/init.lua stands before it and words the errors that people see. Each call has
+ * three parts: read the arguments (may raise), work inside the core's door (must not raise: only Lua functions that allocate nothing), push
+ * the results (may raise; what they are made of lies in a ks_result, which the collector frees).
+ */
+#ifndef KS_LUA_BINDING_H
+#define KS_LUA_BINDING_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "cluster/cluster.h"
+#include "cluster/filter.h"
+
+#define KS_BOX_TYPE    "kubesim.core"
+#define KS_RESULT_TYPE "kubesim.result"
+#define KS_STATUS_TYPE "kubesim.Status" /* metatable of refusals; filled by lua/kubesim/status.lua */
+#define KS_ARRAY_TYPE  "kubesim.array"  /* metatable of empty lists */
+
+/* User values of a cluster's userdata. */
+enum {
+    KS_BOX_WATCHES = 1, /* watch id -> function */
+    KS_BOX_IMAGES,      /* image id -> {commands, http} */
+    KS_BOX_POLICIES,    /* list of {filter, score}; the userdata at [0] holds what C looks at */
+    KS_BOX_ERROR,       /* what a hook raised */
+    KS_BOX_SCRATCH,     /* a policy's state: the table of one scheduling attempt */
+    KS_BOX_VALUES = KS_BOX_SCRATCH,
+};
+
+typedef struct ks_watch {
+    int64_t id;
+    ks_kind kind;
+    uint64_t since;             /* what happened up to this version is not for it */
+    ks_filter filter;
+} ks_watch;
+
+/* A change that waits to be told, and the last watch that has heard of it. */
+typedef struct ks_told {
+    const ks_change *change;
+    int64_t heard;
+} ks_told;
+
+typedef struct ks_policies ks_policies;
+
+typedef struct ks_box {
+    ks_cluster *cluster;        /* NULL once closed */
+    lua_State *L;               /* the Lua thread of the call in progress */
+    int working;                /* calls in which the core is at work now: it may only be looked at */
+    bool raised;                /* a hook has raised; the error is in KS_BOX_ERROR */
+    bool stop;                  /* a run has to return: there is something to tell */
+    bool telling;               /* an outer call is telling watches */
+    ks_watch *watches;
+    size_t watch_count, watch_cap;
+    int64_t last_watch;
+    ks_told *queue;             /* from `first` to `last` */
+    size_t first, last, queue_cap;
+    uint64_t next_image;
+    const ks_policies *policies; /* anchored in KS_BOX_POLICIES */
+    int64_t scratch_at;         /* the attempt that KS_BOX_SCRATCH belongs to */
+    uint64_t scratch_pod;
+} ks_box;
+
+/* What a call has made and not yet handed over. Everything in it is owned. */
+typedef struct ks_result {
+    ks_heap *heap;
+    ks_val value, more, warnings;
+    ks_refusal *refusal;
+} ks_result;
+
+/* --- convert.c --- */
+/* Pushes a value: lists and maps as fresh tables. KS_NOTHING: nil. May raise. */
+void ks_lua_push(lua_State *L, ks_val v);
+/* What was wrong with a Lua value. */
+typedef struct ks_lua_problem {
+    char text[240];
+} ks_lua_problem;
+/* The value at an index as a document; `hint` (may be NULL) decides what {} means. Never raises; within a guard. */
+bool ks_lua_read(lua_State *L, int index, ks_heap *heap, const ks_spec *hint, ks_val *out,
+                 ks_lua_problem *problem);
+/* The same for a whole object of a kind: its own hint. */
+bool ks_lua_read_object(lua_State *L, int index, ks_heap *heap, ks_kind kind, ks_val *out,
+                        ks_lua_problem *problem);
+/* A member of a table by text, without allocation or metamethods: pushes it (nil when absent). */
+int ks_lua_member(lua_State *L, int index, const char *name);
+
+/* --- status.c --- */
+/* Pushes a refusal as a table of kubesim.Status. */
+void ks_lua_push_refusal(lua_State *L, const ks_refusal *refusal);
+
+/* --- cluster.c --- */
+ks_box *ks_lua_box(lua_State *L);      /* argument 1, open; raises */
+ks_box *ks_lua_idle_box(lua_State *L); /* the same, and the core is not at work */
+/* A new, empty result on top of the stack. */
+ks_result *ks_lua_result(lua_State *L, ks_box *box);
+/* Runs `body` in the door. Raises what went wrong: no memory, a hook's error, the refusal. */
+void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
+                 bool (*body)(ks_cluster *cluster, void *arg), void *arg);
+/* Frees what is in a result, early. */
+void ks_lua_release(ks_result *result);
+/* "default/web-0" arguments: texts at two stack places as borrowed strings made in the core's heap. Within a guard. */
+const ks_str *ks_lua_string(lua_State *L, int index, ks_heap *heap);
+
+/* --- watch.c --- */
+void ks_lua_hear(void *payload, const ks_change *change);
+/* Calls the watches for all that waits; raises what they raise. The box is argument 1. */
+void ks_lua_tell(lua_State *L, ks_box *box);
+void ks_lua_forget(ks_box *box, size_t from);
+void ks_lua_watches_free(ks_box *box);
+int ks_lua_watch(lua_State *L);
+int ks_lua_unwatch(lua_State *L);
+
+/* --- hooks.c --- */
+extern const ks_hooks ks_lua_hooks;
+int ks_lua_policy(lua_State *L);
+int ks_lua_image(lua_State *L);
+/* Gives a fork the hooks of the box at `from`; the fork's userdata is on top of the stack. */
+void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *box);
+
+/* --- the methods of the handle, by file --- */
+extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[], ks_lua_network[];
+/* --- the module's functions --- */
+extern const luaL_Reg ks_lua_values[];
+/* Metatables of values.c. */
+void ks_lua_open_values(lua_State *L);
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * lua/cluster.c - the handle of a cluster: its life, and the way from a Lua call through the core's door and back.
+ */
+#include "lua/binding.h"
+
+/* --- results --- */
+
+static int result_gc(lua_State *L) {
+    ks_result *result = luaL_checkudata(L, 1, KS_RESULT_TYPE);
+    ks_lua_release(result);
+    if (result->heap != NULL) ks_heap_unref(result->heap);
+    result->heap = NULL;
+    return 0;
+}
+
+void ks_lua_release(ks_result *result) {
+    if (result->heap == NULL) return;
+    ks_unref(result->heap, result->value);
+    ks_unref(result->heap, result->more);
+    ks_unref(result->heap, result->warnings);
+    if (result->refusal != NULL) ks_refusal_free(result->heap, result->refusal);
+    result->value = result->more = result->warnings = KS_NOTHING;
+    result->refusal = NULL;
+}
+
+ks_result *ks_lua_result(lua_State *L, ks_box *box) {
+    ks_result *result = lua_newuserdatauv(L, sizeof *result, 0);
+    *result = (ks_result){.value = KS_NOTHING, .more = KS_NOTHING, .warnings = KS_NOTHING};
+    luaL_setmetatable(L, KS_RESULT_TYPE);
+    result->heap = ks_heap_ref(box->cluster->heap);
+    return result;
+}
+
+/* --- the box --- */
+
+ks_box *ks_lua_box(lua_State *L) {
+    ks_box *box = luaL_checkudata(L, 1, KS_BOX_TYPE);
+    if (box->cluster == NULL) luaL_error(L, "the cluster is closed");
+    return box;
+}
+
+ks_box *ks_lua_idle_box(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    if (box->working > 0)
+        luaL_error(L, "the cluster is at work: a policy or an image's function can only look at it");
+    return box;
+}
+
+const ks_str *ks_lua_string(lua_State *L, int index, ks_heap *heap) {
+    size_t len;
+    if (lua_type(L, index) != LUA_TSTRING) return NULL;
+    const char *s = lua_tolstring(L, index, &len);
+    return ks_str_new(heap, s, len);
+}
+
+static ks_box *new_box(lua_State *L) {
+    ks_box *box = lua_newuserdatauv(L, sizeof *box, KS_BOX_VALUES);
+    *box = (ks_box){.cluster = NULL, .scratch_at = -1};
+    luaL_setmetatable(L, KS_BOX_TYPE);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, KS_BOX_WATCHES);
+    return box;
+}
+
+static void adopt(ks_box *box, ks_cluster *cluster) {
+    box->cluster = cluster;
+    cluster->on_change = ks_lua_hear;
+    cluster->payload = box;
+    cluster->sim->hooks = &ks_lua_hooks;
+}
+
+/* Also __gc and __close: running twice is harmless. */
+static int cluster_close(lua_State *L) {
+    ks_box *box = luaL_checkudata(L, 1, KS_BOX_TYPE);
+    if (box->cluster == NULL) return 0;
+    if (box->working > 0 || box->telling)
+        return luaL_error(L, "the cluster is at work: it cannot be closed now");
+    ks_lua_watches_free(box);
+    ks_cluster *cluster = box->cluster;
+    box->cluster = NULL;
+    ks_cluster_close(cluster);
+    return 0;
+}
+
+/* --- the way through the door --- */
+
+typedef struct passage {
+    ks_result *result;
+    bool (*body)(ks_cluster *cluster, void *arg);
+    void *arg;
+    bool kept;
+} passage;
+
+static bool pass(ks_cluster *cluster, void *arg) {
+    passage *p = arg;
+    p->kept = p->body(cluster, p->arg);
+    return p->kept;
+}
+
+void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
+                 bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
+    passage p = {.result = result, .body = body, .arg = arg};
+    lua_State *outer = box->L;
+    int top = lua_gettop(L);
+    size_t mark = box->last;
+    box->L = L;
+    box->working++;
+    int err = ks_cluster_enter(box->cluster, door, pass, &p);
+    box->working--;
+    box->L = outer;
+    if (box->working == 0) box->cluster->sim->pending_error = 0;
+    lua_settop(L, top);
+    if (!p.kept) ks_lua_forget(box, mark);
+    if (box->raised && box->working == 0) {
+        box->raised = false;
+        lua_getiuservalue(L, 1, KS_BOX_ERROR);
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, KS_BOX_ERROR);
+        lua_error(L);
+    }
+    if (err != KS_OK) {
+        *result = (ks_result){.heap = result->heap}; /* what was in flight goes with the heap */
+        luaL_error(L, "not enough memory");
+    }
+    if (result->refusal != NULL) {
+        ks_lua_push_refusal(L, result->refusal);
+        ks_lua_release(result);
+        lua_error(L);
+    }
+}
+
+/* --- new, fork --- */
+
+/* What a list of nodes and classes at one stack place says. */
+typedef struct founding {
+    lua_State *L;
+    int nodes, classes;
+    ks_cluster_opts *opts;
+    ks_result *result;
+} founding;
+
+static ks_refusal *read_list(founding *f, ks_cluster *cluster, int index, ks_kind kind, ks_val *out) {
+    ks_lua_problem problem;
+    *out = KS_NOTHING;
+    if (lua_type(f->L, index) != LUA_TTABLE) return NULL;
+    lua_Unsigned n = lua_rawlen(f->L, index);
+    ks_val list = ks_list_new(cluster->heap, (uint32_t)n);
+    for (lua_Unsigned i = 1; i <= n; i++) {
+        ks_val doc = KS_NOTHING;
+        lua_rawgeti(f->L, index, (lua_Integer)i);
+        bool fine = ks_lua_read_object(f->L, -1, cluster->heap, kind, &doc, &problem);
+        lua_pop(f->L, 1);
+        if (!fine) {
+            ks_unref(cluster->heap, list);
+            return ks_refuse_bad_request(cluster->heap, problem.text);
+        }
+        list = ks_append(cluster->heap, list, doc);
+    }
+    *out = list;
+    return NULL;
+}
+
+static bool found(ks_cluster *cluster, void *arg) {
+    founding *f = arg;
+    ks_result *r = f->result;
+    r->refusal = read_list(f, cluster, f->nodes, KS_NO_KIND, &r->value);
+    if (r->refusal == NULL) r->refusal = read_list(f, cluster, f->classes, KS_STORAGECLASS, &r->more);
+    f->opts->nodes = r->value;
+    f->opts->storage_classes = r->more;
+    if (r->refusal == NULL) r->refusal = ks_cluster_fill(cluster, f->opts);
+    return r->refusal == NULL;
+}
+
+static int64_t integer_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    lua_Integer i = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    return i;
+}
+
+static bool bool_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    bool b = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return b;
+}
+
+/* core.new{seed=, epoch=, minor=, max_unavailable=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
+static int cluster_new(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    ks_cluster_opts opts = {.seed = (uint64_t)integer_field(L, 1, "seed"),
+                            .epoch = integer_field(L, 1, "epoch"),
+                            .rules = {.minor = (int)integer_field(L, 1, "minor"),
+                                      .max_unavailable_statefulset =
+                                          bool_field(L, 1, "max_unavailable")},
+                            .manual_kubelet = bool_field(L, 1, "manual")};
+    lua_getfield(L, 1, "latency");
+#define READ_LATENCY(member, name, ms, what) opts.latency.member = integer_field(L, -1, name);
+    KS_LATENCIES(READ_LATENCY)
+#undef READ_LATENCY
+    lua_pop(L, 1);
+    ks_box *box = new_box(L);
+    lua_insert(L, 1); /* the box is argument 1 of every call through the door */
+    ks_heap *heap = ks_heap_new(NULL, NULL);
+    if (heap == NULL) return luaL_error(L, "not enough memory");
+    ks_cluster *cluster = ks_cluster_new(heap, &opts);
+    ks_heap_unref(heap);
+    if (cluster == NULL) return luaL_error(L, "not enough memory");
+    adopt(box, cluster);
+    founding f = {.L = L, .opts = &opts};
+    lua_getfield(L, 2, "nodes");
+    f.nodes = lua_gettop(L);
+    lua_getfield(L, 2, "storage_classes");
+    f.classes = lua_gettop(L);
+    f.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, f.result, found, &f);
+    ks_lua_release(f.result);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int cluster_fork(lua_State *L) {
+    ks_box *original = ks_lua_idle_box(L);
+    ks_box *box = new_box(L);
+    ks_lua_share_hooks(L, 1, original, box);
+    ks_cluster *cluster = ks_cluster_fork(original->cluster);
+    if (cluster == NULL) return luaL_error(L, "not enough memory");
+    adopt(box, cluster);
+    return 1;
+}
+
+/* --- opening --- */
+
+/* The latencies' names and defaults in nanoseconds, for lua/kubesim/init.lua. */
+static void push_latencies(lua_State *L) {
+    lua_newtable(L);
+#define PUSH_LATENCY(member, name, ms, what)                                                       \
+    lua_pushinteger(L, (lua_Integer)((ms)*KS_MILLISECOND));                                        \
+    lua_setfield(L, -2, name);
+    KS_LATENCIES(PUSH_LATENCY)
+#undef PUSH_LATENCY
+}
+
+static const luaL_Reg handle_meta[] = {{"__gc", cluster_close}, {"__close", cluster_close}, {NULL, NULL}};
+static const luaL_Reg handle_methods[] = {{"close", cluster_close}, {"fork", cluster_fork}, {NULL, NULL}};
+static const luaL_Reg result_meta[] = {{"__gc", result_gc}, {NULL, NULL}};
+
+static void open_types(lua_State *L) {
+    luaL_newmetatable(L, KS_RESULT_TYPE);
+    luaL_setfuncs(L, result_meta, 0);
+    luaL_newmetatable(L, KS_ARRAY_TYPE);
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "__kubesim_array");
+    luaL_newmetatable(L, KS_STATUS_TYPE);
+    lua_pop(L, 3);
+    luaL_newmetatable(L, KS_BOX_TYPE);
+    luaL_setfuncs(L, handle_meta, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, handle_methods, 0);
+    luaL_setfuncs(L, ks_lua_verbs, 0);
+    luaL_setfuncs(L, ks_lua_time, 0);
+    luaL_setfuncs(L, ks_lua_looks, 0);
+    luaL_setfuncs(L, ks_lua_inside, 0);
+    luaL_setfuncs(L, ks_lua_network, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+/* The module: kubesim.core. Safe to open again in the same Lua state. */
+__attribute__((visibility("default"))) int luaopen_kubesim_core(lua_State *L);
+int luaopen_kubesim_core(lua_State *L) {
+    open_types(L);
+    ks_lua_open_values(L);
+    lua_newtable(L);
+    luaL_setfuncs(L, ks_lua_values, 0);
+    lua_pushcfunction(L, cluster_new);
+    lua_setfield(L, -2, "new");
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    push_latencies(L);
+    lua_setfield(L, -2, "latencies");
+    luaL_getmetatable(L, KS_STATUS_TYPE);
+    lua_setfield(L, -2, "Status");
+    luaL_getmetatable(L, KS_ARRAY_TYPE);
+    lua_setfield(L, -2, "array");
+    return 1;
+}

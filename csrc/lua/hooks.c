@@ -1,0 +1,425 @@
+/*
+ * lua/hooks.c - where the core asks Lua for an answer: scheduling policies, an image's commands and HTTP.
+ *
+ * A hook is called with the core at work. It runs a trampoline under lua_pcall; what was raised is kept in the box and raised again, unchanged, when
+ * the core has returned. Inside the trampoline nothing of the core's heap is allocated: its unwinding must not cross Lua's.
+ */
+#include "lua/binding.h"
+
+#include <string.h>
+
+/* What C looks at of the policies; lives in a userdata in KS_BOX_POLICIES[0]. Never changed: adding makes a new one. */
+struct ks_policies {
+    int count;
+    struct ks_policy_info list[];
+};
+
+/* One call: what goes in, in documents, and where Lua's functions stand. */
+typedef struct asking {
+    ks_box *box;
+    int index;                  /* of a policy */
+    bool score;
+    uint64_t image;
+    int port;
+    ks_val first, second, third; /* arguments, borrowed */
+    bool absent;                /* out: there is no such function */
+    bool ok;
+    lua_Integer number;
+} asking;
+
+enum { RESULTS = 2 };
+
+static ks_box *box_of(void *payload) { return ((ks_cluster *)payload)->payload; }
+
+/* Calls `trampoline` with the userdata's value `slot`; leaves RESULTS values on the stack when fine. */
+static bool ask(ks_sim *sim, asking *a, int slot, lua_CFunction trampoline) {
+    lua_State *L = a->box->L;
+    if (L == NULL || !lua_checkstack(L, LUA_MINSTACK)) {
+        ks_sim_fail(sim);
+        return false;
+    }
+    lua_pushcfunction(L, trampoline);
+    lua_pushlightuserdata(L, a);
+    lua_getiuservalue(L, 1, slot);
+    lua_getiuservalue(L, 1, KS_BOX_SCRATCH);
+    if (lua_pcall(L, 3, RESULTS, 0) == LUA_OK) return true;
+    lua_setiuservalue(L, 1, KS_BOX_ERROR);
+    a->box->raised = true;
+    ks_sim_fail(sim);
+    return false;
+}
+
+/* The text at a stack place in the core's heap; other values: nothing. */
+static ks_val text_at(lua_State *L, ks_heap *heap, int index) {
+    size_t len;
+    if (lua_type(L, index) != LUA_TSTRING) return KS_NOTHING;
+    const char *s = lua_tolstring(L, index, &len);
+    return ks_textn(heap, s, len);
+}
+
+/* --- policies --- */
+
+static int policy_count(void *payload) {
+    const ks_box *box = box_of(payload);
+    return box->policies != NULL ? box->policies->count : 0;
+}
+
+static struct ks_policy_info policy_info(void *payload, int index) {
+    return box_of(payload)->policies->list[index];
+}
+
+/* (asking, policies, state) -> ok, reason | score */
+static int policy_trampoline(lua_State *L) {
+    asking *a = lua_touserdata(L, 1);
+    const struct ks_policy_info *info = &a->box->policies->list[a->index];
+    lua_rawgeti(L, 2, a->index + 1);
+    lua_getfield(L, -1, a->score ? "score" : "filter");
+    ks_lua_push(L, a->first);
+    ks_lua_push(L, a->second);
+    lua_pushvalue(L, 3);
+    lua_call(L, 3, RESULTS);
+    if (a->score) {
+        lua_Number score = lua_tonumber(L, -2);
+        if (lua_type(L, -2) != LUA_TNUMBER || score < 0 || score > 100)
+            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s", info->name,
+                              luaL_tolstring(L, -2, NULL));
+        a->number = (lua_Integer)(score + 0.5);
+    } else {
+        if (!lua_isboolean(L, -2))
+            return luaL_error(L, "policy '%s': filter must return true, or false and a reason, not %s",
+                              info->name, luaL_typename(L, -2));
+        a->ok = lua_toboolean(L, -2);
+        if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+            return luaL_error(L, "policy '%s': filter's reason must be a text, not a %s", info->name,
+                              luaL_typename(L, -1));
+    }
+    return RESULTS;
+}
+
+/* One table for all questions about one attempt to place a pod, as upstream's CycleState. */
+static void renew_scratch(ks_box *box, const ks_sim *sim, const ks_object *pod) {
+    if (box->scratch_at == sim->world.now && box->scratch_pod == pod->version) return;
+    box->scratch_at = sim->world.now;
+    box->scratch_pod = pod->version;
+    lua_pushnil(box->L);
+    lua_setiuservalue(box->L, 1, KS_BOX_SCRATCH);
+}
+
+static int scratch_trampoline(lua_State *L) {
+    if (!lua_isnil(L, 3)) {
+        lua_pushnil(L);
+        lua_pushnil(L);
+        return RESULTS;
+    }
+    lua_newtable(L);
+    lua_pushnil(L);
+    return RESULTS;
+}
+
+static bool ensure_scratch(ks_sim *sim, asking *a) {
+    lua_State *L = a->box->L;
+    if (!ask(sim, a, KS_BOX_POLICIES, scratch_trampoline)) return false;
+    if (lua_istable(L, -2)) {
+        lua_pushvalue(L, -2);
+        lua_setiuservalue(L, 1, KS_BOX_SCRATCH);
+    }
+    lua_pop(L, RESULTS);
+    return true;
+}
+
+/* Asks a policy; its results are on the stack when true. */
+static bool ask_policy(ks_sim *sim, asking *a, const ks_object *pod, const ks_object *node) {
+    ks_heap *heap = sim->world.heap;
+    a->first = ks_object_doc(heap, pod);
+    a->second = ks_object_doc(heap, node);
+    renew_scratch(a->box, sim, pod);
+    bool fine = ensure_scratch(sim, a) && ask(sim, a, KS_BOX_POLICIES, policy_trampoline);
+    ks_unref(heap, a->first);
+    ks_unref(heap, a->second);
+    return fine;
+}
+
+static bool policy_filter(void *payload, ks_sim *sim, int index, const ks_object *pod,
+                          const ks_object *node, bool *ok, ks_val *reason) {
+    asking a = {.box = box_of(payload), .index = index};
+    *reason = KS_NOTHING;
+    if (!ask_policy(sim, &a, pod, node)) return false;
+    *ok = a.ok;
+    if (!a.ok) {
+        *reason = text_at(a.box->L, sim->world.heap, -1);
+        if (reason->type == KS_NONE)
+            *reason = ks_format(sim->world.heap, "node(s) didn't satisfy policy %s",
+                                a.box->policies->list[index].name);
+    }
+    lua_pop(a.box->L, RESULTS);
+    return true;
+}
+
+static bool policy_score(void *payload, ks_sim *sim, int index, const ks_object *pod,
+                         const ks_object *node, int64_t *score) {
+    asking a = {.box = box_of(payload), .index = index, .score = true};
+    if (!ask_policy(sim, &a, pod, node)) return false;
+    *score = a.number;
+    lua_pop(a.box->L, RESULTS);
+    return true;
+}
+
+/* --- images --- */
+
+/* Leaves the image's table, or raises nothing and sets `absent`. */
+static bool push_image(lua_State *L, asking *a, const char *part) {
+    a->absent = true;
+    if (lua_rawgeti(L, 2, (lua_Integer)a->image) != LUA_TTABLE) return false;
+    if (lua_getfield(L, -1, part) == LUA_TNIL) return false;
+    return true;
+}
+
+static int nothing(lua_State *L) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    return RESULTS;
+}
+
+/* (asking, images) -> {stdout, stderr} as two values; the code in `number` */
+static int command_trampoline(lua_State *L) {
+    asking *a = lua_touserdata(L, 1);
+    if (!push_image(L, a, "commands")) return nothing(L);
+    ks_val name = ks_at(a->first, 0);
+    const char *word = ks_text_or(name, "");
+    const char *slash = strrchr(word, '/');
+    if (lua_getfield(L, -1, slash != NULL ? slash + 1 : word) == LUA_TNIL) return nothing(L);
+    a->absent = false;
+    lua_createtable(L, (int)ks_len(a->first), 1);
+    for (uint32_t i = 0; i < ks_len(a->first); i++) {
+        ks_lua_push(L, ks_at(a->first, i));
+        lua_rawseti(L, -2, i);
+    }
+    ks_lua_push(L, a->second);
+    ks_lua_push(L, a->third);
+    lua_call(L, 3, 3);
+    if (!lua_isnil(L, -3)) luaL_tolstring(L, -3, NULL); else lua_pushnil(L);
+    if (!lua_isnil(L, -2)) luaL_tolstring(L, -2, NULL); else lua_pushnil(L);
+    if (!lua_isnil(L, -4) && !lua_isinteger(L, -4))
+        return luaL_error(L, "command '%s': the exit code must be an integer, not %s", word,
+                          luaL_tolstring(L, -4, NULL));
+    a->number = lua_isnil(L, -4) ? 0 : lua_tointeger(L, -4);
+    return RESULTS;
+}
+
+static bool image_command(void *payload, ks_sim *sim, uint64_t image, ks_val argv,
+                          const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out,
+                          ks_val *err, int *code) {
+    ks_heap *heap = sim->world.heap;
+    asking a = {.box = box_of(payload), .image = image, .first = argv, .third = stdin_text};
+    a.second = pod != NULL ? ks_object_doc(heap, pod) : KS_NOTHING;
+    bool fine = ask(sim, &a, KS_BOX_IMAGES, command_trampoline);
+    ks_unref(heap, a.second);
+    *out = *err = KS_NOTHING;
+    if (!fine) return false;
+    *handled = !a.absent;
+    *code = (int)a.number;
+    if (*handled) {
+        *out = text_at(a.box->L, heap, -2);
+        *err = text_at(a.box->L, heap, -1);
+        if (out->type == KS_NONE) *out = ks_text(heap, "");
+        if (err->type == KS_NONE) *err = ks_text(heap, "");
+    }
+    lua_pop(a.box->L, RESULTS);
+    return true;
+}
+
+/* (asking, images) -> body; the status in `number` */
+static int http_trampoline(lua_State *L) {
+    asking *a = lua_touserdata(L, 1);
+    if (!push_image(L, a, "http")) return nothing(L);
+    if (!lua_isfunction(L, -1) && lua_geti(L, -1, a->port) == LUA_TNIL) return nothing(L);
+    a->absent = false;
+    ks_lua_push(L, a->first);
+    ks_lua_push(L, a->second);
+    lua_call(L, 2, 2);
+    if (!lua_isinteger(L, -2))
+        return luaL_error(L, "http on port %d: the status must be an integer, not %s", a->port,
+                          luaL_tolstring(L, -2, NULL));
+    a->number = lua_tointeger(L, -2);
+    if (lua_isnil(L, -1)) lua_pushliteral(L, ""); else luaL_tolstring(L, -1, NULL);
+    lua_pushnil(L);
+    return RESULTS;
+}
+
+static bool image_http(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request,
+                       const ks_object *pod, int *status, ks_val *body) {
+    ks_heap *heap = sim->world.heap;
+    asking a = {.box = box_of(payload), .image = image, .port = port, .first = request};
+    a.second = pod != NULL ? ks_object_doc(heap, pod) : KS_NOTHING;
+    bool fine = ask(sim, &a, KS_BOX_IMAGES, http_trampoline);
+    ks_unref(heap, a.second);
+    *body = KS_NOTHING;
+    if (!fine) return false;
+    *status = a.absent ? 0 : (int)a.number;
+    if (!a.absent) *body = text_at(a.box->L, heap, -2);
+    lua_pop(a.box->L, RESULTS);
+    return true;
+}
+
+const ks_hooks ks_lua_hooks = {policy_count, policy_info,   policy_filter,
+                               policy_score, image_command, image_http};
+
+/* --- adding policies --- */
+
+static const char *text_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    const char *s = luaL_checkstring(L, -1);
+    lua_pop(L, 1); /* the table, which is kept, holds it */
+    return s;
+}
+
+/* The names of a list as a NULL-terminated array in a userdata, which is pushed. */
+static const char *const *names_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    lua_Integer n = lua_isnil(L, -1) ? 0 : luaL_len(L, -1);
+    const char **names = lua_newuserdatauv(L, sizeof *names * ((size_t)n + 1), 0);
+    for (lua_Integer i = 0; i < n; i++) {
+        lua_geti(L, -2, i + 1);
+        names[i] = luaL_checkstring(L, -1);
+        lua_pop(L, 1);
+    }
+    names[n] = NULL;
+    lua_remove(L, -2);
+    return names;
+}
+
+static bool has_function(lua_State *L, int index, const char *name) {
+    bool has = lua_getfield(L, index, name) == LUA_TFUNCTION;
+    lua_pop(L, 1);
+    return has;
+}
+
+/* policy(self, {name, scheduler, weight, filter, score, disable}): the table is kept; the caller made it for this. */
+int ks_lua_policy(lua_State *L) {
+    ks_box *box = ks_lua_idle_box(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    struct ks_policy_info info = {.name = text_field(L, 2, "name"),
+                                  .scheduler = text_field(L, 2, "scheduler"),
+                                  .has_filter = has_function(L, 2, "filter"),
+                                  .has_score = has_function(L, 2, "score")};
+    lua_getfield(L, 2, "weight");
+    info.weight = luaL_checkinteger(L, -1);
+    info.disable = names_field(L, 2, "disable");
+    lua_setfield(L, 2, "disable_words");
+    int count = box->policies != NULL ? box->policies->count : 0;
+    lua_createtable(L, count + 1, 1);
+    int list = lua_gettop(L);
+    lua_getiuservalue(L, 1, KS_BOX_POLICIES);
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, list, i);
+    }
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, list, count + 1);
+    ks_policies *policies =
+        lua_newuserdatauv(L, sizeof *policies + sizeof info * ((size_t)count + 1), 0);
+    lua_rawseti(L, list, 0);
+    if (count > 0) memcpy(policies->list, box->policies->list, sizeof info * (size_t)count);
+    policies->list[count] = info;
+    policies->count = count + 1;
+    lua_pushvalue(L, list);
+    lua_setiuservalue(L, 1, KS_BOX_POLICIES);
+    box->policies = policies;
+    return 0;
+}
+
+/* --- image behaviours --- */
+
+typedef struct imaging {
+    lua_State *L;
+    ks_image *image;
+} imaging;
+
+static int64_t optional_ns(lua_State *L, const char *name) {
+    lua_getfield(L, 3, name);
+    int64_t ns = lua_isnil(L, -1)         ? KS_UNSET
+                 : lua_isboolean(L, -1)   ? KS_NEVER
+                                          : luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    return ns;
+}
+
+static bool set_image(ks_cluster *cluster, void *arg) {
+    imaging *i = arg;
+    ks_heap *heap = cluster->heap;
+    size_t len;
+    const char *name = lua_tolstring(i->L, 2, &len);
+    ks_image *image = ks_alloc(heap, sizeof *image);
+    *image = *i->image;
+    image->refs = 1;
+    image->name = ks_intern(heap, name, len);
+    image->exit_reason = ks_lua_string(i->L, 4, heap);
+    image->start_error = ks_lua_string(i->L, 5, heap);
+    cluster->sim->settings = ks_settings_own(heap, cluster->sim->settings);
+    ks_settings_set_image(heap, cluster->sim->settings, image);
+    return true;
+}
+
+/* image(self, name, {exists=, pull=ns, start=ns, stop=ns|false, ready_after=ns, exits=, exit_after=ns, exit_code=, exit_reason=,
+ * start_error=, commands=, http=}) */
+int ks_lua_image(lua_State *L) {
+    ks_box *box = ks_lua_idle_box(L);
+    luaL_checkstring(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    ks_image image = {.pull = optional_ns(L, "pull"),
+                      .start = optional_ns(L, "start"),
+                      .stop = optional_ns(L, "stop"),
+                      .ready_after = optional_ns(L, "ready_after"),
+                      .exit_after = optional_ns(L, "exit_after")};
+    lua_getfield(L, 3, "exists");
+    image.exists = lua_isnil(L, -1) || lua_toboolean(L, -1);
+    lua_getfield(L, 3, "exits");
+    image.exits = lua_toboolean(L, -1);
+    lua_getfield(L, 3, "exit_code");
+    image.exit_code = (int)luaL_optinteger(L, -1, 0);
+    lua_settop(L, 3);
+    lua_getfield(L, 3, "exit_reason");
+    lua_getfield(L, 3, "start_error");
+    lua_getfield(L, 3, "commands");
+    lua_getfield(L, 3, "http");
+    if (!lua_isnil(L, 6) || !lua_isnil(L, 7)) {
+        if (lua_getiuservalue(L, 1, KS_BOX_IMAGES) != LUA_TTABLE) {
+            lua_newtable(L);
+            lua_pushvalue(L, -1);
+            lua_setiuservalue(L, 1, KS_BOX_IMAGES);
+        }
+        int images = lua_gettop(L);
+        image.id = ++box->next_image;
+        lua_createtable(L, 0, 2);
+        lua_pushvalue(L, 6);
+        lua_setfield(L, -2, "commands");
+        lua_pushvalue(L, 7);
+        lua_setfield(L, -2, "http");
+        lua_rawseti(L, images, (lua_Integer)image.id);
+    }
+    imaging i = {L, &image};
+    ks_result *result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_CHANGE, result, set_image, &i);
+    return 0;
+}
+
+/* --- forks --- */
+
+void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *box) {
+    int to = lua_gettop(L);
+    lua_getiuservalue(L, from, KS_BOX_POLICIES);
+    lua_setiuservalue(L, to, KS_BOX_POLICIES);
+    box->policies = original->policies;
+    box->next_image = original->next_image;
+    if (lua_getiuservalue(L, from, KS_BOX_IMAGES) == LUA_TTABLE) {
+        lua_newtable(L);
+        for (lua_Integer i = 1; i <= (lua_Integer)original->next_image; i++) {
+            lua_rawgeti(L, -2, i);
+            lua_rawseti(L, -2, i);
+        }
+        lua_setiuservalue(L, to, KS_BOX_IMAGES);
+    }
+    lua_settop(L, to);
+}

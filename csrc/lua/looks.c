@@ -1,0 +1,234 @@
+/*
+ * lua/looks.c - looking at a cluster: get, list, count, events, kinds. Nothing is changed, so policies may look too.
+ */
+#include "lua/binding.h"
+
+#include "scheduler/scheduler.h"
+
+typedef struct looking {
+    lua_State *L;
+    ks_result *result;
+    ks_kind kind;
+    int64_t count;
+    bool build;                 /* build the objects, or only count them */
+} looking;
+
+static ks_kind check_kind(lua_State *L, int index) {
+    size_t len;
+    const char *name = luaL_checklstring(L, index, &len);
+    ks_kind kind = ks_kind_by_name(name, len);
+    luaL_argcheck(L, kind != KS_NO_KIND, index, "no such kind");
+    return kind;
+}
+
+/* --- get --- */
+
+static bool do_get(ks_cluster *cluster, void *arg) {
+    looking *k = arg;
+    ks_heap *heap = cluster->heap;
+    const ks_str *ns = ks_kind_get(k->kind)->namespaced ? ks_lua_string(k->L, 3, heap) : NULL;
+    const ks_str *name = ks_lua_string(k->L, 4, heap);
+    const ks_object *object = ks_store_get(&cluster->sim->server.store, k->kind, ns, name);
+    if (object != NULL) k->result->value = ks_object_doc(heap, object);
+    ks_str_unref(heap, ns);
+    ks_str_unref(heap, name);
+    return true;
+}
+
+/* get(self, kind, namespace, name) -> object | nil */
+static int look_get(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    looking k = {.L = L, .kind = check_kind(L, 2)};
+    luaL_checkstring(L, 3);
+    luaL_checkstring(L, 4);
+    k.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, k.result, do_get, &k);
+    ks_lua_push(L, k.result->value);
+    ks_lua_release(k.result);
+    return 1;
+}
+
+/* --- list, count --- */
+
+static bool do_list(ks_cluster *cluster, void *arg) {
+    looking *k = arg;
+    ks_heap *heap = cluster->heap;
+    const ks_store *store = &cluster->sim->server.store;
+    size_t labels_len = 0, fields_len = 0;
+    const char *labels = lua_tolstring(k->L, 4, &labels_len);
+    const char *fields = lua_tolstring(k->L, 5, &fields_len);
+    const ks_str *ns = ks_kind_get(k->kind)->namespaced ? ks_lua_string(k->L, 3, heap) : NULL;
+    ks_filter filter;
+    k->result->refusal =
+        ks_filter_make(heap, k->kind, ns, labels, labels_len, fields, fields_len, &filter);
+    if (k->result->refusal == NULL) {
+        ks_val list = k->build ? ks_list_new(heap, 8) : KS_NOTHING;
+        if (!k->build && ns == NULL && labels == NULL && fields == NULL) {
+            k->count = (int64_t)ks_store_count(store, k->kind);
+        } else {
+            for (ks_walk w = ks_walk_kind(store, k->kind, ns); ks_walk_next(&w);) {
+                if (!ks_filter_matches(&filter, w.object)) continue;
+                k->count++;
+                if (k->build) list = ks_append(heap, list, ks_object_doc(heap, w.object));
+            }
+        }
+        k->result->value = list;
+        ks_filter_dispose(heap, &filter);
+    }
+    ks_str_unref(heap, ns);
+    return true;
+}
+
+static void run_list(lua_State *L, looking *k) {
+    ks_box *box = ks_lua_box(L);
+    k->L = L;
+    k->kind = check_kind(L, 2);
+    luaL_optstring(L, 3, NULL);
+    luaL_optstring(L, 4, NULL);
+    luaL_optstring(L, 5, NULL);
+    lua_settop(L, 5);
+    k->result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, k->result, do_list, k);
+}
+
+/* list(self, kind, namespace|nil, labels|nil, fields|nil) -> objects by namespace and name */
+static int look_list(lua_State *L) {
+    looking k = {.build = true};
+    run_list(L, &k);
+    ks_lua_push(L, k.result->value);
+    lua_pushnil(L);
+    lua_setmetatable(L, -2); /* an empty answer is a plain table too */
+    ks_lua_release(k.result);
+    return 1;
+}
+
+/* count(self, kind, namespace|nil, labels|nil, fields|nil) -> integer */
+static int look_count(lua_State *L) {
+    looking k = {.build = false};
+    run_list(L, &k);
+    lua_pushinteger(L, k.count);
+    return 1;
+}
+
+/* --- events --- */
+
+static bool text_is(lua_State *L, int index, ks_val v) {
+    return lua_isnil(L, index) || ks_text_is(v, lua_tostring(L, index));
+}
+
+static bool event_fits(const looking *k, const ks_object *event) {
+    lua_State *L = k->L;
+    ks_val about = ks_get(event->doc, K(involvedObject));
+    if (!lua_isnil(L, 3) && !ks_text_is(ks_get(about, K(kind)), ks_kind_get(k->kind)->name)) return false;
+    if (!lua_isnil(L, 2) && !ks_str_is(event->ns, lua_tostring(L, 2))) return false;
+    return text_is(L, 4, ks_get(about, K(name))) && text_is(L, 5, ks_get(event->doc, K(reason))) &&
+           text_is(L, 6, ks_get(event->doc, K(type)));
+}
+
+static bool do_events(ks_cluster *cluster, void *arg) {
+    looking *k = arg;
+    ks_val list = ks_list_new(cluster->heap, 8);
+    for (ks_walk w = ks_walk_created(&cluster->sim->server.store, KS_EVENT); ks_walk_next(&w);)
+        if (event_fits(k, w.object))
+            list = ks_append(cluster->heap, list, ks_object_doc(cluster->heap, w.object));
+    k->result->value = list;
+    return true;
+}
+
+/* events(self, namespace|nil, kind|nil, name|nil, reason|nil, type|nil) -> Events, oldest first */
+static int look_events(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    looking k = {.L = L, .kind = KS_NO_KIND};
+    for (int i = 2; i <= 6; i++) luaL_optstring(L, i, NULL);
+    lua_settop(L, 6);
+    if (!lua_isnil(L, 3)) k.kind = check_kind(L, 3);
+    k.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, k.result, do_events, &k);
+    ks_lua_push(L, k.result->value);
+    lua_pushnil(L);
+    lua_setmetatable(L, -2);
+    ks_lua_release(k.result);
+    return 1;
+}
+
+/* --- the scheduler's last look --- */
+
+static bool do_placement(ks_cluster *cluster, void *arg) {
+    looking *k = arg;
+    ks_heap *heap = cluster->heap;
+    const ks_str *ns = ks_lua_string(k->L, 2, heap), *name = ks_lua_string(k->L, 3, heap);
+    const ks_object *pod = ks_store_get(&cluster->sim->server.store, KS_POD, ns, name);
+    if (pod == NULL)
+        k->result->refusal = ks_refuse_not_found(heap, KS_POD, name);
+    else
+        k->result->value = ks_scheduler_placement(cluster->sim, pod);
+    ks_str_unref(heap, ns);
+    ks_str_unref(heap, name);
+    return true;
+}
+
+/* placement(self, namespace, pod) -> table | nil */
+static int look_placement(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    looking k = {.L = L};
+    luaL_checkstring(L, 2);
+    luaL_checkstring(L, 3);
+    k.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, k.result, do_placement, &k);
+    ks_lua_push(L, k.result->value);
+    ks_lua_release(k.result);
+    return 1;
+}
+
+/* --- kinds --- */
+
+static void push_kind(lua_State *L, const ks_kind_info *info) {
+    lua_createtable(L, 0, 9);
+#define TEXT(name, value)                                                                          \
+    lua_pushstring(L, value);                                                                      \
+    lua_setfield(L, -2, name)
+    TEXT("kind", info->name);
+    TEXT("group", info->group);
+    TEXT("version", info->version);
+    TEXT("api_version", info->api_version);
+    TEXT("plural", info->plural);
+    TEXT("singular", info->singular);
+#undef TEXT
+    lua_pushboolean(L, info->namespaced);
+    lua_setfield(L, -2, "namespaced");
+    lua_pushboolean(L, info->has_scale);
+    lua_setfield(L, -2, "scalable");
+    lua_newtable(L);
+    for (int i = 0; info->short_names[i] != NULL; i++) {
+        lua_pushstring(L, info->short_names[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "short_names");
+}
+
+/* kind(self, name) -> {kind, group, version, api_version, plural, singular, short_names, namespaced, scalable} | nil */
+static int look_kind(lua_State *L) {
+    size_t len;
+    ks_lua_box(L);
+    const char *name = luaL_checklstring(L, 2, &len);
+    ks_kind kind = ks_kind_by_name(name, len);
+    if (kind == KS_NO_KIND) return 0;
+    push_kind(L, ks_kind_get(kind));
+    return 1;
+}
+
+/* kinds(self) -> list of them */
+static int look_kinds(lua_State *L) {
+    ks_lua_box(L);
+    lua_createtable(L, KS_KIND_COUNT, 0);
+    for (int i = 0; i < KS_KIND_COUNT; i++) {
+        push_kind(L, ks_kind_get((ks_kind)i));
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+const luaL_Reg ks_lua_looks[] = {{"get", look_get},       {"list", look_list},
+                                 {"count", look_count},   {"events", look_events},
+                                 {"placement", look_placement}, {"kind", look_kind},
+                                 {"kinds", look_kinds},   {NULL, NULL}};
