@@ -1,0 +1,301 @@
+/*
+ * scheduler/claims.c - the plugins that look at a pod's claims: VolumeRestrictions, VolumeBinding, VolumeZone
+ * (plugins/volumerestrictions, plugins/volumebinding, plugins/volumezone).
+ */
+#include "engine/nodes.h"
+#include "scheduler/internal.h"
+
+#include <string.h>
+
+static bool off(const ks_cycle *c, ks_plugin plugin) { return (c->rules->disabled >> plugin & 1U) != 0; }
+
+static void refuse(ks_cycle *c, ks_plugin plugin, ks_val text) {
+    c->prefilter_text = text;
+    c->prefilter = ks_text_or(text, "");
+    c->plugins |= 1U << plugin;
+}
+
+/* --- prefilter --- */
+
+static bool rwop(const ks_object *claim) {
+    ks_each(mode, ks_get(claim->spec, K(accessModes))) {
+        if (ks_text_is(*mode, "ReadWriteOncePod")) return true;
+    }
+    return false;
+}
+
+static bool uses(ks_heap *heap, const ks_object *pod, const ks_object *claim) {
+    bool found = false;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        found = found || (name != NULL && ks_str_eq(name, claim->name));
+        ks_str_unref(heap, name);
+    }
+    return found && ks_str_eq(pod->ns, claim->ns);
+}
+
+static int count_users(ks_cycle *c, const ks_object *claim) {
+    int count = 0;
+    for (ks_walk w = ks_walk_kind(&c->sim->server.store, KS_POD, claim->ns); ks_walk_next(&w);) {
+        const ks_object *pod = w.object;
+        bool placed = pod->node != NULL || ks_tree_has(&c->st->prebind, (ks_key){0, pod->id});
+        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod) && uses(c->sim->world.heap, pod, claim)) count++;
+    }
+    return count;
+}
+
+void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
+    for (uint32_t i = 0; c->claims.rwop_users > 0 && i < c->claims.count; i++)
+        if (rwop(c->claims.claims[i]) && uses(c->sim->world.heap, pod, c->claims.claims[i])) c->claims.rwop_users += sign;
+}
+
+/* VolumeRestrictions: the claims exist. */
+static bool read_claims(ks_cycle *c) {
+    ks_heap *heap = c->sim->world.heap;
+    ks_each(volume, ks_get(c->pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, c->pod, *volume);
+        if (name == NULL) continue;
+        const ks_object *claim = ks_store_get(&c->sim->server.store, KS_PVC, c->pod->ns, name);
+        bool ephemeral = ks_exists(ks_get(*volume, K(ephemeral)));
+        if (claim == NULL)
+            refuse(c, ephemeral ? KS_PLUGIN_VOLUME_BINDING : KS_PLUGIN_VOLUME_RESTRICTIONS,
+                   ephemeral ? ks_format(heap, "waiting for ephemeral volume controller to create the persistentvolumeclaim \"%s\"", name->s)
+                             : ks_format(heap, "persistentvolumeclaim \"%s\" not found", name->s));
+        else if (c->claims.count < KS_MAX_CLAIMS)
+            c->claims.claims[c->claims.count++] = claim;
+        ks_str_unref(heap, name);
+        if (claim == NULL) return false;
+    }
+    return true;
+}
+
+static const char *const zone_labels[] = {"topology.kubernetes.io/zone", "topology.kubernetes.io/region",
+                                          "failure-domain.beta.kubernetes.io/zone",
+                                          "failure-domain.beta.kubernetes.io/region"};
+
+static bool has_zone_label(ks_val labels) {
+    for (int i = 0; i < 4; i++)
+        if (ks_exists(ks_get_text(labels, zone_labels[i], strlen(zone_labels[i])))) return true;
+    return false;
+}
+
+void ks_sched_prefilter_claims(ks_cycle *c) {
+    ks_heap *heap = c->sim->world.heap;
+    ks_claims *claims = &c->claims;
+    claims->count = 0;
+    claims->any_delayed = claims->restricts = false;
+    claims->rwop_users = 0;
+    if (!read_claims(c)) return;
+    if (off(c, KS_PLUGIN_VOLUME_BINDING)) return;
+    bool immediate = false;
+    for (uint32_t i = 0; i < claims->count; i++) {
+        const ks_object *claim = claims->claims[i];
+        const char *volume = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
+        claims->volumes[i] = NULL;
+        claims->delayed[i] = false;
+        if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && rwop(claim)) claims->rwop_users += count_users(c, claim);
+        if (ks_text_is(ks_get(claim->status, K(phase)), "Lost")) {
+            refuse(c, KS_PLUGIN_VOLUME_BINDING, ks_format(heap, "persistentvolumeclaim \"%s\" bound to non-existent persistentvolume \"%s\"", claim->name->s, volume));
+            return;
+        }
+        if (ks_object_terminating(claim)) {
+            refuse(c, KS_PLUGIN_VOLUME_BINDING, ks_format(heap, "persistentvolumeclaim \"%s\" is being deleted", claim->name->s));
+            return;
+        }
+        if (ks_claim_bound(claim)) {
+            const ks_object *pv = claims->volumes[i] = ks_store_get_text(&c->sim->server.store, KS_PV, NULL, volume);
+            if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) || has_zone_label(pv->labels))
+                claims->restricts = true;
+        } else if (*volume == '\0' && ks_class_waits(ks_claim_class(&c->sim->server.store, claim))) {
+            claims->delayed[i] = claims->any_delayed = claims->restricts = true;
+        } else {
+            immediate = true;
+        }
+    }
+    if (immediate) {
+        refuse(c, KS_PLUGIN_VOLUME_BINDING, KS_NOTHING);
+        c->prefilter = "pod has unbound immediate PersistentVolumeClaims";
+    }
+}
+
+/* --- filter --- */
+
+/* The value is one of a volume's "a__b" zones. */
+static bool in_zones(const char *zones, const ks_str *value) {
+    for (const char *at = zones; value != NULL && *at != '\0';) {
+        const char *end = strstr(at, "__");
+        size_t len = end == NULL ? strlen(at) : (size_t)(end - at);
+        if (len == value->len && memcmp(at, value->s, len) == 0) return true;
+        at += len + (end == NULL ? 0 : 2);
+    }
+    return false;
+}
+
+static const ks_str *zone_of_node(const ks_object *node, int label) {
+    const char *other = zone_labels[(label + 2) % 4];
+    ks_val value = ks_get_text(node->labels, zone_labels[label], strlen(zone_labels[label]));
+    if (!ks_exists(value)) value = ks_get_text(node->labels, other, strlen(other));
+    return ks_str_or_null(value);
+}
+
+static bool zone_suits(const ks_object *volume, const ks_object *node) {
+    if (!has_zone_label(node->labels)) return true;
+    for (int i = 0; i < 4; i++) {
+        const char *zones = ks_text_or(ks_get_text(volume->labels, zone_labels[i], strlen(zone_labels[i])), NULL);
+        if (zones != NULL && !in_zones(zones, zone_of_node(node, i))) return false;
+    }
+    return true;
+}
+
+/* allowedTopologies of a class: terms ORed, expressions ANDed. */
+static bool topology_allowed(ks_heap *heap, const ks_object *class, const ks_object *node) {
+    ks_val terms = ks_get(class->doc, K(allowedTopologies));
+    if (ks_len(terms) == 0) return true;
+    ks_each(term, terms) {
+        bool all = true;
+        ks_each(e, ks_get(*term, K(matchLabelExpressions))) {
+            const ks_str *value = ks_label(heap, node->labels, ks_str_or_null(ks_get(*e, K(key))));
+            bool in = false;
+            ks_each(v, ks_get(*e, K(values))) in = in || (value != NULL && ks_str_eq(ks_str_or_null(*v), value));
+            all = all && in;
+        }
+        if (all) return true;
+    }
+    return false;
+}
+
+static bool provisionable(ks_cycle *c, const ks_object *claim, const ks_object *node) {
+    const ks_object *class = ks_claim_class(&c->sim->server.store, claim);
+    const char *provisioner = class == NULL ? "" : ks_text_or(ks_get(class->doc, K(provisioner)), "");
+    return *provisioner != '\0' && strcmp(provisioner, "kubernetes.io/no-provisioner") != 0 &&
+           topology_allowed(c->sim->world.heap, class, node);
+}
+
+/* Claims that wait, smallest request first (binder.go: sorted by size). */
+static uint32_t sort_delayed(const ks_cycle *c, uint32_t out[KS_MAX_CLAIMS]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->claims.count; i++) {
+        if (!c->claims.delayed[i]) continue;
+        ks_quantity size = ks_quantity_of(ks_get3(c->claims.claims[i]->spec, K(resources), K(requests), K(storage)));
+        uint32_t at = count++;
+        for (; at > 0; at--) {
+            const ks_object *before = c->claims.claims[out[at - 1]];
+            if (ks_quantity_cmp(ks_quantity_of(ks_get3(before->spec, K(resources), K(requests), K(storage))), size) <= 0) break;
+            out[at] = out[at - 1];
+        }
+        out[at] = i;
+    }
+    return count;
+}
+
+/* What each waiting claim would take on a node: matched[i], or NULL for one to be provisioned. False: one finds nothing. */
+static bool match_delayed(ks_cycle *c, const ks_object *node, const ks_object *matched[KS_MAX_CLAIMS]) {
+    ks_heap *heap = c->sim->world.heap;
+    uint32_t order[KS_MAX_CLAIMS], count = sort_delayed(c, order);
+    ks_val taken = KS_NOTHING;
+    bool fine = true;
+    for (uint32_t n = 0; n < count && fine; n++) {
+        const ks_object *claim = c->claims.claims[order[n]];
+        const ks_str *selected = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
+        matched[order[n]] = NULL;
+        if (selected != NULL && selected->len > 0) {
+            fine = ks_str_eq(selected, node->name);
+            continue;
+        }
+        const ks_object *pv = ks_volume_on_node(&c->sim->server.store, &c->st->volumes, claim, node, taken);
+        matched[order[n]] = pv;
+        if (pv != NULL)
+            taken = ks_append(heap, taken, ks_string(pv->name));
+        else
+            fine = provisionable(c, claim, node);
+    }
+    ks_unref(heap, taken);
+    return fine;
+}
+
+ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
+    ks_heap *heap = c->sim->world.heap;
+    const ks_claims *claims = &c->claims;
+    uint32_t reasons = 0;
+    if (claims->rwop_users > 0) return (ks_verdict){KS_REASON_RWOP, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
+    if (!claims->restricts) return KS_FEASIBLE;
+    if (!off(c, KS_PLUGIN_VOLUME_BINDING)) {
+        for (uint32_t i = 0; i < claims->count; i++) {
+            const ks_object *pv = claims->volumes[i];
+            if (claims->delayed[i]) continue;
+            if (pv == NULL) reasons |= KS_REASON_PV_MISSING;
+            else if (!ks_node_selector_matches(heap, ks_get2(pv->spec, K(nodeAffinity), K(required)), node))
+                reasons |= KS_REASON_PV_AFFINITY;
+        }
+        const ks_object *matched[KS_MAX_CLAIMS];
+        if (claims->any_delayed && !match_delayed(c, node, matched)) reasons |= KS_REASON_NO_PV;
+        if (reasons != 0) return (ks_verdict){reasons, KS_PLUGIN_VOLUME_BINDING, true};
+    }
+    for (uint32_t i = 0; i < claims->count && !off(c, KS_PLUGIN_VOLUME_ZONE); i++)
+        if (claims->volumes[i] != NULL && !zone_suits(claims->volumes[i], node))
+            return (ks_verdict){KS_REASON_ZONE, KS_PLUGIN_VOLUME_ZONE, true};
+    return KS_FEASIBLE;
+}
+
+/* --- reserve and prebind --- */
+
+static bool claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *claim) {
+    ks_heap *heap = c->sim->world.heap;
+    if (ks_volume_is_for(pv, claim) && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid)))) return true;
+    bool named = ks_volume_is_for(pv, claim);
+    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "PersistentVolumeClaim"), K(name),
+                           ks_string(claim->name), K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
+                           K(resourceVersion), ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
+    ks_val doc = ks_put2(heap, ks_ref(pv->doc), K(spec), K(claimRef), ref);
+    if (!named) doc = ks_put3(heap, doc, K(metadata), K(annotations), K(pv_kubernetes_io_bound_by_controller), ks_text(heap, "yes"));
+    ks_refusal *refusal = ks_server_update_object(&c->sim->server, pv, doc, NULL);
+    bool done = refusal == NULL;
+    ks_refusal_free(heap, refusal);
+    return done;
+}
+
+static bool select_node(ks_cycle *c, const ks_object *claim, const ks_object *node) {
+    ks_heap *heap = c->sim->world.heap;
+    if (ks_str_eq(ks_annotation(claim, K(volume_kubernetes_io_selected_node)), node->name)) return true;
+    ks_val doc = ks_put3(heap, ks_ref(claim->doc), K(metadata), K(annotations), K(volume_kubernetes_io_selected_node), ks_string(node->name));
+    ks_refusal *refusal = ks_server_update_object(&c->sim->server, claim, doc, NULL);
+    bool done = refusal == NULL;
+    ks_refusal_free(heap, refusal);
+    return done;
+}
+
+bool ks_sched_reserve_claims(ks_cycle *c, const ks_object *node, bool *pending) {
+    ks_heap *heap = c->sim->world.heap;
+    const ks_object *matched[KS_MAX_CLAIMS] = {NULL};
+    *pending = c->claims.any_delayed;
+    if (!c->claims.any_delayed) return true;
+    if (!match_delayed(c, node, matched)) return false;
+    bool done = true;
+    /* Writing gives objects new versions: hold the ones that were read. */
+    for (uint32_t i = 0; i < c->claims.count; i++) {
+        ks_object_ref(c->claims.claims[i]);
+        ks_object_ref(matched[i]);
+    }
+    for (uint32_t i = 0; i < c->claims.count; i++) {
+        if (!c->claims.delayed[i]) continue;
+        done = (matched[i] != NULL ? claim_volume(c, matched[i], c->claims.claims[i]) : select_node(c, c->claims.claims[i], node)) && done;
+    }
+    for (uint32_t i = 0; i < c->claims.count; i++) {
+        ks_object_unref(heap, c->claims.claims[i]);
+        ks_object_unref(heap, matched[i]);
+    }
+    return done;
+}
+
+bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    bool bound = true;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        if (name == NULL) continue;
+        const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, pod->ns, name);
+        if (claim == NULL || !ks_claim_bound(claim)) bound = false;
+        ks_str_unref(heap, name);
+    }
+    return bound;
+}

@@ -1,0 +1,353 @@
+/*
+ * scheduler/classes.c - classes of pods: those alike in all that placing them depends on share compiled rules and, per node,
+ * what the rules came to. A class is found by the pod's controller and its namespace; what differs (a StatefulSet's pod names,
+ * claims) is left out of the comparison.
+ */
+#include "scheduler/internal.h"
+
+#include <string.h>
+
+enum { MAX_CLASSES = 2048 };
+
+/* --- life --- */
+
+static void free_keys(ks_heap *heap, ks_key *keys, uint32_t count) { ks_free(heap, keys, count * sizeof *keys); }
+
+void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *r) {
+    if (r == NULL || --r->refs > 0) return;
+    ks_str_unref(heap, r->ns);
+    ks_str_unref(heap, r->scheduler);
+    ks_str_unref(heap, r->owner_uid);
+    ks_unref(heap, r->labels);
+    ks_unref(heap, r->spec);
+    ks_unref(heap, r->ports);
+    ks_sched_amounts_dispose(heap, &r->amounts);
+    for (uint32_t i = 0; i < r->constraint_count; i++) ks_str_unref(heap, r->constraints[i].key);
+    ks_free(heap, r->constraints, r->constraint_count * sizeof *r->constraints);
+    free_keys(heap, r->anti_tallies, r->anti.count);
+    free_keys(heap, r->preferred_tallies, r->preferred_affinity.count);
+    free_keys(heap, r->preferred_anti_tallies, r->preferred_anti.count);
+    ks_sched_terms_dispose(heap, &r->affinity);
+    ks_sched_terms_dispose(heap, &r->anti);
+    ks_sched_terms_dispose(heap, &r->preferred_affinity);
+    ks_sched_terms_dispose(heap, &r->preferred_anti);
+    ks_free(heap, r, sizeof *r);
+}
+
+static void class_ref(void *value) { ((ks_pod_class *)value)->refs++; }
+static void class_unref(ks_heap *heap, void *value) {
+    ks_pod_class *class = value;
+    if (--class->refs > 0) return;
+    ks_sched_rules_unref(heap, class->rules);
+    ks_free(heap, class->entries, class->cap * sizeof *class->entries);
+    ks_free(heap, class, sizeof *class);
+}
+const ks_tree_type ks_sched_classes_type = {NULL, NULL, NULL, class_ref, class_unref};
+
+/* The class at a key, this state's own: what was worked out for nodes is not shared with forks. */
+static ks_pod_class *own_class(ks_heap *heap, ks_sched *st, ks_key key) {
+    void **slot = ks_tree_slot(heap, &st->classes, key);
+    ks_pod_class *class = *slot;
+    if (class->refs == 1) return class;
+    ks_pod_class *copy = ks_alloc(heap, sizeof *copy);
+    *copy = (ks_pod_class){.refs = 1, .used = class->used, .rules = class->rules, .cap = class->cap};
+    copy->rules->refs++;
+    copy->entries = ks_alloc(heap, class->cap * sizeof *copy->entries);
+    if (class->cap > 0) memcpy(copy->entries, class->entries, class->cap * sizeof *copy->entries);
+    class_unref(heap, class);
+    *slot = copy;
+    return copy;
+}
+
+/* --- comparing --- */
+
+static bool per_pod_label(const ks_str *key) {
+    return key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index);
+}
+
+static bool same_labels(const ks_sched *st, ks_val a, ks_val b) {
+    if (a.type == KS_MAP && b.type == KS_MAP && a.m == b.m) return true;
+    if (st->pod_name_selectors > 0) return ks_equal(a, b);
+    uint32_t i = 0, j = 0, n = ks_len(a), m = ks_len(b);
+    for (;;) {
+        while (i < n && per_pod_label(ks_pair_at(a, i)->key)) i++;
+        while (j < m && per_pod_label(ks_pair_at(b, j)->key)) j++;
+        if (i == n || j == m) return i == n && j == m;
+        const ks_pair *x = ks_pair_at(a, i++), *y = ks_pair_at(b, j++);
+        if (x->key != y->key || !ks_equal(x->val, y->val)) return false;
+    }
+}
+
+static bool same_containers(ks_val a, ks_val b) {
+    if (a.type == KS_LIST && b.type == KS_LIST && a.l == b.l) return true;
+    uint32_t n = ks_len(a);
+    if (n != ks_len(b)) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        ks_val x = ks_at(a, i), y = ks_at(b, i);
+        if (!ks_equal(ks_get(x, K(image)), ks_get(y, K(image))) || !ks_equal(ks_get(x, K(resources)), ks_get(y, K(resources))) ||
+            !ks_equal(ks_get(x, K(ports)), ks_get(y, K(ports))) ||
+            !ks_equal(ks_get(x, K(restartPolicy)), ks_get(y, K(restartPolicy))))
+            return false;
+    }
+    return true;
+}
+
+static bool image_volumes(ks_val spec) {
+    ks_each(v, ks_get(spec, K(volumes))) {
+        if (ks_exists(ks_get(*v, K(image)))) return true;
+    }
+    return false;
+}
+
+static bool legacy_disk(ks_val volume) {
+    return ks_exists(ks_get(volume, K(gcePersistentDisk))) || ks_exists(ks_get(volume, K(awsElasticBlockStore))) ||
+           ks_exists(ks_get(volume, K(rbd))) || ks_exists(ks_get(volume, K(iscsi)));
+}
+
+static bool same_spec(ks_val a, ks_val b) {
+    if (a.type == KS_MAP && b.type == KS_MAP && a.m == b.m) return true;
+    return same_containers(ks_get(a, K(containers)), ks_get(b, K(containers))) &&
+           same_containers(ks_get(a, K(initContainers)), ks_get(b, K(initContainers))) &&
+           ks_equal(ks_get(a, K(nodeSelector)), ks_get(b, K(nodeSelector))) &&
+           ks_equal(ks_get(a, K(affinity)), ks_get(b, K(affinity))) &&
+           ks_equal(ks_get(a, K(tolerations)), ks_get(b, K(tolerations))) &&
+           ks_equal(ks_get(a, K(topologySpreadConstraints)), ks_get(b, K(topologySpreadConstraints))) &&
+           ks_equal(ks_get(a, K(overhead)), ks_get(b, K(overhead))) &&
+           ks_equal(ks_get(a, K(resources)), ks_get(b, K(resources))) &&
+           (ks_get(a, K(volumes)).type == KS_NONE || !(image_volumes(a) || image_volumes(b)) ||
+            ks_equal(ks_get(a, K(volumes)), ks_get(b, K(volumes))));
+}
+
+static const ks_str *scheduler_of(const ks_object *pod) { return ks_str_or_null(ks_get(pod->spec, K(schedulerName))); }
+
+static uint64_t policy_version(const ks_sim *sim) {
+    return sim->hooks == NULL || sim->hooks->policy_count == NULL ? 0 : (uint64_t)sim->hooks->policy_count(sim->hook_payload);
+}
+
+static bool is_of(const ks_sched *st, const ks_pod_rules *r, const ks_object *pod) {
+    return ks_str_eq(r->owner_uid, pod->owner_uid) && ks_str_eq(r->ns, pod->ns) && same_spec(r->spec, pod->spec) &&
+           same_labels(st, r->labels, pod->labels) && ks_str_eq(r->scheduler, scheduler_of(pod));
+}
+
+/* --- compiling --- */
+
+static ks_val host_ports(ks_heap *heap, ks_val containers, ks_val out) {
+    ks_each(c, containers) {
+        ks_each(port, ks_get(*c, K(ports))) {
+            if (ks_int_or(ks_get(*port, K(hostPort)), 0) > 0) out = ks_append(heap, out, ks_ref(*port));
+        }
+    }
+    return out;
+}
+
+static ks_selector *compile(ks_heap *heap, ks_val label_selector) {
+    if (!ks_exists(label_selector)) return NULL;
+    const ks_str *why = NULL;
+    ks_selector *selector = ks_selector_of(heap, label_selector, &why);
+    ks_str_unref(heap, why);
+    return selector;
+}
+
+static ks_term selector_term(ks_heap *heap, ks_val label_selector) {
+    return (ks_term){.namespaces = KS_NOTHING, .selector = compile(heap, label_selector), .selector_doc = ks_ref(label_selector)};
+}
+
+/* The selectors that say which pods belong together by default: of the Services that select the pod, and of its controller
+ * (plugins/helper/spread.go: DefaultSelector). Returns how many. */
+static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, uint32_t room) {
+    ks_heap *heap = sim->world.heap;
+    uint32_t count = 0;
+    const ks_object *owner = ks_store_by_uid(&sim->server.store, pod->owner_uid);
+    if (owner != NULL && (owner->kind == KS_REPLICASET || owner->kind == KS_STATEFULSET))
+        out[count++] = selector_term(heap, ks_get(owner->spec, K(selector)));
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_SERVICE, pod->ns); count < room && ks_walk_next(&w);) {
+        ks_val map = ks_get(w.object->spec, K(selector));
+        if (ks_len(map) == 0) continue;
+        ks_selector *selector = ks_selector_of_map(heap, map);
+        if (selector == NULL || !ks_selector_matches(selector, pod->labels)) {
+            ks_selector_unref(heap, selector);
+            continue;
+        }
+        ks_val doc = ks_map_of(heap, K(matchLabels), ks_ref(map), NULL);
+        out[count++] = (ks_term){.namespaces = KS_NOTHING, .selector = selector, .selector_doc = doc};
+    }
+    return count;
+}
+
+static void default_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_pod_rules *r) {
+    ks_heap *heap = sim->world.heap;
+    ks_term terms[16];
+    uint32_t count = default_terms(sim, pod, terms, 16);
+    if (count == 0) return;
+    ks_key tally = ks_sched_tally_of(sim, st, pod->ns, terms, count, true);
+    r->constraint_count = 2;
+    r->constraints = ks_alloc_zero(heap, 2 * sizeof *r->constraints);
+    r->constraints[0] = (ks_constraint){.key = ks_str_ref(K(kubernetes_io_hostname)), .max_skew = 3, .hostname = true,
+                                        .honor_affinity = true, .tally = tally};
+    r->constraints[1] = (ks_constraint){.key = ks_str_ref(K(topology_kubernetes_io_zone)), .max_skew = 5,
+                                        .honor_affinity = true, .tally = tally};
+    r->spread_soft = r->spread_defaulted = true;
+}
+
+static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_val list, ks_pod_rules *r) {
+    ks_heap *heap = sim->world.heap;
+    r->constraint_count = ks_len(list);
+    r->constraints = ks_alloc_zero(heap, r->constraint_count * sizeof *r->constraints);
+    ks_constraint *c = r->constraints;
+    ks_each(doc, list) {
+        const ks_str *key = ks_str_or_null(ks_get(*doc, K(topologyKey)));
+        ks_term term = selector_term(heap, ks_get(*doc, K(labelSelector)));
+        *c = (ks_constraint){.key = key == NULL ? ks_intern_of(heap, "") : ks_intern(heap, key->s, key->len),
+                             .max_skew = ks_int_or(ks_get(*doc, K(maxSkew)), 1),
+                             .min_domains = ks_int_or(ks_get(*doc, K(minDomains)), 1),
+                             .hard = !ks_text_is(ks_get(*doc, K(whenUnsatisfiable)), "ScheduleAnyway"),
+                             .honor_affinity = !ks_text_is(ks_get(*doc, K(nodeAffinityPolicy)), "Ignore"),
+                             .honor_taints = ks_text_is(ks_get(*doc, K(nodeTaintsPolicy)), "Honor")};
+        c->hostname = c->key == K(kubernetes_io_hostname);
+        c->self = term.selector != NULL && ks_selector_matches(term.selector, pod->labels);
+        c->tally = ks_sched_tally_of(sim, st, pod->ns, &term, 1, true);
+        if (c->hard) r->spread_hard = true;
+        else r->spread_soft = true;
+        c++;
+    }
+}
+
+static ks_key *term_tallies(ks_sim *sim, ks_sched *st, const ks_terms *terms) {
+    ks_heap *heap = sim->world.heap;
+    if (terms->count == 0) return NULL;
+    ks_key *keys = ks_alloc(heap, terms->count * sizeof *keys);
+    for (uint32_t i = 0; i < terms->count; i++) {
+        ks_term term;
+        ks_sched_term_copy(heap, &term, &terms->items[i]);
+        keys[i] = ks_sched_tally_of(sim, st, NULL, &term, 1, false);
+    }
+    return keys;
+}
+
+static void compile_affinity(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_pod_rules *r) {
+    ks_heap *heap = sim->world.heap;
+    ks_val affinity = ks_get(pod->spec, K(affinity));
+    r->node_affinity = ks_get2(affinity, K(nodeAffinity), K(requiredDuringSchedulingIgnoredDuringExecution));
+    r->preferred = ks_get2(affinity, K(nodeAffinity), K(preferredDuringSchedulingIgnoredDuringExecution));
+    ks_val aff = ks_get(affinity, K(podAffinity)), anti = ks_get(affinity, K(podAntiAffinity));
+    ks_sched_terms_read(heap, &r->affinity, ks_get(aff, K(requiredDuringSchedulingIgnoredDuringExecution)), pod->ns, false);
+    ks_sched_terms_read(heap, &r->anti, ks_get(anti, K(requiredDuringSchedulingIgnoredDuringExecution)), pod->ns, false);
+    ks_sched_terms_read(heap, &r->preferred_affinity, ks_get(aff, K(preferredDuringSchedulingIgnoredDuringExecution)), pod->ns, true);
+    ks_sched_terms_read(heap, &r->preferred_anti, ks_get(anti, K(preferredDuringSchedulingIgnoredDuringExecution)), pod->ns, true);
+    r->anti_tallies = term_tallies(sim, st, &r->anti);
+    r->preferred_tallies = term_tallies(sim, st, &r->preferred_affinity);
+    r->preferred_anti_tallies = term_tallies(sim, st, &r->preferred_anti);
+    if (r->affinity.count == 0) return;
+    ks_term *terms = ks_alloc(heap, r->affinity.count * sizeof *terms);
+    r->terms_self = true;
+    for (uint32_t i = 0; i < r->affinity.count; i++) {
+        ks_sched_term_copy(heap, &terms[i], &r->affinity.items[i]);
+        if (!ks_sched_term_matches(sim, &terms[i], pod->ns, pod->labels)) r->terms_self = false;
+    }
+    r->affinity_tally = ks_sched_tally_of(sim, st, NULL, terms, r->affinity.count, false);
+    ks_free(heap, terms, r->affinity.count * sizeof *terms);
+}
+
+/* The profile: which plugins its policies switch off. */
+static void compile_profile(const ks_sim *sim, ks_pod_rules *r) {
+    for (int i = 0; i < (int)r->policies; i++) {
+        struct ks_policy_info info = sim->hooks->policy_info(sim->hook_payload, i);
+        if (!ks_str_is(r->scheduler, info.scheduler)) continue;
+        if (info.has_filter || info.has_score) r->has_policies = true;
+        for (const char *const *name = info.disable; name != NULL && *name != NULL; name++)
+            r->disabled |= 1U << ks_sched_plugin_named(*name);
+    }
+    r->disabled &= ~1U;
+}
+
+static ks_pod_rules *compile_rules(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_pod_rules *r = ks_alloc_zero(heap, sizeof *r);
+    const ks_str *scheduler = scheduler_of(pod);
+    r->refs = 1;
+    r->ns = ks_str_ref(pod->ns);
+    r->scheduler = scheduler == NULL ? ks_str_of(heap, "default-scheduler") : ks_str_ref(scheduler);
+    r->owner_uid = ks_str_ref(pod->owner_uid);
+    r->labels = ks_ref(pod->labels);
+    r->spec = ks_ref(pod->spec);
+    r->services = st->services;
+    r->epoch = st->tally_epoch;
+    r->policies = policy_version(sim);
+    ks_sched_amounts(heap, pod->spec, &r->amounts);
+    r->asks_cpu_or_memory = r->amounts.cpu > 0 || r->amounts.memory > 0;
+    r->node_selector = ks_get(pod->spec, K(nodeSelector));
+    r->tolerations = ks_get(pod->spec, K(tolerations));
+    r->ports = host_ports(heap, ks_get(pod->spec, K(containers)), KS_NOTHING);
+    r->ports = host_ports(heap, ks_get(pod->spec, K(initContainers)), r->ports);
+    r->container_count = (int)(ks_len(ks_get(pod->spec, K(containers))) + ks_len(ks_get(pod->spec, K(initContainers))));
+    ks_each(v, ks_get(pod->spec, K(volumes))) r->legacy_disks = r->legacy_disks || legacy_disk(*v);
+    compile_profile(sim, r);
+    ks_val constraints = ks_get(pod->spec, K(topologySpreadConstraints));
+    if (ks_len(constraints) > 0)
+        own_constraints(sim, st, pod, constraints, r);
+    else
+        default_constraints(sim, st, pod, r);
+    compile_affinity(sim, st, pod, r);
+    return r;
+}
+
+/* --- finding --- */
+
+static uint64_t class_hash(const ks_object *pod) {
+    const ks_str *uid = pod->owner_uid;
+    if (uid != NULL) return ks_hash_bytes(uid->s, uid->len);
+    ks_val first = ks_at(ks_get(pod->spec, K(containers)), 0);
+    const ks_str *image = ks_str_or_null(ks_get(first, K(image)));
+    uint64_t hash = ks_sched_hash_val(pod->labels) << 8;
+    return (hash ^ (image == NULL ? 0 : ks_hash_bytes(image->s, image->len))) | UINT64_C(1) << 40;
+}
+
+/* Classes that were not used of late go. */
+static void sweep(ks_heap *heap, ks_sched *st) {
+    ks_tree all = ks_tree_copy(&st->classes);
+    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
+        const ks_pod_class *class = it.value;
+        if (class->used + MAX_CLASSES / 2 < st->cycles) ks_tree_del(heap, &st->classes, it.key);
+    }
+    ks_tree_clear(heap, &all);
+}
+
+ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    uint64_t hash = class_hash(pod), policies = policy_version(sim);
+    ks_key key = {hash, 0};
+    void *value;
+    st->cycles++;
+    for (bool more = ks_tree_ceiling(&st->classes, key, &key, &value); more && key.a == hash;
+         more = ks_tree_higher(&st->classes, key, &key, &value)) {
+        ks_pod_class *class = value;
+        if (!is_of(st, class->rules, pod)) continue;
+        class = own_class(heap, st, key);
+        class->used = st->cycles;
+        const ks_pod_rules *r = class->rules;
+        if (r->services == st->services && r->policies == policies && r->epoch == st->tally_epoch) return class;
+        ks_sched_rules_unref(heap, class->rules);
+        class->rules = compile_rules(sim, st, pod);
+        if (class->cap > 0) memset(class->entries, 0, class->cap * sizeof *class->entries);
+        return class;
+    }
+    if (st->classes.count >= MAX_CLASSES) sweep(heap, st);
+    ks_pod_class *class = ks_alloc_zero(heap, sizeof *class);
+    class->refs = 1;
+    class->used = st->cycles;
+    class->rules = compile_rules(sim, st, pod);
+    ks_tree_put(heap, &st->classes, (ks_key){hash, ++st->sequence}, class);
+    return class;
+}
+
+const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node) {
+    if (node->slot >= class->cap) {
+        uint32_t cap = st->nodes->cap;
+        class->entries = ks_resize(sim->world.heap, class->entries, class->cap * sizeof *class->entries, cap * sizeof *class->entries);
+        memset(class->entries + class->cap, 0, (cap - class->cap) * sizeof *class->entries);
+        class->cap = cap;
+    }
+    ks_entry *entry = &class->entries[node->slot];
+    if (entry->generation != node->generation) ks_sched_evaluate(sim, st, class->rules, node, entry);
+    return entry;
+}

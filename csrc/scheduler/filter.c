@@ -1,0 +1,182 @@
+/*
+ * scheduler/filter.c - which nodes will do: findNodesThatFitPod (pkg/scheduler/schedule_one.go).
+ */
+#include "engine/nodes.h"
+#include "scheduler/internal.h"
+
+#include <string.h>
+
+/* --- arena --- */
+
+struct ks_arena_block {
+    struct ks_arena_block *next;
+    size_t size, used;
+    _Alignas(16) char bytes[];
+};
+
+enum { BLOCK_SIZE = 16 * 1024 };
+
+void *ks_sched_arena(ks_arena *arena, size_t size) {
+    size = (size + 15) / 16 * 16;
+    struct ks_arena_block *block = arena->blocks;
+    if (block == NULL || block->size - block->used < size) {
+        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+        struct ks_arena_block *more = ks_alloc(arena->heap, sizeof *more + room);
+        more->next = block;
+        more->size = room;
+        more->used = 0;
+        arena->blocks = block = more;
+    }
+    void *p = block->bytes + block->used;
+    block->used += size;
+    memset(p, 0, size);
+    return p;
+}
+
+void ks_sched_arena_reset(ks_arena *arena) {
+    struct ks_arena_block *block = arena->blocks;
+    while (block != NULL) {
+        struct ks_arena_block *next = block->next;
+        ks_free(arena->heap, block, sizeof *block + block->size);
+        block = next;
+    }
+    arena->blocks = NULL;
+}
+
+/* --- one node --- */
+
+static ks_verdict filter_legacy_disks(ks_cycle *c, const ks_object *node) {
+    static const char *const kinds[] = {"gcePersistentDisk", "awsElasticBlockStore", "rbd", "iscsi"};
+    for (ks_walk w = ks_walk_node(&c->sim->server.store, node->name); ks_walk_next(&w);) {
+        if (ks_sched_finished(w.object)) continue;
+        ks_each(mine, ks_get(c->pod->spec, K(volumes))) {
+            ks_each(theirs, ks_get(w.object->spec, K(volumes))) {
+                for (int i = 0; i < 4; i++) {
+                    ks_val a = ks_get_text(*mine, kinds[i], strlen(kinds[i])), b = ks_get_text(*theirs, kinds[i], strlen(kinds[i]));
+                    if (!ks_exists(a) || !ks_exists(b)) continue;
+                    bool read_only = ks_bool_or(ks_get(a, K(readOnly)), false) && ks_bool_or(ks_get(b, K(readOnly)), false);
+                    bool same = i == 0   ? ks_equal(ks_get(a, K(pdName)), ks_get(b, K(pdName)))
+                                : i == 1 ? ks_equal(ks_get(a, K(volumeID)), ks_get(b, K(volumeID)))
+                                : i == 2 ? ks_equal(ks_get(a, K(pool)), ks_get(b, K(pool))) && ks_equal(ks_get(a, K(image)), ks_get(b, K(image)))
+                                         : ks_equal(ks_get(a, K(iqn)), ks_get(b, K(iqn)));
+                    if (same && (i == 1 || !read_only)) return (ks_verdict){KS_REASON_DISK, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
+                }
+            }
+        }
+    }
+    return KS_FEASIBLE;
+}
+
+/* The plugins behind those of an entry. */
+static ks_verdict filter_rest(ks_cycle *c, const ks_node_info *node) {
+    ks_verdict v = KS_FEASIBLE;
+    if (c->rules->legacy_disks && !(c->rules->disabled >> KS_PLUGIN_VOLUME_RESTRICTIONS & 1U)) v = filter_legacy_disks(c, node->object);
+    if (v.plugin == KS_PLUGIN_NONE && c->claims.count > 0) v = ks_sched_filter_claims(c, node->object);
+    if (v.plugin == KS_PLUGIN_NONE) v = ks_sched_filter_topology(c, node->slot);
+    if (v.plugin == KS_PLUGIN_NONE && c->rules->has_policies) v = ks_sched_filter_policies(c, node->object);
+    return v;
+}
+
+ks_verdict ks_sched_filter(ks_cycle *c, const ks_node_info *node) {
+    ks_entry entry;
+    ks_sched_evaluate(c->sim, c->st, c->rules, node, &entry);
+    if (entry.plugin != KS_PLUGIN_NONE) return (ks_verdict){entry.reasons, entry.plugin, entry.unresolvable};
+    return filter_rest(c, node);
+}
+
+/* Adds the pods of equal or higher priority that are nominated to the node: a copy of the node, or NULL when there are none. */
+static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int sign, ks_node_info *copy) {
+    ks_heap *heap = c->sim->world.heap;
+    for (ks_tree_iter it = ks_tree_begin(&c->st->nominated); ks_tree_next(&it);) {
+        if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != (uint64_t)node->slot + 1) continue;
+        const ks_object *pod = ks_store_by_id(&c->sim->server.store, KS_POD, it.key.b);
+        if (pod == NULL || pod->node != NULL || ks_sched_priority(pod) < ks_sched_priority(c->pod)) continue;
+        ks_pod_rules *own = c->rules;
+        ks_pod_class *class = ks_sched_class(c->sim, c->st, pod);
+        if (sign > 0) {
+            if (copy == NULL) copy = ks_sched_node_clone(heap, node);
+            ks_sched_node_add(heap, copy, class->rules, 1);
+        }
+        c->class = ks_sched_class(c->sim, c->st, c->pod);
+        c->rules = own;
+        ks_sched_topology_pod(c, pod, node->slot, sign);
+    }
+    return copy;
+}
+
+ks_verdict ks_sched_filter_nominated(ks_cycle *c, const ks_node_info *node) {
+    if (c->st->nominated.count == 0) return ks_sched_filter(c, node);
+    ks_node_info *copy = with_nominated(c, node, 1, NULL);
+    if (copy == NULL) return ks_sched_filter(c, node);
+    ks_verdict v = ks_sched_filter(c, copy);
+    with_nominated(c, node, -1, copy);
+    ks_sched_node_unref(c->sim->world.heap, copy);
+    return v.plugin == KS_PLUGIN_NONE ? ks_sched_filter(c, node) : v;
+}
+
+/* --- all nodes --- */
+
+void ks_sched_prefilter(ks_cycle *c) {
+    c->claims.count = 0;
+    c->claims.rwop_users = 0;
+    if (ks_len(ks_get(c->pod->spec, K(volumes))) > 0) ks_sched_prefilter_claims(c);
+    if (c->prefilter == NULL) ks_sched_prefilter_topology(c);
+}
+
+/* numFeasibleNodesToFind. */
+static uint32_t enough(uint32_t nodes) {
+    if (nodes < 100) return nodes;
+    uint32_t percent = 50 - (nodes / 125 < 45 ? nodes / 125 : 45);
+    uint32_t n = nodes * percent / 100;
+    return n < 100 ? 100 : n;
+}
+
+static void look_at(ks_cycle *c, const ks_node_info *node) {
+    uint32_t slot = node->slot;
+    ks_verdict v;
+    if (c->st->nominated.count > 0) {
+        v = ks_sched_filter_nominated(c, node);
+    } else {
+        const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
+        v = (ks_verdict){entry->reasons, entry->plugin, entry->unresolvable};
+        if (v.plugin == KS_PLUGIN_NONE) v = filter_rest(c, node);
+    }
+    c->verdicts[slot] = v;
+    c->looked[slot] = true;
+    if (v.plugin == KS_PLUGIN_NONE) {
+        c->feasible[c->feasible_count++] = slot;
+    } else {
+        c->failed_count++;
+        c->plugins |= 1U << v.plugin;
+    }
+}
+
+/* A nominated pod looks at its node first. */
+static bool nominated_will_do(ks_cycle *c) {
+    const ks_str *name = ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName)));
+    int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(c->st, name);
+    if (slot < 0) return false;
+    look_at(c, c->st->nodes->at[slot]);
+    if (c->feasible_count > 0) return true;
+    c->failed_count = 0;
+    return false;
+}
+
+void ks_sched_find_nodes(ks_cycle *c) {
+    const ks_node_table *nodes = c->st->nodes;
+    uint32_t n = nodes->count, want = enough(n);
+    c->feasible_count = c->failed_count = 0;
+    if (nominated_will_do(c)) return;
+    c->plugins = 0;
+    if (n < 100) {
+        for (uint32_t slot = 0; slot < nodes->slots && !c->failed; slot++)
+            if (nodes->at[slot] != NULL) look_at(c, nodes->at[slot]);
+        return;
+    }
+    const uint32_t *order = ks_sched_order(c->sim->world.heap, c->st);
+    nodes = c->st->nodes;
+    uint32_t start = c->st->next_start % n;
+    for (uint32_t i = 0; i < n && c->feasible_count < want && !c->failed; i++)
+        look_at(c, nodes->at[order[(start + i) % n]]);
+    c->st->next_start = (start + c->feasible_count + c->failed_count) % n;
+}

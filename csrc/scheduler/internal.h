@@ -1,0 +1,532 @@
+/*
+ * scheduler/internal.h - what the files of the scheduler share: its state, and one scheduling cycle.
+ *
+ * The state (ks_sched) holds one node_info per node with the sums of what its pods ask for, one class per kind of pod, and
+ * tallies (how many pods on each node a selector matches). All of it follows the store in observe(), so that placing a pod
+ * costs a walk over dense arrays of nodes and nothing that grows with the number of pods.
+ * Values in trees are counted and copied on write: a fork shares them.
+ */
+#ifndef KS_SCHEDULER_INTERNAL_H
+#define KS_SCHEDULER_INTERNAL_H
+
+#include "api/values.h"
+#include "engine/sim.h"
+#include "engine/volumes.h"
+#include "scheduler/scheduler.h"
+
+/* Plugins in the order in which they run (pkg/scheduler/apis/config/v1/default_plugins.go). */
+typedef enum ks_plugin {
+    KS_PLUGIN_NONE,
+    KS_PLUGIN_GATES,
+    KS_PLUGIN_UNSCHEDULABLE,
+    KS_PLUGIN_NODE_NAME,
+    KS_PLUGIN_TAINTS,
+    KS_PLUGIN_NODE_AFFINITY,
+    KS_PLUGIN_PORTS,
+    KS_PLUGIN_FIT,
+    KS_PLUGIN_VOLUME_RESTRICTIONS,
+    KS_PLUGIN_VOLUME_LIMITS,
+    KS_PLUGIN_VOLUME_BINDING,
+    KS_PLUGIN_VOLUME_ZONE,
+    KS_PLUGIN_SPREAD,
+    KS_PLUGIN_POD_AFFINITY,
+    KS_PLUGIN_CLAIMS,
+    KS_PLUGIN_PREEMPTION,
+    KS_PLUGIN_BALANCED,
+    KS_PLUGIN_IMAGES,
+    KS_PLUGIN_BINDER,
+    KS_PLUGIN_FEATURES,
+    KS_PLUGIN_POLICY, /* of the embedder */
+    KS_PLUGIN_COUNT
+} ks_plugin;
+const char *ks_sched_plugin_name(ks_plugin plugin);
+ks_plugin ks_sched_plugin_named(const char *name);
+
+/* Why a node was refused: a set. Each has one text, except those whose text stands elsewhere. */
+#define KS_SCHED_REASONS(X)                                                                        \
+    X(UNSCHEDULABLE, "node(s) were unschedulable")                                                 \
+    X(NODE_NAME, "node(s) didn't match the requested node name")                                   \
+    X(TAINT, "node(s) had untolerated taint(s)")                                                   \
+    X(AFFINITY, "node(s) didn't match Pod's node affinity/selector")                               \
+    X(NAME_SET, "node(s) didn't satisfy plugin(s) [NodeAffinity]")                                 \
+    X(PORTS, "node(s) didn't have free ports for the requested pod ports")                         \
+    X(PODS, "Too many pods")                                                                       \
+    X(CPU, "Insufficient cpu")                                                                     \
+    X(MEMORY, "Insufficient memory")                                                               \
+    X(EPHEMERAL, "Insufficient ephemeral-storage")                                                 \
+    X(EXTENDED, "") /* one text per resource */                                                    \
+    X(RWOP, "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode "  \
+            "already in-use by another pod")                                                       \
+    X(DISK, "node(s) had no available disk")                                                       \
+    X(VOLUME_LIMIT, "node(s) exceed max volume count")                                             \
+    X(PV_AFFINITY, "node(s) didn't match PersistentVolume's node affinity")                        \
+    X(NO_PV, "node(s) didn't find available persistent volumes to bind")                           \
+    X(NO_SPACE, "node(s) did not have enough free storage")                                        \
+    X(PV_MISSING, "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)")     \
+    X(ZONE, "node(s) had no available volume zone")                                                \
+    X(SPREAD_LABEL,                                                                                \
+      "node(s) didn't match pod topology spread constraints (missing required label)")             \
+    X(SPREAD, "node(s) didn't match pod topology spread constraints")                              \
+    X(POD_AFFINITY, "node(s) didn't match pod affinity rules")                                     \
+    X(POD_ANTI, "node(s) didn't match pod anti-affinity rules")                                    \
+    X(EXISTING_ANTI, "node(s) didn't satisfy existing pods anti-affinity rules")                   \
+    X(FEATURES, "node(s) didn't match Pod's required features")                                    \
+    X(POLICY, "") /* the policy's own text */                                                      \
+    X(NO_VICTIMS, "No preemption victims found for incoming pod")                                  \
+    X(NOT_HELPFUL, "Preemption is not helpful for scheduling")
+
+enum {
+#define KS_SCHED_REASON_NUMBER(name, text) KS_REASON_NUMBER_##name,
+    KS_SCHED_REASONS(KS_SCHED_REASON_NUMBER)
+#undef KS_SCHED_REASON_NUMBER
+        KS_REASON_COUNT
+};
+enum {
+#define KS_SCHED_REASON_BIT(name, text) KS_REASON_##name = 1 << KS_REASON_NUMBER_##name,
+    KS_SCHED_REASONS(KS_SCHED_REASON_BIT)
+#undef KS_SCHED_REASON_BIT
+};
+const char *ks_sched_reason_text(int number);
+
+/* What came out for one node: plugin KS_PLUGIN_NONE means that it will do. */
+typedef struct ks_verdict {
+    uint32_t reasons;
+    uint8_t plugin;
+    bool unresolvable; /* taking pods away would not help */
+} ks_verdict;
+#define KS_FEASIBLE ((ks_verdict){0, KS_PLUGIN_NONE, false})
+
+/* --- amounts --- */
+
+/* What a pod asks for. `extended`: map of resource name to integer, KS_NOTHING when there is none. */
+typedef struct ks_amounts {
+    int64_t cpu;       /* milli */
+    int64_t memory;    /* bytes */
+    int64_t ephemeral; /* bytes */
+    int64_t scored_cpu, scored_memory; /* with 100m and 200Mi for containers that name none */
+    ks_val extended;
+} ks_amounts;
+
+/* pkg/scheduler: component-helpers/resource/helpers.go PodRequests. */
+void ks_sched_amounts(ks_heap *heap, ks_val spec, ks_amounts *out);
+void ks_sched_amounts_dispose(ks_heap *heap, ks_amounts *amounts);
+/* `map` (taken over) with `sign` times the amounts of `more` added. */
+ks_val ks_sched_extended_add(ks_heap *heap, ks_val map, ks_val more, int sign);
+
+/* --- nodes --- */
+
+typedef struct ks_node_info {
+    uint32_t refs;
+    uint32_t slot;
+    uint64_t generation; /* another one with each change of what filters and scores depend on */
+    uint64_t arrival;
+    const ks_object *object;
+    int64_t can_cpu, can_memory, can_ephemeral, can_pods; /* allocatable */
+    ks_val can_extended;
+    int64_t cpu, memory, ephemeral, scored_cpu, scored_memory, pods; /* taken */
+    ks_val extended;
+    ks_tree ports; /* {protocol and port, hash of address}: host ports in use */
+    bool unschedulable;
+} ks_node_info;
+
+/* The nodes in dense slots, and the names of the slots. */
+typedef struct ks_roster {
+    uint32_t refs;
+    uint32_t slots;          /* slots in use end before this */
+    const ks_str *names[];   /* NULL: a free slot */
+} ks_roster;
+
+typedef struct ks_node_table {
+    uint32_t refs;
+    uint32_t slots, cap; /* slots in use end before `slots` */
+    uint32_t count;      /* nodes */
+    ks_node_info **at;   /* NULL: a free slot */
+    uint32_t *order;     /* slots in the order of the walk: zones by turns */
+    bool ordered;        /* `order` is right */
+} ks_node_table;
+
+/* --- pods --- */
+
+/* Which pods a term means. */
+typedef struct ks_term {
+    const ks_str *key;        /* topologyKey, interned */
+    const ks_str *ns;         /* the pod's own namespace */
+    ks_val namespaces;        /* list, or KS_NOTHING */
+    ks_selector *ns_selector; /* NULL: none */
+    ks_selector *selector;    /* NULL: matches nothing */
+    ks_val selector_doc;
+    int64_t weight;
+} ks_term;
+typedef struct ks_terms {
+    uint32_t count;
+    ks_term *items;
+} ks_terms;
+
+typedef struct ks_constraint {
+    const ks_str *key; /* interned */
+    int64_t max_skew, min_domains;
+    bool hard, hostname;
+    bool honor_affinity, honor_taints;
+    bool self; /* the pod matches its own selector */
+    ks_key tally;
+} ks_constraint;
+
+/* A kind of pod: all that placing it depends on, apart from its claims, compiled. Immutable. */
+typedef struct ks_pod_rules {
+    uint32_t refs;
+    /* what makes it this kind */
+    const ks_str *ns, *scheduler, *owner_uid;
+    ks_val labels; /* without those that differ from pod to pod, unless they matter */
+    ks_val spec;   /* of the pod that it was made from */
+    uint64_t policies, services, epoch; /* versions that it was compiled under */
+    /* compiled */
+    ks_amounts amounts;
+    bool asks_cpu_or_memory;
+    ks_val node_selector, node_affinity; /* required terms */
+    ks_val preferred;                    /* preferred terms */
+    ks_val tolerations;
+    ks_val ports; /* list of maps of containers' ports that have a hostPort */
+    bool legacy_disks;
+    uint32_t disabled; /* set of plugins that the profile lacks */
+    bool has_policies; /* of the embedder, in this profile */
+    uint32_t constraint_count;
+    ks_constraint *constraints;
+    bool spread_hard, spread_soft, spread_defaulted;
+    ks_terms affinity, anti, preferred_affinity, preferred_anti;
+    bool terms_self; /* the pod matches all of its own affinity terms */
+    ks_key affinity_tally; /* pods that match all of the affinity terms */
+    ks_key *anti_tallies, *preferred_tallies, *preferred_anti_tallies; /* by term */
+    int container_count; /* containers and init containers */
+} ks_pod_rules;
+
+/* What came out for one node at one generation. */
+typedef struct ks_entry {
+    uint64_t generation;
+    uint32_t reasons;
+    uint8_t plugin;
+    bool unresolvable;
+    bool affinity_ok, taints_ok;
+    uint8_t fit, balanced, images;
+    uint32_t taints;    /* PreferNoSchedule taints not tolerated */
+    int32_t preference; /* sum of weights of preferred node affinity */
+} ks_entry;
+
+typedef struct ks_pod_class {
+    uint32_t refs;
+    uint64_t used; /* cycle of the last use */
+    ks_pod_rules *rules;
+    uint32_t cap;
+    ks_entry *entries; /* by slot */
+} ks_pod_class;
+
+/* How many pods on each node a list of selectors matches. */
+typedef struct ks_tally {
+    uint32_t refs;
+    uint64_t used;
+    const ks_str *ns; /* pods of this namespace only; NULL: as the terms say */
+    uint32_t count;
+    ks_term *terms;   /* a pod counts when it matches all of them */
+    bool living;      /* pods that terminate do not count */
+    uint32_t cap;
+    int32_t *counts;  /* by slot */
+} ks_tally;
+
+/* Assigned pods with one and the same affinity. */
+typedef struct ks_group {
+    uint32_t refs;
+    ks_val affinity;
+    const ks_str *ns;
+    ks_terms required, required_anti, preferred, preferred_anti;
+    int64_t total;
+    uint32_t cap;
+    int32_t *counts; /* by slot */
+} ks_group;
+
+/* A pod that could not be placed, or is held back. */
+typedef enum ks_place { KS_IN_ACTIVE, KS_IN_BACKOFF, KS_IN_ERROR_BACKOFF, KS_IN_UNSCHEDULABLE, KS_IN_GATED } ks_place;
+typedef struct ks_waiting {
+    uint32_t refs;
+    ks_place place;
+    uint32_t plugins;     /* those that refused it */
+    uint32_t unschedulable_count, error_count;
+    int64_t backoff_until;
+    ks_key queued;        /* where it stands in its queue */
+} ks_waiting;
+
+/* A pod that has its node and waits for its volumes (PreBind). */
+typedef struct ks_prebind {
+    uint32_t refs;
+    const ks_str *node;
+    int64_t since;
+} ks_prebind;
+
+/* What came out for one node in one look. */
+typedef struct ks_look_node {
+    uint32_t reasons;
+    int32_t policy; /* weighted score of the policies */
+    uint8_t plugin;
+    bool scored;
+    uint8_t taints, affinity, fit, spread, pod_affinity, balanced, images; /* before weights */
+} ks_look_node;
+
+typedef struct ks_look {
+    uint32_t refs;
+    ks_roster *roster;        /* NULL: nodes were not looked at */
+    const ks_str *node, *profile, *nominated;
+    ks_val victims;
+    ks_val policy_texts; /* map node -> text of the policy that refused it */
+    ks_val policy_scores; /* map node -> map policy -> weighted score */
+    ks_val extended_texts; /* map node -> texts of extended resources that were short */
+    uint32_t skipped;     /* scorers that did not run */
+    ks_look_node nodes[];     /* by slot */
+} ks_look;
+
+/* Domains of a topology key: which of them each slot is in, -1: none. */
+typedef struct ks_axis {
+    const ks_str *key; /* interned */
+    uint64_t topology;
+    uint32_t count, cap;
+    int32_t *domain; /* by slot */
+} ks_axis;
+
+enum { KS_MAX_AXES = 16 };
+
+typedef struct ks_sched {
+    int index;              /* of the component */
+    ks_node_table *nodes;   /* counted; copied on write */
+    ks_roster *roster;      /* NULL: to be made */
+    uint64_t generation;    /* of the last change of a node */
+    uint64_t topology;      /* of the last change of the set of nodes or their labels */
+    uint64_t services;      /* of the last change of Services' selectors */
+    uint64_t tally_epoch;   /* of the last time that tallies were dropped */
+    uint64_t pod_name_selectors; /* Services that select by labels which differ from pod to pod */
+    uint64_t cycles;
+    uint64_t sequence;
+    uint32_t next_start;
+    ks_tree slots;          /* hash of node name -> slot + 1 */
+    ks_tree classes;        /* {hash of owner, number} -> ks_pod_class */
+    ks_tree tallies;        /* {hash of a label or 0, number} -> ks_tally */
+    ks_tree groups;         /* {hash, number} -> ks_group */
+    ks_tree active, backoff, errors; /* {order} -> pod id */
+    ks_tree waiting;        /* pod id -> ks_waiting */
+    ks_tree prebind;        /* pod id -> ks_prebind */
+    ks_tree nominated;      /* pod id -> slot + 1 */
+    ks_tree looks;          /* pod id -> ks_look */
+    size_t look_bytes;
+    uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
+    ks_volume_index volumes;
+    /* scratch, not shared with forks */
+    struct ks_cycle *scratch;
+    ks_axis axes[KS_MAX_AXES];
+} ks_sched;
+
+/* --- classes.c --- */
+/* The class of a pod, made if there is none; borrowed, its spec to be counted up if kept across a write to the server. */
+ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod);
+/* The entry of a class for a node, brought up to date. */
+const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node);
+/* Makes the entry afresh for any state of a node. */
+void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node, ks_entry *out);
+void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *rules);
+extern const ks_tree_type ks_sched_classes_type;
+
+/* --- nodefit.c: rules about one node and one pod --- */
+bool ks_sched_tolerates(ks_val tolerations, ks_val taint, bool prefer);
+bool ks_sched_untolerated(ks_val tolerations, ks_val taints);
+bool ks_sched_node_affinity(ks_heap *heap, ks_val selector, ks_val required, const ks_object *node);
+bool ks_sched_node_term(ks_heap *heap, ks_val term, const ks_object *node);
+/* The texts of extended resources that are short, as a list. */
+ks_val ks_sched_short_extended(ks_heap *heap, const ks_pod_rules *rules, const ks_node_info *node);
+ks_verdict ks_sched_fit(const ks_pod_rules *rules, const ks_node_info *node);
+bool ks_sched_ports_free(const ks_pod_rules *rules, const ks_node_info *node);
+void ks_sched_ports_take(ks_heap *heap, ks_node_info *node, ks_val ports, bool take);
+int ks_sched_score_images(const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node);
+
+/* Succeeded or Failed: such a pod takes nothing. */
+bool ks_sched_finished(const ks_object *pod);
+
+/* --- terms.c --- */
+void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str *ns, bool weighted);
+void ks_sched_terms_dispose(ks_heap *heap, ks_terms *terms);
+void ks_sched_term_copy(ks_heap *heap, ks_term *out, const ks_term *from);
+void ks_sched_term_dispose(ks_heap *heap, ks_term *term);
+bool ks_sched_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, ks_val labels);
+
+/* --- tallies.c --- */
+extern const ks_tree_type ks_sched_tallies_type, ks_sched_groups_type;
+/* Finds or makes a tally; takes over the terms in `items` (the array stays the caller's). `ns` NULL: terms decide. */
+ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items, uint32_t count, bool living);
+/* Counts by slot; false when it was dropped. */
+const ks_tally *ks_sched_tally(ks_sched *st, ks_key key);
+/* Whether a pod counts in a tally. */
+bool ks_sched_tally_means(ks_sim *sim, const ks_tally *tally, const ks_object *pod);
+void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st);
+uint64_t ks_sched_hash_val(ks_val v);
+
+/* --- nodes.c --- */
+extern const ks_tree_type ks_sched_words_type;
+void ks_sched_node_changed(ks_sim *sim, ks_sched *st, const ks_change *change);
+ks_node_info *ks_sched_node_own(ks_heap *heap, ks_sched *st, uint32_t slot);
+ks_node_info *ks_sched_node_clone(ks_heap *heap, const ks_node_info *node);
+void ks_sched_node_unref(ks_heap *heap, ks_node_info *node);
+void ks_sched_table_unref(ks_heap *heap, ks_node_table *table);
+/* The slot of a node, or -1. */
+int64_t ks_sched_slot(const ks_sched *st, const ks_str *name);
+/* The slots of all nodes in the order in which they are walked; borrowed. */
+const uint32_t *ks_sched_order(ks_heap *heap, ks_sched *st);
+ks_roster *ks_sched_roster(ks_heap *heap, ks_sched *st); /* borrowed */
+void ks_sched_roster_unref(ks_heap *heap, ks_roster *roster);
+const ks_axis *ks_sched_axis(ks_heap *heap, ks_sched *st, const ks_str *key);
+/* Adds (sign 1) or takes away (-1) a pod's amounts, ports and counts. */
+void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+/* The same for a node_info alone (dry runs). */
+void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *rules, int sign);
+
+/* --- queue.c --- */
+extern const ks_tree_type ks_sched_waiting_type, ks_sched_prebind_type;
+void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod);
+void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id);
+/* The next pod to look at, or 0. */
+uint64_t ks_sched_queue_pop(ks_sim *sim, ks_sched *st);
+uint64_t ks_sched_queue_head(const ks_sched *st);
+/* After a failed look. `plugins` 0: an error. */
+void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins);
+/* Pods that one of `plugins` refused and that `hint` (NULL: all) lets go are queued again. */
+typedef bool (*ks_sched_hint)(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin, const ks_change *change);
+void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint, const ks_change *change);
+/* Queues an unschedulable pod again. */
+void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
+/* Whether a pod that was not looked at yet is queued: a walk over the queue. */
+bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id);
+void ks_sched_queue_arm(ks_sim *sim, ks_sched *st);
+int64_t ks_sched_priority(const ks_object *pod);
+
+/* --- hints.c --- */
+void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change);
+
+/* --- one look at a pod --- */
+
+/* Memory that lives for one cycle. */
+typedef struct ks_arena {
+    ks_heap *heap;
+    struct ks_arena_block *blocks;
+} ks_arena;
+void *ks_sched_arena(ks_arena *arena, size_t size); /* cleared */
+void ks_sched_arena_reset(ks_arena *arena);
+
+/* A spread constraint at work. */
+typedef struct ks_spread {
+    const ks_constraint *constraint;
+    const ks_axis *axis;     /* NULL: no node has the key */
+    const ks_tally *tally;   /* NULL: no pod counts */
+    int64_t *counts;         /* by domain; -1: no node of the domain counts */
+    int64_t min;
+    uint32_t domains;        /* that count */
+    double weight;
+} ks_spread;
+
+/* Sums over the domains of a topology key. */
+typedef struct ks_sums {
+    const ks_axis *axis;
+    int64_t *sums; /* by domain */
+} ks_sums;
+
+enum { KS_MAX_CLAIMS = 32 };
+
+/* What a cycle knows of the pod's claims. */
+typedef struct ks_claims {
+    uint32_t count;
+    const ks_object *claims[KS_MAX_CLAIMS];  /* borrowed */
+    const ks_object *volumes[KS_MAX_CLAIMS]; /* of bound claims; NULL: missing, or not bound */
+    bool delayed[KS_MAX_CLAIMS];             /* waits for its first consumer */
+    bool any_delayed;
+    bool restricts; /* some node may be refused */
+    int rwop_users; /* pods that use one of the ReadWriteOncePod claims */
+} ks_claims;
+
+typedef struct ks_cycle {
+    ks_sim *sim;
+    ks_sched *st;
+    const ks_object *pod;     /* counted */
+    ks_pod_class *class;      /* borrowed until the next write to the server */
+    ks_pod_rules *rules;      /* counted */
+    uint32_t slots, cap;
+    ks_verdict *verdicts;     /* by slot; of nodes that were looked at */
+    bool *looked;             /* by slot */
+    uint32_t *feasible;       /* slots */
+    int64_t *raw;             /* by slot: scratch of one scorer */
+    ks_look_node *look;       /* by slot */
+    uint32_t feasible_count, failed_count;
+    ks_claims claims;
+    ks_spread *spread;        /* by constraint: hard ones, while filtering */
+    ks_sums *affinity, *anti; /* by term */
+    ks_sums *existing_anti;   /* by topology key */
+    uint32_t existing_anti_count;
+    bool any_affinity;        /* some pod matches the affinity terms */
+    const char *prefilter;    /* what refused the pod as a whole; NULL: nothing */
+    ks_val prefilter_text;    /* holds it, when it was made */
+    uint32_t plugins;         /* that refused */
+    uint32_t skipped;         /* scorers that did not run, as a set */
+    ks_val policy_texts, policy_scores;
+    ks_val victims, victim_ids; /* names and ids of pods to evict */
+    bool preempted;           /* preemption was tried: the nomination is decided anew */
+    const ks_str *nominated;
+    bool failed;              /* a hook raised */
+    ks_arena arena;
+} ks_cycle;
+
+/* --- topology.c: PodTopologySpread and InterPodAffinity --- */
+void ks_sched_prefilter_topology(ks_cycle *c);
+ks_verdict ks_sched_filter_topology(ks_cycle *c, uint32_t slot);
+/* A pod appears on (sign 1) or goes from a node, in a dry run. */
+void ks_sched_topology_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int sign);
+/* Raw and normalised scores of feasible nodes into c->raw; false: the plugin does not score. */
+bool ks_sched_score_spread(ks_cycle *c);
+bool ks_sched_score_affinity(ks_cycle *c);
+
+/* --- claims.c: VolumeRestrictions, VolumeBinding, VolumeZone --- */
+void ks_sched_prefilter_claims(ks_cycle *c);
+ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node);
+/* Writes what binding the claims on the chosen node needs; *pending: the pod has to wait for it. False: refused. */
+bool ks_sched_reserve_claims(ks_cycle *c, const ks_object *node, bool *pending);
+bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod);
+/* A dry run took (sign -1) or put back a pod that may hold a ReadWriteOncePod claim. */
+void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign);
+
+/* --- policy.c: policies of the embedder --- */
+bool ks_sched_has_profile(const ks_sim *sim, const ks_str *scheduler);
+ks_verdict ks_sched_filter_policies(ks_cycle *c, const ks_object *node);
+void ks_sched_score_policies(ks_cycle *c);
+
+/* --- filter.c --- */
+void ks_sched_prefilter(ks_cycle *c);
+void ks_sched_find_nodes(ks_cycle *c);
+/* All filters for a node in any state. */
+ks_verdict ks_sched_filter(ks_cycle *c, const ks_node_info *node);
+/* The same with and without the pods nominated to the node. */
+ks_verdict ks_sched_filter_nominated(ks_cycle *c, const ks_node_info *node);
+
+/* --- score.c --- */
+/* Fills c->look and chooses; the slot. */
+uint32_t ks_sched_choose(ks_cycle *c);
+
+/* --- message.c --- */
+/* Adds the reasons of one node to a list of texts. */
+ks_val ks_sched_reasons(ks_cycle *c, ks_verdict verdict, const ks_node_info *node, ks_val texts);
+/* "0/N nodes are available: 2 a, 3 b." from a list of reasons. */
+void ks_sched_fit_message(ks_heap *heap, ks_buf *out, uint32_t nodes, ks_val texts);
+
+/* --- preemption.c --- */
+/* Looks for pods to put out of the way. The text to add to the message; "" when it succeeded. A new string. */
+const ks_str *ks_sched_preempt(ks_cycle *c);
+/* Evicts those that it chose. */
+void ks_sched_evict_victims(ks_cycle *c);
+
+/* --- placement.c --- */
+extern const ks_tree_type ks_sched_looks_type;
+void ks_sched_remember(ks_cycle *c, const ks_str *node);
+void ks_sched_forget_look(ks_heap *heap, ks_sched *st, uint64_t pod);
+
+#endif

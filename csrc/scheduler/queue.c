@@ -1,0 +1,200 @@
+/*
+ * scheduler/queue.c - which pod is looked at next: pkg/scheduler/backend/queue.
+ *
+ * active: ready pods, by priority, then by the time of entry. backoff: pods that may be tried again but were tried lately; its
+ * head is taken when active is empty. errors: pods whose last look ended in an error; they wait out their backoff. The
+ * others sit in `waiting` until an event lets them go.
+ */
+#include "scheduler/internal.h"
+
+enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10 };
+
+static void waiting_ref(void *value) { ((ks_waiting *)value)->refs++; }
+static void waiting_unref(ks_heap *heap, void *value) {
+    ks_waiting *w = value;
+    if (--w->refs == 0) ks_free(heap, w, sizeof *w);
+}
+const ks_tree_type ks_sched_waiting_type = {NULL, NULL, NULL, waiting_ref, waiting_unref};
+
+static void prebind_ref(void *value) { ((ks_prebind *)value)->refs++; }
+static void prebind_unref(ks_heap *heap, void *value) {
+    ks_prebind *p = value;
+    if (--p->refs > 0) return;
+    ks_str_unref(heap, p->node);
+    ks_free(heap, p, sizeof *p);
+}
+const ks_tree_type ks_sched_prebind_type = {NULL, NULL, NULL, prebind_ref, prebind_unref};
+
+int64_t ks_sched_priority(const ks_object *pod) { return ks_int_or(ks_get(pod->spec, K(priority)), 0); }
+
+static ks_key by_priority(ks_sched *st, const ks_object *pod) {
+    return (ks_key){(uint64_t)(INT64_C(0x7fffffff) - ks_sched_priority(pod)), ++st->sequence};
+}
+
+static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
+static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
+
+void ks_sched_queue_arm(ks_sim *sim, ks_sched *st) {
+    if (st->active.count > 0 || st->backoff.count > 0) {
+        ks_enqueue(sim, st->index, SCHEDULE_KEY);
+        return;
+    }
+    ks_key first;
+    if (ks_tree_first(&st->errors, &first, NULL)) ks_enqueue_at(sim, st->index, SCHEDULE_KEY, (int64_t)first.a);
+}
+
+/* The entry of a waiting pod, this state's own; made when there is none. */
+static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
+    ks_key key = {0, id};
+    void **slot = ks_tree_slot(heap, &st->waiting, key);
+    if (slot == NULL) {
+        ks_waiting *made = ks_alloc_zero(heap, sizeof *made);
+        made->refs = 1;
+        ks_tree_put(heap, &st->waiting, key, made);
+        return made;
+    }
+    ks_waiting *w = *slot;
+    if (w->refs == 1) return w;
+    ks_waiting *copy = ks_alloc(heap, sizeof *copy);
+    *copy = *w;
+    copy->refs = 1;
+    w->refs--;
+    *slot = copy;
+    return copy;
+}
+
+static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
+    for (int p = 0; plugins != 0; p++, plugins >>= 1)
+        if (plugins & 1U) st->waiting_for[p] = (uint32_t)((int)st->waiting_for[p] + sign);
+}
+
+/* Takes a pod out of the place where it waits. */
+static void leave(ks_heap *heap, ks_sched *st, ks_waiting *w) {
+    switch (w->place) {
+    case KS_IN_ACTIVE: ks_tree_del(heap, &st->active, w->queued); break;
+    case KS_IN_BACKOFF: ks_tree_del(heap, &st->backoff, w->queued); break;
+    case KS_IN_ERROR_BACKOFF: ks_tree_del(heap, &st->errors, w->queued); break;
+    case KS_IN_UNSCHEDULABLE: count_plugins(st, w->plugins, -1); break;
+    case KS_IN_GATED: break;
+    }
+}
+
+static bool gated(const ks_object *pod) { return ks_len(ks_get(pod->spec, K(schedulingGates))) > 0; }
+
+void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    if (gated(pod)) {
+        own_waiting(heap, st, pod->id)->place = KS_IN_GATED;
+        return;
+    }
+    ks_tree_del(heap, &st->waiting, (ks_key){0, pod->id});
+    ks_tree_put(heap, &st->active, by_priority(st, pod), word(pod->id));
+    ks_sched_queue_arm(sim, st);
+}
+
+void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
+    ks_heap *heap = sim->world.heap;
+    if (st->waiting.count == 0 || !ks_tree_has(&st->waiting, (ks_key){0, id})) return;
+    leave(heap, st, own_waiting(heap, st, id));
+    ks_tree_del(heap, &st->waiting, (ks_key){0, id});
+}
+
+uint64_t ks_sched_queue_head(const ks_sched *st) {
+    void *id;
+    if (ks_tree_first(&st->active, NULL, &id) || ks_tree_first(&st->backoff, NULL, &id) ||
+        ks_tree_first(&st->errors, NULL, &id))
+        return of_word(id);
+    return 0;
+}
+
+uint64_t ks_sched_queue_pop(ks_sim *sim, ks_sched *st) {
+    ks_heap *heap = sim->world.heap;
+    ks_key key;
+    void *id;
+    ks_tree *from = &st->active;
+    if (!ks_tree_first(from, &key, &id)) {
+        from = &st->errors;
+        if (!ks_tree_first(from, &key, &id) || (int64_t)key.a > sim->world.now) {
+            from = &st->backoff;
+            if (!ks_tree_first(from, &key, &id)) return 0;
+        }
+    }
+    ks_tree_del(heap, from, key);
+    if (st->waiting.count > 0 && ks_tree_has(&st->waiting, (ks_key){0, of_word(id)}))
+        own_waiting(heap, st, of_word(id))->place = KS_IN_GATED; /* in hand: in no queue */
+    return of_word(id);
+}
+
+/* calculateBackoffDuration, cut to whole seconds. */
+static int64_t backoff_until(const ks_sim *sim, const ks_waiting *w) {
+    uint32_t n = w->error_count > 0 ? w->error_count : w->unschedulable_count;
+    int64_t seconds = n == 0 ? 0 : n > 4 ? MAX_BACKOFF_SECONDS : INT64_C(1) << (n - 1);
+    return (sim->world.now + seconds * KS_SECOND) / KS_SECOND * KS_SECOND;
+}
+
+void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins) {
+    ks_heap *heap = sim->world.heap;
+    ks_waiting *w = own_waiting(heap, st, pod->id);
+    w->plugins = plugins;
+    if (plugins == 0) {
+        w->error_count++;
+        w->place = KS_IN_ERROR_BACKOFF;
+        w->backoff_until = backoff_until(sim, w);
+        w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
+        ks_tree_put(heap, &st->errors, w->queued, word(pod->id));
+        ks_sched_queue_arm(sim, st);
+        return;
+    }
+    w->error_count = 0;
+    w->unschedulable_count++;
+    w->backoff_until = backoff_until(sim, w);
+    w->place = KS_IN_UNSCHEDULABLE;
+    count_plugins(st, plugins, 1);
+}
+
+/* An event lets the pod go. */
+static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_waiting *w = own_waiting(heap, st, pod->id);
+    leave(heap, st, w);
+    w->queued = by_priority(st, pod);
+    if (w->backoff_until > sim->world.now) {
+        w->place = KS_IN_BACKOFF;
+        ks_tree_put(heap, &st->backoff, w->queued, word(pod->id));
+    } else {
+        w->place = KS_IN_ACTIVE;
+        ks_tree_put(heap, &st->active, w->queued, word(pod->id));
+    }
+}
+
+void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    release(sim, st, pod);
+    ks_sched_queue_arm(sim, st);
+}
+
+bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
+    for (ks_tree_iter it = ks_tree_begin(&st->active); ks_tree_next(&it);)
+        if (of_word(it.value) == id) return true;
+    return false;
+}
+
+void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint, const ks_change *change) {
+    bool any = false;
+    for (int p = 0; p < KS_PLUGIN_COUNT && !any; p++) any = (plugins >> p & 1U) != 0 && st->waiting_for[p] > 0;
+    if (!any) return;
+    ks_heap *heap = sim->world.heap;
+    ks_tree all = ks_tree_copy(&st->waiting);
+    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
+        const ks_waiting *w = it.value;
+        uint32_t asked = w->plugins & plugins;
+        if (w->place != KS_IN_UNSCHEDULABLE || asked == 0) continue;
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        if (pod == NULL || pod->node != NULL) continue;
+        bool go = hint == NULL;
+        for (int p = 0; p < KS_PLUGIN_COUNT && !go; p++)
+            go = (asked >> p & 1U) != 0 && hint(sim, st, pod, (ks_plugin)p, change);
+        if (go) release(sim, st, pod);
+    }
+    ks_tree_clear(heap, &all);
+    ks_sched_queue_arm(sim, st);
+}

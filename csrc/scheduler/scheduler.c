@@ -1,0 +1,510 @@
+/*
+ * scheduler/scheduler.c - the component: what it notices, and what becomes of a pod that is looked at
+ * (pkg/scheduler/schedule_one.go, eventhandlers.go).
+ */
+#include "scheduler/internal.h"
+
+#include <string.h>
+
+/* Keys: 1 looks at the next pod of the queue; an even key is twice the id of a pod that waits for its volumes. */
+enum { SCHEDULE_KEY = 1, BIND_TIMEOUT_SECONDS = 600, NOTE_LIMIT = 1024 };
+
+/* --- life --- */
+
+static void *create(ks_sim *sim) {
+    ks_heap *heap = sim->world.heap;
+    ks_sched *st = ks_alloc_zero(heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_scheduler);
+    st->nodes = ks_alloc_zero(heap, sizeof *st->nodes);
+    st->nodes->refs = 1;
+    st->classes.type = &ks_sched_classes_type;
+    st->tallies.type = &ks_sched_tallies_type;
+    st->groups.type = &ks_sched_groups_type;
+    st->waiting.type = &ks_sched_waiting_type;
+    st->prebind.type = &ks_sched_prebind_type;
+    st->looks.type = &ks_sched_looks_type;
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const ks_sched *from = state;
+    ks_sched *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = *from;
+    st->nodes->refs++;
+    if (st->roster != NULL) st->roster->refs++;
+    st->slots = ks_tree_copy(&from->slots);
+    st->classes = ks_tree_copy(&from->classes);
+    st->tallies = ks_tree_copy(&from->tallies);
+    st->groups = ks_tree_copy(&from->groups);
+    st->active = ks_tree_copy(&from->active);
+    st->backoff = ks_tree_copy(&from->backoff);
+    st->errors = ks_tree_copy(&from->errors);
+    st->waiting = ks_tree_copy(&from->waiting);
+    st->prebind = ks_tree_copy(&from->prebind);
+    st->nominated = ks_tree_copy(&from->nominated);
+    st->looks = ks_tree_copy(&from->looks);
+    st->volumes = ks_volume_index_copy(&from->volumes);
+    st->scratch = NULL;
+    memset(st->axes, 0, sizeof st->axes);
+    return st;
+}
+
+static void drop_axes(ks_heap *heap, ks_sched *st) {
+    for (int i = 0; i < KS_MAX_AXES; i++) {
+        ks_axis *axis = &st->axes[i];
+        ks_str_unref(heap, axis->key);
+        ks_free(heap, axis->domain, axis->cap * sizeof *axis->domain);
+        *axis = (ks_axis){.key = NULL};
+    }
+}
+
+static void free_scratch(ks_heap *heap, ks_cycle *c) {
+    if (c == NULL) return;
+    ks_free(heap, c->verdicts, c->cap * sizeof *c->verdicts);
+    ks_free(heap, c->looked, c->cap * sizeof *c->looked);
+    ks_free(heap, c->feasible, c->cap * sizeof *c->feasible);
+    ks_free(heap, c->raw, c->cap * sizeof *c->raw);
+    ks_free(heap, c->look, c->cap * sizeof *c->look);
+    ks_free(heap, c, sizeof *c);
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    ks_sched *st = state;
+    ks_sched_table_unref(heap, st->nodes);
+    ks_sched_roster_unref(heap, st->roster);
+    ks_tree *trees[] = {&st->slots, &st->classes, &st->tallies, &st->groups, &st->active, &st->backoff,
+                        &st->errors, &st->waiting, &st->prebind, &st->nominated, &st->looks};
+    for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
+    ks_volume_index_clear(heap, &st->volumes);
+    drop_axes(heap, st);
+    free_scratch(heap, st->scratch);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what is noticed --- */
+
+static bool takes_place(const ks_object *pod) { return pod->node != NULL && !ks_sched_finished(pod); }
+
+/* Whether a pod counts otherwise than before, though it is where it was. */
+static bool counts_otherwise(const ks_object *old, const ks_object *new) {
+    if (ks_object_terminating(old) != ks_object_terminating(new)) return true;
+    if (new->labels.m != old->labels.m && !ks_equal(old->labels, new->labels)) return true;
+    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m) return false;
+    return !ks_equal(ks_get(old->spec, K(containers)), ks_get(new->spec, K(containers)));
+}
+
+static void account(ks_sim *sim, ks_sched *st, const ks_object *pod, int sign) {
+    int64_t slot = ks_sched_slot(st, pod->node);
+    if (slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, sign);
+}
+
+/* A pod that waits for its volumes counts on its node already. */
+static void forget_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *kept_on) {
+    const ks_prebind *waits = st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
+    if (waits == NULL) return;
+    int64_t slot = ks_sched_slot(st, waits->node);
+    bool kept = kept_on != NULL && ks_str_eq(kept_on, waits->node);
+    ks_tree_del(sim->world.heap, &st->prebind, (ks_key){0, pod->id});
+    if (!kept && slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, -1);
+}
+
+static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *old, bool had, bool has) {
+    const ks_object *pod = change->object;
+    if (had && has && ks_str_eq(old->node, pod->node)) {
+        if (!counts_otherwise(old, pod)) return;
+        account(sim, st, old, -1);
+        account(sim, st, pod, 1);
+        return;
+    }
+    if (had) account(sim, st, old, -1);
+    bool assumed = st->prebind.count > 0 && ks_tree_has(&st->prebind, (ks_key){0, pod->id});
+    if (assumed) {
+        const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, pod->id});
+        bool same = has && ks_str_eq(waits->node, pod->node);
+        if (has || change->type == KS_DELETED) forget_assumed(sim, st, pod, same ? pod->node : NULL);
+        if (same) return;
+    }
+    if (has) account(sim, st, pod, 1);
+}
+
+static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, bool gone) {
+    ks_heap *heap = sim->world.heap;
+    const ks_str *name = gone || pod->node != NULL ? NULL : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
+    int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(st, name);
+    if (slot >= 0)
+        ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id}, (void *)(uintptr_t)(slot + 1));
+    else if (st->nominated.count > 0)
+        ks_tree_del(heap, &st->nominated, (ks_key){0, pod->id});
+}
+
+/* Whether an update of an unscheduled pod may make it schedulable: what the default plugins look at. */
+static bool relevant_update(const ks_object *old, const ks_object *new) {
+    if (!ks_equal(old->labels, new->labels)) return true;
+    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m) return false;
+    return !ks_equal(ks_get(old->spec, K(tolerations)), ks_get(new->spec, K(tolerations))) ||
+           !ks_equal(ks_get(old->spec, K(schedulingGates)), ks_get(new->spec, K(schedulingGates))) ||
+           !ks_equal(ks_get(old->spec, K(nodeSelector)), ks_get(new->spec, K(nodeSelector))) ||
+           !ks_equal(ks_get(old->spec, K(affinity)), ks_get(new->spec, K(affinity))) ||
+           !ks_equal(ks_get(old->spec, K(containers)), ks_get(new->spec, K(containers)));
+}
+
+static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change) {
+    const ks_object *pod = change->object;
+    bool mine = pod->node == NULL && change->type != KS_DELETED && !ks_sched_finished(pod);
+    if (!mine) {
+        ks_sched_queue_remove(sim, st, pod->id);
+        return;
+    }
+    if (change->type == KS_ADDED) {
+        if (ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName))))) ks_sched_queue_add(sim, st, pod);
+        return;
+    }
+    const ks_waiting *w = st->waiting.count == 0 ? NULL : ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+    if (w == NULL || change->old == NULL || !relevant_update(change->old, pod)) return;
+    if (w->place == KS_IN_GATED) {
+        if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0) ks_sched_queue_add(sim, st, pod);
+    } else if (w->place == KS_IN_UNSCHEDULABLE) {
+        ks_sched_queue_release(sim, st, pod);
+    }
+}
+
+static void observe_pod(ks_sim *sim, ks_sched *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->type == KS_DELETED ? pod : change->old;
+    bool gone = change->type == KS_DELETED;
+    bool had = old != NULL && takes_place(old), has = !gone && takes_place(pod);
+    if (had || has || gone) observe_placed(sim, st, change, old, had, has);
+    if (!had || gone) observe_unplaced(sim, st, change);
+    if (st->nominated.count > 0 || ks_exists(ks_get(pod->status, K(nominatedNodeName)))) follow_nomination(sim, st, pod, gone);
+    if (gone) ks_sched_forget_look(sim->world.heap, st, pod->id);
+}
+
+static bool selects_pod_names(ks_val selector) {
+    return ks_exists(ks_get(selector, K(statefulset_kubernetes_io_pod_name))) || ks_exists(ks_get(selector, K(apps_kubernetes_io_pod_index)));
+}
+
+static void observe_service(ks_sched *st, const ks_change *change) {
+    const ks_object *old = change->type == KS_DELETED ? change->object : change->old;
+    ks_val was = old == NULL ? KS_NOTHING : ks_get(old->spec, K(selector));
+    ks_val is = change->type == KS_DELETED ? KS_NOTHING : ks_get(change->object->spec, K(selector));
+    if (ks_equal(was, is)) return;
+    st->services++;
+    if (selects_pod_names(was)) st->pod_name_selectors--;
+    if (selects_pod_names(is)) st->pod_name_selectors++;
+}
+
+/* With the kubelet played by hand a pod is bound as soon as its claims are. */
+static void wake_prebind(ks_sim *sim, ks_sched *st) {
+    if (!sim->settings->manual_kubelet) return;
+    for (ks_tree_iter it = ks_tree_begin(&st->prebind); ks_tree_next(&it);) ks_enqueue(sim, st->index, it.key.b * 2);
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    ks_sched *st = state;
+    switch (change->object->kind) {
+    case KS_POD: observe_pod(sim, st, change); break;
+    case KS_NODE: ks_sched_node_changed(sim, st, change); break;
+    case KS_SERVICE: observe_service(st, change); break;
+    case KS_PV: ks_volume_index_observe(sim->world.heap, &st->volumes, change); break;
+    case KS_PVC:
+        if (st->prebind.count > 0) wake_prebind(sim, st);
+        break;
+    case KS_NAMESPACE: /* terms select namespaces by label */
+        if (change->old != NULL && !ks_equal(change->old->labels, change->object->labels)) ks_sched_tallies_drop(sim->world.heap, st);
+        return;
+    case KS_STORAGECLASS:
+    case KS_VOLUMEATTACHMENT: break;
+    default: return;
+    }
+    ks_sched_hints(sim, st, change);
+}
+
+/* --- a cycle --- */
+
+static ks_cycle *begin(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_cycle *c = st->scratch;
+    uint32_t cap = st->nodes->cap;
+    if (c == NULL || c->cap < cap) {
+        free_scratch(heap, c);
+        c = st->scratch = ks_alloc_zero(heap, sizeof *c);
+        c->cap = cap;
+        c->verdicts = ks_alloc_zero(heap, cap * sizeof *c->verdicts);
+        c->looked = ks_alloc_zero(heap, cap * sizeof *c->looked);
+        c->feasible = ks_alloc_zero(heap, cap * sizeof *c->feasible);
+        c->raw = ks_alloc_zero(heap, cap * sizeof *c->raw);
+        c->look = ks_alloc_zero(heap, cap * sizeof *c->look);
+    }
+    if (st->axes[KS_MAX_AXES - 1].key != NULL) drop_axes(heap, st);
+    ks_cycle fresh = {.sim = sim, .st = st, .pod = ks_object_ref(pod), .slots = st->nodes->slots, .cap = c->cap,
+                      .verdicts = c->verdicts, .looked = c->looked, .feasible = c->feasible, .raw = c->raw, .look = c->look,
+                      .arena = {heap, NULL}};
+    *c = fresh;
+    if (c->slots > 0) {
+        memset(c->looked, 0, c->slots * sizeof *c->looked);
+        memset(c->look, 0, c->slots * sizeof *c->look);
+    }
+    c->class = ks_sched_class(sim, st, pod);
+    c->rules = c->class->rules;
+    c->rules->refs++;
+    return c;
+}
+
+static void end(ks_cycle *c) {
+    ks_heap *heap = c->sim->world.heap;
+    ks_object_unref(heap, c->pod);
+    ks_sched_rules_unref(heap, c->rules);
+    ks_unref(heap, c->prefilter_text);
+    ks_unref(heap, c->policy_texts);
+    ks_unref(heap, c->policy_scores);
+    ks_unref(heap, c->victims);
+    ks_unref(heap, c->victim_ids);
+    ks_str_unref(heap, c->nominated);
+    ks_sched_arena_reset(&c->arena);
+}
+
+/* --- failing --- */
+
+static const ks_str *failure_message(ks_cycle *c) {
+    ks_heap *heap = c->sim->world.heap;
+    const ks_node_table *nodes = c->st->nodes;
+    ks_buf out = {heap, NULL, 0, 0};
+    if (c->prefilter != NULL) {
+        /* The state that DynamicResources' PostFilter wants was never written. */
+        ks_buf_printf(&out, "0/%u nodes are available: %s.", nodes->count, c->prefilter);
+        if (c->sim->server.rules.minor >= 34) ks_buf_puts(&out, " not found");
+        return ks_buf_take(&out);
+    }
+    ks_val texts = KS_NOTHING;
+    for (uint32_t slot = 0; slot < nodes->slots; slot++)
+        if (nodes->at[slot] != NULL && c->looked[slot]) texts = ks_sched_reasons(c, c->verdicts[slot], nodes->at[slot], texts);
+    ks_sched_fit_message(heap, &out, nodes->count, texts);
+    ks_unref(heap, texts);
+    if (c->rules->disabled >> KS_PLUGIN_PREEMPTION & 1U) {
+        if (c->sim->server.rules.minor >= 35) ks_buf_puts(&out, " no new claims to deallocate");
+        return ks_buf_take(&out);
+    }
+    const ks_str *post = ks_sched_preempt(c);
+    if (post->len > 0) {
+        ks_buf_putc(&out, ' ');
+        if (c->sim->server.rules.minor >= 34) ks_buf_puts(&out, "no new claims to deallocate, ");
+        ks_buf_str(&out, post);
+    }
+    ks_str_unref(heap, post);
+    return ks_buf_take(&out);
+}
+
+static bool same_failure(ks_val condition, const char *reason, const ks_str *message) {
+    return ks_text_is(ks_get(condition, K(status)), "False") && ks_text_is(ks_get(condition, K(reason)), reason) &&
+           ks_str_eq(ks_str_or_null(ks_get(condition, K(message))), message);
+}
+
+/* The PodScheduled condition, and the nominated node when `nominate`. */
+static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_str *message, bool nominate, const ks_str *nominated) {
+    ks_heap *heap = sim->world.heap;
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    if (pod == NULL) return;
+    ks_val old = KS_NOTHING, conditions = ks_list_new(heap, 2);
+    uint32_t at = UINT32_MAX;
+    ks_each(condition, ks_get(pod->status, K(conditions))) {
+        if (ks_text_is(ks_get(*condition, K(type)), "PodScheduled")) {
+            old = *condition;
+            at = ks_len(conditions);
+        }
+        conditions = ks_append(heap, conditions, ks_ref(*condition));
+    }
+    ks_val since = ks_text_is(ks_get(old, K(status)), "False") ? ks_ref(ks_get(old, K(lastTransitionTime)))
+                                                               : ks_time_val(&sim->world, sim->world.now);
+    ks_val made = ks_map_of(heap, K(type), ks_text(heap, "PodScheduled"), K(status), ks_text(heap, "False"), K(reason),
+                            ks_text(heap, reason), K(message), ks_string(message), K(lastProbeTime), ks_null(),
+                            K(lastTransitionTime), since, K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), NULL);
+    bool same = same_failure(old, reason, message) && ks_equal(ks_get(old, K(observedGeneration)), ks_get(made, K(observedGeneration)));
+    const ks_str *now = ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
+    if (!nominate) nominated = now;
+    if (same && ks_str_eq(now, nominated)) {
+        ks_unref(heap, made);
+        ks_unref(heap, conditions);
+        return;
+    }
+    conditions = at == UINT32_MAX ? ks_append(heap, conditions, made) : ks_set_at(heap, conditions, at, made);
+    ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), conditions);
+    status = ks_put(heap, status, K(nominatedNodeName), nominated == NULL ? KS_NOTHING : ks_string(nominated));
+    ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
+}
+
+static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile, const ks_str *message) {
+    ks_event e = {.type = "Warning", .reason = "FailedScheduling", .component = profile->s, .action = "Scheduling"};
+    if (message->len > NOTE_LIMIT)
+        ks_record(&sim->server, pod, &e, "%.*s ...", NOTE_LIMIT - 4, message->s);
+    else
+        ks_record(&sim->server, pod, &e, "%s", message->s);
+}
+
+/* handleSchedulingFailure. Takes over `message`; `plugins` 0: an error. */
+static void fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins) {
+    ks_sim *sim = c->sim;
+    ks_sched_queue_failed(sim, c->st, c->pod, plugins);
+    record_failure(sim, c->pod, c->rules->scheduler, message);
+    patch_status(sim, c->pod->id, reason, message, c->preempted, c->nominated);
+    ks_str_unref(sim->world.heap, message);
+}
+
+/* --- binding --- */
+
+static void record_scheduled(ks_sim *sim, const ks_object *pod, const ks_str *node) {
+    const char *profile = ks_text_or(ks_get(pod->spec, K(schedulerName)), "default-scheduler");
+    ks_event e = {.type = "Normal", .reason = "Scheduled", .component = profile, .action = "Binding"};
+    ks_record(&sim->server, pod, &e, "Successfully assigned %s/%s to %s", pod->ns->s, pod->name->s, node->s);
+}
+
+/* Binds the newest version of a pod. NULL, or what was wrong. */
+static ks_refusal *bind(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node) {
+    ks_refusal *refusal = ks_server_bind(&sim->server, pod, node);
+    if (refusal != NULL) return refusal;
+    record_scheduled(sim, pod, node);
+    ks_sched_queue_remove(sim, st, pod->id);
+    return NULL;
+}
+
+static void bind_failed(ks_cycle *c, ks_refusal *refusal) {
+    ks_heap *heap = c->sim->world.heap;
+    const ks_str *message = ks_str_printf(heap, "running Bind plugin \"DefaultBinder\": %s", refusal->message->s);
+    bool gone = refusal->code == 404;
+    ks_refusal_free(heap, refusal);
+    if (gone)
+        ks_str_unref(heap, message);
+    else
+        fail(c, "SchedulerError", message, 0);
+}
+
+/* The pod waits for its volumes; meanwhile it counts on its node. */
+static void assume(ks_cycle *c, const ks_object *node) {
+    ks_sim *sim = c->sim;
+    ks_heap *heap = sim->world.heap;
+    ks_prebind *p = ks_alloc(heap, sizeof *p);
+    *p = (ks_prebind){1, ks_str_ref(node->name), sim->world.now};
+    ks_tree_put(heap, &c->st->prebind, (ks_key){0, c->pod->id}, p);
+    int64_t slot = ks_sched_slot(c->st, node->name);
+    ks_sched_account(sim, c->st, c->pod, (uint32_t)slot, 1);
+    ks_sched_queue_remove(sim, c->st, c->pod->id);
+    if (sim->server.rules.minor >= 35 && !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {
+        ks_val status = ks_put(heap, ks_ref(c->pod->status), K(nominatedNodeName), ks_string(node->name));
+        ks_refusal_free(heap, ks_server_update_status(&sim->server, c->pod, status, NULL));
+    }
+}
+
+static void place(ks_cycle *c, uint32_t slot) {
+    ks_sim *sim = c->sim;
+    ks_heap *heap = sim->world.heap;
+    const ks_object *node = ks_object_ref(c->st->nodes->at[slot]->object);
+    ks_sched_remember(c, node->name);
+    if (c->claims.any_delayed) {
+        uint64_t id = c->pod->id;
+        bool pending = false;
+        assume(c, node);
+        if (!ks_sched_reserve_claims(c, node, &pending)) {
+            forget_assumed(sim, c->st, c->pod, NULL);
+            fail(c, "SchedulerError", ks_str_of(heap, "running PreBind plugin \"VolumeBinding\": binding volumes: a claim or volume has changed"), 0);
+        } else {
+            ks_enqueue_at(sim, c->st->index, id * 2, sim->settings->manual_kubelet ? sim->world.now : sim->world.now + KS_SECOND);
+        }
+    } else {
+        ks_refusal *refusal = bind(sim, c->st, c->pod, node->name);
+        if (refusal != NULL) bind_failed(c, refusal);
+    }
+    ks_object_unref(heap, node);
+}
+
+static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_cycle *c = begin(sim, st, pod);
+    if (ks_object_terminating(pod)) {
+        const ks_str *message = ks_str_printf(heap, "skip schedule deleting pod: %s/%s", pod->ns->s, pod->name->s);
+        record_failure(sim, pod, c->rules->scheduler, message);
+        ks_str_unref(heap, message);
+    } else if (st->nodes->count == 0) {
+        fail(c, "Unschedulable", ks_str_of(heap, "no nodes available to schedule pods"), 0);
+    } else {
+        ks_sched_prefilter(c);
+        if (c->prefilter == NULL) ks_sched_find_nodes(c);
+        uint32_t slot = c->feasible_count > 0 && !c->failed ? ks_sched_choose(c) : 0;
+        if (c->failed) {
+            ks_sched_queue_failed(sim, st, pod, 0);
+            ks_sim_fail(sim);
+        } else if (c->feasible_count > 0) {
+            place(c, slot);
+        } else {
+            const ks_str *message = failure_message(c);
+            ks_sched_remember(c, NULL);
+            fail(c, "Unschedulable", message, c->plugins);
+            if (ks_len(c->victim_ids) > 0) ks_sched_evict_victims(c);
+        }
+    }
+    end(c);
+}
+
+/* A pod that waits for its volumes: binds it when they are there. */
+static void finish_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
+    ks_heap *heap = sim->world.heap;
+    const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, id});
+    const ks_object *pod = ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, id));
+    if (waits == NULL || pod == NULL) {
+        ks_object_unref(heap, pod);
+        return;
+    }
+    const ks_str *node = ks_str_ref(waits->node);
+    int64_t deadline = waits->since + BIND_TIMEOUT_SECONDS * KS_SECOND;
+    if (ks_sched_claims_bound(sim, pod)) {
+        ks_refusal *refusal = bind(sim, st, pod, node);
+        if (refusal != NULL) {
+            forget_assumed(sim, st, pod, NULL);
+            ks_cycle *c = begin(sim, st, pod);
+            bind_failed(c, refusal);
+            end(c);
+        }
+    } else if (sim->world.now >= deadline) {
+        forget_assumed(sim, st, pod, NULL);
+        ks_cycle *c = begin(sim, st, pod);
+        fail(c, "SchedulerError", ks_str_of(heap, "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded"), 0);
+        end(c);
+    } else {
+        ks_enqueue_at(sim, st->index, id * 2, sim->settings->manual_kubelet ? deadline : sim->world.now + KS_SECOND);
+    }
+    ks_str_unref(heap, node);
+    ks_object_unref(heap, pod);
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    ks_sched *st = state;
+    if (key % 2 == 0) {
+        finish_binding(sim, st, key / 2);
+        return true;
+    }
+    uint64_t id = ks_sched_queue_pop(sim, st);
+    const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, id));
+    if (pod != NULL && pod->node == NULL) schedule(sim, st, pod);
+    ks_object_unref(sim->world.heap, pod);
+    ks_sched_queue_arm(sim, st);
+    return true;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key % 2 == 0 ? key / 2 : ks_sched_queue_head(state));
+    if (pod != NULL) ks_buf_printf(out, "%s/%s", pod->ns->s, pod->name->s);
+}
+
+void ks_scheduler_policies_changed(ks_sim *sim) {
+    ks_sched *st = ks_component_state(sim, &ks_scheduler);
+    if (st == NULL) return;
+    ks_tree pods = ks_tree_copy(&sim->server.store.by_id[KS_POD]);
+    for (ks_tree_iter it = ks_tree_begin(&pods); ks_tree_next(&it);) {
+        const ks_object *pod = it.value;
+        if (pod->node != NULL || ks_sched_finished(pod) || ks_tree_has(&st->prebind, (ks_key){0, pod->id})) continue;
+        if (!ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName))))) continue;
+        const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+        if (w == NULL && !ks_sched_queue_has_fresh(st, pod->id)) ks_sched_queue_add(sim, st, pod);
+        if (w != NULL && w->place == KS_IN_UNSCHEDULABLE) ks_sched_queue_release(sim, st, pod);
+    }
+    ks_tree_clear(sim->world.heap, &pods);
+}
+
+const ks_component ks_scheduler = {"scheduler", create, copy, dispose, observe, sync, describe};

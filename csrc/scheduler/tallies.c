@@ -1,0 +1,260 @@
+/*
+ * scheduler/tallies.c - how many pods on each node a list of terms matches, kept up to date pod by pod.
+ *
+ * A tally is found by one label that all of its pods have (bucket: hash of name and value; 0 when its selectors demand
+ * none), so that a pod's change looks at the tallies that its own labels name, not at all. Groups count the pods that have
+ * one and the same affinity: their terms bear on pods that come later.
+ */
+#include "scheduler/internal.h"
+
+#include <string.h>
+
+enum { MAX_TALLIES = 4096 };
+
+/* --- counting and copying --- */
+
+static void tally_ref(void *value) { ((ks_tally *)value)->refs++; }
+static void tally_unref(ks_heap *heap, void *value) {
+    ks_tally *t = value;
+    if (--t->refs > 0) return;
+    ks_str_unref(heap, t->ns);
+    for (uint32_t i = 0; i < t->count; i++) ks_sched_term_dispose(heap, &t->terms[i]);
+    ks_free(heap, t->terms, t->count * sizeof *t->terms);
+    ks_free(heap, t->counts, t->cap * sizeof *t->counts);
+    ks_free(heap, t, sizeof *t);
+}
+const ks_tree_type ks_sched_tallies_type = {NULL, NULL, NULL, tally_ref, tally_unref};
+
+static void group_ref(void *value) { ((ks_group *)value)->refs++; }
+static void group_unref(ks_heap *heap, void *value) {
+    ks_group *g = value;
+    if (--g->refs > 0) return;
+    ks_unref(heap, g->affinity);
+    ks_str_unref(heap, g->ns);
+    ks_sched_terms_dispose(heap, &g->required);
+    ks_sched_terms_dispose(heap, &g->required_anti);
+    ks_sched_terms_dispose(heap, &g->preferred);
+    ks_sched_terms_dispose(heap, &g->preferred_anti);
+    ks_free(heap, g->counts, g->cap * sizeof *g->counts);
+    ks_free(heap, g, sizeof *g);
+}
+const ks_tree_type ks_sched_groups_type = {NULL, NULL, NULL, group_ref, group_unref};
+
+static int32_t *copy_counts(ks_heap *heap, const int32_t *counts, uint32_t cap) {
+    int32_t *copy = ks_alloc(heap, cap * sizeof *copy);
+    if (cap > 0) memcpy(copy, counts, cap * sizeof *copy);
+    return copy;
+}
+
+static void reserve(ks_heap *heap, int32_t **counts, uint32_t *cap, uint32_t slot) {
+    if (slot < *cap) return;
+    uint32_t more = slot + 1 < 16 ? 16 : (slot + 1) * 2;
+    *counts = ks_resize(heap, *counts, *cap * sizeof **counts, more * sizeof **counts);
+    memset(*counts + *cap, 0, (more - *cap) * sizeof **counts);
+    *cap = more;
+}
+
+/* The tally at a key, this state's own. */
+static ks_tally *own_tally(ks_heap *heap, ks_sched *st, ks_key key) {
+    void **slot = ks_tree_slot(heap, &st->tallies, key);
+    ks_tally *t = *slot;
+    if (t->refs == 1) return t;
+    ks_tally *copy = ks_alloc(heap, sizeof *copy);
+    *copy = *t;
+    copy->refs = 1;
+    ks_str_ref(t->ns);
+    copy->terms = ks_alloc(heap, t->count * sizeof *copy->terms);
+    for (uint32_t i = 0; i < t->count; i++) ks_sched_term_copy(heap, &copy->terms[i], &t->terms[i]);
+    copy->counts = copy_counts(heap, t->counts, t->cap);
+    tally_unref(heap, t);
+    *slot = copy;
+    return copy;
+}
+
+/* --- buckets --- */
+
+static uint64_t pair_hash(const ks_str *key, const ks_str *value) {
+    uint64_t hash = (uint64_t)ks_hash_bytes(key->s, key->len) << 32;
+    return (hash | ks_hash_bytes(value->s, value->len)) + 1;
+}
+
+/* A label that every pod of the selector has, as a bucket; 0: none. */
+static uint64_t bucket_of(ks_val selector) {
+    ks_val labels = ks_get(selector, K(matchLabels));
+    if (ks_len(labels) > 0) {
+        const ks_pair *p = ks_pair_at(labels, 0);
+        if (p->val.type == KS_STRING) return pair_hash(p->key, p->val.s);
+    }
+    ks_each(e, ks_get(selector, K(matchExpressions))) {
+        ks_val values = ks_get(*e, K(values));
+        const ks_str *key = ks_str_or_null(ks_get(*e, K(key)));
+        if (key != NULL && ks_text_is(ks_get(*e, K(operator)), "In") && ks_len(values) == 1)
+            return pair_hash(key, ks_str_or_null(ks_at(values, 0)));
+    }
+    return 0;
+}
+
+bool ks_sched_tally_means(ks_sim *sim, const ks_tally *t, const ks_object *pod) {
+    if (t->ns != NULL && !ks_str_eq(t->ns, pod->ns)) return false;
+    if (t->living && ks_object_terminating(pod)) return false;
+    for (uint32_t i = 0; i < t->count; i++) {
+        const ks_term *term = &t->terms[i];
+        if (t->ns != NULL ? term->selector == NULL || !ks_selector_matches(term->selector, pod->labels)
+                          : !ks_sched_term_matches(sim, term, pod->ns, pod->labels))
+            return false;
+    }
+    return true;
+}
+
+static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_object *pod, uint32_t slot, int sign) {
+    ks_heap *heap = sim->world.heap;
+    ks_key key = {bucket, 0};
+    void *value;
+    for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
+         more = ks_tree_higher(&st->tallies, key, &key, &value)) {
+        if (!ks_sched_tally_means(sim, value, pod)) continue;
+        ks_tally *t = own_tally(heap, st, key);
+        reserve(heap, &t->counts, &t->cap, slot);
+        t->counts[slot] += sign;
+    }
+}
+
+void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign) {
+    if (st->tallies.count == 0) return;
+    account_bucket(sim, st, 0, pod, slot, sign);
+    for (uint32_t i = 0; pod->labels.type == KS_MAP && i < ks_len(pod->labels); i++) {
+        const ks_pair *p = ks_pair_at(pod->labels, i);
+        if (p->val.type == KS_STRING) account_bucket(sim, st, pair_hash(p->key, p->val.s), pod, slot, sign);
+    }
+}
+
+void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st) {
+    ks_tree_clear(heap, &st->tallies);
+    st->tally_epoch++;
+}
+
+/* Counts the pods that have a node already. */
+static void count_all(ks_sim *sim, const ks_sched *st, ks_tally *t) {
+    for (ks_walk w = ks_walk_created(&sim->server.store, KS_POD); ks_walk_next(&w);) {
+        const ks_object *pod = w.object;
+        const ks_prebind *waits = st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
+        const ks_str *node = pod->node != NULL ? pod->node : waits != NULL ? waits->node : NULL;
+        if (node == NULL || ks_sched_finished(pod) || !ks_sched_tally_means(sim, t, pod)) continue;
+        int64_t slot = ks_sched_slot(st, node);
+        if (slot < 0) continue;
+        reserve(sim->world.heap, &t->counts, &t->cap, (uint32_t)slot);
+        t->counts[slot]++;
+    }
+}
+
+static bool same_term(const ks_tally *t, const ks_term *a, const ks_term *b) {
+    if ((a->selector == NULL) != (b->selector == NULL) || !ks_equal(a->selector_doc, b->selector_doc)) return false;
+    if (t->ns != NULL) return true;
+    return ks_str_eq(a->ns, b->ns) && ks_equal(a->namespaces, b->namespaces) && a->ns_selector == NULL &&
+           b->ns_selector == NULL;
+}
+
+static bool same_tally(const ks_tally *t, const ks_str *ns, const ks_term *items, uint32_t count, bool living) {
+    if (!ks_str_eq(t->ns, ns) || t->count != count || t->living != living) return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (!same_term(t, &t->terms[i], &items[i])) return false;
+    return true;
+}
+
+ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items, uint32_t count, bool living) {
+    ks_heap *heap = sim->world.heap;
+    uint64_t bucket = 0;
+    for (uint32_t i = 0; i < count && bucket == 0; i++) bucket = bucket_of(items[i].selector_doc);
+    ks_key key = {bucket, 0};
+    void *value;
+    for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
+         more = ks_tree_higher(&st->tallies, key, &key, &value)) {
+        if (!same_tally(value, ns, items, count, living)) continue;
+        for (uint32_t i = 0; i < count; i++) ks_sched_term_dispose(heap, &items[i]);
+        return key;
+    }
+    if (st->tallies.count >= MAX_TALLIES) ks_sched_tallies_drop(heap, st);
+    ks_tally *t = ks_alloc_zero(heap, sizeof *t);
+    *t = (ks_tally){.refs = 1, .ns = ks_str_ref(ns), .count = count, .living = living};
+    t->terms = ks_alloc(heap, count * sizeof *t->terms);
+    memcpy(t->terms, items, count * sizeof *t->terms);
+    count_all(sim, st, t);
+    key = (ks_key){bucket, ++st->sequence};
+    ks_tree_put(heap, &st->tallies, key, t);
+    return key;
+}
+
+const ks_tally *ks_sched_tally(ks_sched *st, ks_key key) { return ks_tree_get(&st->tallies, key); }
+
+/* --- groups of pods with one affinity --- */
+
+uint64_t ks_sched_hash_val(ks_val v) {
+    uint64_t hash = (uint64_t)v.type * UINT64_C(0x9e3779b97f4a7c15);
+    switch (v.type) {
+    case KS_BOOL: return hash + v.b;
+    case KS_INT: return hash + (uint64_t)v.i * UINT64_C(0xbf58476d1ce4e5b9);
+    case KS_STRING: return hash + ks_hash_bytes(v.s->s, v.s->len);
+    case KS_LIST:
+        ks_each(item, v) hash = (hash ^ ks_sched_hash_val(*item)) * UINT64_C(0x100000001b3);
+        return hash;
+    case KS_MAP:
+        for (uint32_t i = 0; i < ks_len(v); i++) {
+            const ks_pair *p = ks_pair_at(v, i);
+            hash = (hash ^ ks_hash_bytes(p->key->s, p->key->len)) * UINT64_C(0x100000001b3);
+            hash = (hash ^ ks_sched_hash_val(p->val)) * UINT64_C(0x100000001b3);
+        }
+        return hash;
+    default: return hash;
+    }
+}
+
+static ks_group *own_group(ks_heap *heap, ks_sched *st, ks_key key, ks_val affinity, const ks_str *ns) {
+    void **slot = ks_tree_slot(heap, &st->groups, key);
+    ks_group *g = *slot;
+    if (g->refs == 1) return g;
+    ks_group *copy = ks_alloc_zero(heap, sizeof *copy);
+    *copy = (ks_group){.refs = 1, .affinity = ks_ref(affinity), .ns = ks_str_ref(ns), .total = g->total, .cap = g->cap};
+    ks_val aff = ks_get(affinity, K(podAffinity)), anti = ks_get(affinity, K(podAntiAffinity));
+    ks_sched_terms_read(heap, &copy->required, ks_get(aff, K(requiredDuringSchedulingIgnoredDuringExecution)), ns, false);
+    ks_sched_terms_read(heap, &copy->required_anti, ks_get(anti, K(requiredDuringSchedulingIgnoredDuringExecution)), ns, false);
+    ks_sched_terms_read(heap, &copy->preferred, ks_get(aff, K(preferredDuringSchedulingIgnoredDuringExecution)), ns, true);
+    ks_sched_terms_read(heap, &copy->preferred_anti, ks_get(anti, K(preferredDuringSchedulingIgnoredDuringExecution)), ns, true);
+    copy->counts = g->cap == 0 ? NULL : copy_counts(heap, g->counts, g->cap);
+    *slot = copy;
+    group_unref(heap, g);
+    return copy;
+}
+
+/* The group of an affinity; made when there is none and `make`. */
+static bool find_group(ks_heap *heap, ks_sched *st, ks_val affinity, const ks_str *ns, bool make, ks_key *key) {
+    uint64_t hash = ks_sched_hash_val(affinity) ^ ks_hash_bytes(ns->s, ns->len);
+    void *value;
+    *key = (ks_key){hash, 0};
+    for (bool more = ks_tree_ceiling(&st->groups, *key, key, &value); more && key->a == hash;
+         more = ks_tree_higher(&st->groups, *key, key, &value)) {
+        const ks_group *g = value;
+        if (ks_str_eq(g->ns, ns) && ks_equal(g->affinity, affinity)) return true;
+    }
+    if (!make) return false;
+    *key = (ks_key){hash, ++st->sequence};
+    ks_group *shell = ks_alloc_zero(heap, sizeof *shell);
+    *shell = (ks_group){.refs = 2}; /* not owned: own_group fills in a copy */
+    ks_tree_put(heap, &st->groups, *key, shell);
+    own_group(heap, st, *key, affinity, ns);
+    group_unref(heap, shell);
+    return true;
+}
+
+void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign) {
+    ks_heap *heap = sim->world.heap;
+    ks_val affinity = ks_get(pod->spec, K(affinity));
+    if (!ks_exists(ks_get(affinity, K(podAffinity))) && !ks_exists(ks_get(affinity, K(podAntiAffinity)))) return;
+    ks_key key;
+    if (!find_group(heap, st, affinity, pod->ns, sign > 0, &key)) return;
+    const ks_group *read = ks_tree_get(&st->groups, key);
+    ks_group *g = own_group(heap, st, key, read->affinity, read->ns);
+    reserve(heap, &g->counts, &g->cap, slot);
+    g->counts[slot] += sign;
+    g->total += sign;
+    if (g->total <= 0) ks_tree_del(heap, &st->groups, key);
+}
