@@ -1,0 +1,330 @@
+/*
+ * controllers/garbagecollector.c - deletes what nobody owns any more: pkg/controller/garbagecollector/.
+ *
+ * Keys are objects of any kind: kind and id in one word; with ORPHAN set, an owner whose dependents are to be set free.
+ * Upstream keeps a graph of all objects; the store's index of owners is that graph. Queued are: dependents of what is gone or waits in
+ * the foreground, owners that wait when a dependent has gone, and what is created with owners that are not there.
+ */
+#include "controllers/common.h"
+#include "controllers/controllers.h"
+
+enum { KIND_SHIFT = 56 };
+#define ORPHAN (UINT64_C(1) << 63)
+
+typedef struct collector {
+    int index;
+    ks_tree fresh; /* {waiting owner's key, dependent's key}: came after the owner began to wait */
+} collector;
+
+static void *create(ks_sim *sim) {
+    collector *gc = ks_alloc_zero(sim->world.heap, sizeof *gc);
+    gc->index = ks_component_index(sim, &ks_garbage_collector);
+    return gc;
+}
+
+static void *copy(ks_sim *sim, const void *state) {
+    const collector *from = state;
+    collector *gc = ks_alloc(sim->world.heap, sizeof *gc);
+    *gc = (collector){from->index, ks_tree_copy(&from->fresh)};
+    return gc;
+}
+
+static void dispose(ks_heap *heap, void *state) {
+    collector *gc = state;
+    ks_tree_clear(heap, &gc->fresh);
+    ks_free(heap, gc, sizeof *gc);
+}
+
+/* --- objects --- */
+
+static uint64_t key_of(const ks_object *object) {
+    return (uint64_t)object->kind << KIND_SHIFT | object->id;
+}
+
+static const ks_object *object_of(const ks_sim *sim, uint64_t key) {
+    key &= ~ORPHAN;
+    ks_kind kind = (ks_kind)(key >> KIND_SHIFT);
+    return ks_store_by_id(&sim->server.store, kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1));
+}
+
+static ks_val refs_of(const ks_object *object) { return ks_get(object->meta, K(ownerReferences)); }
+
+static bool has_finalizer(const ks_object *object, const char *name) {
+    ks_each(finalizer, ks_get(object->meta, K(finalizers))) {
+        if (ks_text_is(*finalizer, name)) return true;
+    }
+    return false;
+}
+
+/* Is it being deleted in the foreground? */
+static bool waits(const ks_object *object) {
+    return ks_object_terminating(object) && has_finalizer(object, "foregroundDeletion");
+}
+static bool orphans(const ks_object *object) {
+    return ks_object_terminating(object) && has_finalizer(object, "orphan");
+}
+
+static bool blocks(ks_val ref) { return ks_bool_or(ks_get(ref, K(blockOwnerDeletion)), false); }
+
+static bool same_uid(ks_val a, ks_val b) { return ks_equal(ks_get(a, K(uid)), ks_get(b, K(uid))); }
+
+static ks_val ref_to(const ks_object *object, const ks_str *uid) {
+    ks_each(ref, refs_of(object)) {
+        if (ks_str_eq(ks_str_or_null(ks_get(*ref, K(uid))), uid)) return *ref;
+    }
+    return KS_NOTHING;
+}
+
+/* What a reference refers to, seen from its object. */
+typedef enum owner_state { SOLID, DANGLING, WAITING, UNKNOWN } owner_state;
+
+/* attemptToDeleteItem: the owner by its name, which must have that uid. */
+static owner_state state_of(const ks_sim *sim, const ks_object *object, ks_val ref) {
+    ks_kind kind = ks_kind_by_gvk(ks_text_or(ks_get(ref, K(apiVersion)), ""),
+                                  ks_text_or(ks_get(ref, K(kind)), ""));
+    if (kind == KS_NO_KIND) return UNKNOWN;
+    bool namespaced = ks_kind_get(kind)->namespaced;
+    if (namespaced && object->ns == NULL) return UNKNOWN;
+    const ks_object *owner = ks_store_get(&sim->server.store, kind, namespaced ? object->ns : NULL,
+                                          ks_str_or_null(ks_get(ref, K(name))));
+    if (owner == NULL || !ks_str_eq(owner->uid, ks_str_or_null(ks_get(ref, K(uid)))))
+        return DANGLING;
+    return waits(owner) ? WAITING : SOLID;
+}
+
+/* --- what is noticed --- */
+
+static void queue(ks_sim *sim, const collector *gc, const ks_object *object) {
+    ks_enqueue(sim, gc->index, key_of(object));
+}
+
+static void queue_dependents(ks_sim *sim, const collector *gc, const ks_object *owner) {
+    for (ks_walk w = ks_walk_owned(&sim->server.store, owner->uid, KS_NO_KIND); ks_walk_next(&w);)
+        queue(sim, gc, w.object);
+}
+
+static bool listed(ks_val refs, ks_val ref) {
+    ks_each(other, refs) {
+        if (same_uid(*other, ref)) return true;
+    }
+    return false;
+}
+
+/* addDependentToOwners: a new reference. */
+static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks_val ref) {
+    owner_state state = state_of(sim, object, ref);
+    if (state == SOLID) return;
+    if (state != WAITING) {
+        queue(sim, gc, object);
+        return;
+    }
+    const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+    ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key_of(owner), key_of(object)}, ks_word(1));
+}
+
+/* addUnblockedOwnersToDeleteQueue: a reference that no longer holds its owner. */
+static void notice_freed(ks_sim *sim, const collector *gc, ks_val ref) {
+    const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+    if (owner != NULL && waits(owner)) queue(sim, gc, owner);
+}
+
+static void notice_refs(ks_sim *sim, collector *gc, const ks_object *object, const ks_object *old) {
+    ks_val now = refs_of(object), before = old == NULL ? KS_NOTHING : refs_of(old);
+    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l) return;
+    ks_each(ref, now) {
+        if (!listed(before, *ref)) notice_added(sim, gc, object, *ref);
+    }
+    ks_each(ref, before) {
+        if (!blocks(*ref)) continue;
+        ks_val kept = ref_to(object, ks_str_or_null(ks_get(*ref, K(uid))));
+        if (!ks_exists(kept) || !blocks(kept)) notice_freed(sim, gc, *ref);
+    }
+}
+
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    collector *gc = state;
+    const ks_object *object = change->object, *old = change->old;
+    if (object->kind == KS_EVENT) return;
+    if (change->type == KS_DELETED) {
+        queue_dependents(sim, gc, object);
+        ks_each(ref, refs_of(object)) notice_freed(sim, gc, *ref);
+        return;
+    }
+    notice_refs(sim, gc, object, old);
+    if (!ks_object_terminating(object)) return;
+    if (orphans(object)) {
+        if (old == NULL || !orphans(old)) ks_enqueue(sim, gc->index, key_of(object) | ORPHAN);
+    } else if (waits(object) && (old == NULL || !waits(old))) {
+        queue_dependents(sim, gc, object);
+        queue(sim, gc, object);
+    }
+}
+
+/* --- acting --- */
+
+static bool settled(ks_sim *sim, ks_refusal *refusal) {
+    if (refusal == NULL) return true;
+    bool gone = refusal->code == 404;
+    ks_refusal_free(sim->world.heap, refusal);
+    return gone;
+}
+
+/* Removes a finalizer; with the last one the object goes. */
+static bool drop_finalizer(ks_sim *sim, const ks_object *object, const char *name) {
+    ks_heap *heap = sim->world.heap;
+    ks_val list = ks_ref(ks_get(object->meta, K(finalizers)));
+    for (uint32_t i = ks_len(list); i-- > 0;)
+        if (ks_text_is(ks_at(list, i), name)) list = ks_remove_at(heap, list, i);
+    if (ks_len(list) == 0) {
+        ks_unref(heap, list);
+        list = KS_NOTHING;
+    }
+    ks_val meta = ks_put(heap, ks_ref(object->meta), K(finalizers), list);
+    ks_val doc = ks_put(heap, ks_ref(object->doc), K(metadata), meta);
+    return settled(sim, ks_server_update_object(&sim->server, object, doc, NULL));
+}
+
+static bool drop_ref(ks_sim *sim, const ks_object *object, const ks_str *uid) {
+    ks_heap *heap = sim->world.heap;
+    ks_val refs = ks_list_new(heap, ks_len(refs_of(object)) + 1);
+    ks_each(ref, refs_of(object)) {
+        if (!ks_str_eq(ks_str_or_null(ks_get(*ref, K(uid))), uid))
+            refs = ks_append(heap, refs, ks_ref(*ref));
+    }
+    return settled(sim, ks_write_owners(sim, object, refs));
+}
+
+/* attemptToOrphanWorker: all dependents first, then the finalizer. */
+static bool orphan_dependents(ks_sim *sim, const ks_object *owner) {
+    ks_heap *heap = sim->world.heap;
+    ks_objects dependents = {NULL, 0, 0};
+    for (ks_walk w = ks_walk_owned(&sim->server.store, owner->uid, KS_NO_KIND); ks_walk_next(&w);)
+        ks_objects_add(heap, &dependents, w.object);
+    bool fine = true;
+    for (size_t i = 0; i < dependents.count; i++)
+        if (!drop_ref(sim, dependents.items[i], owner->uid)) fine = false;
+    ks_objects_dispose(heap, &dependents);
+    const ks_object *now = ks_store_by_id(&sim->server.store, owner->kind, owner->id);
+    return fine && (now == NULL || drop_finalizer(sim, now, "orphan"));
+}
+
+static bool is_blocked(const ks_sim *sim, const ks_object *owner) {
+    for (ks_walk w = ks_walk_owned(&sim->server.store, owner->uid, KS_NO_KIND); ks_walk_next(&w);)
+        if (blocks(ref_to(w.object, owner->uid))) return true;
+    return false;
+}
+
+/* processDeletingDependentsItem. The dependents that were there at the beginning are queued since then. */
+static bool process_waiting(ks_sim *sim, collector *gc, const ks_object *owner) {
+    ks_heap *heap = sim->world.heap;
+    if (!is_blocked(sim, owner)) return drop_finalizer(sim, owner, "foregroundDeletion");
+    uint64_t key = key_of(owner);
+    ks_key first;
+    while (ks_tree_ceiling(&gc->fresh, (ks_key){key, 0}, &first, NULL) && first.a == key) {
+        ks_tree_del(heap, &gc->fresh, first);
+        const ks_object *dependent = object_of(sim, first.b);
+        if (dependent != NULL && blocks(ref_to(dependent, owner->uid)) && !waits(dependent))
+            queue(sim, gc, dependent);
+    }
+    return true;
+}
+
+static bool delete_object(ks_sim *sim, const ks_object *object, ks_propagation propagation) {
+    ks_delete_opts opts = {.grace_period = -1, .propagation = propagation, .uid = object->uid};
+    ks_refusal *refusal = ks_server_delete(&sim->server, object->kind, object->ns, object->name,
+                                           &opts, NULL);
+    return settled(sim, refusal);
+}
+
+/* Keeps the object, without the references that mean nothing any more. */
+static bool keep(ks_sim *sim, const ks_object *object) {
+    ks_heap *heap = sim->world.heap;
+    ks_val refs = ks_list_new(heap, ks_len(refs_of(object)) + 1);
+    ks_each(ref, refs_of(object)) {
+        if (state_of(sim, object, *ref) == SOLID) refs = ks_append(heap, refs, ks_ref(*ref));
+    }
+    return settled(sim, ks_write_owners(sim, object, refs));
+}
+
+/* unblockOwnerReferencesStrategicMergePatch: two that wait for each other would wait for ever. */
+static bool unblock_owners(ks_sim *sim, const ks_object *object) {
+    ks_heap *heap = sim->world.heap;
+    ks_val refs = ks_ref(refs_of(object));
+    for (uint32_t i = 0; i < ks_len(refs); i++) {
+        if (!blocks(ks_at(refs, i))) continue;
+        ks_val ref = ks_put(heap, ks_ref(ks_at(refs, i)), K(blockOwnerDeletion), ks_bool(false));
+        refs = ks_set_at(heap, refs, i, ref);
+    }
+    return settled(sim, ks_write_owners(sim, object, refs));
+}
+
+/* An owner waits for this object, which has dependents itself: they go first. */
+static bool delete_in_foreground(ks_sim *sim, const ks_object *object) {
+    bool circle = false;
+    for (ks_walk w = ks_walk_owned(&sim->server.store, object->uid, KS_NO_KIND); ks_walk_next(&w);)
+        if (waits(w.object)) circle = true;
+    if (circle && !unblock_owners(sim, object)) return false;
+    return delete_object(sim, object, KS_FOREGROUND);
+}
+
+static bool has_dependents(const ks_sim *sim, const ks_object *object) {
+    ks_walk w = ks_walk_owned(&sim->server.store, object->uid, KS_NO_KIND);
+    return ks_walk_next(&w);
+}
+
+/* A reference into another namespace, or of a cluster-wide object to a namespaced one, is told about. */
+static void tell_invalid(ks_sim *sim, const ks_object *object, ks_val ref) {
+    const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+    if (owner == NULL || owner->ns == NULL || ks_str_eq(owner->ns, object->ns)) return;
+    ks_event e = {.type = "Warning", .reason = "OwnerRefInvalidNamespace"};
+    e.component = "garbage-collector-controller";
+    const char *ns = object->ns == NULL ? "" : object->ns->s;
+    ks_record(&sim->server, object, &e,
+              "ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in namespace \"%s\"",
+              ks_text_or(ks_get(ref, K(apiVersion)), ""), ks_text_or(ks_get(ref, K(kind)), ""), ns,
+              ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""), ns);
+}
+
+/* attemptToDeleteItem */
+static bool process(ks_sim *sim, collector *gc, const ks_object *object) {
+    if (waits(object)) return process_waiting(sim, gc, object);
+    if (ks_object_terminating(object) || ks_len(refs_of(object)) == 0) return true;
+    int count[4] = {0, 0, 0, 0};
+    ks_each(ref, refs_of(object)) {
+        owner_state state = state_of(sim, object, *ref);
+        count[state]++;
+        if (state == DANGLING || state == UNKNOWN) tell_invalid(sim, object, *ref);
+    }
+    if (count[UNKNOWN] > 0) return true; /* what cannot be verified is kept */
+    if (count[SOLID] > 0)
+        return count[DANGLING] + count[WAITING] == 0 || keep(sim, object);
+    if (count[WAITING] > 0 && has_dependents(sim, object)) return delete_in_foreground(sim, object);
+    ks_propagation how = has_finalizer(object, "orphan")               ? KS_ORPHAN
+                         : has_finalizer(object, "foregroundDeletion") ? KS_FOREGROUND
+                                                                       : KS_BACKGROUND;
+    return delete_object(sim, object, how);
+}
+
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    const ks_object *object = object_of(sim, key);
+    if (object == NULL) return true;
+    ks_object_ref(object);
+    bool fine;
+    if (key & ORPHAN)
+        fine = !orphans(object) || orphan_dependents(sim, object);
+    else
+        fine = process(sim, state, object);
+    ks_object_unref(sim->world.heap, object);
+    return fine;
+}
+
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
+    (void)state;
+    key &= ~ORPHAN;
+    ks_kind kind = (ks_kind)(key >> KIND_SHIFT);
+    ks_buf_puts(out, ks_kind_get(kind)->singular);
+    ks_buf_putc(out, '/');
+    ks_describe_object(sim, kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1), out);
+}
+
+const ks_component ks_garbage_collector = {"garbagecollector", create, copy, dispose, observe, sync, describe};
