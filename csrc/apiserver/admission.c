@@ -1,12 +1,15 @@
 /*
- * apiserver/admission.c - the admission plugins that change or refuse objects: namespaces' lifecycle, service accounts,
- * priorities, tolerations, default storage classes, protection finalizers, taints of new nodes, growth of claims.
+ * apiserver/admission.c - the admission plugins that change or refuse objects: namespaces'
+ * lifecycle, service accounts, priorities, tolerations, default storage classes, protection
+ * finalizers, taints of new nodes, growth of claims.
  *
- * Sources: k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle, k8s.io/kubernetes/plugin/pkg/admission/
- * {serviceaccount,priority,defaulttolerationseconds,runtimeclass,nodetaint,storage/...}. Called by create.c and update.c.
+ * Sources: k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle,
+ * k8s.io/kubernetes/plugin/pkg/admission/
+ * {serviceaccount,priority,defaulttolerationseconds,runtimeclass,nodetaint,storage/...}. Called by
+ * create.c and update.c.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 #include <string.h>
 
@@ -41,8 +44,8 @@ ks_refusal *ks_admit_namespace(const ks_request *r, const ks_str *ns, ks_val doc
     if (!ks_object_terminating(object)) return NULL;
     ks_heap *heap = r->heap;
     ks_buf why = {.heap = heap};
-    ks_buf_printf(&why, "unable to create new content in namespace %s because it is being terminated",
-                  ns->s);
+    ks_buf_printf(
+        &why, "unable to create new content in namespace %s because it is being terminated", ns->s);
     ks_refusal *refusal = forbid_taking(r, doc, &why);
     ks_val cause = ks_map_of(heap, K(reason), ks_text(heap, "NamespaceTerminating"), K(message),
                              ks_format(heap, "namespace %s is being terminated", ns->s), K(field),
@@ -62,10 +65,10 @@ static ks_val list_of(ks_heap *heap, ks_val item) {
 
 /* TokenVolumeSource. */
 static ks_val make_token_volume(ks_heap *heap, ks_val name) {
-    ks_val token = ks_map_of(heap, K(expirationSeconds), ks_int(3607), K(path),
-                             ks_text(heap, "token"), NULL);
-    ks_val item = ks_map_of(heap, K(key), ks_text(heap, "ca.crt"), K(path),
-                            ks_text(heap, "ca.crt"), NULL);
+    ks_val token =
+        ks_map_of(heap, K(expirationSeconds), ks_int(3607), K(path), ks_text(heap, "token"), NULL);
+    ks_val item =
+        ks_map_of(heap, K(key), ks_text(heap, "ca.crt"), K(path), ks_text(heap, "ca.crt"), NULL);
     ks_val map = ks_map_of(heap, K(items), list_of(heap, item), K(name),
                            ks_text(heap, "kube-root-ca.crt"), NULL);
     ks_val field = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(fieldPath),
@@ -76,8 +79,7 @@ static ks_val make_token_volume(ks_heap *heap, ks_val name) {
     sources = ks_append(heap, sources, ks_map_of(heap, K(serviceAccountToken), token, NULL));
     sources = ks_append(heap, sources, ks_map_of(heap, K(configMap), map, NULL));
     sources = ks_append(heap, sources, ks_map_of(heap, K(downwardAPI), downward, NULL));
-    ks_val projected =
-        ks_map_of(heap, K(defaultMode), ks_int(420), K(sources), sources, NULL);
+    ks_val projected = ks_map_of(heap, K(defaultMode), ks_int(420), K(sources), sources, NULL);
     return ks_map_of(heap, K(name), name, K(projected), projected, NULL);
 }
 
@@ -154,12 +156,14 @@ static ks_refusal *admit_service_account(const ks_request *r, ks_val doc, ks_val
     /* every namespace has its "default" account, whether or not somebody has looked at it */
     if (account == NULL && !ks_text_is(name, "default")) {
         ks_buf why = {.heap = heap};
-        ks_buf_printf(&why, "error looking up service account %s/%s: serviceaccount \"%s\" not found",
+        ks_buf_printf(&why,
+                      "error looking up service account %s/%s: serviceaccount \"%s\" not found",
                       ns->s, ks_text_or(name, ""), ks_text_or(name, ""));
         return forbid_taking(r, doc, &why);
     }
     ks_val mine = ks_get(*spec, K(automountServiceAccountToken));
-    ks_val its = account != NULL ? ks_get(account->doc, K(automountServiceAccountToken)) : KS_NOTHING;
+    ks_val its =
+        account != NULL ? ks_get(account->doc, K(automountServiceAccountToken)) : KS_NOTHING;
     if (ks_bool_or(mine, ks_bool_or(its, true))) mount_tokens(r, spec);
     ks_val secrets = account != NULL ? ks_get(account->doc, K(imagePullSecrets)) : KS_NOTHING;
     if (ks_len(secrets) > 0 && ks_len(ks_get(*spec, K(imagePullSecrets))) == 0)
@@ -199,8 +203,8 @@ static ks_refusal *admit_priority(const ks_request *r, ks_val doc, ks_val *spec)
     int64_t priority = 0;
     const char *policy = "PreemptLowerPriority";
     bool named = name != NULL && name->len > 0;
-    const ks_object *class = named ? ks_store_get(&r->s->store, KS_PRIORITYCLASS, NULL, name)
-                                   : default_priority(r->s);
+    const ks_object *class =
+        named ? ks_store_get(&r->s->store, KS_PRIORITYCLASS, NULL, name) : default_priority(r->s);
     if (class != NULL) {
         priority = ks_int_or(ks_get(class->doc, K(value)), 0);
         policy = ks_text_or(ks_get(class->doc, K(preemptionPolicy)), policy);
@@ -214,10 +218,11 @@ static ks_refusal *admit_priority(const ks_request *r, ks_val doc, ks_val *spec)
     }
     ks_val given = ks_get(*spec, K(priority)), rule = ks_get(*spec, K(preemptionPolicy));
     if (given.type == KS_INT && given.i != priority) {
-        ks_buf_printf(&why,
-                      "the integer value of priority (%lld) must not be provided in pod spec; "
-                      "priority admission controller computed %lld from the given PriorityClass name",
-                      (long long)given.i, (long long)priority);
+        ks_buf_printf(
+            &why,
+            "the integer value of priority (%lld) must not be provided in pod spec; "
+            "priority admission controller computed %lld from the given PriorityClass name",
+            (long long)given.i, (long long)priority);
         return forbid_taking(r, doc, &why);
     }
     if (rule.type == KS_STRING && !ks_text_is(rule, policy)) {
@@ -250,11 +255,11 @@ static void add_tolerations(ks_heap *heap, ks_val *spec) {
     for (int i = 0; i < 2; i++) {
         ks_val tolerations = ks_get(*spec, K(tolerations));
         if (tolerates(tolerations, taints[i])) continue;
-        ks_val toleration =
-            ks_map_of(heap, K(effect), ks_text(heap, "NoExecute"), K(key), ks_text(heap, taints[i]),
-                      K(operator), ks_text(heap, "Exists"), K(tolerationSeconds), ks_int(300), NULL);
-        *spec = ks_put(heap, *spec, K(tolerations),
-                       ks_append(heap, ks_ref(tolerations), toleration));
+        ks_val toleration = ks_map_of(
+            heap, K(effect), ks_text(heap, "NoExecute"), K(key), ks_text(heap, taints[i]),
+            K(operator), ks_text(heap, "Exists"), K(tolerationSeconds), ks_int(300), NULL);
+        *spec =
+            ks_put(heap, *spec, K(tolerations), ks_append(heap, ks_ref(tolerations), toleration));
     }
 }
 
@@ -269,8 +274,9 @@ static ks_refusal *admit_runtime_class(const ks_request *r, ks_val doc, ks_val s
         return forbid_taking(r, doc, &why);
     }
     if (ks_len(ks_get(spec, K(overhead))) > 0)
-        return forbid(r, doc, "pod rejected: Pod Overhead set without corresponding RuntimeClass "
-                              "defined Overhead");
+        return forbid(r, doc,
+                      "pod rejected: Pod Overhead set without corresponding RuntimeClass "
+                      "defined Overhead");
     return NULL;
 }
 
@@ -312,8 +318,8 @@ static void add_finalizer(ks_heap *heap, ks_val *doc, const ks_str *name) {
 }
 
 static void admit_claim(const ks_request *r, ks_val *doc) {
-    ks_val noted = ks_get(ks_meta_get(*doc, K(annotations)),
-                          K(volume_beta_kubernetes_io_storage_class));
+    ks_val noted =
+        ks_get(ks_meta_get(*doc, K(annotations)), K(volume_beta_kubernetes_io_storage_class));
     ks_val class = ks_get2(*doc, K(spec), K(storageClassName));
     if (noted.type != KS_STRING && class.type != KS_STRING) {
         const ks_object *found = default_class(r->s);
@@ -330,9 +336,11 @@ static ks_refusal *admit_growth(const ks_request *r, ks_val doc, const ks_object
     if (ks_quantity_cmp(ks_quantity_of(after), ks_quantity_of(before)) <= 0) return NULL;
     const ks_str *name = ks_str_or_null(ks_get(old->spec, K(storageClassName)));
     const ks_object *class = ks_store_get(&r->s->store, KS_STORAGECLASS, NULL, name);
-    if (class != NULL && ks_bool_or(ks_get(class->doc, K(allowVolumeExpansion)), false)) return NULL;
-    return forbid(r, doc, "only dynamically provisioned pvc can be resized and the storageclass "
-                          "that provisions the pvc must support resize");
+    if (class != NULL && ks_bool_or(ks_get(class->doc, K(allowVolumeExpansion)), false))
+        return NULL;
+    return forbid(r, doc,
+                  "only dynamically provisioned pvc can be resized and the storageclass "
+                  "that provisions the pvc must support resize");
 }
 
 /* --- nodes --- */
@@ -411,9 +419,11 @@ const char *ks_pod_qos(ks_val spec) {
             if (requests.nanos > 0 || limits.nanos > 0) any = true;
             if (limits.nanos <= 0) guaranteed = false;
         } else {
-            if (!add_containers(ks_get(spec, K(containers)), resources[i], &requests, &limits, &any))
+            if (!add_containers(ks_get(spec, K(containers)), resources[i], &requests, &limits,
+                                &any))
                 guaranteed = false;
-            if (!add_containers(ks_get(spec, K(initContainers)), resources[i], &requests, &limits, &any))
+            if (!add_containers(ks_get(spec, K(initContainers)), resources[i], &requests, &limits,
+                                &any))
                 guaranteed = false;
         }
         if (requests.nanos != limits.nanos) guaranteed = false;

@@ -2,8 +2,8 @@
  * apiserver/create.c - POST: a new object, from the document to the store.
  *
  * k8s.io/apiserver/pkg/endpoints/handlers/create.go; registry/generic/registry/store.go: create;
- * registry/rest/create.go: BeforeCreate. The order of refusals is theirs: decoding (400), mutating admission
- * (403, 404), validation (422), limits and quota (403), the name being taken (409).
+ * registry/rest/create.go: BeforeCreate. The order of refusals is theirs: decoding (400), mutating
+ * admission (403, 404), validation (422), limits and quota (403), the name being taken (409).
  */
 #include "apiserver/internal.h"
 
@@ -13,7 +13,8 @@ enum { NAME_TRIES = 8, PREFIX_MAX = 58 };
 
 /* --- metadata --- */
 
-/* The request's namespace and the document's must agree. *where: borrowed from the document, NULL for cluster-scoped kinds. */
+/* The request's namespace and the document's must agree. *where: borrowed from the document, NULL
+ * for cluster-scoped kinds. */
 static ks_refusal *settle_namespace(const ks_request *r, const ks_str *ns, ks_val *doc,
                                     const ks_str **where) {
     *where = NULL;
@@ -34,9 +35,10 @@ static ks_refusal *settle_namespace(const ks_request *r, const ks_str *ns, ks_va
 
 /* What clients cannot set. */
 static void wipe_system_fields(ks_heap *heap, ks_val *doc) {
-    const ks_str *const keys[] = {K(uid),           K(resourceVersion), K(creationTimestamp),
-                                  K(generation),    K(deletionTimestamp),
-                                  K(deletionGracePeriodSeconds), K(selfLink), K(managedFields)};
+    const ks_str *const keys[] = {
+        K(uid),        K(resourceVersion),   K(creationTimestamp),
+        K(generation), K(deletionTimestamp), K(deletionGracePeriodSeconds),
+        K(selfLink),   K(managedFields)};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         ks_meta_put(heap, doc, keys[i], KS_NOTHING);
     ks_val finalizers = ks_meta_get(*doc, K(finalizers));
@@ -155,8 +157,7 @@ ks_refusal *ks_server_create(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     }
     if (!r.trusted) {
         ks_val typed = KS_NOTHING;
-        ks_refusal *refusal =
-            ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        ks_refusal *refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) return refusal;
         doc = typed;
     }
@@ -181,7 +182,8 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     doc = ks_default(s->heap, kind, typed);
     const ks_str *where;
     refusal = settle_namespace(&r, ns, &doc, &where);
-    if (refusal == NULL && !is_named(doc)) refusal = ks_refuse_bad_request(s->heap, "name is required");
+    if (refusal == NULL && !is_named(doc))
+        refusal = ks_refuse_bad_request(s->heap, "name is required");
     if (refusal == NULL) {
         const ks_object *there =
             ks_store_get(&s->store, kind, where, ks_str_or_null(ks_meta_get(doc, K(name))));

@@ -1,12 +1,13 @@
 /*
  * apiserver/delete.c - DELETE: grace, finalizers, propagation, namespaces.
  *
- * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Delete, deletionFinalizersForGarbageCollection,
- * markAsDeleting; pkg/registry/rest/delete.go: BeforeDelete; pkg/registry/core/pod/strategy.go:
- * CheckGracefulDelete; pkg/registry/core/namespace/storage/storage.go: Delete.
+ * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Delete,
+ * deletionFinalizersForGarbageCollection, markAsDeleting; pkg/registry/rest/delete.go:
+ * BeforeDelete; pkg/registry/core/pod/strategy.go: CheckGracefulDelete;
+ * pkg/registry/core/namespace/storage/storage.go: Delete.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 #include <string.h>
 
@@ -16,10 +17,10 @@ typedef struct deletion {
     ks_heap *heap;
     const ks_object *old;
     const ks_delete_opts *opts;
-    ks_val doc;             /* becomes the next version */
-    bool graceful;          /* the doc has been marked by the kind's rule */
-    bool pending;           /* being deleted already: nothing to do */
-    int64_t grace;          /* seconds, when graceful */
+    ks_val doc;    /* becomes the next version */
+    bool graceful; /* the doc has been marked by the kind's rule */
+    bool pending;  /* being deleted already: nothing to do */
+    int64_t grace; /* seconds, when graceful */
 } deletion;
 
 /* --- preconditions --- */
@@ -99,9 +100,11 @@ static void begin(deletion *d) {
         shorten(d, asked);
         return;
     }
-    int64_t grace = asked >= 0 ? asked : ks_int_or(ks_get(old->spec, K(terminationGracePeriodSeconds)), 0);
+    int64_t grace =
+        asked >= 0 ? asked : ks_int_or(ks_get(old->spec, K(terminationGracePeriodSeconds)), 0);
     ks_val phase = ks_get(old->status, K(phase));
-    if (old->node == NULL || ks_text_is(phase, "Failed") || ks_text_is(phase, "Succeeded")) grace = 0;
+    if (old->node == NULL || ks_text_is(phase, "Failed") || ks_text_is(phase, "Succeeded"))
+        grace = 0;
     if (grace < 0) grace = 1;
     put_time(d, d->s->world->now + grace * KS_SECOND);
     put(d, K(deletionGracePeriodSeconds), ks_int(grace));
@@ -165,8 +168,10 @@ static void keep(deletion *d, const ks_object **out) {
         if (out != NULL) *out = ks_object_ref(d->old);
         ks_unref(d->heap, d->doc);
     } else if (r.dry_run) {
-        if (out != NULL) *out = ks_server__unstored(d->s, d->old->kind, d->doc, d->old);
-        else ks_unref(d->heap, d->doc);
+        if (out != NULL)
+            *out = ks_server__unstored(d->s, d->old->kind, d->doc, d->old);
+        else
+            ks_unref(d->heap, d->doc);
     } else {
         ks_server__commit(d->s, d->old->kind, d->doc, d->old, out);
     }
@@ -240,9 +245,12 @@ ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const
                              const ks_delete_opts *opts, const ks_object **out) {
     static const ks_delete_opts defaults = {.grace_period = -1};
     if (out != NULL) *out = NULL;
-    const ks_object *old = ks_store_get(&s->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
+    const ks_object *old =
+        ks_store_get(&s->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
     if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
-    deletion d = {.s = s, .heap = s->heap, .old = ks_object_ref(old),
+    deletion d = {.s = s,
+                  .heap = s->heap,
+                  .old = ks_object_ref(old),
                   .opts = opts != NULL ? opts : &defaults};
     ks_refusal *refusal = check_preconditions(&d);
     if (refusal == NULL && kind == KS_NAMESPACE) refusal = check_namespace(&d);

@@ -3,12 +3,13 @@
  *
  * k8s.io/kubernetes/pkg/registry/core/pod/storage/{storage,eviction}.go.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 #include <string.h>
 
-/* A list of conditions with one set. The time stays when the status does. `reason`, `message` may be NULL. */
+/* A list of conditions with one set. The time stays when the status does. `reason`, `message` may
+ * be NULL. */
 static ks_val set_condition(ks_server *s, ks_val conditions, const char *type, const char *status,
                             const char *reason, const char *message) {
     ks_heap *heap = s->heap;
@@ -33,15 +34,16 @@ static ks_refusal *refuse_binding(ks_heap *heap, const ks_object *pod, const cha
     ks_buf why = {.heap = heap};
     ks_buf_printf(&why, format, pod->name->s, what);
     ks_refusal *refusal =
-        ks_refuse(heap, 409, "Conflict",
-                  "Operation cannot be fulfilled on pods/binding \"%s\": %s", pod->name->s, why.s);
+        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on pods/binding \"%s\": %s",
+                  pod->name->s, why.s);
     refusal->name = ks_str_ref(pod->name);
     refusal->kind = ks_str_of(heap, "pods/binding");
     ks_buf_dispose(&why);
     return refusal;
 }
 
-/* plugin/pkg/admission/podtopologylabels: from v1.35 on a bound pod carries its node's zone and region. */
+/* plugin/pkg/admission/podtopologylabels: from v1.35 on a bound pod carries its node's zone and
+ * region. */
 static void copy_topology(ks_server *s, const ks_str *node, ks_val *doc) {
     const ks_str *const keys[] = {K(topology_kubernetes_io_zone), K(topology_kubernetes_io_region)};
     if (s->rules.minor < 35) return;
@@ -54,7 +56,8 @@ static void copy_topology(ks_server *s, const ks_str *node, ks_val *doc) {
     }
 }
 
-/* The conditions of a pod that has just been bound are mostly alike: shared while the second lasts. */
+/* The conditions of a pod that has just been bound are mostly alike: shared while the second lasts.
+ */
 static ks_val bound_conditions(ks_server *s, ks_val before) {
     enum { MEMO_BOUND = 3 };
     if (ks_len(before) > 0)
@@ -79,7 +82,8 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
     const ks_object *now = ks_store_by_id(&s->store, KS_POD, pod->id);
     if (now == NULL) return ks_refuse_not_found(heap, KS_POD, pod->name);
     if (ks_object_terminating(now))
-        return refuse_binding(heap, now, "pod %s is being deleted, cannot be assigned to a host%s", "");
+        return refuse_binding(heap, now, "pod %s is being deleted, cannot be assigned to a host%s",
+                              "");
     if (now->node != NULL)
         return refuse_binding(heap, now, "pod %s is already assigned to node \"%s\"", now->node->s);
     if (ks_len(ks_get(now->spec, K(schedulingGates))) > 0)
@@ -107,12 +111,14 @@ static bool ignores_budgets(const ks_object *pod) {
 
 static bool is_ready(const ks_object *pod) {
     ks_each(c, ks_get(pod->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), "Ready")) return ks_text_is(ks_get(*c, K(status)), "True");
+        if (ks_text_is(ks_get(*c, K(type)), "Ready"))
+            return ks_text_is(ks_get(*c, K(status)), "True");
     }
     return false;
 }
 
-/* The budgets whose selector matches the pod; the first one in *found. An empty selector selects all. */
+/* The budgets whose selector matches the pod; the first one in *found. An empty selector selects
+ * all. */
 static int count_budgets(ks_server *s, const ks_object *pod, const ks_object **found) {
     int count = 0;
     *found = NULL;
@@ -154,20 +160,26 @@ static ks_refusal *take_disruption(ks_server *s, const ks_object *budget, const 
         return refusal;
     }
     if (allowed < 0)
-        return ks_refuse_forbidden(heap, KS_PDB, budget->name, "pdb disruptions allowed is negative");
-    if (ks_len(ks_get(status, K(disruptedPods))) > MAX_DISRUPTED)
         return ks_refuse_forbidden(heap, KS_PDB, budget->name,
-                                   "DisruptedPods map too big - too many evictions not confirmed by "
-                                   "PDB controller");
+                                   "pdb disruptions allowed is negative");
+    if (ks_len(ks_get(status, K(disruptedPods))) > MAX_DISRUPTED)
+        return ks_refuse_forbidden(
+            heap, KS_PDB, budget->name,
+            "DisruptedPods map too big - too many evictions not confirmed by "
+            "PDB controller");
     if (allowed == 0) {
         int64_t desired = ks_int_or(ks_get(status, K(desiredHealthy)), 0);
         int64_t healthy = ks_int_or(ks_get(status, K(currentHealthy)), 0);
         if (healthy <= desired)
             return refuse_disruption(
-                s, ks_format(heap, "The disruption budget %s needs %lld healthy pods and has %lld "
-                                   "currently", budget->name->s, (long long)desired, (long long)healthy));
-        return refuse_disruption(s, ks_format(heap, "The disruption budget %s does not allow evicting "
-                                                    "pods currently", budget->name->s));
+                s, ks_format(heap,
+                             "The disruption budget %s needs %lld healthy pods and has %lld "
+                             "currently",
+                             budget->name->s, (long long)desired, (long long)healthy));
+        return refuse_disruption(s, ks_format(heap,
+                                              "The disruption budget %s does not allow evicting "
+                                              "pods currently",
+                                              budget->name->s));
     }
     if (dry_run) return NULL;
     status = ks_put(heap, ks_ref(status), K(disruptionsAllowed), ks_int(allowed - 1));
@@ -195,10 +207,12 @@ static ks_refusal *ask_budgets(ks_server *s, const ks_object *pod, bool dry_run)
     int count = count_budgets(s, pod, &budget);
     if (count == 0) return NULL;
     if (count > 1)
-        return ks_refuse(s->heap, 500, "", "This pod has more than one PodDisruptionBudget, which the "
-                                           "eviction subresource does not support.");
+        return ks_refuse(s->heap, 500, "",
+                         "This pod has more than one PodDisruptionBudget, which the "
+                         "eviction subresource does not support.");
     if (!is_ready(pod)) {
-        if (ks_text_is(ks_get(budget->spec, K(unhealthyPodEvictionPolicy)), "AlwaysAllow")) return NULL;
+        if (ks_text_is(ks_get(budget->spec, K(unhealthyPodEvictionPolicy)), "AlwaysAllow"))
+            return NULL;
         int64_t desired = ks_int_or(ks_get(budget->status, K(desiredHealthy)), 0);
         int64_t healthy = ks_int_or(ks_get(budget->status, K(currentHealthy)), 0);
         if (healthy >= desired && desired > 0) return NULL;
@@ -213,7 +227,8 @@ ks_refusal *ks_server_evict(ks_server *s, const ks_str *ns, const ks_str *name,
     const ks_object *pod = ks_store_get(&s->store, KS_POD, ns, name);
     if (pod == NULL) return ks_refuse_not_found(s->heap, KS_POD, name);
     ks_object_ref(pod);
-    uint64_t id = pod->id;
+    uint64_t id = pod->id, version = pod->version;
+    ks_delete_opts now = *opts;
     ks_refusal *refusal = ignores_budgets(pod) ? NULL : ask_budgets(s, pod, opts->dry_run);
     ks_object_unref(s->heap, pod);
     if (refusal != NULL) return refusal;
@@ -226,6 +241,7 @@ ks_refusal *ks_server_evict(ks_server *s, const ks_str *ns, const ks_str *name,
         ks_val status = ks_put(s->heap, ks_ref(pod->status), K(conditions), conditions);
         refusal = ks_server_update_status(s, pod, status, NULL);
         if (refusal != NULL) return refusal;
+        if (now.version == version) now.version = 0; /* the condition has moved it on */
     }
-    return ks_server_delete(s, KS_POD, ns, name, opts, NULL);
+    return ks_server_delete(s, KS_POD, ns, name, &now, NULL);
 }

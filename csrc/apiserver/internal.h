@@ -1,8 +1,8 @@
 /*
  * apiserver/internal.h - what the files of this room share: the steps of which the verbs are made.
  *
- * Unless said otherwise a step changes the document *doc in place (the caller keeps owning it, also when the
- * step refuses).
+ * Unless said otherwise a step changes the document *doc in place (the caller keeps owning it, also
+ * when the step refuses).
  */
 #ifndef KS_APISERVER_INTERNAL_H
 #define KS_APISERVER_INTERNAL_H
@@ -15,7 +15,7 @@ typedef struct ks_request {
     ks_heap *heap;
     ks_kind kind;
     const ks_kind_info *info;
-    const char *subresource;    /* NULL or "status" */
+    const char *subresource; /* NULL or "status" */
     bool trusted, dry_run;
     ks_field_validation field_validation;
     ks_val *warnings;
@@ -43,10 +43,11 @@ bool ks_has_text(ks_val list, const char *text);
 /* 409 of optimistic locking. */
 ks_refusal *ks_refuse_stale(ks_heap *heap, ks_kind kind, const ks_str *name);
 
-/* What has been admitted before (server.c: memo). Entries are found by the identity of a shared document part. */
+/* What has been admitted before (server.c: memo). Entries are found by the identity of a shared
+ * document part. */
 typedef struct ks_memo {
     uint32_t refs;
-    ks_val in, out, status;     /* a spec as it came, as it was admitted; the status of a new pod */
+    ks_val in, out, status; /* a spec as it came, as it was admitted; the status of a new pod */
     const ks_str *ns;
 } ks_memo;
 const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t what);
@@ -73,12 +74,13 @@ const char *ks_pod_qos(ks_val spec);
 void ks_limits_fill(const ks_request *r, ks_val *doc);
 ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, bool is_new);
 /* --- quota.c --- */
-/* Checks the namespace's quotas and counts the object in (status.used), unless it is a dry run. `old` NULL: a new object. */
+/* Checks the namespace's quotas and counts the object in (status.used), unless it is a dry run.
+ * `old` NULL: a new object. */
 ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old);
 
 /* --- service_alloc.c --- */
-/* Chooses addresses and node ports, and checks those that were asked for. `old` NULL: a new Service. Nothing is taken
- * before the Service is stored. */
+/* Chooses addresses and node ports, and checks those that were asked for. `old` NULL: a new
+ * Service. Nothing is taken before the Service is stored. */
 ks_refusal *ks_service_allocate(const ks_request *r, ks_val *doc, const ks_object *old);
 /* Gives back what `old` had and `doc` (KS_NOTHING: gone) has no more; takes what only `doc` has. */
 void ks_service_settle(ks_server *s, ks_val doc, ks_val old);
@@ -94,8 +96,7 @@ void ks_pod_remember(ks_server *s, const ks_str *ns, ks_val spec_in, ks_val doc)
 ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc,
                            const ks_object **out);
 /* Stores `doc` (taken over) over `old`; the object goes when its last finalizer has gone. */
-void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc,
-                     const ks_object **out);
+void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc, const ks_object **out);
 
 /* --- record.c --- */
 void ks_record_init(ks_server *s);
@@ -113,7 +114,7 @@ ks_refusal *ks_patch_combine(ks_heap *heap, const ks_type *type, ks_val first, k
 
 /* What a field of a type is, for patches. */
 typedef struct ks_patch_meta {
-    const ks_type *type;        /* of the struct, or of the list's items; NULL: free-form */
+    const ks_type *type; /* of the struct, or of the list's items; NULL: free-form */
     bool merge, retain_keys;
     const ks_str *merge_key;
 } ks_patch_meta;
@@ -121,7 +122,8 @@ ks_patch_meta ks_patch_meta_of(const ks_type *type, const ks_str *field);
 bool ks_is_directive(const ks_str *key); /* begins with '$' */
 /* The index of the item that has this value under `key` (`key` NULL: the item itself), or -1. */
 int64_t ks_find_item(ks_val list, const ks_str *key, ks_val value);
-/* Sorts `list` (taken over) by the positions in `order`; unknown ones as upstream's comparison leaves them; elements with "$patch: delete" last. */
+/* Sorts `list` (taken over) by the positions in `order`; unknown ones as upstream's comparison
+ * leaves them; elements with "$patch: delete" last. */
 ks_val ks_sort_by(ks_heap *heap, ks_val list, ks_val order, const ks_str *merge_key);
 /* Go's %v of a value, appended. */
 void ks_print_go(ks_buf *out, ks_val v);

@@ -1,16 +1,18 @@
 /*
  * apiserver/limits.c - LimitRanges: what they fill into new pods, and the bounds that they set.
  *
- * k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go. Called by admission.c, create.c and update.c.
+ * k8s.io/kubernetes/plugin/pkg/admission/limitranger/admission.go. Called by admission.c, create.c
+ * and update.c.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 #include <string.h>
 
 /* --- filling --- */
 
-/* "cpu, memory limit for container c" for the names in `set` (sorted already), appended to the notes. */
+/* "cpu, memory limit for container c" for the names in `set` (sorted already), appended to the
+ * notes. */
 static void note(ks_buf *notes, ks_val set, const char *what, const char *kind, ks_val container) {
     if (ks_len(set) == 0) return;
     ks_buf_puts(notes, notes->len == 0 ? "LimitRanger plugin set: " : "; ");
@@ -33,7 +35,8 @@ static ks_val fill_part(ks_heap *heap, ks_val *container, const ks_str *part, ks
     return set;
 }
 
-static void fill_containers(ks_heap *heap, ks_val *doc, const ks_str *key, const char *kind, ks_val item, ks_buf *notes) {
+static void fill_containers(ks_heap *heap, ks_val *doc, const ks_str *key, const char *kind,
+                            ks_val item, ks_buf *notes) {
     ks_val containers = ks_ref(ks_get2(*doc, K(spec), key));
     for (uint32_t i = 0; i < ks_len(containers); i++) {
         ks_val container = ks_ref(ks_at(containers, i));
@@ -45,8 +48,7 @@ static void fill_containers(ks_heap *heap, ks_val *doc, const ks_str *key, const
         ks_unref(heap, requests);
         containers = ks_set_at(heap, containers, i, container);
     }
-    if (containers.type == KS_LIST)
-        *doc = ks_put2(heap, *doc, K(spec), key, containers);
+    if (containers.type == KS_LIST) *doc = ks_put2(heap, *doc, K(spec), key, containers);
 }
 
 void ks_limits_fill(const ks_request *r, ks_val *doc) {
@@ -73,7 +75,7 @@ void ks_limits_fill(const ks_request *r, ks_val *doc) {
 /* What is measured: requests and limits of a container, a pod or a claim, and the texts so far. */
 typedef struct measure {
     ks_heap *heap;
-    const char *type;           /* "Container" */
+    const char *type; /* "Container" */
     ks_val requests, limits;
     ks_val texts;
 } measure;
@@ -88,10 +90,12 @@ static const char *shown(ks_val v, char out[64]) {
     return out;
 }
 
-static void complain(measure *m, const char *which, const ks_pair *bound, const char *what, ks_val value) {
+static void complain(measure *m, const char *which, const ks_pair *bound, const char *what,
+                     ks_val value) {
     char enforced[64], given[64];
     ks_buf text = {.heap = m->heap};
-    ks_buf_printf(&text, "%s %s usage per %s is %s", which, bound->key->s, m->type, shown(bound->val, enforced));
+    ks_buf_printf(&text, "%s %s usage per %s is %s", which, bound->key->s, m->type,
+                  shown(bound->val, enforced));
     if (ks_exists(value))
         ks_buf_printf(&text, ", but %s is %s", what, shown(value, given));
     else
@@ -99,7 +103,9 @@ static void complain(measure *m, const char *which, const ks_pair *bound, const 
     add_text(m, &text);
 }
 
-static int compare(ks_val a, ks_val b) { return ks_quantity_cmp(ks_quantity_of(a), ks_quantity_of(b)); }
+static int compare(ks_val a, ks_val b) {
+    return ks_quantity_cmp(ks_quantity_of(a), ks_quantity_of(b));
+}
 
 static void check_min(measure *m, const ks_pair *bound) {
     ks_val request = ks_get(m->requests, bound->key), limit = ks_get(m->limits, bound->key);
@@ -113,7 +119,8 @@ static void check_max(measure *m, const ks_pair *bound, bool of_claim) {
     ks_val request = ks_get(m->requests, bound->key), limit = ks_get(m->limits, bound->key);
     if (!of_claim && (!ks_exists(limit) || compare(limit, bound->val) > 0))
         complain(m, "maximum", bound, "limit", limit);
-    else if ((of_claim && !ks_exists(request)) || (ks_exists(request) && compare(request, bound->val) > 0))
+    else if ((of_claim && !ks_exists(request)) ||
+             (ks_exists(request) && compare(request, bound->val) > 0))
         complain(m, "maximum", bound, "request", request);
 }
 
@@ -123,7 +130,8 @@ static void check_ratio(measure *m, const ks_pair *bound) {
     ks_quantity most = ks_quantity_of(bound->val);
     char enforced[64];
     ks_buf text = {.heap = m->heap};
-    ks_buf_printf(&text, "%s max limit to request ratio per %s is %s, but ", bound->key->s, m->type, shown(bound->val, enforced));
+    ks_buf_printf(&text, "%s max limit to request ratio per %s is %s, but ", bound->key->s, m->type,
+                  shown(bound->val, enforced));
     double ratio = request.nanos != 0 ? (double)limit.nanos / (double)request.nanos : 0;
     if (request.nanos == 0)
         ks_buf_puts(&text, "no request is specified or request is 0");
@@ -139,7 +147,8 @@ static void check_ratio(measure *m, const ks_pair *bound) {
 }
 
 static void check_item(measure *m, ks_val item, bool of_claim) {
-    ks_val min = ks_get(item, K(min)), max = ks_get(item, K(max)), ratio = ks_get(item, K(maxLimitRequestRatio));
+    ks_val min = ks_get(item, K(min)), max = ks_get(item, K(max)),
+           ratio = ks_get(item, K(maxLimitRequestRatio));
     for (uint32_t i = 0; i < ks_len(min); i++) check_min(m, ks_pair_at(min, i));
     for (uint32_t i = 0; i < ks_len(max); i++) check_max(m, ks_pair_at(max, i), of_claim);
     for (uint32_t i = 0; !of_claim && i < ks_len(ratio); i++) check_ratio(m, ks_pair_at(ratio, i));
@@ -153,7 +162,8 @@ static void check_containers(measure *m, ks_val containers, ks_val item) {
     }
 }
 
-/* The totals of all containers: {resource: quantity}; `part`: requests or limits. A new reference. */
+/* The totals of all containers: {resource: quantity}; `part`: requests or limits. A new reference.
+ */
 static ks_val totals(ks_heap *heap, ks_val spec, const ks_str *part) {
     ks_val sum = ks_map_new(heap, 4);
     ks_each(container, ks_get(spec, K(containers))) {
@@ -176,7 +186,8 @@ static void check_pod(measure *m, ks_val spec, ks_val item) {
         check_containers(m, ks_get(spec, K(containers)), item);
         check_containers(m, ks_get(spec, K(initContainers)), item);
     } else if (ks_text_is(type, "Pod")) {
-        ks_val requests = totals(m->heap, spec, K(requests)), limits = totals(m->heap, spec, K(limits));
+        ks_val requests = totals(m->heap, spec, K(requests)),
+               limits = totals(m->heap, spec, K(limits));
         m->type = "Pod";
         m->requests = requests;
         m->limits = limits;
@@ -197,7 +208,8 @@ static ks_refusal *refuse(const ks_request *r, ks_val doc, ks_val texts) {
     }
     if (count > 1) ks_buf_putc(&why, ']');
     const ks_str *name = ks_admission_name(doc);
-    ks_refusal *refusal = ks_refuse_forbidden(r->heap, r->kind, name != NULL ? name : K(default), why.s);
+    ks_refusal *refusal =
+        ks_refuse_forbidden(r->heap, r->kind, name != NULL ? name : K(default), why.s);
     ks_buf_dispose(&why);
     return refusal;
 }
@@ -208,7 +220,8 @@ ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, bool is_new) {
     if (ks_store_count(&r->s->store, KS_LIMITRANGE) == 0) return NULL;
     const ks_str *ns = ks_str_or_null(ks_meta_get(doc, K(namespace)));
     ks_refusal *refusal = NULL;
-    for (ks_walk w = ks_walk_kind(&r->s->store, KS_LIMITRANGE, ns); refusal == NULL && ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(&r->s->store, KS_LIMITRANGE, ns);
+         refusal == NULL && ks_walk_next(&w);) {
         measure m = {.heap = r->heap};
         ks_each(item, ks_get(w.object->spec, K(limits))) {
             if (!claim) {

@@ -1,20 +1,23 @@
 /*
- * apiserver/patch.c - PATCH: applies a patch to the stored document and lets the result run through the checks of an update.
+ * apiserver/patch.c - PATCH: applies a patch to the stored document and lets the result run through
+ * the checks of an update.
  *
  * k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 #include "doc/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_val doc, ks_val patch, ks_val *out) {
+ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_val doc,
+                           ks_val patch, ks_val *out) {
     *out = KS_NOTHING;
     switch (type) {
     case KS_PATCH_JSON: return ks_patch_json(heap, doc, patch, out);
-    case KS_PATCH_STRATEGIC: return ks_patch_strategic(heap, ks_kind_get(kind)->type, doc, patch, out);
+    case KS_PATCH_STRATEGIC:
+        return ks_patch_strategic(heap, ks_kind_get(kind)->type, doc, patch, out);
     case KS_PATCH_MERGE:
         if (patch.type == KS_MAP) {
             *out = ks_patch_merge(heap, doc, patch);
@@ -23,8 +26,12 @@ ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_v
         ks_unref(heap, doc);
         ks_unref(heap, patch);
         return ks_refuse(heap, 400, "BadRequest",
-                         "error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}",
-                         patch.type == KS_LIST ? "array" : patch.type == KS_STRING ? "string" : patch.type == KS_BOOL ? "bool" : "number");
+                         "error decoding patch: json: cannot unmarshal %s into Go value of type "
+                         "map[string]interface {}",
+                         patch.type == KS_LIST     ? "array"
+                         : patch.type == KS_STRING ? "string"
+                         : patch.type == KS_BOOL   ? "bool"
+                                                   : "number");
     case KS_PATCH_APPLY: break;
     }
     ks_unref(heap, doc);
@@ -34,9 +41,11 @@ ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_v
 
 /* --- what cannot be decoded --- */
 
-/* The converter from maps to structs words its errors otherwise than the JSON decoder: runtime/converter.go. Appends to `out`. */
+/* The converter from maps to structs words its errors otherwise than the JSON decoder:
+ * runtime/converter.go. Appends to `out`. */
 static void convert_text(ks_buf *out, const char *text) {
-    const char *mark = "json: cannot unmarshal ", *into = strstr(text, " into Go "), *of = strstr(text, " of type ");
+    const char *mark = "json: cannot unmarshal ", *into = strstr(text, " into Go "),
+               *of = strstr(text, " of type ");
     if (strncmp(text, mark, strlen(mark)) != 0 || into == NULL || of == NULL) {
         ks_buf_puts(out, text);
         return;
@@ -44,7 +53,11 @@ static void convert_text(ks_buf *out, const char *text) {
     const char *from = text + strlen(mark), *to = of + strlen(" of type ");
     bool number = strncmp(from, "number", 6) == 0, array = strncmp(from, "array", 5) == 0;
     bool object = strncmp(from, "object", 6) == 0, boolean = strncmp(from, "bool", 4) == 0;
-    const char *kind = number ? "int64" : array ? "slice" : object ? "map" : boolean ? "bool" : "string";
+    const char *kind = number    ? "int64"
+                       : array   ? "slice"
+                       : object  ? "map"
+                       : boolean ? "bool"
+                                 : "string";
     if (strncmp(to, "map[", 4) == 0)
         ks_buf_printf(out, "cannot restore map from %s", kind);
     else if (strncmp(to, "[]", 2) == 0)
@@ -52,13 +65,16 @@ static void convert_text(ks_buf *out, const char *text) {
     else if (strchr(to, '.') != NULL && strstr(to, "v1.") != NULL)
         ks_buf_printf(out, "cannot restore struct from: %s", kind);
     else if (number && (strcmp(to, "string") == 0 || strncmp(to, "int", 3) == 0))
-        ks_buf_printf(out, "cannot convert %s to %s", memchr(from, '.', (size_t)(into - from)) != NULL ? "float64" : "int64", to);
+        ks_buf_printf(out, "cannot convert %s to %s",
+                      memchr(from, '.', (size_t)(into - from)) != NULL ? "float64" : "int64", to);
     else
         ks_buf_printf(out, "unrecognized type: %s", to);
 }
 
-/* The result could not be decoded: a 422 about the patch, as the server words it. Takes over `refusal`. */
-static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type type, ks_val patch, ks_val patched) {
+/* The result could not be decoded: a 422 about the patch, as the server words it. Takes over
+ * `refusal`. */
+static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type type, ks_val patch,
+                               ks_val patched) {
     const char *text = refusal->message->s, *why = strstr(text, " cannot be handled as a ");
     why = why != NULL ? strstr(why, ": ") : NULL;
     why = why != NULL ? why + 2 : text;
@@ -92,19 +108,25 @@ static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type
 static ks_val scale_of(ks_heap *heap, const ks_object *o) {
     char version[24];
     snprintf(version, sizeof version, "%llu", (unsigned long long)o->version);
-    ks_val meta = ks_map_of(heap, K(name), ks_string(o->name), K(namespace), ks_string(o->ns), K(uid), ks_string(o->uid),
-                            K(resourceVersion), ks_text(heap, version), NULL);
-    ks_val spec = ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->spec, K(replicas)), 0)), NULL);
-    ks_val status = ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->status, K(replicas)), 0)), NULL);
-    return ks_map_of(heap, K(apiVersion), ks_text(heap, "autoscaling/v1"), K(kind), ks_text(heap, "Scale"), K(metadata), meta,
-                     K(spec), spec, K(status), status, NULL);
+    ks_val meta =
+        ks_map_of(heap, K(name), ks_string(o->name), K(namespace), ks_string(o->ns), K(uid),
+                  ks_string(o->uid), K(resourceVersion), ks_text(heap, version), NULL);
+    ks_val spec =
+        ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->spec, K(replicas)), 0)), NULL);
+    ks_val status =
+        ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->status, K(replicas)), 0)), NULL);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "autoscaling/v1"), K(kind),
+                     ks_text(heap, "Scale"), K(metadata), meta, K(spec), spec, K(status), status,
+                     NULL);
 }
 
-static ks_refusal *patch_scale(ks_server *s, const ks_object *old, ks_patch_type type, ks_val patch, const ks_object **out) {
+static ks_refusal *patch_scale(ks_server *s, const ks_object *old, ks_patch_type type, ks_val patch,
+                               const ks_object **out) {
     ks_heap *heap = s->heap;
     ks_val patched = KS_NOTHING, scale = scale_of(heap, old);
     ks_refusal *refusal = type == KS_PATCH_STRATEGIC
-                              ? ks_patch_strategic(heap, ks_type_named("autoscaling/v1.Scale"), scale, patch, &patched)
+                              ? ks_patch_strategic(heap, ks_type_named("autoscaling/v1.Scale"),
+                                                   scale, patch, &patched)
                               : ks_patch_apply(heap, old->kind, type, scale, patch, &patched);
     if (refusal != NULL) return refusal;
     ks_val replicas = ks_get2(patched, K(spec), K(replicas));
@@ -119,20 +141,26 @@ static ks_refusal *patch_scale(ks_server *s, const ks_object *old, ks_patch_type
 /* --- the door --- */
 
 static ks_refusal *check_names(const ks_request *r, ks_val doc, const ks_object *old) {
-    const char *name = ks_text_or(ks_meta_get(doc, K(name)), ""), *ns = ks_text_or(ks_meta_get(doc, K(namespace)), "");
+    const char *name = ks_text_or(ks_meta_get(doc, K(name)), ""),
+               *ns = ks_text_or(ks_meta_get(doc, K(namespace)), "");
     ks_buf why = {.heap = r->heap};
     if (!ks_str_is(old->name, name))
-        ks_buf_printf(&why, "the name of the object (%s) does not match the name on the URL (%s)", name, old->name->s);
+        ks_buf_printf(&why, "the name of the object (%s) does not match the name on the URL (%s)",
+                      name, old->name->s);
     else if (old->ns != NULL && *ns != '\0' && !ks_str_is(old->ns, ns))
-        ks_buf_printf(&why, "the namespace of the object (%s) does not match the namespace on the request (%s)", ns, old->ns->s);
+        ks_buf_printf(
+            &why,
+            "the namespace of the object (%s) does not match the namespace on the request (%s)", ns,
+            old->ns->s);
     if (why.s == NULL) return NULL;
     ks_refusal *refusal = ks_refuse_bad_request(r->heap, why.s);
     ks_buf_dispose(&why);
     return refusal;
 }
 
-ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name, ks_patch_type type, ks_val patch,
-                            const char *subresource, const ks_write_opts *opts, const ks_object **out) {
+ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                            ks_patch_type type, ks_val patch, const char *subresource,
+                            const ks_write_opts *opts, const ks_object **out) {
     ks_heap *heap = s->heap;
     bool scale = subresource != NULL && strcmp(subresource, "scale") == 0;
     ks_request r = ks_request_of(s, kind, scale ? NULL : subresource, opts);
@@ -152,7 +180,8 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
         return ks_refuse(heap, 404, "NotFound", "the server could not find the requested resource");
     }
     ks_val patched = KS_NOTHING, typed = KS_NOTHING;
-    ks_refusal *refusal = ks_patch_apply(heap, kind, type, ks_object_doc(heap, old), ks_ref(patch), &patched);
+    ks_refusal *refusal =
+        ks_patch_apply(heap, kind, type, ks_object_doc(heap, old), ks_ref(patch), &patched);
     if (refusal == NULL && !r.trusted) {
         refusal = ks_decode(heap, kind, ks_ref(patched), r.field_validation, r.warnings, &typed);
         if (refusal != NULL) refusal = about_patch(heap, refusal, type, patch, patched);

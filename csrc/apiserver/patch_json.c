@@ -1,6 +1,7 @@
 /*
- * apiserver/patch_json.c - RFC 6902 as the API server's library does it (gopkg.in/evanphx/json-patch.v4): `replace` of a missing
- * key of a map succeeds, -1 is the last element, a missing value is null; one failing operation undoes all.
+ * apiserver/patch_json.c - RFC 6902 as the API server's library does it
+ * (gopkg.in/evanphx/json-patch.v4): `replace` of a missing key of a map succeeds, -1 is the last
+ * element, a missing value is null; one failing operation undoes all.
  *
  * Called by patch.c.
  */
@@ -73,7 +74,8 @@ static ks_val child(ks_val container, const ks_str *token) {
 typedef enum verb { ADD, REMOVE, REPLACE } verb;
 
 /* Changes the last step in its container (taken over, as `value` is). */
-static bool change_here(ks_heap *heap, ks_val *container, const ks_str *token, verb what, ks_val value) {
+static bool change_here(ks_heap *heap, ks_val *container, const ks_str *token, verb what,
+                        ks_val value) {
     if (container->type == KS_MAP) {
         if (what == REMOVE && ks_get(*container, token).type == KS_NONE) return false;
         *container = ks_put(heap, *container, token, value); /* KS_NOTHING removes */
@@ -94,7 +96,8 @@ static bool change_here(ks_heap *heap, ks_val *container, const ks_str *token, v
     return true;
 }
 
-/* Walks down to the container of the last token; false: `doc` is unchanged, `value` still the caller's. */
+/* Walks down to the container of the last token; false: `doc` is unchanged, `value` still the
+ * caller's. */
 static bool change(ks_heap *heap, ks_val *doc, const pointer *p, int at, verb what, ks_val value) {
     const ks_str *token = p->tokens[at];
     if (at == p->count - 1) return change_here(heap, doc, token, what, value);
@@ -123,7 +126,9 @@ static bool edit(ks_heap *heap, ks_val *doc, const pointer *p, verb what, ks_val
     return false;
 }
 
-static ks_val or_null(ks_val v) { return v.type == KS_NONE ? ks_null() : v; }
+static ks_val or_null(ks_val v) {
+    return v.type == KS_NONE ? ks_null() : v;
+}
 
 static bool test(ks_val doc, const pointer *p, ks_val value) {
     ks_val found;
@@ -155,7 +160,8 @@ static bool operate(ks_heap *heap, ks_val *doc, ks_val operation) {
     bool ok = pointer_read(heap, ks_get(operation, K(path)), &p);
     if (!ok) {
         /* the whole document can only be looked at */
-        ok = strcmp(op, "test") == 0 && ks_text_is(ks_get(operation, K(path)), "") && ks_equal(*doc, value);
+        ok = strcmp(op, "test") == 0 && ks_text_is(ks_get(operation, K(path)), "") &&
+             ks_equal(*doc, value);
     } else if (strcmp(op, "add") == 0) {
         ok = edit(heap, doc, &p, ADD, ks_ref(value));
     } else if (strcmp(op, "remove") == 0) {
@@ -188,17 +194,22 @@ static ks_refusal *check_format(ks_heap *heap, ks_val patch) {
     if (patch.type != KS_LIST)
         return ks_refuse(heap, 400, "BadRequest",
                          "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                         "[]handlers.jsonPatchOp", go_kind(patch));
+                         "[]handlers.jsonPatchOp",
+                         go_kind(patch));
     ks_each(operation, patch) {
         if (operation->type != KS_MAP)
-            return ks_refuse(heap, 400, "BadRequest",
-                             "error decoding patch: json: cannot unmarshal %s into Go value of type "
-                             "handlers.jsonPatchOp", go_kind(*operation));
+            return ks_refuse(
+                heap, 400, "BadRequest",
+                "error decoding patch: json: cannot unmarshal %s into Go value of type "
+                "handlers.jsonPatchOp",
+                go_kind(*operation));
     }
     if (ks_len(patch) > MAX_OPERATIONS)
-        return ks_refuse(heap, 413, "RequestEntityTooLarge",
-                         "Request entity too large: The allowed maximum operations in a JSON patch is "
-                         "%d, got %u", MAX_OPERATIONS, ks_len(patch));
+        return ks_refuse(
+            heap, 413, "RequestEntityTooLarge",
+            "Request entity too large: The allowed maximum operations in a JSON patch is "
+            "%d, got %u",
+            MAX_OPERATIONS, ks_len(patch));
     return NULL;
 }
 
@@ -207,7 +218,8 @@ ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out) 
     if (refusal == NULL) {
         ks_each(operation, patch) {
             if (operate(heap, &doc, *operation)) continue;
-            refusal = ks_refuse(heap, 422, "Invalid", "the server rejected our request due to an error in our request");
+            refusal = ks_refuse(heap, 422, "Invalid",
+                                "the server rejected our request due to an error in our request");
             break;
         }
     }

@@ -1,5 +1,6 @@
 /*
- * apiserver/patch_merge.c - RFC 7386: null removes, maps merge, all else replaces. Called by patch.c.
+ * apiserver/patch_merge.c - RFC 7386: null removes, maps merge, all else replaces. Called by
+ * patch.c.
  */
 #include "apiserver/internal.h"
 
@@ -24,7 +25,8 @@ ks_val ks_patch_merge(ks_heap *heap, ks_val doc, ks_val patch) {
         if (pair->val.type == KS_NULL)
             doc = ks_drop(heap, doc, pair->key);
         else if (before.type == KS_MAP && pair->val.type == KS_MAP)
-            doc = ks_put(heap, doc, pair->key, ks_patch_merge(heap, ks_ref(before), ks_ref(pair->val)));
+            doc = ks_put(heap, doc, pair->key,
+                         ks_patch_merge(heap, ks_ref(before), ks_ref(pair->val)));
         else
             doc = ks_put(heap, doc, pair->key, without_nulls(heap, ks_ref(pair->val)));
     }

@@ -1,8 +1,9 @@
 /*
- * apiserver/patch_strategic.c - strategic merge patches, driven by the schema's tables: merge keys, retained keys, $patch,
- * $deleteFromPrimitiveList, $setElementOrder.
+ * apiserver/patch_strategic.c - strategic merge patches, driven by the schema's tables: merge keys,
+ * retained keys, $patch, $deleteFromPrimitiveList, $setElementOrder.
  *
- * k8s.io/apimachinery/pkg/util/strategicpatch/patch.go: mergeMap and what it calls. The same walk combines two patches into one
+ * k8s.io/apimachinery/pkg/util/strategicpatch/patch.go: mergeMap and what it calls. The same walk
+ * combines two patches into one
  * (`apply` false), which three_way.c needs. Called by patch.c and three_way.c.
  */
 #include "apiserver/internal.h"
@@ -12,8 +13,8 @@
 
 typedef struct merger {
     ks_heap *heap;
-    bool apply;             /* onto a document: directives are carried out; else they are kept */
-    ks_refusal *refusal;    /* the first */
+    bool apply;          /* onto a document: directives are carried out; else they are kept */
+    ks_refusal *refusal; /* the first */
 } merger;
 
 static const char order_prefix[] = "$setElementOrder";
@@ -24,7 +25,9 @@ static bool starts(const ks_str *key, const char *prefix) {
     return key->len >= len && memcmp(key->s, prefix, len) == 0;
 }
 
-bool ks_is_directive(const ks_str *key) { return key->len > 0 && key->s[0] == '$'; }
+bool ks_is_directive(const ks_str *key) {
+    return key->len > 0 && key->s[0] == '$';
+}
 
 /* --- what fields are --- */
 
@@ -34,13 +37,15 @@ ks_patch_meta ks_patch_meta_of(const ks_type *type, const ks_str *name) {
     const ks_spec *spec = &field->spec;
     ks_patch_meta meta = {NULL, field->merge, field->replace_keys, field->merge_key};
     if (spec->shape == KS_SHAPE_STRUCT) meta.type = spec->of;
-    if (spec->shape == KS_SHAPE_LIST && spec->item->shape == KS_SHAPE_STRUCT) meta.type = spec->item->of;
+    if (spec->shape == KS_SHAPE_LIST && spec->item->shape == KS_SHAPE_STRUCT)
+        meta.type = spec->item->of;
     return meta;
 }
 
 /* The one struct whose strategy is "replace": policy/v1 PodDisruptionBudgetSpec.selector. */
 static bool replaces(const ks_type *type, const ks_str *name) {
-    return type != NULL && name == K(selector) && strcmp(type->go_name, "PodDisruptionBudgetSpec") == 0;
+    return type != NULL && name == K(selector) &&
+           strcmp(type->go_name, "PodDisruptionBudgetSpec") == 0;
 }
 
 /* --- printing as Go does --- */
@@ -114,7 +119,9 @@ static ks_kindof item_kind(merger *m, ks_val a, ks_val b) {
         ks_each(item, i == 0 ? a : b) {
             if (item->type == KS_LIST) {
                 if (m->refusal == NULL)
-                    m->refusal = ks_refuse(m->heap, 422, "Invalid", "the server rejected our request due to an error in our request");
+                    m->refusal =
+                        ks_refuse(m->heap, 422, "Invalid",
+                                  "the server rejected our request due to an error in our request");
                 return KS_NONE;
             }
             if (kind != KS_NONE && item->type != kind) {
@@ -144,9 +151,13 @@ int64_t ks_find_item(ks_val list, const ks_str *key, ks_val value) {
     return -1;
 }
 
-static ks_val key_of(ks_val item, const ks_str *key) { return key != NULL ? ks_get(item, key) : item; }
+static ks_val key_of(ks_val item, const ks_str *key) {
+    return key != NULL ? ks_get(item, key) : item;
+}
 
-static bool is_deletion(ks_val item) { return ks_text_is(ks_get(item, K(_patch)), "delete"); }
+static bool is_deletion(ks_val item) {
+    return ks_text_is(ks_get(item, K(_patch)), "delete");
+}
 
 ks_val ks_sort_by(ks_heap *heap, ks_val list, ks_val order, const ks_str *merge_key) {
     uint32_t count = ks_len(list);
@@ -157,7 +168,8 @@ ks_val ks_sort_by(ks_heap *heap, ks_val list, ks_val order, const ks_str *merge_
             deletions = ks_append(heap, deletions, ks_ref(item));
             continue;
         }
-        /* insertion as Go's stable sort does it: an element that the order does not know moves to the front */
+        /* insertion as Go's stable sort does it: an element that the order does not know moves to
+         * the front */
         int64_t mine = ks_find_item(order, merge_key, key_of(item, merge_key));
         uint32_t at = ks_len(sorted);
         while (at > 0) {
@@ -174,7 +186,8 @@ ks_val ks_sort_by(ks_heap *heap, ks_val list, ks_val order, const ks_str *merge_
 }
 
 /* mergeSortedSlice: takes over both lists. */
-static ks_val interleave(ks_heap *heap, ks_val server_only, ks_val patched, ks_val order, const ks_str *key) {
+static ks_val interleave(ks_heap *heap, ks_val server_only, ks_val patched, ks_val order,
+                         const ks_str *key) {
     ks_val all = ks_list_new(heap, ks_len(server_only) + ks_len(patched));
     uint32_t i = 0, j = 0, left = ks_len(server_only), right = ks_len(patched);
     while (i < left || j < right) {
@@ -184,7 +197,8 @@ static ks_val interleave(ks_heap *heap, ks_val server_only, ks_val patched, ks_v
             int64_t r = ks_find_item(order, key, key_of(ks_at(patched, j), key));
             take_left = l >= 0 && r >= 0 && l < r;
         }
-        all = ks_append(heap, all, ks_ref(take_left ? ks_at(server_only, i++) : ks_at(patched, j++)));
+        all =
+            ks_append(heap, all, ks_ref(take_left ? ks_at(server_only, i++) : ks_at(patched, j++)));
     }
     ks_unref(heap, server_only);
     ks_unref(heap, patched);
@@ -201,7 +215,8 @@ static bool all_have_key(merger *m, ks_val list, const ks_str *key) {
 }
 
 /* Partition by what `named` names, sort both parts, interleave (takes over `merged`). */
-static ks_val order_items(merger *m, ks_val merged, ks_val named, ks_val server_order, const ks_str *key) {
+static ks_val order_items(merger *m, ks_val merged, ks_val named, ks_val server_order,
+                          const ks_str *key) {
     ks_heap *heap = m->heap;
     if (key != NULL && (!all_have_key(m, merged, key) || !all_have_key(m, named, key) ||
                         !all_have_key(m, server_order, key))) {
@@ -288,8 +303,8 @@ static ks_val deduplicated(ks_heap *heap, ks_val list) {
     return out;
 }
 
-/* Carries out the elements with a directive: $patch: delete removes from *original, $patch: replace makes the rest of the patch the whole
- * list. Gives the elements without one, to merge. */
+/* Carries out the elements with a directive: $patch: delete removes from *original, $patch: replace
+ * makes the rest of the patch the whole list. Gives the elements without one, to merge. */
 static ks_val special_elements(merger *m, ks_val *original, ks_val patch, const ks_str *key) {
     ks_heap *heap = m->heap;
     ks_val plain = ks_list_new(heap, ks_len(patch));
@@ -301,7 +316,8 @@ static ks_val special_elements(merger *m, ks_val *original, ks_val patch, const 
         } else if (ks_text_is(directive, "delete")) {
             ks_val value = ks_get(*item, key);
             if (value.type == KS_NONE) no_merge_key(m, *item, key);
-            for (int64_t i; value.type != KS_NONE && (i = ks_find_item(*original, key, value)) >= 0;)
+            for (int64_t i;
+                 value.type != KS_NONE && (i = ks_find_item(*original, key, value)) >= 0;)
                 *original = ks_remove_at(heap, *original, (uint32_t)i);
         } else if (ks_text_is(directive, "replace")) {
             replace = true;
@@ -331,7 +347,8 @@ static ks_val merge_elements(merger *m, ks_val original, ks_val patch, const ks_
             original = ks_append(heap, original, ks_ref(*item));
             continue;
         }
-        ks_val merged = merge_map(m, ks_ref(ks_at(original, (uint32_t)at)), ks_ref(*item), meta->type);
+        ks_val merged =
+            merge_map(m, ks_ref(ks_at(original, (uint32_t)at)), ks_ref(*item), meta->type);
         if (m->refusal != NULL) {
             ks_unref(heap, merged);
             break;
@@ -342,7 +359,8 @@ static ks_val merge_elements(merger *m, ks_val original, ks_val patch, const ks_
 }
 
 /* mergeSlice: takes over both lists. `deletes`: the patch lists scalars to remove. */
-static ks_val merge_list(merger *m, ks_val original, ks_val patch, const ks_patch_meta *meta, bool deletes) {
+static ks_val merge_list(merger *m, ks_val original, ks_val patch, const ks_patch_meta *meta,
+                         bool deletes) {
     ks_heap *heap = m->heap;
     ks_val merged;
     if (ks_len(original) == 0 && ks_len(patch) == 0) {
@@ -360,7 +378,8 @@ static ks_val merge_list(merger *m, ks_val original, ks_val patch, const ks_patc
             ks_unref(heap, merged);
             merged = ks_list_new(heap, ks_len(original));
             ks_each(item, original) {
-                if (ks_find_item(patch, NULL, *item) < 0) merged = ks_append(heap, merged, ks_ref(*item));
+                if (ks_find_item(patch, NULL, *item) < 0)
+                    merged = ks_append(heap, merged, ks_ref(*item));
             }
             ks_unref(heap, original);
             ks_unref(heap, patch);
@@ -376,7 +395,8 @@ static ks_val merge_list(merger *m, ks_val original, ks_val patch, const ks_patc
         ks_val plain = special_elements(m, &original, patch, meta->merge_key);
         ks_unref(heap, patch);
         patch = plain;
-        merged = m->refusal == NULL ? merge_elements(m, ks_ref(original), patch, meta) : ks_ref(original);
+        merged = m->refusal == NULL ? merge_elements(m, ks_ref(original), patch, meta)
+                                    : ks_ref(original);
     }
     if (m->refusal == NULL)
         merged = order_items(m, merged, patch, original, kind == KS_MAP ? meta->merge_key : NULL);
@@ -401,7 +421,9 @@ static ks_val retain_keys(merger *m, ks_val original, ks_val *patch) {
     if (keys.type != KS_LIST) bad_format(m, "invalid patch format of retainKeys");
     for (uint32_t i = 0; i < ks_len(*patch) && m->refusal == NULL; i++) {
         const ks_pair *pair = ks_pair_at(*patch, i);
-        if (pair->val.type == KS_NULL || starts(pair->key, order_prefix) || starts(pair->key, delete_prefix)) continue;
+        if (pair->val.type == KS_NULL || starts(pair->key, order_prefix) ||
+            starts(pair->key, delete_prefix))
+            continue;
         if (!ks_has_text(keys, pair->key->s)) bad_format(m, "invalid patch format of retainKeys");
     }
     ks_val kept = ks_ref(original);
@@ -432,7 +454,8 @@ static bool order_fits(merger *m, ks_val patch, ks_val order, const ks_str *key)
     if (ks_len(patch) == 0 || ks_len(order) == 0) return true;
     ks_val wanted = ks_list_new(m->heap, ks_len(patch));
     ks_each(item, patch) {
-        if (key == NULL || ks_get(*item, K(_patch)).type == KS_NONE) wanted = ks_append(m->heap, wanted, ks_ref(*item));
+        if (key == NULL || ks_get(*item, K(_patch)).type == KS_NONE)
+            wanted = ks_append(m->heap, wanted, ks_ref(*item));
     }
     bool keyed = key == NULL || (all_have_key(m, wanted, key) && all_have_key(m, order, key));
     for (; keyed && i < ks_len(wanted) && j < ks_len(order); j++)
@@ -452,8 +475,12 @@ static bool order_fits(merger *m, ks_val patch, ks_val order, const ks_str *key)
 
 static bool list_or_absent(merger *m, ks_val v) {
     if (v.type == KS_NONE || v.type == KS_LIST) return true;
-    const char *what = v.type == KS_MAP ? "map[string]interface {}" : v.type == KS_STRING ? "string" :
-                       v.type == KS_BOOL ? "bool" : v.type == KS_INT ? "int64" : v.type == KS_FLOAT ? "float64" : "%!s(<nil>)";
+    const char *what = v.type == KS_MAP      ? "map[string]interface {}"
+                       : v.type == KS_STRING ? "string"
+                       : v.type == KS_BOOL   ? "bool"
+                       : v.type == KS_INT    ? "int64"
+                       : v.type == KS_FLOAT  ? "float64"
+                                             : "%!s(<nil>)";
     ks_buf text = {.heap = m->heap};
     ks_buf_printf(&text, "expected a []interface {}, but received a %s", what);
     fail_text(m, &text);
@@ -461,12 +488,14 @@ static bool list_or_absent(merger *m, ks_val v) {
 }
 
 /* One $setElementOrder list, with the patch list of the same name, which it consumes. */
-static ks_val set_order(merger *m, ks_val original, ks_val *patch, const ks_str *directive, const ks_type *type) {
+static ks_val set_order(merger *m, ks_val original, ks_val *patch, const ks_str *directive,
+                        const ks_type *type) {
     ks_heap *heap = m->heap;
     ks_val order = ks_ref(ks_get(*patch, directive)), merged = KS_NOTHING;
     if (!m->apply) original = ks_put(heap, original, directive, ks_ref(order));
     *patch = ks_drop(heap, *patch, directive);
-    const ks_str *name = behind(m, directive, order_prefix, "invalid patch format of setElementOrder list");
+    const ks_str *name =
+        behind(m, directive, order_prefix, "invalid patch format of setElementOrder list");
     if (name == NULL) {
         ks_unref(heap, order);
         return original;
@@ -520,8 +549,8 @@ static ks_val set_orders(merger *m, ks_val original, ks_val *patch, const ks_typ
 /* --- maps --- */
 
 /* One member of the patch. */
-static ks_val merge_member(merger *m, ks_val original, const ks_str *key, ks_val value, bool deletes,
-                           const ks_type *type) {
+static ks_val merge_member(merger *m, ks_val original, const ks_str *key, ks_val value,
+                           bool deletes, const ks_type *type) {
     ks_heap *heap = m->heap;
     if (value.type == KS_NULL) {
         original = ks_drop(heap, original, key);
@@ -536,7 +565,8 @@ static ks_val merge_member(merger *m, ks_val original, const ks_str *key, ks_val
     ks_patch_meta meta = ks_patch_meta_of(type, key);
     ks_val after;
     if (value.type == KS_MAP)
-        after = replaces(type, key) ? ks_ref(value) : merge_map(m, ks_ref(before), ks_ref(value), meta.type);
+        after = replaces(type, key) ? ks_ref(value)
+                                    : merge_map(m, ks_ref(before), ks_ref(value), meta.type);
     else if (meta.merge || deletes)
         after = merge_list(m, ks_ref(before), ks_ref(value), &meta, deletes);
     else
@@ -567,7 +597,8 @@ static ks_val merge_map(merger *m, ks_val original, ks_val patch, const ks_type 
         } else if (!m->apply) {
             original = ks_put(heap, original, pair->key, ks_ref(pair->val));
         } else {
-            const ks_str *name = behind(m, pair->key, delete_prefix, "invalid patch format of primitive list");
+            const ks_str *name =
+                behind(m, pair->key, delete_prefix, "invalid patch format of primitive list");
             if (name != NULL) original = merge_member(m, original, name, pair->val, true, type);
             ks_str_unref(heap, name);
         }
@@ -576,7 +607,8 @@ static ks_val merge_map(merger *m, ks_val original, ks_val patch, const ks_type 
     return original;
 }
 
-static ks_refusal *merge(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch, bool apply, ks_val *out) {
+static ks_refusal *merge(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch, bool apply,
+                         ks_val *out) {
     merger m = {.heap = heap, .apply = apply};
     ks_val merged = merge_map(&m, doc, patch, type);
     if (m.refusal != NULL)
@@ -586,18 +618,23 @@ static ks_refusal *merge(ks_heap *heap, const ks_type *type, ks_val doc, ks_val 
     return m.refusal;
 }
 
-ks_refusal *ks_patch_strategic(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch, ks_val *out) {
+ks_refusal *ks_patch_strategic(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch,
+                               ks_val *out) {
     if (patch.type != KS_MAP) {
-        const char *what = patch.type == KS_STRING ? "string" : patch.type == KS_BOOL ? "bool" :
-                           patch.type == KS_LIST ? "array" : "number";
+        const char *what = patch.type == KS_STRING ? "string"
+                           : patch.type == KS_BOOL ? "bool"
+                           : patch.type == KS_LIST ? "array"
+                                                   : "number";
         ks_unref(heap, patch);
         ks_unref(heap, doc);
         return ks_refuse(heap, 400, "BadRequest",
-                         "json: cannot unmarshal %s into Go value of type map[string]interface {}", what);
+                         "json: cannot unmarshal %s into Go value of type map[string]interface {}",
+                         what);
     }
     return merge(heap, type, doc, patch, true, out);
 }
 
-ks_refusal *ks_patch_combine(ks_heap *heap, const ks_type *type, ks_val first, ks_val second, ks_val *out) {
+ks_refusal *ks_patch_combine(ks_heap *heap, const ks_type *type, ks_val first, ks_val second,
+                             ks_val *out) {
     return merge(heap, type, first, second, false, out);
 }

@@ -1,13 +1,15 @@
 /*
  * apiserver/pod_create.c - the quick way for pods that controllers make from one template.
  *
- * Ten thousand pods of one ReplicaSet share one spec: it is defaulted, validated and admitted once, with the first of
- * them, and what came out is kept by the identity of the template's list of containers (which the memo holds, so that it
- * cannot be reused for another). Pods of a StatefulSet differ in hostname, subdomain and volumes only: these are put into
- * the kept spec. They share the name of the volume with the service account's token, too.
+ * Ten thousand pods of one ReplicaSet share one spec: it is defaulted, validated and admitted once,
+ * with the first of them, and what came out is kept by the identity of the template's list of
+ * containers (which the memo holds, so that it cannot be reused for another). Pods of a StatefulSet
+ * differ in hostname, subdomain and volumes only: these are put into the kept spec. They share the
+ * name of the volume with the service account's token, too.
  *
- * Called by create.c for trusted writers. Where anything is unusual (limits, quotas, a missing namespace, a name that is
- * taken or too long), the long way is taken, which also words the refusal.
+ * Called by create.c for trusted writers. Where anything is unusual (limits, quotas, a missing
+ * namespace, a name that is taken or too long), the long way is taken, which also words the
+ * refusal.
  */
 #include "apiserver/internal.h"
 
@@ -95,7 +97,8 @@ bool ks_pod_create_quickly(ks_server *s, const ks_str *ns, ks_val *doc, const ks
     if (ns == NULL) ns = own;
     if (ns == NULL || !ks_str_eq(memo->ns, ns) || (own != NULL && !ks_str_eq(own, ns)))
         return false;
-    if (ks_store_count(&s->store, KS_LIMITRANGE) > 0 || ks_store_count(&s->store, KS_RESOURCEQUOTA) > 0)
+    if (ks_store_count(&s->store, KS_LIMITRANGE) > 0 ||
+        ks_store_count(&s->store, KS_RESOURCEQUOTA) > 0)
         return false;
     if (!is_plain(meta) || !is_active(s, ns)) return false;
     const ks_str *name = free_name(s, ns, meta);

@@ -1,16 +1,20 @@
 /*
  * apiserver/quota.c - ResourceQuotas: may this object come in, and counting it in.
  *
- * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go: checkRequest; k8s.io/kubernetes/pkg/quota/v1/evaluator/core
- * (pods, claims, services). status.used is the quota controller's; where it has not looked yet, the objects are counted.
- * Called by create.c and update.c after validation.
+ * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go: checkRequest;
+ * k8s.io/kubernetes/pkg/quota/v1/evaluator/core (pods, claims, services). status.used is the quota
+ * controller's; where it has not looked yet, the objects are counted. Called by create.c and
+ * update.c after validation.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 #include <string.h>
 
-static ks_quantity count_of(int64_t n) { return (ks_quantity){.nanos = (__extension__ (__int128)n) * 1000000000, .format = KS_DECIMAL_SI}; }
+static ks_quantity count_of(int64_t n) {
+    return (ks_quantity){.nanos = (__extension__(__int128) n) * 1000000000,
+                         .format = KS_DECIMAL_SI};
+}
 
 static void add(ks_quantity *sum, ks_quantity q) {
     if (sum->nanos == 0) sum->format = q.format;
@@ -23,12 +27,14 @@ static ks_quantity resource_of(ks_val container, const ks_str *part, const ks_st
     return ks_quantity_of(ks_get(ks_get2(container, K(resources), part), resource));
 }
 
-/* k8s.io/component-helpers/resource: the sum of containers and sidecars, or the largest step of initialisation. */
+/* k8s.io/component-helpers/resource: the sum of containers and sidecars, or the largest step of
+ * initialisation. */
 static ks_quantity pod_total(ks_val spec, const ks_str *part, const ks_str *resource) {
     ks_val whole = ks_get(ks_get2(spec, K(resources), part), resource);
     ks_quantity sum = {0}, sidecars = {0}, most = {0};
     if (ks_exists(whole)) return ks_quantity_of(whole);
-    ks_each(container, ks_get(spec, K(containers))) add(&sum, resource_of(*container, part, resource));
+    ks_each(container, ks_get(spec, K(containers)))
+        add(&sum, resource_of(*container, part, resource));
     ks_each(init, ks_get(spec, K(initContainers))) {
         ks_quantity step = resource_of(*init, part, resource);
         if (ks_text_is(ks_get(*init, K(restartPolicy)), "Always")) {
@@ -52,8 +58,8 @@ static bool is_terminal(ks_val doc) {
 }
 
 static bool plain_compute(const char *name) {
-    return strcmp(name, "cpu") == 0 || strcmp(name, "memory") == 0 || strcmp(name, "ephemeral-storage") == 0 ||
-           strncmp(name, "hugepages-", 10) == 0;
+    return strcmp(name, "cpu") == 0 || strcmp(name, "memory") == 0 ||
+           strcmp(name, "ephemeral-storage") == 0 || strncmp(name, "hugepages-", 10) == 0;
 }
 
 /* What a pod uses of the named resource; false: the name is none of pods. */
@@ -82,7 +88,8 @@ static bool pod_usage(ks_heap *heap, ks_val doc, const ks_str *name, ks_quantity
 
 static bool claim_usage(ks_val doc, const char *name, ks_quantity *out) {
     static const char infix[] = ".storageclass.storage.k8s.io/";
-    const char *class = ks_text_or(ks_get2(doc, K(spec), K(storageClassName)), ""), *at = strstr(name, infix);
+    const char *class = ks_text_or(ks_get2(doc, K(spec), K(storageClassName)), ""),
+               *at = strstr(name, infix);
     *out = (ks_quantity){0};
     if (at != NULL) {
         size_t len = (size_t)(at - name);
@@ -107,8 +114,11 @@ static bool service_usage(ks_val doc, const char *name, ks_quantity *out) {
     else if (strcmp(name, "services.loadbalancers") == 0)
         *out = count_of(ks_text_is(type, "LoadBalancer") ? 1 : 0);
     else if (strcmp(name, "services.nodeports") == 0)
-        *out = count_of(ks_text_is(type, "NodePort") || (ks_text_is(type, "LoadBalancer") &&
-                        ks_bool_or(ks_get(spec, K(allocateLoadBalancerNodePorts)), true)) ? ports : 0);
+        *out = count_of(ks_text_is(type, "NodePort") ||
+                                (ks_text_is(type, "LoadBalancer") &&
+                                 ks_bool_or(ks_get(spec, K(allocateLoadBalancerNodePorts)), true))
+                            ? ports
+                            : 0);
     else
         return false;
     return true;
@@ -122,11 +132,13 @@ static bool usage(ks_heap *heap, ks_kind kind, ks_val doc, const ks_str *name, k
         const char *what = name->s + 6;
         size_t len = strlen(info->plural);
         if (strncmp(what, info->plural, len) != 0) return false;
-        return *info->group == '\0' ? what[len] == '\0' : what[len] == '.' && strcmp(what + len + 1, info->group) == 0;
+        return *info->group == '\0' ? what[len] == '\0'
+                                    : what[len] == '.' && strcmp(what + len + 1, info->group) == 0;
     }
     if (kind == KS_PVC) return claim_usage(doc, name->s, out);
     if (kind == KS_SERVICE) return service_usage(doc, name->s, out);
-    return (kind == KS_CONFIGMAP || kind == KS_SECRET || kind == KS_RESOURCEQUOTA) && strcmp(name->s, info->plural) == 0;
+    return (kind == KS_CONFIGMAP || kind == KS_SECRET || kind == KS_RESOURCEQUOTA) &&
+           strcmp(name->s, info->plural) == 0;
 }
 
 /* --- scopes --- */
@@ -156,8 +168,8 @@ static bool matches(ks_kind kind, ks_val doc, ks_val quota_spec) {
         if (!in_scope(doc, ks_text_or(*scope, ""), "Exists", KS_NOTHING)) return false;
     }
     ks_each(term, terms) {
-        if (!in_scope(doc, ks_text_or(ks_get(*term, K(scopeName)), ""), ks_text_or(ks_get(*term, K(operator)), ""),
-                      ks_get(*term, K(values))))
+        if (!in_scope(doc, ks_text_or(ks_get(*term, K(scopeName)), ""),
+                      ks_text_or(ks_get(*term, K(operator)), ""), ks_get(*term, K(values))))
             return false;
     }
     return true;
@@ -169,7 +181,9 @@ static bool matches(ks_kind kind, ks_val doc, ks_val quota_spec) {
 static ks_quantity counted(const ks_request *r, const ks_object *quota, const ks_str *name) {
     ks_quantity sum = {0}, one;
     for (ks_walk w = ks_walk_kind(&r->s->store, r->kind, quota->ns); ks_walk_next(&w);)
-        if (matches(r->kind, w.object->doc, quota->spec) && usage(r->heap, r->kind, w.object->doc, name, &one)) add(&sum, one);
+        if (matches(r->kind, w.object->doc, quota->spec) &&
+            usage(r->heap, r->kind, w.object->doc, name, &one))
+            add(&sum, one);
     return sum;
 }
 
@@ -183,7 +197,8 @@ static ks_quantity used(const ks_request *r, const ks_object *quota, const ks_st
 
 static ks_refusal *refuse(const ks_request *r, ks_val doc, ks_buf *why) {
     const ks_str *name = ks_admission_name(doc);
-    ks_refusal *refusal = ks_refuse_forbidden(r->heap, r->kind, name != NULL ? name : K(default), why->s);
+    ks_refusal *refusal =
+        ks_refuse_forbidden(r->heap, r->kind, name != NULL ? name : K(default), why->s);
     ks_buf_dispose(why);
     return refusal;
 }
@@ -194,7 +209,8 @@ static void missing(const ks_request *r, ks_val doc, const ks_str *name, ks_buf 
     bool limits = strncmp(text, "limits.", 7) == 0, requests = strncmp(text, "requests.", 9) == 0;
     const char *resource = text + (limits ? 7 : requests ? 9 : 0);
     if (strcmp(resource, "cpu") != 0 && strcmp(resource, "memory") != 0) return;
-    const ks_str *key = *resource == 'c' ? K(cpu) : K(memory), *part = limits ? K(limits) : K(requests);
+    const ks_str *key = *resource == 'c' ? K(cpu) : K(memory),
+                 *part = limits ? K(limits) : K(requests);
     ks_val names = KS_NOTHING;
     for (int i = 0; i < 2; i++) {
         ks_each(container, ks_get2(doc, K(spec), i == 0 ? K(containers) : K(initContainers))) {
@@ -235,8 +251,10 @@ static void list(ks_buf *out, const ks_str *name, ks_quantity q) {
     ks_buf_printf(out, "%s%s=%s", out->len > 0 ? "," : "", name->s, text);
 }
 
-/* Checks one quota; *after: what would be used, {resource: quantity}, KS_NOTHING when it does not concern the quota. */
-static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old, const ks_object *quota, ks_val *after) {
+/* Checks one quota; *after: what would be used, {resource: quantity}, KS_NOTHING when it does not
+ * concern the quota. */
+static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old,
+                         const ks_object *quota, ks_val *after) {
     ks_heap *heap = r->heap;
     ks_val hard = ks_get(quota->spec, K(hard));
     ks_buf requested = {.heap = heap}, using = {.heap = heap}, limited = {.heap = heap};
@@ -245,7 +263,8 @@ static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old, 
         const ks_pair *pair = ks_pair_at(hard, i);
         ks_quantity delta, before;
         if (!usage(heap, r->kind, doc, pair->key, &delta)) continue;
-        if (old != NULL && usage(heap, r->kind, old->doc, pair->key, &before)) delta.nanos -= before.nanos;
+        if (old != NULL && usage(heap, r->kind, old->doc, pair->key, &before))
+            delta.nanos -= before.nanos;
         if (delta.nanos == 0) continue;
         before = used(r, quota, pair->key);
         ks_quantity sum = before, most = ks_quantity_of(pair->val);
@@ -259,8 +278,8 @@ static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old, 
     ks_refusal *refusal = NULL;
     if (requested.len > 0) {
         ks_buf why = {.heap = heap};
-        ks_buf_printf(&why, "exceeded quota: %s, requested: %s, used: %s, limited: %s", quota->name->s, requested.s, using.s,
-                      limited.s);
+        ks_buf_printf(&why, "exceeded quota: %s, requested: %s, used: %s, limited: %s",
+                      quota->name->s, requested.s, using.s, limited.s);
         refusal = refuse(r, doc, &why);
         ks_unref(heap, *after);
         *after = KS_NOTHING;
@@ -291,11 +310,13 @@ ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old
     ks_val after[QUOTAS];
     int count = 0;
     ks_refusal *refusal = NULL;
-    for (ks_walk w = ks_walk_kind(&r->s->store, KS_RESOURCEQUOTA, ns); refusal == NULL && count < QUOTAS && ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(&r->s->store, KS_RESOURCEQUOTA, ns);
+         refusal == NULL && count < QUOTAS && ks_walk_next(&w);) {
         if (!matches(r->kind, doc, w.object->spec)) continue;
         if (r->kind == KS_POD) refusal = check_specified(r, doc, w.object);
         if (refusal == NULL) refusal = check(r, doc, old, w.object, &after[count]);
-        if (refusal == NULL && after[count].type == KS_MAP) quotas[count++] = ks_object_ref(w.object);
+        if (refusal == NULL && after[count].type == KS_MAP)
+            quotas[count++] = ks_object_ref(w.object);
     }
     for (int i = 0; i < count; i++) {
         if (refusal == NULL && !r->dry_run) count_in(r, quotas[i], after[i]);

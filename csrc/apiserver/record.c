@@ -1,16 +1,17 @@
 /*
  * apiserver/record.c - Events about objects, as client-go's recorders write them.
  *
- * k8s.io/client-go/tools/record/events_cache.go (correlation: equal events are counted up; from the 10th
- * distinct message of one source, type and reason within ten minutes on they are combined; a source may write 25 events
- * of one type about an object, then one per five minutes) and tools/events/event_broadcaster.go (the scheduler's recorder: a
- * series per version of the object).
+ * k8s.io/client-go/tools/record/events_cache.go (correlation: equal events are counted up; from the
+ * 10th distinct message of one source, type and reason within ten minutes on they are combined; a
+ * source may write 25 events of one type about an object, then one per five minutes) and
+ * tools/events/event_broadcaster.go (the scheduler's recorder: a series per version of the object).
  *
- * What has been recorded about an object is one history, found by the object's id and forgotten with the object. Upstream
- * keeps an LRU of 4096 entries for each source instead; uids never come back, so the difference is what it forgets early.
+ * What has been recorded about an object is one history, found by the object's id and forgotten
+ * with the object. Upstream keeps an LRU of 4096 entries for each source instead; uids never come
+ * back, so the difference is what it forgets early.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,14 +22,15 @@ enum { DISTINCT_MAX = 10, SPAM_BURST = 25, HISTORY_LIMIT = 128 };
 #define SPAM_INTERVAL    (300 * KS_SECOND)
 #define SERIES_IDLE      (360 * KS_SECOND)
 
-/* One remembered thing: an event that was seen, a group (source, type and reason), or a bucket of the spam filter
- * (source and type); `key` says which, by its low bits. */
+/* One remembered thing: an event that was seen, a group (source, type and reason), or a bucket of
+ * the spam filter (source and type); `key` says which, by its low bits. */
 typedef struct entry {
     uint64_t key;
-    int64_t value;      /* event: its id; group: when it was last added to; bucket: when it is full again */
-    uint32_t count;     /* event: how often; group: distinct messages */
-    uint32_t group;     /* event: its group, while it counts as one of the group's messages; else 0 */
-    int64_t at;         /* series: when last observed */
+    int64_t
+        value; /* event: its id; group: when it was last added to; bucket: when it is full again */
+    uint32_t count; /* event: how often; group: distinct messages */
+    uint32_t group; /* event: its group, while it counts as one of the group's messages; else 0 */
+    int64_t at;     /* series: when last observed */
 } entry;
 
 typedef struct history {
@@ -38,18 +40,26 @@ typedef struct history {
 
 enum { OF_EVENT = 0, OF_GROUP = 1, OF_BUCKET = 2, OF_SERIES = 3 };
 
-static size_t history_size(uint32_t cap) { return sizeof(history) + cap * sizeof(entry); }
+static size_t history_size(uint32_t cap) {
+    return sizeof(history) + cap * sizeof(entry);
+}
 
-static void history_ref(void *value) { ((history *)value)->refs++; }
+static void history_ref(void *value) {
+    ((history *)value)->refs++;
+}
 static void history_unref(ks_heap *heap, void *value) {
     history *h = value;
     if (--h->refs == 0) ks_free(heap, h, history_size(h->cap));
 }
 static const ks_tree_type histories_type = {NULL, NULL, NULL, history_ref, history_unref};
 
-void ks_record_init(ks_server *s) { s->correlation.type = &histories_type; }
+void ks_record_init(ks_server *s) {
+    s->correlation.type = &histories_type;
+}
 
-static ks_key history_key(const ks_object *about) { return (ks_key){0, about->id}; }
+static ks_key history_key(const ks_object *about) {
+    return (ks_key){0, about->id};
+}
 
 void ks_record_forget(ks_server *s, const ks_object *object) {
     if (s->correlation.count > 0) ks_tree_del(s->heap, &s->correlation, history_key(object));
@@ -72,7 +82,8 @@ static void trim(history *h) {
     h->len = kept;
 }
 
-/* A version of the object's history that this server alone holds, with room for the entries of one more event. */
+/* A version of the object's history that this server alone holds, with room for the entries of one
+ * more event. */
 static history *open_history(ks_server *s, const ks_object *about) {
     enum { ROOM = 4 };
     void **slot = ks_tree_slot(s->heap, &s->correlation, history_key(about));
@@ -115,12 +126,16 @@ static uint64_t mix(uint64_t hash, const char *text) {
     return (hash ^ 0x1f) * UINT64_C(0x9fb21c651e98df25);
 }
 
-static uint64_t tagged(uint64_t hash, uint64_t tag) { return (hash ^ hash >> 32) << 2 | tag; }
+static uint64_t tagged(uint64_t hash, uint64_t tag) {
+    return (hash ^ hash >> 32) << 2 | tag;
+}
 
 /* --- the three rules --- */
 
-/* The message belongs to a group; true when it is to be combined with similar ones (EventAggregate). */
-static bool aggregates(ks_server *s, history *h, uint64_t group_hash, uint64_t event_key, uint32_t *in_group) {
+/* The message belongs to a group; true when it is to be combined with similar ones
+ * (EventAggregate). */
+static bool aggregates(ks_server *s, history *h, uint64_t group_hash, uint64_t event_key,
+                       uint32_t *in_group) {
     int64_t now = s->world->now;
     entry *group = find(h, tagged(group_hash, OF_GROUP));
     uint32_t name = (uint32_t)(group_hash >> 16) | 1;
@@ -140,7 +155,8 @@ static bool aggregates(ks_server *s, history *h, uint64_t group_hash, uint64_t e
     return false;
 }
 
-/* May the source write another event? A token bucket, kept as the instant at which it will be full. */
+/* May the source write another event? A token bucket, kept as the instant at which it will be full.
+ */
 static bool accepts(ks_server *s, history *h, uint64_t source_hash) {
     int64_t now = s->world->now;
     uint64_t key = tagged(source_hash, OF_BUCKET);
@@ -157,7 +173,8 @@ static bool accepts(ks_server *s, history *h, uint64_t source_hash) {
 
 /* --- Event objects --- */
 
-/* "web-0.18b3a..." as util.GenerateEventName: the object's name and the time in ns, one more where that is taken. */
+/* "web-0.18b3a..." as util.GenerateEventName: the object's name and the time in ns, one more where
+ * that is taken. */
 static ks_val event_name(ks_server *s, const ks_str *name) {
     static const char hex[] = "0123456789abcdef";
     int64_t stamp = s->world->epoch * KS_SECOND + s->world->now;
@@ -273,7 +290,8 @@ static void count_up(ks_server *s, const ks_object *event, ks_val message, uint3
 }
 
 static void record_core(ks_server *s, const ks_object *about, const ks_event *e, ks_val message) {
-    uint64_t source = mix(mix(UINT64_C(0xcbf29ce484222325), e->component), e->host != NULL ? e->host->s : NULL);
+    uint64_t source =
+        mix(mix(UINT64_C(0xcbf29ce484222325), e->component), e->host != NULL ? e->host->s : NULL);
     source = mix(source, e->type);
     uint64_t group = mix(source, e->reason);
     uint64_t key = tagged(mix(mix(group, e->field_path), message.s->s), OF_EVENT);
@@ -322,7 +340,8 @@ static void record_series(ks_server *s, const ks_object *about, const ks_event *
     int64_t now = s->world->now;
     uint64_t hash = mix(mix(mix(UINT64_C(0x84222325cbf29ce4), e->component), e->type), e->reason);
     hash = (mix(hash, e->action) ^ about->version) * UINT64_C(0x9fb21c651e98df25);
-    if (e->related != NULL) hash = (hash ^ e->related->id ^ e->related->version << 20) * UINT64_C(0x100000001b3);
+    if (e->related != NULL)
+        hash = (hash ^ e->related->id ^ e->related->version << 20) * UINT64_C(0x100000001b3);
     uint64_t key = tagged(hash, OF_SERIES);
     history *h = open_history(s, about);
     entry *seen = find(h, key);
@@ -335,7 +354,8 @@ static void record_series(ks_server *s, const ks_object *about, const ks_event *
         if (count == 2) write_series(s, id, count, now);
         return;
     }
-    if (seen == NULL) seen = add(h, key);
+    if (seen == NULL)
+        seen = add(h, key);
     else if (seen->count > 2) {
         /* the old series is finished: its final count is written */
         uint64_t id = (uint64_t)seen->value;

@@ -1,15 +1,17 @@
 /*
  * apiserver/server.c - a server's life, its clock and uids, and the one way into the store.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 #include "store/object_internal.h"
 
 enum { MEMO_LIMIT = 64, MEMO_STAMP = 1 };
 
 /* --- the memo --- */
 
-static void memo_ref(void *value) { ((ks_memo *)value)->refs++; }
+static void memo_ref(void *value) {
+    ((ks_memo *)value)->refs++;
+}
 
 static void memo_unref(ks_heap *heap, void *value) {
     ks_memo *memo = value;
@@ -123,8 +125,7 @@ void ks_server__remove(ks_server *s, const ks_object *object) {
     announce(s, ks_store_delete(&s->store, object));
 }
 
-const ks_object *ks_server__unstored(ks_server *s, ks_kind kind, ks_val doc,
-                                     const ks_object *old) {
+const ks_object *ks_server__unstored(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old) {
     return ks_object__new(s->world, kind, doc, old, old != NULL ? old->id : 0,
                           old != NULL ? old->version : 0);
 }
@@ -146,7 +147,9 @@ ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
                         .warnings = opts->warnings};
 }
 
-ks_val ks_meta_get(ks_val doc, const ks_str *key) { return ks_get2(doc, K(metadata), key); }
+ks_val ks_meta_get(ks_val doc, const ks_str *key) {
+    return ks_get2(doc, K(metadata), key);
+}
 
 void ks_meta_put(ks_heap *heap, ks_val *doc, const ks_str *key, ks_val value) {
     if (value.type == KS_NONE && ks_meta_get(*doc, key).type == KS_NONE) return;

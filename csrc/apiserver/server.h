@@ -1,8 +1,10 @@
 /*
- * apiserver/server.h - the verbs: create, update, patch, delete, evict, bind, with admission, finalizers and Status errors.
+ * apiserver/server.h - the verbs: create, update, patch, delete, evict, bind, with admission,
+ * finalizers and Status errors.
  *
- * Users (through the binding) and components write by the same functions; `opts` tells what differs. All writes
- * end in store/, and each is announced to `on_change` (the engine), once, after it has happened.
+ * Users (through the binding) and components write by the same functions; `opts` tells what
+ * differs. All writes end in store/, and each is announced to `on_change` (the engine), once, after
+ * it has happened.
  */
 #ifndef KS_APISERVER_SERVER_H
 #define KS_APISERVER_SERVER_H
@@ -12,85 +14,114 @@
 
 typedef struct ks_server {
     ks_world *world;
-    ks_heap *heap;              /* = world->heap */
+    ks_heap *heap; /* = world->heap */
     ks_store store;
     ks_rules rules;
     void (*on_change)(void *payload, const ks_change *change);
     void *payload;
-    ks_tree memo;               /* admitted pod templates etc.; private to apiserver/ */
+    ks_tree memo;                    /* admitted pod templates etc.; private to apiserver/ */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
-    ks_tree correlation;        /* what has been recorded about objects: private to record.c */
-    int64_t event_stamp;        /* Unix ns in the name of the last Event: names stay unique */
+    ks_tree correlation;             /* what has been recorded about objects: private to record.c */
+    int64_t event_stamp;             /* Unix ns in the name of the last Event: names stay unique */
 } ks_server;
 
 typedef struct ks_write_opts {
     ks_field_validation field_validation;
     bool dry_run;
-    bool trusted;               /* the doc comes from a component: typed already, no strict decoding */
-    const char *manager;        /* field manager, for managedFields; NULL: none recorded */
-    ks_val *warnings;           /* receives a list of texts, may be NULL */
+    bool trusted;        /* the doc comes from a component: typed already, no strict decoding */
+    const char *manager; /* field manager, for managedFields; NULL: none recorded */
+    ks_val *warnings;    /* receives a list of texts, may be NULL */
 } ks_write_opts;
 
 void ks_server_init(ks_server *server, ks_world *world, ks_rules rules);
 void ks_server_dispose(ks_server *server);
 void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world); /* O(1) */
 
-/* Creates. `doc` is taken over; `ns` is the request's namespace, used where the doc has none (a mismatch is refused as the real server does).
- * *out (may be NULL): the object, a NEW reference (ks_object_unref). opts NULL: defaults (strict, untrusted). */
+/* Creates. `doc` is taken over; `ns` is the request's namespace, used where the doc has none (a
+ * mismatch is refused as the real server does). *out (may be NULL): the object, a NEW reference
+ * (ks_object_unref). opts NULL: defaults (strict, untrusted). */
 ks_refusal *ks_server_create(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
                              const ks_write_opts *opts, const ks_object **out);
-/* Replaces the object of the doc's name; a resourceVersion in metadata is a precondition. `subresource`: NULL or "status". */
-ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc, const char *subresource,
+/* Replaces the object of the doc's name; a resourceVersion in metadata is a precondition.
+ * `subresource`: NULL or "status". */
+ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
+                             const char *subresource, const ks_write_opts *opts,
+                             const ks_object **out);
+
+/* Stores an object as it is, status, uid and time stamps included (what a real cluster printed);
+ * missing ones are made. Refused when the name is taken. `doc` is taken over. */
+ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
                              const ks_write_opts *opts, const ks_object **out);
 
-/* Stores an object as it is, status, uid and time stamps included (what a real cluster printed); missing ones are made. Refused when the
- * name is taken. `doc` is taken over. */
-ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc, const ks_write_opts *opts, const ks_object **out);
+/* For components: replace status / metadata / spec of a version that they have read. If the object
+ * has changed since (version differs), 409 Conflict as client-go would see; gone: 404. `status`
+ * etc. are taken over. */
+ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val status,
+                                    const ks_object **out);
+ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc,
+                                    const ks_object **out);
 
-/* For components: replace status / metadata / spec of a version that they have read. If the object has changed since (version differs),
- * 409 Conflict as client-go would see; gone: 404. `status` etc. are taken over. */
-ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val status, const ks_object **out);
-ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc, const ks_object **out);
-
-typedef enum ks_patch_type { KS_PATCH_JSON, KS_PATCH_MERGE, KS_PATCH_STRATEGIC, KS_PATCH_APPLY } ks_patch_type;
-/* Patches; `patch` is taken over. The result runs through the same checks as an update. `subresource`: NULL, "status" or "scale". */
-ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name, ks_patch_type type, ks_val patch,
-                            const char *subresource, const ks_write_opts *opts, const ks_object **out);
-/* The patch itself, pure: `doc` and `patch` are taken over, *out is the patched doc. Used by controllers (revisions) and kubectl's three-way merge. */
-ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_val doc, ks_val patch, ks_val *out);
-/* kubectl's apply: the three-way strategic merge patch from last-applied, new and live (borrowed); empty map: unchanged. */
-ks_refusal *ks_patch_three_way(ks_heap *heap, ks_kind kind, ks_val original, ks_val modified, ks_val current, ks_val *patch);
+typedef enum ks_patch_type {
+    KS_PATCH_JSON,
+    KS_PATCH_MERGE,
+    KS_PATCH_STRATEGIC,
+    KS_PATCH_APPLY
+} ks_patch_type;
+/* Patches; `patch` is taken over. The result runs through the same checks as an update.
+ * `subresource`: NULL, "status" or "scale". */
+ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                            ks_patch_type type, ks_val patch, const char *subresource,
+                            const ks_write_opts *opts, const ks_object **out);
+/* The patch itself, pure: `doc` and `patch` are taken over, *out is the patched doc. Used by
+ * controllers (revisions) and kubectl's three-way merge. */
+ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_val doc,
+                           ks_val patch, ks_val *out);
+/* kubectl's apply: the three-way strategic merge patch from last-applied, new and live (borrowed);
+ * empty map: unchanged. */
+ks_refusal *ks_patch_three_way(ks_heap *heap, ks_kind kind, ks_val original, ks_val modified,
+                               ks_val current, ks_val *patch);
 /* What differs between two documents, as a strategic merge patch of that kind. */
 
-typedef enum ks_propagation { KS_PROPAGATE_DEFAULT, KS_BACKGROUND, KS_FOREGROUND, KS_ORPHAN } ks_propagation;
+typedef enum ks_propagation {
+    KS_PROPAGATE_DEFAULT,
+    KS_BACKGROUND,
+    KS_FOREGROUND,
+    KS_ORPHAN
+} ks_propagation;
 typedef struct ks_delete_opts {
-    int64_t grace_period;       /* seconds; -1: the object's own */
+    int64_t grace_period; /* seconds; -1: the object's own */
     ks_propagation propagation;
-    const ks_str *uid;          /* preconditions, may be NULL */
-    uint64_t version;           /* 0: none */
+    const ks_str *uid; /* preconditions, may be NULL */
+    uint64_t version;  /* 0: none */
     bool dry_run;
 } ks_delete_opts;
-/* Deletes, gracefully where the kind has a grace period (pods: pkg/registry/core/pod/strategy.go CheckGracefulDelete). *out (may be NULL): the object as it then stands, NULL when it
- * is gone. opts NULL: defaults. */
-ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name, const ks_delete_opts *opts, const ks_object **out);
+/* Deletes, gracefully where the kind has a grace period (pods: pkg/registry/core/pod/strategy.go
+ * CheckGracefulDelete). *out (may be NULL): the object as it then stands, NULL when it is gone.
+ * opts NULL: defaults. */
+ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                             const ks_delete_opts *opts, const ks_object **out);
 
 /* POST pods/binding: sets spec.nodeName and the PodScheduled condition. */
 ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *node);
 /* POST pods/eviction. 429 when a PodDisruptionBudget forbids it. */
-ks_refusal *ks_server_evict(ks_server *s, const ks_str *ns, const ks_str *name, const ks_delete_opts *opts);
+ks_refusal *ks_server_evict(ks_server *s, const ks_str *ns, const ks_str *name,
+                            const ks_delete_opts *opts);
 /* PUT scale. */
-ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name, int64_t replicas, const ks_object **out);
+ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                            int64_t replicas, const ks_object **out);
 
-/* Records an Event about `about` as client-go's recorder does (correlation: counts, aggregation, spam filter: tools/record/events_cache.go). `component`: "statefulset-controller",
- * "kubelet", ...; `host`: node name or NULL. `new_api`: events.k8s.io recorder (scheduler: reportingComponent, action, eventTime, no source). */
+/* Records an Event about `about` as client-go's recorder does (correlation: counts, aggregation,
+ * spam filter: tools/record/events_cache.go). `component`: "statefulset-controller", "kubelet",
+ * ...; `host`: node name or NULL. `new_api`: events.k8s.io recorder (scheduler: reportingComponent,
+ * action, eventTime, no source). */
 typedef struct ks_event {
-    const char *type;           /* "Normal", "Warning" */
+    const char *type; /* "Normal", "Warning" */
     const char *reason;
     const char *component;
-    const ks_str *host;         /* source.host or NULL */
-    const char *field_path;     /* involvedObject.fieldPath, e.g. "spec.containers{main}", or NULL */
-    const char *action;         /* new API only; NULL: core recorder */
-    const ks_object *related;   /* may be NULL */
+    const ks_str *host;       /* source.host or NULL */
+    const char *field_path;   /* involvedObject.fieldPath, e.g. "spec.containers{main}", or NULL */
+    const char *action;       /* new API only; NULL: core recorder */
+    const ks_object *related; /* may be NULL */
 } ks_event;
 void ks_record(ks_server *s, const ks_object *about, const ks_event *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -1,9 +1,10 @@
 /*
- * apiserver/service_alloc.c - addresses and node ports of Services: what is filled, chosen, carried over and given back.
+ * apiserver/service_alloc.c - addresses and node ports of Services: what is filled, chosen, carried
+ * over and given back.
  *
  * k8s.io/kubernetes/pkg/registry/core/service/{storage/alloc.go,storage/storage.go,strategy.go,ipallocator,portallocator}.
- * A single-stack cluster: 10.96.0.0/12, node ports 30000-32767. Called by create.c and update.c before validation, and by
- * server.c when a Service has been stored or removed.
+ * A single-stack cluster: 10.96.0.0/12, node ports 30000-32767. Called by create.c and update.c
+ * before validation, and by server.c when a Service has been stored or removed.
  */
 #include "apiserver/internal.h"
 
@@ -12,20 +13,37 @@
 
 /* 10.96.0.0/12: the first 256 addresses are for those who choose theirs. */
 enum {
-    NETWORK = 0x0a600000, FIRST_DYNAMIC = 0x0a600101, LAST = 0x0a6ffffe,
-    FIRST_STATIC = 0x0a600001, API_ADDRESS = 0x0a600001, DNS_ADDRESS = 0x0a60000a,
-    PORT_MIN = 30000, PORT_MAX = 32767, PORT_DYNAMIC = 30086, PORT_DRY = 32769
+    NETWORK = 0x0a600000,
+    FIRST_DYNAMIC = 0x0a600101,
+    LAST = 0x0a6ffffe,
+    FIRST_STATIC = 0x0a600001,
+    API_ADDRESS = 0x0a600001,
+    DNS_ADDRESS = 0x0a60000a,
+    PORT_MIN = 30000,
+    PORT_MAX = 32767,
+    PORT_DYNAMIC = 30086,
+    PORT_DRY = 32769
 };
 
-static ks_key number_key(uint64_t n) { return (ks_key){0, n}; }
-static void *taken(void) { return (void *)(uintptr_t)1; }
+static ks_key number_key(uint64_t n) {
+    return (ks_key){0, n};
+}
+static void *taken(void) {
+    return (void *)(uintptr_t)1;
+}
 
 /* --- reading a Service --- */
 
-static ks_val spec_of(ks_val doc) { return ks_get(doc, K(spec)); }
+static ks_val spec_of(ks_val doc) {
+    return ks_get(doc, K(spec));
+}
 
-static const char *type_of(ks_val doc) { return ks_text_or(ks_get(spec_of(doc), K(type)), "ClusterIP"); }
-static bool is_external(ks_val doc) { return strcmp(type_of(doc), "ExternalName") == 0; }
+static const char *type_of(ks_val doc) {
+    return ks_text_or(ks_get(spec_of(doc), K(type)), "ClusterIP");
+}
+static bool is_external(ks_val doc) {
+    return strcmp(type_of(doc), "ExternalName") == 0;
+}
 static bool has_node_ports(ks_val doc) {
     const char *type = type_of(doc);
     return strcmp(type, "NodePort") == 0 || strcmp(type, "LoadBalancer") == 0;
@@ -43,7 +61,9 @@ static void put(ks_heap *heap, ks_val *doc, const ks_str *key, ks_val value) {
     *doc = ks_put2(heap, *doc, K(spec), key, value);
 }
 
-static bool set(ks_val v) { return ks_exists(v) && !ks_text_is(v, "") && !(v.type == KS_LIST && ks_len(v) == 0); }
+static bool set(ks_val v) {
+    return ks_exists(v) && !ks_text_is(v, "") && !(v.type == KS_LIST && ks_len(v) == 0);
+}
 
 /* A dotted address; false when it is none. */
 static bool parse_ipv4(ks_val v, uint32_t *out) {
@@ -69,7 +89,8 @@ static ks_refusal *refuse(const ks_request *r, ks_val doc, const char *field, ks
     size_t mark = ks_path_field(&errors, "spec");
     ks_error_invalid(&errors, field, value, why);
     ks_path_back(&errors, mark);
-    ks_refusal *refusal = ks_errors_refuse(&errors, r->kind, ks_str_or_null(ks_meta_get(doc, K(name))));
+    ks_refusal *refusal =
+        ks_errors_refuse(&errors, r->kind, ks_str_or_null(ks_meta_get(doc, K(name))));
     ks_errors_dispose(&errors);
     return refusal;
 }
@@ -82,7 +103,8 @@ static ks_refusal *refuse_port(const ks_request *r, ks_val doc, uint32_t index, 
     ks_path_index(&errors, index);
     ks_error_invalid(&errors, "nodePort", ks_int(port), why);
     ks_path_back(&errors, mark);
-    ks_refusal *refusal = ks_errors_refuse(&errors, r->kind, ks_str_or_null(ks_meta_get(doc, K(name))));
+    ks_refusal *refusal =
+        ks_errors_refuse(&errors, r->kind, ks_str_or_null(ks_meta_get(doc, K(name))));
     ks_errors_dispose(&errors);
     return refusal;
 }
@@ -134,7 +156,8 @@ static void carry_over(ks_heap *heap, ks_val *doc, ks_val old) {
 /* pkg/registry/core/service/strategy.go: NormalizeClusterIPs. */
 static void normalize(ks_heap *heap, ks_val *doc, ks_val old) {
     ks_val ip = ks_get(spec_of(*doc), K(clusterIP)), ips = ks_get(spec_of(*doc), K(clusterIPs));
-    ks_val old_ip = ks_get(spec_of(old), K(clusterIP)), old_ips = ks_get(spec_of(old), K(clusterIPs));
+    ks_val old_ip = ks_get(spec_of(old), K(clusterIP)),
+           old_ips = ks_get(spec_of(old), K(clusterIPs));
     bool same_ip = set(ip) == set(old_ip) && (!set(ip) || ks_equal(ip, old_ip));
     if (old.type == KS_NONE) {
         if (set(ip) && !set(ips))
@@ -150,15 +173,15 @@ static void normalize(ks_heap *heap, ks_val *doc, ks_val old) {
             put(heap, doc, K(clusterIPs), ks_append(heap, KS_NOTHING, ks_ref(ip)));
         return;
     }
-    put(heap, doc, K(clusterIPs),
-        set(ip) ? ks_append(heap, KS_NOTHING, ks_ref(ip)) : KS_NOTHING);
+    put(heap, doc, K(clusterIPs), set(ip) ? ks_append(heap, KS_NOTHING, ks_ref(ip)) : KS_NOTHING);
 }
 
 static bool same(ks_val doc, ks_val old, const ks_str *key) {
     return ks_equal(ks_get(spec_of(doc), key), ks_get(spec_of(old), key));
 }
 
-/* strategy.go: dropTypeDependentFields: what the new type has no use for, unless the user set it. */
+/* strategy.go: dropTypeDependentFields: what the new type has no use for, unless the user set it.
+ */
 static void drop_unused(ks_heap *heap, ks_val *doc, ks_val old) {
     if (is_external(*doc) && !is_external(old) && same(*doc, old, K(clusterIP)) &&
         same(*doc, old, K(clusterIPs))) {
@@ -204,13 +227,16 @@ static ks_refusal *fill_families(const ks_request *r, ks_val *doc, ks_val old) {
     }
     ks_val policy = ks_get(spec_of(*doc), K(ipFamilyPolicy));
     bool single = ks_text_is(policy, "SingleStack");
-    ks_val ips = ks_get(spec_of(*doc), K(clusterIPs)), listed = ks_get(spec_of(*doc), K(ipFamilies));
+    ks_val ips = ks_get(spec_of(*doc), K(clusterIPs)),
+           listed = ks_get(spec_of(*doc), K(ipFamilies));
     if (single && ks_len(ips) == 2)
         return refuse(r, *doc, "ipFamilyPolicy", policy,
-                      "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified");
+                      "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs "
+                      "are specified");
     if (single && ks_len(listed) == 2 && old.type == KS_NONE)
         return refuse(r, *doc, "ipFamilyPolicy", policy,
-                      "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
+                      "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families "
+                      "are specified");
     if (!is_headless(*doc)) {
         for (uint32_t i = ks_len(listed); i < ks_len(ips); i++) {
             ks_val ip = ks_at(ips, i);
@@ -243,10 +269,12 @@ static ks_refusal *fill_families(const ks_request *r, ks_val *doc, ks_val old) {
 /* --- addresses --- */
 
 static bool named(ks_val doc, const char *ns, const char *name) {
-    return ks_text_is(ks_meta_get(doc, K(namespace)), ns) && ks_text_is(ks_meta_get(doc, K(name)), name);
+    return ks_text_is(ks_meta_get(doc, K(namespace)), ns) &&
+           ks_text_is(ks_meta_get(doc, K(name)), name);
 }
 
-/* Is the address somebody else's? The API server's and the cluster DNS's are, even before those Services exist. */
+/* Is the address somebody else's? The API server's and the cluster DNS's are, even before those
+ * Services exist. */
 static bool is_taken(const ks_server *s, uint32_t ip, ks_val doc) {
     if (ip == API_ADDRESS && !named(doc, "default", "kubernetes")) return true;
     if (ip == DNS_ADDRESS && !named(doc, "kube-system", "kube-dns")) return true;
@@ -267,13 +295,16 @@ static ks_refusal *check_address(const ks_request *r, ks_val doc, ks_val asked, 
     ks_refusal *refusal = NULL;
     const char *text = ks_text_or(asked, "");
     if (ip <= NETWORK || ip > LAST)
-        ks_buf_printf(&why, r->dry_run ? "failed to allocate IP %s: the provided IP (%s) is not in the "
-                                         "valid range. The range of valid IPs is 10.96.0.0/12"
-                                       : "failed to allocate IP %s: the provided network does not "
-                                         "match the current range", text, text);
+        ks_buf_printf(&why,
+                      r->dry_run ? "failed to allocate IP %s: the provided IP (%s) is not in the "
+                                   "valid range. The range of valid IPs is 10.96.0.0/12"
+                                 : "failed to allocate IP %s: the provided network does not "
+                                   "match the current range",
+                      text, text);
     else if (is_taken(r->s, ip, doc))
         ks_buf_printf(&why, "failed to allocate IP %s: provided IP is already allocated", text);
-    if (why.s != NULL) refusal = refuse(r, doc, "clusterIPs", ks_get(spec_of(doc), K(clusterIPs)), why.s);
+    if (why.s != NULL)
+        refusal = refuse(r, doc, "clusterIPs", ks_get(spec_of(doc), K(clusterIPs)), why.s);
     ks_buf_dispose(&why);
     return refusal;
 }
@@ -285,7 +316,8 @@ static ks_refusal *allocate_address(const ks_request *r, ks_val *doc, ks_val old
     uint32_t ip;
     if (set(asked)) {
         if (ks_equal(asked, ks_get(spec_of(old), K(clusterIP)))) return NULL;
-        if (set(ks_get(spec_of(old), K(clusterIP)))) return NULL; /* cannot change: validation says so */
+        if (set(ks_get(spec_of(old), K(clusterIP))))
+            return NULL; /* cannot change: validation says so */
         return parse_ipv4(asked, &ip) ? check_address(r, *doc, asked, ip) : NULL;
     }
     ip = r->dry_run ? (uint32_t)NETWORK : scan(r, *doc, FIRST_DYNAMIC, LAST);
@@ -305,19 +337,23 @@ static const char *check_port(const ks_server *s, int64_t port, ks_val old) {
     if (port < PORT_MIN || port > PORT_MAX)
         return "provided port is not in the valid range. The range of valid ports is 30000-32767";
     if (uses_port(ks_get(spec_of(old), K(ports)), port) && has_node_ports(old)) return NULL;
-    return ks_tree_has(&s->node_ports, number_key((uint64_t)port)) ? "provided port is already allocated"
-                                                                   : NULL;
+    return ks_tree_has(&s->node_ports, number_key((uint64_t)port))
+               ? "provided port is already allocated"
+               : NULL;
 }
 
 static int64_t choose_port(const ks_request *r, ks_val doc, int *dry) {
     if (r->dry_run) return PORT_DRY + (*dry)++;
     ks_val ports = ks_get(spec_of(doc), K(ports));
     for (int static_band = 0; static_band < 2; static_band++) {
-        int first = static_band ? PORT_MIN : PORT_DYNAMIC, last = static_band ? PORT_DYNAMIC - 1 : PORT_MAX;
-        int size = last - first + 1, start = (int)ks_choose(r->s->world, KS_CHOOSE_UID, (uint32_t)size);
+        int first = static_band ? PORT_MIN : PORT_DYNAMIC,
+            last = static_band ? PORT_DYNAMIC - 1 : PORT_MAX;
+        int size = last - first + 1,
+            start = (int)ks_choose(r->s->world, KS_CHOOSE_UID, (uint32_t)size);
         for (int i = 0; i < size; i++) {
             int64_t port = first + (start + i) % size;
-            if (!ks_tree_has(&r->s->node_ports, number_key((uint64_t)port)) && !uses_port(ports, port))
+            if (!ks_tree_has(&r->s->node_ports, number_key((uint64_t)port)) &&
+                !uses_port(ports, port))
                 return port;
         }
     }
@@ -349,8 +385,9 @@ static ks_refusal *allocate_ports(const ks_request *r, ks_val *doc, ks_val old) 
         number = old.type == KS_NONE ? port_of_twin(ports, port) : 0;
         if (number == 0) number = choose_port(r, *doc, &dry);
         if (number == 0)
-            return ks_refuse(r->heap, 500, "InternalError",
-                             "Internal error occurred: failed to allocate a nodePort: range is full");
+            return ks_refuse(
+                r->heap, 500, "InternalError",
+                "Internal error occurred: failed to allocate a nodePort: range is full");
         set_node_port(r->heap, doc, i, ks_int(number));
     }
     return NULL;
@@ -383,8 +420,10 @@ static void settle_ports(ks_server *s, ks_val doc, ks_val other, bool take) {
         int64_t number = ks_int_or(ks_get(*port, K(nodePort)), 0);
         if (number == 0) continue;
         ks_key key = number_key((uint64_t)number);
-        if (take) ks_tree_put(s->heap, &s->node_ports, key, taken());
-        else if (!uses_port(ks_get(spec_of(other), K(ports)), number)) ks_tree_del(s->heap, &s->node_ports, key);
+        if (take)
+            ks_tree_put(s->heap, &s->node_ports, key, taken());
+        else if (!uses_port(ks_get(spec_of(other), K(ports)), number))
+            ks_tree_del(s->heap, &s->node_ports, key);
     }
 }
 
@@ -396,7 +435,8 @@ void ks_service_settle(ks_server *s, ks_val doc, ks_val old) {
     }
     settle_ports(s, old, doc, false);
     ks_each(address, ks_get(spec_of(doc), K(clusterIPs))) {
-        if (parse_ipv4(*address, &ip)) ks_tree_put(s->heap, &s->service_ips, number_key(ip), taken());
+        if (parse_ipv4(*address, &ip))
+            ks_tree_put(s->heap, &s->service_ips, number_key(ip), taken());
     }
     settle_ports(s, doc, KS_NOTHING, true);
 }

@@ -1,11 +1,12 @@
 /*
  * apiserver/strategy.c - what each kind resets, fills and counts when it is created or updated: the
- * PrepareForCreate, PrepareForUpdate and generation rules of pkg/registry/<group>/<kind>/strategy.go.
+ * PrepareForCreate, PrepareForUpdate and generation rules of
+ * pkg/registry/<group>/<kind>/strategy.go.
  *
  * Called by create.c and update.c before validation.
  */
-#include "apiserver/internal.h"
 #include "api/values.h"
+#include "apiserver/internal.h"
 
 static bool has_generation(ks_kind kind) {
     switch (kind) {
@@ -65,8 +66,8 @@ static bool is_status_kind(ks_kind kind) {
     }
 }
 
-/* pkg/registry/core/persistentvolumeclaim/strategy.go, pkg/api/persistentvolumeclaim/util.go: a source of another kind is
- * dropped; the two forms of a source are kept alike. */
+/* pkg/registry/core/persistentvolumeclaim/strategy.go, pkg/api/persistentvolumeclaim/util.go: a
+ * source of another kind is dropped; the two forms of a source are kept alike. */
 static void claim_sources(ks_heap *heap, ks_val *doc) {
     ks_val spec = ks_get(*doc, K(spec)), source = ks_get(spec, K(dataSource));
     ks_val reference = ks_get(spec, K(dataSourceRef));
@@ -94,8 +95,9 @@ static void drop_max_unavailable(const ks_request *r, ks_val *doc, const ks_obje
     if (r->s->rules.max_unavailable_statefulset) return;
     ks_val path = ks_get3(*doc, K(spec), K(updateStrategy), K(rollingUpdate));
     if (!ks_exists(ks_get(path, K(maxUnavailable)))) return;
-    if (old != NULL && ks_exists(ks_get(ks_get3(old->doc, K(spec), K(updateStrategy), K(rollingUpdate)),
-                                        K(maxUnavailable))))
+    if (old != NULL &&
+        ks_exists(ks_get(ks_get3(old->doc, K(spec), K(updateStrategy), K(rollingUpdate)),
+                         K(maxUnavailable))))
         return;
     ks_val rolling = ks_drop(r->heap, ks_ref(path), K(maxUnavailable));
     *doc = ks_put3(r->heap, *doc, K(spec), K(updateStrategy), K(rollingUpdate), rolling);
@@ -140,10 +142,10 @@ static void update_status(const ks_request *r, ks_val *doc, const ks_object *old
     if (r->kind == KS_POD) keep_meta(r->heap, doc, old, K(ownerReferences));
     if (r->kind == KS_DEPLOYMENT || r->kind == KS_REPLICASET)
         keep_meta(r->heap, doc, old, K(labels));
-    if (r->kind == KS_PV && !ks_equal(ks_get2(*doc, K(status), K(phase)),
-                                      ks_get(old->status, K(phase))))
-        *doc = ks_put2(r->heap, *doc, K(status), K(lastPhaseTransitionTime),
-                       ks_server__stamp(r->s));
+    if (r->kind == KS_PV &&
+        !ks_equal(ks_get2(*doc, K(status), K(phase)), ks_get(old->status, K(phase))))
+        *doc =
+            ks_put2(r->heap, *doc, K(status), K(lastPhaseTransitionTime), ks_server__stamp(r->s));
 }
 
 /* Empty and absent are one, as in Go's maps. */
@@ -154,15 +156,17 @@ static bool same(ks_val a, ks_val b) {
 }
 
 /* Does this update count up metadata.generation? */
-static bool counts(ks_kind kind, ks_val doc, const ks_object *old) {
-    switch (kind) {
+static bool counts(const ks_request *r, ks_val doc, const ks_object *old) {
+    switch (r->kind) {
     case KS_POD:
     case KS_REPLICASET:
     case KS_STATEFULSET:
     case KS_PDB: return !same(ks_get(doc, K(spec)), old->spec);
     case KS_DEPLOYMENT:
+        /* components write their annotations along with the status, which does not count */
         return !same(ks_get(doc, K(spec)), old->spec) ||
-               !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations)));
+               (!r->trusted &&
+                !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations))));
     case KS_ENDPOINTSLICE:
         return !same(ks_meta_get(doc, K(labels)), old->labels) ||
                !same(ks_get(doc, K(endpoints)), ks_get(old->doc, K(endpoints))) ||
@@ -174,7 +178,7 @@ static bool counts(ks_kind kind, ks_val doc, const ks_object *old) {
 
 static void set_generation(const ks_request *r, ks_val *doc, const ks_object *old) {
     ks_val before = ks_get(old->meta, K(generation));
-    bool up = r->subresource == NULL && counts(r->kind, *doc, old);
+    bool up = r->subresource == NULL && counts(r, *doc, old);
     ks_val now = up ? ks_int(ks_int_or(before, 0) + 1) : ks_ref(before);
     if (ks_equal(now, ks_meta_get(*doc, K(generation)))) return;
     ks_meta_put(r->heap, doc, K(generation), now);
@@ -188,8 +192,8 @@ void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old) 
         *doc = ks_put(heap, *doc, K(status), ks_ref(old->status));
     }
     if (r->kind == KS_NAMESPACE && !r->trusted && r->subresource == NULL)
-        *doc = ks_put2(heap, *doc, K(spec), K(finalizers),
-                       ks_ref(ks_get(old->spec, K(finalizers))));
+        *doc =
+            ks_put2(heap, *doc, K(spec), K(finalizers), ks_ref(ks_get(old->spec, K(finalizers))));
     if (r->kind == KS_PVC && !r->trusted && r->subresource == NULL) claim_sources(heap, doc);
     if (r->kind == KS_STATEFULSET && !r->trusted) drop_max_unavailable(r, doc, old);
     set_generation(r, doc, old);

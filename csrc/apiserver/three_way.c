@@ -1,8 +1,9 @@
 /*
- * apiserver/three_way.c - the patch that `kubectl apply` sends: what the manifest changes or adds over the live object, and what
- * it no longer has of the last applied one.
+ * apiserver/three_way.c - the patch that `kubectl apply` sends: what the manifest changes or adds
+ * over the live object, and what it no longer has of the last applied one.
  *
- * k8s.io/apimachinery/pkg/util/strategicpatch/patch.go: CreateThreeWayMergePatch, diffMaps and what it calls. Called by the binding.
+ * k8s.io/apimachinery/pkg/util/strategicpatch/patch.go: CreateThreeWayMergePatch, diffMaps and what
+ * it calls. Called by the binding.
  */
 #include "apiserver/internal.h"
 
@@ -10,17 +11,19 @@
 
 typedef struct differ {
     ks_heap *heap;
-    bool deletions;         /* note what is gone; else what has changed or come */
+    bool deletions; /* note what is gone; else what has changed or come */
     ks_refusal *refusal;
 } differ;
 
-static ks_val diff_maps(differ *d, ks_val original, ks_val modified, const ks_type *type, bool retain);
+static ks_val diff_maps(differ *d, ks_val original, ks_val modified, const ks_type *type,
+                        bool retain);
 
 static void fail(differ *d, ks_val item, const ks_str *key) {
     ks_buf text = {.heap = d->heap};
     ks_print_go(&text, item);
     if (d->refusal == NULL)
-        d->refusal = ks_refuse(d->heap, 500, "", "map: %s does not contain declared merge key: %s", text.s, key->s);
+        d->refusal = ks_refuse(d->heap, 500, "", "map: %s does not contain declared merge key: %s",
+                               text.s, key->s);
     ks_buf_dispose(&text);
 }
 
@@ -37,14 +40,18 @@ static int compare_printed(ks_heap *heap, ks_val a, ks_val b) {
     return order;
 }
 
-static ks_val key_of(ks_val item, const ks_str *key) { return key != NULL ? ks_get(item, key) : item; }
+static ks_val key_of(ks_val item, const ks_str *key) {
+    return key != NULL ? ks_get(item, key) : item;
+}
 
 /* A sorted copy (by the printed value under `key`, or of the items). */
 static ks_val sorted_by(ks_heap *heap, ks_val list, const ks_str *key) {
     ks_val out = ks_list_new(heap, ks_len(list));
     ks_each(item, list) {
         uint32_t at = ks_len(out);
-        while (at > 0 && compare_printed(heap, key_of(ks_at(out, at - 1), key), key_of(*item, key)) > 0) at--;
+        while (at > 0 &&
+               compare_printed(heap, key_of(ks_at(out, at - 1), key), key_of(*item, key)) > 0)
+            at--;
         out = ks_insert_at(heap, out, at, ks_ref(*item));
     }
     return out;
@@ -53,17 +60,21 @@ static ks_val sorted_by(ks_heap *heap, ks_val list, const ks_str *key) {
 /* --- lists --- */
 
 typedef struct list_diff {
-    ks_val patch, deleted, order;   /* KS_NOTHING: none */
+    ks_val patch, deleted, order; /* KS_NOTHING: none */
 } list_diff;
 
-/* Walks both lists in order of their keys; `pair` sees what is in both, or only in one (the other then KS_NONE). */
-static void walk_sorted(differ *d, ks_val original, ks_val modified, const ks_str *key, void *payload,
+/* Walks both lists in order of their keys; `pair` sees what is in both, or only in one (the other
+ * then KS_NONE). */
+static void walk_sorted(differ *d, ks_val original, ks_val modified, const ks_str *key,
+                        void *payload,
                         void (*pair)(differ *d, void *payload, ks_val before, ks_val after)) {
     ks_val a = sorted_by(d->heap, original, key), b = sorted_by(d->heap, modified, key);
     uint32_t i = 0, j = 0;
     while ((i < ks_len(a) || j < ks_len(b)) && d->refusal == NULL) {
-        int order = i >= ks_len(a) ? 1 : j >= ks_len(b) ? -1 :
-                    compare_printed(d->heap, key_of(ks_at(a, i), key), key_of(ks_at(b, j), key));
+        int order = i >= ks_len(a)   ? 1
+                    : j >= ks_len(b) ? -1
+                                     : compare_printed(d->heap, key_of(ks_at(a, i), key),
+                                                       key_of(ks_at(b, j), key));
         ks_val before = order <= 0 ? ks_at(a, i++) : KS_NOTHING;
         ks_val after = order >= 0 ? ks_at(b, j++) : KS_NOTHING;
         pair(d, payload, before, after);
@@ -84,14 +95,16 @@ static void diff_items(differ *d, void *payload, ks_val before, ks_val after) {
     if (before.type != KS_NONE && after.type != KS_NONE) {
         ks_val change = diff_maps(d, before, after, out->meta->type, out->meta->retain_keys);
         if (ks_len(change) > 0)
-            out->patch = ks_append(heap, out->patch, ks_put(heap, change, key, ks_ref(ks_get(after, key))));
+            out->patch =
+                ks_append(heap, out->patch, ks_put(heap, change, key, ks_ref(ks_get(after, key))));
         else
             ks_unref(heap, change);
     } else if (after.type != KS_NONE) {
         if (!d->deletions) out->patch = ks_append(heap, out->patch, ks_ref(after));
     } else if (d->deletions) {
         ks_val gone = ks_put(heap, KS_NOTHING, key, ks_ref(ks_get(before, key)));
-        out->deleted = ks_append(heap, out->deleted, ks_put(heap, gone, K(_patch), ks_text(heap, "delete")));
+        out->deleted =
+            ks_append(heap, out->deleted, ks_put(heap, gone, K(_patch), ks_text(heap, "delete")));
     }
 }
 
@@ -111,13 +124,16 @@ static bool same_order(ks_val a, ks_val b, const ks_str *key) {
     return true;
 }
 
-static list_diff diff_map_lists(differ *d, ks_val original, ks_val modified, const ks_patch_meta *meta) {
+static list_diff diff_map_lists(differ *d, ks_val original, ks_val modified,
+                                const ks_patch_meta *meta) {
     ks_heap *heap = d->heap;
     maps_diff diff = {meta, KS_NOTHING, KS_NOTHING};
     list_diff out = {KS_NOTHING, KS_NOTHING, KS_NOTHING};
-    if (!all_have_key(d, original, meta->merge_key) || !all_have_key(d, modified, meta->merge_key)) return out;
+    if (!all_have_key(d, original, meta->merge_key) || !all_have_key(d, modified, meta->merge_key))
+        return out;
     walk_sorted(d, original, modified, meta->merge_key, &diff, diff_items);
-    if (ks_len(diff.patch) > 0) diff.patch = ks_sort_by(heap, diff.patch, modified, meta->merge_key);
+    if (ks_len(diff.patch) > 0)
+        diff.patch = ks_sort_by(heap, diff.patch, modified, meta->merge_key);
     ks_each(gone, diff.deleted) diff.patch = ks_append(heap, diff.patch, ks_ref(*gone));
     ks_unref(heap, diff.deleted);
     out.patch = diff.patch;
@@ -140,7 +156,8 @@ static void diff_scalars(differ *d, void *payload, ks_val before, ks_val after) 
         out->deleted = ks_append(d->heap, out->deleted, ks_ref(before));
 }
 
-static list_diff diff_lists(differ *d, ks_val original, ks_val modified, const ks_patch_meta *meta) {
+static list_diff diff_lists(differ *d, ks_val original, ks_val modified,
+                            const ks_patch_meta *meta) {
     list_diff out = {KS_NOTHING, KS_NOTHING, KS_NOTHING};
     if (ks_len(original) == 0) {
         if (ks_len(modified) > 0 && !d->deletions) out.patch = ks_ref(modified);
@@ -150,14 +167,16 @@ static list_diff diff_lists(differ *d, ks_val original, ks_val modified, const k
     if (maps && meta->merge_key != NULL) return diff_map_lists(d, original, modified, meta);
     walk_sorted(d, original, modified, NULL, &out, diff_scalars);
     if (ks_len(out.patch) > 0) out.patch = ks_sort_by(d->heap, out.patch, modified, NULL);
-    if (ks_len(out.deleted) > 0 || (!d->deletions && !ks_equal(original, modified))) out.order = ks_ref(modified);
+    if (ks_len(out.deleted) > 0 || (!d->deletions && !ks_equal(original, modified)))
+        out.order = ks_ref(modified);
     return out;
 }
 
 /* --- maps --- */
 
 /* patch["$prefix/key"] = value (taken over), where there is one. */
-static ks_val put_parallel(ks_heap *heap, ks_val patch, const char *prefix, const ks_str *key, ks_val value) {
+static ks_val put_parallel(ks_heap *heap, ks_val patch, const char *prefix, const ks_str *key,
+                           ks_val value) {
     if (ks_len(value) == 0) {
         ks_unref(heap, value);
         return patch;
@@ -171,7 +190,8 @@ static ks_val put_parallel(ks_heap *heap, ks_val patch, const char *prefix, cons
     return patch;
 }
 
-static ks_val diff_member(differ *d, ks_val patch, const ks_str *key, ks_val before, ks_val after, const ks_type *type) {
+static ks_val diff_member(differ *d, ks_val patch, const ks_str *key, ks_val before, ks_val after,
+                          const ks_type *type) {
     ks_heap *heap = d->heap;
     ks_patch_meta meta = ks_patch_meta_of(type, key);
     if (before.type == KS_MAP && after.type == KS_MAP) {
@@ -202,7 +222,8 @@ static bool has_more(ks_val original, ks_val modified) {
 }
 
 /* `retain`: a change of this map lists the keys that stay. */
-static ks_val diff_maps(differ *d, ks_val original, ks_val modified, const ks_type *type, bool retain) {
+static ks_val diff_maps(differ *d, ks_val original, ks_val modified, const ks_type *type,
+                        bool retain) {
     ks_heap *heap = d->heap;
     ks_val patch = ks_map_new(heap, 4), kept = KS_NOTHING;
     for (uint32_t i = 0; i < ks_len(modified) && d->refusal == NULL; i++) {
@@ -226,15 +247,15 @@ static ks_val diff_maps(differ *d, ks_val original, ks_val modified, const ks_ty
 }
 
 static ks_refusal *check_unchanged(ks_heap *heap, ks_val patch) {
-    bool changes = ks_get(patch, K(apiVersion)).type != KS_NONE || ks_get(patch, K(kind)).type != KS_NONE ||
+    bool changes = ks_get(patch, K(apiVersion)).type != KS_NONE ||
+                   ks_get(patch, K(kind)).type != KS_NONE ||
                    ks_get2(patch, K(metadata), K(name)).type != KS_NONE;
     if (!changes) return NULL;
-    return ks_refuse(heap, 0, "", "%s",
-                     "At least one of apiVersion, kind and name was changed");
+    return ks_refuse(heap, 0, "", "%s", "At least one of apiVersion, kind and name was changed");
 }
 
-ks_refusal *ks_patch_three_way(ks_heap *heap, ks_kind kind, ks_val original, ks_val modified, ks_val current,
-                               ks_val *patch) {
+ks_refusal *ks_patch_three_way(ks_heap *heap, ks_kind kind, ks_val original, ks_val modified,
+                               ks_val current, ks_val *patch) {
     const ks_type *type = ks_kind_get(kind)->type;
     differ changes = {.heap = heap}, deletions = {.heap = heap, .deletions = true};
     *patch = KS_NOTHING;

@@ -1,7 +1,9 @@
 /*
- * apiserver/update.c - PUT: of objects, of their status, of their scale; and the shorter ways for components.
+ * apiserver/update.c - PUT: of objects, of their status, of their scale; and the shorter ways for
+ * components.
  *
- * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Update; pkg/registry/rest/update.go: BeforeUpdate.
+ * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Update; pkg/registry/rest/update.go:
+ * BeforeUpdate.
  */
 #include "apiserver/internal.h"
 
@@ -61,7 +63,8 @@ static void keep_system_fields(const ks_request *r, ks_val *doc, const ks_object
     keep(heap, doc, old, K(generation));
     ks_meta_put(heap, doc, K(selfLink), KS_NOTHING);
     ks_meta_put(heap, doc, K(managedFields), KS_NOTHING);
-    if (old->ns != NULL && !ks_exists(ks_meta_get(*doc, K(namespace)))) keep(heap, doc, old, K(namespace));
+    if (old->ns != NULL && !ks_exists(ks_meta_get(*doc, K(namespace))))
+        keep(heap, doc, old, K(namespace));
     if (old->ns == NULL) ks_meta_put(heap, doc, K(namespace), KS_NOTHING);
     if (ks_object_terminating(old)) keep(heap, doc, old, K(deletionTimestamp));
     if (!ks_exists(ks_meta_get(*doc, K(deletionGracePeriodSeconds))))
@@ -78,8 +81,7 @@ static bool is_done(const ks_request *r, ks_val doc, const ks_object *old) {
     return ks_int_or(ks_get(old->meta, K(deletionGracePeriodSeconds)), 0) == 0;
 }
 
-void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc,
-                     const ks_object **out) {
+void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc, const ks_object **out) {
     ks_server *s = r->s;
     if (ks_len(ks_meta_get(doc, K(finalizers))) == 0)
         ks_meta_put(r->heap, &doc, K(finalizers), KS_NOTHING);
@@ -89,8 +91,7 @@ void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc,
         return;
     }
     if (out != NULL)
-        *out = unchanged ? ks_object_ref(old)
-                         : ks_server__unstored(s, r->kind, ks_ref(doc), old);
+        *out = unchanged ? ks_object_ref(old) : ks_server__unstored(s, r->kind, ks_ref(doc), old);
     ks_unref(r->heap, doc);
     if (done && !r->dry_run) ks_server__remove(s, old);
 }
@@ -140,8 +141,7 @@ ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     if (out != NULL) *out = NULL;
     if (!r.trusted) {
         ks_val typed = KS_NOTHING;
-        ks_refusal *refusal =
-            ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        ks_refusal *refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) return refusal;
         doc = ks_default(s->heap, kind, typed);
     }
@@ -154,7 +154,10 @@ ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     else if (name == NULL || name->len == 0)
         refusal = ks_refuse_bad_request(s->heap, "name is required");
     if (refusal == NULL) {
-        const ks_str *where = !r.info->namespaced ? NULL : ns != NULL ? ns : own != NULL ? own : K(default);
+        const ks_str *where = !r.info->namespaced ? NULL
+                              : ns != NULL        ? ns
+                              : own != NULL       ? own
+                                                  : K(default);
         const ks_object *old = ks_store_get(&s->store, kind, where, name);
         if (old != NULL) return ks_update_with(&r, old, doc, out);
         refusal = ks_refuse_not_found(s->heap, kind, name);
@@ -237,7 +240,8 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
     if (out != NULL) *out = NULL;
     const ks_kind_info *info = ks_kind_get(kind);
     if (!info->has_scale)
-        return ks_refuse(s->heap, 404, "NotFound", "the server could not find the requested resource");
+        return ks_refuse(s->heap, 404, "NotFound",
+                         "the server could not find the requested resource");
     const ks_object *old = ks_store_get(&s->store, kind, ns, name);
     if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
     if (replicas < 0) return refuse_scale(s->heap, name, replicas);
