@@ -65,8 +65,8 @@ static void note_duplicates(ks_builder *b, size_t from) {
 
 ks_val ks_builder_close(ks_builder *b) {
     const ks_frame *frame = ks_builder_top(b);
-    const ks_pair *items = b->items + frame->from;
     uint32_t count = (uint32_t)(b->len - frame->from);
+    const ks_pair *items = count > 0 ? &b->items[frame->from] : NULL;
     ks_val v;
     if (frame->map) {
         v = ks_map_new(b->heap, count);

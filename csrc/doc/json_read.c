@@ -31,15 +31,18 @@ static bool fail_end(ks_json_stream *st) {
     return fail(st, ks_str_of(st->heap, "unexpected end of JSON input"), false);
 }
 
-/* "invalid character 'x' ...": the byte at `at` is wrong. */
+/* "invalid character 'x' ...": the byte at `at` is wrong. Go ends a text with a blank in thought, which is as
+ * wrong within a word, a number or an escape ("in ...", "after decimal point ..."). */
 static bool fail_byte(ks_json_stream *st, const char *context) {
-    if (st->at >= st->len) return fail_end(st);
+    bool end = st->at >= st->len;
+    bool within = strncmp(context, "in ", 3) == 0 || strncmp(context, "after decimal", 13) == 0;
+    if (end && !within) return fail_end(st);
     ks_buf buf = {st->heap, NULL, 0, 0};
     ks_buf_puts(&buf, "invalid character ");
-    ks_buf_quote_byte(&buf, (unsigned char)st->s[st->at++]);
+    ks_buf_quote_byte(&buf, end ? ' ' : (unsigned char)st->s[st->at++]);
     ks_buf_putc(&buf, ' ');
     ks_buf_puts(&buf, context);
-    return fail(st, ks_buf_take(&buf), true);
+    return fail(st, ks_buf_take(&buf), !end);
 }
 
 /* --- strings --- */
@@ -82,8 +85,7 @@ static bool read_unicode(ks_json_stream *st, ks_buf *buf) {
 
 static bool read_escape(ks_json_stream *st, ks_buf *buf) {
     static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
-    st->at++;
-    if (st->at >= st->len) return fail_end(st);
+    if (++st->at >= st->len) return fail_byte(st, "in string escape code");
     char c = st->s[st->at];
     if (c == 'u') {
         st->at++;

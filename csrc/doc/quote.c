@@ -53,6 +53,7 @@ void ks_buf_rune(ks_buf *buf, uint32_t rune) {
 
 void ks_buf_utf8(ks_buf *buf, const char *s, size_t len) {
     size_t good = 0, at = 0;
+    if (len == 0) return;
     while (at < len) {
         int length = ks_utf8_length(s + at, len - at);
         if (length > 0) {

@@ -295,8 +295,7 @@ static const ks_str *value_key(ks_yaml_document *doc, ks_frame *frame, ks_val v)
 static bool is_merge_key(const yaml_event_t *event) {
     if (event->data.scalar.length != 2 || memcmp(event->data.scalar.value, "<<", 2) != 0) return false;
     const char *tag = own_tag(event);
-    return tag != NULL ? strcmp(tag, "merge") == 0
-                       : event->data.scalar.tag == NULL && event->data.scalar.plain_implicit;
+    return event->data.scalar.plain_implicit || (tag != NULL && strcmp(tag, "merge") == 0);
 }
 
 /* --- merge keys --- */

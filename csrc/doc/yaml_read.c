@@ -9,6 +9,7 @@
  */
 #include "doc/yaml_events.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct reader {
@@ -69,13 +70,43 @@ static void close_parser(reader *r) {
     r->parser_open = false;
 }
 
+/* go-yaml knows %YAML 1.1 only (libyaml more): whether a directive at the part's beginning names another
+ * version; `line`: which of the part's, from 0. */
+static bool other_version(const reader *r, int *line) {
+    const char *s = r->s + r->part, *end = r->s + r->part_end;
+    *line = 0;
+    for (;; (*line)++) {
+        const char *stop = s < end ? memchr(s, '\n', (size_t)(end - s)) : NULL;
+        while (s < end && (*s == ' ' || *s == '\r')) s++;
+        if (s == end || (*s != '%' && *s != '#' && *s != '\n')) return false;
+        if (end - s > 6 && memcmp(s, "%YAML ", 6) == 0) {
+            for (s += 6; s < end && *s == ' ';) s++;
+            bool known = end - s >= 3 && memcmp(s, "1.1", 3) == 0;
+            return !known && s < end && *s >= '0' && *s <= '9';
+        }
+        if (stop == NULL) return false;
+        s = stop + 1;
+    }
+}
+
 static bool read_part(reader *r) {
     ks_val v;
+    int line;
     ks_yaml_document *doc = &r->doc;
     r->document++;
     r->fed = r->part;
     r->ended = false;
     doc->builder.document = r->document;
+    if (other_version(r, &line)) {
+        char where[32] = "";
+        if (line > 0) snprintf(where, sizeof where, "line %d: ", line);
+        return fail(r,
+                    ks_str_printf(doc->heap,
+                                  "error converting YAML to JSON: yaml: %sfound incompatible YAML "
+                                  "document",
+                                  where),
+                    r->part, line + 1, 1);
+    }
     if (!yaml_parser_initialize(&doc->parser)) ks_heap_unwind(doc->heap, KS_ENOMEM);
     r->parser_open = true;
     yaml_parser_set_input(&doc->parser, feed, r);
@@ -147,11 +178,15 @@ static bool looks_like_json(const reader *r) {
     return at < end && r->s[at] == '{';
 }
 
+enum { RUNE = 4 }; /* upstream's reader gives up when less than a longest character is left */
+
 /* Where YAML goes on after JSON values: behind white space, at most to the end of the line. */
-static size_t skip_line_rest(const reader *r, size_t at) {
-    while (at < r->len && space(r->s[at]))
-        if (r->s[at++] == '\n') break;
-    return at;
+static bool skip_line_rest(const reader *r, size_t *at) {
+    while (r->len - *at >= RUNE) {
+        if (!space(r->s[*at])) return true;
+        if (r->s[(*at)++] == '\n') return true;
+    }
+    return false;
 }
 
 /* Values one after another; when that fails early, what is left may still be YAML, and if it is not, the
@@ -179,7 +214,8 @@ static bool read_json(reader *r) {
                 : ks_str_ref(st.message);
         size_t at = st.at;
         ks_str_unref(heap, st.message);
-        if (count <= 1 && read_parts(r, skip_line_rest(r, before))) {
+        bool yaml = (st.syntax || unfinished) && count <= 1 && skip_line_rest(r, &before);
+        if (yaml && read_parts(r, before)) {
             ks_str_unref(heap, message);
             return true;
         }
