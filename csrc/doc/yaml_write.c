@@ -329,7 +329,20 @@ static void write_number(writer *w, ks_val v, int indent) {
 
 /* --- keys in order --- */
 
-static bool is_letter(uint32_t r) { return (r | 0x20) - 'a' < 26 || r >= 0xaa; }
+/* unicode.IsLetter, but that what is no letter beyond Latin-1 is known by blocks only. */
+static bool is_letter(uint32_t r) {
+    static const uint32_t others[][2] = {
+        {0xab, 0xb4},       {0xb6, 0xb9},       {0xbb, 0xbf},     {0xd7, 0xd7},
+        {0xf7, 0xf7},       {0x300, 0x36f},     {0x2000, 0x2070}, {0x20a0, 0x2101},
+        {0x2190, 0x2bff},   {0x3000, 0x3004},   {0x3007, 0x3030}, {0xd800, 0xf8ff},
+        {0xfe00, 0xfe6f},   {0xfeff, 0xff20},   {0xff3b, 0xff40}, {0xff5b, 0xff65},
+        {0xfff0, 0xffff},   {0x1f000, 0x1faff}, {0xe0000, 0x10ffff},
+    };
+    if (r < 0xaa) return (r | 0x20) - 'a' < 26;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (r >= others[i][0] && r <= others[i][1]) return false;
+    return true;
+}
 static bool is_digit(uint32_t r) { return r - '0' < 10; }
 
 static uint32_t rune_at(const ks_str *str, size_t at, size_t *step) {
