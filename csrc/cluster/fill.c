@@ -6,9 +6,8 @@
 #include "cluster/cluster.h"
 #include "api/values.h"
 #include "doc/text.h"
-#include "kubelet/kubelet.h"
+#include "kubelet/node.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define NAMESPACE(name)                                                                            \
@@ -112,130 +111,15 @@ static ks_refusal *import_text(ks_cluster *cluster, const char *json) {
 
 /* --- nodes --- */
 
-static ks_val condition(ks_sim *sim, const char *type, const char *status, const char *reason,
-                        const char *message) {
-    ks_heap *heap = sim->world.heap;
-    return ks_map_of(heap, K(lastHeartbeatTime), ks_time_val(&sim->world, sim->world.now),
-                     K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now), K(message),
-                     ks_text(heap, message), K(reason), ks_text(heap, reason), K(status),
-                     ks_text(heap, status), K(type), ks_text(heap, type), NULL);
-}
-
-static ks_val conditions(ks_sim *sim) {
-    ks_heap *heap = sim->world.heap;
-    ks_val list = ks_list_new(heap, 4);
-    list = ks_append(heap, list,
-                     condition(sim, "MemoryPressure", "False", "KubeletHasSufficientMemory",
-                               "kubelet has sufficient memory available"));
-    list = ks_append(heap, list,
-                     condition(sim, "DiskPressure", "False", "KubeletHasNoDiskPressure",
-                               "kubelet has no disk pressure"));
-    list = ks_append(heap, list,
-                     condition(sim, "PIDPressure", "False", "KubeletHasSufficientPID",
-                               "kubelet has sufficient PID available"));
-    return ks_append(heap, list,
-                     condition(sim, "Ready", "True", "KubeletReady",
-                               "kubelet is posting ready status"));
-}
-
-static ks_val put_text(ks_heap *heap, ks_val map, const char *key, ks_val value) {
-    const ks_str *name = ks_intern_of(heap, key);
-    map = ks_put(heap, map, name, value);
-    ks_str_unref(heap, name);
-    return map;
-}
-
-/* The given labels over those that a kubelet registers (pkg/kubelet/kubelet_node_status.go: initialNode). */
-static ks_val labels_of(ks_heap *heap, ks_val node, ks_val name) {
-    static const char *const fixed[][2] = {{"beta.kubernetes.io/arch", "amd64"},
-                                           {"beta.kubernetes.io/os", "linux"},
-                                           {"kubernetes.io/arch", "amd64"},
-                                           {"kubernetes.io/os", "linux"}};
-    ks_val labels = ks_map_new(heap, 8);
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        labels = put_text(heap, labels, fixed[i][0], ks_text(heap, fixed[i][1]));
-    labels = put_text(heap, labels, "kubernetes.io/hostname", ks_ref(name));
-    ks_val zone = member(node, "zone");
-    if (ks_exists(zone))
-        labels = put_text(heap, labels, "topology.kubernetes.io/zone", ks_ref(zone));
-    ks_val given = member(node, "labels");
-    for (uint32_t i = 0; i < ks_len(given); i++)
-        labels = ks_put(heap, labels, ks_pair_at(given, i)->key, ks_ref(ks_pair_at(given, i)->val));
-    return labels;
-}
-
-static ks_val capacity_of(ks_heap *heap, ks_val node) {
-    static const char *const usual[][2] = {
-        {"cpu", "8"}, {"memory", "32Gi"}, {"pods", "110"}, {"ephemeral-storage", "100Gi"}};
-    ks_val capacity = ks_map_new(heap, 4);
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        capacity = put_text(heap, capacity, usual[i][0], ks_text(heap, usual[i][1]));
-    ks_val given = member(node, "capacity");
-    for (uint32_t i = 0; i < ks_len(given); i++)
-        capacity =
-            ks_put(heap, capacity, ks_pair_at(given, i)->key, ks_ref(ks_pair_at(given, i)->val));
-    return capacity;
-}
-
-static ks_val node_info(ks_heap *heap, const ks_rules *rules) {
-    static const char *const facts[][2] = {{"architecture", "amd64"},
-                                           {"bootID", ""},
-                                           {"containerRuntimeVersion", "containerd://2.2.0"},
-                                           {"kernelVersion", "6.12.0"},
-                                           {"kubeProxyVersion", ""},
-                                           {"machineID", ""},
-                                           {"operatingSystem", "linux"},
-                                           {"osImage", "kubesim"},
-                                           {"systemUUID", ""}};
-    ks_val info = ks_map_new(heap, 10);
-    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-        info = put_text(heap, info, facts[i][0], ks_text(heap, facts[i][1]));
-    int patch = rules->minor == 34 ? 9 : rules->minor == 35 ? 6 : 2;
-    return put_text(heap, info, "kubeletVersion", ks_format(heap, "v1.%d.%d", rules->minor, patch));
-}
-
-static ks_val address(ks_heap *heap, const char *type, ks_val text) {
-    return ks_map_of(heap, K(address), text, K(type), ks_text(heap, type), NULL);
-}
-
-static ks_val node_doc(ks_cluster *cluster, ks_val node, uint32_t index) {
-    ks_heap *heap = cluster->heap;
-    ks_sim *sim = cluster->sim;
-    ks_val name = member(node, "name");
-    ks_val capacity = capacity_of(heap, node);
-    char net[24];
-    ks_kubelet_deal_net(sim, ks_quantity_value(ks_quantity_of(member(capacity, "pods"))), net,
-                        sizeof net);
-    ks_val addresses = ks_list_new(heap, 2);
-    uint32_t host = index + 1;
-    addresses = ks_append(heap, addresses,
-                          address(heap, "InternalIP",
-                                  ks_format(heap, "192.168.%u.%u", 1 + host / 256, host % 256)));
-    addresses = ks_append(heap, addresses, address(heap, "Hostname", ks_ref(name)));
-    ks_val status = ks_map_of(heap, K(addresses), addresses, K(allocatable), ks_ref(capacity),
-                              K(capacity), capacity, K(conditions), conditions(sim), K(nodeInfo),
-                              node_info(heap, &sim->server.rules), NULL);
-    ks_val cidrs = ks_append(heap, ks_list_new(heap, 1), ks_text(heap, net));
-    ks_val spec = ks_map_of(heap, K(podCIDR), ks_text(heap, net), K(podCIDRs), cidrs, K(taints),
-                            ks_ref(member(node, "taints")), NULL);
-    ks_val annotations = ks_map_new(heap, 2);
-    annotations = put_text(heap, annotations, "node.alpha.kubernetes.io/ttl", ks_text(heap, "0"));
-    annotations = put_text(heap, annotations, "volumes.kubernetes.io/controller-managed-attach-detach",
-                           ks_text(heap, "true"));
-    ks_val meta = ks_map_of(heap, K(annotations), annotations, K(labels),
-                            labels_of(heap, node, name), K(name), ks_ref(name), NULL);
-    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "Node"),
-                     K(metadata), meta, K(spec), spec, K(status), status, NULL);
-}
-
 /* A name that no API server would take is refused here too: import looks at nothing. */
-static ks_refusal *add_node(ks_cluster *cluster, ks_val node, uint32_t index) {
-    ks_val doc = node_doc(cluster, node, index);
+static ks_refusal *add_node(ks_cluster *cluster, ks_val node) {
     const ks_str *name = ks_str_or_null(member(node, "name"));
-    const char *wrong = name == NULL ? "name is required" : ks_dns1123_subdomain(name->s, name->len);
-    if (wrong == NULL) return import(cluster, doc);
-    ks_unref(cluster->heap, doc);
-    return ks_refuse_bad_request(cluster->heap, wrong);
+    const char *wrong = name == NULL ? "a node needs a name" : ks_dns1123_subdomain(name->s, name->len);
+    if (wrong != NULL) return ks_refuse_bad_request(cluster->heap, wrong);
+    ks_val doc = ks_node_make(cluster->sim, name, ks_ref(member(node, "labels")),
+                              ks_ref(member(node, "taints")), ks_ref(member(node, "capacity")),
+                              ks_str_or_null(member(node, "zone")));
+    return import(cluster, doc);
 }
 
 ks_refusal *ks_cluster_fill(ks_cluster *cluster, const ks_cluster_opts *opts) {
@@ -244,9 +128,8 @@ ks_refusal *ks_cluster_fill(ks_cluster *cluster, const ks_cluster_opts *opts) {
     if (refusal == NULL)
         refusal = ks_exists(opts->storage_classes) ? import_list(cluster, opts->storage_classes)
                                                    : import_text(cluster, default_classes);
-    uint32_t index = 0;
     ks_each(node, opts->nodes) {
-        if (refusal == NULL) refusal = add_node(cluster, *node, index++);
+        if (refusal == NULL) refusal = add_node(cluster, *node);
     }
     return refusal;
 }

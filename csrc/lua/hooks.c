@@ -6,6 +6,8 @@
  */
 #include "lua/binding.h"
 
+#include "scheduler/scheduler.h"
+
 #include <string.h>
 
 /* What C looks at of the policies; lives in a userdata in KS_BOX_POLICIES[0]. Never changed: adding makes a new one. */
@@ -294,6 +296,12 @@ static bool has_function(lua_State *L, int index, const char *name) {
     return has;
 }
 
+static bool tell_scheduler(ks_cluster *cluster, void *arg) {
+    (void)arg;
+    ks_scheduler_policies_changed(cluster->sim);
+    return true;
+}
+
 /* policy(self, {name, scheduler, weight, filter, score, disable}): the table is kept; the caller made it for this. */
 int ks_lua_policy(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
@@ -326,6 +334,8 @@ int ks_lua_policy(lua_State *L) {
     lua_pushvalue(L, list);
     lua_setiuservalue(L, 1, KS_BOX_POLICIES);
     box->policies = policies;
+    ks_result *result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_CHANGE, result, tell_scheduler, NULL);
     return 0;
 }
 

@@ -4,9 +4,8 @@
  */
 #include "lua/binding.h"
 
-#include "controllers/controllers.h"
 #include "kubelet/kubelet.h"
-#include "scheduler/scheduler.h"
+#include "kubelet/node.h"
 
 /* A call about one pod: self, namespace, pod name, container or nil, then its own arguments. */
 typedef struct visit {
@@ -336,10 +335,8 @@ static int file_stat(lua_State *L) {
 static bool node_talks(ks_cluster *cluster, void *arg) {
     visit *v = arg;
     const ks_str *name = ks_lua_string(v->L, 2, cluster->heap);
-    if (ks_store_get(&cluster->sim->server.store, KS_NODE, NULL, name) == NULL)
-        v->result->refusal = ks_refuse_not_found(cluster->heap, KS_NODE, name);
-    else
-        ks_kubelet_node_lost(cluster->sim, name, !v->flag);
+    v->result->refusal =
+        v->flag ? ks_node_recover(cluster->sim, name) : ks_node_fail(cluster->sim, name);
     ks_str_unref(cluster->heap, name);
     return v->result->refusal == NULL;
 }
