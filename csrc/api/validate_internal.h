@@ -57,6 +57,9 @@ static inline void ks_unknown(ks_check *c, const char *field, ks_val value,
 static inline void ks_duplicate(ks_check *c, const char *field, ks_val value) {
     ks_error_duplicate(&c->errors, field, value);
 }
+/* Unsupported value, printed already; `detail` lists what is supported. (validate_print.c) */
+void ks_unsupported_printed(ks_check *c, const char *field, const char *printed, const char *detail);
+void ks_duplicate_printed(ks_check *c, const char *field, const char *printed);
 static inline uint32_t ks_error_count(const ks_check *c) { return ks_len(c->errors.causes); }
 
 /* --- values (validate_text.c) --- */

@@ -5,6 +5,7 @@
  * null for nil. Types of meta/v1 have JSON names and drop what is empty, as documents do.
  */
 #include "api/validate_internal.h"
+#include "doc/quote.h"
 #include "doc/text.h"
 
 #include <stdio.h>
@@ -133,28 +134,31 @@ void ks_bad_struct(ks_check *c, const char *field, int type, ks_val v, const cha
 
 const ks_str *ks_quoted(ks_heap *heap, const ks_str *s) {
     ks_buf out = {.heap = heap};
-    ks_buf_putc(&out, '"');
-    for (uint32_t i = 0; i < s->len; i++) {
-        unsigned char ch = (unsigned char)s->s[i];
-        switch (ch) {
-        case '"': ks_buf_puts(&out, "\\\""); break;
-        case '\\': ks_buf_puts(&out, "\\\\"); break;
-        case '\a': ks_buf_puts(&out, "\\a"); break;
-        case '\b': ks_buf_puts(&out, "\\b"); break;
-        case '\f': ks_buf_puts(&out, "\\f"); break;
-        case '\n': ks_buf_puts(&out, "\\n"); break;
-        case '\r': ks_buf_puts(&out, "\\r"); break;
-        case '\t': ks_buf_puts(&out, "\\t"); break;
-        case '\v': ks_buf_puts(&out, "\\v"); break;
-        default:
-            if (ch < ' ' || ch == 127)
-                ks_buf_printf(&out, "\\x%02x", ch);
-            else
-                ks_buf_putc(&out, (char)ch);
-        }
-    }
-    ks_buf_putc(&out, '"');
+    ks_buf_quote(&out, s->s, s->len);
     return ks_buf_take(&out);
+}
+
+/* Makes another error of the last one, an invalid value: they print values the same way. */
+static void rename_last(ks_check *c, const char *text, const char *reason) {
+    ks_errors *e = &c->errors;
+    uint32_t last = ks_len(e->causes) - 1;
+    ks_val cause = ks_ref(ks_at(e->causes, last));
+    const char *now = ks_text_or(ks_get(cause, K(message)), "");
+    ks_val message = ks_format(c->heap, "%s%s", text, now + strlen("Invalid value"));
+    cause = ks_put(c->heap, cause, K(message), message);
+    cause = ks_put(c->heap, cause, K(reason), ks_text(c->heap, reason));
+    e->causes = ks_set_at(c->heap, e->causes, last, cause);
+}
+
+void ks_unsupported_printed(ks_check *c, const char *field, const char *printed,
+                            const char *detail) {
+    ks_error_invalid_text(&c->errors, field, printed, detail);
+    rename_last(c, "Unsupported value", "FieldValueNotSupported");
+}
+
+void ks_duplicate_printed(ks_check *c, const char *field, const char *printed) {
+    ks_error_invalid_text(&c->errors, field, printed, "");
+    rename_last(c, "Duplicate value", "FieldValueDuplicate");
 }
 
 /* --- differences: the unified form, three lines of context --- */
