@@ -302,6 +302,7 @@ typedef struct ks_sched {
     uint64_t pod_name_selectors; /* Services that select by labels which differ from pod to pod */
     uint64_t cycles;
     uint64_t sequence;
+    uint64_t mark;          /* tallies with a higher number were counted after the change being noticed */
     uint32_t next_start;
     ks_tree slots;          /* hash of node name -> slot + 1 */
     ks_tree classes;        /* {hash of owner, number} -> ks_pod_class */

@@ -223,6 +223,7 @@ static bool outside_name_set(const ks_pod_rules *rules, const ks_object *node) {
     return true;
 }
 
+/* NodeName has nothing to do: a pod that names its node is never looked at. */
 void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node, ks_entry *out) {
     ks_heap *heap = sim->world.heap;
     const ks_object *o = node->object;
@@ -231,13 +232,10 @@ void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rule
     out->affinity_ok = ks_node_labels_match(rules->node_selector, o) && ks_node_selector_matches(heap, rules->node_affinity, o);
     out->taints_ok = ks_len(taints) == 0 ||
                      !ks_exists(ks_untolerated_taint(taints, rules->tolerations, "NoSchedule", "NoExecute"));
-    const char *wanted = ks_text_or(ks_get(rules->spec, K(nodeName)), "");
     if (!off(rules, KS_PLUGIN_NODE_AFFINITY) && outside_name_set(rules, o)) {
         *out = (ks_entry){node->generation, KS_REASON_NAME_SET, KS_PLUGIN_NODE_AFFINITY, true, false, out->taints_ok, 0, 0, 0, 0, 0};
     } else if (node->unschedulable && !off(rules, KS_PLUGIN_UNSCHEDULABLE) && !tolerates_unschedulable(heap, rules->tolerations)) {
         out->plugin = KS_PLUGIN_UNSCHEDULABLE, out->reasons = KS_REASON_UNSCHEDULABLE, out->unresolvable = true;
-    } else if (*wanted != '\0' && !ks_str_is(o->name, wanted) && !off(rules, KS_PLUGIN_NODE_NAME)) {
-        out->plugin = KS_PLUGIN_NODE_NAME, out->reasons = KS_REASON_NODE_NAME, out->unresolvable = true;
     } else if (!out->taints_ok && !off(rules, KS_PLUGIN_TAINTS)) {
         out->plugin = KS_PLUGIN_TAINTS, out->reasons = KS_REASON_TAINT, out->unresolvable = true;
     } else if (!out->affinity_ok && !off(rules, KS_PLUGIN_NODE_AFFINITY)) {

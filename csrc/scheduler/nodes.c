@@ -320,6 +320,7 @@ static void add_node(ks_sim *sim, ks_sched *st, const ks_object *object) {
     name_slot(heap, st, object->name, slot);
     new_topology(heap, st);
     ks_sched_tallies_drop(heap, st);
+    st->mark = ++st->sequence;
     account_pods_of(sim, st, object->name, slot);
     if (any_images(st)) touch_all(heap, st);
 }

@@ -105,6 +105,7 @@ static void forget_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod, cons
     int64_t slot = ks_sched_slot(st, waits->node);
     bool kept = kept_on != NULL && ks_str_eq(kept_on, waits->node);
     ks_tree_del(sim->world.heap, &st->prebind, (ks_key){0, pod->id});
+    st->mark = ++st->sequence;
     if (!kept && slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, -1);
 }
 
@@ -200,6 +201,7 @@ static void wake_prebind(ks_sim *sim, ks_sched *st) {
 
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
     ks_sched *st = state;
+    st->mark = ++st->sequence;
     switch (change->object->kind) {
     case KS_POD: observe_pod(sim, st, change); break;
     case KS_NODE: ks_sched_node_changed(sim, st, change); break;
@@ -384,6 +386,7 @@ static void assume(ks_cycle *c, const ks_object *node) {
     *p = (ks_prebind){1, ks_str_ref(node->name), sim->world.now};
     ks_tree_put(heap, &c->st->prebind, (ks_key){0, c->pod->id}, p);
     int64_t slot = ks_sched_slot(c->st, node->name);
+    c->st->mark = ++c->st->sequence;
     ks_sched_account(sim, c->st, c->pod, (uint32_t)slot, 1);
     ks_sched_queue_remove(sim, c->st, c->pod->id);
     if (sim->server.rules.minor >= 35 && !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {

@@ -112,7 +112,7 @@ static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_
     void *value;
     for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
          more = ks_tree_higher(&st->tallies, key, &key, &value)) {
-        if (!ks_sched_tally_means(sim, value, pod)) continue;
+        if (key.b > st->mark || !ks_sched_tally_means(sim, value, pod)) continue;
         ks_tally *t = own_tally(heap, st, key);
         reserve(heap, &t->counts, &t->cap, slot);
         t->counts[slot] += sign;
