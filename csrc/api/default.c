@@ -311,6 +311,22 @@ static ks_val node_status(ks_heap *heap, ks_val status) {
     return ks_default_at(heap, status, K(allocatable), ks_default_resource_list);
 }
 
+/* pkg/apis/core/v1/conversion.go: the first of several addresses is also the single one. */
+static ks_val node_spec(ks_heap *heap, ks_val spec) {
+    ks_val one = ks_get(spec, K(podCIDR)), all = ks_get(spec, K(podCIDRs));
+    if (ks_len(all) > 0) {
+        if (ks_equal(one, ks_at(all, 0))) return spec;
+        return ks_put(heap, spec, K(podCIDR), ks_ref(ks_at(all, 0)));
+    }
+    if (!ks_exists(one)) return spec;
+    return ks_put(heap, spec, K(podCIDRs), ks_append(heap, KS_NOTHING, ks_ref(one)));
+}
+
+static ks_val node(ks_heap *heap, ks_val object) {
+    object = ks_default_at(heap, object, K(spec), node_spec);
+    return ks_default_at(heap, object, K(status), node_status);
+}
+
 static ks_val limit(ks_heap *heap, ks_val item) {
     if (ks_text_is(ks_get(item, K(type)), "Container")) {
         ks_val limits = ks_ref(ks_get(item, K(default)));
@@ -349,7 +365,7 @@ ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object) {
     case KS_PVC: return ks_default_claim(heap, object);
     case KS_PV: return volume(heap, object);
     case KS_STORAGECLASS: return storage_class(heap, object);
-    case KS_NODE: return ks_default_at(heap, object, K(status), node_status);
+    case KS_NODE: return node(heap, object);
     case KS_NAMESPACE: return namespace(heap, object);
     case KS_SECRET: return secret(heap, object);
     case KS_PRIORITYCLASS:

@@ -293,7 +293,21 @@ static ks_val pod_only(ks_heap *heap, ks_val spec) {
     return spec;
 }
 
+/* pkg/apis/core/v1/conversion.go: podIP is the first of podIPs. */
+static ks_val pod_status(ks_heap *heap, ks_val status) {
+    ks_val one = ks_get(status, K(podIP)), all = ks_get(status, K(podIPs));
+    if (ks_len(all) > 0) {
+        ks_val first = ks_get(ks_at(all, 0), K(ip));
+        if (!ks_exists(first) || ks_equal(one, first)) return status;
+        return ks_put(heap, status, K(podIP), ks_ref(first));
+    }
+    if (!ks_exists(one)) return status;
+    ks_val address = ks_map_of(heap, K(ip), ks_ref(one), NULL);
+    return ks_put(heap, status, K(podIPs), ks_append(heap, KS_NOTHING, address));
+}
+
 ks_val ks_default_pod(ks_heap *heap, ks_val pod) {
+    pod = ks_default_at(heap, pod, K(status), pod_status);
     pod = ks_default_at(heap, pod, K(spec), pod_only);
     return ks_default_at(heap, pod, K(spec), ks_default_pod_spec);
 }

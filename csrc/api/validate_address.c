@@ -1,15 +1,17 @@
 /*
  * api/validate_address.c - IP addresses and CIDR blocks in validation.
  *
- * k8s.io/apimachinery/pkg/util/validation/ip.go. Reading is as lenient as Go's old parser (leading zeros);
- * from 1.36 on what is not written strictly is refused all the same.
+ * k8s.io/apimachinery/pkg/util/validation/ip.go. Reading is as lenient as Go's old parser (leading
+ * zeros); from 1.36 on what is not written strictly is refused all the same.
  */
 #include "api/validate_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool is_digit(char ch) { return ch >= '0' && ch <= '9'; }
+static bool is_digit(char ch) {
+    return ch >= '0' && ch <= '9';
+}
 
 static bool parse_v4(const char *s, size_t len, uint8_t out[4]) {
     size_t at = 0;

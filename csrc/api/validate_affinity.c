@@ -1,8 +1,8 @@
 /*
  * api/validate_affinity.c - affinity, node selectors, tolerations and topology spread constraints.
  *
- * pkg/apis/core/validation/validation.go: validateAffinity, ValidateNodeSelector, ValidateTolerations,
- * validateTopologySpreadConstraints.
+ * pkg/apis/core/validation/validation.go: validateAffinity, ValidateNodeSelector,
+ * ValidateTolerations, validateTopologySpreadConstraints.
  */
 #include "api/validate_internal.h"
 
@@ -83,15 +83,15 @@ void ks_check_node_selector(ks_check *c, ks_val selector) {
 
 static void check_weight(ks_check *c, ks_val term) {
     int64_t weight = ks_int_or(ks_get(term, K(weight)), 0);
-    if (weight <= 0 || weight > 100) ks_bad(c, "weight", ks_int(weight), "must be in the range 1-100");
+    if (weight <= 0 || weight > 100)
+        ks_bad(c, "weight", ks_int(weight), "must be in the range 1-100");
 }
 
 static void check_node_affinity(ks_check *c, ks_val affinity) {
     ks_val required = ks_get(affinity, K(requiredDuringSchedulingIgnoredDuringExecution));
     ks_val preferred = ks_get(affinity, K(preferredDuringSchedulingIgnoredDuringExecution));
-    if (ks_exists(required))
-        KS_IN(c, "requiredDuringSchedulingIgnoredDuringExecution")
-            ks_check_node_selector(c, required);
+    if (ks_exists(required)) KS_IN(c, "requiredDuringSchedulingIgnoredDuringExecution")
+    ks_check_node_selector(c, required);
     KS_IN(c, "preferredDuringSchedulingIgnoredDuringExecution") {
         for (uint32_t i = 0; i < ks_len(preferred); i++) {
             ks_val term = ks_at(preferred, i);
@@ -132,16 +132,13 @@ static void check_match_keys(ks_check *c, ks_val match, ks_val mismatch, ks_val 
         bool seen = ks_exists(ks_get_text(labels, key.s->s, key.s->len));
         for (uint32_t j = 0; j < i && !seen; j++)
             seen = ks_equal(ks_get(ks_at(expressions, j), K(key)), key);
-        if (seen)
-            KS_AT(c, (uint32_t)at)
-                ks_bad(c, NULL, key, "exists in both matchLabelKeys and labelSelector");
+        if (seen) KS_AT(c, (uint32_t)at)
+        ks_bad(c, NULL, key, "exists in both matchLabelKeys and labelSelector");
     }
     KS_IN(c, "matchLabelKeys") {
         for (uint32_t i = 0; i < ks_len(match); i++)
-            if (index_of(mismatch, ks_at(match, i)) >= 0)
-                KS_AT(c, i)
-                    ks_bad(c, NULL, ks_at(match, i),
-                           "exists in both matchLabelKeys and mismatchLabelKeys");
+            if (index_of(mismatch, ks_at(match, i)) >= 0) KS_AT(c, i)
+        ks_bad(c, NULL, ks_at(match, i), "exists in both matchLabelKeys and mismatchLabelKeys");
     }
 }
 
@@ -198,9 +195,10 @@ static void check_toleration(ks_check *c, ks_val toleration) {
     bool exists = ks_text_is(op, "Exists");
     if (!ks_is_empty_text(key)) ks_check_text(c, "key", KS_RULE_QUALIFIED, key);
     if (ks_is_empty_text(key) && !exists)
-        ks_bad(c, "operator", ks_text_value(op),
-               "operator must be Exists when `key` is empty, which means \"match all values and all "
-               "keys\"");
+        ks_bad(
+            c, "operator", ks_text_value(op),
+            "operator must be Exists when `key` is empty, which means \"match all values and all "
+            "keys\"");
     if (ks_exists(ks_get(toleration, K(tolerationSeconds))) && !ks_text_is(effect, "NoExecute"))
         ks_bad(c, "effect", ks_text_value(effect),
                "effect must be 'NoExecute' when `tolerationSeconds` is set");

@@ -12,7 +12,9 @@
 static const char *const PROTOCOLS[] = {"SCTP", "TCP", "UDP", NULL};
 static const char *const PULL_POLICIES[] = {"Always", "IfNotPresent", "Never", NULL};
 
-static bool host_users(ks_val spec) { return ks_bool_or(ks_get(spec, K(hostUsers)), true); }
+static bool host_users(ks_val spec) {
+    return ks_bool_or(ks_get(spec, K(hostUsers)), true);
+}
 
 /* --- ports --- */
 
@@ -187,8 +189,7 @@ static void check_restart_rules(ks_check *c, ks_val container) {
                     uint32_t count = ks_len(ks_get(codes, K(values)));
                     KS_IN(c, "exitCodes") {
                         ks_check_enum(c, "operator", ks_get(codes, K(operator)), operators, false);
-                        if (count > 255)
-                            ks_error_too_many(&c->errors, "values", (int)count, 255);
+                        if (count > 255) ks_error_too_many(&c->errors, "values", (int)count, 255);
                     }
                 }
             }
@@ -285,7 +286,8 @@ static void check_not_sidecar(ks_check *c, ks_val container) {
                                   K(startupProbe)};
     for (int i = 0; i < 4; i++)
         if (ks_exists(ks_get(container, keys[i])))
-            ks_deny(c, keys[i]->s, "may not be set for init containers without restartPolicy=Always");
+            ks_deny(c, keys[i]->s,
+                    "may not be set for init containers without restartPolicy=Always");
 }
 
 void ks_check_init_containers(ks_check *c, ks_val spec, ks_val volumes) {
@@ -318,9 +320,9 @@ void ks_check_init_containers(ks_check *c, ks_val spec, ks_val volumes) {
                     ks_val policy = ks_get(ks_at(policies, j), K(restartPolicy));
                     if (!ks_text_is(policy, "RestartContainer")) continue;
                     KS_AT(c, j)
-                        ks_bad(c, "restartPolicy", policy,
-                               "must not be set to 'RestartContainer' for non-sidecar "
-                               "initContainers");
+                    ks_bad(c, "restartPolicy", policy,
+                           "must not be set to 'RestartContainer' for non-sidecar "
+                           "initContainers");
                 }
             }
         }
@@ -338,7 +340,7 @@ static void check_whitespace(ks_check *c, ks_val container) {
 }
 
 void ks_check_ephemeral_containers(ks_check *c, ks_val spec, ks_val volumes) {
-    const ks_str *const denied[] = {K(ports),          K(resources), K(livenessProbe),
+    const ks_str *const denied[] = {K(ports),          K(resources),    K(livenessProbe),
                                     K(readinessProbe), K(startupProbe), K(lifecycle)};
     ks_val list = ks_get(spec, K(ephemeralContainers));
     for (uint32_t i = 0; i < ks_len(list); i++) {

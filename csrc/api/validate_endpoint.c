@@ -1,7 +1,8 @@
 /*
  * api/validate_endpoint.c - Endpoints and EndpointSlices.
  *
- * pkg/apis/core/validation/validation.go: ValidateEndpoints; pkg/apis/discovery/validation/validation.go.
+ * pkg/apis/core/validation/validation.go: ValidateEndpoints;
+ * pkg/apis/discovery/validation/validation.go.
  */
 #include "api/validate_internal.h"
 
@@ -42,7 +43,8 @@ static void check_subset(ks_check *c, ks_val subset) {
                     ks_need(c, "name", "");
                 ks_check_port_number(c, "port", ks_int_or(ks_get(port, K(port)), 0));
                 ks_check_enum(c, "protocol", ks_get(port, K(protocol)), PROTOCOLS, true);
-                if (ks_exists(protocol)) ks_check_text(c, "appProtocol", KS_RULE_QUALIFIED, protocol);
+                if (ks_exists(protocol))
+                    ks_check_text(c, "appProtocol", KS_RULE_QUALIFIED, protocol);
             }
         }
     }

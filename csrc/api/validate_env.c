@@ -10,10 +10,16 @@
 
 /* --- environment --- */
 
-static const char *const ENV_FIELDS[] = {
-    "metadata.name",           "metadata.namespace", "metadata.uid",   "spec.nodeName",
-    "spec.serviceAccountName", "status.hostIP",      "status.hostIPs", "status.podIP",
-    "status.podIPs",           NULL};
+static const char *const ENV_FIELDS[] = {"metadata.name",
+                                         "metadata.namespace",
+                                         "metadata.uid",
+                                         "spec.nodeName",
+                                         "spec.serviceAccountName",
+                                         "status.hostIP",
+                                         "status.hostIPs",
+                                         "status.podIP",
+                                         "status.podIPs",
+                                         NULL};
 
 static void check_key_ref(ks_check *c, ks_val ref) {
     ks_check_text(c, "name", KS_RULE_SUBDOMAIN, ks_get(ref, K(name)));
@@ -54,12 +60,13 @@ static void check_value_from(ks_check *c, ks_val variable) {
     KS_IN(c, "valueFrom") {
         for (int i = 0; i < 5; i++) count += check_source(c, source, keys[i]);
         if (count == 0)
-            ks_bad(c, NULL, empty,
-                   c->rules->minor >= 35
-                       ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
-                         "`secretKeyRef` or `fileKeyRef`"
-                       : "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "
-                         "`secretKeyRef`");
+            ks_bad(
+                c, NULL, empty,
+                c->rules->minor >= 35
+                    ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
+                      "`secretKeyRef` or `fileKeyRef`"
+                    : "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "
+                      "`secretKeyRef`");
         else if (!ks_is_empty_text(ks_get(variable, K(value))))
             ks_bad(c, NULL, empty, "may not be specified when `value` is not empty");
         else if (count > 1)
@@ -112,8 +119,8 @@ void ks_check_env(ks_check *c, ks_val container) {
 /* --- mounts --- */
 
 static ks_val find(ks_val list, const ks_str *key, ks_val text) {
-    ks_each(item, list)
-        if (ks_equal(ks_text_value(ks_get(*item, key)), ks_text_value(text))) return *item;
+    ks_each(item, list) if (ks_equal(ks_text_value(ks_get(*item, key)),
+                                     ks_text_value(text))) return *item;
     return KS_NOTHING;
 }
 
@@ -163,7 +170,8 @@ void ks_check_volume_mounts(ks_check *c, ks_val container, ks_val volumes) {
             if (!ks_exists(find(volumes, K(name), name)))
                 ks_error_not_found(&c->errors, "name", name);
             if (ks_is_empty_text(path)) ks_need(c, "mountPath", "");
-            if (before(mounts, i, K(mountPath), path)) ks_bad(c, "mountPath", path, "must be unique");
+            if (before(mounts, i, K(mountPath), path))
+                ks_bad(c, "mountPath", path, "must be unique");
             if (ks_exists(find(devices, K(name), name)))
                 ks_bad(c, "name", name, "must not already exist in volumeDevices");
             if (ks_exists(find(devices, K(devicePath), path)))
@@ -171,9 +179,8 @@ void ks_check_volume_mounts(ks_check *c, ks_val container, ks_val volumes) {
         }
         if (!ks_is_empty_text(sub)) ks_check_descending_path(c, "subPath", sub);
         if (!ks_is_empty_text(expr)) {
-            if (!ks_is_empty_text(sub))
-                KS_AT(c, i)
-                    ks_bad(c, "subPathExpr", expr, "subPathExpr and subPath are mutually exclusive");
+            if (!ks_is_empty_text(sub)) KS_AT(c, i)
+            ks_bad(c, "subPathExpr", expr, "subPathExpr and subPath are mutually exclusive");
             ks_check_descending_path(c, "subPathExpr", expr);
         }
         check_propagation(c, mount, container);

@@ -1,8 +1,9 @@
 /*
  * api/validate_meta.c - metadata, labels and label selectors.
  *
- * k8s.io/apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/meta/v1/validation/validation.go, and of
- * finalizers pkg/apis/core/validation/validation.go. Where upstream walks Go maps, errors come in key order.
+ * k8s.io/apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/meta/v1/validation/validation.go,
+ * and of finalizers pkg/apis/core/validation/validation.go. Where upstream walks Go maps, errors
+ * come in key order.
  */
 #include "api/validate_internal.h"
 
@@ -68,8 +69,8 @@ static const ks_str *print_owners(ks_heap *heap, ks_val owners) {
     ks_buf out = {.heap = heap};
     ks_buf_putc(&out, '[');
     for (uint32_t i = 0; i < ks_len(owners); i++) {
-        const ks_str *one = ks_print_struct(heap, &ks_types[KS_TYPE_meta_v1_OwnerReference],
-                                            ks_at(owners, i));
+        const ks_str *one =
+            ks_print_struct(heap, &ks_types[KS_TYPE_meta_v1_OwnerReference], ks_at(owners, i));
         if (i > 0) ks_buf_putc(&out, ',');
         ks_buf_str(&out, one);
         ks_str_unref(heap, one);
@@ -188,6 +189,11 @@ void ks_check_meta(ks_check *c, ks_val object, bool namespaced, ks_rule name_rul
     }
 }
 
+void ks_check_plain_meta(ks_check *c, ks_val object, bool namespaced, ks_rule name_rule) {
+    KS_IN(c, "metadata")
+    check_accessor(c, ks_get(object, K(metadata)), namespaced, name_rule);
+}
+
 static bool has_text(ks_val list, ks_val text) {
     ks_each(item, list) if (ks_equal(*item, text)) return true;
     return false;
@@ -223,8 +229,12 @@ static void check_no_new_finalizers(ks_check *c, ks_val now, ks_val old) {
 static void check_accessor_update(ks_check *c, ks_val meta, ks_val old) {
     static const struct {
         const ks_str *key;
-    } fixed[] = {{K(name)}, {K(namespace)}, {K(uid)}, {K(creationTimestamp)},
-                 {K(deletionTimestamp)}, {K(deletionGracePeriodSeconds)}};
+    } fixed[] = {{K(name)},
+                 {K(namespace)},
+                 {K(uid)},
+                 {K(creationTimestamp)},
+                 {K(deletionTimestamp)},
+                 {K(deletionGracePeriodSeconds)}};
     if (ks_exists(ks_get(old, K(deletionTimestamp))))
         check_no_new_finalizers(c, ks_get(meta, K(finalizers)), ks_get(old, K(finalizers)));
     if (ks_is_empty_text(ks_get(meta, K(resourceVersion))))
@@ -252,7 +262,8 @@ void ks_check_meta_update(ks_check *c, ks_val object, ks_val old) {
     }
 }
 
-/* k8s.io/apiserver/pkg/registry/rest/update.go: BeforeUpdate checks metadata before the kind does. */
+/* k8s.io/apiserver/pkg/registry/rest/update.go: BeforeUpdate checks metadata before the kind does.
+ */
 void ks_check_generic_update(ks_check *c, const ks_kind_info *info, ks_val object, ks_val old) {
     ks_val meta = ks_get(object, K(metadata));
     KS_IN(c, "metadata") {
@@ -264,7 +275,7 @@ void ks_check_generic_update(ks_check *c, const ks_kind_info *info, ks_val objec
 /* --- label selectors --- */
 
 static void check_requirement(ks_check *c, ks_val expression) {
-    ks_val operator = ks_get(expression, K(operator)), values = ks_get(expression, K(values));
+    ks_val operator= ks_get(expression, K(operator)), values = ks_get(expression, K(values));
     static const char *const with_values[] = {"In", "NotIn", NULL};
     static const char *const without[] = {"Exists", "DoesNotExist", NULL};
     if (ks_one_of(operator, with_values)) {

@@ -1,7 +1,8 @@
 /*
  * api/validate_pod.c - pods and pod templates.
  *
- * pkg/apis/core/validation/validation.go: ValidatePodCreate, ValidatePodSpec, ValidatePodTemplateSpec.
+ * pkg/apis/core/validation/validation.go: ValidatePodCreate, ValidatePodSpec,
+ * ValidatePodTemplateSpec.
  */
 #include "api/validate_internal.h"
 
@@ -14,7 +15,8 @@ static bool starts(const ks_str *text, const char *prefix) {
 
 /* --- annotations --- */
 
-/* A 32-bit integer without plus sign or leading zeros: helpers.go, GetDeletionCostFromPodAnnotations. */
+/* A 32-bit integer without plus sign or leading zeros: helpers.go,
+ * GetDeletionCostFromPodAnnotations. */
 static bool is_cost(const char *text) {
     const char *digits = text[0] == '-' ? text + 1 : text;
     if (digits[0] == '\0' || strlen(digits) > 10) return false;
@@ -40,8 +42,8 @@ static void check_seccomp_annotation(ks_check *c, ks_val profile) {
 static bool has_container(ks_val spec, const char *name) {
     const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
     for (int i = 0; i < 3; i++)
-        ks_each(container, ks_get(spec, lists[i]))
-            if (ks_text_is(ks_get(*container, K(name)), name)) return true;
+        ks_each(container, ks_get(spec, lists[i])) if (ks_text_is(ks_get(*container, K(name)),
+                                                                  name)) return true;
     return false;
 }
 
@@ -73,11 +75,10 @@ void ks_check_pod_annotations(ks_check *c, const char *field, ks_val annotations
     KS_IN(c, field) {
         if (ks_exists(mirror) && ks_is_empty_text(ks_get(spec, K(nodeName))))
             KS_KEY(c, "kubernetes.io/config.mirror")
-                ks_bad(c, NULL, mirror,
-                       "must set spec.nodeName if mirror pod annotation is set");
+        ks_bad(c, NULL, mirror, "must set spec.nodeName if mirror pod annotation is set");
         if (ks_exists(cost) && !is_cost(cost.s->s))
             KS_KEY(c, "controller.kubernetes.io/pod-deletion-cost")
-                ks_bad(c, NULL, cost, "must be a 32bit integer");
+        ks_bad(c, NULL, cost, "must be a 32bit integer");
         for (uint32_t i = 0; i < ks_len(annotations); i++) {
             const ks_pair *pair = ks_pair_at(annotations, i);
             bool seccomp = pair->key == K(seccomp_security_alpha_kubernetes_io_pod) ||
@@ -101,7 +102,8 @@ static void check_host_network(ks_check *c, ks_val spec) {
                 int64_t host = ks_int_or(ks_get(ks_at(ports, j), K(hostPort)), 0);
                 int64_t own = ks_int_or(ks_get(ks_at(ports, j), K(containerPort)), 0);
                 if (host == own || (host == 0 && !c->is_pod)) continue;
-                KS_AT(c, i) KS_IN(c, "ports") KS_AT(c, j)
+                KS_AT(c, i)
+                KS_IN(c, "ports") KS_AT(c, j)
                     ks_bad(c, "hostPort", ks_int(host),
                            "must match `containerPort` when `hostNetwork` is true");
             }
@@ -162,10 +164,9 @@ static void check_dns_config(ks_check *c, ks_val config, ks_val policy) {
 static void check_gates(ks_check *c, ks_val spec) {
     ks_val ready = ks_get(spec, K(readinessGates)), gates = ks_get(spec, K(schedulingGates));
     KS_IN(c, "readinessGates") {
-        for (uint32_t i = 0; i < ks_len(ready); i++)
-            KS_AT(c, i)
-                ks_check_text(c, "conditionType", KS_RULE_QUALIFIED,
-                              ks_get(ks_at(ready, i), K(conditionType)));
+        for (uint32_t i = 0; i < ks_len(ready); i++) KS_AT(c, i)
+        ks_check_text(c, "conditionType", KS_RULE_QUALIFIED,
+                      ks_get(ks_at(ready, i), K(conditionType)));
     }
     KS_IN(c, "schedulingGates") {
         for (uint32_t i = 0; i < ks_len(gates); i++) {
@@ -236,10 +237,10 @@ static void check_file_refs(ks_check *c, ks_val spec, const ks_str *list) {
             ks_val ref = ks_get2(ks_at(env, j), K(valueFrom), K(fileKeyRef));
             if (!ks_exists(ref)) continue;
             ks_val name = ks_text_value(ks_get(ref, K(volumeName))), found = KS_NOTHING;
-            ks_each(volume, ks_get(spec, K(volumes)))
-                if (ks_equal(ks_get(*volume, K(name)), name)) found = *volume;
-            KS_IN(c, list->s) KS_AT(c, i) KS_IN(c, "env") KS_AT(c, j) KS_IN(c, "valueFrom")
-            KS_IN(c, "fileKeyRef") {
+            ks_each(volume, ks_get(spec, K(volumes))) if (ks_equal(ks_get(*volume, K(name)), name))
+                found = *volume;
+            KS_IN(c, list->s)
+            KS_AT(c, i) KS_IN(c, "env") KS_AT(c, j) KS_IN(c, "valueFrom") KS_IN(c, "fileKeyRef") {
                 if (!ks_exists(found))
                     ks_error_not_found(&c->errors, "volumeName", name);
                 else if (!ks_exists(ks_get(found, K(emptyDir))))
@@ -332,10 +333,10 @@ void ks_check_pod_spec(ks_check *c, ks_val spec) {
     ks_val affinity = ks_get(spec, K(affinity));
     if (ks_exists(affinity)) KS_IN(c, "affinity") ks_check_affinity(c, affinity);
     KS_IN(c, "dnsConfig")
-        check_dns_config(c, ks_get(spec, K(dnsConfig)), ks_get(spec, K(dnsPolicy)));
+    check_dns_config(c, ks_get(spec, K(dnsConfig)), ks_get(spec, K(dnsPolicy)));
     check_gates(c, spec);
     KS_IN(c, "topologySpreadConstraints")
-        ks_check_spread(c, ks_get(spec, K(topologySpreadConstraints)));
+    ks_check_spread(c, ks_get(spec, K(topologySpreadConstraints)));
     check_host_users(c, spec);
     check_hostname_override(c, spec);
     check_numbers_and_names(c, spec);
@@ -365,10 +366,9 @@ static void check_images(ks_check *c, ks_val spec, const ks_str *list) {
             size_t len = strlen(image);
             bool padded = len > 0 && (strchr(" \t\r\n\v\f", image[0]) != NULL ||
                                       strchr(" \t\r\n\v\f", image[len - 1]) != NULL);
-            if (padded)
-                KS_AT(c, i)
-                    ks_bad(c, "image", ks_get(ks_at(containers, i), K(image)),
-                           "must not have leading or trailing whitespace");
+            if (padded) KS_AT(c, i)
+            ks_bad(c, "image", ks_get(ks_at(containers, i), K(image)),
+                   "must not have leading or trailing whitespace");
         }
     }
 }
@@ -380,7 +380,7 @@ static void check_meta_and_spec(ks_check *c, ks_val pod) {
     c->pod_name = ks_str_or_null(ks_get2(pod, K(metadata), K(name)));
     ks_check_meta(c, pod, true, KS_RULE_SUBDOMAIN);
     KS_IN(c, "metadata")
-        ks_check_pod_annotations(c, "annotations", ks_get2(pod, K(metadata), K(annotations)), spec);
+    ks_check_pod_annotations(c, "annotations", ks_get2(pod, K(metadata), K(annotations)), spec);
     KS_IN(c, "spec") {
         ks_check_pod_spec(c, spec);
         check_images(c, spec, K(containers));
@@ -409,12 +409,10 @@ static void check_annotation_updates(ks_check *c, ks_val now, ks_val old, ks_val
             for (uint32_t i = 0; i < ks_len(old); i++) {
                 const ks_pair *pair = ks_pair_at(old, i);
                 if (ks_equal(ks_get(now, pair->key), pair->val)) continue;
-                if (starts(pair->key, prefix))
-                    KS_KEY(c, pair->key->s)
-                        ks_deny(c, NULL, "may not remove or update AppArmor annotations");
-                if (pair->key == K(kubernetes_io_config_mirror))
-                    KS_KEY(c, pair->key->s)
-                        ks_deny(c, NULL, "may not remove or update mirror pod annotation");
+                if (starts(pair->key, prefix)) KS_KEY(c, pair->key->s)
+                ks_deny(c, NULL, "may not remove or update AppArmor annotations");
+                if (pair->key == K(kubernetes_io_config_mirror)) KS_KEY(c, pair->key->s)
+                ks_deny(c, NULL, "may not remove or update mirror pod annotation");
             }
             for (uint32_t i = 0; i < ks_len(now); i++) {
                 const ks_pair *pair = ks_pair_at(now, i);
@@ -450,8 +448,7 @@ static void check_deadline_update(ks_check *c, ks_val now, ks_val old) {
         if (now.i < 0 || now.i > INT32_MAX)
             ks_bad_range(c, "activeDeadlineSeconds", now, 0, INT32_MAX);
         else if (old.type == KS_INT && old.i < now.i)
-            ks_bad(c, "activeDeadlineSeconds", now,
-                   "must be less than or equal to previous value");
+            ks_bad(c, "activeDeadlineSeconds", now, "must be less than or equal to previous value");
     } else if (old.type == KS_INT) {
         ks_bad_printed(c, "activeDeadlineSeconds", "null",
                        "must not update from a positive integer to nil value");
@@ -523,13 +520,11 @@ static void check_gated_selector(ks_check *c, ks_val now, ks_val old) {
 
 static void check_spec_update(ks_check *c, ks_val now, ks_val old) {
     if (ks_same(now, old)) return;
-    if (ks_len(ks_get(old, K(schedulingGates))) > 0)
-        KS_IN(c, "spec")
-            check_gated_selector(c, ks_get(now, K(nodeSelector)), ks_get(old, K(nodeSelector)));
+    if (ks_len(ks_get(old, K(schedulingGates))) > 0) KS_IN(c, "spec")
+    check_gated_selector(c, ks_get(now, K(nodeSelector)), ks_get(old, K(nodeSelector)));
     ks_val spec = munged(c->heap, now, old);
     if (!ks_same(spec, old)) {
-        const ks_str *diff =
-            ks_print_diff(c->heap, &ks_types[KS_TYPE_core_v1_PodSpec], old, spec);
+        const ks_str *diff = ks_print_diff(c->heap, &ks_types[KS_TYPE_core_v1_PodSpec], old, spec);
         const ks_str *why = ks_str_printf(
             c->heap,
             "pod updates may not change fields other than "
@@ -559,10 +554,10 @@ void ks_check_pod_update(ks_check *c, ks_val pod, ks_val old) {
             check_deadline_update(c, ks_get(now_spec, K(activeDeadlineSeconds)),
                                   ks_get(old_spec, K(activeDeadlineSeconds)));
             ks_val tolerations = ks_get(now_spec, K(tolerations));
-            ks_each(toleration, ks_get(old_spec, K(tolerations)))
-                if (!is_kept(c->heap, *toleration, tolerations))
-                    ks_deny(c, "tolerations",
-                            "existing toleration can not be modified except its tolerationSeconds");
+            ks_each(toleration, ks_get(old_spec, K(tolerations))) if (!is_kept(c->heap, *toleration,
+                                                                               tolerations))
+                ks_deny(c, "tolerations",
+                        "existing toleration can not be modified except its tolerationSeconds");
             KS_IN(c, "tolerations") ks_check_tolerations(c, tolerations);
             check_gate_updates(c, ks_get(now_spec, K(schedulingGates)),
                                ks_get(old_spec, K(schedulingGates)));

@@ -1,8 +1,8 @@
 /*
  * api/validate_print.c - values in error texts as Go prints them, and differences of them.
  *
- * field.Error prints what is no plain value as the JSON of the internal Go type: Go names, every member,
- * null for nil. Types of meta/v1 have JSON names and drop what is empty, as documents do.
+ * field.Error prints what is no plain value as the JSON of the internal Go type: Go names, every
+ * member, null for nil. Types of meta/v1 have JSON names and drop what is empty, as documents do.
  */
 #include "api/validate_internal.h"
 #include "doc/quote.h"
@@ -48,7 +48,9 @@ static void put_key(printer *p, const char *name) {
     ks_buf_puts(&p->out, p->indent ? "\": " : "\":");
 }
 
-static bool is_meta(const ks_type *type) { return strncmp(type->name, "meta/", 5) == 0; }
+static bool is_meta(const ks_type *type) {
+    return strncmp(type->name, "meta/", 5) == 0;
+}
 
 static void put_struct(printer *p, const ks_type *type, ks_val v) {
     bool first = true;

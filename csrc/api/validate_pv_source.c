@@ -16,9 +16,9 @@ static void need_list(ks_check *c, ks_val source, const ks_str *key) {
 }
 
 static void check_host_path(ks_check *c, ks_val source) {
-    static const char *const types[] = {"",           "BlockDevice",       "CharDevice",
-                                        "Directory",  "DirectoryOrCreate", "File",
-                                        "FileOrCreate", "Socket",          NULL};
+    static const char *const types[] = {
+        "",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
+        "File", "FileOrCreate", "Socket",     NULL};
     ks_val type = ks_get(source, K(type));
     need(c, source, K(path));
     ks_check_no_backsteps(c, "path", ks_get(source, K(path)));
@@ -88,7 +88,9 @@ static void check_rbd(ks_check *c, ks_val source) {
     need(c, source, K(image));
 }
 
-static void check_ceph_fs(ks_check *c, ks_val source) { need_list(c, source, K(monitors)); }
+static void check_ceph_fs(ks_check *c, ks_val source) {
+    need_list(c, source, K(monitors));
+}
 
 static void check_iscsi(ks_check *c, ks_val source) {
     ks_val lun = ks_get(source, K(lun));
@@ -118,7 +120,9 @@ static void check_flocker(ks_check *c, ks_val source) {
         ks_need(c, NULL, "one of datasetName and datasetUUID is required");
 }
 
-static void check_flex(ks_check *c, ks_val source) { need(c, source, K(driver)); }
+static void check_flex(ks_check *c, ks_val source) {
+    need(c, source, K(driver));
+}
 
 static void check_azure_file(ks_check *c, ks_val source) {
     need(c, source, K(secretName));
@@ -127,9 +131,15 @@ static void check_azure_file(ks_check *c, ks_val source) {
     if (ks_exists(ns) && ks_is_empty_text(ns)) ks_bad(c, "secretNamespace", ns, "");
 }
 
-static void check_vsphere(ks_check *c, ks_val source) { need(c, source, K(volumePath)); }
-static void check_photon(ks_check *c, ks_val source) { need(c, source, K(pdID)); }
-static void check_portworx(ks_check *c, ks_val source) { need(c, source, K(volumeID)); }
+static void check_vsphere(ks_check *c, ks_val source) {
+    need(c, source, K(volumePath));
+}
+static void check_photon(ks_check *c, ks_val source) {
+    need(c, source, K(pdID));
+}
+static void check_portworx(ks_check *c, ks_val source) {
+    need(c, source, K(volumeID));
+}
 
 static void check_quobyte(ks_check *c, ks_val source) {
     if (ks_is_empty_text(ks_get(source, K(registry))))

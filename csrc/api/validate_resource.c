@@ -1,8 +1,8 @@
 /*
  * api/validate_resource.c - resource requirements, and the names and amounts of resources.
  *
- * pkg/apis/core/validation/validation.go: validateResourceRequirements, validateResourceName and their kin;
- * pkg/apis/core/helper/helpers.go for which names are standard.
+ * pkg/apis/core/validation/validation.go: validateResourceRequirements, validateResourceName and
+ * their kin; pkg/apis/core/helper/helpers.go for which names are standard.
  */
 #include "api/validate_internal.h"
 
@@ -11,13 +11,17 @@
 
 /* --- names --- */
 
-bool ks_is_hugepages(const ks_str *name) { return strncmp(name->s, "hugepages-", 10) == 0; }
+bool ks_is_hugepages(const ks_str *name) {
+    return strncmp(name->s, "hugepages-", 10) == 0;
+}
 
 static bool is_quota_hugepages(const ks_str *name) {
     return ks_is_hugepages(name) || strncmp(name->s, "requests.hugepages-", 19) == 0;
 }
 
-static bool has_slash(const ks_str *name) { return strchr(name->s, '/') != NULL; }
+static bool has_slash(const ks_str *name) {
+    return strchr(name->s, '/') != NULL;
+}
 
 static bool is_native(const ks_str *name) {
     return !has_slash(name) || strstr(name->s, "kubernetes.io/") != NULL;
@@ -140,22 +144,22 @@ static void check_request(ks_check *c, const ks_pair *request, ks_val limits) {
     ks_val limit = ks_get(limits, request->key);
     bool overcommit = ks_is_overcommit_allowed(request->key);
     if (!ks_exists(limit)) {
-        if (!overcommit)
-            ks_need(c, "limits", "Limit must be set for non overcommitable resources");
+        if (!overcommit) ks_need(c, "limits", "Limit must be set for non overcommitable resources");
         return;
     }
     int order = ks_quantity_cmp(ks_quantity_of(request->val), ks_quantity_of(limit));
     bool differs = order != 0 && !overcommit;
     if (!differs && order <= 0) return;
-    const ks_str *why =
-        ks_str_printf(c->heap, "must be %s to %s limit of %s",
-                      differs ? "equal" : "less than or equal", request->key->s,
-                      ks_text_or(limit, ""));
+    const ks_str *why = ks_str_printf(c->heap, "must be %s to %s limit of %s",
+                                      differs ? "equal" : "less than or equal", request->key->s,
+                                      ks_text_or(limit, ""));
     ks_bad(c, "requests", request->val, why->s);
     ks_str_unref(c->heap, why);
 }
 
-static bool is_compute(const ks_str *name) { return name == K(cpu) || name == K(memory); }
+static bool is_compute(const ks_str *name) {
+    return name == K(cpu) || name == K(memory);
+}
 
 static void check_claims(ks_check *c, ks_val used, ks_val claims) {
     KS_IN(c, "claims") {

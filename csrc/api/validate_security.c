@@ -31,7 +31,8 @@ static void check_seccomp(ks_check *c, ks_val profile) {
 
 static bool is_padded(const char *text) {
     size_t len = strlen(text);
-    return len > 0 && (strchr(" \t\r\n", text[0]) != NULL || strchr(" \t\r\n", text[len - 1]) != NULL);
+    return len > 0 &&
+           (strchr(" \t\r\n", text[0]) != NULL || strchr(" \t\r\n", text[len - 1]) != NULL);
 }
 
 static void check_app_armor(ks_check *c, ks_val profile) {
@@ -51,8 +52,7 @@ static void check_app_armor(ks_check *c, ks_val profile) {
         } else if (!ks_one_of(type, PROFILES)) {
             ks_unknown(c, "type", type, PROFILES);
         } else if (ks_exists(local)) {
-            ks_bad(c, "localhostProfile", local,
-                   "can only be set when AppArmor type is Localhost");
+            ks_bad(c, "localhostProfile", local, "can only be set when AppArmor type is Localhost");
         }
     }
 }
@@ -73,13 +73,14 @@ void ks_check_security_context(ks_check *c, ks_val context, bool host_users) {
     check_seccomp(c, ks_get(context, K(seccompProfile)));
     if (!ks_bool_or(ks_get(context, K(allowPrivilegeEscalation)), true)) {
         if (ks_bool_or(ks_get(context, K(privileged)), false))
+            ks_bad_struct(
+                c, NULL, KS_TYPE_core_v1_SecurityContext, context,
+                "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+        ks_each(capability, ks_get2(context, K(capabilities),
+                                    K(add))) if (ks_text_is(*capability, "CAP_SYS_ADMIN"))
             ks_bad_struct(c, NULL, KS_TYPE_core_v1_SecurityContext, context,
-                          "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-        ks_each(capability, ks_get2(context, K(capabilities), K(add)))
-            if (ks_text_is(*capability, "CAP_SYS_ADMIN"))
-                ks_bad_struct(c, NULL, KS_TYPE_core_v1_SecurityContext, context,
-                              "cannot set `allowPrivilegeEscalation` to false and "
-                              "`capabilities.Add` CAP_SYS_ADMIN");
+                          "cannot set `allowPrivilegeEscalation` to false and "
+                          "`capabilities.Add` CAP_SYS_ADMIN");
     }
     check_app_armor(c, ks_get(context, K(appArmorProfile)));
 }
@@ -126,9 +127,10 @@ static void check_sysctls(ks_check *c, ks_val spec, ks_val sysctls) {
                 if (ks_is_empty_text(name))
                     ks_need(c, "name", "");
                 else if (!is_sysctl(name.s))
-                    ks_bad(c, "name", name,
-                           "must have at most 253 characters and match regex "
-                           "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
+                    ks_bad(
+                        c, "name", name,
+                        "must have at most 253 characters and match regex "
+                        "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
                 else if (twice)
                     ks_duplicate(c, "name", name);
                 if (ks_bool_or(ks_get(spec, K(hostNetwork)), false) && starts(name.s->s, "net."))

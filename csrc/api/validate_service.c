@@ -1,7 +1,8 @@
 /*
  * api/validate_service.c - Services.
  *
- * pkg/apis/core/validation/validation.go: ValidateServiceCreate, ValidateServiceUpdate, validateService.
+ * pkg/apis/core/validation/validation.go: ValidateServiceCreate, ValidateServiceUpdate,
+ * validateService.
  */
 #include "api/validate_internal.h"
 
@@ -10,8 +11,12 @@
 
 static const char *const PROTOCOLS[] = {"SCTP", "TCP", "UDP", NULL};
 
-static const char *type_of(ks_val spec) { return ks_member(spec, K(type)); }
-static bool is_type(ks_val spec, const char *type) { return strcmp(type_of(spec), type) == 0; }
+static const char *type_of(ks_val spec) {
+    return ks_member(spec, K(type));
+}
+static bool is_type(ks_val spec, const char *type) {
+    return strcmp(type_of(spec), type) == 0;
+}
 
 static bool is_headless(ks_val spec) {
     ks_val ips = ks_get(spec, K(clusterIPs));
@@ -43,7 +48,8 @@ static void check_type(ks_check *c, ks_val spec) {
         check_external_name(c, spec);
         return;
     }
-    if (!is_headless(spec) || (!is_type(spec, "LoadBalancer") && !is_type(spec, "NodePort"))) return;
+    if (!is_headless(spec) || (!is_type(spec, "LoadBalancer") && !is_type(spec, "NodePort")))
+        return;
     char why[80];
     snprintf(why, sizeof why, "may not be set to 'None' for %s services", type_of(spec));
     KS_IN(c, "clusterIPs") KS_AT(c, 0) ks_bad(c, NULL, ks_at(ks_get(spec, K(clusterIPs)), 0), why);
@@ -115,7 +121,9 @@ static bool has_text(ks_val list, ks_val text) {
     return false;
 }
 
-static bool is_v6(ks_val ip) { return strchr(ks_text_or(ip, ""), ':') != NULL; }
+static bool is_v6(ks_val ip) {
+    return strchr(ks_text_or(ip, ""), ':') != NULL;
+}
 
 static void check_families(ks_check *c, ks_val spec) {
     static const char *const families[] = {"IPv4", "IPv6", NULL};
@@ -152,7 +160,8 @@ static void check_cluster_ips(ks_check *c, ks_val spec, ks_val old) {
     check_families(c, spec);
     for (uint32_t i = 0; i < ks_len(ips); i++) {
         if (i == 0 && ks_text_is(ks_at(ips, i), "None")) {
-            if (ks_len(ips) > 1) ks_bad(c, "clusterIPs", ips, "'None' must be the first and only value");
+            if (ks_len(ips) > 1)
+                ks_bad(c, "clusterIPs", ips, "'None' must be the first and only value");
             bad |= ks_len(ips) > 1;
             continue;
         }
@@ -175,8 +184,7 @@ static void check_cluster_ips(ks_check *c, ks_val spec, ks_val old) {
 
 static void check_external_ips(ks_check *c, ks_val ips, ks_val old) {
     KS_IN(c, "externalIPs") {
-        for (uint32_t i = 0; i < ks_len(ips); i++)
-            KS_AT(c, i) {
+        for (uint32_t i = 0; i < ks_len(ips); i++) KS_AT(c, i) {
                 if (has_text(old, ks_at(ips, i)) || ks_check_ip(c, NULL, ks_at(ips, i)))
                     ks_check_endpoint_ip(c, NULL, ks_at(ips, i));
             }
@@ -201,7 +209,8 @@ static void check_balancer(ks_check *c, ks_val spec) {
     ks_val class = ks_get(spec, K(loadBalancerClass));
     bool balanced = is_type(spec, "LoadBalancer");
     if (ks_exists(allocate) && !balanced)
-        ks_deny(c, "allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'");
+        ks_deny(c, "allocateLoadBalancerNodePorts",
+                "may only be used when `type` is 'LoadBalancer'");
     if (balanced && ks_exists(class))
         ks_check_text(c, "loadBalancerClass", KS_RULE_QUALIFIED, class);
     else if (ks_exists(class))
@@ -272,10 +281,11 @@ static void check_service(ks_check *c, ks_val object, ks_val old) {
     ks_val mode = ks_get(annotations, K(service_kubernetes_io_topology_mode));
     ks_val hints = ks_get(annotations, K(service_kubernetes_io_topology_aware_hints));
     if (ks_exists(mode) && ks_exists(hints) && !ks_equal(mode, hints))
-        KS_IN(c, "metadata") KS_IN(c, "annotations") KS_KEY(c, "service.kubernetes.io/topology-mode")
-            ks_bad(c, NULL, mode,
-                   "must match annotations[service.kubernetes.io/topology-aware-hints] when both are "
-                   "specified");
+        KS_IN(c, "metadata")
+        KS_IN(c, "annotations") KS_KEY(c, "service.kubernetes.io/topology-mode") ks_bad(
+            c, NULL, mode,
+            "must match annotations[service.kubernetes.io/topology-aware-hints] when both are "
+            "specified");
     KS_IN(c, "spec") {
         if (ks_len(ports) == 0 && !is_headless(spec) && !is_type(spec, "ExternalName"))
             ks_need(c, "ports", "");
@@ -286,8 +296,7 @@ static void check_service(ks_check *c, ks_val object, ks_val old) {
         ks_check_labels(c, "selector", ks_get(spec, K(selector)));
         check_affinity(c, spec);
         check_cluster_ips(c, spec, ks_get(old, K(spec)));
-        check_external_ips(c, ks_get(spec, K(externalIPs)),
-                           ks_get2(old, K(spec), K(externalIPs)));
+        check_external_ips(c, ks_get(spec, K(externalIPs)), ks_get2(old, K(spec), K(externalIPs)));
         ks_check_enum(c, "type", ks_get(spec, K(type)), types, true);
         check_duplicate_ports(c, spec);
         check_source_ranges(c, spec);

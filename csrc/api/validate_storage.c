@@ -45,7 +45,8 @@ static void check_sources_agree(ks_check *c, ks_val source, ks_val ref) {
     const ks_str *const keys[] = {K(apiGroup), K(kind), K(name)};
     if (!ks_exists(source) || !ks_exists(ref)) return;
     if (!ks_is_empty_text(ks_get(ref, K(namespace)))) {
-        ks_bad_printed(c, NULL, "{}", "may not be specified when dataSourceRef.namespace is specified");
+        ks_bad_printed(c, NULL, "{}",
+                       "may not be specified when dataSourceRef.namespace is specified");
         return;
     }
     for (int i = 0; i < 3; i++) {
@@ -80,17 +81,18 @@ void ks_check_claim_spec(ks_check *c, ks_val spec) {
     if (ks_exists(source)) KS_IN(c, "dataSource") check_source(c, source);
     if (ks_exists(ref)) KS_IN(c, "dataSourceRef") check_source(c, ref);
     check_sources_agree(c, source, ref);
-    if (!ks_is_empty_text(set)) ks_check_text(c, "volumeAttributesClassName", KS_RULE_SUBDOMAIN, set);
+    if (!ks_is_empty_text(set))
+        ks_check_text(c, "volumeAttributesClassName", KS_RULE_SUBDOMAIN, set);
 }
 
-/* What a bound claim may still change, and what is filled in once, is taken over from the other side. */
+/* What a bound claim may still change, and what is filled in once, is taken over from the other
+ * side. */
 static void even_out(ks_check *c, ks_val object, ks_val *now, ks_val *old) {
     ks_heap *heap = c->heap;
     ks_val class = ks_get(*now, K(storageClassName)), old_class = ks_get(*old, K(storageClassName));
     if (ks_is_empty_text(ks_get(*old, K(volumeName))))
         *old = ks_put(heap, *old, K(volumeName), ks_ref(ks_get(*now, K(volumeName))));
-    if (ks_exists(class) && !ks_exists(old_class))
-        *now = ks_drop(heap, *now, K(storageClassName));
+    if (ks_exists(class) && !ks_exists(old_class)) *now = ks_drop(heap, *now, K(storageClassName));
     if (!ks_text_is(ks_get2(object, K(status), K(phase)), "Bound")) return;
     ks_val size = ks_get3(*old, K(resources), K(requests), K(storage));
     if (ks_exists(ks_get2(*now, K(resources), K(requests))))
@@ -120,7 +122,8 @@ static void check_claim_update(ks_check *c, ks_val object, ks_val old_object) {
     if (ks_quantity_cmp(size, old_size) < 0 && ks_quantity_cmp(size, real) <= 0)
         ks_deny(c, "spec.resources.requests.storage", "field can not be less than status.capacity");
     ks_val mode = ks_get(now, K(volumeMode));
-    if (!ks_same(mode, ks_get(old, K(volumeMode)))) ks_bad(c, "volumeMode", mode, "field is immutable");
+    if (!ks_same(mode, ks_get(old, K(volumeMode))))
+        ks_bad(c, "volumeMode", mode, "field is immutable");
     ks_unref(c->heap, now);
     ks_unref(c->heap, old);
 }
@@ -132,9 +135,8 @@ static void check_claim_status(ks_check *c, ks_val object) {
         for (uint32_t i = 0; i < ks_len(capacity); i++) {
             const ks_pair *pair = ks_pair_at(capacity, i);
             int64_t value = ks_quantity_value(ks_quantity_of(pair->val));
-            if (value < 0)
-                KS_KEY(c, pair->key->s)
-                    ks_bad(c, NULL, ks_int(value), "must be a valid resource quantity");
+            if (value < 0) KS_KEY(c, pair->key->s)
+            ks_bad(c, NULL, ks_int(value), "must be a valid resource quantity");
         }
     }
 }
@@ -205,7 +207,8 @@ void ks_check_volume_spec(ks_check *c, ks_val spec, bool in_line) {
     if (count == 0) ks_need(c, NULL, "must specify a volume type");
     if (ks_exists(ks_get(spec, K(hostPath))) && ks_text_is(policy, "Recycle") &&
         is_root(ks_text_or(ks_get2(spec, K(hostPath), K(path)), "")))
-        ks_deny(c, "persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'");
+        ks_deny(c, "persistentVolumeReclaimPolicy",
+                "may not be 'recycle' for a hostPath mount of '/'");
     if (!ks_is_empty_text(class)) ks_check_text(c, "storageClassName", KS_RULE_SUBDOMAIN, class);
     if (ks_exists(mode)) ks_check_enum(c, "volumeMode", mode, VOLUME_MODES, false);
     if (!ks_exists(set)) return;
@@ -219,10 +222,15 @@ void ks_check_volume_spec(ks_check *c, ks_val spec, bool in_line) {
 
 /* The members of a volume's spec that are its source. */
 static ks_val source_of(ks_heap *heap, ks_val spec) {
-    const ks_str *const others[] = {
-        K(capacity), K(accessModes), K(claimRef), K(persistentVolumeReclaimPolicy),
-        K(storageClassName), K(mountOptions), K(volumeMode), K(nodeAffinity),
-        K(volumeAttributesClassName)};
+    const ks_str *const others[] = {K(capacity),
+                                    K(accessModes),
+                                    K(claimRef),
+                                    K(persistentVolumeReclaimPolicy),
+                                    K(storageClassName),
+                                    K(mountOptions),
+                                    K(volumeMode),
+                                    K(nodeAffinity),
+                                    K(volumeAttributesClassName)};
     ks_val source = ks_ref(spec);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         source = ks_drop(heap, source, others[i]);
@@ -243,14 +251,16 @@ static void check_volume_update(ks_check *c, ks_val now, ks_val old) {
     ks_unref(c->heap, source);
     ks_unref(c->heap, old_source);
     ks_val mode = ks_get(now, K(volumeMode)), affinity = ks_get(now, K(nodeAffinity));
-    if (!ks_same(mode, ks_get(old, K(volumeMode)))) ks_bad(c, "volumeMode", mode, "field is immutable");
+    if (!ks_same(mode, ks_get(old, K(volumeMode))))
+        ks_bad(c, "volumeMode", mode, "field is immutable");
     ks_val old_affinity = ks_get(old, K(nodeAffinity));
     if (ks_exists(old_affinity) && !ks_same(affinity, old_affinity))
         ks_bad_struct(c, "nodeAffinity", KS_TYPE_core_v1_VolumeNodeAffinity, affinity,
                       "field is immutable, except for updating from beta label to GA");
     if (ks_exists(ks_get(old, K(volumeAttributesClassName))) &&
         !ks_exists(ks_get(now, K(volumeAttributesClassName))))
-        ks_deny(c, "spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden");
+        ks_deny(c, "spec.volumeAttributesClassName",
+                "update from non-nil value to nil is forbidden");
 }
 
 void ks_check_volume(ks_check *c, ks_val object, ks_val old, bool status) {
@@ -282,9 +292,11 @@ static void check_topology_term(ks_check *c, ks_val term) {
     ks_val rules = ks_get(term, K(matchLabelExpressions));
     KS_IN(c, "matchLabelExpressions") {
         for (uint32_t i = 0; i < ks_len(rules); i++) {
-            ks_val key = ks_get(ks_at(rules, i), K(key)), values = ks_get(ks_at(rules, i), K(values));
+            ks_val key = ks_get(ks_at(rules, i), K(key)),
+                   values = ks_get(ks_at(rules, i), K(values));
             bool twice = false;
-            for (uint32_t j = 0; j < i; j++) twice |= ks_equal(ks_get(ks_at(rules, j), K(key)), key);
+            for (uint32_t j = 0; j < i; j++)
+                twice |= ks_equal(ks_get(ks_at(rules, j), K(key)), key);
             KS_AT(c, i) {
                 if (ks_len(values) == 0) ks_need(c, "values", "");
                 KS_IN(c, "values") {
@@ -305,7 +317,8 @@ static void check_topology_term(ks_check *c, ks_val term) {
 static void check_class(ks_check *c, ks_val object) {
     static const char *const policies[] = {"Delete", "Retain", NULL};
     static const char *const modes[] = {"Immediate", "WaitForFirstConsumer", NULL};
-    ks_val provisioner = ks_get(object, K(provisioner)), mode = ks_get(object, K(volumeBindingMode));
+    ks_val provisioner = ks_get(object, K(provisioner)),
+           mode = ks_get(object, K(volumeBindingMode));
     ks_val policy = ks_get(object, K(reclaimPolicy)), terms = ks_get(object, K(allowedTopologies));
     ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
     if (ks_is_empty_text(provisioner)) {
@@ -366,7 +379,8 @@ void ks_check_csi_driver(ks_check *c, const char *field, ks_val name) {
 }
 
 void ks_check_volume_attachment(ks_check *c, ks_val object, ks_val old) {
-    static const char one[] = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    static const char one[] =
+        "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
     ks_val spec = ks_get(object, K(spec)), source = ks_get(spec, K(source));
     ks_val name = ks_get(source, K(persistentVolumeName));
     ks_val in_line = ks_get(source, K(inlineVolumeSpec));
@@ -379,11 +393,12 @@ void ks_check_volume_attachment(ks_check *c, ks_val object, ks_val old) {
             ks_deny(c, "source", one);
         else if (ks_exists(name) && ks_is_empty_text(name))
             KS_IN(c, "source")
-                ks_need(c, "persistentVolumeName", "must specify non empty persistentVolumeName");
-        else if (ks_exists(in_line))
-            KS_IN(c, "source") KS_IN(c, "inlineVolumeSpec") ks_check_volume_spec(c, in_line, true);
+        ks_need(c, "persistentVolumeName", "must specify non empty persistentVolumeName");
+        else if (ks_exists(in_line)) KS_IN(c, "source") KS_IN(c, "inlineVolumeSpec")
+            ks_check_volume_spec(c, in_line, true);
         ks_check_text(c, "nodeName", KS_RULE_SUBDOMAIN, ks_get(spec, K(nodeName)));
-        if (ks_exists(name)) ks_check_text(c, "source.persistentVolumeName", KS_RULE_SUBDOMAIN, name);
+        if (ks_exists(name))
+            ks_check_text(c, "source.persistentVolumeName", KS_RULE_SUBDOMAIN, name);
     }
     if (ks_exists(old) && !ks_same(spec, ks_get(old, K(spec))))
         ks_bad_struct(c, "spec", KS_TYPE_storage_v1_VolumeAttachmentSpec, spec,

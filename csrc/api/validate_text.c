@@ -1,8 +1,9 @@
 /*
  * api/validate_text.c - rules for texts and numbers, with upstream's messages.
  *
- * k8s.io/apimachinery/pkg/util/validation/validation.go and pkg/api/validate/content. Each rule may find
- * several faults at once, so the checks here return lists, where api/values.h returns one text.
+ * k8s.io/apimachinery/pkg/util/validation/validation.go and pkg/api/validate/content. Each rule may
+ * find several faults at once, so the checks here return lists, where api/values.h returns one
+ * text.
  */
 #include "api/decode_internal.h"
 #include "api/validate_internal.h"
@@ -16,9 +17,13 @@ ks_val ks_text_value(ks_val v) {
     return v.type == KS_STRING ? v : (ks_val){.type = KS_STRING, .s = &ks_decode_empty};
 }
 
-const char *ks_member(ks_val map, const ks_str *key) { return ks_text_or(ks_get(map, key), ""); }
+const char *ks_member(ks_val map, const ks_str *key) {
+    return ks_text_or(ks_get(map, key), "");
+}
 
-bool ks_is_empty_text(ks_val v) { return v.type != KS_STRING || v.s->len == 0; }
+bool ks_is_empty_text(ks_val v) {
+    return v.type != KS_STRING || v.s->len == 0;
+}
 
 bool ks_one_of(ks_val v, const char *const *allowed) {
     const char *text = ks_text_or(v, "");
@@ -37,8 +42,12 @@ void ks_check_enum(ks_check *c, const char *field, ks_val v, const char *const *
 
 /* --- characters --- */
 
-static bool lower(char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9'); }
-static bool alnum(char ch) { return lower(ch) || (ch >= 'A' && ch <= 'Z'); }
+static bool lower(char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9');
+}
+static bool alnum(char ch) {
+    return lower(ch) || (ch >= 'A' && ch <= 'Z');
+}
 
 /* [a-z0-9]([-a-z0-9]*[a-z0-9])? */
 static bool is_label(const char *s, size_t len) {
@@ -79,16 +88,17 @@ static bool is_name_part(const char *s, size_t len) {
 /* --- the texts --- */
 
 #define SUBDOMAIN_RULE                                                                             \
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "  \
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used " \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "  \
     "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 #define NAME_RULE                                                                                  \
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "   \
-    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "        \
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "    \
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "         \
     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 
 static const char LABEL_RULE[] =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must "
     "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
     "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 static const char DNS1035_RULE[] =
@@ -96,29 +106,34 @@ static const char DNS1035_RULE[] =
     "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
     "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 static const char UNDERSCORE_RULE[] =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' "
+    "or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for "
     "validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 static const char VALUE_RULE[] =
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
     "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
     "'12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 static const char KEY_RULE[] =
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  "
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', "
+    " "
     "or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 static const char PERCENT_RULE[] =
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or "
     "'93%', regex used for validation is '[0-9]+%')";
-static const char HEADER_RULE[] =
-    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex "
-    "used for validation is '[-A-Za-z0-9]+')";
+static const char HEADER_RULE[] = "a valid HTTP header must consist of alphanumeric characters or "
+                                  "'-' (e.g. 'X-Header-Name', regex "
+                                  "used for validation is '[-A-Za-z0-9]+')";
 static const char AT_MOST_253[] = "must be no more than 253 characters";
 static const char AT_MOST_63[] = "must be no more than 63 characters";
 
 /* --- the rules --- */
 
 /* From 1.35 on, label keys and values are measured in "bytes". */
-static bool says_bytes(const ks_check *c) { return c->rules->minor >= 35; }
+static bool says_bytes(const ks_check *c) {
+    return c->rules->minor >= 35;
+}
 
 static int qualified_faults(const ks_check *c, const char *s, size_t len, const char **out) {
     int n = 0;
@@ -192,8 +207,9 @@ static int env_faults(const char *s, size_t len, const char **out) {
     for (size_t i = 0; i < len; i++) {
         unsigned char ch = (unsigned char)s[i];
         if (ch >= ' ' && ch < 127 && ch != '=') continue;
-        out[0] = "a valid environment variable name must consist only of printable ASCII characters "
-                 "other than '='";
+        out[0] =
+            "a valid environment variable name must consist only of printable ASCII characters "
+            "other than '='";
         return 1;
     }
     return 0;
@@ -247,8 +263,7 @@ int ks_faults(const ks_check *c, ks_rule rule, const char *s, size_t len,
         break;
     case KS_RULE_QUALIFIED: return qualified_faults(c, s, len, faults);
     case KS_RULE_LABEL_VALUE:
-        if (len > 63)
-            faults[n++] = says_bytes(c) ? "must be no more than 63 bytes" : AT_MOST_63;
+        if (len > 63) faults[n++] = says_bytes(c) ? "must be no more than 63 bytes" : AT_MOST_63;
         if (len > 0 && !is_name_part(s, len)) faults[n++] = VALUE_RULE;
         break;
     case KS_RULE_PORT_NAME: return port_name_faults(s, len, faults);

@@ -1,8 +1,8 @@
 /*
  * api/validate_volume.c - volumes of pods.
  *
- * pkg/apis/core/validation/validation.go: ValidateVolumes, validateVolumeSource and what they call. Names of
- * paths that upstream misspells (cephFS, downwarAPI, persistentDisk) are kept.
+ * pkg/apis/core/validation/validation.go: ValidateVolumes, validateVolumeSource and what they call.
+ * Names of paths that upstream misspells (cephFS, downwarAPI, persistentDisk) are kept.
  */
 #include "api/validate_internal.h"
 
@@ -70,10 +70,10 @@ static bool split_subscript(ks_heap *heap, const ks_str *text, ks_val *path, ks_
 /* Labels that pkg/apis/core/pods/helpers.go: ConvertDownwardAPIFieldLabel knows. */
 static bool is_convertible(const char *path) {
     static const char *const known[] = {
-        "metadata.annotations", "metadata.labels", "metadata.name",       "metadata.namespace",
-        "metadata.uid",         "spec.nodeName",   "spec.restartPolicy",  "spec.serviceAccountName",
-        "spec.schedulerName",   "status.phase",    "status.hostIP",       "status.hostIPs",
-        "status.podIP",         "status.podIPs",   "spec.host",           NULL};
+        "metadata.annotations", "metadata.labels", "metadata.name",      "metadata.namespace",
+        "metadata.uid",         "spec.nodeName",   "spec.restartPolicy", "spec.serviceAccountName",
+        "spec.schedulerName",   "status.phase",    "status.hostIP",      "status.hostIPs",
+        "status.podIP",         "status.podIPs",   "spec.host",          NULL};
     for (const char *const *k = known; *k != NULL; k++)
         if (strcmp(*k, path) == 0) return true;
     return false;
@@ -125,9 +125,13 @@ void ks_check_field_ref(ks_check *c, ks_val ref, const char *const *allowed) {
     }
 }
 
-static const char *const RESOURCE_FIELDS[] = {
-    "limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
-    "requests.cpu", "requests.ephemeral-storage", "requests.memory", NULL};
+static const char *const RESOURCE_FIELDS[] = {"limits.cpu",
+                                              "limits.ephemeral-storage",
+                                              "limits.memory",
+                                              "requests.cpu",
+                                              "requests.ephemeral-storage",
+                                              "requests.memory",
+                                              NULL};
 
 static bool starts(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -136,8 +140,8 @@ static bool starts(const char *text, const char *prefix) {
 /* validateContainerResourceDivisor */
 static void check_divisor(ks_check *c, ks_val resource, ks_val divisor) {
     static const char *const cpu[] = {"1m", "1", NULL};
-    static const char *const bytes[] = {"1",  "1k",  "1M",  "1G",  "1T",  "1P",  "1E", "1Ki",
-                                        "1Mi", "1Gi", "1Ti", "1Pi", "1Ei", NULL};
+    static const char *const bytes[] = {"1",   "1k",  "1M",  "1G",  "1T",  "1P",  "1E",
+                                        "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei", NULL};
     const char *name = ks_text_or(resource, ""), *dot = strchr(name, '.'), *of = NULL;
     if (!ks_exists(divisor) || ks_quantity_of(divisor).nanos == 0 || dot == NULL) return;
     if (!starts(name, "limits.") && !starts(name, "requests.")) return;
@@ -165,8 +169,7 @@ void ks_check_resource_field_ref(ks_check *c, ks_val ref, bool in_volume) {
         ks_need(c, "containerName", "");
     else if (ks_is_empty_text(resource))
         ks_need(c, "resource", "");
-    else if (!ks_one_of(resource, RESOURCE_FIELDS) &&
-             !starts(resource.s->s, "limits.hugepages-") &&
+    else if (!ks_one_of(resource, RESOURCE_FIELDS) && !starts(resource.s->s, "limits.hugepages-") &&
              !starts(resource.s->s, "requests.hugepages-"))
         ks_unknown(c, "resource", resource, RESOURCE_FIELDS);
     check_divisor(c, resource, ks_get(ref, K(divisor)));
@@ -271,7 +274,8 @@ static void check_projection(ks_check *c, ks_val source, uint32_t index, ks_val 
     if (ks_exists(downward)) {
         count++;
         ks_each(file, ks_get(downward, K(items))) {
-            KS_IN(c, "sources") KS_AT(c, index) KS_IN(c, "downwardAPI") check_downward_file(c, *file);
+            KS_IN(c, "sources")
+            KS_AT(c, index) KS_IN(c, "downwardAPI") check_downward_file(c, *file);
             note_path(c, paths, ks_get(*file, K(path)), ks_get(*file, K(path)));
         }
     }
@@ -283,8 +287,8 @@ static void check_projection(ks_check *c, ks_val source, uint32_t index, ks_val 
     count += ks_exists(ks_get(source, K(clusterTrustBundle)));
     count += ks_exists(ks_get(source, K(podCertificate)));
     if (count > 1)
-        KS_IN(c, "sources") KS_AT(c, index)
-            ks_deny(c, NULL, "may not specify more than 1 volume type per source");
+        KS_IN(c, "sources")
+        KS_AT(c, index) ks_deny(c, NULL, "may not specify more than 1 volume type per source");
 }
 
 static void check_projected(ks_check *c, ks_val source) {
@@ -304,9 +308,9 @@ static void check_empty_dir(ks_check *c, ks_val source) {
 }
 
 static void check_host_path(ks_check *c, ks_val source) {
-    static const char *const types[] = {"",     "BlockDevice",  "CharDevice", "Directory",
-                                        "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
-                                        NULL};
+    static const char *const types[] = {
+        "",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
+        "File", "FileOrCreate", "Socket",     NULL};
     need_text(c, source, K(path));
     ks_check_no_backsteps(c, "path", ks_get(source, K(path)));
     ks_val type = ks_get(source, K(type));
@@ -325,8 +329,12 @@ static void check_partitioned(ks_check *c, ks_val source, const ks_str *name) {
         ks_bad_range(c, "partition", partition, 1, 255);
 }
 
-static void check_gce(ks_check *c, ks_val source) { check_partitioned(c, source, K(pdName)); }
-static void check_aws(ks_check *c, ks_val source) { check_partitioned(c, source, K(volumeID)); }
+static void check_gce(ks_check *c, ks_val source) {
+    check_partitioned(c, source, K(pdName));
+}
+static void check_aws(ks_check *c, ks_val source) {
+    check_partitioned(c, source, K(volumeID));
+}
 
 static void check_nfs(ks_check *c, ks_val source) {
     need_text(c, source, K(server));
@@ -365,7 +373,9 @@ static void check_flocker(ks_check *c, ks_val source) {
         ks_bad(c, "datasetName", name, "must not contain '/'");
 }
 
-static void check_claim(ks_check *c, ks_val source) { need_text(c, source, K(claimName)); }
+static void check_claim(ks_check *c, ks_val source) {
+    need_text(c, source, K(claimName));
+}
 
 static void check_rbd(ks_check *c, ks_val source) {
     if (ks_len(ks_get(source, K(monitors))) == 0) ks_need(c, "monitors", "");
@@ -384,8 +394,7 @@ static void check_ceph_fs(ks_check *c, ks_val source) {
 
 static void check_quobyte(ks_check *c, ks_val source) {
     if (ks_is_empty_text(ks_get(source, K(registry))))
-        ks_need(c, "registry",
-                "must be a host:port pair or multiple pairs separated by commas");
+        ks_need(c, "registry", "must be a host:port pair or multiple pairs separated by commas");
     need_text(c, source, K(volume));
 }
 
@@ -395,8 +404,7 @@ static void check_fc(ks_check *c, ks_val source) {
     if (ks_len(names) == 0 && ks_len(ids) == 0)
         ks_need(c, "targetWWNs", "must specify either targetWWNs or wwids, but not both");
     if (ks_len(names) > 0 && ks_len(ids) > 0)
-        ks_bad(c, "targetWWNs", names,
-               "targetWWNs and wwids can not be specified simultaneously");
+        ks_bad(c, "targetWWNs", names, "targetWWNs and wwids can not be specified simultaneously");
     if (ks_len(names) == 0) return;
     if (!ks_exists(lun))
         ks_need(c, "lun", "lun is required if targetWWNs is specified");
@@ -404,16 +412,24 @@ static void check_fc(ks_check *c, ks_val source) {
         ks_bad_range(c, "lun", lun, 0, 255);
 }
 
-static void check_flex(ks_check *c, ks_val source) { need_text(c, source, K(driver)); }
+static void check_flex(ks_check *c, ks_val source) {
+    need_text(c, source, K(driver));
+}
 
 static void check_azure_file(ks_check *c, ks_val source) {
     need_text(c, source, K(secretName));
     need_text(c, source, K(shareName));
 }
 
-static void check_vsphere(ks_check *c, ks_val source) { need_text(c, source, K(volumePath)); }
-static void check_photon(ks_check *c, ks_val source) { need_text(c, source, K(pdID)); }
-static void check_portworx(ks_check *c, ks_val source) { need_text(c, source, K(volumeID)); }
+static void check_vsphere(ks_check *c, ks_val source) {
+    need_text(c, source, K(volumePath));
+}
+static void check_photon(ks_check *c, ks_val source) {
+    need_text(c, source, K(pdID));
+}
+static void check_portworx(ks_check *c, ks_val source) {
+    need_text(c, source, K(volumeID));
+}
 
 static void check_azure_disk(ks_check *c, ks_val source) {
     static const char *const caching[] = {"None", "ReadOnly", "ReadWrite", NULL};
@@ -548,8 +564,8 @@ static void check_source(ks_check *c, ks_val volume) {
 }
 
 static bool has_name(ks_val volumes, ks_val name) {
-    ks_each(volume, volumes)
-        if (ks_equal(ks_text_value(ks_get(*volume, K(name))), ks_text_value(name))) return true;
+    ks_each(volume, volumes) if (ks_equal(ks_text_value(ks_get(*volume, K(name))),
+                                          ks_text_value(name))) return true;
     return false;
 }
 
@@ -577,8 +593,8 @@ void ks_check_volumes(ks_check *c, ks_val volumes, ks_val *good) {
             ks_val claim = ks_get2(volume, K(persistentVolumeClaim), K(claimName));
             if (!ks_is_empty_text(claim) && is_made_here(c, volumes, claim.s->s))
                 KS_IN(c, "persistentVolumeClaim")
-                    ks_bad(c, "claimName", claim,
-                           "must not reference a PVC that gets created for an ephemeral volume");
+            ks_bad(c, "claimName", claim,
+                   "must not reference a PVC that gets created for an ephemeral volume");
         }
     }
 }

@@ -127,9 +127,13 @@ static void check_replica_set_spec(ks_check *c, ks_val spec) {
 }
 
 static void check_replica_set_status(ks_check *c, ks_val status) {
-    const ks_str *const counts[] = {K(replicas),          K(fullyLabeledReplicas),
-                                    K(readyReplicas),     K(availableReplicas),
-                                    K(observedGeneration), K(terminatingReplicas), NULL};
+    const ks_str *const counts[] = {K(replicas),
+                                    K(fullyLabeledReplicas),
+                                    K(readyReplicas),
+                                    K(availableReplicas),
+                                    K(observedGeneration),
+                                    K(terminatingReplicas),
+                                    NULL};
     check_counts(c, status, counts);
     check_at_most(c, status, K(fullyLabeledReplicas), K(replicas), MORE_THAN_REPLICAS);
     check_at_most(c, status, K(readyReplicas), K(replicas), MORE_THAN_REPLICAS);
@@ -179,10 +183,8 @@ static void check_rolling_update(ks_check *c, ks_val rolling) {
 static void check_strategy(ks_check *c, ks_val strategy) {
     ks_val rolling = ks_get(strategy, K(rollingUpdate)), type = ks_get(strategy, K(type));
     if (ks_text_is(type, "Recreate")) {
-        if (ks_exists(rolling))
-            KS_IN(c, "strategy")
-                ks_deny(c, "rollingUpdate",
-                        "may not be specified when strategy `type` is 'Recreate'");
+        if (ks_exists(rolling)) KS_IN(c, "strategy")
+        ks_deny(c, "rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
     } else if (ks_text_is(type, "RollingUpdate")) {
         KS_IN(c, "strategy") {
             if (!ks_exists(rolling))
@@ -217,9 +219,9 @@ static void check_deployment_spec(ks_check *c, ks_val spec) {
 
 static void check_deployment_status(ks_check *c, ks_val status, ks_val old) {
     const ks_str *const counts[] = {
-        K(observedGeneration), K(replicas),           K(updatedReplicas),
-        K(readyReplicas),      K(availableReplicas),  K(unavailableReplicas),
-        K(terminatingReplicas), K(collisionCount), NULL};
+        K(observedGeneration),  K(replicas),          K(updatedReplicas),
+        K(readyReplicas),       K(availableReplicas), K(unavailableReplicas),
+        K(terminatingReplicas), K(collisionCount),    NULL};
     check_counts(c, status, counts);
     check_at_most(c, status, K(updatedReplicas), K(replicas), MORE_THAN_REPLICAS);
     check_at_most(c, status, K(readyReplicas), K(replicas), MORE_THAN_REPLICAS);
@@ -236,7 +238,7 @@ void ks_check_deployment(ks_check *c, ks_val object, ks_val old, bool status) {
         ks_check_meta(c, object, true, KS_RULE_SUBDOMAIN);
     if (status) {
         KS_IN(c, "status")
-            check_deployment_status(c, ks_get(object, K(status)), ks_get(old, K(status)));
+        check_deployment_status(c, ks_get(object, K(status)), ks_get(old, K(status)));
         return;
     }
     KS_IN(c, "spec") check_deployment_spec(c, ks_get(object, K(spec)));
@@ -259,15 +261,13 @@ static void check_update_strategy(ks_check *c, ks_val strategy) {
     if (ks_is_empty_text(type)) {
         ks_need(c, "updateStrategy", "");
     } else if (ks_text_is(type, "OnDelete")) {
-        if (ks_exists(rolling))
-            KS_IN(c, "updateStrategy")
-                ks_bad_struct(c, "rollingUpdate",
-                              KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy, rolling,
-                              "only allowed for updateStrategy 'RollingUpdate'");
+        if (ks_exists(rolling)) KS_IN(c, "updateStrategy")
+        ks_bad_struct(c, "rollingUpdate", KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy, rolling,
+                      "only allowed for updateStrategy 'RollingUpdate'");
     } else if (ks_text_is(type, "RollingUpdate")) {
         if (ks_exists(rolling))
-            KS_IN(c, "updateStrategy") KS_IN(c, "rollingUpdate")
-                check_set_rolling_update(c, rolling);
+            KS_IN(c, "updateStrategy")
+            KS_IN(c, "rollingUpdate") check_set_rolling_update(c, rolling);
     } else {
         ks_bad_struct(c, "updateStrategy", KS_TYPE_apps_v1_StatefulSetUpdateStrategy, strategy,
                       "must be 'RollingUpdate' or 'OnDelete'");
@@ -284,8 +284,8 @@ static void check_retention(ks_check *c, ks_val policy) {
 }
 
 static bool has_volume(ks_val volumes, ks_val name) {
-    ks_each(volume, volumes)
-        if (ks_equal(ks_text_value(ks_get(*volume, K(name))), ks_text_value(name))) return true;
+    ks_each(volume, volumes) if (ks_equal(ks_text_value(ks_get(*volume, K(name))),
+                                          ks_text_value(name))) return true;
     return false;
 }
 
@@ -301,8 +301,8 @@ static ks_val template_with_claims(ks_heap *heap, ks_val spec) {
             ks_val name = ks_get2(*claim, K(metadata), K(name));
             if (has_volume(volumes, name)) continue;
             ks_val source = ks_map_of(heap, K(claimName), ks_ref(name), NULL);
-            ks_val volume = ks_map_of(heap, K(name), ks_ref(name), K(persistentVolumeClaim), source,
-                                      NULL);
+            ks_val volume =
+                ks_map_of(heap, K(name), ks_ref(name), K(persistentVolumeClaim), source, NULL);
             volumes = ks_append(heap, volumes, volume);
         }
         uint32_t made = ks_len(volumes);
@@ -367,9 +367,8 @@ static void check_set_spec(ks_check *c, ks_val spec, set_options options) {
 
 /* Whether the old spec would be refused today: then its template is not looked at again. */
 static bool was_bad(const ks_check *c, ks_val spec, set_options options) {
-    ks_check silent = {.errors = {.heap = c->heap, .path = {.heap = c->heap}},
-                       .heap = c->heap,
-                       .rules = c->rules};
+    ks_check silent = {
+        .errors = {.heap = c->heap, .path = {.heap = c->heap}}, .heap = c->heap, .rules = c->rules};
     check_set_spec(&silent, spec, options);
     bool bad = ks_errors_any(&silent.errors);
     ks_errors_dispose(&silent.errors);
@@ -382,8 +381,12 @@ static const char SET_FIELDS[] =
     "'minReadySeconds' are forbidden";
 
 static void check_set_update(ks_check *c, ks_val now, ks_val old) {
-    const ks_str *const free_keys[] = {K(replicas),        K(template), K(updateStrategy),
-                                       K(minReadySeconds), K(ordinals), K(revisionHistoryLimit),
+    const ks_str *const free_keys[] = {K(replicas),
+                                       K(template),
+                                       K(updateStrategy),
+                                       K(minReadySeconds),
+                                       K(ordinals),
+                                       K(revisionHistoryLimit),
                                        K(persistentVolumeClaimRetentionPolicy)};
     set_options options = {.any_service_name = true, .skip_claims = true};
     options.skip_template = was_bad(c, old, options);
@@ -396,9 +399,9 @@ static void check_set_update(ks_check *c, ks_val now, ks_val old) {
 }
 
 static void check_set_status(ks_check *c, ks_val status) {
-    const ks_str *const counts[] = {K(replicas),        K(readyReplicas),      K(currentReplicas),
-                                    K(updatedReplicas), K(availableReplicas),
-                                    K(observedGeneration), K(collisionCount),  NULL};
+    const ks_str *const counts[] = {
+        K(replicas),          K(readyReplicas),      K(currentReplicas), K(updatedReplicas),
+        K(availableReplicas), K(observedGeneration), K(collisionCount),  NULL};
     check_counts(c, status, counts);
     check_at_most(c, status, K(readyReplicas), K(replicas), MORE_THAN_REPLICAS);
     check_at_most(c, status, K(currentReplicas), K(replicas), MORE_THAN_REPLICAS);
