@@ -1,0 +1,216 @@
+/*
+ * controllers/deployment/dump.c - pod-template-hash: FNV-1a over the template as spew prints its Go value
+ * (pkg/controller/controller_utils.go: ComputeHash; k8s.io/utils/dump: ForHash).
+ *
+ * The API's tables say the types, their fields' order and Go names. Embedded structs, which the tables flatten, are
+ * printed as structs of their own.
+ */
+#include "controllers/deployment/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The structs that are embedded somewhere in a pod template. */
+static const char *const embedded_in[][2] = {
+    {"core/v1.Volume", "core/v1.VolumeSource"},
+    {"core/v1.Probe", "core/v1.ProbeHandler"},
+    {"core/v1.ConfigMapEnvSource", "core/v1.LocalObjectReference"},
+    {"core/v1.SecretEnvSource", "core/v1.LocalObjectReference"},
+    {"core/v1.ConfigMapKeySelector", "core/v1.LocalObjectReference"},
+    {"core/v1.SecretKeySelector", "core/v1.LocalObjectReference"},
+    {"core/v1.ConfigMapVolumeSource", "core/v1.LocalObjectReference"},
+    {"core/v1.ConfigMapProjection", "core/v1.LocalObjectReference"},
+    {"core/v1.SecretProjection", "core/v1.LocalObjectReference"},
+    {"core/v1.EphemeralContainer", "core/v1.EphemeralContainerCommon"},
+};
+
+static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v);
+
+static const ks_type *embedded(const ks_type *type) {
+    for (size_t i = 0; i < sizeof embedded_in / sizeof *embedded_in; i++)
+        if (strcmp(type->name, embedded_in[i][0]) == 0) return ks_type_named(embedded_in[i][1]);
+    return NULL;
+}
+
+static void dump_field(ks_buf *out, const ks_field *field, ks_val v) {
+    ks_buf_printf(out, "%s:(%s%s)", field->go_name, field->spec.pointer ? "*" : "", field->spec.go_type);
+    dump_value(out, &field->spec, ks_get(v, field->name));
+}
+
+static void dump_struct(ks_buf *out, const ks_type *type, ks_val v) {
+    const ks_type *inner = embedded(type);
+    ks_buf_putc(out, '{');
+    for (uint16_t i = 0; i < type->count;) {
+        if (i > 0) ks_buf_putc(out, ' ');
+        if (inner != NULL && type->fields[i].name == inner->fields[0].name) {
+            ks_buf_printf(out, "%s:(v1.%s)", inner->go_name, inner->go_name);
+            dump_struct(out, inner, v);
+            i = (uint16_t)(i + inner->count);
+        } else {
+            dump_field(out, &type->fields[i++], v);
+        }
+    }
+    ks_buf_putc(out, '}');
+}
+
+/* --- quantities: k8s.io/apimachinery/pkg/api/resource/quantity.go: ParseQuantity of a canonical text --- */
+
+typedef struct parts {
+    int64_t digits;
+    int digit_count;
+    bool negative, ends_in_000, begins_with_0;
+    const char *suffix;
+} parts;
+
+static parts split(const char *text) {
+    parts p = {0, 0, false, false, false, text};
+    if (*text == '-' || *text == '+') p.negative = *text++ == '-';
+    p.begins_with_0 = *text == '0';
+    const char *from = text;
+    for (; *text >= '0' && *text <= '9'; text++, p.digit_count++)
+        p.digits = p.digits * 10 + (*text - '0');
+    p.ends_in_000 = p.digit_count >= 3 && memcmp(text - 3, "000", 3) == 0 && text > from;
+    p.suffix = text;
+    return p;
+}
+
+static int binary_exponent(const char *suffix) {
+    static const char units[] = "KMGTPE";
+    const char *at = *suffix != '\0' && suffix[1] == 'i' ? strchr(units, *suffix) : NULL;
+    return at == NULL ? 0 : 10 * (int)(at - units + 1);
+}
+
+static int decimal_exponent(const char *suffix, bool *scientific) {
+    static const char units[] = "numkMGTPE";
+    static const int exponents[] = {-9, -6, -3, 3, 6, 9, 12, 15, 18};
+    *scientific = false;
+    if (*suffix == '\0') return 0;
+    if ((*suffix == 'e' || *suffix == 'E') && suffix[1] != '\0') {
+        *scientific = true;
+        return atoi(suffix + 1);
+    }
+    const char *at = strchr(units, *suffix);
+    return at == NULL ? 0 : exponents[at - units];
+}
+
+/* What does not fit the fast path is an arbitrary decimal, rounded to nanos. */
+static void dump_slow(ks_buf *out, ks_quantity q, const char *format) {
+    ks_int128 nanos = q.nanos < 0 ? -q.nanos : q.nanos;
+    uint64_t low = (uint64_t)nanos, high = (uint64_t)(nanos >> 64);
+    ks_buf_printf(out,
+                  "{i:(resource.int64Amount){value:(int64)0 scale:(resource.Scale)0} "
+                  "d:(resource.infDecAmount){Dec:(*inf.Dec){unscaled:(big.Int){neg:(bool)%s abs:(big.nat)[%llu",
+                  q.nanos < 0 ? "true" : "false", (unsigned long long)low);
+    if (high != 0) ks_buf_printf(out, " %llu", (unsigned long long)high);
+    ks_buf_printf(out, "]} scale:(inf.Scale)9}} s:(string) Format:(resource.Format)%s}", format);
+}
+
+static void dump_fast(ks_buf *out, int64_t value, int scale, const char *text, const char *format) {
+    ks_buf_printf(out,
+                  "{i:(resource.int64Amount){value:(int64)%lld scale:(resource.Scale)%d} "
+                  "d:(resource.infDecAmount){Dec:(*inf.Dec)<nil>} s:(string)%s Format:(resource.Format)%s}",
+                  (long long)value, scale, text, format);
+}
+
+static void dump_quantity(ks_buf *out, ks_val v) {
+    const char *text = ks_text_or(v, "");
+    if (*text == '\0') {
+        dump_fast(out, 0, 0, "", "");
+        return;
+    }
+    parts p = split(text);
+    if (strcmp(text, "0") == 0) {
+        dump_fast(out, 0, 0, text, "DecimalSI");
+        return;
+    }
+    int exponent = binary_exponent(p.suffix);
+    if (exponent > 0) {
+        int precision = 15 - p.digit_count - exponent * 3 / 10 - 1;
+        int64_t value = (p.negative ? -p.digits : p.digits) * (INT64_C(1) << exponent);
+        if (precision < 0)
+            dump_slow(out, ks_quantity_of(v), "BinarySI");
+        else
+            dump_fast(out, value, 0, (p.digits & 7) != 0 ? text : "", "BinarySI");
+        return;
+    }
+    bool scientific;
+    exponent = decimal_exponent(p.suffix, &scientific);
+    const char *format = scientific ? "DecimalExponent" : "DecimalSI";
+    bool canonical = exponent % 3 == 0 && !p.ends_in_000 && !p.begins_with_0;
+    if (p.digit_count > 18)
+        dump_slow(out, ks_quantity_of(v), format);
+    else
+        dump_fast(out, p.negative ? -p.digits : p.digits, exponent, canonical ? text : "", format);
+}
+
+/* --- values --- */
+
+static void dump_list(ks_buf *out, const ks_spec *item, ks_val list) {
+    ks_buf_putc(out, '[');
+    for (uint32_t i = 0; i < ks_len(list); i++) {
+        if (i > 0) ks_buf_putc(out, ' ');
+        dump_value(out, item, ks_at(list, i));
+    }
+    ks_buf_putc(out, ']');
+}
+
+static void dump_map(ks_buf *out, const ks_spec *item, ks_val map) {
+    ks_buf_puts(out, "map[");
+    for (uint32_t i = 0; i < ks_len(map); i++) {
+        if (i > 0) ks_buf_putc(out, ' ');
+        ks_buf_str(out, ks_pair_at(map, i)->key);
+        ks_buf_putc(out, ':');
+        dump_value(out, item, ks_pair_at(map, i)->val);
+    }
+    ks_buf_putc(out, ']');
+}
+
+static void dump_int_or_string(ks_buf *out, ks_val v) {
+    bool text = ks_is(v, KS_STRING);
+    ks_buf_printf(out, "{Type:(intstr.Type)%d IntVal:(int32)%lld StrVal:(string)%s}", text,
+                  (long long)ks_int_or(v, 0), ks_text_or(v, ""));
+}
+
+static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v) {
+    bool nil = spec->pointer || spec->shape == KS_SHAPE_ANY || spec->shape == KS_SHAPE_BYTES;
+    if (spec->shape == KS_SHAPE_LIST || spec->shape == KS_SHAPE_MAP)
+        nil = nil || ks_len(v) == 0;
+    if (nil && (!ks_exists(v) || (!spec->pointer && ks_len(v) == 0))) {
+        ks_buf_puts(out, "<nil>");
+        return;
+    }
+    switch (spec->shape) {
+    case KS_SHAPE_BOOL: ks_buf_puts(out, ks_bool_or(v, false) ? "true" : "false"); break;
+    case KS_SHAPE_INT32:
+    case KS_SHAPE_INT64: ks_buf_printf(out, "%lld", (long long)ks_int_or(v, 0)); break;
+    case KS_SHAPE_QUANTITY: dump_quantity(out, v); break;
+    case KS_SHAPE_INTSTR: dump_int_or_string(out, v); break;
+    case KS_SHAPE_TIME:
+    case KS_SHAPE_MICROTIME:
+        ks_buf_puts(out, "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
+        break;
+    case KS_SHAPE_STRUCT: dump_struct(out, spec->of, v); break;
+    case KS_SHAPE_LIST: dump_list(out, spec->item, v); break;
+    case KS_SHAPE_MAP: dump_map(out, spec->item, v); break;
+    default: ks_buf_puts(out, ks_text_or(v, "")); break;
+    }
+}
+
+void dep_dump(ks_buf *out, ks_val template) {
+    const ks_type *type = ks_type_named("core/v1.PodTemplateSpec");
+    ks_buf_puts(out, "(v1.PodTemplateSpec)");
+    dump_struct(out, type, template);
+}
+
+void dep_hash(ks_heap *heap, ks_val template, int64_t collisions, char *out) {
+    ks_buf text = {heap, NULL, 0, 0};
+    dep_dump(&text, template);
+    if (collisions >= 0) {
+        uint32_t count = (uint32_t)collisions;
+        char bytes[8] = {(char)(count & 255), (char)(count >> 8 & 255), (char)(count >> 16 & 255),
+                         (char)(count >> 24), 0, 0, 0, 0};
+        ks_buf_add(&text, bytes, sizeof bytes);
+    }
+    ks_safe_encode(ks_fnv32a(text.s, text.len), out);
+    ks_buf_dispose(&text);
+}
