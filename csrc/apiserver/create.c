@@ -5,7 +5,7 @@
  * registry/rest/create.go: BeforeCreate. The order of refusals is theirs: decoding (400), mutating
  * admission (403, 404), validation (422), limits and quota (403), the name being taken (409).
  */
-#include "apiserver/internal.h"
+#include "apiserver/managed.h"
 
 #include <string.h>
 
@@ -120,6 +120,18 @@ static ks_refusal *store(const ks_request *r, ks_val *doc, const ks_str *ns, boo
     return NULL;
 }
 
+/* Who owns what the document says: metadata.managedFields. */
+static void record_manager(const ks_request *r, ks_val *doc) {
+    if (r->manager == NULL || r->trusted) return;
+    ks_val managed = ks_ref(r->managed);
+    if (managed.type == KS_NONE) {
+        ks_val owned = ks_drop(r->heap, ks_ref(*doc), K(status));
+        managed = ks_managed_update(r, KS_NOTHING, KS_NOTHING, owned);
+        ks_unref(r->heap, owned);
+    }
+    ks_meta_put(r->heap, doc, K(managedFields), managed);
+}
+
 static ks_refusal *create(const ks_request *r, const ks_str *ns, ks_val *doc,
                           const ks_object **out) {
     ks_server *s = r->s;
@@ -127,6 +139,7 @@ static ks_refusal *create(const ks_request *r, const ks_str *ns, ks_val *doc,
     ks_refusal *refusal = settle_namespace(r, ns, doc, &where);
     if (refusal != NULL) return refusal;
     wipe_system_fields(r->heap, doc);
+    record_manager(r, doc);
     refusal = ks_admit_namespace(r, where, *doc);
     if (refusal == NULL) refusal = ks_admit_create(r, doc);
     if (refusal != NULL) return refusal;
@@ -146,28 +159,35 @@ static ks_refusal *create(const ks_request *r, const ks_str *ns, ks_val *doc,
     return store(r, doc, where, generated, out);
 }
 
-ks_refusal *ks_server_create(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
-                             const ks_write_opts *opts, const ks_object **out) {
-    ks_request r = ks_request_of(s, kind, NULL, opts);
-    if (out != NULL) *out = NULL;
+ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
+                           const ks_object **out) {
+    ks_server *s = r->s;
     ks_val spec_in = KS_NOTHING;
-    if (r.trusted && kind == KS_POD && !r.dry_run) {
+    if (r->trusted && r->kind == KS_POD && !r->dry_run) {
         if (ks_pod_create_quickly(s, ns, &doc, out)) return NULL;
         spec_in = ks_ref(ks_get(doc, K(spec)));
     }
-    if (!r.trusted) {
+    if (!r->trusted) {
         ks_val typed = KS_NOTHING;
-        ks_refusal *refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        ks_refusal *refusal =
+            ks_decode(s->heap, r->kind, doc, r->field_validation, r->warnings, &typed);
         if (refusal != NULL) return refusal;
         doc = typed;
     }
-    doc = ks_default(s->heap, kind, doc);
-    ks_refusal *refusal = create(&r, ns, &doc, out);
+    doc = ks_default(s->heap, r->kind, doc);
+    ks_refusal *refusal = create(r, ns, &doc, out);
     if (refusal == NULL && spec_in.type == KS_MAP)
         ks_pod_remember(s, ks_str_or_null(ks_meta_get(doc, K(namespace))), spec_in, doc);
     ks_unref(s->heap, spec_in);
     ks_unref(s->heap, doc);
     return refusal;
+}
+
+ks_refusal *ks_server_create(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
+                             const ks_write_opts *opts, const ks_object **out) {
+    ks_request r = ks_request_of(s, kind, NULL, opts);
+    if (out != NULL) *out = NULL;
+    return ks_create_with(&r, ns, doc, out);
 }
 
 /* --- importing --- */

@@ -19,6 +19,9 @@ typedef struct ks_request {
     bool trusted, dry_run;
     ks_field_validation field_validation;
     ks_val *warnings;
+    const char *manager; /* whose write managedFields record; NULL: nobody's */
+    bool force;          /* apply: take over what others own */
+    ks_val managed;      /* apply: managedFields as they are to be; else KS_NOTHING */
 } ks_request;
 
 ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
@@ -90,6 +93,17 @@ void ks_service_settle(ks_server *s, ks_val doc, ks_val old);
 bool ks_pod_create_quickly(ks_server *s, const ks_str *ns, ks_val *doc, const ks_object **out);
 /* Remembers what the long way made of a pod's spec. */
 void ks_pod_remember(ks_server *s, const ks_str *ns, ks_val spec_in, ks_val doc);
+
+/* --- create.c --- */
+/* The common half of POST and of applying what is not there: `doc` (taken over) is not decoded yet
+ * unless r->trusted. */
+ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
+                           const ks_object **out);
+
+/* --- apply.c --- */
+/* Server-side apply; takes over `config`. r->manager is the applier. */
+ks_refusal *ks_apply(ks_request *r, const ks_str *ns, const ks_str *name, ks_val config,
+                     const ks_object **out);
 
 /* --- update.c --- */
 /* The common second half of PUT and PATCH: `doc` (taken over) is typed and defaulted. */

@@ -36,7 +36,8 @@ ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_v
     }
     ks_unref(heap, doc);
     ks_unref(heap, patch);
-    return ks_refuse(heap, 415, "UnsupportedMediaType", "not supported yet: server-side apply");
+    return ks_refuse(heap, 415, "UnsupportedMediaType",
+                     "not supported yet: server-side apply of a Scale");
 }
 
 /* --- what cannot be decoded --- */
@@ -165,10 +166,7 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     bool scale = subresource != NULL && strcmp(subresource, "scale") == 0;
     ks_request r = ks_request_of(s, kind, scale ? NULL : subresource, opts);
     if (out != NULL) *out = NULL;
-    if (type == KS_PATCH_APPLY) {
-        ks_unref(heap, patch);
-        return ks_refuse(heap, 415, "UnsupportedMediaType", "not supported yet: server-side apply");
-    }
+    if (type == KS_PATCH_APPLY && !scale) return ks_apply(&r, ns, name, patch, out);
     const ks_object *old = ks_store_get(&s->store, kind, r.info->namespaced ? ns : NULL, name);
     if (old == NULL) {
         ks_unref(heap, patch);

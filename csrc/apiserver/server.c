@@ -144,7 +144,9 @@ ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
                         .trusted = opts->trusted,
                         .dry_run = opts->dry_run,
                         .field_validation = opts->field_validation,
-                        .warnings = opts->warnings};
+                        .warnings = opts->warnings,
+                        .manager = opts->manager,
+                        .force = opts->force};
 }
 
 ks_val ks_meta_get(ks_val doc, const ks_str *key) {

@@ -30,6 +30,7 @@ typedef struct ks_write_opts {
     bool dry_run;
     bool trusted;        /* the doc comes from a component: typed already, no strict decoding */
     const char *manager; /* field manager, for managedFields; NULL: none recorded */
+    bool force;          /* server-side apply: take over fields that others own */
     ks_val *warnings;    /* receives a list of texts, may be NULL */
 } ks_write_opts;
 

@@ -5,7 +5,7 @@
  * k8s.io/apiserver/pkg/registry/generic/registry/store.go: Update; pkg/registry/rest/update.go:
  * BeforeUpdate.
  */
-#include "apiserver/internal.h"
+#include "apiserver/managed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void keep_system_fields(const ks_request *r, ks_val *doc, const ks_object
     keep(heap, doc, old, K(creationTimestamp));
     keep(heap, doc, old, K(generation));
     ks_meta_put(heap, doc, K(selfLink), KS_NOTHING);
-    ks_meta_put(heap, doc, K(managedFields), KS_NOTHING);
+    keep(heap, doc, old, K(managedFields));
     if (old->ns != NULL && !ks_exists(ks_meta_get(*doc, K(namespace))))
         keep(heap, doc, old, K(namespace));
     if (old->ns == NULL) ks_meta_put(heap, doc, K(namespace), KS_NOTHING);
@@ -111,7 +111,11 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *ol
         refusal = ks_service_allocate(r, doc, old);
         if (refusal != NULL) return refusal;
     }
+    /* validation wants to see that a version was named; what is stored has none */
+    ks_meta_put(r->heap, doc, K(resourceVersion),
+                ks_format(r->heap, "%llu", (unsigned long long)old->version));
     refusal = ks_validate_update(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->subresource);
+    ks_meta_put(r->heap, doc, K(resourceVersion), KS_NOTHING);
     if (refusal == NULL && r->subresource == NULL) {
         if (r->warnings != NULL)
             ks_warnings(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->warnings);
@@ -122,10 +126,19 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *ol
     return refusal;
 }
 
+static void record_manager(const ks_request *r, ks_val *doc, const ks_object *old) {
+    if (r->manager == NULL || r->trusted) return;
+    ks_val managed = ks_ref(r->managed);
+    if (managed.type == KS_NONE)
+        managed = ks_managed_update(r, ks_get(old->meta, K(managedFields)), old->doc, *doc);
+    ks_meta_put(r->heap, doc, K(managedFields), managed);
+}
+
 ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc,
                            const ks_object **out) {
     ks_object_ref(old);
     ks_refusal *refusal = examine(r, &doc, old);
+    if (refusal == NULL) record_manager(r, &doc, old);
     if (refusal == NULL)
         ks_update_store(r, old, doc, out);
     else
@@ -246,5 +259,11 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
     if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
     if (replicas < 0) return refuse_scale(s->heap, name, replicas);
     ks_val doc = ks_put2(s->heap, ks_ref(old->doc), K(spec), K(replicas), ks_int(replicas));
+    ks_val managed = ks_get(old->meta, K(managedFields));
+    if (ks_exists(managed)) {
+        ks_request r = ks_request_of(s, kind, "scale", NULL);
+        r.manager = "kubectl";
+        ks_meta_put(s->heap, &doc, K(managedFields), ks_managed_update(&r, managed, old->doc, doc));
+    }
     return ks_server_update_object(s, old, doc, out);
 }

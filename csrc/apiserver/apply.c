@@ -1,0 +1,368 @@
+/*
+ * apiserver/apply.c - server-side apply: the configuration is merged by the schema's list keys,
+ * ownership of fields is checked and recorded, and what the same manager applied before and has now
+ * left out goes.
+ *
+ * sigs.k8s.io/structured-merge-diff/v6/merge/update.go: Apply, prune;
+ * k8s.io/apimachinery/pkg/util/managedfields/internal/ {structuredmerge,conflict}.go. Called by
+ * patch.c.
+ */
+#include "apiserver/managed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- merging --- */
+
+static const ks_str *name_of(ks_heap *heap, ks_owned list, ks_val item) {
+    const ks_str *name = ks_owned_name(heap, list, item);
+    ks_str_unref(heap,
+                 name); /* interned by the set that is at hand: the pointer is compared only */
+    return name;
+}
+
+static int64_t index_named(ks_heap *heap, ks_owned list, ks_val items, ks_val like) {
+    const ks_str *name = ks_owned_name(heap, list, like);
+    int64_t found = -1;
+    for (uint32_t i = 0; i < ks_len(items) && found < 0; i++)
+        if (name_of(heap, list, ks_at(items, i)) == name) found = i;
+    ks_str_unref(heap, name);
+    return found;
+}
+
+static ks_val merge(ks_heap *heap, ks_owned of, ks_val live, ks_val config);
+
+/* Items in the configuration's order; those that only the live list has stay before the ones that
+ * they stood before. */
+static ks_val merge_items(ks_heap *heap, ks_owned of, ks_val live, ks_val config) {
+    ks_val out = ks_list_new(heap, ks_len(live) + ks_len(config));
+    uint32_t at = 0;
+    for (uint32_t i = 0; i <= ks_len(config); i++) {
+        int64_t until = i < ks_len(config) ? index_named(heap, of, live, ks_at(config, i))
+                                           : (int64_t)ks_len(live);
+        for (; until >= 0 && at < (uint32_t)until; at++)
+            if (index_named(heap, of, config, ks_at(live, at)) < 0)
+                out = ks_append(heap, out, ks_ref(ks_at(live, at)));
+        if (i == ks_len(config)) break;
+        ks_val item = ks_at(config, i);
+        out = ks_append(heap, out,
+                        until < 0 || of.field->list_type == KS_LIST_SET
+                            ? ks_ref(item)
+                            : merge(heap, ks_owned_item(of), ks_at(live, (uint32_t)until), item));
+    }
+    return out;
+}
+
+/* Both borrowed; a new reference. */
+static ks_val merge(ks_heap *heap, ks_owned of, ks_val live, ks_val config) {
+    if (live.type != config.type || ks_owned_whole(of, config)) return ks_ref(config);
+    if (config.type == KS_LIST) return merge_items(heap, of, live, config);
+    ks_val out = ks_ref(live);
+    for (uint32_t i = 0; i < ks_len(config); i++) {
+        const ks_pair *pair = ks_pair_at(config, i);
+        ks_val merged =
+            merge(heap, ks_owned_member(of, pair->key), ks_get(live, pair->key), pair->val);
+        out = ks_put(heap, out, pair->key, merged);
+    }
+    return out;
+}
+
+/* --- removing what is owned no more --- */
+
+static ks_val prune(ks_heap *heap, ks_owned of, ks_val value, ks_val gone);
+
+static ks_val prune_items(ks_heap *heap, ks_owned of, ks_val value, ks_val gone) {
+    ks_val out = ks_list_new(heap, ks_len(value));
+    ks_each(item, value) {
+        const ks_str *name = ks_owned_name(heap, of, *item);
+        ks_val part = ks_get(gone, name);
+        ks_str_unref(heap, name);
+        if (ks_fields_member(part)) continue;
+        out = ks_append(heap, out, prune(heap, ks_owned_item(of), ks_ref(*item), part));
+    }
+    ks_unref(heap, value);
+    return out;
+}
+
+/* Takes `gone`'s members out of `value` (taken over). */
+static ks_val prune(ks_heap *heap, ks_owned of, ks_val value, ks_val gone) {
+    if (gone.type != KS_MAP || ks_len(gone) == 0 || ks_owned_whole(of, value)) return value;
+    if (value.type == KS_LIST) return prune_items(heap, of, value, gone);
+    for (uint32_t i = 0; i < ks_len(gone); i++) {
+        const ks_pair *pair = ks_pair_at(gone, i);
+        if (pair->key->len < 3 || pair->key->s[0] != 'f') continue;
+        const ks_str *key = ks_interned(heap, pair->key->s + 2, pair->key->len - 2);
+        ks_val inner = key != NULL ? ks_ref(ks_get(value, key)) : KS_NOTHING;
+        if (inner.type == KS_NONE) continue;
+        if (ks_fields_member(pair->val) && (inner.type < KS_LIST || ks_len(pair->val) == 0)) {
+            ks_unref(heap, inner);
+            value = ks_drop(heap, value, key);
+            continue;
+        }
+        inner = prune(heap, ks_owned_member(of, key), inner, pair->val);
+        if (ks_len(inner) == 0 && inner.type >= KS_LIST) {
+            ks_unref(heap, inner);
+            inner = KS_NOTHING;
+        }
+        value = ks_put(heap, value, key, inner);
+    }
+    return value;
+}
+
+/* --- conflicts --- */
+
+static bool is_entry(const ks_request *r, ks_val entry, const char *operation) {
+    return ks_text_is(ks_get(entry, K(operation)), operation) &&
+           ks_text_is(ks_get(entry, K(manager)), r->manager) &&
+           strcmp(ks_text_or(ks_get(entry, K(subresource)), ""),
+                  r->subresource != NULL ? r->subresource : "") == 0;
+}
+
+/* [name="c"] of k:{"name":"c"}; ["x"] of v:"x" as upstream prints values: [="x"]. */
+static void print_item(ks_buf *out, const ks_str *name) {
+    if (name->s[0] == 'v') {
+        ks_buf_printf(out, "[=%s]", name->s + 2);
+        return;
+    }
+    bool quoted = false, key = true;
+    ks_buf_putc(out, '[');
+    for (const char *s = name->s + 3; *s != '\0' && !(s[1] == '\0' && *s == '}'); s++) {
+        if (*s == '"') {
+            quoted = !quoted;
+            if (key) continue;
+        }
+        if (!quoted && *s == ':' && key) {
+            key = false;
+            ks_buf_putc(out, '=');
+            continue;
+        }
+        if (!quoted && *s == ',') key = true;
+        ks_buf_putc(out, *s);
+    }
+    ks_buf_putc(out, ']');
+}
+
+/* The paths of a set's members, appended to a list of texts. */
+static void list_paths(ks_heap *heap, ks_val set, ks_buf *path, ks_val *out) {
+    if (ks_fields_member(set) && path->len > 0)
+        *out = ks_append(heap, *out, ks_textn(heap, path->s, path->len));
+    for (uint32_t i = 0; i < ks_len(set); i++) {
+        const ks_pair *pair = ks_pair_at(set, i);
+        size_t mark = path->len;
+        if (ks_str_is(pair->key, ".")) continue;
+        if (pair->key->s[0] == 'f')
+            ks_buf_printf(path, ".%s", pair->key->s + 2);
+        else
+            print_item(path, pair->key);
+        list_paths(heap, pair->val, path, out);
+        path->len = mark;
+        path->s[mark] = '\0';
+    }
+}
+
+static void print_manager(ks_buf *out, ks_val entry) {
+    const char *subresource = ks_text_or(ks_get(entry, K(subresource)), "");
+    ks_buf_printf(out, "\"%s\"", ks_text_or(ks_get(entry, K(manager)), ""));
+    if (*subresource != '\0') ks_buf_printf(out, " with subresource \"%s\"", subresource);
+    if (ks_text_is(ks_get(entry, K(operation)), "Update"))
+        ks_buf_printf(out, " using %s", ks_text_or(ks_get(entry, K(apiVersion)), ""));
+}
+
+/* The conflicts with one manager: causes, and text for the message. */
+static void add_conflicts(ks_heap *heap, ks_val entry, ks_val common, ks_val *causes,
+                          ks_buf *text) {
+    ks_buf who = {.heap = heap}, path = {.heap = heap};
+    ks_val paths = KS_NOTHING;
+    list_paths(heap, common, &path, &paths);
+    ks_buf_dispose(&path);
+    if (ks_len(paths) == 0) return;
+    print_manager(&who, entry);
+    if (text->len > 0) ks_buf_putc(text, '\n');
+    ks_buf_printf(text, "conflicts with %s:", who.s);
+    ks_each(p, paths) {
+        ks_buf_printf(text, "\n- %s", p->s->s);
+        *causes = ks_append(heap, *causes,
+                            ks_map_of(heap, K(field), ks_ref(*p), K(message),
+                                      ks_format(heap, "conflict with %s", who.s), K(reason),
+                                      ks_text(heap, "FieldManagerConflict"), NULL));
+    }
+    ks_unref(heap, paths);
+    ks_buf_dispose(&who);
+}
+
+static ks_refusal *refuse_conflicts(const ks_request *r, const ks_str *name, ks_val causes,
+                                    const ks_buf *text) {
+    ks_heap *heap = r->heap;
+    uint32_t count = ks_len(causes);
+    ks_refusal *refusal;
+    if (count == 1)
+        refusal = ks_refuse(heap, 409, "Conflict", "Apply failed with 1 conflict: %s: %s",
+                            ks_text_or(ks_get(ks_at(causes, 0), K(message)), ""),
+                            ks_text_or(ks_get(ks_at(causes, 0), K(field)), ""));
+    else
+        refusal =
+            ks_refuse(heap, 409, "Conflict", "Apply failed with %u conflicts: %s", count, text->s);
+    (void)name;
+    refusal->causes = causes;
+    return refusal;
+}
+
+/* Fields of others that would change. */
+static ks_refusal *check_conflicts(const ks_request *r, const ks_object *live, ks_val changed) {
+    ks_heap *heap = r->heap;
+    ks_val causes = KS_NOTHING;
+    ks_buf text = {.heap = heap};
+    ks_each(entry, ks_get(live->meta, K(managedFields))) {
+        if (is_entry(r, *entry, "Apply")) continue;
+        ks_val common = ks_fields_common(heap, ks_ref(ks_get(*entry, K(fieldsV1))), changed);
+        if (common.type == KS_MAP) add_conflicts(heap, *entry, common, &causes, &text);
+        ks_unref(heap, common);
+    }
+    ks_refusal *refusal =
+        ks_len(causes) > 0 ? refuse_conflicts(r, live->name, causes, &text) : NULL;
+    ks_buf_dispose(&text);
+    return refusal;
+}
+
+/* --- ownership afterwards --- */
+
+/* Takes over `mine`. */
+static ks_val own(const ks_request *r, const ks_object *live, ks_val mine, ks_val changed,
+                  ks_val removed) {
+    ks_heap *heap = r->heap;
+    ks_val list = KS_NOTHING, first = KS_NOTHING;
+    ks_each(entry, live != NULL ? ks_get(live->meta, K(managedFields)) : KS_NOTHING) {
+        ks_val before = ks_get(*entry, K(fieldsV1));
+        if (is_entry(r, *entry, "Apply")) {
+            if (ks_equal(before, mine)) first = ks_ref(*entry);
+            continue;
+        }
+        ks_val set = ks_fields_minus(heap, ks_fields_minus(heap, ks_ref(before), changed), removed);
+        if (set.type == KS_MAP)
+            list = ks_append(heap, list, ks_put(heap, ks_ref(*entry), K(fieldsV1), set));
+    }
+    if (first.type == KS_NONE && mine.type == KS_MAP)
+        first = ks_managed_entry(r, "Apply", ks_ref(mine));
+    ks_unref(heap, mine);
+    if (first.type == KS_NONE) return list;
+    ks_val all = ks_append(heap, KS_NOTHING, first);
+    ks_each(entry, list) all = ks_append(heap, all, ks_ref(*entry));
+    ks_unref(heap, list);
+    return all;
+}
+
+/* What the manager applied last time, and leaves to nobody now. */
+static ks_val abandoned(const ks_request *r, const ks_object *live, ks_val mine) {
+    ks_heap *heap = r->heap;
+    ks_val gone = KS_NOTHING, managed = ks_get(live->meta, K(managedFields));
+    ks_each(entry, managed) {
+        if (is_entry(r, *entry, "Apply"))
+            gone = ks_fields_minus(heap, ks_ref(ks_get(*entry, K(fieldsV1))), mine);
+    }
+    ks_each(entry, managed) {
+        if (!is_entry(r, *entry, "Apply"))
+            gone = ks_fields_minus(heap, gone, ks_get(*entry, K(fieldsV1)));
+    }
+    return gone;
+}
+
+/* --- the door --- */
+
+/* An unknown field, as the typed converter words it. */
+static ks_refusal *check_schema(const ks_request *r, const ks_str *ns, const ks_str *name,
+                                ks_val config) {
+    ks_val typed = KS_NOTHING;
+    ks_refusal *refusal = ks_decode(r->heap, r->kind, ks_ref(config), KS_STRICT, NULL, &typed);
+    ks_unref(r->heap, typed);
+    if (refusal == NULL) return NULL;
+    const char *field = strstr(refusal->message->s, "unknown field \"");
+    if (field == NULL) return refusal;
+    field += strlen("unknown field \"");
+    int len = (int)strcspn(field, "\"");
+    ks_refusal *made = ks_refuse(r->heap, 500, "",
+                                 "failed to create typed patch object (%s/%s; %s, Kind=%s): .%.*s: "
+                                 "field not declared in schema",
+                                 ns != NULL ? ns->s : "", name->s, r->info->api_version,
+                                 r->info->name, len, field);
+    ks_refusal_free(r->heap, refusal);
+    return made;
+}
+
+static ks_refusal *check_request(const ks_request *r, const ks_str *ns, const ks_str *name,
+                                 ks_val config) {
+    ks_heap *heap = r->heap;
+    if (config.type != KS_MAP)
+        return ks_refuse_bad_request(heap, "error decoding YAML: not an object");
+    if (r->manager == NULL || *r->manager == '\0')
+        return ks_refuse(heap, 422, "Invalid",
+                         "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: "
+                         "is required for apply patch");
+    const char *version = ks_text_or(ks_get(config, K(apiVersion)), "");
+    if (strcmp(version, r->info->api_version) != 0)
+        return ks_refuse(
+            heap, 400, "BadRequest",
+            "Incorrect version specified in apply patch. Specified patch version: %s, expected: %s",
+            version, r->info->api_version);
+    if (ks_exists(ks_meta_get(config, K(managedFields))))
+        return ks_refuse_bad_request(heap, "metadata.managedFields must be nil");
+    return check_schema(r, ns, name, config);
+}
+
+static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val config,
+                              const ks_object **out) {
+    ks_heap *heap = r->heap;
+    const ks_type *type = r->info->type;
+    ks_val mine = ks_fields_of(heap, type, config), typed = KS_NOTHING;
+    ks_val merged = merge(heap, ks_owned_root(type), live->doc, config);
+    ks_val changed = KS_NOTHING, removed = abandoned(r, live, mine);
+    merged = prune(heap, ks_owned_root(type), merged, removed);
+    ks_refusal *refusal = ks_decode(heap, r->kind, merged, KS_IGNORE, NULL, &typed);
+    if (refusal == NULL) {
+        typed = ks_default(heap, r->kind, typed);
+        ks_val all = ks_fields_changed(heap, type, live->doc, typed);
+        changed = ks_fields_common(heap, all, mine);
+        if (!r->force) refusal = check_conflicts(r, live, changed);
+    }
+    if (refusal == NULL) {
+        r->managed = own(r, live, ks_ref(mine), changed, removed);
+        refusal = ks_update_with(r, live, typed, out);
+        ks_unref(heap, r->managed);
+        r->managed = KS_NOTHING;
+    } else {
+        ks_unref(heap, typed);
+    }
+    ks_unref(heap, mine);
+    ks_unref(heap, changed);
+    ks_unref(heap, removed);
+    return refusal;
+}
+
+ks_refusal *ks_apply(ks_request *r, const ks_str *ns, const ks_str *name, ks_val config,
+                     const ks_object **out) {
+    ks_heap *heap = r->heap;
+    ks_refusal *refusal = check_request(r, ns, name, config);
+    const ks_object *live =
+        ks_store_get(&r->s->store, r->kind, r->info->namespaced ? ns : NULL, name);
+    if (refusal == NULL && live == NULL) {
+        if (ks_exists(ks_meta_get(config, K(uid)))) {
+            ks_buf why = {.heap = heap};
+            ks_buf_printf(&why,
+                          "uid mismatch: the provided object specified uid %s, and no existing "
+                          "object was found",
+                          ks_text_or(ks_meta_get(config, K(uid)), ""));
+            refusal = ks_refuse_conflict(heap, r->kind, name, why.s);
+            ks_buf_dispose(&why);
+        } else {
+            r->managed =
+                own(r, NULL, ks_fields_of(heap, r->info->type, config), KS_NOTHING, KS_NOTHING);
+            ks_val doc = ks_put2(heap, ks_ref(config), K(metadata), K(name), ks_string(name));
+            refusal = ks_create_with(r, ns, doc, out);
+            ks_unref(heap, r->managed);
+            r->managed = KS_NOTHING;
+        }
+    } else if (refusal == NULL) {
+        refusal = apply_over(r, live, config, out);
+    }
+    ks_unref(heap, config);
+    return refusal;
+}
