@@ -144,10 +144,19 @@ static void wake(ks_sim *sim, kubelet *k, uint64_t what)
         ks_enqueue(sim, k->self, key.b);
 }
 
+/* The pod is to be synced for another reason than its own: its status may have been changed by others. */
+static void sync_soon(ks_sim *sim, kubelet *k, uint64_t id)
+{
+    worker *w = worker_own(k, id);
+    if (w)
+        w->sync_at = earlier(w->sync_at, sim->world.now);
+    ks_enqueue(sim, k->self, id);
+}
+
 static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name)
 {
     for (ks_walk w = ks_walk_node(&sim->server.store, name); ks_walk_next(&w);)
-        ks_enqueue(sim, k->self, w.object->id);
+        sync_soon(sim, k, w.object->id);
 }
 
 void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost)
@@ -227,7 +236,26 @@ static bool concerns(const ks_change *change)
         return true;
     if (ks_is(o->spec, KS_MAP) && ks_is(old->spec, KS_MAP) && o->spec.m != old->spec.m)
         return true;
-    return ks_len(ks_get(o->spec, K(readinessGates))) > 0 && o->status.m != old->status.m;
+    return false;
+}
+
+/* Somebody turned a readiness gate. */
+static bool gates_turned(const ks_change *change)
+{
+    const ks_object *o = change->object, *old = change->old;
+    return old && ks_is(o->status, KS_MAP) && ks_is(old->status, KS_MAP) && o->status.m != old->status.m &&
+           ks_len(ks_get(o->spec, K(readinessGates))) > 0;
+}
+
+static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change)
+{
+    int64_t lag = sim->settings->latency.sync;
+    if (gates_turned(change))
+        sync_soon(sim, k, change->object->id);
+    else if (concerns(change) && lag)
+        ks_enqueue_at(sim, k->self, change->object->id, sim->world.now + lag);
+    else if (concerns(change))
+        ks_enqueue(sim, k->self, change->object->id);
 }
 
 static void observe(ks_sim *sim, void *state, const ks_change *change)
@@ -240,13 +268,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change)
             return;
         if (change->type == KS_DELETED)
             pod_deleted(sim, k, o);
-        else if (!sim->settings->manual_kubelet && concerns(change) && k->busy != o->id) {
-            int64_t lag = sim->settings->latency.sync;
-            if (lag)
-                ks_enqueue_at(sim, k->self, o->id, sim->world.now + lag);
-            else
-                ks_enqueue(sim, k->self, o->id);
-        }
+        else if (!sim->settings->manual_kubelet && k->busy != o->id)
+            pod_changed(sim, k, change);
         return;
     case KS_NODE:
         observe_node(sim, k, change);

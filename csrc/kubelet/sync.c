@@ -464,7 +464,6 @@ static void start_container(turn *t, container *c)
     const ks_image *image = container_image(t, c);
     worker *w = t->w;
     bool another = c->run != RUN_NONE;
-    w->again = true;
     if (another)
         c->restarts++;
     if (c->run == RUN_EXITED) {
@@ -480,6 +479,7 @@ static void start_container(turn *t, container *c)
         w->retry_in = earlier(w->retry_in, RETRY_PERIOD);
         return;
     }
+    w->again = true;
     event(t, c, "Normal", "Started", "Container started");
     set_wait(t, c, NULL, NULL);
     c->run = RUN_RUNNING;
