@@ -164,6 +164,21 @@ bool ks_check_canonical_ip(ks_check *c, const char *field, ks_val v) {
     return false;
 }
 
+const ks_str *ks_ip_warning(ks_heap *heap, ks_val v) {
+    ks_ip ip;
+    char canonical[64];
+    v = ks_text_value(v);
+    if (!ks_ip_parse(v.s->s, v.s->len, &ip)) return NULL;
+    print_ip(&ip, canonical, sizeof canonical);
+    if (strcmp(canonical, v.s->s) == 0) return NULL;
+    if (ip.v4)
+        return ks_str_printf(heap, "non-standard IP address \"%s\" is invalid: use \"%s\"", v.s->s,
+                             canonical);
+    return ks_str_printf(heap,
+                         "IPv6 address \"%s\" should be in RFC 5952 canonical format (\"%s\")",
+                         v.s->s, canonical);
+}
+
 void ks_check_cidr(ks_check *c, const char *field, ks_val v) {
     ks_ip ip;
     v = ks_text_value(v);

@@ -147,6 +147,8 @@ bool ks_ip_parse(const char *s, size_t len, ks_ip *out);
 bool ks_check_ip(ks_check *c, const char *field, ks_val v);
 /* An IPv6 address in canonical form is required (validation.IsValidIP). */
 bool ks_check_canonical_ip(ks_check *c, const char *field, ks_val v);
+/* What is odd about an address that is accepted (a new text), or NULL. */
+const ks_str *ks_ip_warning(ks_heap *heap, ks_val v);
 void ks_check_cidr(ks_check *c, const char *field, ks_val v);
 /* Neither loopback nor link-local ... (ValidateEndpointIP) */
 void ks_check_endpoint_ip(ks_check *c, const char *field, ks_val v);

@@ -5,8 +5,11 @@
  * after another; else it is cut at lines that begin with "---", and each part is one YAML document of
  * its own, with line numbers of its own. What follows the first document of a part ("...") is dropped.
  *
+ * A part is read by yaml_block.c if it is of the common sort, else through libyaml by yaml_events.c.
+ *
  * libyaml's memory is not the heap's, so a guard frees it when the heap unwinds.
  */
+#include "doc/yaml_block.h"
 #include "doc/yaml_events.h"
 
 #include <stdio.h>
@@ -89,6 +92,22 @@ static bool other_version(const reader *r, int *line) {
     }
 }
 
+/* The fast reader; false when it leaves the part to libyaml. */
+static bool read_fast(reader *r) {
+    ks_val v, *duplicates = r->doc.builder.duplicates;
+    ks_val before = duplicates != NULL ? ks_ref(*duplicates) : KS_NOTHING;
+    bool good = ks_yaml_block_read(&r->doc.builder, &r->limits, &r->doc.nodes, r->s + r->part,
+                                   r->part_end - r->part, &v);
+    if (good) {
+        ks_unref(r->doc.heap, before);
+        add_document(r, v);
+    } else if (duplicates != NULL) {
+        ks_unref(r->doc.heap, *duplicates);
+        *duplicates = before;
+    }
+    return good;
+}
+
 static bool read_part(reader *r) {
     ks_val v;
     int line;
@@ -97,6 +116,7 @@ static bool read_part(reader *r) {
     r->fed = r->part;
     r->ended = false;
     doc->builder.document = r->document;
+    if (read_fast(r)) return true;
     if (other_version(r, &line)) {
         char where[32] = "";
         if (line > 0) snprintf(where, sizeof where, "line %d: ", line);

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-enum { MAX_CLASSES = 2048 };
+/* What classes may take in memory, more or less. */
+enum { MAX_CLASS_BYTES = 32 * 1024 * 1024 };
 
 /* --- life --- */
 
@@ -302,12 +303,17 @@ static uint64_t class_hash(const ks_object *pod) {
     return (hash ^ (image == NULL ? 0 : ks_hash_bytes(image->s, image->len))) | UINT64_C(1) << 40;
 }
 
+static uint64_t max_classes(const ks_sched *st) {
+    uint64_t n = MAX_CLASS_BYTES / (st->nodes->cap * sizeof(ks_entry) + sizeof(ks_pod_rules));
+    return n < 64 ? 64 : n;
+}
+
 /* Classes that were not used of late go. */
 static void sweep(ks_heap *heap, ks_sched *st) {
     ks_tree all = ks_tree_copy(&st->classes);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
         const ks_pod_class *class = it.value;
-        if (class->used + MAX_CLASSES / 2 < st->cycles) ks_tree_del(heap, &st->classes, it.key);
+        if (class->used + max_classes(st) / 2 < st->cycles) ks_tree_del(heap, &st->classes, it.key);
     }
     ks_tree_clear(heap, &all);
 }
@@ -331,7 +337,7 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         if (class->cap > 0) memset(class->entries, 0, class->cap * sizeof *class->entries);
         return class;
     }
-    if (st->classes.count >= MAX_CLASSES) sweep(heap, st);
+    if (st->classes.count >= max_classes(st)) sweep(heap, st);
     ks_pod_class *class = ks_alloc_zero(heap, sizeof *class);
     class->refs = 1;
     class->used = st->cycles;

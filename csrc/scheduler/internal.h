@@ -156,6 +156,7 @@ typedef struct ks_term {
     ks_selector *selector;    /* NULL: matches nothing */
     ks_val selector_doc;
     int64_t weight;
+    uint64_t bucket;          /* a label that every pod of the selector has, hashed; 0: none */
 } ks_term;
 typedef struct ks_terms {
     uint32_t count;
@@ -307,13 +308,15 @@ typedef struct ks_sched {
     ks_tree slots;          /* hash of node name -> slot + 1 */
     ks_tree classes;        /* {hash of owner, number} -> ks_pod_class */
     ks_tree tallies;        /* {hash of a label or 0, number} -> ks_tally */
+    ks_tree pairs;          /* hash of a label -> placed pods that have it */
     ks_tree groups;         /* {hash, number} -> ks_group */
+    ks_tree group_terms;    /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_tree waiting;        /* pod id -> ks_waiting */
     ks_tree prebind;        /* pod id -> ks_prebind */
     ks_tree nominated;      /* pod id -> slot + 1 */
     ks_tree looks;          /* pod id -> ks_look */
-    size_t look_bytes;
+    size_t look_bytes, tally_bytes;
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
     ks_volume_index volumes;
     /* scratch, not shared with forks */
@@ -364,6 +367,10 @@ bool ks_sched_tally_means(ks_sim *sim, const ks_tally *tally, const ks_object *p
 void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
 void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st);
+/* The bucket of a label selector. */
+uint64_t ks_sched_bucket(ks_val selector);
+/* Walks the groups with a term that may mean a pod with these labels: calls `visit` once per group and bucket. */
+void ks_sched_groups_for(const ks_sched *st, ks_val labels, void (*visit)(void *payload, const ks_group *group, uint64_t bucket), void *payload);
 uint64_t ks_sched_hash_val(ks_val v);
 
 /* --- nodes.c --- */

@@ -35,7 +35,9 @@ static void *copy(ks_sim *sim, const void *state) {
     st->slots = ks_tree_copy(&from->slots);
     st->classes = ks_tree_copy(&from->classes);
     st->tallies = ks_tree_copy(&from->tallies);
+    st->pairs = ks_tree_copy(&from->pairs);
     st->groups = ks_tree_copy(&from->groups);
+    st->group_terms = ks_tree_copy(&from->group_terms);
     st->active = ks_tree_copy(&from->active);
     st->backoff = ks_tree_copy(&from->backoff);
     st->errors = ks_tree_copy(&from->errors);
@@ -72,7 +74,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched *st = state;
     ks_sched_table_unref(heap, st->nodes);
     ks_sched_roster_unref(heap, st->roster);
-    ks_tree *trees[] = {&st->slots, &st->classes, &st->tallies, &st->groups, &st->active, &st->backoff,
+    ks_tree *trees[] = {&st->slots, &st->classes, &st->tallies, &st->pairs, &st->groups, &st->group_terms, &st->active, &st->backoff,
                         &st->errors, &st->waiting, &st->prebind, &st->nominated, &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     ks_volume_index_clear(heap, &st->volumes);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { MAX_TALLIES = 4096 };
+enum { MAX_TALLY_BYTES = 32 * 1024 * 1024 };
 
 /* --- counting and copying --- */
 
@@ -54,6 +54,12 @@ static void reserve(ks_heap *heap, int32_t **counts, uint32_t *cap, uint32_t slo
     *cap = more;
 }
 
+static void reserve_tally(ks_heap *heap, ks_sched *st, ks_tally *t, uint32_t slot) {
+    uint32_t before = t->cap;
+    reserve(heap, &t->counts, &t->cap, slot);
+    st->tally_bytes += (t->cap - before) * sizeof *t->counts;
+}
+
 /* The tally at a key, this state's own. */
 static ks_tally *own_tally(ks_heap *heap, ks_sched *st, ks_key key) {
     void **slot = ks_tree_slot(heap, &st->tallies, key);
@@ -73,13 +79,17 @@ static ks_tally *own_tally(ks_heap *heap, ks_sched *st, ks_key key) {
 
 /* --- buckets --- */
 
+/* Labels that each pod of a StatefulSet has its own value of share one bucket: so many values are not worth counting. */
+enum { PER_POD_BUCKET = 1 };
+
 static uint64_t pair_hash(const ks_str *key, const ks_str *value) {
+    if (key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index)) return PER_POD_BUCKET;
     uint64_t hash = (uint64_t)ks_hash_bytes(key->s, key->len) << 32;
-    return (hash | ks_hash_bytes(value->s, value->len)) + 1;
+    return (hash | ks_hash_bytes(value->s, value->len)) + 2;
 }
 
 /* A label that every pod of the selector has, as a bucket; 0: none. */
-static uint64_t bucket_of(ks_val selector) {
+uint64_t ks_sched_bucket(ks_val selector) {
     ks_val labels = ks_get(selector, K(matchLabels));
     if (ks_len(labels) > 0) {
         const ks_pair *p = ks_pair_at(labels, 0);
@@ -114,27 +124,47 @@ static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_
          more = ks_tree_higher(&st->tallies, key, &key, &value)) {
         if (key.b > st->mark || !ks_sched_tally_means(sim, value, pod)) continue;
         ks_tally *t = own_tally(heap, st, key);
-        reserve(heap, &t->counts, &t->cap, slot);
+        reserve_tally(heap, st, t, slot);
         t->counts[slot] += sign;
     }
 }
 
+/* How many placed pods have a label, whatever their namespace. */
+static void account_pair(ks_heap *heap, ks_sched *st, uint64_t pair, int sign) {
+    ks_key key = {0, pair};
+    void **slot = ks_tree_slot(heap, &st->pairs, key);
+    uint64_t count = slot == NULL ? 0 : (uint64_t)(uintptr_t)*slot;
+    count = sign > 0 ? count + 1 : count - (count > 0);
+    if (count == 0) ks_tree_del(heap, &st->pairs, key);
+    else if (slot == NULL) ks_tree_put(heap, &st->pairs, key, (void *)(uintptr_t)count);
+    else *slot = (void *)(uintptr_t)count;
+}
+
 void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign) {
-    if (st->tallies.count == 0) return;
-    account_bucket(sim, st, 0, pod, slot, sign);
+    bool tallies = st->tallies.count > 0, per_pod = false;
+    if (tallies) account_bucket(sim, st, 0, pod, slot, sign);
     for (uint32_t i = 0; pod->labels.type == KS_MAP && i < ks_len(pod->labels); i++) {
         const ks_pair *p = ks_pair_at(pod->labels, i);
-        if (p->val.type == KS_STRING) account_bucket(sim, st, pair_hash(p->key, p->val.s), pod, slot, sign);
+        if (p->val.type != KS_STRING) continue;
+        uint64_t pair = pair_hash(p->key, p->val.s);
+        if (pair == PER_POD_BUCKET) {
+            if (tallies && !per_pod) account_bucket(sim, st, pair, pod, slot, sign);
+            per_pod = true;
+            continue;
+        }
+        account_pair(sim->world.heap, st, pair, sign);
+        if (tallies) account_bucket(sim, st, pair, pod, slot, sign);
     }
 }
 
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st) {
     ks_tree_clear(heap, &st->tallies);
     st->tally_epoch++;
+    st->tally_bytes = 0;
 }
 
 /* Counts the pods that have a node already. */
-static void count_all(ks_sim *sim, const ks_sched *st, ks_tally *t) {
+static void count_all(ks_sim *sim, ks_sched *st, ks_tally *t) {
     for (ks_walk w = ks_walk_created(&sim->server.store, KS_POD); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         const ks_prebind *waits = st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
@@ -142,7 +172,7 @@ static void count_all(ks_sim *sim, const ks_sched *st, ks_tally *t) {
         if (node == NULL || ks_sched_finished(pod) || !ks_sched_tally_means(sim, t, pod)) continue;
         int64_t slot = ks_sched_slot(st, node);
         if (slot < 0) continue;
-        reserve(sim->world.heap, &t->counts, &t->cap, (uint32_t)slot);
+        reserve_tally(sim->world.heap, st, t, (uint32_t)slot);
         t->counts[slot]++;
     }
 }
@@ -164,7 +194,7 @@ static bool same_tally(const ks_tally *t, const ks_str *ns, const ks_term *items
 ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items, uint32_t count, bool living) {
     ks_heap *heap = sim->world.heap;
     uint64_t bucket = 0;
-    for (uint32_t i = 0; i < count && bucket == 0; i++) bucket = bucket_of(items[i].selector_doc);
+    for (uint32_t i = 0; i < count && bucket == 0; i++) bucket = ks_sched_bucket(items[i].selector_doc);
     ks_key key = {bucket, 0};
     void *value;
     for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
@@ -173,12 +203,14 @@ ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *i
         for (uint32_t i = 0; i < count; i++) ks_sched_term_dispose(heap, &items[i]);
         return key;
     }
-    if (st->tallies.count >= MAX_TALLIES) ks_sched_tallies_drop(heap, st);
+    if (st->tally_bytes >= MAX_TALLY_BYTES) ks_sched_tallies_drop(heap, st);
     ks_tally *t = ks_alloc_zero(heap, sizeof *t);
     *t = (ks_tally){.refs = 1, .ns = ks_str_ref(ns), .count = count, .living = living};
     t->terms = ks_alloc(heap, count * sizeof *t->terms);
     memcpy(t->terms, items, count * sizeof *t->terms);
-    count_all(sim, st, t);
+    st->tally_bytes += sizeof *t + count * sizeof *t->terms;
+    /* No pod has the label: nothing to count. */
+    if (bucket == 0 || bucket == PER_POD_BUCKET || ks_tree_has(&st->pairs, (ks_key){0, bucket})) count_all(sim, st, t);
     key = (ks_key){bucket, ++st->sequence};
     ks_tree_put(heap, &st->tallies, key, t);
     return key;
@@ -205,6 +237,43 @@ uint64_t ks_sched_hash_val(ks_val v) {
         }
         return hash;
     default: return hash;
+    }
+}
+
+/* Enters a group's terms into the index of terms, or takes them out. */
+static void index_terms(ks_heap *heap, ks_sched *st, const ks_terms *terms, ks_key group, bool enter) {
+    for (uint32_t i = 0; i < terms->count; i++) {
+        ks_key key = {terms->items[i].bucket, group.b};
+        if (enter) ks_tree_put(heap, &st->group_terms, key, (void *)(uintptr_t)group.a);
+        else ks_tree_del(heap, &st->group_terms, key);
+    }
+}
+
+static void index_group(ks_heap *heap, ks_sched *st, const ks_group *g, ks_key key, bool enter) {
+    index_terms(heap, st, &g->required, key, enter);
+    index_terms(heap, st, &g->required_anti, key, enter);
+    index_terms(heap, st, &g->preferred, key, enter);
+    index_terms(heap, st, &g->preferred_anti, key, enter);
+}
+
+static void visit_bucket(const ks_sched *st, uint64_t bucket, void (*visit)(void *, const ks_group *, uint64_t), void *payload) {
+    for (ks_tree_iter it = ks_tree_from(&st->group_terms, (ks_key){bucket, 0}); ks_tree_next(&it) && it.key.a == bucket;) {
+        const ks_group *g = ks_tree_get(&st->groups, (ks_key){(uint64_t)(uintptr_t)it.value, it.key.b});
+        if (g != NULL) visit(payload, g, bucket);
+    }
+}
+
+void ks_sched_groups_for(const ks_sched *st, ks_val labels, void (*visit)(void *, const ks_group *, uint64_t), void *payload) {
+    if (st->group_terms.count == 0) return;
+    bool per_pod = false;
+    visit_bucket(st, 0, visit, payload);
+    for (uint32_t i = 0; labels.type == KS_MAP && i < ks_len(labels); i++) {
+        const ks_pair *p = ks_pair_at(labels, i);
+        if (p->val.type != KS_STRING) continue;
+        uint64_t bucket = pair_hash(p->key, p->val.s);
+        if (bucket == PER_POD_BUCKET && per_pod) continue;
+        per_pod = per_pod || bucket == PER_POD_BUCKET;
+        visit_bucket(st, bucket, visit, payload);
     }
 }
 
@@ -240,7 +309,7 @@ static bool find_group(ks_heap *heap, ks_sched *st, ks_val affinity, const ks_st
     ks_group *shell = ks_alloc_zero(heap, sizeof *shell);
     *shell = (ks_group){.refs = 2}; /* not owned: own_group fills in a copy */
     ks_tree_put(heap, &st->groups, *key, shell);
-    own_group(heap, st, *key, affinity, ns);
+    index_group(heap, st, own_group(heap, st, *key, affinity, ns), *key, true);
     group_unref(heap, shell);
     return true;
 }
@@ -256,5 +325,7 @@ void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, ui
     reserve(heap, &g->counts, &g->cap, slot);
     g->counts[slot] += sign;
     g->total += sign;
-    if (g->total <= 0) ks_tree_del(heap, &st->groups, key);
+    if (g->total > 0) return;
+    index_group(heap, st, g, key, false);
+    ks_tree_del(heap, &st->groups, key);
 }

@@ -31,7 +31,8 @@ void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str
                             .ns_selector = compile(heap, ks_get(doc, K(namespaceSelector))),
                             .selector = compile(heap, selector),
                             .selector_doc = ks_ref(selector),
-                            .weight = weighted ? ks_int_or(ks_get(*item, K(weight)), 0) : 0};
+                            .weight = weighted ? ks_int_or(ks_get(*item, K(weight)), 0) : 0,
+                           .bucket = ks_sched_bucket(selector)};
     }
 }
 

@@ -126,6 +126,16 @@ static void find_any_affinity(ks_cycle *c) {
             if (c->affinity[i].sums[d] > 0) c->any_affinity = true;
 }
 
+/* Pods that do not want to be with this one. */
+static void existing_anti(void *payload, const ks_group *g, uint64_t bucket) {
+    ks_cycle *c = payload;
+    for (uint32_t i = 0; i < g->required_anti.count; i++) {
+        const ks_term *term = &g->required_anti.items[i];
+        if (term->bucket != bucket || !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels)) continue;
+        add_group(c, g, sums_of_key(c, c->existing_anti, &c->existing_anti_count, term->key), 1);
+    }
+}
+
 static void prefilter_affinity(ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
     c->affinity = ks_sched_arena(&c->arena, (r->affinity.count + 1) * sizeof *c->affinity);
@@ -136,14 +146,7 @@ static void prefilter_affinity(ks_cycle *c) {
     c->existing_anti_count = 0;
     if (c->st->groups.count == 0) return;
     c->existing_anti = ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *c->existing_anti);
-    for (ks_tree_iter it = ks_tree_begin(&c->st->groups); ks_tree_next(&it);) {
-        const ks_group *g = it.value;
-        for (uint32_t i = 0; i < g->required_anti.count; i++) {
-            const ks_term *term = &g->required_anti.items[i];
-            if (!ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels)) continue;
-            add_group(c, g, sums_of_key(c, c->existing_anti, &c->existing_anti_count, term->key), 1);
-        }
-    }
+    ks_sched_groups_for(c->st, c->pod->labels, existing_anti, c);
 }
 
 static ks_verdict filter_affinity(const ks_cycle *c, uint32_t slot) {
@@ -301,60 +304,70 @@ bool ks_sched_score_spread(ks_cycle *c) {
 
 enum { HARD_AFFINITY_WEIGHT = 1 };
 
-static void add_terms(ks_cycle *c, ks_sums *list, uint32_t *count, const ks_terms *terms, const ks_key *tallies, int sign,
-                      bool *added) {
+/* Scores that are being added up, by topology key. */
+typedef struct affinity_scores {
+    ks_cycle *c;
+    ks_sums *list;
+    uint32_t count;
+    bool added;
+} affinity_scores;
+
+/* What pods that match the pod's own terms add. */
+static void add_terms(affinity_scores *a, const ks_terms *terms, const ks_key *tallies, int sign) {
     for (uint32_t i = 0; i < terms->count; i++) {
         const ks_term *term = &terms->items[i];
-        const ks_tally *tally = ks_sched_tally(c->st, tallies[i]);
-        ks_sums *sums = sums_of_key(c, list, count, term->key);
-        for (uint32_t slot = 0; tally != NULL && sums != NULL && slot < c->slots; slot++) {
+        const ks_tally *tally = ks_sched_tally(a->c->st, tallies[i]);
+        ks_sums *sums = sums_of_key(a->c, a->list, &a->count, term->key);
+        for (uint32_t slot = 0; tally != NULL && sums != NULL && slot < a->c->slots; slot++) {
             int32_t d = domain_of(sums->axis, slot);
             if (d < 0 || count_on(tally, slot) == 0) continue;
             sums->sums[d] += sign * term->weight * count_on(tally, slot);
-            *added = true;
+            a->added = true;
         }
     }
 }
 
-static void add_group_terms(ks_cycle *c, ks_sums *list, uint32_t *count, const ks_group *g, const ks_terms *terms,
-                            int64_t fixed_weight, int sign, bool *added) {
+/* What pods whose own terms match the pod add. */
+static void add_group_terms(affinity_scores *a, const ks_group *g, const ks_terms *terms, int64_t fixed_weight, int sign,
+                            uint64_t bucket) {
+    ks_cycle *c = a->c;
     for (uint32_t i = 0; i < terms->count; i++) {
         const ks_term *term = &terms->items[i];
-        if (!ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels)) continue;
-        ks_sums *sums = sums_of_key(c, list, count, term->key);
+        if (term->bucket != bucket || !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels)) continue;
+        ks_sums *sums = sums_of_key(c, a->list, &a->count, term->key);
         int64_t weight = fixed_weight > 0 ? fixed_weight : term->weight;
         for (uint32_t slot = 0; sums != NULL && slot < g->cap && slot < c->slots; slot++) {
             int32_t d = g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
             if (d < 0) continue;
             sums->sums[d] += sign * weight * g->counts[slot];
-            *added = true;
+            a->added = true;
         }
     }
+}
+
+static void score_group(void *payload, const ks_group *g, uint64_t bucket) {
+    affinity_scores *a = payload;
+    add_group_terms(a, g, &g->required, HARD_AFFINITY_WEIGHT, 1, bucket);
+    add_group_terms(a, g, &g->preferred, 0, 1, bucket);
+    add_group_terms(a, g, &g->preferred_anti, 0, -1, bucket);
 }
 
 bool ks_sched_score_affinity(ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
     if (off(c, KS_PLUGIN_POD_AFFINITY)) return false;
     if (r->preferred_affinity.count == 0 && r->preferred_anti.count == 0 && c->st->groups.count == 0) return false;
-    ks_sums *list = ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *list);
-    uint32_t count = 0;
-    bool added = false;
-    add_terms(c, list, &count, &r->preferred_affinity, r->preferred_tallies, 1, &added);
-    add_terms(c, list, &count, &r->preferred_anti, r->preferred_anti_tallies, -1, &added);
-    for (ks_tree_iter it = ks_tree_begin(&c->st->groups); ks_tree_next(&it);) {
-        const ks_group *g = it.value;
-        add_group_terms(c, list, &count, g, &g->required, HARD_AFFINITY_WEIGHT, 1, &added);
-        add_group_terms(c, list, &count, g, &g->preferred, 0, 1, &added);
-        add_group_terms(c, list, &count, g, &g->preferred_anti, 0, -1, &added);
-    }
-    if (!added) return false;
+    affinity_scores a = {c, ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *a.list), 0, false};
+    add_terms(&a, &r->preferred_affinity, r->preferred_tallies, 1);
+    add_terms(&a, &r->preferred_anti, r->preferred_anti_tallies, -1);
+    ks_sched_groups_for(c->st, c->pod->labels, score_group, &a);
+    if (!a.added) return false;
     int64_t min = INT64_MAX, max = INT64_MIN;
     for (uint32_t i = 0; i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
         int64_t score = 0;
-        for (uint32_t k = 0; k < count; k++) {
-            int32_t d = domain_of(list[k].axis, slot);
-            if (d >= 0) score += list[k].sums[d];
+        for (uint32_t k = 0; k < a.count; k++) {
+            int32_t d = domain_of(a.list[k].axis, slot);
+            if (d >= 0) score += a.list[k].sums[d];
         }
         c->raw[slot] = score;
         if (score < min) min = score;

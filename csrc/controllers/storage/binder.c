@@ -17,6 +17,7 @@ typedef struct binder {
     int index;
     ks_volume_index volumes;
     ks_tree pending;    /* claim id: not bound yet */
+    ks_tree fresh;      /* claim id: not looked at yet; pods made after it are not known then */
     ks_tree unassigned; /* {hash of claim, pod id}: pods without a node that refer to it */
 } binder;
 
@@ -32,6 +33,7 @@ static void *copy(ks_sim *sim, const void *state) {
     *st = *from;
     st->volumes = ks_volume_index_copy(&from->volumes);
     st->pending = ks_tree_copy(&from->pending);
+    st->fresh = ks_tree_copy(&from->fresh);
     st->unassigned = ks_tree_copy(&from->unassigned);
     return st;
 }
@@ -40,6 +42,7 @@ static void dispose(ks_heap *heap, void *state) {
     binder *st = state;
     ks_volume_index_clear(heap, &st->volumes);
     ks_tree_clear(heap, &st->pending);
+    ks_tree_clear(heap, &st->fresh);
     ks_tree_clear(heap, &st->unassigned);
     ks_free(heap, st, sizeof *st);
 }
@@ -73,6 +76,8 @@ static void observe_pod(ks_sim *sim, binder *st, const ks_change *change) {
 static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *claim = change->object;
+    if (change->type == KS_ADDED)
+        ks_tree_put(heap, &st->fresh, (ks_key){0, claim->id}, (void *)(uintptr_t)claim->id);
     if (change->type != KS_DELETED) {
         if (ks_claim_bound(claim) && ks_text_is(ks_get(claim->status, K(phase)), "Bound"))
             ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
@@ -82,6 +87,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
         return;
     }
     ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
+    ks_tree_del(heap, &st->fresh, (ks_key){0, claim->id});
     const ks_str *name = ks_str_or_null(ks_get(claim->spec, K(volumeName)));
     const ks_object *volume = ks_store_get(&sim->server.store, KS_PV, NULL, name);
     if (volume != NULL) ks_enqueue(sim, st->index, volume->id);
@@ -247,11 +253,13 @@ static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
 /* The names of pods without a node that wait for the claim, sorted, joined by commas; an empty text: none. */
 static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, ks_buf *out) {
     uint64_t hash = ks_claim_key(claim->ns, claim->name);
+    bool fresh = ks_tree_has(&st->fresh, (ks_key){0, claim->id});
     const ks_str *names[32];
     int count = 0;
     for (ks_tree_iter it = ks_tree_from(&st->unassigned, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
         if (pod == NULL || !ks_str_eq(pod->ns, claim->ns) || count == 32) continue;
+        if (fresh && pod->id > claim->id) continue;
         int at = count++;
         for (; at > 0 && ks_str_cmp(names[at - 1], pod->name) > 0; at--) names[at] = names[at - 1];
         names[at] = pod->name;
@@ -496,6 +504,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     if (!is_claim) object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
     if (object == NULL) return true;
     bool done = is_claim ? sync_claim(sim, st, &object) : sync_volume(sim, st, &object);
+    if (is_claim) ks_tree_del(sim->world.heap, &st->fresh, (ks_key){0, key});
     ks_object_unref(sim->world.heap, object);
     return done;
 }

@@ -1,0 +1,586 @@
+--- A cluster, as people use it: checks what they pass, and calls the core.
+local check <const> = require "kubesim.check"
+local durations <const> = require "kubesim.durations"
+local Status <const> = require "kubesim.status"
+
+---@class kubesim.Cluster
+---@field core userdata the core's handle
+local Cluster = {}
+Cluster.__index = Cluster
+Cluster.__name = "kubesim.Cluster"
+
+---A cluster around a handle of the core.
+---@param handle userdata
+---@return kubesim.Cluster
+function Cluster.wrap(handle) return setmetatable({ core = handle }, Cluster) end
+
+-- Arguments ------------------------------------------------------------------------------------------------------------
+
+local function optional(a, b)
+  local known = {}
+  for name, types in pairs(a) do known[name] = types end
+  for name, types in pairs(b or {}) do known[name] = types end
+  return known
+end
+
+local PLACE <const> = { namespace = "string" }
+local WRITE <const> = { namespace = "string", dry_run = "boolean", field_validation = "string" }
+local SELECT <const> = { namespace = "string", all_namespaces = "boolean", labels = "string|table", fields = "string|table" }
+local POD <const> = { namespace = "string", container = "string" }
+
+---@return table kind information
+local function kind_of(self, kind, n, name)
+  check.type(kind, n, name, "string")
+  local info = self.core:kind(kind)
+  if not info then error(Status.client(("error: the server doesn't have a resource type %q"):format(kind)), 0) end
+  return info
+end
+
+---The kind and name of "sts/web".
+local function parse_ref(self, ref, n, name)
+  check.type(ref, n, name, "string")
+  local kind, object = ref:match "^([^/]+)/([^/]+)$"
+  if not kind then check.bad(n, name, ("a reference \"kind/name\" expected, got %q"):format(ref)) end
+  return kind_of(self, kind, n, name), object
+end
+
+---A pod's name, given bare or as "pod/name".
+local function pod_name(ref, n, name)
+  check.type(ref, n, name, "string")
+  local kind, pod = ref:match "^([^/]+)/([^/]+)$"
+  if kind and kind ~= "pod" and kind ~= "po" and kind ~= "pods" then check.bad(n, name, "a pod expected, got " .. ref) end
+  return pod or ref
+end
+
+local function ns_of(opts) return opts.namespace or "default" end
+
+local function to_ns(value, n, name)
+  local ns, why = durations.ns(value)
+  if not ns then check.bad(n, name, why) end
+  return ns
+end
+
+---The instant at which a time-out of this many seconds ends.
+local function deadline(self, timeout, default, n, name)
+  local ns = to_ns(timeout == nil and default or timeout, n, name)
+  local now = self.core:instant()
+  return now > math.maxinteger - 1 - ns and math.maxinteger - 1 or now + ns
+end
+
+---A label or field selector given as text, or as a table of equalities.
+local function selector_text(given, n, name)
+  if type(given) ~= "table" then return given end
+  local parts = {}
+  for key, value in pairs(given) do
+    if type(key) ~= "string" then check.bad(n, name, "a selector is a text or a table of names and values") end
+    parts[#parts + 1] = key .. "=" .. tostring(value)
+  end
+  table.sort(parts)
+  return table.concat(parts, ",")
+end
+
+local VALIDATION <const> = { Strict = true, Warn = true, Ignore = true }
+
+local function validation_of(opts, n, name)
+  local mode = opts.field_validation or "Strict"
+  if not VALIDATION[mode] then
+    check.bad(n, name, ("option 'field_validation': \"Strict\", \"Warn\" or \"Ignore\" expected, got %q"):format(mode))
+  end
+  return mode
+end
+
+---What the API server warns of goes to Lua's own warnings: `warn "@on"` or `lua -W` shows them.
+local function tell(warnings)
+  for _, text in ipairs(warnings or {}) do warn("kubesim: Warning: " .. text) end
+end
+
+-- Changing it -----------------------------------------------------------------------------------------------------------
+
+local function write(self, verb, manifests, opts)
+  check.type(manifests, 1, verb, "string", "table")
+  opts = check.opts(opts, 2, verb, WRITE)
+  local entries, warnings = self.core:write(verb, manifests, ns_of(opts), validation_of(opts, 2, verb), opts.dry_run)
+  tell(warnings)
+  return entries
+end
+
+local function objects(entries)
+  local list = {}
+  for i, entry in ipairs(entries) do list[i] = entry.object end
+  return list
+end
+
+---Applies manifests as kubectl does on the client's side. All or nothing.
+---@param manifests string|table
+---@param opts? { namespace?: string, dry_run?: boolean, field_validation?: string }
+---@return { kind: string, name: string, namespace?: string, operation: string, object: table }[]
+function Cluster:apply(manifests, opts) return write(self, "apply", manifests, opts) end
+
+---Creates objects. All or nothing.
+---@param manifests string|table
+---@param opts? table
+---@return table[] objects
+function Cluster:create(manifests, opts) return objects(write(self, "create", manifests, opts)) end
+
+---Replaces objects.
+---@param manifests string|table
+---@param opts? table
+---@return table[] objects
+function Cluster:replace(manifests, opts) return objects(write(self, "replace", manifests, opts)) end
+
+---Stores objects as they are, status included.
+---@param manifests string|table
+---@param opts? table
+---@return table[] objects
+function Cluster:import(manifests, opts) return objects(write(self, "import", manifests, opts)) end
+
+local PATCHES <const> = { strategic = true, merge = true, json = true }
+local SUBRESOURCES <const> = { status = true, scale = true }
+
+---Patches an object.
+---@param ref string
+---@param patch string|table
+---@param opts? { type?: string, subresource?: string, namespace?: string, dry_run?: boolean, field_validation?: string }
+---@return table object
+function Cluster:patch(ref, patch, opts)
+  local info, object = parse_ref(self, ref, 1, "patch")
+  check.type(patch, 2, "patch", "string", "table")
+  opts = check.opts(opts, 3, "patch", optional(WRITE, { type = "string", subresource = "string" }))
+  local way = opts.type or "strategic"
+  if not PATCHES[way] then
+    check.bad(3, "patch", ("option 'type': \"strategic\", \"merge\" or \"json\" expected, got %q"):format(way))
+  end
+  if opts.subresource and not SUBRESOURCES[opts.subresource] then
+    check.bad(3, "patch", ("option 'subresource': \"status\" or \"scale\" expected, got %q"):format(opts.subresource))
+  end
+  local result, warnings = self.core:patch(info.kind, ns_of(opts), object, patch, way, opts.subresource,
+    validation_of(opts, 3, "patch"), opts.dry_run)
+  tell(warnings)
+  return result
+end
+
+---Sets the number of replicas.
+---@param ref string
+---@param n integer
+---@param opts? { namespace?: string, dry_run?: boolean }
+---@return table object
+function Cluster:scale(ref, n, opts)
+  local info, object = parse_ref(self, ref, 1, "scale")
+  check.type(n, 2, "scale", "integer")
+  opts = check.opts(opts, 3, "scale", { namespace = "string", dry_run = "boolean" })
+  return (self.core:scale(info.kind, ns_of(opts), object, math.tointeger(n), opts.dry_run))
+end
+
+---Evicts a pod; raises 429 TooManyRequests when a PodDisruptionBudget forbids it.
+---@param pod string
+---@param opts? { grace_period?: integer, namespace?: string, dry_run?: boolean }
+---@return true
+function Cluster:evict(pod, opts)
+  pod = pod_name(pod, 1, "evict")
+  opts = check.opts(opts, 2, "evict", { grace_period = "integer", namespace = "string", dry_run = "boolean" })
+  self.core:evict("pod", ns_of(opts), pod, opts.grace_period or -1, opts.dry_run)
+  return true
+end
+
+local CASCADES <const> = { background = true, foreground = true, orphan = true }
+
+---Deletes an object.
+---@param ref string
+---@param opts? { grace_period?: integer, cascade?: string, force?: boolean, namespace?: string, dry_run?: boolean }
+---@return table? object as it then stands; nil when it is gone
+function Cluster:delete(ref, opts)
+  local info, object = parse_ref(self, ref, 1, "delete")
+  opts = check.opts(opts, 2, "delete", { grace_period = "integer", cascade = "string", force = "boolean", namespace = "string",
+    dry_run = "boolean" })
+  if opts.cascade and not CASCADES[opts.cascade] then
+    check.bad(2, "delete", ("option 'cascade': \"background\", \"foreground\" or \"orphan\" expected, got %q"):format(opts.cascade))
+  end
+  local grace = opts.grace_period or opts.force and 0 or -1
+  return (self.core:delete(info.kind, ns_of(opts), object, math.tointeger(grace), opts.cascade or "background", opts.dry_run))
+end
+
+-- Looking ---------------------------------------------------------------------------------------------------------------
+
+---An object, or nil and why.
+---@param ref string
+---@param opts? { namespace?: string }
+---@return table? object
+---@return string? why
+function Cluster:get(ref, opts)
+  local info, name = parse_ref(self, ref, 1, "get")
+  opts = check.opts(opts, 2, "get", PLACE)
+  local object = self.core:get(info.kind, ns_of(opts), name)
+  if object then return object end
+  local resource = info.group == "" and info.plural or info.plural .. "." .. info.group
+  return nil, ("%s %q not found"):format(resource, name)
+end
+
+---What list, count and watch choose by.
+local function selection(opts, n, name)
+  opts = check.opts(opts, n, name, SELECT)
+  return not opts.all_namespaces and ns_of(opts) or nil, selector_text(opts.labels, n, name), selector_text(opts.fields, n, name)
+end
+
+---Objects of a kind, in name order.
+---@param kind string
+---@param opts? { namespace?: string, all_namespaces?: boolean, labels?: string|table, fields?: string|table }
+---@return table[]
+function Cluster:list(kind, opts)
+  local info = kind_of(self, kind, 1, "list")
+  return self.core:list(info.kind, selection(opts, 2, "list"))
+end
+
+---How many list would return.
+---@param kind string
+---@param opts? table
+---@return integer
+function Cluster:count(kind, opts)
+  local info = kind_of(self, kind, 1, "count")
+  return self.core:count(info.kind, selection(opts, 2, "count"))
+end
+
+---Events, oldest first.
+---@param opts? { ref?: string, reason?: string, type?: string, namespace?: string, all_namespaces?: boolean }
+---@return table[]
+function Cluster:events(opts)
+  opts = check.opts(opts, 1, "events", { ref = "string", reason = "string", type = "string", namespace = "string",
+    all_namespaces = "boolean" })
+  local info, name
+  if opts.ref then info, name = parse_ref(self, opts.ref, 1, "events") end
+  return self.core:events(not opts.all_namespaces and ns_of(opts) or nil, info and info.kind, name, opts.reason, opts.type)
+end
+
+---@class kubesim.Watch
+local Watch = {}
+Watch.__index = Watch
+Watch.__name = "kubesim.Watch"
+
+---Ends the watch.
+function Watch:stop()
+  if self.id then self.core:unwatch(self.id) end
+  self.id = nil
+end
+Watch.__close = Watch.stop
+
+---Calls `fn(type, object, old)` on each change of a kind from now on. What it raises reaches the call that let time pass.
+---@param kind string
+---@param fn fun(type: "ADDED"|"MODIFIED"|"DELETED", object: table, old: table?)
+---@param opts? { namespace?: string, all_namespaces?: boolean, labels?: string|table, fields?: string|table }
+---@return kubesim.Watch
+function Cluster:watch(kind, fn, opts)
+  local info = kind_of(self, kind, 1, "watch")
+  check.type(fn, 2, "watch", "function")
+  if type(fn) ~= "function" then
+    local callable = fn
+    fn = function(...) return callable(...) end
+  end
+  return setmetatable({ core = self.core, id = self.core:watch(fn, info.kind, selection(opts, 3, "watch")) }, Watch)
+end
+
+---Runs a kubectl command line.
+---@param command string|string[]  what follows "kubectl"; a list of words needs no quoting
+---@param stdin? string
+---@return string stdout
+---@return string stderr what it printed there although it succeeded: warnings
+function Cluster:kubectl(command, stdin)
+  check.type(command, 1, "kubectl", "string", "table")
+  check.type(stdin, 2, "kubectl", "string", "nil")
+  return require "kubesim.kubectl".run(self, command, stdin)
+end
+
+---What a container has written to its standard output.
+---@param pod string
+---@param opts? { container?: string, previous?: boolean, namespace?: string }
+---@return string
+function Cluster:logs(pod, opts)
+  pod = pod_name(pod, 1, "logs")
+  opts = check.opts(opts, 2, "logs", optional(POD, { previous = "boolean" }))
+  return self.core:logs(ns_of(opts), pod, opts.container, opts.previous) or ""
+end
+
+---Runs a command in a container.
+---@param pod string
+---@param command string|string[]  shell text, or words
+---@param opts? { container?: string, stdin?: string, namespace?: string }
+---@return string stdout
+---@return integer code
+---@return string stderr
+function Cluster:exec(pod, command, opts)
+  pod = pod_name(pod, 1, "exec")
+  check.type(command, 2, "exec", "string", "table")
+  opts = check.opts(opts, 3, "exec", optional(POD, { stdin = "string" }))
+  return require "kubesim.shell".exec(self.core, ns_of(opts), pod, opts.container, command, opts.stdin)
+end
+
+---Asks cluster DNS.
+---@param name string
+---@param opts? { from?: string, type?: string, namespace?: string }
+---@return table[]? records
+---@return string? why "NXDOMAIN" or "NODATA"
+function Cluster:resolve(name, opts)
+  check.type(name, 1, "resolve", "string")
+  opts = check.opts(opts, 2, "resolve", { from = "string", type = "string", namespace = "string" })
+  local from = opts.from and pod_name(opts.from, 2, "resolve")
+  local records, why = self.core:dns_from(ns_of(opts), from, name, opts.type or "A")
+  return records, why
+end
+
+---What nslookup prints in a pod.
+---@param name string
+---@param opts? { from?: string, namespace?: string }
+---@return string
+function Cluster:nslookup(name, opts)
+  check.type(name, 1, "nslookup", "string")
+  opts = check.opts(opts, 2, "nslookup", { from = "string", namespace = "string" })
+  local from = opts.from and pod_name(opts.from, 2, "nslookup")
+  return (require "kubesim.nslookup".run(self.core, ns_of(opts), from, { name }))
+end
+
+---An HTTP request, as curl makes it in a pod.
+---@param url string
+---@param opts? { from?: string, method?: string, body?: string, headers?: table, namespace?: string }
+---@return string? body
+---@return integer|string status or why
+function Cluster:curl(url, opts)
+  check.type(url, 1, "curl", "string")
+  opts = check.opts(opts, 2, "curl", { from = "string", method = "string", body = "string", headers = "table", namespace = "string" })
+  local from = opts.from and pod_name(opts.from, 2, "curl")
+  return require "kubesim.curl".get(self.core, ns_of(opts), from, url,
+    { method = opts.method, body = opts.body, headers = opts.headers })
+end
+
+---The scheduler's last look at a pod; nil when it never looked.
+---@param pod string
+---@param opts? { namespace?: string }
+---@return table?
+function Cluster:placement(pod, opts)
+  pod = pod_name(pod, 1, "placement")
+  opts = check.opts(opts, 2, "placement", PLACE)
+  return self.core:placement(ns_of(opts), pod)
+end
+
+---Text that names the causes of what is held up.
+function Cluster.why() check.fail "not supported yet: why" end
+
+-- Time -------------------------------------------------------------------------------------------------------------------
+
+---Seconds since the start.
+---@return number
+function Cluster:now() return self.core:now() end
+
+---The virtual time as RFC 3339 text.
+---@return string
+function Cluster:clock() return self.core:clock() end
+
+---A hash of all that happened: equal runs have equal ones.
+---@return string 16 hexadecimal digits
+function Cluster:trace() return self.core:trace() end
+
+---Lets so much time pass.
+---@param duration number|string
+function Cluster:advance(duration)
+  check.type(duration, 1, "advance", "number", "string")
+  self.core:run(deadline(self, duration, 0, 1, "advance"))
+end
+
+---Runs the next thing due.
+---@return { time: number, component: string, key: string }?
+function Cluster:step()
+  local step = self.core:step()
+  if step then step.time = durations.seconds(step.time) end
+  return step
+end
+
+---Runs until nothing more will change by itself.
+---@param opts? { timeout?: number|string }
+---@return true?
+---@return string? why
+function Cluster:settle(opts)
+  opts = check.opts(opts, 1, "settle", { timeout = "number|string" })
+  if self.core:settle(deadline(self, opts.timeout, "1h", 1, "settle")) then return true end
+  local due = self.core:due()
+  return nil, ("something is still due %s from now"):format(durations.text(due - self.core:instant()))
+end
+
+---What an object looks like now, in a few words.
+local function state_of(self, info, ns, name)
+  local object = self.core:get(info.kind, ns, name)
+  local what = ("%s %q"):format(info.singular, name)
+  if not object then return what .. " does not exist" end
+  local status, spec = object.status or {}, object.spec or {}
+  local words = {}
+  if object.metadata.deletionTimestamp then words[#words + 1] = "is being deleted" end
+  if status.phase then words[#words + 1] = "is " .. status.phase end
+  if spec.replicas then
+    words[#words + 1] = ("has %d of %d replicas ready"):format(status.readyReplicas or 0, spec.replicas)
+  end
+  for _, condition in ipairs(status.conditions or {}) do
+    if condition.status ~= "True" and condition.message and condition.message ~= "" then
+      words[#words + 1] = ("%s: %s"):format(condition.type, condition.message)
+    end
+  end
+  local events = self.core:events(nil, info.kind, name, nil, "Warning")
+  if #events > 0 then words[#words + 1] = ("last warning: %s: %s"):format(events[#events].reason, events[#events].message) end
+  return what .. " " .. (#words > 0 and table.concat(words, ", ") or "exists")
+end
+
+---Runs until an object is "ready", "deleted", or "condition=NAME[=VALUE]".
+---@param ref string
+---@param what string
+---@param opts? { timeout?: number|string, namespace?: string }
+---@return true?
+---@return string? why
+function Cluster:wait_for(ref, what, opts)
+  local info, name = parse_ref(self, ref, 1, "wait_for")
+  check.type(what, 2, "wait_for", "string")
+  opts = check.opts(opts, 3, "wait_for", { timeout = "number|string", namespace = "string" })
+  local condition, value = what:match "^condition=([^=]+)=?(.*)$"
+  if what ~= "ready" and what ~= "deleted" and not condition then
+    check.bad(2, "wait_for", ("\"ready\", \"deleted\" or \"condition=NAME[=VALUE]\" expected, got %q"):format(what))
+  end
+  local ns = ns_of(opts)
+  local ok = self.core:wait(condition and "condition" or what, info.kind, ns, name,
+    deadline(self, opts.timeout, "10m", 3, "wait_for"), condition, condition and (value ~= "" and value or "True"))
+  if ok then return true end
+  return nil, ("timed out waiting for %s of %s: %s"):format(what, ref, state_of(self, info, ns, name))
+end
+
+---Runs until `fn(cluster)` is true; tried after every change.
+---@param fn fun(cluster: kubesim.Cluster): any
+---@param opts? { timeout?: number|string }
+---@return any
+---@return string? why
+function Cluster:wait_until(fn, opts)
+  check.type(fn, 1, "wait_until", "function")
+  opts = check.opts(opts, 2, "wait_until", { timeout = "number|string" })
+  local ends = deadline(self, opts.timeout, "10m", 2, "wait_until")
+  while true do
+    local value = fn(self)
+    if value then return value end
+    if not self.core:run_to_change(ends) then
+      value = fn(self)
+      if value then return value end
+      return nil, ("timed out after %s"):format(durations.text(to_ns(opts.timeout or "10m", 2, "wait_until")))
+    end
+  end
+end
+
+-- Breaking things and making worlds ---------------------------------------------------------------------------------------
+
+local function node_talks(self, name, talks, method)
+  check.type(name, 1, method, "string")
+  self.core:node_talks(name:match "^nodes?/(.*)$" or name:match "^no/(.*)$" or name, talks)
+end
+
+---The node stops talking to the control plane, its pods with it.
+---@param name string
+function Cluster:fail_node(name) node_talks(self, name, false, "fail_node") end
+
+---The node talks again.
+---@param name string
+function Cluster:recover_node(name) node_talks(self, name, true, "recover_node") end
+
+---Ends a container's process.
+---@param pod string
+---@param opts? { container?: string, exit_code?: integer, reason?: string, namespace?: string }
+function Cluster:crash(pod, opts)
+  pod = pod_name(pod, 1, "crash")
+  opts = check.opts(opts, 2, "crash", optional(POD, { exit_code = "integer", reason = "string" }))
+  self.core:crash(ns_of(opts), pod, opts.container, math.tointeger(opts.exit_code or 1), opts.reason)
+end
+
+local STATES <const> = { running = true, ready = true, unready = true, failed = true, succeeded = true, gone = true }
+
+---Reports a pod's state by hand, as a kubelet would.
+---@param pod string
+---@param state "running"|"ready"|"unready"|"failed"|"succeeded"|"gone"
+---@param opts? { namespace?: string }
+function Cluster:drive(pod, state, opts)
+  pod = pod_name(pod, 1, "drive")
+  check.type(state, 2, "drive", "string")
+  if not STATES[state] then
+    check.bad(2, "drive", ("\"running\", \"ready\", \"unready\", \"failed\", \"succeeded\" or \"gone\" expected, got %q"):format(state))
+  end
+  opts = check.opts(opts, 3, "drive", PLACE)
+  self.core:drive(ns_of(opts), pod, nil, state)
+end
+
+local IMAGE <const> = {
+  pull = "number|string", start = "number|string", stop = "number|string|boolean", exit = "table", start_error = "string",
+  ready_after = "number|string", http = "function|table", commands = "table", exists = "boolean",
+}
+
+---How an image behaves.
+---@param name string
+---@param behaviour table
+function Cluster:image(name, behaviour)
+  check.type(name, 1, "image", "string")
+  check.type(behaviour, 2, "image", "table")
+  check.opts(behaviour, 2, "image", IMAGE)
+  local function ns(value) return value ~= nil and to_ns(value, 2, "image") or nil end
+  local stop = behaviour.stop
+  if stop == true then check.bad(2, "image", "option 'stop': a duration or false expected, got true") end
+  if stop ~= false then stop = ns(stop) end
+  local ends = behaviour.exit and check.opts(behaviour.exit, 2, "image", { code = "integer", after = "number|string", reason = "string" })
+  for command, fn in pairs(behaviour.commands or {}) do
+    if type(command) ~= "string" or type(fn) ~= "function" then
+      check.bad(2, "image", "option 'commands': names and functions expected")
+    end
+  end
+  if type(behaviour.http) == "table" then
+    for port, fn in pairs(behaviour.http) do
+      if math.type(port) ~= "integer" or type(fn) ~= "function" then
+        check.bad(2, "image", "option 'http': a function, or functions by port, expected")
+      end
+    end
+  end
+  self.core:image(name, {
+    exists = behaviour.exists, pull = ns(behaviour.pull), start = ns(behaviour.start), stop = stop,
+    ready_after = ns(behaviour.ready_after), exits = ends ~= nil, exit_code = ends and math.tointeger(ends.code or 0),
+    exit_after = ends and ns(ends.after or 0), exit_reason = ends and ends.reason, start_error = behaviour.start_error,
+    commands = behaviour.commands, http = behaviour.http,
+  })
+end
+
+---Adds a scheduling policy.
+---@param policy { name: string, scheduler?: string, weight?: integer, filter?: function, score?: function, disable?: string[] }
+function Cluster:policy(policy)
+  check.type(policy, 1, "policy", "table")
+  check.opts(policy, 1, "policy", { name = "string", scheduler = "string", weight = "integer", filter = "function",
+    score = "function", disable = "table" })
+  if not policy.name then check.bad(1, "policy", "option 'name': string expected, got no value") end
+  if not policy.filter and not policy.score and not policy.disable then
+    check.bad(1, "policy", "a policy needs 'filter', 'score' or 'disable'")
+  end
+  local disable = {}
+  for i, plugin in ipairs(policy.disable or {}) do
+    if type(plugin) ~= "string" then check.bad(1, "policy", "option 'disable': a list of plugin names expected") end
+    disable[i] = plugin
+  end
+  self.core:policy {
+    name = policy.name, scheduler = policy.scheduler or "default-scheduler", weight = math.tointeger(policy.weight or 1),
+    filter = policy.filter, score = policy.score, disable = disable,
+  }
+end
+
+---An independent cluster in the same state. Policies and images go with it, watches do not.
+---@return kubesim.Cluster
+function Cluster:fork() return Cluster.wrap(self.core:fork()) end
+
+---Writes the whole state.
+function Cluster.save() check.fail "not supported yet: save" end
+
+---Frees the cluster. Twice is harmless.
+function Cluster:close()
+  self.closed = true
+  self.core:close()
+end
+Cluster.__close = Cluster.close
+
+function Cluster:__tostring()
+  if self.closed then return "kubesim.Cluster (closed)" end
+  local nodes = self.core:count("node", nil)
+  return ("kubesim.Cluster (%d node%s, %s)"):format(nodes, nodes == 1 and "" or "s", durations.text(self.core:instant()))
+end
+
+return Cluster

@@ -1,0 +1,123 @@
+--- What kubesim.new takes: checks every option and turns it into what the core wants.
+local core <const> = require "kubesim.core"
+local check <const> = require "kubesim.check"
+local durations <const> = require "kubesim.durations"
+
+---@class kubesim.options
+local options = {}
+
+local KNOWN <const> = {
+  nodes = "number|table", seed = "integer", start = "string", latency = "table|number|string", storage_classes = "table",
+  version = "string", feature_gates = "table", kubelet = "string",
+}
+local NODE <const> = { name = "string", labels = "table", taints = "table", capacity = "table", zone = "string" }
+local MINOR <const> = { ["1.34"] = 34, ["1.35"] = 35, ["1.36"] = 36 }
+
+--- pkg/features/kube_features.go: gates that workloads meet, with the value that the simulated releases have. Only those of
+--- SETTABLE can be set to the other one.
+local GATES <const> = {
+  MaxUnavailableStatefulSet = false, StatefulSetAutoDeletePVC = true, StatefulSetStartOrdinal = true, PodIndexLabel = true,
+  DeploymentReplicaSetTerminatingReplicas = true, PodReplacementPolicy = true, SidecarContainers = true, InPlacePodVerticalScaling = true,
+  SchedulerQueueingHints = true, PodDisruptionConditions = true, PDBUnhealthyPodEvictionPolicy = true, PodReadyToStartContainersCondition = true,
+  MatchLabelKeysInPodTopologySpread = true, NodeInclusionPolicyInPodTopologySpread = true, TopologyAwareHints = true,
+  PreferSameTrafficDistribution = true, RecoverVolumeExpansionFailure = true, VolumeAttributesClass = true, ReadWriteOncePod = true,
+  HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
+}
+local SETTABLE <const> = { MaxUnavailableStatefulSet = true }
+
+local function bad(what) check.bad(1, "new", what) end
+
+local function nodes_of(given)
+  if given == nil then given = 2 end
+  local list = {}
+  if type(given) == "number" then
+    local n = math.tointeger(given)
+    if not n or n < 0 or n > 100000 then bad("option 'nodes': a count from 0 to 100000 expected, got " .. given) end
+    for i = 1, n do list[i] = { name = "k8s-node" .. i } end
+    return list
+  end
+  local seen = {}
+  for i, node in ipairs(given) do
+    if type(node) ~= "table" then bad(("option 'nodes[%d]': table expected, got %s"):format(i, type(node))) end
+    for field, value in pairs(node) do
+      local offer = not NODE[field] and check.near(tostring(field), NODE)
+      if not NODE[field] then
+        bad(("option 'nodes[%d]': unknown field '%s'%s"):format(i, field, offer and (", did you mean '" .. offer .. "'?") or ""))
+      elseif type(value) ~= NODE[field] then
+        bad(("option 'nodes[%d].%s': %s expected, got %s"):format(i, field, NODE[field], type(value)))
+      end
+    end
+    local name = node.name or "k8s-node" .. i
+    if seen[name] then bad(("option 'nodes[%d]': the name '%s' is taken"):format(i, name)) end
+    seen[name] = true
+    for resource, amount in pairs(node.capacity or {}) do
+      local quantity, why = core.quantity(tostring(amount))
+      if not quantity then bad(("option 'nodes[%d].capacity.%s': %s"):format(i, resource, why)) end
+    end
+    list[i] = { name = name, labels = node.labels, taints = node.taints, capacity = node.capacity, zone = node.zone }
+  end
+  for key in pairs(given) do
+    if math.type(key) ~= "integer" or key < 1 or key > #list then bad("option 'nodes': a count or a list of tables expected") end
+  end
+  return list
+end
+
+local function latency_of(given)
+  local all = {}
+  for name, ns in pairs(core.latencies) do all[name] = ns end
+  if given == nil then return all end
+  if type(given) ~= "table" then
+    local ns, why = durations.ns(given)
+    if not ns then bad("option 'latency': " .. why) end
+    for name in pairs(all) do all[name] = ns end
+    return all
+  end
+  for name, value in pairs(given) do
+    if not all[name] then
+      local offer = check.near(tostring(name), all)
+      bad(("option 'latency': unknown latency '%s'%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or ""))
+    end
+    local ns, why = durations.ns(value)
+    if not ns then bad(("option 'latency.%s': %s"):format(name, why)) end
+    all[name] = ns
+  end
+  return all
+end
+
+local function gates_of(given)
+  local set = {}
+  for name, value in pairs(given or {}) do
+    if GATES[name] == nil then
+      local offer = check.near(tostring(name), GATES)
+      bad(("option 'feature_gates': unrecognized feature gate: %s%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or ""))
+    end
+    if type(value) ~= "boolean" then bad(("option 'feature_gates.%s': boolean expected, got %s"):format(name, type(value))) end
+    if value ~= GATES[name] and not SETTABLE[name] then
+      check.fail(("not supported yet: feature gate %s=%s"):format(name, value))
+    end
+    set[name] = value
+  end
+  return set
+end
+
+---The core's options.
+---@param opts? table
+---@return table
+function options.read(opts)
+  opts = check.opts(opts, 1, "new", KNOWN)
+  local minor = MINOR[opts.version or "1.36"]
+  if not minor then bad(("option 'version': \"1.34\", \"1.35\" or \"1.36\" expected, got %q"):format(opts.version)) end
+  local kubelet = opts.kubelet or "auto"
+  if kubelet ~= "auto" and kubelet ~= "manual" then
+    bad(("option 'kubelet': \"auto\" or \"manual\" expected, got %q"):format(kubelet))
+  end
+  local start = core.time(opts.start or "2026-01-01T00:00:00Z")
+  if not start then bad(("option 'start': RFC 3339 text expected, got %q"):format(opts.start)) end
+  return {
+    nodes = nodes_of(opts.nodes), seed = math.tointeger(opts.seed or 0), epoch = start // 1000000000, minor = minor,
+    max_unavailable = gates_of(opts.feature_gates).MaxUnavailableStatefulSet, manual = kubelet == "manual",
+    latency = latency_of(opts.latency), storage_classes = opts.storage_classes,
+  }
+end
+
+return options
