@@ -162,10 +162,9 @@ static void check_secret_type(ks_check *c, ks_val object) {
     if (ks_text_is(type, "kubernetes.io/service-account-token")) {
         ks_val name =
             ks_get3(object, K(metadata), K(annotations), K(kubernetes_io_service_account_name));
-        if (ks_is_empty_text(name))
-            KS_IN(c, "metadata")
-            KS_IN(c, "annotations") KS_KEY(c, "kubernetes.io/service-account.name")
-                ks_need(c, NULL, "");
+        if (ks_is_empty_text(name)) KS_IN(c, "metadata")
+        KS_IN(c, "annotations")
+        KS_KEY(c, "kubernetes.io/service-account.name") ks_need(c, NULL, "");
     } else if (ks_text_is(type, "kubernetes.io/dockercfg")) {
         need_key(c, data, ".dockercfg", true);
     } else if (ks_text_is(type, "kubernetes.io/dockerconfigjson")) {

@@ -280,12 +280,12 @@ static void check_service(ks_check *c, ks_val object, ks_val old) {
     ks_val annotations = ks_get2(object, K(metadata), K(annotations));
     ks_val mode = ks_get(annotations, K(service_kubernetes_io_topology_mode));
     ks_val hints = ks_get(annotations, K(service_kubernetes_io_topology_aware_hints));
-    if (ks_exists(mode) && ks_exists(hints) && !ks_equal(mode, hints))
-        KS_IN(c, "metadata")
-        KS_IN(c, "annotations") KS_KEY(c, "service.kubernetes.io/topology-mode") ks_bad(
-            c, NULL, mode,
-            "must match annotations[service.kubernetes.io/topology-aware-hints] when both are "
-            "specified");
+    if (ks_exists(mode) && ks_exists(hints) && !ks_equal(mode, hints)) KS_IN(c, "metadata")
+    KS_IN(c, "annotations")
+    KS_KEY(c, "service.kubernetes.io/topology-mode")
+        ks_bad(c, NULL, mode,
+               "must match annotations[service.kubernetes.io/topology-aware-hints] when both are "
+               "specified");
     KS_IN(c, "spec") {
         if (ks_len(ports) == 0 && !is_headless(spec) && !is_type(spec, "ExternalName"))
             ks_need(c, "ports", "");

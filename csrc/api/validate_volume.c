@@ -286,9 +286,8 @@ static void check_projection(ks_check *c, ks_val source, uint32_t index, ks_val 
     }
     count += ks_exists(ks_get(source, K(clusterTrustBundle)));
     count += ks_exists(ks_get(source, K(podCertificate)));
-    if (count > 1)
-        KS_IN(c, "sources")
-        KS_AT(c, index) ks_deny(c, NULL, "may not specify more than 1 volume type per source");
+    if (count > 1) KS_IN(c, "sources")
+    KS_AT(c, index) ks_deny(c, NULL, "may not specify more than 1 volume type per source");
 }
 
 static void check_projected(ks_check *c, ks_val source) {

@@ -265,9 +265,8 @@ static void check_update_strategy(ks_check *c, ks_val strategy) {
         ks_bad_struct(c, "rollingUpdate", KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy, rolling,
                       "only allowed for updateStrategy 'RollingUpdate'");
     } else if (ks_text_is(type, "RollingUpdate")) {
-        if (ks_exists(rolling))
-            KS_IN(c, "updateStrategy")
-            KS_IN(c, "rollingUpdate") check_set_rolling_update(c, rolling);
+        if (ks_exists(rolling)) KS_IN(c, "updateStrategy")
+        KS_IN(c, "rollingUpdate") check_set_rolling_update(c, rolling);
     } else {
         ks_bad_struct(c, "updateStrategy", KS_TYPE_apps_v1_StatefulSetUpdateStrategy, strategy,
                       "must be 'RollingUpdate' or 'OnDelete'");

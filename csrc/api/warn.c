@@ -1,8 +1,8 @@
 /*
  * api/warn.c - warnings that the API server returns with an accepted write (ks_warnings).
  *
- * Called by apiserver/ after validation. WarningsOnCreate and WarningsOnUpdate of pkg/registry, and the
- * functions of pkg/api that they call.
+ * Called by apiserver/ after validation. WarningsOnCreate and WarningsOnUpdate of pkg/registry, and
+ * the functions of pkg/api that they call.
  */
 #include "api/warn_internal.h"
 
@@ -31,8 +31,8 @@ static void add(ks_warner *w, const char *prefix, const char *format, va_list ar
 void ks_warn(ks_warner *w, const char *field, const char *format, ...) {
     const char *base = w->errors.path.len > 0 ? w->errors.path.s : "";
     bool both = base[0] != '\0' && field != NULL;
-    const ks_str *prefix = ks_str_printf(w->heap, "%s%s%s: ", base, both ? "." : "",
-                                         field != NULL ? field : "");
+    const ks_str *prefix =
+        ks_str_printf(w->heap, "%s%s%s: ", base, both ? "." : "", field != NULL ? field : "");
     va_list args;
     va_start(args, format);
     add(w, prefix->s, format, args);
@@ -62,8 +62,7 @@ const char *ks_deprecated_node_label(const char *key) {
         {"app.kubernetes.io/created-by", "deprecated since v1.9"},
         {"scheduler.alpha.kubernetes.io/preferAvoidPods",
          "deprecated since v1.22; use Taints and Tolerations instead"},
-        {"node-role.kubernetes.io/master",
-         "use \"node-role.kubernetes.io/control-plane\" instead"},
+        {"node-role.kubernetes.io/master", "use \"node-role.kubernetes.io/control-plane\" instead"},
     };
     for (size_t i = 0; i < sizeof old / sizeof *old; i++)
         if (strcmp(old[i].key, key) == 0) return old[i].why;
@@ -97,7 +96,8 @@ void ks_warn_node_term(ks_warner *w, ks_val term, bool check_values) {
 void ks_warn_fraction(ks_warner *w, const char *key, ks_val list, const ks_str *name) {
     ks_val value = ks_get(list, name);
     if (!ks_exists(value) || ks_quantity_milli(ks_quantity_of(value)) % 1000 == 0) return;
-    KS_IN(w, key) KS_KEY(w, name->s)
+    KS_IN(w, key)
+    KS_KEY(w, name->s)
         ks_warn(w, NULL, "fractional byte value \"%s\" is invalid, must be an integer",
                 ks_text_or(value, ""));
 }
@@ -117,7 +117,8 @@ void ks_warn_claim_spec(ks_warner *w, ks_val spec) {
 
 /* --- workloads --- */
 
-/* `format` is about a name that is no DNS label: the faults are shown as Go prints a list of texts. */
+/* `format` is about a name that is no DNS label: the faults are shown as Go prints a list of texts.
+ */
 static void warn_name(ks_warner *w, ks_val object, const char *use) {
     const ks_check c = {.heap = w->heap, .rules = w->rules};
     const char *faults[KS_FAULTS_MAX];
@@ -125,10 +126,10 @@ static void warn_name(ks_warner *w, ks_val object, const char *use) {
     int count = ks_faults(&c, KS_RULE_LABEL, name->s, name->len, faults);
     if (count == 0) return;
     KS_IN(w, "metadata")
-        ks_warn(w, "name",
-                "this is used in %s, which can result in surprising behavior; a DNS label is "
-                "recommended: [%s%s%s]",
-                use, faults[0], count > 1 ? " " : "", count > 1 ? faults[1] : "");
+    ks_warn(w, "name",
+            "this is used in %s, which can result in surprising behavior; a DNS label is "
+            "recommended: [%s%s%s]",
+            use, faults[0], count > 1 ? " " : "", count > 1 ? faults[1] : "");
 }
 
 static bool has_moved(ks_val object, ks_val old) {
@@ -139,8 +140,8 @@ static bool has_moved(ks_val object, ks_val old) {
 static void warn_template(ks_warner *w, ks_val object, ks_val old) {
     ks_val template = ks_get2(object, K(spec), K(template));
     if (ks_exists(old) && !has_moved(object, old)) return;
-    KS_IN(w, "spec") KS_IN(w, "template")
-        ks_warn_pod(w, ks_get(template, K(metadata)), ks_get(template, K(spec)));
+    KS_IN(w, "spec")
+    KS_IN(w, "template") ks_warn_pod(w, ks_get(template, K(metadata)), ks_get(template, K(spec)));
 }
 
 static void warn_stateful_set(ks_warner *w, ks_val object, ks_val old) {
@@ -167,8 +168,9 @@ static void warn_stateful_set(ks_warner *w, ks_val object, ks_val old) {
 static void warn_claim(ks_warner *w, ks_val object) {
     if (ks_exists(ks_get3(object, K(metadata), K(annotations),
                           K(volume_beta_kubernetes_io_storage_class))))
-        ks_warn_plain(w, "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated "
-                         "since v1.8; use \"storageClassName\" attribute instead");
+        ks_warn_plain(w,
+                      "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated "
+                      "since v1.8; use \"storageClassName\" attribute instead");
     KS_IN(w, "spec") ks_warn_claim_spec(w, ks_get(object, K(spec)));
 }
 
@@ -182,19 +184,23 @@ static void warn_volume(ks_warner *w, ks_val object) {
                {K(storageos), "deprecated in v1.22, non-functional in v1.25+"},
                {K(glusterfs), "deprecated in v1.25, non-functional in v1.26+"},
                {K(rbd), "deprecated in v1.28, non-functional in v1.31+"}};
-    ks_val spec = ks_get(object, K(spec)), annotations = ks_get2(object, K(metadata), K(annotations));
+    ks_val spec = ks_get(object, K(spec)),
+           annotations = ks_get2(object, K(metadata), K(annotations));
     ks_val terms = ks_get3(spec, K(nodeAffinity), K(required), K(nodeSelectorTerms));
     if (ks_exists(ks_get(annotations, K(volume_beta_kubernetes_io_storage_class))))
-        ks_warn_plain(w, "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated "
-                         "since v1.8; use \"storageClassName\" attribute instead");
+        ks_warn_plain(w,
+                      "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated "
+                      "since v1.8; use \"storageClassName\" attribute instead");
     if (ks_exists(ks_get(annotations, K(volume_beta_kubernetes_io_mount_options))))
-        ks_warn_plain(w, "metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated "
-                         "since v1.31; use \"mountOptions\" attribute instead");
+        ks_warn_plain(w,
+                      "metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated "
+                      "since v1.31; use \"mountOptions\" attribute instead");
     KS_IN(w, "spec") {
         if (ks_text_is(ks_get(spec, K(persistentVolumeReclaimPolicy)), "Recycle"))
-            ks_warn(w, "persistentVolumeReclaimPolicy",
-                    "The Recycle reclaim policy is deprecated. Instead, the recommended approach is "
-                    "to use dynamic provisioning.");
+            ks_warn(
+                w, "persistentVolumeReclaimPolicy",
+                "The Recycle reclaim policy is deprecated. Instead, the recommended approach is "
+                "to use dynamic provisioning.");
         KS_IN(w, "nodeAffinity") KS_IN(w, "required") KS_IN(w, "nodeSelectorTerms") {
             for (uint32_t i = 0; i < ks_len(terms); i++)
                 KS_AT(w, i) ks_warn_node_term(w, ks_at(terms, i), false);

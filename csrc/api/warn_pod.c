@@ -11,8 +11,8 @@
 static const ks_str *const LISTS[] = {K(initContainers), K(containers), K(ephemeralContainers)};
 
 static void warn_affinity_labels(ks_warner *w, ks_val affinity) {
-    ks_val terms = ks_get2(affinity, K(requiredDuringSchedulingIgnoredDuringExecution),
-                           K(nodeSelectorTerms));
+    ks_val terms =
+        ks_get2(affinity, K(requiredDuringSchedulingIgnoredDuringExecution), K(nodeSelectorTerms));
     ks_val preferred = ks_get(affinity, K(preferredDuringSchedulingIgnoredDuringExecution));
     KS_IN(w, "requiredDuringSchedulingIgnoredDuringExecution") KS_IN(w, "nodeSelectorTerms") {
         for (uint32_t i = 0; i < ks_len(terms); i++)
@@ -20,7 +20,8 @@ static void warn_affinity_labels(ks_warner *w, ks_val affinity) {
     }
     KS_IN(w, "preferredDuringSchedulingIgnoredDuringExecution") {
         for (uint32_t i = 0; i < ks_len(preferred); i++)
-            KS_AT(w, i) KS_IN(w, "preference")
+            KS_AT(w, i)
+            KS_IN(w, "preference")
                 ks_warn_node_term(w, ks_get(ks_at(preferred, i), K(preference)), true);
     }
 }
@@ -53,8 +54,8 @@ static void warn_annotations(ks_warner *w, ks_val annotations) {
     };
     for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
         if (!ks_exists(ks_get_text(annotations, old[i].key, strlen(old[i].key)))) continue;
-        KS_IN(w, "metadata") KS_IN(w, "annotations") KS_KEY(w, old[i].key)
-            ks_warn(w, NULL, "%s", old[i].why);
+        KS_IN(w, "metadata")
+        KS_IN(w, "annotations") KS_KEY(w, old[i].key) ks_warn(w, NULL, "%s", old[i].why);
     }
 }
 
@@ -80,9 +81,11 @@ static void warn_volumes(ks_warner *w, ks_val volumes) {
             ks_val claim = ks_get2(volume, K(ephemeral), K(volumeClaimTemplate));
             KS_AT(w, i) {
                 for (size_t j = 0; j < sizeof old / sizeof *old; j++) {
-                    if (ks_exists(ks_get(volume, old[j].key))) ks_warn(w, old[j].path, "%s", old[j].why);
+                    if (ks_exists(ks_get(volume, old[j].key)))
+                        ks_warn(w, old[j].path, "%s", old[j].why);
                     if (old[j].key == K(glusterfs) && ks_exists(claim))
-                        KS_IN(w, "ephemeral") KS_IN(w, "volumeClaimTemplate") KS_IN(w, "spec")
+                        KS_IN(w, "ephemeral")
+                        KS_IN(w, "volumeClaimTemplate") KS_IN(w, "spec")
                             ks_warn_claim_spec(w, ks_get(claim, K(spec)));
                 }
             }
@@ -217,12 +220,11 @@ static void warn_env(ks_warner *w, ks_val env) {
             bool builds_on = !ks_exists(ks_get(one, K(valueFrom))) && strcmp(value, ref->s) != 0 &&
                              strstr(value, ref->s) != NULL;
             ks_str_unref(w->heap, ref);
-            if (!builds_on)
-                KS_AT(w, i)
-                    ks_warn(w, NULL,
-                            "hides previous definition of \"%s\", which may be dropped when using "
-                            "apply",
-                            name.s->s);
+            if (!builds_on) KS_AT(w, i)
+            ks_warn(w, NULL,
+                    "hides previous definition of \"%s\", which may be dropped when using "
+                    "apply",
+                    name.s->s);
         }
     }
 }
@@ -363,7 +365,8 @@ static void warn_spec_tail(ks_warner *w, ks_val spec) {
 
 static void warn_seccomp(ks_warner *w, ks_val annotations, const char *key) {
     if (!ks_exists(ks_get_text(annotations, key, strlen(key)))) return;
-    KS_IN(w, "metadata") KS_IN(w, "annotations") KS_KEY(w, key)
+    KS_IN(w, "metadata")
+    KS_IN(w, "annotations") KS_KEY(w, key)
         ks_warn(w, NULL, "non-functional in v1.27+; use the \"seccompProfile\" field instead");
 }
 
@@ -378,7 +381,8 @@ void ks_warn_pod(ks_warner *w, ks_val meta, ks_val spec) {
                 if (why != NULL) KS_KEY(w, key) ks_warn(w, NULL, "%s", why);
             }
         }
-        KS_IN(w, "affinity") KS_IN(w, "nodeAffinity")
+        KS_IN(w, "affinity")
+        KS_IN(w, "nodeAffinity")
             warn_affinity_labels(w, ks_get2(spec, K(affinity), K(nodeAffinity)));
         warn_spread(w, ks_get(spec, K(topologySpreadConstraints)));
     }
