@@ -43,12 +43,22 @@ function Shell:path(path)
   return "/" .. table.concat(parts, "/")
 end
 
----Files that the kubelet and the runtime put into every container; a file of that name in the container wins.
+---Files that the kubelet and the runtime put into every container, as long as nobody has changed them: what they say depends
+---on the network, which the kubelet's files know only roughly. `pristine`: how those look.
 local GIVEN = {
-  ["/etc/hosts"] = function(shell) return shell.core:hosts_file(shell.namespace, shell.pod) end,
-  ["/etc/resolv.conf"] = function(shell) return shell.core:resolv_conf_text(shell.namespace, shell.pod) end,
-  ["/etc/hostname"] = function(shell) return (shell.core:pod_hostname(shell.namespace, shell.pod)) .. "\n" end,
-  ["/dev/null"] = function() return "" end,
+  ["/etc/hosts"] = {
+    pristine = "^# Kubernetes%-managed hosts file%.\n.-ip6%-allrouters\n[%d.]*\t[^\n]*\n$",
+    text = function(shell) return shell.core:hosts_file(shell.namespace, shell.pod) end,
+  },
+  ["/etc/resolv.conf"] = {
+    pristine = "^search [^\n]*\nnameserver 10%.96%.0%.10\noptions ndots:5\n$",
+    text = function(shell) return shell.core:resolv_conf_text(shell.namespace, shell.pod) end,
+  },
+  ["/etc/hostname"] = {
+    pristine = "^[^\n]*\n$",
+    text = function(shell) return (shell.core:pod_hostname(shell.namespace, shell.pod)) .. "\n" end,
+  },
+  ["/dev/null"] = { text = function() return "" end },
 }
 
 ---@param path string
@@ -57,7 +67,8 @@ local GIVEN = {
 function Shell:read(path)
   local absolute = self:path(path)
   local text, why = self.core:file_read(self.namespace, self.pod, self.container, absolute)
-  if not text and GIVEN[absolute] then return GIVEN[absolute](self) end
+  local given = GIVEN[absolute]
+  if given and (not text or given.pristine and text:find(given.pristine)) then return given.text(self) end
   return text, why
 end
 
@@ -75,7 +86,7 @@ function Shell:stat(path)
   local absolute = self:path(path)
   local found, why = self.core:file_stat(self.namespace, self.pod, self.container, absolute)
   if not found and GIVEN[absolute] then
-    return { directory = false, size = #GIVEN[absolute](self), changed = 0 }
+    return { directory = false, size = #GIVEN[absolute].text(self), changed = 0 }
   end
   return found, why
 end

@@ -143,7 +143,7 @@ describe("names", function()
   it("vanish while a pod is not ready", function()
     local fork = cluster:fork()
     fork:delete "pod/web-1"
-    fork:advance(1)
+    fork:advance "100ms"
     assert.equal("NXDOMAIN", select(2, fork:resolve("web-1.web", { from = "client" })))
     fork:settle()
     local records = assert(fork:resolve("web-1.web", { from = "client" }))
