@@ -365,6 +365,9 @@ const ks_tally *ks_sched_tally(ks_sched *st, ks_key key);
 /* Whether a pod counts in a tally. */
 bool ks_sched_tally_means(ks_sim *sim, const ks_tally *tally, const ks_object *pod);
 void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+/* How many placed pods have each label, whatever their namespace. A pod is counted before anything else looks at it, and
+ * taken off last: so that a tally that begins meanwhile does not miss it. */
+void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, int sign);
 void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st);
 /* The bucket of a label selector. */

@@ -108,18 +108,26 @@ static void forget_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod, cons
     bool kept = kept_on != NULL && ks_str_eq(kept_on, waits->node);
     ks_tree_del(sim->world.heap, &st->prebind, (ks_key){0, pod->id});
     st->mark = ++st->sequence;
-    if (!kept && slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, -1);
+    if (kept) return;
+    if (slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, -1);
+    ks_sched_pairs_account(sim->world.heap, st, pod, -1);
 }
 
 static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *old, bool had, bool has) {
+    ks_heap *heap = sim->world.heap;
     const ks_object *pod = change->object;
     if (had && has && ks_str_eq(old->node, pod->node)) {
         if (!counts_otherwise(old, pod)) return;
+        ks_sched_pairs_account(heap, st, pod, 1);
         account(sim, st, old, -1);
         account(sim, st, pod, 1);
+        ks_sched_pairs_account(heap, st, old, -1);
         return;
     }
-    if (had) account(sim, st, old, -1);
+    if (had) {
+        account(sim, st, old, -1);
+        ks_sched_pairs_account(heap, st, old, -1);
+    }
     bool assumed = st->prebind.count > 0 && ks_tree_has(&st->prebind, (ks_key){0, pod->id});
     if (assumed) {
         const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, pod->id});
@@ -127,7 +135,9 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
         if (has || change->type == KS_DELETED) forget_assumed(sim, st, pod, same ? pod->node : NULL);
         if (same) return;
     }
-    if (has) account(sim, st, pod, 1);
+    if (!has) return;
+    ks_sched_pairs_account(heap, st, pod, 1);
+    account(sim, st, pod, 1);
 }
 
 static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, bool gone) {
@@ -389,6 +399,7 @@ static void assume(ks_cycle *c, const ks_object *node) {
     ks_tree_put(heap, &c->st->prebind, (ks_key){0, c->pod->id}, p);
     int64_t slot = ks_sched_slot(c->st, node->name);
     c->st->mark = ++c->st->sequence;
+    ks_sched_pairs_account(heap, c->st, c->pod, 1);
     ks_sched_account(sim, c->st, c->pod, (uint32_t)slot, 1);
     ks_sched_queue_remove(sim, c->st, c->pod->id);
     if (sim->server.rules.minor >= 35 && !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {

@@ -129,7 +129,6 @@ static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_
     }
 }
 
-/* How many placed pods have a label, whatever their namespace. */
 static void account_pair(ks_heap *heap, ks_sched *st, uint64_t pair, int sign) {
     ks_key key = {0, pair};
     void **slot = ks_tree_slot(heap, &st->pairs, key);
@@ -140,20 +139,28 @@ static void account_pair(ks_heap *heap, ks_sched *st, uint64_t pair, int sign) {
     else *slot = (void *)(uintptr_t)count;
 }
 
+void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, int sign) {
+    for (uint32_t i = 0; pod->labels.type == KS_MAP && i < ks_len(pod->labels); i++) {
+        const ks_pair *p = ks_pair_at(pod->labels, i);
+        if (p->val.type != KS_STRING) continue;
+        uint64_t pair = pair_hash(p->key, p->val.s);
+        if (pair != PER_POD_BUCKET) account_pair(heap, st, pair, sign);
+    }
+}
+
 void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign) {
-    bool tallies = st->tallies.count > 0, per_pod = false;
-    if (tallies) account_bucket(sim, st, 0, pod, slot, sign);
+    bool per_pod = false;
+    if (st->tallies.count == 0) return;
+    account_bucket(sim, st, 0, pod, slot, sign);
     for (uint32_t i = 0; pod->labels.type == KS_MAP && i < ks_len(pod->labels); i++) {
         const ks_pair *p = ks_pair_at(pod->labels, i);
         if (p->val.type != KS_STRING) continue;
         uint64_t pair = pair_hash(p->key, p->val.s);
         if (pair == PER_POD_BUCKET) {
-            if (tallies && !per_pod) account_bucket(sim, st, pair, pod, slot, sign);
+            if (per_pod) continue;
             per_pod = true;
-            continue;
         }
-        account_pair(sim->world.heap, st, pair, sign);
-        if (tallies) account_bucket(sim, st, pair, pod, slot, sign);
+        account_bucket(sim, st, pair, pod, slot, sign);
     }
 }
 
