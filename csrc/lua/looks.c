@@ -50,6 +50,30 @@ static int look_get(lua_State *L) {
 
 /* --- list, count --- */
 
+/* What a list has found so far, borrowed from the store. */
+typedef struct findings {
+    const ks_object **objects;
+    size_t count, cap;
+} findings;
+
+static void find(ks_heap *heap, findings *f, const ks_object *object) {
+    if (f->count == f->cap) {
+        size_t cap = f->cap == 0 ? 16 : f->cap * 2;
+        f->objects = ks_resize(heap, f->objects, f->cap * sizeof *f->objects, cap * sizeof *f->objects);
+        f->cap = cap;
+    }
+    f->objects[f->count++] = object;
+}
+
+/* The documents of what was found, in list order; empties `f`. */
+static ks_val build_list(ks_heap *heap, findings *f) {
+    ks_val list = ks_list_new(heap, (uint32_t)f->count);
+    if (f->count > 1) ks_store_sort(heap, f->objects, f->count);
+    for (size_t i = 0; i < f->count; i++) list = ks_append(heap, list, ks_object_doc(heap, f->objects[i]));
+    ks_free(heap, f->objects, f->cap * sizeof *f->objects);
+    return list;
+}
+
 static bool do_list(ks_cluster *cluster, void *arg) {
     looking *k = arg;
     ks_heap *heap = cluster->heap;
@@ -62,17 +86,17 @@ static bool do_list(ks_cluster *cluster, void *arg) {
     k->result->refusal =
         ks_filter_make(heap, k->kind, ns, labels, labels_len, fields, fields_len, &filter);
     if (k->result->refusal == NULL) {
-        ks_val list = k->build ? ks_list_new(heap, 8) : KS_NOTHING;
+        findings found = {NULL, 0, 0};
         if (!k->build && ns == NULL && labels == NULL && fields == NULL) {
             k->count = (int64_t)ks_store_count(store, k->kind);
         } else {
             for (ks_walk w = ks_walk_kind(store, k->kind, ns); ks_walk_next(&w);) {
                 if (!ks_filter_matches(&filter, w.object)) continue;
                 k->count++;
-                if (k->build) list = ks_append(heap, list, ks_object_doc(heap, w.object));
+                if (k->build) find(heap, &found, w.object);
             }
         }
-        k->result->value = list;
+        if (k->build) k->result->value = build_list(heap, &found);
         ks_filter_dispose(heap, &filter);
     }
     ks_str_unref(heap, ns);

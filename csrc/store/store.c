@@ -8,10 +8,9 @@
 #include <string.h>
 
 /* How many changes the log keeps: enough for watches that lag within one run. */
-enum { LOG_LENGTH = 10000 };
+enum { LOG_LENGTH = 1000 };
 
 static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
-static const ks_str *text(uint64_t w) { return (const ks_str *)(uintptr_t)w; }
 
 /* --- types of maps --- */
 
@@ -20,21 +19,7 @@ static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, val
 static void change_ref(void *value) { ks_change_ref(value); }
 static void change_unref(ks_heap *heap, void *value) { ks_change_unref(heap, value); }
 
-static int name_compare(ks_key x, ks_key y) {
-    int order = x.a == y.a ? 0 : ks_str_cmp(text(x.a), text(y.a));
-    return order != 0 ? order : ks_str_cmp(text(x.b), text(y.b));
-}
-static void name_ref(ks_key key) {
-    ks_str_ref(text(key.a));
-    ks_str_ref(text(key.b));
-}
-static void name_unref(ks_heap *heap, ks_key key) {
-    ks_str_unref(heap, text(key.a));
-    ks_str_unref(heap, text(key.b));
-}
-
 static const ks_tree_type objects_type = {NULL, NULL, NULL, object_ref, object_unref};
-static const ks_tree_type names_type = {name_compare, name_ref, name_unref, NULL, NULL};
 static const ks_tree_type log_type = {NULL, NULL, NULL, change_ref, change_unref};
 
 /* --- keys --- */
@@ -71,8 +56,21 @@ static uint64_t node_hash(const ks_str *node) {
 }
 
 static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
+
+/* Two independent 64-bit hashes of namespace and name: comparing words beats comparing texts that begin alike, as
+ * the names of a set's pods do. Lookups compare the texts of what they find. */
 static ks_key name_key(const ks_str *ns, const ks_str *name) {
-    return (ks_key){word(ns), word(name)};
+    uint64_t a = UINT64_C(0xcbf29ce484222325), b = UINT64_C(0x9e3779b97f4a7c15);
+    if (ns != NULL) {
+        a = hash64(ns->s, ns->len, a);
+        b = (b ^ a) * UINT64_C(0x9fb21c651e98df25);
+    }
+    a = hash64(name->s, name->len, a ^ UINT64_C(0xff51afd7ed558ccd));
+    for (uint32_t i = 0; i < name->len; i++) {
+        b = (b ^ (unsigned char)name->s[i]) * UINT64_C(0x9fb21c651e98df25);
+        b ^= b >> 29;
+    }
+    return (ks_key){a, b};
 }
 
 /* What an index says: the kind above, the id below; never NULL, since ids begin at 1. */
@@ -90,10 +88,7 @@ static const ks_object *resolve(const ks_store *s, const void *index_entry) {
 
 void ks_store_init(ks_store *s, ks_world *world) {
     *s = (ks_store){.world = world};
-    for (int k = 0; k < KS_KIND_COUNT; k++) {
-        s->by_id[k].type = &objects_type;
-        s->by_name[k].type = &names_type;
-    }
+    for (int k = 0; k < KS_KIND_COUNT; k++) s->by_id[k].type = &objects_type;
     s->log.type = &log_type;
 }
 
@@ -127,7 +122,9 @@ void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
 const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
                               const ks_str *name) {
     if (name == NULL) return NULL;
-    return resolve(s, ks_tree_get(&s->by_name[kind], name_key(ns, name)));
+    const ks_object *object = resolve(s, ks_tree_get(&s->by_name[kind], name_key(ns, name)));
+    bool same = object != NULL && ks_str_eq(object->name, name) && ks_str_eq(object->ns, ns);
+    return same ? object : NULL;
 }
 
 const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *ns,
@@ -151,21 +148,15 @@ size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].c
 
 /* --- walking --- */
 
-enum { WALK_NAMES, WALK_IDS, WALK_OWNED, WALK_NODE };
+enum { WALK_IDS, WALK_OWNED, WALK_NODE };
 
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
-    ks_walk walk = {.store = s, .mode = WALK_NAMES, .kind = kind, .ns = ns};
-    const ks_tree *tree = &s->by_name[kind];
-    walk.iter = ns == NULL ? ks_tree_begin(tree) : ks_tree_from(tree, name_key(ns, NULL));
+    ks_walk walk = {.store = s, .mode = WALK_IDS, .kind = kind, .ns = ns};
+    walk.iter = ks_tree_begin(&s->by_id[kind]);
     return walk;
 }
 
-ks_walk ks_walk_created(const ks_store *s, ks_kind kind) {
-    return (ks_walk){.store = s,
-                     .mode = WALK_IDS,
-                     .kind = kind,
-                     .iter = ks_tree_begin(&s->by_id[kind])};
-}
+ks_walk ks_walk_created(const ks_store *s, ks_kind kind) { return ks_walk_kind(s, kind, NULL); }
 
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind) {
     ks_walk walk = {.store = s, .mode = WALK_OWNED, .kind = kind, .text = owner_uid};
@@ -194,8 +185,7 @@ bool ks_walk_next(ks_walk *walk) {
         if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
         const ks_object *object = walk->mode == WALK_IDS ? walk->iter.value
                                                          : resolve(walk->store, walk->iter.value);
-        if (walk->mode == WALK_NAMES && walk->ns != NULL && !ks_str_eq(object->ns, walk->ns))
-            return false;
+        if (walk->ns != NULL && !ks_str_eq(object->ns, walk->ns)) continue;
         if (walk->mode >= WALK_OWNED) {
             if (walk->kind != KS_NO_KIND && object->kind != walk->kind) continue;
             if (walk->mode == WALK_OWNED && !is_owned(object, walk->text)) continue;
@@ -205,6 +195,31 @@ bool ks_walk_next(ks_walk *walk) {
         return true;
     }
     return false;
+}
+
+/* --- lists --- */
+
+static int by_name(const ks_object *x, const ks_object *y) {
+    int order = x->ns == y->ns ? 0 : ks_str_cmp(x->ns, y->ns);
+    return order != 0 ? order : ks_str_cmp(x->name, y->name);
+}
+
+/* Merge sort of `n` objects, `spare` being room for as many. */
+static void sort_objects(const ks_object **objects, const ks_object **spare, size_t n) {
+    if (n < 2) return;
+    size_t half = n / 2, l = 0, r = half;
+    sort_objects(objects, spare, half);
+    sort_objects(objects + half, spare, n - half);
+    if (by_name(objects[half - 1], objects[half]) <= 0) return;
+    memcpy(spare, objects, half * sizeof *spare);
+    for (size_t out = 0; l < half; out++)
+        objects[out] = r < n && by_name(objects[r], spare[l]) < 0 ? objects[r++] : spare[l++];
+}
+
+void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n) {
+    const ks_object **spare = ks_alloc(heap, n * sizeof *spare);
+    sort_objects(objects, spare, n);
+    ks_free(heap, spare, n * sizeof *spare);
 }
 
 /* --- writing --- */

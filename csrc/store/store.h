@@ -52,7 +52,7 @@ typedef struct ks_store {
     uint64_t last_id;
     ks_tree by_id[KS_KIND_COUNT];   /* {0, id} -> object: order of creation */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
-    ks_tree by_name[KS_KIND_COUNT]; /* (namespace, name): list order */
+    ks_tree by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name */
     ks_tree by_uid;                 /* 128 bits of the uid (not Events) */
     ks_tree by_owner;               /* {owner uid's first 64 bits, id}: all ownerReferences */
     ks_tree pods_by_node;           /* {hash of node name, id} */
@@ -72,7 +72,7 @@ const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id);
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
-/* Walking. For by-name order: `ns` NULL walks all. The store must not change meanwhile (walk a copy, or collect first).
+/* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change meanwhile (walk a copy, or collect first).
  *     for (ks_walk w = ks_walk_kind(s, KS_POD, ns); ks_walk_next(&w);) use(w.object); */
 typedef struct ks_walk {
     const ks_store *store;
@@ -84,11 +84,13 @@ typedef struct ks_walk {
     int mode;
     const ks_object *object;
 } ks_walk;
-ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);      /* by namespace, name */
-ks_walk ks_walk_created(const ks_store *s, ks_kind kind);                     /* by id */
+ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);
+ks_walk ks_walk_created(const ks_store *s, ks_kind kind);
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind); /* any ownerReference to it; by id */
 ks_walk ks_walk_node(const ks_store *s, const ks_str *node);                  /* pods on a node; by id */
 bool ks_walk_next(ks_walk *walk);
+/* Sorts by namespace and name: the order in which the API server lists. */
+void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);
 
 /* Writing: takes over `doc` (a full object whose metadata has name, namespace and uid). Gives it the next version, indexes it,
  * logs the change. `old` NULL: a new object (the caller has checked that the name is free). The answer is the change, a new
