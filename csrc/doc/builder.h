@@ -14,6 +14,7 @@ typedef struct ks_frame {
     bool map;
     bool merge;        /* YAML: the key that waits is << */
     bool odd;          /* YAML: the key that waits is one that JSON cannot have */
+    bool flow;         /* YAML: written as [...] or {...} */
     uint32_t column;   /* YAML, block style: where its lines begin */
     uint32_t anchor;   /* YAML: number of its anchor, 0: none */
     uint64_t nodes;    /* YAML: values counted before it */

@@ -278,10 +278,7 @@ static bool scan_flow_plain(reader *r, scalar *out) {
         if (class == CONTROL) return false;
         if (class == HIGH) high = true;
         if (class == HASH && at[-1] == ' ') return false;
-        if (class == COLON) {
-            if (at + 1 == r->stop || class_of(at[1]) == FLOW) return false;
-            if (at[1] == ' ') break;
-        }
+        if (class == COLON && (at + 1 == r->stop || at[1] == ' ')) break;
         if (class == FLOW) {
             if (*at == '[' || *at == '{' || *at == '?') return false;
             break;
@@ -314,8 +311,8 @@ static bool read_flow_value(reader *r, int depth) {
     return good;
 }
 
-/* "key: ", or "key":, up to the value. */
-static bool read_flow_key(reader *r) {
+/* "key: ", or "key":, up to the value; *alone: there is none, it is null. */
+static bool read_flow_key(reader *r, bool *alone) {
     scalar text;
     const char *from = r->at;
     bool good = scan_flow_scalar(r, &text) && set_key(r, &text);
@@ -323,6 +320,11 @@ static bool read_flow_key(reader *r) {
     if (!good || r->at - from > LONGEST_KEY) return false;
     bool adjacent = !text.plain && r->at < r->stop && *r->at == ':';
     skip_spaces(r);
+    *alone = r->at < r->stop && (*r->at == ',' || *r->at == '}');
+    if (*alone) {
+        ks_builder_add(r->b, ks_null());
+        return true;
+    }
     if (!take(r, ':') || r->at == r->stop) return false;
     if (*r->at != ' ' && (!adjacent || class_of(*r->at) == FLOW) && *r->at != '[' && *r->at != '{')
         return false;
@@ -342,8 +344,9 @@ static bool read_flow(reader *r, int depth) {
         return true;
     }
     for (;;) {
-        if (map && !read_flow_key(r)) return false;
-        if (!read_flow_value(r, depth)) return false;
+        bool alone = false;
+        if (map && !read_flow_key(r, &alone)) return false;
+        if (!alone && !read_flow_value(r, depth)) return false;
         skip_spaces(r);
         if (take(r, close)) break;
         if (!take(r, ',')) return false;
@@ -461,17 +464,6 @@ static bool read_key(reader *r) {
     return good && read_member(r);
 }
 
-/* Whether a key begins here: a scalar with a colon behind it. Looks only. */
-static bool is_key(const reader *r) {
-    reader look = *r;
-    scalar text;
-    bool good = scan_scalar(&look, &text);
-    drop_scalar(&text);
-    if (!good) return false;
-    skip_spaces(&look);
-    return at_colon(&look);
-}
-
 /* A node that begins here: a map if a key does, sequences for dashes, else a value. */
 static bool read_node(reader *r) {
     while (at_dash(r)) {
@@ -483,8 +475,20 @@ static bool read_node(reader *r) {
             return skip_rest(r);
         }
     }
-    if (is_key(r)) return open_collection(r, true, column(r)) && read_key(r);
-    return r->b->depth > 0 && read_inline(r);
+    if (*r->at == '|' || *r->at == '[' || *r->at == '{') return r->b->depth > 0 && read_inline(r);
+    scalar text;
+    const char *from = r->at;
+    bool good = scan_scalar(r, &text), key = false;
+    if (good) {
+        skip_spaces(r);
+        key = at_colon(r);
+        good = key ? r->at - from <= LONGEST_KEY && open_collection(r, true, (uint32_t)(from - r->line)) &&
+                         set_key(r, &text)
+                   : r->b->depth > 0 && add_value(r, &text);
+    }
+    drop_scalar(&text);
+    r->pending = false;
+    return good && (key ? read_member(r) : skip_rest(r));
 }
 
 /* The next item of the innermost sequence, at its dash. */

@@ -407,10 +407,24 @@ static bool read_alias(ks_yaml_document *doc, const yaml_event_t *event) {
     return true;
 }
 
-static void read_scalar(ks_yaml_document *doc, const yaml_event_t *event) {
+/* libyaml takes a question mark in a plain scalar within a flow collection, go-yaml does not. */
+static bool fail_question(ks_yaml_document *doc, const yaml_event_t *event, bool map) {
+    char where[32] = "";
+    note_place(doc, event->start_mark);
+    if (doc->line > 1) snprintf(where, sizeof where, "line %d: ", doc->line - 1);
+    ks_str_unref(doc->heap, doc->problem);
+    doc->problem = ks_str_printf(doc->heap, "yaml: %sdid not find expected ',' or '%c'", where,
+                                 map ? '}' : ']');
+    return false;
+}
+
+static bool read_scalar(ks_yaml_document *doc, const yaml_event_t *event) {
     ks_builder *b = &doc->builder;
     const yaml_char_t *anchor = event->data.scalar.anchor;
     ks_frame *frame = b->depth > 0 ? ks_builder_top(b) : NULL;
+    if (frame != NULL && frame->flow && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+        memchr(event->data.scalar.value, '?', event->data.scalar.length) != NULL)
+        return fail_question(doc, event, frame->map);
     doc->decoded++;
     if (frame != NULL && frame->map && frame->key == NULL && !frame->merge) {
         if (is_merge_key(event)) {
@@ -424,11 +438,12 @@ static void read_scalar(ks_yaml_document *doc, const yaml_event_t *event) {
             add_anchor(doc, anchor, v);
             ks_unref(doc->heap, v);
         }
-        return;
+        return true;
     }
     ks_val v = scalar_value(doc, event);
     add_anchor(doc, anchor, v);
     place(doc, v, false);
+    return true;
 }
 
 static bool open_container(ks_yaml_document *doc, const yaml_event_t *event, bool map) {
@@ -438,6 +453,8 @@ static bool open_container(ks_yaml_document *doc, const yaml_event_t *event, boo
         return fail_limit(doc, event, text);
     }
     ks_frame *frame = ks_builder_open(&doc->builder, map);
+    frame->flow = map ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+                      : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
     frame->nodes = doc->decoded++;
     frame->anchor = add_anchor(doc,
                                map ? event->data.mapping_start.anchor
@@ -465,7 +482,7 @@ static bool read_event(ks_yaml_document *doc, const yaml_event_t *event) {
     if (++doc->nodes > doc->limits->max_nodes)
         return fail_limit(doc, event, "the text holds too many values");
     switch (event->type) {
-    case YAML_SCALAR_EVENT: read_scalar(doc, event); return true;
+    case YAML_SCALAR_EVENT: return read_scalar(doc, event);
     case YAML_ALIAS_EVENT: return read_alias(doc, event);
     case YAML_MAPPING_START_EVENT: return open_container(doc, event, true);
     case YAML_SEQUENCE_START_EVENT: return open_container(doc, event, false);
