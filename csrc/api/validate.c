@@ -32,7 +32,7 @@ static void check_kind(ks_check *c, ks_kind kind, ks_val object, ks_val old, boo
     case KS_PV: ks_check_volume(c, object, old, status); break;
     case KS_STORAGECLASS: ks_check_storage_class(c, object, old); break;
     case KS_VOLUMEATTACHMENT: ks_check_volume_attachment(c, object, old); break;
-    case KS_NODE: ks_check_node(c, object, old); break;
+    case KS_NODE: ks_check_node(c, object, old, status); break;
     case KS_NAMESPACE: ks_check_namespace(c, object, old, status); break;
     case KS_EVENT: ks_check_event(c, object, old); break;
     case KS_CONFIGMAP: ks_check_config_map(c, object, old); break;

@@ -233,7 +233,7 @@ void ks_check_budget(ks_check *c, ks_val object, ks_val old, bool status); /* va
 void ks_check_priority_class(ks_check *c, ks_val object, ks_val old);
 void ks_check_quota(ks_check *c, ks_val object, ks_val old, bool status);
 void ks_check_limit_range(ks_check *c, ks_val object, ks_val old);
-void ks_check_node(ks_check *c, ks_val object, ks_val old); /* validate_misc.c */
+void ks_check_node(ks_check *c, ks_val object, ks_val old, bool status); /* validate_misc.c */
 void ks_check_namespace(ks_check *c, ks_val object, ks_val old, bool status);
 void ks_check_config_map(ks_check *c, ks_val object, ks_val old);
 void ks_check_secret(ks_check *c, ks_val object, ks_val old);

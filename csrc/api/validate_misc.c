@@ -63,23 +63,13 @@ static void check_node_update(ks_check *c, ks_val spec, ks_val old) {
                 "node updates may not change providerID except from \"\" to valid");
 }
 
-void ks_check_node(ks_check *c, ks_val object, ks_val old) {
-    ks_val spec = ks_get(object, K(spec)), status = ks_get(object, K(status));
-    ks_val ranges = ks_get(spec, K(podCIDRs));
-    if (ks_exists(old))
-        ks_check_meta_update(c, object, old);
-    else
-        ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
-    if (!ks_exists(old))
-        KS_IN(c, "metadata") KS_IN(c, "taints") check_taints(c, ks_get(spec, K(taints)));
+static void check_node(ks_check *c, ks_val object) {
+    ks_val ranges = ks_get2(object, K(spec), K(podCIDRs)), status = ks_get(object, K(status));
+    ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
+    KS_IN(c, "metadata") KS_IN(c, "taints") check_taints(c, ks_get2(object, K(spec), K(taints)));
     KS_IN(c, "status") {
         check_node_resources(c, status, K(capacity));
         check_node_resources(c, status, K(allocatable));
-    }
-    if (ks_exists(old)) {
-        check_node_update(c, spec, ks_get(old, K(spec)));
-        KS_IN(c, "metadata") KS_IN(c, "taints") check_taints(c, ks_get(spec, K(taints)));
-        return;
     }
     KS_IN(c, "spec") KS_IN(c, "podCIDRs") {
         for (uint32_t i = 0; i < ks_len(ranges); i++)
@@ -87,24 +77,37 @@ void ks_check_node(ks_check *c, ks_val object, ks_val old) {
     }
 }
 
+void ks_check_node(ks_check *c, ks_val object, ks_val old, bool status) {
+    if (!status) check_node(c, object);
+    if (!ks_exists(old)) return;
+    ks_check_meta_update(c, object, old);
+    KS_IN(c, "status") {
+        check_node_resources(c, ks_get(object, K(status)), K(capacity));
+        check_node_resources(c, ks_get(object, K(status)), K(allocatable));
+    }
+    check_node_update(c, ks_get(object, K(spec)), ks_get(old, K(spec)));
+    KS_IN(c, "metadata") KS_IN(c, "taints") check_taints(c, ks_get2(object, K(spec), K(taints)));
+}
+
 /* --- namespaces --- */
 
 void ks_check_namespace(ks_check *c, ks_val object, ks_val old, bool status) {
-    if (ks_exists(old)) {
-        bool going = ks_exists(ks_get2(object, K(metadata), K(deletionTimestamp)));
-        ks_val phase = ks_get2(object, K(status), K(phase));
-        ks_check_meta_update(c, object, old);
-        if (status && !going && !ks_text_is(phase, "Active"))
-            ks_bad(c, "status.Phase", ks_text_value(phase),
-                   "may only be 'Active' if `deletionTimestamp` is empty");
-        if (status && going && !ks_text_is(phase, "Terminating"))
-            ks_bad(c, "status.Phase", ks_text_value(phase),
-                   "may only be 'Terminating' if `deletionTimestamp` is not empty");
-        return;
+    if (!status) {
+        ks_check_meta(c, object, false, KS_RULE_LABEL);
+        ks_each(name, ks_get2(object, K(spec), K(finalizers)))
+            ks_check_finalizer(c, "spec.finalizers", *name);
     }
-    ks_check_meta(c, object, false, KS_RULE_LABEL);
-    ks_each(name, ks_get2(object, K(spec), K(finalizers)))
-        ks_check_finalizer(c, "spec.finalizers", *name);
+    if (!ks_exists(old)) return;
+    ks_check_meta_update(c, object, old);
+    if (!status) return;
+    bool going = ks_exists(ks_get2(object, K(metadata), K(deletionTimestamp)));
+    ks_val phase = ks_get2(object, K(status), K(phase));
+    if (!going && !ks_text_is(phase, "Active"))
+        ks_bad(c, "status.Phase", ks_text_value(phase),
+               "may only be 'Active' if `deletionTimestamp` is empty");
+    if (going && !ks_text_is(phase, "Terminating"))
+        ks_bad(c, "status.Phase", ks_text_value(phase),
+               "may only be 'Terminating' if `deletionTimestamp` is not empty");
 }
 
 /* --- ConfigMaps and Secrets --- */

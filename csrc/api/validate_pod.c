@@ -104,8 +104,9 @@ static void check_host_network(ks_check *c, ks_val spec) {
                 if (host == own || (host == 0 && !c->is_pod)) continue;
                 KS_AT(c, i)
                 KS_IN(c, "ports")
-                KS_AT(c, j) ks_bad(c, "hostPort", ks_int(host),
-                                   "must match `containerPort` when `hostNetwork` is true");
+                KS_AT(c, j)
+                ks_bad(c, "hostPort", ks_int(host),
+                       "must match `containerPort` when `hostNetwork` is true");
             }
         }
     }

@@ -283,9 +283,9 @@ static void check_service(ks_check *c, ks_val object, ks_val old) {
     if (ks_exists(mode) && ks_exists(hints) && !ks_equal(mode, hints)) KS_IN(c, "metadata")
     KS_IN(c, "annotations")
     KS_KEY(c, "service.kubernetes.io/topology-mode")
-        ks_bad(c, NULL, mode,
-               "must match annotations[service.kubernetes.io/topology-aware-hints] when both are "
-               "specified");
+    ks_bad(c, NULL, mode,
+           "must match annotations[service.kubernetes.io/topology-aware-hints] when both are "
+           "specified");
     KS_IN(c, "spec") {
         if (ks_len(ports) == 0 && !is_headless(spec) && !is_type(spec, "ExternalName"))
             ks_need(c, "ports", "");

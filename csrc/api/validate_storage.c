@@ -263,13 +263,28 @@ static void check_volume_update(ks_check *c, ks_val now, ks_val old) {
                 "update from non-nil value to nil is forbidden");
 }
 
+/* pkg/volume/validation/pv_validation.go */
+static void check_mount_options(ks_check *c, ks_val object) {
+    ks_val spec = ks_get(object, K(spec));
+    bool none = ks_exists(ks_get(spec, K(hostPath))) || ks_exists(ks_get(spec, K(local)));
+    ks_val options =
+        ks_get3(object, K(metadata), K(annotations), K(volume_beta_kubernetes_io_mount_options));
+    if (none && ks_exists(options))
+        ks_deny(c, "metadata.annotations.volume.beta.kubernetes.io/mount-options",
+                "may not specify mount options for this volume type");
+}
+
 void ks_check_volume(ks_check *c, ks_val object, ks_val old, bool status) {
     if (status) {
         ks_check_meta_update(c, object, old);
         return;
     }
-    ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
-    KS_IN(c, "spec") ks_check_volume_spec(c, ks_get(object, K(spec)), false);
+    /* an update looks at the whole volume twice: persistentvolume/strategy.go, ValidateUpdate */
+    for (int i = 0; i < (ks_exists(old) ? 2 : 1); i++) {
+        ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
+        KS_IN(c, "spec") ks_check_volume_spec(c, ks_get(object, K(spec)), false);
+        if (i == 0) check_mount_options(c, object);
+    }
     if (ks_exists(old)) check_volume_update(c, ks_get(object, K(spec)), ks_get(old, K(spec)));
 }
 
@@ -348,10 +363,8 @@ static void check_class(ks_check *c, ks_val object) {
 void ks_check_storage_class(ks_check *c, ks_val object, ks_val old) {
     const ks_str *const fixed[] = {K(parameters), K(provisioner), K(reclaimPolicy),
                                    K(volumeBindingMode)};
-    if (!ks_exists(old)) {
-        check_class(c, object);
-        return;
-    }
+    check_class(c, object);
+    if (!ks_exists(old)) return;
     ks_check_meta_update(c, object, old);
     for (int i = 0; i < 4; i++) {
         ks_val now = ks_get(object, fixed[i]);

@@ -98,8 +98,8 @@ void ks_warn_fraction(ks_warner *w, const char *key, ks_val list, const ks_str *
     if (!ks_exists(value) || ks_quantity_milli(ks_quantity_of(value)) % 1000 == 0) return;
     KS_IN(w, key)
     KS_KEY(w, name->s)
-        ks_warn(w, NULL, "fractional byte value \"%s\" is invalid, must be an integer",
-                ks_text_or(value, ""));
+    ks_warn(w, NULL, "fractional byte value \"%s\" is invalid, must be an integer",
+            ks_text_or(value, ""));
 }
 
 void ks_warn_ip(ks_warner *w, const char *field, ks_val address) {

@@ -19,10 +19,9 @@ static void warn_affinity_labels(ks_warner *w, ks_val affinity) {
             KS_AT(w, i) ks_warn_node_term(w, ks_at(terms, i), false);
     }
     KS_IN(w, "preferredDuringSchedulingIgnoredDuringExecution") {
-        for (uint32_t i = 0; i < ks_len(preferred); i++)
-            KS_AT(w, i)
-            KS_IN(w, "preference")
-                ks_warn_node_term(w, ks_get(ks_at(preferred, i), K(preference)), true);
+        for (uint32_t i = 0; i < ks_len(preferred); i++) KS_AT(w, i)
+        KS_IN(w, "preference")
+        ks_warn_node_term(w, ks_get(ks_at(preferred, i), K(preference)), true);
     }
 }
 
@@ -83,10 +82,9 @@ static void warn_volumes(ks_warner *w, ks_val volumes) {
                 for (size_t j = 0; j < sizeof old / sizeof *old; j++) {
                     if (ks_exists(ks_get(volume, old[j].key)))
                         ks_warn(w, old[j].path, "%s", old[j].why);
-                    if (old[j].key == K(glusterfs) && ks_exists(claim))
-                        KS_IN(w, "ephemeral")
-                        KS_IN(w, "volumeClaimTemplate") KS_IN(w, "spec")
-                            ks_warn_claim_spec(w, ks_get(claim, K(spec)));
+                    if (old[j].key == K(glusterfs) && ks_exists(claim)) KS_IN(w, "ephemeral")
+                    KS_IN(w, "volumeClaimTemplate")
+                    KS_IN(w, "spec") ks_warn_claim_spec(w, ks_get(claim, K(spec)));
                 }
             }
         }
@@ -366,7 +364,8 @@ static void warn_spec_tail(ks_warner *w, ks_val spec) {
 static void warn_seccomp(ks_warner *w, ks_val annotations, const char *key) {
     if (!ks_exists(ks_get_text(annotations, key, strlen(key)))) return;
     KS_IN(w, "metadata")
-    KS_IN(w, "annotations") KS_KEY(w, key)
+    KS_IN(w, "annotations")
+    KS_KEY(w, key)
         ks_warn(w, NULL, "non-functional in v1.27+; use the \"seccompProfile\" field instead");
 }
 
@@ -383,7 +382,7 @@ void ks_warn_pod(ks_warner *w, ks_val meta, ks_val spec) {
         }
         KS_IN(w, "affinity")
         KS_IN(w, "nodeAffinity")
-            warn_affinity_labels(w, ks_get2(spec, K(affinity), K(nodeAffinity)));
+        warn_affinity_labels(w, ks_get2(spec, K(affinity), K(nodeAffinity)));
         warn_spread(w, ks_get(spec, K(topologySpreadConstraints)));
     }
     warn_annotations(w, annotations);
