@@ -489,6 +489,8 @@ static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_track
 static bool sync(ks_sim *sim, void *state_, uint64_t key) {
     endpoints_state *state = state_;
     ks_tracker_work work;
+    int component = ks_component_index(sim, &ks_endpoints_controller);
+    if (ks_tracker_put_off(sim, &state->tracker, component, key)) return true;
     if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
     bool done = true;
     if (!work.service)

@@ -731,6 +731,8 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
 static bool sync(ks_sim *sim, void *state_, uint64_t key) {
     slices_state *state = state_;
     ks_tracker_work work;
+    int component = ks_component_index(sim, &ks_endpointslice_controller);
+    if (ks_tracker_put_off(sim, &state->tracker, component, key)) return true;
     if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
     bool done = true;
     if (!work.service)

@@ -45,6 +45,8 @@ ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
         .full = ks_tree_copy(&tracker->full),
         .triggers = ks_tree_copy(&tracker->triggers),
         .known = ks_tree_copy(&tracker->known),
+        .waiting = ks_tree_copy(&tracker->waiting),
+        .changes = tracker->changes,
     };
 }
 
@@ -55,6 +57,7 @@ void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker) {
     ks_tree_clear(heap, &tracker->full);
     ks_tree_clear(heap, &tracker->triggers);
     ks_tree_clear(heap, &tracker->known);
+    ks_tree_clear(heap, &tracker->waiting);
 }
 
 /* A namespace and one label, as a key of by_pair. Collisions cost time, not truth. */
@@ -140,6 +143,7 @@ static void mark_matching(ks_sim *sim, ks_tracker *tracker, int component, const
 
 void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change) {
     if (!tracker->by_pair.count || !pod_matters(change)) return;
+    tracker->changes++;
     mark_matching(sim, tracker, component, change->object);
     if (change->old && !ks_equal(change->old->labels, change->object->labels))
         mark_matching(sim, tracker, component, change->old);
@@ -221,6 +225,20 @@ static void forget(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
     clear_prefix(heap, &tracker->triggers, id);
     ks_tree_del(heap, &tracker->known, (ks_key){0, id});
     ks_tree_del(heap, &tracker->services, (ks_key){0, id});
+}
+
+bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, int component, uint64_t service) {
+    ks_heap *heap = sim->world.heap;
+    ks_key key = {0, service};
+    uintptr_t changes = (uintptr_t)tracker->changes + 1;
+    uintptr_t before = (uintptr_t)ks_tree_get(&tracker->waiting, key);
+    if (ks_sim_due(sim) > sim->world.now || before == changes) {
+        if (before) ks_tree_del(heap, &tracker->waiting, key);
+        return false;
+    }
+    ks_tree_put(heap, &tracker->waiting, key, (void *)changes);
+    ks_enqueue(sim, component, service);
+    return true;
 }
 
 bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_work *work) {

@@ -19,6 +19,8 @@ typedef struct ks_tracker {
     ks_tree full;     /* {0, service id} -> 1: the Service itself changed */
     ks_tree triggers; /* {service id, pod id} -> last trigger time of a selected pod */
     ks_tree known;    /* {0, service id} -> 1: synced before */
+    ks_tree waiting;  /* {0, service id} -> changes so far, plus one, when its sync was put off */
+    uint64_t changes; /* noted so far */
 } ks_tracker;
 
 void ks_tracker_init(ks_tracker *tracker);
@@ -53,6 +55,11 @@ typedef struct ks_tracker_work {
     size_t count, capacity;
     int64_t trigger; /* instant for last-change-trigger-time, or KS_NEVER: none */
 } ks_tracker_work;
+
+/* Whether a sync is better put off behind what else is due at this instant: then it has been queued
+ * again. One that was put off is put off again only if more changes came meanwhile. So pods that
+ * change at the same time cost one sync, as they do where a sync takes time. */
+bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, int component, uint64_t service);
 
 /* Takes what is dirty for a Service; false when it is not tracked. Its pods are borrowed until the
  * store changes. */
