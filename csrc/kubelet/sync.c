@@ -146,7 +146,9 @@ int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from)
     if (ks_exists(hook))
         term = earlier(limit, from + ks_int_or(ks_get(hook, K(seconds)), 0) * KS_SECOND);
     limit = later(limit, term + GRACE_LEAST);
-    int64_t stop = image->stop == KS_UNSET ? t->sim->settings->latency.stop : image->stop;
+    int64_t stop = image->stop != KS_UNSET                   ? image->stop
+                   : is_course_app(container_spec(t->w, c)) ? KS_NEVER
+                                                            : t->sim->settings->latency.stop;
     int64_t dies = stop == KS_NEVER || stop > limit - term ? limit : term + stop;
     c->stopping = true;
     if (c->ends <= dies)

@@ -302,6 +302,9 @@ bool store_remove(kubelet *k, const char *store, const char *path); /* with all 
 void store_drop(kubelet *k, const char *store);
 ks_val decode_base64(ks_heap *heap, ks_val text); /* new */
 
+/* exec.c */
+bool is_course_app(ks_val spec);
+
 /* env.c */
 ks_val field_value(ks_sim *sim, const ks_object *pod, ks_val ref);            /* fieldRef; new */
 ks_val resource_value(ks_sim *sim, const ks_object *pod, ks_val spec, ks_val ref); /* resourceFieldRef; new */
