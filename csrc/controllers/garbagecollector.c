@@ -1,7 +1,8 @@
 /*
  * controllers/garbagecollector.c - deletes what nobody owns any more: pkg/controller/garbagecollector/.
  *
- * Keys are objects of any kind: kind and id in one word; with ORPHAN set, an owner whose dependents are to be set free.
+ * Keys are objects of any kind: kind and id in one word; with ORPHAN set, an owner whose dependents are to be set free; with
+ * ABSENT, a dependent whose owner has never been seen: upstream looks for the owner first, so that others act before it does.
  * Upstream keeps a graph of all objects; the store's index of owners is that graph. Queued are: dependents of what is gone or waits in
  * the foreground, owners that wait when a dependent has gone, and what is created with owners that are not there.
  */
@@ -10,6 +11,7 @@
 
 enum { KIND_SHIFT = 56 };
 #define ORPHAN (UINT64_C(1) << 63)
+#define ABSENT (UINT64_C(1) << 62) /* first find out that the owner is absent, then look at the dependent */
 
 typedef struct collector {
     int index;
@@ -42,7 +44,7 @@ static uint64_t key_of(const ks_object *object) {
 }
 
 static const ks_object *object_of(const ks_sim *sim, uint64_t key) {
-    key &= ~ORPHAN;
+    key &= ~(ORPHAN | ABSENT);
     ks_kind kind = (ks_kind)(key >> KIND_SHIFT);
     return ks_store_by_id(&sim->server.store, kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1));
 }
@@ -115,7 +117,7 @@ static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks
     owner_state state = state_of(sim, object, ref);
     if (state == SOLID) return;
     if (state != WAITING) {
-        queue(sim, gc, object);
+        ks_enqueue(sim, gc->index, key_of(object) | ABSENT);
         return;
     }
     const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
@@ -308,6 +310,10 @@ static bool process(ks_sim *sim, collector *gc, const ks_object *object) {
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     const ks_object *object = object_of(sim, key);
     if (object == NULL) return true;
+    if (key & ABSENT) {
+        queue(sim, state, object);
+        return true;
+    }
     ks_object_ref(object);
     bool fine;
     if (key & ORPHAN)
@@ -320,7 +326,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    key &= ~ORPHAN;
+    key &= ~(ORPHAN | ABSENT);
     ks_kind kind = (ks_kind)(key >> KIND_SHIFT);
     ks_buf_puts(out, ks_kind_get(kind)->singular);
     ks_buf_putc(out, '/');

@@ -405,15 +405,18 @@ static bool sync(ks_sim *sim, void *state, uint64_t key)
     if (!n || n->lost)
         return true;
     turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = ks_object_ref(pod), .node = n, .now = sim->world.now};
+    bool is_new = false;
     t.w = worker_own(k, key);
     if (!t.w) {
         t.w = worker_new(&t);
         t.w->node = node_key;
         t.w->sync_at = t.now;
-        adopt_status(&t);
+        is_new = true;
     }
     k->busy = key;
     k->busy_gone = false;
+    if (is_new && admit(&t))
+        adopt_status(&t);
     if (t.w->spec.m != pod->spec.m)
         new_spec(&t);
     live(&t);

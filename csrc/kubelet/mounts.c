@@ -622,6 +622,51 @@ ks_val ks_kubelet_mounts(ks_sim *sim, const ks_object *pod, const ks_str *who)
     return ks_exists(list) ? list : ks_list_new(heap, 0);
 }
 
+/* --- what the kubelet makes and looks for --- */
+
+void files_sub_paths(turn *t, const container *c)
+{
+    ks_each(m, ks_get(container_spec(t->w, c), K(volumeMounts))) {
+        if (!ks_exists(ks_get(*m, K(subPath))) && !ks_exists(ks_get(*m, K(subPathExpr))))
+            continue;
+        place p;
+        locate(&p, t->sim, t->pod, container_name(t->w, c), ks_text_or(ks_get(*m, K(mountPath)), "/"));
+        if (p.store.len && p.inside.len && !store_find(t->k, text_of(&p.store), text_of(&p.inside)))
+            store_put(t->k, text_of(&p.store), text_of(&p.inside), true, NULL, t->now);
+        place_clear(&p);
+    }
+}
+
+/* Whether a node has something at a path (hostPath volumes). */
+bool files_on_node(const kubelet *k, const ks_str *node, const char *path, bool *directory)
+{
+    ks_buf store = {k->heap, NULL, 0, 0}, at = {k->heap, NULL, 0, 0};
+    ks_buf_printf(&store, "host:%s", node->s);
+    add_path(&at, path);
+    const entry *e = store_find(k, store.s, text_of(&at));
+    *directory = !e || e->directory;
+    bool there = e || !at.len;
+    for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
+        there = there || !strcmp(text_of(&at), standard[i]);
+    ks_buf_putc(&at, '/');
+    const char *any;
+    there = there || store_next(k, store.s, at.s, "", &any);
+    ks_buf_dispose(&store);
+    ks_buf_dispose(&at);
+    return there;
+}
+
+void files_make_directory(kubelet *k, const ks_str *node, const char *path, int64_t now)
+{
+    ks_buf store = {k->heap, NULL, 0, 0}, at = {k->heap, NULL, 0, 0};
+    ks_buf_printf(&store, "host:%s", node->s);
+    add_path(&at, path);
+    if (at.len)
+        store_put(k, store.s, at.s, true, NULL, now);
+    ks_buf_dispose(&store);
+    ks_buf_dispose(&at);
+}
+
 /* --- ends --- */
 
 /* A pod is gone: its empty directories and its containers' roots with it. */

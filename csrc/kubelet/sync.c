@@ -490,6 +490,7 @@ static void start_container(turn *t, container *c)
     c->ends = image->exits ? t->now + image->exit_after : KS_NEVER;
     c->end_code = image->exit_code;
     c->ready_at = t->now + (image->ready_after > 0 ? image->ready_after : 0);
+    files_sub_paths(t, c);
     probes_start(t, c);
     post_start(t, c);
 }

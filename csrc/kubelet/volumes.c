@@ -47,6 +47,30 @@ static bool is_mounted(const worker *w, ks_val name)
     return false;
 }
 
+static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
+{
+    bool uses = false;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        uses = uses || (name && ks_str_eq(name, claim));
+        ks_str_unref(heap, name);
+    }
+    return uses;
+}
+
+/* Another pod on the node has the claim mounted. */
+static bool others_use(turn *t, const ks_str *claim)
+{
+    for (ks_walk walk = ks_walk_node(&t->sim->server.store, t->node->name); ks_walk_next(&walk);) {
+        const ks_object *pod = walk.object;
+        ks_key key = {0, pod->id};
+        const worker *w = pod->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
+        if (w && w->mounted && w->stage != STAGE_ENDED && ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
+            return true;
+    }
+    return false;
+}
+
 /* --- what is wrong with a volume; NULL: it is ready --- */
 
 enum { WRONG_NOTHING, WRONG_WAIT, WRONG_CLAIM, WRONG_SETUP };
@@ -69,6 +93,29 @@ static bool attached(const ks_object *node_object, ks_val csi)
             return true;
     }
     return false;
+}
+
+/* pkg/volume/hostpath (checkType); the kinds of devices and sockets are not simulated and taken to be there. */
+static verdict host_path_verdict(turn *t, ks_val source)
+{
+    verdict v = {WRONG_NOTHING, NULL};
+    const char *type = ks_text_or(ks_get(source, K(type)), ""), *path = ks_text_or(ks_get(source, K(path)), "");
+    bool directory = false, there = files_on_node(t->k, t->node->name, path, &directory);
+    bool wants_directory = !strncmp(type, "Directory", 9), wants_file = !strncmp(type, "File", 4);
+    if (!strcmp(type, "DirectoryOrCreate") && !there)
+        files_make_directory(t->k, t->node->name, path, t->now);
+    else if (wants_directory && !(there && directory))
+        v = (verdict){WRONG_SETUP, ks_str_printf(t->heap, "hostPath type check failed: %s is not a directory", path)};
+    else if (wants_file && there ? directory : !strcmp(type, "File"))
+        v = (verdict){WRONG_SETUP, ks_str_printf(t->heap, "hostPath type check failed: %s is not a file", path)};
+    return v;
+}
+
+/* Another pod of the node has a ReadWriteOncePod volume mounted. */
+static bool taken_alone(turn *t, const ks_object *pv, const ks_str *claim)
+{
+    ks_val modes = ks_get(pv->spec, K(accessModes));
+    return ks_len(modes) == 1 && ks_text_is(ks_at(modes, 0), "ReadWriteOncePod") && others_use(t, claim);
 }
 
 static verdict claim_verdict(turn *t, const ks_str *claim)
@@ -99,6 +146,9 @@ static verdict claim_verdict(turn *t, const ks_str *claim)
     if (ks_volume_attacher(pv) && node_object && !attached(node_object, csi)) {
         wait_for(t, "node", NULL, node_object->name);
         v.what = WRONG_WAIT;
+    } else if (taken_alone(t, pv, claim)) {
+        v.what = WRONG_SETUP;
+        v.text = ks_str_of(t->heap, "volume uses the ReadWriteOncePod access mode and is already in use by another pod");
     }
     return v;
 }
@@ -155,6 +205,8 @@ static verdict volume_verdict(turn *t, ks_val volume)
         v = object_verdict(t, source, KS_CONFIGMAP, ks_str_or_null(ks_get(source, K(name))));
     } else if (ks_exists(source = ks_get(volume, K(secret)))) {
         v = object_verdict(t, source, KS_SECRET, ks_str_or_null(ks_get(source, K(secretName))));
+    } else if (ks_exists(source = ks_get(volume, K(hostPath)))) {
+        v = host_path_verdict(t, source);
     } else {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, volume);
         if (claim)
@@ -261,30 +313,6 @@ const ks_str *missing_config(turn *t, container *c)
 }
 
 /* --- node.status.volumesInUse: while it names a volume, the volume is not detached --- */
-
-static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
-{
-    bool uses = false;
-    ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
-        uses = uses || (name && ks_str_eq(name, claim));
-        ks_str_unref(heap, name);
-    }
-    return uses;
-}
-
-/* Another pod on the node has the claim mounted. */
-static bool others_use(turn *t, const ks_str *claim)
-{
-    for (ks_walk walk = ks_walk_node(&t->sim->server.store, t->node->name); ks_walk_next(&walk);) {
-        const ks_object *pod = walk.object;
-        ks_key key = {0, pod->id};
-        const worker *w = pod->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
-        if (w && w->mounted && w->stage != STAGE_ENDED && ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
-            return true;
-    }
-    return false;
-}
 
 static void tell_in_use(turn *t, ks_val csi, bool in)
 {

@@ -263,6 +263,9 @@ bool should_restart(const worker *w, const container *c, const ks_object *pod);
 void memo_clear(ks_heap *heap, memo *m);
 void adopt_status(turn *t); /* a pod that had a status before this kubelet knew it */
 
+/* admit.c */
+bool admit(turn *t);
+
 /* sync.c */
 void new_spec(turn *t);
 bool deadline_passed(turn *t);
@@ -312,6 +315,9 @@ ks_val expand(ks_heap *heap, ks_val text, ks_val env);                        /*
 ks_val spec_of_container(const ks_object *pod, const ks_str *name);           /* borrowed */
 
 /* mounts.c */
+void files_sub_paths(turn *t, const container *c); /* makes the directories that subPath names */
+bool files_on_node(const kubelet *k, const ks_str *node, const char *path, bool *directory);
+void files_make_directory(kubelet *k, const ks_str *node, const char *path, int64_t now);
 void files_forget_pod(kubelet *k, const worker *w, uint64_t id);
 void files_volume_changed(kubelet *k, const ks_change *change);
 

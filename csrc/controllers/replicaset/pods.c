@@ -95,7 +95,9 @@ static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs,
     rs_choose(sim, st, rs, active, surplus, &chosen);
     const ks_str *error = NULL;
     for (size_t i = 0; i < chosen.count; i++) {
-        const ks_str *text = delete_pod(sim, rs, chosen.items[i]);
+        /* all at once; Go's scheduler starts with the one that was made last */
+        size_t at = i == 0 ? chosen.count - 1 : i - 1;
+        const ks_str *text = delete_pod(sim, rs, chosen.items[at]);
         if (error == NULL)
             error = text;
         else

@@ -98,19 +98,29 @@ static outcome process_replicas_in_order(sts_sync *c) {
     return GO_ON;
 }
 
+static bool needs_work(const sts_entry *e, int64_t ordinal) {
+    return next_replica(e, ordinal, false) == ordinal;
+}
+
+/* One batch. Its calls are made at once; Go's scheduler starts with the one that was made last. */
+static bool process_batch(sts_sync *c, int64_t from, int64_t end) {
+    bool fine = true;
+    if (needs_work(c->e, end - 1)) fine = process_replica(c, end - 1, false) != FAIL;
+    for (int64_t o = from; (o = next_replica(c->e, o, false)) < end - 1; o++)
+        if (process_replica(c, o, false) == FAIL) fine = false;
+    return fine;
+}
+
 /* slowStartBatch: batches of 1, 2, 4, ... replicas, those that need nothing counted; a batch with an error is the last. */
 static outcome process_replicas_at_once(sts_sync *c) {
-    int64_t batch = 1, batch_end = c->e->start + 1;
-    bool fine = true;
-    for (int64_t o = c->e->start; (o = next_replica(c->e, o, false)) < c->e->end; o++) {
-        while (o >= batch_end) {
-            if (!fine) return FAIL;
-            batch = 2 * batch < MAX_BATCH ? 2 * batch : MAX_BATCH;
-            batch_end += batch;
-        }
-        if (process_replica(c, o, false) == FAIL) fine = false;
+    int64_t batch = 1;
+    for (int64_t from = c->e->start; from < c->e->end;) {
+        int64_t end = from + batch < c->e->end ? from + batch : c->e->end;
+        if (next_replica(c->e, from, false) < end && !process_batch(c, from, end)) return FAIL;
+        from = end;
+        batch = 2 * batch < MAX_BATCH ? 2 * batch : MAX_BATCH;
     }
-    return fine ? GO_ON : FAIL;
+    return GO_ON;
 }
 
 /* --- scaling down --- */
@@ -164,20 +174,35 @@ static outcome process_condemned_in_order(sts_sync *c) {
     return sts_delete_pod(c, pod->ns, pod->name) ? EXIT : FAIL;
 }
 
-/* The same at once: batches as above. */
+static bool delete_condemned(sts_sync *c, ks_key at) {
+    if (!ks_tree_has(&c->e->condemned, at)) return true; /* terminating */
+    const ks_object *pod = ks_store_by_id(&c->sim->server.store, KS_POD, at.b);
+    return sts_delete_pod(c, pod->ns, pod->name);
+}
+
+/* The next `count` condemned pods below *from, the terminating ones too, into `out`; how many there are. */
+static int64_t next_condemned(const sts_entry *e, int64_t *from, ks_key *out, int64_t count) {
+    int64_t found = 0;
+    while (found < count && (*from = condemned_at(e, &e->pods, *from)) >= 0) {
+        ks_key key;
+        ks_tree_floor(&e->pods, (ks_key){(uint64_t)*from, UINT64_MAX}, &key, NULL);
+        out[found++] = key;
+        --*from;
+    }
+    return found;
+}
+
+/* The same at once, in batches as above. */
 static outcome process_condemned_at_once(sts_sync *c) {
-    int64_t batch = 1, left = 1;
+    ks_key pods[MAX_BATCH];
     bool fine = true;
-    for (int64_t o = INT32_MAX; (o = condemned_at(c->e, &c->e->condemned, o)) >= 0; o--) {
-        if (left == 0) {
-            if (!fine) return FAIL;
-            batch = 2 * batch < MAX_BATCH ? 2 * batch : MAX_BATCH;
-            left = batch;
-        }
-        left--;
-        ks_val name = sts_pod_name(c->heap, c->set, o);
-        if (!sts_delete_pod(c, c->set->ns, name.s)) fine = false;
-        ks_unref(c->heap, name);
+    int64_t from = INT32_MAX, count;
+    if (c->e->condemned.count == 0) return GO_ON;
+    for (int64_t batch = 1; fine && (count = next_condemned(c->e, &from, pods, batch)) > 0;) {
+        if (!delete_condemned(c, pods[count - 1])) fine = false;
+        for (int64_t i = 0; i + 1 < count; i++)
+            if (!delete_condemned(c, pods[i])) fine = false;
+        batch = 2 * batch < MAX_BATCH ? 2 * batch : MAX_BATCH;
     }
     return fine ? GO_ON : FAIL;
 }
