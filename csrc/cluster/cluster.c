@@ -7,6 +7,7 @@
 #include "kubelet/kubelet.h"
 #include "network/endpoints.h"
 #include "network/endpointslice.h"
+#include "network/mirroring.h"
 #include "scheduler/scheduler.h"
 
 /* In the order in which they hear of changes and, at one instant, work on them. */
@@ -24,6 +25,7 @@ static const ks_component *const components[] = {
     &ks_kubelet,
     &ks_endpoints_controller,
     &ks_endpointslice_controller,
+    &ks_endpointslicemirroring_controller,
 };
 
 /* --- changes --- */

@@ -30,6 +30,7 @@ typedef struct lifecycle {
     ks_tree due;     /* {pod id, 0} -> instant of its eviction + 1 */
     ks_tree pace;    /* {hash of zone, 0} -> instant from which the next node of the zone may be tainted + 1 */
     ks_tree unready; /* {node id, 0} -> 1: Ready is not True */
+    ks_tree given;   /* {node id, hash of a taint's key} -> 1: see remember_given() */
 } lifecycle;
 
 static void *word(int64_t n)
@@ -68,6 +69,7 @@ static void *copy(ks_sim *sim, const void *state)
     st->due = ks_tree_copy(&from->due);
     st->pace = ks_tree_copy(&from->pace);
     st->unready = ks_tree_copy(&from->unready);
+    st->given = ks_tree_copy(&from->given);
     return st;
 }
 
@@ -79,6 +81,7 @@ static void dispose(ks_heap *heap, void *state)
     ks_tree_clear(heap, &st->due);
     ks_tree_clear(heap, &st->pace);
     ks_tree_clear(heap, &st->unready);
+    ks_tree_clear(heap, &st->given);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -378,13 +381,45 @@ static void monitor(ks_sim *sim, lifecycle *st)
 
 /* --- taint eviction --- */
 
+static ks_key given_key(uint64_t node, ks_val taint)
+{
+    const ks_str *key = ks_str_or_null(ks_get(taint, K(key)));
+    return (ks_key){node, key ? name_hash(key) : 0};
+}
+
+/* With the kubelet by hand a test lays out nodes and puts pods on them as it likes, to hold every step: the taints that a node
+ * was laid out with drive nobody away. Taints that it gets later do. */
+static void remember_given(ks_sim *sim, lifecycle *st, const ks_object *node)
+{
+    if (!sim->settings->manual_kubelet)
+        return;
+    ks_each(t, ks_get(node->spec, K(taints)))
+        if (is_taint(*t, NULL, "NoExecute"))
+            ks_tree_put(st->heap, &st->given, given_key(node->id, *t), word(1));
+}
+
+/* Taints that were taken off and come back are new ones. */
+static void forget_given(lifecycle *st, const ks_object *node, bool all)
+{
+    ks_val taints = ks_get(node->spec, K(taints));
+    ks_key at = {node->id, 0};
+    for (bool any = st->given.count > 0 && ks_tree_ceiling(&st->given, at, &at, NULL); any && at.a == node->id;
+         any = ks_tree_higher(&st->given, at, &at, NULL)) {
+        bool still = false;
+        ks_each(t, taints)
+            still = still || (is_taint(*t, NULL, "NoExecute") && given_key(node->id, *t).b == at.b);
+        if (all || !still)
+            ks_tree_del(st->heap, &st->given, at);
+    }
+}
+
 /* When a pod has to leave its node: KS_NEVER when all NoExecute taints are tolerated for ever. */
-static int64_t leaves_at(ks_sim *sim, const ks_object *pod, ks_val taints)
+static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod, uint64_t node, ks_val taints)
 {
     int64_t least = KS_NEVER;
     ks_val tolerations = ks_get(pod->spec, K(tolerations));
     ks_each(taint, taints) {
-        if (!ks_text_is(ks_get(*taint, K(effect)), "NoExecute"))
+        if (!is_taint(*taint, NULL, "NoExecute") || ks_tree_has(&st->given, given_key(node, *taint)))
             continue;
         ks_val used = KS_NOTHING;
         ks_each(t, tolerations)
@@ -435,9 +470,9 @@ static void evict(ks_sim *sim, lifecycle *st, uint64_t id)
 }
 
 /* processPodOnNode: a running timer is not made longer. */
-static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, ks_val taints)
+static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, uint64_t node, ks_val taints)
 {
-    int64_t at = leaves_at(sim, pod, taints), running = instant_in(&st->due, pod->id);
+    int64_t at = leaves_at(sim, st, pod, node, taints), running = instant_in(&st->due, pod->id);
     if (ks_object_terminating(pod))
         return;
     if (at == KS_NEVER) {
@@ -467,7 +502,7 @@ static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node)
         if (!pod)
             continue;
         if (has)
-            consider_pod(sim, st, pod, taints);
+            consider_pod(sim, st, pod, node->id, taints);
         else
             cancel(sim, st, pod);
     }
@@ -484,8 +519,13 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change)
     if (change->type == KS_DELETED) {
         ks_tree_del(st->heap, &st->tainted, key);
         ks_tree_del(st->heap, &st->unready, key);
+        forget_given(st, node, true);
         return;
     }
+    if (change->type == KS_ADDED)
+        remember_given(sim, st, node);
+    else
+        forget_given(st, node, false);
     bool ready = readiness(node) == 'T';
     if (change->old && ready == (readiness(change->old) == 'T') && node->spec.m == change->old->spec.m &&
         ks_equal(ks_get(node->status, K(conditions)), ks_get(change->old->status, K(conditions))))
@@ -554,7 +594,7 @@ static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id)
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
     const ks_object *node = pod && pod->node ? ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node) : NULL;
     if (node && has_taint(ks_get(node->spec, K(taints)), NULL, "NoExecute"))
-        consider_pod(sim, st, pod, ks_get(node->spec, K(taints)));
+        consider_pod(sim, st, pod, node->id, ks_get(node->spec, K(taints)));
     due = instant_in(&st->due, id);
     if (due != KS_NEVER)
         ks_enqueue_at(sim, st->self, id, due);

@@ -48,7 +48,10 @@ describe("a fork", function()
     fork:advance(120)
     original:advance(120)
     twin:advance(120)
-    assert.equal(0, fork:count("pod", { labels = "type=web" }))
+    for _, pod in ipairs(fork:list("pod", { labels = "type=web" })) do -- nobody confirms the end of those on the dead node
+      assert.equal("k8s-node2", pod.spec.nodeName)
+      assert.truthy(pod.metadata.deletionTimestamp)
+    end
     assert.equal(4, original:count("pod", { labels = "type=web" }))
     assert.equal(whole(twin), whole(original))
   end)
