@@ -549,7 +549,7 @@ static void end_sync(turn *t)
         if (w->died)
             w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
         if (w->failed_sync)
-            w->sync_at = earlier(w->sync_at, t->now + earlier(later(w->retry_in, 0), RETRY_LONGEST));
+            w->sync_at = earlier(w->sync_at, t->now + earlier(later(w->retry_in, 0), RETRY_LONGEST) * LATE_PERCENT / 100);
         if (w->extra_sync)
             w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
     }

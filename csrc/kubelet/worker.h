@@ -19,6 +19,7 @@
 #define RELIST_PERIOD   KS_SECOND         /* pkg/kubelet/kubelet.go: genericPlegRelistPeriod */
 #define RETRY_PERIOD    (10 * KS_SECOND)  /* backOffPeriod: the next look after a failed sync */
 #define RETRY_LONGEST   (60 * KS_SECOND)  /* pod_workers.go: completeWork, a look at least this often */
+#define LATE_PERCENT    125 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by the mean */
 #define BACKOFF_FIRST   (10 * KS_SECOND)
 #define BACKOFF_LONGEST (300 * KS_SECOND) /* MaxContainerBackOff */
 #define BACKOFF_FORGET  (600 * KS_SECOND) /* backOffPeriod resets after an instance that lived so long */
