@@ -34,7 +34,7 @@ build: $(MODULE) ## compile the C core in place
 
 $(MODULE): $(OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(LIBFLAG) $(LDFLAGS) -o $@ $(OBJ) $(YAML_LIBS)
+	$(CC) $(LIBFLAG) $(LDFLAGS) -o $@ $(OBJ) $(YAML_LIBS) -lm
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -55,7 +55,7 @@ setup-all: ## the same for lint, sanitizers, valgrind, fuzzing and luarocks too
 	@$(SETUP) rock
 
 test: setup ## install what is missing, build, run all suites; ARGS=... goes to busted
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build fuzz-programs
 	@$(BUSTED)
 
 lab: setup ## install what is missing, build, run the lab from its first line to its last
@@ -76,15 +76,17 @@ schema: ## generate the field-name symbols and the type tables from csrc/api/sch
 	$(LUA) tools/schema.lua
 
 SAN = -fsanitize=address,undefined
+SAN_BUILD = BUILD=build/asan LIBFLAG="-shared $(SAN)" CFLAGS="-O1 -g -fno-omit-frame-pointer $(SAN) -fno-sanitize-recover=undefined"
 sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory build BUILD=build/asan LIBFLAG="-shared $(SAN)" \
-	  CFLAGS="-O1 -g -fno-omit-frame-pointer $(SAN) -fno-sanitize-recover=undefined"
+	@$(MAKE) --no-print-directory build fuzz-programs $(SAN_BUILD)
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
-	  $(MAKE) --no-print-directory busted BUILD=build/asan
+	  $(MAKE) --no-print-directory busted $(SAN_BUILD)
 
+PLAIN_BUILD = BUILD=build/plain CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
 valgrind: setup ## all suites under valgrind
-	@$(MAKE) --no-print-directory build BUILD=build/plain CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
-	@valgrind -q --leak-check=full --error-exitcode=9 $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' $(ARGS) $(SPECS)
+	@$(MAKE) --no-print-directory build fuzz-programs $(PLAIN_BUILD)
+	@$(PLAIN_BUILD) valgrind -q --leak-check=full --error-exitcode=9 \
+	  $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' $(ARGS) $(SPECS)
 
 .PHONY: busted
 busted:
@@ -97,14 +99,19 @@ fuzz: ## every fuzz target for SECONDS each (default 60), with clang's libFuzzer
 # the same targets with random inputs and any compiler: the suites run them this way
 RUNS ?= 300
 SEED ?= 1
+FUZZ_DRIVER  ?= fuzz/standalone.c
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
-.PHONY: fuzz-smoke
-fuzz-smoke: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
-	@for target in $(FUZZ_TARGETS); do echo "$$target: $$($(BUILD)/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $(wildcard fuzz/corpus/*))" || exit 1; done
+.PHONY: fuzz-programs fuzz-smoke
+fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
-$(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/standalone.c $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
+fuzz-smoke: fuzz-programs
+	@for target in $(FUZZ_TARGETS); do \
+	  out=$$($(BUILD)/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $$(find fuzz/corpus/$$target -type f 2>/dev/null)) || exit 1; \
+	  echo "$$target: $$out"; done
+
+$(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(YAML_LIBS)
+	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(YAML_LIBS) -lm
 
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock

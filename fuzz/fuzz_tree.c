@@ -1,14 +1,11 @@
 /*
- * fuzz/fuzz_tree.c - the persistent map against a plain sorted array: the input is a list of operations on
- * a few maps that are copies of one another. Every answer must agree, and nothing may leak.
+ * fuzz/fuzz_tree.c - the persistent map against a plain sorted array: the input is a list of
+ * operations on a few maps that are copies of one another. Every answer must agree, and nothing may
+ * leak.
  */
+#include "fuzz.h"
+
 #include "base/tree.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAPS = 4, KEYS = 4096 };
 
@@ -18,25 +15,23 @@ typedef struct model {
     size_t count;
 } model;
 
-static void demand(bool fine, const char *what) {
-    if (fine) return;
-    fprintf(stderr, "fuzz_tree: %s\n", what);
-    abort();
+static ks_key key_of(uint32_t k) {
+    return (ks_key){k >> 6, k & 63};
 }
-
-static ks_key key_of(uint32_t k) { return (ks_key){k >> 6, k & 63}; }
-static void *word_of(uint32_t v) { return (void *)(uintptr_t)v; }
+static void *word_of(uint32_t v) {
+    return (void *)(uintptr_t)v;
+}
 
 static void check_whole(const ks_tree *tree, const model *m) {
     uint32_t k = 0;
-    demand(tree->count == m->count, "count");
+    fuzz_demand(tree->count == m->count, "count");
     for (ks_tree_iter it = ks_tree_begin(tree); ks_tree_next(&it); k++) {
         while (k < KEYS && m->value[k] == 0) k++;
-        demand(k < KEYS && it.key.a == key_of(k).a && it.key.b == key_of(k).b, "walk: key");
-        demand(it.value == word_of(m->value[k]), "walk: value");
+        fuzz_demand(k < KEYS && it.key.a == key_of(k).a && it.key.b == key_of(k).b, "walk: key");
+        fuzz_demand(it.value == word_of(m->value[k]), "walk: value");
     }
     while (k < KEYS && m->value[k] == 0) k++;
-    demand(k >= KEYS, "walk: ended early");
+    fuzz_demand(k >= KEYS, "walk: ended early");
 }
 
 static void check_neighbour(const ks_tree *tree, const model *m, uint32_t k, bool inclusive) {
@@ -45,8 +40,9 @@ static void check_neighbour(const ks_tree *tree, const model *m, uint32_t k, boo
     ks_key found;
     bool any = inclusive ? ks_tree_ceiling(tree, key_of(k), &found, NULL)
                          : ks_tree_higher(tree, key_of(k), &found, NULL);
-    demand(any == (expected < KEYS), "neighbour: exists");
-    if (any) demand(found.a == key_of(expected).a && found.b == key_of(expected).b, "neighbour");
+    fuzz_demand(any == (expected < KEYS), "neighbour: exists");
+    if (any)
+        fuzz_demand(found.a == key_of(expected).a && found.b == key_of(expected).b, "neighbour");
 }
 
 static void put(ks_heap *heap, ks_tree *tree, model *m, uint32_t k, uint32_t v) {
@@ -57,13 +53,13 @@ static void put(ks_heap *heap, ks_tree *tree, model *m, uint32_t k, uint32_t v) 
 
 static void del(ks_heap *heap, ks_tree *tree, model *m, uint32_t k) {
     bool was = m->value[k] != 0;
-    demand(ks_tree_del(heap, tree, key_of(k)) == was, "del");
+    fuzz_demand(ks_tree_del(heap, tree, key_of(k)) == was, "del");
     if (was) m->count--;
     m->value[k] = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    ks_heap *heap = ks_heap_new(NULL, NULL);
+    ks_heap *heap = fuzz_begin();
     ks_tree trees[MAPS] = {{0}};
     model *models = calloc(MAPS, sizeof *models);
     for (size_t at = 0; at + 4 <= size; at += 4) {
@@ -89,20 +85,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             break;
         case 6: {
             void **slot = ks_tree_slot(heap, tree, key_of(k));
-            demand((slot != NULL) == (m->value[k] != 0), "slot");
+            fuzz_demand((slot != NULL) == (m->value[k] != 0), "slot");
             if (slot != NULL) *slot = word_of(m->value[k] = v);
             break;
         }
         default:
-            demand(ks_tree_get(tree, key_of(k)) == word_of(m->value[k]), "get");
+            fuzz_demand(ks_tree_get(tree, key_of(k)) == word_of(m->value[k]), "get");
             check_neighbour(tree, m, k, true);
             check_neighbour(tree, m, k, false);
         }
     }
     for (int i = 0; i < MAPS; i++) check_whole(&trees[i], &models[i]);
     for (int i = 0; i < MAPS; i++) ks_tree_clear(heap, &trees[i]);
-    demand(ks_heap_blocks(heap) == 0, "leak");
-    ks_heap_unref(heap);
+    fuzz_end(heap);
     free(models);
     return 0;
 }

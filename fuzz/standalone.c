@@ -1,7 +1,8 @@
 /*
- * fuzz/standalone.c - drives a fuzz target without libFuzzer: plays the files named as arguments, or, with
- * `-runs=N -seed=S`, N random inputs. The suites run every target this way, so that each of them is exercised with any
- * compiler.
+ * fuzz/standalone.c - drives a fuzz target without libFuzzer: plays the files named as arguments,
+ * or, with
+ * `-runs=N -seed=S`, N random inputs. The suites run every target this way, so that each of them is
+ * exercised with any compiler.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -430,9 +430,7 @@ static bool is_known_version(ks_kind kind, const char *api_version) {
     case KS_VOLUMEATTACHMENT:
         return strcmp(api_version, "storage.k8s.io/v1beta1") == 0 ||
                strcmp(api_version, "storage.k8s.io/v1alpha1") == 0;
-    case KS_PRIORITYCLASS:
-        return strcmp(api_version, "scheduling.k8s.io/v1beta1") == 0 ||
-               strcmp(api_version, "scheduling.k8s.io/v1alpha1") == 0;
+    case KS_PRIORITYCLASS: return strcmp(api_version, "scheduling.k8s.io/v1beta1") == 0;
     case KS_LEASE: return strcmp(api_version, "coordination.k8s.io/v1beta1") == 0;
     case KS_EVENT:
         return strcmp(api_version, "events.k8s.io/v1") == 0 ||

@@ -301,7 +301,7 @@ static ks_refusal *check_address(const ks_request *r, ks_val doc, ks_val asked, 
                                  : "failed to allocate IP %s: the provided network does not "
                                    "match the current range",
                       text, text);
-    else if (is_taken(r->s, ip, doc))
+    else if (!r->dry_run && is_taken(r->s, ip, doc))
         ks_buf_printf(&why, "failed to allocate IP %s: provided IP is already allocated", text);
     if (why.s != NULL)
         refusal = refuse(r, doc, "clusterIPs", ks_get(spec_of(doc), K(clusterIPs)), why.s);
@@ -333,8 +333,10 @@ static ks_refusal *allocate_address(const ks_request *r, ks_val *doc, ks_val old
 
 /* --- node ports --- */
 
-static const char *check_port(const ks_server *s, int64_t port, ks_val old) {
-    if (port < PORT_MIN || port > PORT_MAX)
+/* portallocator/operation.go: a dry run only asks whether the port is taken. */
+static const char *check_port(const ks_request *r, int64_t port, ks_val old) {
+    const ks_server *s = r->s;
+    if (!r->dry_run && (port < PORT_MIN || port > PORT_MAX))
         return "provided port is not in the valid range. The range of valid ports is 30000-32767";
     if (uses_port(ks_get(spec_of(old), K(ports)), port) && has_node_ports(old)) return NULL;
     return ks_tree_has(&s->node_ports, number_key((uint64_t)port))
@@ -377,7 +379,7 @@ static ks_refusal *allocate_ports(const ks_request *r, ks_val *doc, ks_val old) 
         ks_val ports = ks_get(spec_of(*doc), K(ports)), port = ks_at(ports, i);
         int64_t number = ks_int_or(ks_get(port, K(nodePort)), 0);
         if (number != 0) {
-            const char *why = check_port(r->s, number, old);
+            const char *why = check_port(r, number, old);
             if (why != NULL) return refuse_port(r, *doc, i, number, why);
             continue;
         }

@@ -73,6 +73,8 @@ typedef struct ks_json_stream {
 /* Reads the value at `at`, which moves behind it. On failure: `message` is Go's text (encoding/json), a new
  * string, and `at` stands behind the byte that was wrong. */
 bool ks_json_stream_next(ks_json_stream *stream, ks_builder *builder, ks_val *out);
+/* The line and column of s[at], from 1. */
+void ks_text_locate(const char *s, size_t at, ks_text_error *err);
 void ks_json_skip_space(ks_json_stream *stream);
 
 #endif

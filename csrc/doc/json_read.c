@@ -299,8 +299,8 @@ bool ks_json_stream_next(ks_json_stream *st, ks_builder *b, ks_val *out) {
 
 /* --- one text --- */
 
-static void locate(const char *s, size_t at, ks_text_error *err) {
-    err->document = err->line = 1;
+void ks_text_locate(const char *s, size_t at, ks_text_error *err) {
+    err->line = 1;
     size_t start = 0;
     for (size_t i = 0; i < at; i++) {
         if (s[i] != '\n') continue;
@@ -327,7 +327,8 @@ bool ks_json_read(ks_heap *heap, const char *s, size_t len, const ks_text_limits
     }
     ks_builder_dispose(&builder);
     if (st.message == NULL) return true;
-    locate(s, st.at > 0 && st.syntax ? st.at - 1 : st.at, err);
+    ks_text_locate(s, st.at > 0 && st.syntax ? st.at - 1 : st.at, err);
+    err->document = 1;
     err->message = st.message;
     return false;
 }

@@ -232,7 +232,7 @@ static bool read_json(reader *r) {
             : st.syntax && count <= 1
                 ? ks_str_printf(heap, "json: offset %zu: %s", st.at, st.message->s)
                 : ks_str_ref(st.message);
-        size_t at = st.at;
+        size_t at = st.syntax && st.at > 0 ? st.at - 1 : st.at;
         ks_str_unref(heap, st.message);
         bool yaml = (st.syntax || unfinished) && count <= 1 && skip_line_rest(r, &before);
         if (yaml && read_parts(r, before)) {
@@ -240,7 +240,10 @@ static bool read_json(reader *r) {
             return true;
         }
         ks_str_unref(heap, r->err->message);
-        return fail(r, message, at, 1, 1);
+        ks_text_locate(r->s, at, r->err);
+        r->err->document = count + 1;
+        r->err->message = message;
+        return false;
     }
 }
 

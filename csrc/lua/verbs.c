@@ -46,6 +46,20 @@ static ks_refusal *refuse_kind(writing *w, ks_val doc) {
                      kind->s, version->s);
 }
 
+/* The kind of a document. create() posts to a collection, which answers for what it cannot read; kubectl looks kinds up. */
+static ks_kind kind_of(const writing *w, const ks_str *version, const ks_str *kind) {
+    if (version == NULL || kind == NULL) return KS_NO_KIND;
+    ks_kind found = ks_kind_by_gvk(version->s, kind->s);
+    if (found == KS_NO_KIND && w->verb == VERB_CREATE && !w->keep_going)
+        found = ks_kind_by_name(kind->s, kind->len);
+    return found;
+}
+
+/* Is there a namespace of this name? */
+static bool has_namespace(const writing *w, const ks_str *name) {
+    return ks_store_get(&w->cluster->sim->server.store, KS_NAMESPACE, NULL, name) != NULL;
+}
+
 /* kubectl's visitor SetNamespace / RequireNamespace (k8s.io/cli-runtime/pkg/resource/visitor.go). */
 static ks_refusal *place(writing *w, ks_kind kind, ks_val *doc, const ks_str **ns) {
     *ns = NULL;
@@ -53,7 +67,12 @@ static ks_refusal *place(writing *w, ks_kind kind, ks_val *doc, const ks_str **n
     const ks_str *own = ks_str_or_null(ks_get2(*doc, K(metadata), K(namespace)));
     if (own != NULL && own->len > 0) {
         *ns = own;
-        if (!w->own_namespace || ks_str_eq(own, w->ns)) return NULL;
+        if (!w->own_namespace || ks_str_eq(own, w->ns)) {
+            /* create() posts to the namespace of the call; kubectl to that of the object. The two differ only in how they
+             * refuse a namespace that is not there. */
+            if (w->verb == VERB_CREATE && !w->keep_going && !has_namespace(w, own)) *ns = w->ns;
+            return NULL;
+        }
         return ks_refuse(w->cluster->heap, 400, "BadRequest",
                          "the namespace from the provided object \"%s\" does not match the namespace "
                          "\"%s\". You must pass '--namespace=%s' to perform this operation.",
@@ -78,7 +97,9 @@ static ks_refusal *refuse_unnamed(writing *w, ks_val doc) {
 static ks_refusal *carry_out(writing *w, ks_kind kind, const ks_str *ns, ks_val doc,
                              const char **operation, const ks_object **out) {
     ks_server *server = &w->cluster->sim->server;
-    ks_write_opts opts = {.field_validation = w->validation, .warnings = &w->result->warnings};
+    ks_write_opts opts = {.field_validation = w->validation,
+                          .dry_run = w->dry_run,
+                          .warnings = &w->result->warnings};
     ks_applied applied = KS_CREATED;
     bool warned = false;
     const ks_str *name = ks_str_or_null(ks_get2(doc, K(metadata), K(name)));
@@ -149,8 +170,7 @@ static void add_entry(writing *w, ks_kind kind, const char *operation, ks_val na
 static ks_refusal *write_one(writing *w, ks_val doc) {
     ks_heap *heap = w->cluster->heap;
     const ks_str *version = text_at(doc, K(apiVersion)), *kind_name = text_at(doc, K(kind)), *ns = NULL;
-    ks_kind kind = version == NULL || kind_name == NULL ? KS_NO_KIND
-                                                        : ks_kind_by_gvk(version->s, kind_name->s);
+    ks_kind kind = kind_of(w, version, kind_name);
     ks_val name = ks_ref(ks_get2(doc, K(metadata), K(name))), where = KS_NOTHING;
     const char *operation = NULL;
     const ks_object *object = NULL;
@@ -451,7 +471,9 @@ static bool do_patch(ks_cluster *cluster, void *arg) {
     naming *n = arg;
     const ks_object *object = NULL;
     ks_val patch = KS_NOTHING;
-    ks_write_opts opts = {.field_validation = n->validation, .warnings = &n->result->warnings};
+    ks_write_opts opts = {.field_validation = n->validation,
+                          .dry_run = n->dry_run,
+                          .warnings = &n->result->warnings};
     take_names(n, cluster->heap);
     ks_refusal *refusal = read_patch(n, cluster->heap, &patch);
     if (refusal == NULL)
