@@ -6,8 +6,8 @@
 #include "cluster/cluster.h"
 #include "doc/text.h"
 
-static ks_val last_applied(ks_val doc) {
-    return ks_get3(doc, K(metadata), K(annotations), K(kubectl_kubernetes_io_last_applied_configuration));
+static ks_val last_applied_of(const ks_object *object) {
+    return ks_get2(object->meta, K(annotations), K(kubectl_kubernetes_io_last_applied_configuration));
 }
 
 /* The text of the document without its own annotation: sorted, compact, a line end. */
@@ -33,14 +33,11 @@ ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc) {
                    K(kubectl_kubernetes_io_last_applied_configuration), text);
 }
 
-/* The patch from what was applied last, what is to be, and what is. */
-static ks_refusal *make_patch(ks_cluster *cluster, const ks_object *live, ks_val doc, ks_val *patch,
-                              bool *warned) {
+ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc, ks_val *patch) {
     ks_heap *heap = cluster->heap;
     ks_val current = ks_object_doc(heap, live), original = KS_NOTHING;
-    const ks_str *text = ks_str_or_null(last_applied(current));
+    const ks_str *text = ks_str_or_null(last_applied_of(live));
     ks_text_error err = {0};
-    *warned = text == NULL;
     ks_refusal *refusal = NULL;
     if (text != NULL && !ks_json_read(heap, text->s, text->len, NULL, &original, &err)) {
         refusal = ks_refuse_bad_request(heap, err.message->s);
@@ -58,8 +55,8 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
                              const ks_object **out) {
     ks_server *server = &cluster->sim->server;
     const ks_str *name = ks_str_or_null(ks_get2(doc, K(metadata), K(name)));
-    *warned = false;
     const ks_object *live = ks_store_get(&server->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
+    *warned = live != NULL && last_applied_of(live).type == KS_NONE;
     doc = ks_cluster_annotated(cluster, doc);
     if (live == NULL) {
         *applied = KS_CREATED;
@@ -67,7 +64,7 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
     }
     ks_val patch = KS_NOTHING;
     name = ks_str_ref(name);
-    ks_refusal *refusal = make_patch(cluster, live, doc, &patch, warned);
+    ks_refusal *refusal = ks_cluster_apply_patch(cluster, live, doc, &patch);
     ks_unref(cluster->heap, doc);
     if (refusal == NULL && ks_len(patch) == 0) {
         *applied = KS_UNCHANGED;

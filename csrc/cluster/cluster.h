@@ -63,6 +63,8 @@ typedef enum ks_applied { KS_CREATED, KS_CONFIGURED, KS_UNCHANGED } ks_applied;
 ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns, ks_val doc,
                              const ks_write_opts *opts, ks_applied *applied, bool *warned,
                              const ks_object **out);
+/* The patch from what was applied last, what is to be (borrowed), and what is; an empty map: unchanged. */
+ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc, ks_val *patch);
 /* The document with its own text in the annotation, as apply sends it. Takes over, returns. */
 ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc);
 

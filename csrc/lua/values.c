@@ -117,7 +117,8 @@ static int json_decode(lua_State *L) {
     return finish(L, &w);
 }
 
-/* The value at argument 1 as text: "yaml", "json" (compact) or "indent" (kubectl -o json). */
+/* The value at argument 1 as text: "yaml", "json" (compact), "go" (compact, as Go's encoder escapes) or "indent" (kubectl -o
+ * json). */
 static void write_text(work *w) {
     ks_val v = KS_NOTHING;
     ks_kind kind = KS_NO_KIND;
@@ -134,12 +135,15 @@ static void write_text(work *w) {
     if (w->words[0] == 'y')
         ks_yaml_write(&out, v);
     else
-        ks_json_write(&out, v, w->words[0] == 'i' ? KS_JSON_INDENT : KS_JSON_COMPACT);
+        ks_json_write(&out, v,
+                      w->words[0] == 'i'   ? KS_JSON_INDENT
+                      : w->words[0] == 'g' ? KS_JSON_GO
+                                           : KS_JSON_COMPACT);
     ks_unref(w->heap, v);
     w->result->value = ks_string_take(ks_buf_take(&out));
 }
 
-/* encode(v, "yaml"/"json"/"indent") -> text | nil, why */
+/* encode(v, "yaml"/"json"/"go"/"indent") -> text | nil, why */
 static int encode(lua_State *L) {
     work w = {0};
     luaL_checkany(L, 1);

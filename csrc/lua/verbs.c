@@ -20,6 +20,8 @@ typedef struct writing {
     verb verb;
     ks_field_validation validation;
     bool dry_run, keep_going, bare;
+    const char *manager;        /* who writes, for managedFields, or NULL */
+    const char *subresource;    /* of replace, or NULL */
     const ks_str *ns;           /* where objects without a namespace go; owned */
     bool own_namespace;         /* the namespace was asked for: others are refused (kubectl -n) */
     ks_val entries;             /* list of what became of each */
@@ -99,6 +101,7 @@ static ks_refusal *carry_out(writing *w, ks_kind kind, const ks_str *ns, ks_val 
     ks_server *server = &w->cluster->sim->server;
     ks_write_opts opts = {.field_validation = w->validation,
                           .dry_run = w->dry_run,
+                          .manager = w->manager,
                           .warnings = &w->result->warnings};
     ks_applied applied = KS_CREATED;
     bool warned = false;
@@ -111,7 +114,7 @@ static ks_refusal *carry_out(writing *w, ks_kind kind, const ks_str *ns, ks_val 
         return ks_server_create(server, kind, ns, doc, &opts, out);
     case VERB_REPLACE:
         *operation = "replaced";
-        return ks_server_update(server, kind, ns, doc, NULL, &opts, out);
+        return ks_server_update(server, kind, ns, doc, w->subresource, &opts, out);
     case VERB_IMPORT:
         *operation = "imported";
         return ks_server_import(server, kind, ns, doc, &opts, out);
@@ -313,7 +316,8 @@ static int warnings_and(lua_State *L, const ks_result *result, int values) {
     return values + 1;
 }
 
-/* write(self, verb, manifests, namespace, validation, dry_run, keep_going, own_namespace, bare) -> entries, warnings */
+/* write(self, verb, manifests, namespace, validation, dry_run, keep_going, own_namespace, bare, manager|nil, subresource|nil)
+ * -> entries, warnings */
 static int verb_write(lua_State *L) {
     static const char *const verbs[] = {"apply", "create", "replace", "import", NULL};
     static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
@@ -326,6 +330,9 @@ static int verb_write(lua_State *L) {
     w.keep_going = lua_toboolean(L, 7);
     w.own_namespace = lua_toboolean(L, 8);
     w.bare = lua_toboolean(L, 9);
+    w.manager = luaL_optstring(L, 10, NULL);
+    w.subresource = luaL_optstring(L, 11, NULL);
+    lua_settop(L, 11);
     w.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_CHANGE, w.result, write_all, &w);
     ks_lua_tell(L, box);
@@ -348,7 +355,8 @@ typedef struct naming {
     ks_propagation propagation;
     ks_patch_type patch;
     ks_field_validation validation;
-    const char *subresource;
+    const char *subresource, *manager;
+    bool force;
 } naming;
 
 static void take_names(naming *n, ks_heap *heap) {
@@ -473,6 +481,8 @@ static bool do_patch(ks_cluster *cluster, void *arg) {
     ks_val patch = KS_NOTHING;
     ks_write_opts opts = {.field_validation = n->validation,
                           .dry_run = n->dry_run,
+                          .manager = n->manager,
+                          .force = n->force,
                           .warnings = &n->result->warnings};
     take_names(n, cluster->heap);
     ks_refusal *refusal = read_patch(n, cluster->heap, &patch);
@@ -482,7 +492,8 @@ static bool do_patch(ks_cluster *cluster, void *arg) {
     return end_naming(n, cluster->heap, refusal, object);
 }
 
-/* patch(self, kind, namespace, name, patch, type, subresource|nil, validation, dry_run) -> object, warnings */
+/* patch(self, kind, namespace, name, patch, type, subresource|nil, validation, dry_run, manager|nil, force)
+ * -> object, warnings */
 static int verb_patch(lua_State *L) {
     static const char *const types[] = {"json", "merge", "strategic", "apply", NULL};
     static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
@@ -493,10 +504,51 @@ static int verb_patch(lua_State *L) {
     n.subresource = luaL_optstring(L, 7, NULL);
     n.validation = (ks_field_validation)luaL_checkoption(L, 8, "Strict", modes);
     n.dry_run = lua_toboolean(L, 9);
+    n.manager = luaL_optstring(L, 10, NULL);
+    n.force = lua_toboolean(L, 11);
     return run_naming(L, box, &n, do_patch);
 }
 
+/* --- kubectl's patch --- */
+
+static bool do_three_way(ks_cluster *cluster, void *arg) {
+    naming *n = arg;
+    ks_heap *heap = cluster->heap;
+    ks_val doc = KS_NOTHING, patch = KS_NOTHING;
+    ks_lua_problem problem;
+    take_names(n, heap);
+    const ks_object *live = ks_store_get(&cluster->sim->server.store, n->kind, n->ns, n->name);
+    ks_refusal *refusal;
+    if (live == NULL)
+        refusal = ks_refuse_not_found(heap, n->kind, n->name);
+    else if (!ks_lua_read_object(n->L, 5, heap, n->kind, &doc, &problem))
+        refusal = ks_refuse_bad_request(heap, problem.text);
+    else
+        refusal = ks_cluster_apply_patch(cluster, live, doc, &patch);
+    if (refusal == NULL) {
+        ks_buf out = {.heap = heap};
+        ks_json_write(&out, patch, KS_JSON_GO);
+        n->result->value = ks_string_take(ks_buf_take(&out));
+    }
+    ks_unref(heap, patch);
+    ks_unref(heap, doc);
+    return end_naming(n, heap, refusal, NULL);
+}
+
+/* three_way(self, kind, namespace, name, document) -> JSON text: the strategic merge patch by which client-side apply gets
+ * from the live object to the document, which carries its last-applied-configuration; "{}": nothing to do */
+static int verb_three_way(lua_State *L) {
+    naming n;
+    ks_box *box = check_naming(L, &n);
+    luaL_checktype(L, 5, LUA_TTABLE);
+    n.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, n.result, do_three_way, &n);
+    ks_lua_push(L, n.result->value);
+    ks_lua_release(n.result);
+    return 1;
+}
+
 const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},   {"scale", verb_scale}, {"delete", verb_delete},
-                                 {"evict", verb_evict},   {"patch", verb_patch}, {"watch", ks_lua_watch},
+                                 {"evict", verb_evict},   {"patch", verb_patch}, {"three_way", verb_three_way}, {"watch", ks_lua_watch},
                                  {"unwatch", ks_lua_unwatch}, {"policy", ks_lua_policy},
                                  {"image", ks_lua_image}, {NULL, NULL}};

@@ -1,0 +1,40 @@
+--- kubectl create: from manifests, and by words (kubectl/generators/*.lua). k8s.io/kubectl/pkg/cmd/create/create.go.
+local errors <const> = require "kubesim.kubectl.errors"
+local flags <const> = require "kubesim.kubectl.flags"
+local options <const> = require "kubesim.kubectl.options"
+local output <const> = require "kubesim.kubectl.output"
+local resources <const> = require "kubesim.kubectl.resources"
+local writes <const> = require "kubesim.kubectl.writes"
+
+local function run(ctx, args)
+  ctx:refuse_flag("record", "raw", "edit", "windows-line-endings")
+  if #ctx.flags.filename == 0 and ctx.flags.kustomize == "" then
+    if #args > 0 then ctx:usage_error("unknown command %s", errors.quote(table.concat(args, " "))) end
+    error(errors.verbatim "error: must specify one of -f and -k", 0)
+  end
+  options.no_args(ctx, args)
+  local o = { dry_run = options.dry_run(ctx), validate = options.validate(ctx), manager = ctx.flags["field-manager"] }
+  local print, count = output.printer(ctx, "created", o.dry_run), 0
+  local err = resources.find(ctx, { files = options.files(ctx), labels = ctx.flags.selector, continue_on_error = true,
+    validate = o.validate }):visit(function(info)
+    info.object = writes.keep_annotation(info.object, ctx.flags["save-config"])
+    if o.dry_run ~= "client" then
+      local refused, object = errors.try(writes.create, ctx, info, o)
+      if refused then error(errors.from_source("creating", info.source, refused), 0) end
+      info.object = object
+    end
+    count = count + 1
+    print(info.object)
+  end)
+  if err then error(err, 0) end
+  if count == 0 then errors.fail "no objects passed to create" end
+end
+
+return {
+  flags = {
+    flags.filename, flags.output, flags.record, flags.validate, flags.save_config, flags.dry_run, flags.selector,
+    flags.manager "kubectl-create", { "raw", false, "string", "" }, { "edit", false, "bool", false },
+    { "windows-line-endings", false, "bool", false },
+  },
+  run = run,
+}

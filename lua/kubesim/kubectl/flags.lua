@@ -1,0 +1,264 @@
+--- Flags of a command line, with pflag's rules and words; kubectl.lua calls it. Also the groups of flags that commands share.
+---
+--- A flag is declared as { name, short or false, type, default, noopt }: `noopt` is the value of a flag given without one (of a
+--- "bool" it is true). Types: "string", "bool", "int", "int32", "int64", "duration" (ns), "slice" (commas separate, repeated
+--- flags add up), "array" (repeated flags add up). A declaration list may contain such lists.
+--- github.com/spf13/pflag: flag.go, errors.go; strconv's texts.
+local core <const> = require "kubesim.core"
+local errors <const> = require "kubesim.kubectl.errors"
+
+---@class kubesim.kubectl.flags
+local flags = {}
+
+local BOOLS <const> = {
+  ["1"] = true, t = true, T = true, TRUE = true, ["true"] = true, True = true,
+  ["0"] = false, f = false, F = false, FALSE = false, ["false"] = false, False = false,
+}
+
+---strconv.ParseBool: the value, or nil.
+---@param text string
+---@return boolean?
+function flags.bool(text) return BOOLS[text] end
+
+local function integer(bits)
+  local limit = bits == 64 and math.maxinteger or (1 << (bits - 1)) - 1
+  return function(text)
+    local function why(what) return nil, ("strconv.ParseInt: parsing %s: %s"):format(errors.quote(text), what) end
+    local sign, digits = text:match "^([+-]?)(.+)$"
+    if not digits then return why "invalid syntax" end
+    local base, body = 10, digits
+    if digits:find "^0[xX]" then base, body = 16, digits:sub(3)
+    elseif digits:find "^0[bB]" then base, body = 2, digits:sub(3)
+    elseif digits:find "^0[oO]" then base, body = 8, digits:sub(3)
+    elseif digits:find "^0." then base, body = 8, digits:sub(2) end
+    body = body:gsub("_", "")
+    if not body:find "^%w+$" or not tonumber(body, base) then return why "invalid syntax" end
+    local value = 0
+    for i = 1, #body do
+      local digit = tonumber(body:sub(i, i), base)
+      if value > (limit - digit) // base then return why "value out of range" end
+      value = value * base + digit
+    end
+    return sign == "-" and -value or value
+  end
+end
+
+---Fields of a CSV line, as pflag's slices read them.
+local function csv(text)
+  local fields, at = {}, 1
+  if text == "" then return fields end
+  while true do
+    if text:sub(at, at) == '"' then
+      local field = {}
+      at = at + 1
+      while true do
+        local stop = text:find('"', at, true)
+        if not stop then return nil, ("parse error on line 1, column %d: extraneous or missing \" in quoted-field"):format(#text + 1) end
+        field[#field + 1] = text:sub(at, stop - 1)
+        at = stop + 1
+        if text:sub(at, at) ~= '"' then break end
+        field[#field + 1], at = '"', at + 1
+      end
+      fields[#fields + 1] = table.concat(field)
+    else
+      local stop = text:find(",", at, true) or #text + 1
+      local field = text:sub(at, stop - 1)
+      local bare = field:find('"', 1, true)
+      if bare then return nil, ("parse error on line 1, column %d: bare \" in non-quoted-field"):format(at + bare - 1) end
+      fields[#fields + 1], at = field, stop
+    end
+    if at > #text then return fields end
+    at = at + 1
+  end
+end
+
+local function duration(text)
+  local ns = core.duration(text)
+  if ns then return ns end
+  return nil, "time: invalid duration " .. errors.quote(text)
+end
+
+local READ <const> = {
+  string = function(text) return text end,
+  bool = function(text)
+    local value = BOOLS[text]
+    if value == nil then return nil, ("strconv.ParseBool: parsing %s: invalid syntax"):format(errors.quote(text)) end
+    return value
+  end,
+  int = integer(64), int64 = integer(64), int32 = integer(32), duration = duration, slice = csv,
+  array = function(text) return { text } end,
+}
+
+---@class kubesim.kubectl.FlagSet
+---@field by_name table<string, table>
+---@field by_short table<string, table>
+local Set = {}
+Set.__index = Set
+
+---Adds declarations.
+---@param list table
+function Set:add(list)
+  for _, flag in ipairs(list) do
+    if type(flag[1]) == "table" then
+      self:add(flag)
+    elseif #flag > 0 then
+      local entry = { name = flag[1], short = flag[2], type = flag[3], default = flag[4], noopt = flag[5] }
+      if entry.type == "bool" then entry.noopt = "true" end
+      self.by_name[entry.name] = entry
+      if entry.short then self.by_short[entry.short] = entry end
+    end
+  end
+end
+
+---A set of flags from declaration lists.
+---@param ... table
+---@return kubesim.kubectl.FlagSet
+function flags.set(...)
+  local set = setmetatable({ by_name = {}, by_short = {} }, Set)
+  for _, list in ipairs { ... } do set:add(list) end
+  return set
+end
+
+---The words that are no flags and no flags' values, with their places (cobra's stripFlags).
+---@param words string[]
+---@return integer[] places
+function Set:places(words)
+  local places, i = {}, 1
+  while i <= #words do
+    local word = words[i]
+    if word == "--" then break end
+    if word:find "^%-%-" then
+      local flag = self.by_name[word:sub(3)]
+      if not word:find("=", 1, true) and not (flag and flag.noopt) then i = i + 1 end
+    elseif word:find "^%-." then
+      local flag = self.by_short[word:sub(2, 2)]
+      if #word == 2 and not (flag and flag.noopt) then i = i + 1 end
+    elseif word ~= "" then
+      places[#places + 1] = i
+    end
+    i = i + 1
+  end
+  return places
+end
+
+local function set_value(state, flag, text)
+  local value, why = READ[flag.type](text)
+  if value == nil then
+    local name = (flag.short and "-" .. flag.short .. ", " or "") .. "--" .. flag.name
+    return ("invalid argument %s for %s flag: %s"):format(errors.quote(text), errors.quote(name), why)
+  end
+  local name = flag.name
+  if (flag.type == "slice" or flag.type == "array") and state.changed[name] then
+    for _, more in ipairs(value) do state.values[name][#state.values[name] + 1] = more end
+  else
+    state.values[name] = value
+  end
+  state.changed[name] = true
+end
+
+---One "-abc" word; the place of the last word used.
+local function read_short(self, state, words, i)
+  local word = words[i]
+  local rest = word:sub(2)
+  while rest ~= "" do
+    local letter = rest:sub(1, 1)
+    local flag = self.by_short[letter]
+    if not flag then
+      if letter == "h" then return i, "help" end
+      return i, ("unknown shorthand flag: '%s' in -%s"):format(letter, rest)
+    end
+    local why
+    if rest:sub(2, 2) == "=" then
+      why, rest = set_value(state, flag, rest:sub(3)), ""
+    elseif flag.noopt then
+      why, rest = set_value(state, flag, flag.noopt), rest:sub(2)
+    elseif #rest > 1 then
+      why, rest = set_value(state, flag, rest:sub(2)), ""
+    elseif i < #words then
+      i = i + 1
+      why, rest = set_value(state, flag, words[i]), ""
+    else
+      return i, ("flag needs an argument: '%s' in -%s"):format(letter, rest)
+    end
+    if why then return i, why end
+  end
+  return i
+end
+
+local function read_long(self, state, words, i)
+  local word = words[i]
+  local name, value = word:match "^%-%-([^=]*)=?(.*)$"
+  local given = word:find("=", 1, true)
+  if name == "" or name:sub(1, 1) == "-" then return i, "bad flag syntax: " .. word end
+  local flag = self.by_name[name] or self.by_name[name:gsub("_", "-")]
+  if not flag then
+    if name == "help" then return i, "help" end
+    return i, "unknown flag: --" .. name
+  end
+  if given then return i, set_value(state, flag, value) end
+  if flag.noopt then return i, set_value(state, flag, flag.noopt) end
+  if i == #words then return i, "flag needs an argument: --" .. name end
+  return i + 1, set_value(state, flag, words[i + 1])
+end
+
+---@class kubesim.kubectl.Flags
+---@field values table<string, any>
+---@field changed table<string, boolean>  which were given
+---@field args string[]                   what is no flag
+---@field dash? integer                   how many of them stood before "--"
+
+---Reads words. When something is wrong: nil and pflag's text, "help" when help is asked for.
+---@param words string[]
+---@return kubesim.kubectl.Flags? state
+---@return string? why
+function Set:parse(words)
+  local state = { values = {}, changed = {}, args = {} }
+  for name, flag in pairs(self.by_name) do
+    local default = flag.default
+    if flag.type == "slice" or flag.type == "array" then default = { table.unpack(default or {}) } end
+    state.values[name] = default
+  end
+  local i = 1
+  while i <= #words do
+    local word, why = words[i], nil
+    if word == "--" then
+      state.dash = #state.args
+      table.move(words, i + 1, #words, #state.args + 1, state.args)
+      break
+    elseif word:find "^%-%-" then
+      i, why = read_long(self, state, words, i)
+    elseif word:find "^%-." then
+      i, why = read_short(self, state, words, i)
+    else
+      state.args[#state.args + 1] = word
+    end
+    if why then return nil, why end
+    i = i + 1
+  end
+  return state
+end
+
+-- Groups of flags that several commands have (k8s.io/kubectl/pkg/cmd/util/helpers.go) ------------------------------------------
+
+flags.filename = { { "filename", "f", "slice" }, { "kustomize", "k", "string", "" }, { "recursive", "R", "bool", false } }
+flags.dry_run = { { "dry-run", false, "string", "none", "unchanged" } }
+flags.selector = { { "selector", "l", "string", "" } }
+flags.field_selector = { { "field-selector", false, "string", "" } }
+flags.all_namespaces = { { "all-namespaces", "A", "bool", false } }
+flags.validate = { { "validate", false, "string", "strict", "strict" } }
+flags.save_config = { { "save-config", false, "bool", false } }
+flags.record = { { "record", false, "bool", false } }
+flags.chunk_size = { { "chunk-size", false, "int64", 500 } }
+flags.server_side = { { "server-side", false, "bool", false }, { "force-conflicts", false, "bool", false } }
+---genericclioptions.PrintFlags
+flags.output = {
+  { "output", "o", "string", "" }, { "template", false, "string", "" }, { "allow-missing-template-keys", false, "bool", true },
+  { "show-managed-fields", false, "bool", false },
+}
+
+---A --field-manager with its default.
+---@param default string
+---@return table
+function flags.manager(default) return { { "field-manager", false, "string", default } } end
+
+return flags

@@ -1,0 +1,102 @@
+--- Writes as kubectl sends them: one object at a time, with a field manager; the server's warnings are shown. And the
+--- last-applied-configuration. Commands call it.
+---
+--- k8s.io/cli-runtime/pkg/resource/helper.go; k8s.io/kubectl/pkg/util/apply.go.
+local core <const> = require "kubesim.core"
+
+---@class kubesim.kubectl.writes
+local writes = {}
+
+writes.LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+---The core takes the name of a kind; a kind that it does not serve never gets here.
+local function write(ctx, verb, info, opts)
+  local entries, warnings = ctx.core:write(verb, info.object, info.namespace ~= "" and info.namespace or "default", opts.validate,
+    opts.dry_run == "server", false, false, false, opts.manager, opts.subresource)
+  ctx:told(warnings)
+  return entries[1].object
+end
+
+---Creates info.object. Options: validate, dry_run, manager.
+---@param ctx kubesim.kubectl.Context
+---@param info kubesim.kubectl.Info
+---@param opts table
+---@return table object
+function writes.create(ctx, info, opts) return write(ctx, "create", info, opts) end
+
+---Replaces it. Options: validate, dry_run, manager, subresource.
+---@param ctx kubesim.kubectl.Context
+---@param info kubesim.kubectl.Info
+---@param opts table
+---@return table object
+function writes.replace(ctx, info, opts) return write(ctx, "replace", info, opts) end
+
+---Patches it. Options: type ("strategic"), validate ("Ignore": patches of kubectl itself), dry_run, manager, subresource, force.
+---@param ctx kubesim.kubectl.Context
+---@param info kubesim.kubectl.Info
+---@param patch string|table
+---@param opts table
+---@return table object
+function writes.patch(ctx, info, patch, opts)
+  local object, warnings = ctx.core:patch(info.mapping.kind, info.namespace, info.name, patch, opts.type or "strategic",
+    opts.subresource, opts.validate or "Ignore", opts.dry_run == "server", opts.manager, opts.force)
+  ctx:told(warnings)
+  return object
+end
+
+---Deletes it. Options: grace (seconds or -1), cascade, dry_run.
+---@param ctx kubesim.kubectl.Context
+---@param info kubesim.kubectl.Info
+---@param opts table
+---@return table? object  as it then stands
+function writes.delete(ctx, info, opts)
+  local object, warnings = ctx.core:delete(info.mapping.kind, info.namespace, info.name, opts.grace or -1, opts.cascade or "background",
+    opts.dry_run == "server")
+  ctx:told(warnings)
+  return object
+end
+
+---The text that stands in the annotation: the object without it, sorted, with a line end.
+---@param object table
+---@return string
+function writes.configuration(object)
+  local bare, metadata, annotations = {}, {}, {}
+  for key, value in pairs(object) do bare[key] = value end
+  for key, value in pairs(object.metadata or {}) do metadata[key] = value end
+  for key, value in pairs(metadata.annotations or {}) do annotations[key] = value end
+  annotations[writes.LAST_APPLIED] = nil
+  metadata.annotations, bare.metadata = annotations, metadata
+  return core.encode(bare, "go") .. "\n"
+end
+
+---The object with its own configuration in the annotation: a copy of what that changes.
+---@param object table
+---@return table
+function writes.annotated(object)
+  local copy, metadata, annotations = {}, {}, {}
+  for key, value in pairs(object) do copy[key] = value end
+  for key, value in pairs(object.metadata or {}) do metadata[key] = value end
+  for key, value in pairs(metadata.annotations or {}) do annotations[key] = value end
+  annotations[writes.LAST_APPLIED] = writes.configuration(object)
+  metadata.annotations, copy.metadata = annotations, metadata
+  return copy
+end
+
+---What stands in an object's annotation, or nil.
+---@param object table
+---@return string?
+function writes.last_applied(object)
+  local annotations = object.metadata and object.metadata.annotations
+  return annotations and annotations ~= core.null and annotations[writes.LAST_APPLIED] or nil
+end
+
+---CreateOrUpdateAnnotation: with `save`, or where there is one already, the annotation is kept up to date.
+---@param object table
+---@param save boolean
+---@return table
+function writes.keep_annotation(object, save)
+  if save or writes.last_applied(object) then return writes.annotated(object) end
+  return object
+end
+
+return writes
