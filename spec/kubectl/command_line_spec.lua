@@ -1,3 +1,4 @@
+-- What kubectl makes of a command line, and which objects it finds in one.
 local kubesim = require "kubesim"
 
 ---What kubectl prints on standard error when it refuses.
