@@ -1,0 +1,141 @@
+--- Aligns tabbed text as Go's text/tabwriter does, with the memory of widths that kubectl's tables have.
+---
+--- A cell is what a tab ends; what follows the last tab of a line belongs to no column. A column is a run of neighbouring
+--- lines that all have a cell there, so a line without tabs parts what lies above from what lies below.
+--- Go's text/tabwriter and github.com/liggitt/tabwriter (RememberWidths).
+
+---@class kubesim.kubectl.Tabwriter
+---@field minimum integer    least width of a column, padding included
+---@field padding integer
+---@field remember boolean   a column never becomes narrower than it was in an earlier flush
+---@field lines string[][]   cells of what is not laid out yet
+---@field rest string        the unfinished line
+---@field known integer[]    widths of earlier flushes
+---@field out string[]       what is laid out
+local Tabwriter = {}
+Tabwriter.__index = Tabwriter
+
+---A writer. Without options: as kubectl's tables (k8s.io/cli-runtime/pkg/printers/tabwriter.go).
+---@param options? { minimum?: integer, padding?: integer, remember?: boolean }
+---@return kubesim.kubectl.Tabwriter
+function Tabwriter.new(options)
+  options = options or { minimum = 6, padding = 3, remember = true }
+  return setmetatable({
+    minimum = options.minimum or 0, padding = options.padding or 0, remember = options.remember or false,
+    lines = {}, rest = "", known = {}, out = {},
+  }, Tabwriter)
+end
+
+local function width_of(cell) return utf8.len(cell) or #cell end
+
+local function cells_of(line)
+  local cells, from = {}, 1
+  while true do
+    local tab = line:find("\t", from, true)
+    if not tab then break end
+    cells[#cells + 1] = line:sub(from, tab - 1)
+    from = tab + 1
+  end
+  cells[#cells + 1] = line:sub(from)
+  return cells
+end
+
+---The width of a column that begins at a line, and the line behind it.
+function Tabwriter:column(widths, first, last)
+  local column, width = #widths + 1, self.minimum
+  local at = first
+  while at <= last and column < #self.lines[at] do
+    width = math.max(width, width_of(self.lines[at][column]) + self.padding)
+    at = at + 1
+  end
+  if self.remember then
+    width = math.max(width, self.known[column] or 0)
+    self.known[column] = width
+  end
+  return width, at
+end
+
+function Tabwriter:print(widths, first, last)
+  for i = first, last do
+    local line, parts = self.lines[i], {}
+    for j, cell in ipairs(line) do
+      parts[#parts + 1] = cell
+      if widths[j] then parts[#parts + 1] = (" "):rep(widths[j] - width_of(cell)) end
+    end
+    self.out[#self.out + 1] = table.concat(parts)
+    self.out[#self.out + 1] = "\n"
+  end
+end
+
+---Lays out lines first..last, the widths of whose left columns are known.
+function Tabwriter:format(widths, first, last)
+  local column, at = #widths + 1, first
+  while at <= last do
+    if column < #self.lines[at] then
+      self:print(widths, first, at - 1)
+      local width, behind = self:column(widths, at, last)
+      widths[column] = width
+      self:format(widths, at, behind - 1)
+      widths[column] = nil
+      first, at = behind, behind
+    else
+      at = at + 1
+    end
+  end
+  self:print(widths, first, last)
+end
+
+---Adds text; tabs end cells, line ends end lines.
+---@param text string
+function Tabwriter:write(text)
+  text = self.rest .. text
+  local from = 1
+  while true do
+    local stop = text:find("\n", from, true)
+    if not stop then break end
+    local cells = cells_of(text:sub(from, stop - 1))
+    self.lines[#self.lines + 1] = cells
+    if #cells == 1 then -- it parts columns: what is above cannot change any more
+      self:format({}, 1, #self.lines)
+      self.lines = {}
+    end
+    from = stop + 1
+  end
+  self.rest = text:sub(from)
+end
+
+---Lays out all that was written.
+function Tabwriter:flush()
+  local unfinished = self.rest ~= ""
+  if unfinished then
+    self.lines[#self.lines + 1] = cells_of(self.rest)
+    self.rest = ""
+  end
+  self:format({}, 1, #self.lines)
+  if unfinished then self.out[#self.out] = nil end
+  self.lines = {}
+end
+
+---Forgets the widths of earlier flushes.
+function Tabwriter:forget() self.known = {} end
+
+---Flushes, and hands over all that was laid out since the last call.
+---@return string
+function Tabwriter:take()
+  self:flush()
+  local text = table.concat(self.out)
+  self.out = {}
+  return text
+end
+
+---Tabbed text laid out at once.
+---@param text string
+---@param options? table
+---@return string
+function Tabwriter.text(text, options)
+  local writer = Tabwriter.new(options)
+  writer:write(text)
+  return writer:take()
+end
+
+return Tabwriter
