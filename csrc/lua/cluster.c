@@ -274,6 +274,7 @@ int luaopen_kubesim_core(lua_State *L) {
     ks_lua_open_values(L);
     lua_newtable(L);
     luaL_setfuncs(L, ks_lua_values, 0);
+    luaL_setfuncs(L, ks_lua_types, 0);
     lua_pushcfunction(L, cluster_new);
     lua_setfield(L, -2, "new");
     lua_pushlightuserdata(L, NULL);

@@ -207,7 +207,7 @@ static int look_placement(lua_State *L) {
 /* --- kinds --- */
 
 static void push_kind(lua_State *L, const ks_kind_info *info) {
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 11);
 #define TEXT(name, value)                                                                          \
     lua_pushstring(L, value);                                                                      \
     lua_setfield(L, -2, name)
@@ -222,6 +222,10 @@ static void push_kind(lua_State *L, const ks_kind_info *info) {
     lua_setfield(L, -2, "namespaced");
     lua_pushboolean(L, info->has_scale);
     lua_setfield(L, -2, "scalable");
+    lua_pushboolean(L, info->has_status);
+    lua_setfield(L, -2, "has_status");
+    lua_pushstring(L, info->type->name);
+    lua_setfield(L, -2, "type");
     lua_newtable(L);
     for (int i = 0; info->short_names[i] != NULL; i++) {
         lua_pushstring(L, info->short_names[i]);
@@ -230,7 +234,8 @@ static void push_kind(lua_State *L, const ks_kind_info *info) {
     lua_setfield(L, -2, "short_names");
 }
 
-/* kind(self, name) -> {kind, group, version, api_version, plural, singular, short_names, namespaced, scalable} | nil */
+/* kind(self, name) -> {kind, group, version, api_version, plural, singular, short_names, namespaced, scalable, has_status, type}
+ * | nil */
 static int look_kind(lua_State *L) {
     size_t len;
     ks_lua_box(L);
