@@ -93,8 +93,8 @@ end
 ---@param object table
 ---@return string
 function formats.name_of(object)
-  local group = (object.apiVersion or ""):match "^(.*)/" or ""
-  return ("%s%s/%s"):format(object.kind:lower(), group ~= "" and "." .. group or "", object.metadata.name)
+  local group, name = (object.apiVersion or ""):match "^(.*)/" or "", (object.metadata or {}).name or ""
+  return ("%s%s/%s"):format(object.kind:lower(), group ~= "" and "." .. group or "", name ~= "" and name or "<unknown>")
 end
 
 local function name(object)
@@ -156,7 +156,8 @@ function formats.read(format, options)
     kind, text = named(format, COLUMNS, template)
     if kind then return by_columns(kind, text, options) end
   end
-  errors.fail("unable to match a printer suitable for the output format %s, allowed formats are: %s", errors.quote(format), allowed(options))
+  errors.fail("unable to match a printer suitable for the output format %s, allowed formats are: %s", errors.quote(format),
+    allowed(options))
 end
 
 ---A list of objects as kubectl prints it with -o.

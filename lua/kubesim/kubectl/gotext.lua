@@ -1,6 +1,7 @@
---- Values of objects as Go's fmt prints them: `%v` ("map[a:1 b:2]"), `%#v` and `%q`. Used where kubectl shows a value in an error
+--- Values of objects as Go's fmt prints them: `%v` ("map[a:1 b:2]") and `%#v`. Used where kubectl shows a value in an error
 --- or in a column.
 local core <const> = require "kubesim.core"
+local errors <const> = require "kubesim.kubectl.errors"
 
 local gotext = {}
 
@@ -64,16 +65,6 @@ function gotext.type(value)
   return gotext.is_list(value) and "[]interface {}" or "map[string]interface {}"
 end
 
-local NAMED <const> = { ["\a"] = "\\a", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ["\v"] = "\\v",
-  ['"'] = '\\"', ["\\"] = "\\\\" }
-
----A text in Go's quotes (strconv.Quote).
----@param text string
----@return string
-function gotext.quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(c) return NAMED[c] or ("\\x%02x"):format(c:byte()) end) .. '"'
-end
-
 ---`%v`.
 ---@param value any
 ---@return string
@@ -95,14 +86,14 @@ end
 ---@return string
 function gotext.syntax(value)
   if value == nil or value == null then return "interface {}(nil)" end
-  if type(value) == "string" then return gotext.quote(value) end
+  if type(value) == "string" then return errors.quote(value) end
   if math.type(value) == "float" then return gotext.float(value) end
   if type(value) ~= "table" then return tostring(value) end
   local parts = {}
   if gotext.is_list(value) then
     for i, item in ipairs(value) do parts[i] = gotext.syntax(item) end
   else
-    for i, key in ipairs(gotext.keys(value)) do parts[i] = gotext.quote(key) .. ":" .. gotext.syntax(value[key]) end
+    for i, key in ipairs(gotext.keys(value)) do parts[i] = errors.quote(key) .. ":" .. gotext.syntax(value[key]) end
   end
   return gotext.type(value) .. "{" .. table.concat(parts, ", ") .. "}"
 end

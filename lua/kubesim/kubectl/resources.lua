@@ -28,6 +28,9 @@ Info.__index = Info
 --- What `all` stands for, of the kinds that are simulated, in the order of discovery.
 local ALL <const> = "pods,services,deployments.apps,replicasets.apps,statefulsets.apps"
 
+---Where people are sent who name no resource (SuggestAPIResources).
+resources.SUGGESTION = 'Use "kubectl api-resources" for a complete list of supported resources.'
+
 ---The kind that a word means (sts, statefulsets.apps, StatefulSet ...); raises when there is none.
 ---@param ctx kubesim.kubectl.Context
 ---@param word string

@@ -8,29 +8,29 @@ local parser <const> = require "kubesim.kubectl.jsonpath_parser"
 
 local ENUM_LIMIT <const> = 4
 
----The names in "pods.spec.containers"; raises when it is no path of fields.
-local function path_of(text)
+---The names in "pods.spec.containers"; raises when it is no path of fields. `first`: the node from which on they have to be.
+local function path_of(text, first)
   local nodes, why = parser.parse("{." .. text:gsub("%.$", "") .. "}")
   if not nodes then errors.fail("%s", why) end
   if #nodes ~= 1 then errors.fail "must pass in 1 jsonpath string" end
   local names = {}
   for i, node in ipairs(nodes[1]) do
-    if node.kind ~= "field" then
+    if i >= first and node.kind ~= "field" then
       errors.fail("invalid jsonpath syntax, %s", i == 1 and "first node must be field node" or "all nodes must be field nodes")
     end
-    names[i] = node.value
+    names[i] = node.value or ""
   end
   return names
 end
 
 ---The kind and the field path of the request. "deployments.apps.spec" names the group too.
 local function request(ctx, text)
-  local names = path_of(text)
+  local names = path_of(text, 1)
   local mapping = resources.mapping(ctx, names[1])
   local full = mapping.plural .. (mapping.group ~= "" and "." .. mapping.group or "")
   if not ctx.changed["api-version"] and text:sub(1, #full) == full then
     local rest = text:sub(#full + 1)
-    names = rest ~= "" and path_of(rest) or { "" }
+    names = rest ~= "" and path_of(rest, 2) or { "" }
   end
   table.remove(names, 1)
   return mapping, names
@@ -106,7 +106,7 @@ end
 
 local function run(ctx, args)
   if #args == 0 then
-    errors.fail "You must specify the type of resource to explain. Use \"kubectl api-resources\" for a complete list of supported resources.\n"
+    errors.fail("You must specify the type of resource to explain. %s\n", resources.SUGGESTION)
   elseif #args > 1 then
     errors.fail "We accept only this format: explain RESOURCE\n"
   end

@@ -26,8 +26,9 @@ local function check(ctx, args)
   elseif f["watch-only"] and f["sort-by"] ~= "" then
     ctx:err "warning: --watch-only requested, --sort-by will be ignored\n"
   elseif not f.watch and not f["watch-only"] and #args == 0 and #(f.filename or {}) == 0 then
-    ctx:err "You must specify the type of resource to get. Use \"kubectl api-resources\" for a complete list of supported resources.\n\n"
-    ctx:usage_error 'Required resource not specified.\nUse "kubectl explain <resource>" for a detailed description of that resource (e.g. kubectl explain pods).'
+    ctx:err(("You must specify the type of resource to get. %s\n\n"):format(resources.SUGGESTION))
+    ctx:usage_error('Required resource not specified.\nUse "kubectl explain <resource>" for a detailed description of that resource '
+      .. "(e.g. kubectl explain pods).")
   end
   if f["show-labels"] and f.output ~= "" and f.output ~= "wide" then
     errors.fail("--show-labels option cannot be used with %s printer", f.output)
@@ -187,8 +188,7 @@ local function watch(ctx, args, format)
   local f = ctx.flags
   local result = find(ctx, args, { single_type = true })
   if not result.by_selector and not result.single then
-    errors.fail(#(f.filename or {}) > 0 and "watch is only supported on individual resources and resource collections - more than 1 resource was found"
-      or ("watch is only supported on individual resources and resource collections - %d resources were found"):format(#result:all()))
+    errors.fail("watch is only supported on individual resources and resource collections - %d resources were found", #result:all())
   end
   local found, err = collect(ctx, result)
   if err then

@@ -36,9 +36,9 @@ local function initialization(object, sidecars, state, kept)
       kept.restarted = later(kept.restarted, ended_before(status))
     end
     local terminated, waiting = (status.state or {}).terminated, (status.state or {}).waiting
-    if terminated and terminated.exitCode == 0 then -- this one is done
-    elseif sidecar and status.started then
-      if status.ready then state.ready = state.ready + 1 end
+    local done = terminated and terminated.exitCode == 0
+    if done or sidecar and status.started then
+      if not done and status.ready then state.ready = state.ready + 1 end
     elseif terminated then
       return "Init:" .. death(terminated)
     elseif waiting and (waiting.reason or "") ~= "" and waiting.reason ~= "PodInitializing" then
