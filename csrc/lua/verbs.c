@@ -548,7 +548,83 @@ static int verb_three_way(lua_State *L) {
     return 1;
 }
 
+/* --- patches away from the store: kubectl's --local and --dry-run=client --- */
+
+typedef struct patching {
+    lua_State *L;
+    ks_result *result;
+    ks_kind kind;
+    ks_patch_type type;
+    ks_refusal *(*work)(const struct patching *p, ks_heap *heap, ks_val a, ks_val b, ks_val *out);
+} patching;
+
+/* The difference of two objects, as JSON text. */
+static ks_refusal *work_difference(const patching *p, ks_heap *heap, ks_val before, ks_val after, ks_val *out) {
+    ks_val patch = KS_NOTHING;
+    ks_refusal *refusal = ks_patch_three_way(heap, p->kind, before, after, before, &patch);
+    if (refusal == NULL) {
+        ks_buf text = {.heap = heap};
+        ks_json_write(&text, patch, KS_JSON_GO);
+        *out = ks_string_take(ks_buf_take(&text));
+    }
+    ks_unref(heap, patch);
+    return refusal;
+}
+
+static ks_refusal *work_patch(const patching *p, ks_heap *heap, ks_val doc, ks_val patch, ks_val *out) {
+    return ks_patch_apply(heap, p->kind, p->type, ks_ref(doc), ks_ref(patch), out);
+}
+
+static bool do_patching(ks_cluster *cluster, void *arg) {
+    patching *p = arg;
+    ks_heap *heap = cluster->heap;
+    ks_val a = KS_NOTHING, b = KS_NOTHING;
+    ks_lua_problem problem;
+    ks_kind hint = p->work == work_patch && p->type == KS_PATCH_JSON ? KS_NO_KIND : p->kind;
+    ks_refusal *refusal = NULL;
+    if (!ks_lua_read_object(p->L, 3, heap, p->kind, &a, &problem) ||
+        !ks_lua_read_object(p->L, 4, heap, hint, &b, &problem))
+        refusal = ks_refuse_bad_request(heap, problem.text);
+    else
+        refusal = p->work(p, heap, a, b, &p->result->value);
+    ks_unref(heap, a);
+    ks_unref(heap, b);
+    p->result->refusal = refusal;
+    return true;
+}
+
+static int run_patching(lua_State *L, patching *p) {
+    ks_box *box = ks_lua_box(L);
+    size_t len;
+    const char *kind = luaL_checklstring(L, 2, &len);
+    p->L = L;
+    p->kind = ks_kind_by_name(kind, len);
+    luaL_argcheck(L, p->kind != KS_NO_KIND, 2, "no such kind");
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    p->result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, p->result, do_patching, p);
+    ks_lua_push(L, p->result->value);
+    ks_lua_release(p->result);
+    return 1;
+}
+
+/* difference(self, kind, before, after) -> JSON text of the strategic merge patch from one to the other; "{}": none */
+static int verb_difference(lua_State *L) {
+    patching p = {.work = work_difference};
+    return run_patching(L, &p);
+}
+
+/* patched(self, kind, object, patch, type) -> the object patched; nothing is stored */
+static int verb_patched(lua_State *L) {
+    static const char *const types[] = {"json", "merge", "strategic", NULL};
+    patching p = {.work = work_patch};
+    p.type = (ks_patch_type)luaL_checkoption(L, 5, "strategic", types);
+    return run_patching(L, &p);
+}
+
 const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},   {"scale", verb_scale}, {"delete", verb_delete},
-                                 {"evict", verb_evict},   {"patch", verb_patch}, {"three_way", verb_three_way}, {"watch", ks_lua_watch},
+                                 {"evict", verb_evict},   {"patch", verb_patch}, {"three_way", verb_three_way},
+                                 {"difference", verb_difference}, {"patched", verb_patched}, {"watch", ks_lua_watch},
                                  {"unwatch", ks_lua_unwatch}, {"policy", ks_lua_policy},
                                  {"image", ks_lua_image}, {NULL, NULL}};

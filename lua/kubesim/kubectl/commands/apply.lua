@@ -90,8 +90,7 @@ end
 
 local function send_patch(ctx, info, modified, patch, o)
   if o.dry_run == "client" then
-    local object = ctx.core:patch(info.mapping.kind, info.namespace, info.name, patch, "strategic", nil, "Ignore", true)
-    return object
+    return ctx.core:patched(info.mapping.kind, info.object, core.json_decode(patch), "strategic")
   end
   local err, object = errors.try(writes.patch, ctx, info, patch, o)
   if not err then return object end

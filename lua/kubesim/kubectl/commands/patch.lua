@@ -1,0 +1,79 @@
+--- kubectl patch. k8s.io/kubectl/pkg/cmd/patch/patch.go.
+local core <const> = require "kubesim.core"
+local errors <const> = require "kubesim.kubectl.errors"
+local flags <const> = require "kubesim.kubectl.flags"
+local options <const> = require "kubesim.kubectl.options"
+local output <const> = require "kubesim.kubectl.output"
+local resources <const> = require "kubesim.kubectl.resources"
+local writes <const> = require "kubesim.kubectl.writes"
+
+local TYPES <const> = { json = true, merge = true, strategic = true }
+
+local function validate(f, args, dry_run)
+  if f.patch ~= "" and f["patch-file"] ~= "" then errors.fail "cannot specify --patch and --patch-file together" end
+  if f.patch == "" and f["patch-file"] == "" then
+    errors.fail "must specify --patch or --patch-file containing the contents of the patch"
+  end
+  if f["local"] and #args > 0 then errors.fail "cannot specify --local and server resources" end
+  if f["local"] and dry_run == "server" then
+    errors.fail "cannot specify --local and --dry-run=server - did you mean --dry-run=client?"
+  end
+  if f.type ~= "" and not TYPES[f.type:lower()] then
+    errors.fail("--type must be one of [json merge strategic], not %s", errors.quote(f.type))
+  end
+end
+
+---The patch, read as kubectl reads it before it sends it: YAML or JSON.
+local function read_patch(f)
+  local text = f.patch
+  if f["patch-file"] ~= "" then
+    local file = io.open(f["patch-file"], "rb")
+    text = file and file:read "a"
+    if file then file:close() end
+    if not text then errors.fail("unable to read patch file: open %s: no such file or directory", f["patch-file"]) end
+  end
+  local err, list = errors.try(core.yaml_decode, text)
+  if err then errors.fail("unable to parse %s: %s", errors.quote(f.patch), (err.message:gsub("^error converting YAML to JSON: ", ""))) end
+  return list[1]
+end
+
+local function equal(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for key, value in pairs(a) do
+    if not equal(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+return {
+  flags = {
+    flags.filename, flags.output, flags.record, flags.dry_run, flags.manager "kubectl-patch", { "patch", "p", "string", "" },
+    { "patch-file", false, "string", "" }, { "type", false, "string", "strategic" }, { "local", false, "bool", false },
+    { "subresource", false, "string", "" },
+  },
+  run = function(ctx, args)
+    ctx:refuse_flag "record"
+    local f, dry_run, count = ctx.flags, options.dry_run(ctx), 0
+    validate(f, args, dry_run)
+    local way = f.type == "" and "strategic" or f.type:lower()
+    local patch = read_patch(f)
+    local o = { type = way, dry_run = dry_run, manager = f["field-manager"], subresource = f.subresource ~= "" and f.subresource or nil }
+    local err = resources.find(ctx, { args = args, files = options.files(ctx), continue_on_error = true,
+      subresource = o.subresource }):visit(function(info)
+      count = count + 1
+      local object
+      if f["local"] or dry_run == "client" then
+        if type(patch) ~= "table" then errors.fail "json: cannot unmarshal string into Go value of type map[string]interface {}" end
+        object = ctx.core:patched(info.mapping.kind, info.object, patch, way)
+      else
+        object = writes.patch(ctx, info, core.encode(patch == nil and core.null or patch, "go"), o)
+      end
+      output.printer(ctx, equal(info.object, object) and "patched (no change)" or "patched", dry_run)(object)
+    end)
+    if err then error(err, 0) end
+    if count == 0 then errors.fail "no objects passed to patch" end
+  end,
+}
