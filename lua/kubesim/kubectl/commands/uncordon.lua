@@ -1,0 +1,11 @@
+--- kubectl uncordon. k8s.io/kubectl/pkg/cmd/drain/drain.go.
+local nodes <const> = require "kubesim.kubectl.nodes"
+
+return {
+  use = "uncordon NODE",
+  flags = nodes.flags,
+  run = function(ctx, args)
+    local infos, dry_run = nodes.find(ctx, args)
+    nodes.mark(ctx, infos, false, dry_run)
+  end,
+}
