@@ -4,9 +4,9 @@
  * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go: checkRequest;
  * k8s.io/kubernetes/pkg/quota/v1/evaluator/core (pods, claims, services). status.used is the quota
  * controller's; where it has not looked yet, the objects are counted. Called by create.c and
- * update.c after validation.
+ * update.c after validation; controllers/resourcequota.c counts by the same rules (quota.h).
  */
-#include "api/values.h"
+#include "apiserver/quota.h"
 #include "apiserver/internal.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ static ks_quantity count_of(int64_t n) {
                          .format = KS_DECIMAL_SI};
 }
 
-static void add(ks_quantity *sum, ks_quantity q) {
+void ks_quota_add(ks_quantity *sum, ks_quantity q) {
     if (sum->nanos == 0) sum->format = q.format;
     sum->nanos += q.nanos;
 }
@@ -34,21 +34,21 @@ static ks_quantity pod_total(ks_val spec, const ks_str *part, const ks_str *reso
     ks_quantity sum = {0}, sidecars = {0}, most = {0};
     if (ks_exists(whole)) return ks_quantity_of(whole);
     ks_each(container, ks_get(spec, K(containers)))
-        add(&sum, resource_of(*container, part, resource));
+        ks_quota_add(&sum, resource_of(*container, part, resource));
     ks_each(init, ks_get(spec, K(initContainers))) {
         ks_quantity step = resource_of(*init, part, resource);
         if (ks_text_is(ks_get(*init, K(restartPolicy)), "Always")) {
-            add(&sidecars, step);
+            ks_quota_add(&sidecars, step);
             step = sidecars;
         } else {
-            add(&step, sidecars);
+            ks_quota_add(&step, sidecars);
         }
         if (ks_quantity_cmp(step, most) > 0) most = step;
     }
-    add(&sum, sidecars);
+    ks_quota_add(&sum, sidecars);
     if (ks_quantity_cmp(most, sum) > 0) sum = most;
     ks_val overhead = ks_get2(spec, K(overhead), resource);
-    if (ks_exists(overhead)) add(&sum, ks_quantity_of(overhead));
+    if (ks_exists(overhead)) ks_quota_add(&sum, ks_quantity_of(overhead));
     return sum;
 }
 
@@ -63,7 +63,7 @@ static bool plain_compute(const char *name) {
 }
 
 /* What a pod uses of the named resource; false: the name is none of pods. */
-static bool pod_usage(ks_heap *heap, ks_val doc, const ks_str *name, ks_quantity *out) {
+static bool pod_usage(ks_heap *heap, ks_val doc, const ks_str *name, bool over, ks_quantity *out) {
     const char *text = name->s;
     *out = (ks_quantity){0};
     if (strcmp(text, "count/pods") == 0) {
@@ -73,7 +73,7 @@ static bool pod_usage(ks_heap *heap, ks_val doc, const ks_str *name, ks_quantity
     bool limits = strncmp(text, "limits.", 7) == 0, requests = strncmp(text, "requests.", 9) == 0;
     if (strcmp(text, "pods") != 0 && !limits && !requests && !plain_compute(text)) return false;
     if (requests && strcmp(text, "requests.storage") == 0) return false;
-    if (is_terminal(doc)) return true;
+    if (over || is_terminal(doc)) return true;
     if (strcmp(text, "pods") == 0) {
         *out = count_of(1);
         return true;
@@ -86,47 +86,66 @@ static bool pod_usage(ks_heap *heap, ks_val doc, const ks_str *name, ks_quantity
 
 /* --- claims, services, everything --- */
 
+/* Whole bytes; what an expansion has already been granted, if that is more. */
+static ks_quantity claim_storage(ks_val doc) {
+    ks_quantity asked =
+        ks_quantity_of(ks_get3(ks_get(doc, K(spec)), K(resources), K(requests), K(storage)));
+    ks_quantity granted =
+        ks_quantity_of(ks_get3(doc, K(status), K(allocatedResources), K(storage)));
+    if (ks_quantity_cmp(granted, asked) > 0) asked = granted;
+    asked.nanos = (__extension__(__int128) ks_quantity_value(asked)) * 1000000000;
+    return asked;
+}
+
 static bool claim_usage(ks_val doc, const char *name, ks_quantity *out) {
     static const char infix[] = ".storageclass.storage.k8s.io/";
     const char *class = ks_text_or(ks_get2(doc, K(spec), K(storageClassName)), ""),
                *at = strstr(name, infix);
+    bool counts = true;
     *out = (ks_quantity){0};
     if (at != NULL) {
         size_t len = (size_t)(at - name);
-        if (strlen(class) != len || strncmp(class, name, len) != 0) return false;
+        counts = strlen(class) == len && strncmp(class, name, len) == 0;
         name = at + sizeof infix - 1;
     }
     if (strcmp(name, "persistentvolumeclaims") == 0)
-        *out = count_of(1);
-    else if (strcmp(name, "requests.storage") == 0)
-        *out = ks_quantity_of(ks_get3(ks_get(doc, K(spec)), K(resources), K(requests), K(storage)));
-    else
+        *out = count_of(counts ? 1 : 0);
+    else if (strcmp(name, "requests.storage") != 0)
         return false;
+    else if (counts)
+        *out = claim_storage(doc);
     return true;
+}
+
+/* Node ports that are allocated, or will be; where none are to be, those that were asked for. */
+static int64_t node_ports(ks_val spec) {
+    ks_val type = ks_get(spec, K(type)), ports = ks_get(spec, K(ports));
+    if (ks_text_is(type, "NodePort")) return ks_len(ports);
+    if (!ks_text_is(type, "LoadBalancer")) return 0;
+    if (ks_bool_or(ks_get(spec, K(allocateLoadBalancerNodePorts)), true)) return ks_len(ports);
+    int64_t count = 0;
+    ks_each(port, ports) count += ks_int_or(ks_get(*port, K(nodePort)), 0) != 0;
+    return count;
 }
 
 static bool service_usage(ks_val doc, const char *name, ks_quantity *out) {
     ks_val spec = ks_get(doc, K(spec)), type = ks_get(spec, K(type));
-    int64_t ports = ks_len(ks_get(spec, K(ports)));
     *out = (ks_quantity){0};
     if (strcmp(name, "services") == 0)
         *out = count_of(1);
     else if (strcmp(name, "services.loadbalancers") == 0)
         *out = count_of(ks_text_is(type, "LoadBalancer") ? 1 : 0);
     else if (strcmp(name, "services.nodeports") == 0)
-        *out = count_of(ks_text_is(type, "NodePort") ||
-                                (ks_text_is(type, "LoadBalancer") &&
-                                 ks_bool_or(ks_get(spec, K(allocateLoadBalancerNodePorts)), true))
-                            ? ports
-                            : 0);
+        *out = count_of(node_ports(spec));
     else
         return false;
     return true;
 }
 
-static bool usage(ks_heap *heap, ks_kind kind, ks_val doc, const ks_str *name, ks_quantity *out) {
+bool ks_quota_usage(ks_heap *heap, ks_kind kind, ks_val doc, const ks_str *name, bool over,
+                    ks_quantity *out) {
     const ks_kind_info *info = ks_kind_get(kind);
-    if (kind == KS_POD) return pod_usage(heap, doc, name, out);
+    if (kind == KS_POD) return pod_usage(heap, doc, name, over, out);
     *out = count_of(1);
     if (strncmp(name->s, "count/", 6) == 0) {
         const char *what = name->s + 6;
@@ -143,6 +162,27 @@ static bool usage(ks_heap *heap, ks_kind kind, ks_val doc, const ks_str *name, k
 
 /* --- scopes --- */
 
+static bool reaches_out(ks_val terms, bool weighted) {
+    ks_each(item, terms) {
+        ks_val term = weighted ? ks_get(*item, K(podAffinityTerm)) : *item;
+        if (ks_len(ks_get(term, K(namespaces))) > 0 ||
+            ks_exists(ks_get(term, K(namespaceSelector))))
+            return true;
+    }
+    return false;
+}
+
+/* A (anti-)affinity term that looks into other namespaces. */
+static bool crosses_namespaces(ks_val spec) {
+    for (int i = 0; i < 2; i++) {
+        ks_val part = ks_get2(spec, K(affinity), i == 0 ? K(podAffinity) : K(podAntiAffinity));
+        if (reaches_out(ks_get(part, K(requiredDuringSchedulingIgnoredDuringExecution)), false) ||
+            reaches_out(ks_get(part, K(preferredDuringSchedulingIgnoredDuringExecution)), true))
+            return true;
+    }
+    return false;
+}
+
 static bool in_scope(ks_val doc, const char *scope, const char *operator, ks_val values) {
     ks_val spec = ks_get(doc, K(spec));
     bool timed = ks_exists(ks_get(spec, K(activeDeadlineSeconds)));
@@ -150,6 +190,7 @@ static bool in_scope(ks_val doc, const char *scope, const char *operator, ks_val
     if (strcmp(scope, "NotTerminating") == 0) return !timed;
     if (strcmp(scope, "BestEffort") == 0) return strcmp(ks_pod_qos(spec), "BestEffort") == 0;
     if (strcmp(scope, "NotBestEffort") == 0) return strcmp(ks_pod_qos(spec), "BestEffort") != 0;
+    if (strcmp(scope, "CrossNamespacePodAffinity") == 0) return crosses_namespaces(spec);
     if (strcmp(scope, "PriorityClass") == 0) {
         const char *class = ks_text_or(ks_get(spec, K(priorityClassName)), "");
         if (strcmp(operator, "Exists") == 0) return *class != '\0';
@@ -159,7 +200,7 @@ static bool in_scope(ks_val doc, const char *scope, const char *operator, ks_val
     return false;
 }
 
-static bool matches(ks_kind kind, ks_val doc, ks_val quota_spec) {
+bool ks_quota_matches(ks_kind kind, ks_val doc, ks_val quota_spec) {
     ks_val scopes = ks_get(quota_spec, K(scopes));
     ks_val terms = ks_get2(quota_spec, K(scopeSelector), K(matchExpressions));
     if (ks_len(scopes) == 0 && ks_len(terms) == 0) return true;
@@ -181,9 +222,9 @@ static bool matches(ks_kind kind, ks_val doc, ks_val quota_spec) {
 static ks_quantity counted(const ks_request *r, const ks_object *quota, const ks_str *name) {
     ks_quantity sum = {0}, one;
     for (ks_walk w = ks_walk_kind(&r->s->store, r->kind, quota->ns); ks_walk_next(&w);)
-        if (matches(r->kind, w.object->doc, quota->spec) &&
-            usage(r->heap, r->kind, w.object->doc, name, &one))
-            add(&sum, one);
+        if (ks_quota_matches(r->kind, w.object->doc, quota->spec) &&
+            ks_quota_usage(r->heap, r->kind, w.object->doc, name, false, &one))
+            ks_quota_add(&sum, one);
     return sum;
 }
 
@@ -233,7 +274,8 @@ static void missing(const ks_request *r, ks_val doc, const ks_str *name, ks_buf 
 }
 
 static ks_refusal *check_specified(const ks_request *r, ks_val doc, const ks_object *quota) {
-    ks_val hard = ks_get(quota->spec, K(hard));
+    ks_val hard = ks_get(quota->spec, K(hard)), whole = ks_get2(doc, K(spec), K(resources));
+    if (ks_len(ks_get(whole, K(requests))) > 0 || ks_len(ks_get(whole, K(limits))) > 0) return NULL;
     ks_buf lacks = {.heap = r->heap}, why = {.heap = r->heap};
     for (uint32_t i = 0; i < ks_len(hard); i++) missing(r, doc, ks_pair_at(hard, i)->key, &lacks);
     if (lacks.len == 0) {
@@ -262,13 +304,13 @@ static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old,
     for (uint32_t i = 0; i < ks_len(hard); i++) {
         const ks_pair *pair = ks_pair_at(hard, i);
         ks_quantity delta, before;
-        if (!usage(heap, r->kind, doc, pair->key, &delta)) continue;
-        if (old != NULL && usage(heap, r->kind, old->doc, pair->key, &before))
+        if (!ks_quota_usage(heap, r->kind, doc, pair->key, false, &delta)) continue;
+        if (old != NULL && ks_quota_usage(heap, r->kind, old->doc, pair->key, false, &before))
             delta.nanos -= before.nanos;
         if (delta.nanos == 0) continue;
         before = used(r, quota, pair->key);
         ks_quantity sum = before, most = ks_quantity_of(pair->val);
-        add(&sum, delta);
+        ks_quota_add(&sum, delta);
         *after = ks_put(heap, *after, pair->key, ks_quantity_val(heap, sum));
         if (delta.nanos < 0 || ks_quantity_cmp(sum, most) <= 0) continue;
         list(&requested, pair->key, delta);
@@ -312,7 +354,7 @@ ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old
     ks_refusal *refusal = NULL;
     for (ks_walk w = ks_walk_kind(&r->s->store, KS_RESOURCEQUOTA, ns);
          refusal == NULL && count < QUOTAS && ks_walk_next(&w);) {
-        if (!matches(r->kind, doc, w.object->spec)) continue;
+        if (!ks_quota_matches(r->kind, doc, w.object->spec)) continue;
         if (r->kind == KS_POD) refusal = check_specified(r, doc, w.object);
         if (refusal == NULL) refusal = check(r, doc, old, w.object, &after[count]);
         if (refusal == NULL && after[count].type == KS_MAP)

@@ -35,8 +35,7 @@ bool ks_pod_ready(const ks_world *world, const ks_object *pod, int64_t *since) {
     ks_each(condition, ks_get(pod->status, K(conditions))) {
         if (!ks_text_is(ks_get(*condition, K(type)), "Ready")) continue;
         if (!ks_text_is(ks_get(*condition, K(status)), "True")) return false;
-        if (since != NULL)
-            *since = ks_instant_of(world, ks_get(*condition, K(lastTransitionTime)));
+        if (since != NULL) *since = ks_instant_of(world, ks_get(*condition, K(lastTransitionTime)));
         return true;
     }
     return false;
@@ -46,6 +45,24 @@ int64_t ks_pod_available_at(int64_t ready_since, int64_t min_ready_seconds) {
     if (min_ready_seconds == 0) return INT64_MIN;
     if (ready_since == KS_NEVER) return KS_NEVER;
     return ready_since + min_ready_seconds * KS_SECOND;
+}
+
+ks_val ks_put_pod_condition(ks_sim *sim, const ks_object *pod, ks_val status, const char *type,
+                            const char *value, const char *reason, const char *message) {
+    ks_heap *heap = sim->world.heap;
+    ks_val list = ks_ref(ks_get(status, K(conditions)));
+    uint32_t at = 0;
+    while (at < ks_len(list) && !ks_text_is(ks_get(ks_at(list, at), K(type)), type)) at++;
+    ks_val before = ks_at(list, at), since = ks_get(before, K(lastTransitionTime));
+    bool stays = ks_text_is(ks_get(before, K(status)), value) && ks_exists(since);
+    ks_val now = ks_map_of(heap, K(lastProbeTime), ks_null(), K(lastTransitionTime),
+                           stays ? ks_ref(since) : ks_time_val(&sim->world, sim->world.now),
+                           K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))),
+                           K(status), ks_text(heap, value), K(type), ks_text(heap, type), NULL);
+    if (reason != NULL) now = ks_put(heap, now, K(reason), ks_text(heap, reason));
+    if (message != NULL) now = ks_put(heap, now, K(message), ks_text(heap, message));
+    list = at < ks_len(list) ? ks_set_at(heap, list, at, now) : ks_append(heap, list, now);
+    return ks_put(heap, status, K(conditions), list);
 }
 
 /* --- owners --- */

@@ -1,6 +1,6 @@
 /*
- * controllers/common.h - rules that several controllers follow: what a pod is counted as, who owns what,
- * adopting and releasing, words in maps.
+ * controllers/common.h - rules that several controllers follow: what a pod is counted as, who owns
+ * what, adopting and releasing, words in maps.
  */
 #ifndef KS_CONTROLLERS_COMMON_H
 #define KS_CONTROLLERS_COMMON_H
@@ -9,8 +9,12 @@
 #include "engine/sim.h"
 
 /* --- words: what plain maps hold --- */
-static inline void *ks_word(uint64_t value) { return (void *)(uintptr_t)value; }
-static inline uint64_t ks_word_of(const void *value) { return (uint64_t)(uintptr_t)value; }
+static inline void *ks_word(uint64_t value) {
+    return (void *)(uintptr_t)value;
+}
+static inline uint64_t ks_word_of(const void *value) {
+    return (uint64_t)(uintptr_t)value;
+}
 /* Instants as unsigned words that keep their order, and back. */
 static inline uint64_t ks_instant_word(int64_t instant) {
     return (uint64_t)instant ^ (UINT64_C(1) << 63);
@@ -23,26 +27,42 @@ uint64_t ks_text_hash(const ks_str *text);
 
 /* --- pods: pkg/api/v1/pod/util.go, pkg/controller/controller_utils.go --- */
 typedef enum ks_phase {
-    KS_PHASE_NONE, KS_PENDING, KS_UNKNOWN, KS_RUNNING, KS_SUCCEEDED, KS_FAILED
+    KS_PHASE_NONE,
+    KS_PENDING,
+    KS_UNKNOWN,
+    KS_RUNNING,
+    KS_SUCCEEDED,
+    KS_FAILED
 } ks_phase;
 ks_phase ks_phase_of(const ks_object *pod);
-static inline bool ks_phase_finished(ks_phase phase) { return phase >= KS_SUCCEEDED; }
+static inline bool ks_phase_finished(ks_phase phase) {
+    return phase >= KS_SUCCEEDED;
+}
 /* Neither finished nor being deleted. */
 bool ks_pod_active(const ks_object *pod);
-/* Whether condition Ready is True; its lastTransitionTime into *since (may be NULL), KS_NEVER when it has none. */
+/* Whether condition Ready is True; its lastTransitionTime into *since (may be NULL), KS_NEVER when
+ * it has none. */
 bool ks_pod_ready(const ks_world *world, const ks_object *pod, int64_t *since);
 /* The instant from which a ready pod counts as available: minReadySeconds later. */
 int64_t ks_pod_available_at(int64_t ready_since, int64_t min_ready_seconds);
 
+/* A pod's status (taken over) with one condition set, of the pod's generation; the time stays while
+ * `status` does. `reason` and `message` may be NULL. pkg/api/v1/pod/util.go: UpdatePodCondition,
+ * CalculatePodConditionObservedGeneration. */
+ks_val ks_put_pod_condition(ks_sim *sim, const ks_object *pod, ks_val status, const char *type,
+                            const char *value, const char *reason, const char *message);
+
 /* --- owners --- */
 /* The ownerReference with controller=true, or KS_NOTHING. Borrowed. */
 ks_val ks_controller_ref(const ks_object *object);
-/* The controlling owner, if it is of that kind and alive in the store: name, kind and uid agree. Borrowed, or NULL. */
+/* The controlling owner, if it is of that kind and alive in the store: name, kind and uid agree.
+ * Borrowed, or NULL. */
 const ks_object *ks_controller_of(const ks_store *store, const ks_object *object, ks_kind kind);
 /* A new ownerReference {apiVersion, kind, name, uid, controller, blockOwnerDeletion: true}. */
 ks_val ks_owner_reference(ks_heap *heap, const ks_object *owner);
-/* Adds the reference (an existing one of that uid becomes the controller) / removes the owner's reference, as
- * pkg/controller/controller_ref_manager.go does by patch. False: refused, retry; an object that is gone is fine. */
+/* Adds the reference (an existing one of that uid becomes the controller) / removes the owner's
+ * reference, as pkg/controller/controller_ref_manager.go does by patch. False: refused, retry; an
+ * object that is gone is fine. */
 bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner);
 bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner);
 /* metadata.ownerReferences of `object` := refs (taken over; empty: none), written. NULL: done. */

@@ -7,7 +7,7 @@
  *
  * Keys: a pod's id (its eviction is due), PASS (a look of the monitor), NODE | id (a node's taints).
  */
-#include "api/values.h"
+#include "controllers/common.h"
 #include "controllers/controllers.h"
 #include "engine/nodes.h"
 
@@ -453,13 +453,8 @@ static void evict(ks_sim *sim, lifecycle *st, uint64_t id)
         return;
     ks_event e = {.type = "Normal", .reason = "TaintManagerEviction", .component = "taint-eviction-controller"};
     ks_record(&sim->server, pod, &e, "Marking for deletion Pod %s/%s", pod->ns->s, pod->name->s);
-    ks_val c = ks_map_of(heap, K(lastProbeTime), ks_null(), K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now),
-                         K(message), ks_text(heap, "Taint manager: deleting due to NoExecute taint"),
-                         K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), K(reason),
-                         ks_text(heap, "DeletionByTaintManager"), K(status), ks_string(K(True)), K(type),
-                         ks_text(heap, "DisruptionTarget"), NULL);
-    ks_val list = ks_append(heap, ks_ref(ks_get(pod->status, K(conditions))), c);
-    ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), list);
+    ks_val status = ks_put_pod_condition(sim, pod, ks_ref(pod->status), "DisruptionTarget", "True",
+                                         "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
     const ks_object *now = NULL;
     ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, &now));
     if (!now)

@@ -83,6 +83,14 @@ void ks_forget(ks_sim *sim, int component, uint64_t key) {
         ks_tree_del(sim->world.heap, &sim->failures, what(component, key));
 }
 
+void ks_cancel(ks_sim *sim, int component, uint64_t key) {
+    ks_key id = what(component, key);
+    const timer *waiting = sim->timers.count > 0 ? ks_tree_get(&sim->timers, id) : NULL;
+    if (waiting == NULL) return;
+    ks_tree_del(sim->world.heap, &sim->agenda, waiting->at);
+    ks_tree_del(sim->world.heap, &sim->timers, id);
+}
+
 int ks_component_index(const ks_sim *sim, const ks_component *component) {
     for (int i = 0; i < sim->component_count; i++)
         if (sim->components[i].component == component) return i;

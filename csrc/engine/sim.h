@@ -55,6 +55,8 @@ void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant);
 /* With the key's backoff (5 ms doubling to 1000 s), as AddRateLimited; sync returning false does this. */
 void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key);
 void ks_forget(ks_sim *sim, int component, uint64_t key);
+/* Takes back what ks_enqueue_at() has put off: what it was for has gone. */
+void ks_cancel(ks_sim *sim, int component, uint64_t key);
 /* The index of the component whose functions are running (valid in create, observe, sync). */
 int ks_component_index(const ks_sim *sim, const ks_component *component);
 void *ks_component_state(const ks_sim *sim, const ks_component *component);

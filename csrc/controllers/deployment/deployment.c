@@ -86,10 +86,12 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     dep_state *st = state;
     switch (change->object->kind) {
     case KS_DEPLOYMENT:
-        if (change->type == KS_DELETED)
+        if (change->type == KS_DELETED) {
             ks_tree_del(sim->world.heap, &st->failures, (ks_key){0, change->object->id});
-        else
+            ks_cancel(sim, st->index, change->object->id);
+        } else {
             ks_enqueue(sim, st->index, change->object->id);
+        }
         break;
     case KS_REPLICASET: observe_set(sim, st, change); break;
     case KS_POD:
@@ -114,6 +116,10 @@ void dep_event(dep_sync *c, bool normal, const char *reason, const char *format,
 
 void dep_arm(const dep_sync *c, int64_t instant) {
     ks_enqueue_at(c->sim, ks_component_index(c->sim, &ks_deployment_controller), c->d->id, instant);
+}
+
+void dep_disarm(const dep_sync *c) {
+    ks_cancel(c->sim, ks_component_index(c->sim, &ks_deployment_controller), c->d->id);
 }
 
 /* ClaimReplicaSets: the same rules as for pods. A set that was adopted is used as it now stands. */

@@ -102,5 +102,7 @@ void dep_event(dep_sync *c, bool normal, const char *reason, const char *format,
     __attribute__((format(printf, 4, 5)));
 /* Looks again at an instant. */
 void dep_arm(const dep_sync *c, int64_t instant);
+/* There is nothing to look for any more. */
+void dep_disarm(const dep_sync *c);
 
 #endif

@@ -220,8 +220,10 @@ static void copy_failure(dep_sync *c, const dep_sets *sets, ks_val *s) {
 static void arm_deadline(const dep_sync *c) {
     ks_val condition = dep_condition(c->status, "Progressing");
     if (!dep_has_deadline(c->d) || !ks_exists(condition) || dep_is_complete(c->d, c->status) ||
-        has_reason(condition, "ProgressDeadlineExceeded"))
+        has_reason(condition, "ProgressDeadlineExceeded")) {
+        dep_disarm(c);
         return;
+    }
     int64_t at = deadline(c, condition);
     if (at == KS_NEVER) return;
     bool soon = at - c->sim->world.now < KS_SECOND; /* upstream tries again and again until it has passed */

@@ -1,0 +1,238 @@
+/*
+ * controllers/podgc.c - removes pods that nobody else will: pkg/controller/podgc/gc_controller.go.
+ *
+ * Every 20 s the real controller looks at all pods: too many finished ones, terminating ones on
+ * nodes that are out of service, ones on nodes that are gone, terminating ones without a node. Here
+ * the pods that may be concerned are noted as they change, and a pass is made only when there are
+ * some; it comes when the real one would.
+ *
+ * There is one key: PASS.
+ */
+#include "controllers/common.h"
+#include "controllers/controllers.h"
+
+#include <stdlib.h>
+
+enum { PASS = 1, THRESHOLD = 12500 /* terminated-pod-gc-threshold */ };
+#define PERIOD     (20 * KS_SECOND)
+#define QUARANTINE (40 * KS_SECOND) /* a node has to be gone that long */
+
+typedef struct state {
+    int index;
+    ks_tree suspects; /* {0, pod}: to be looked at in the next pass */
+    ks_tree finished; /* {0, pod}: Succeeded or Failed */
+    ks_tree lost;     /* {hash of a node's name, 0} -> instant at which it counts as gone */
+} state;
+
+static void *create(ks_sim *sim) {
+    state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_pod_gc);
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *payload) {
+    const state *from = payload;
+    state *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = (state){from->index, ks_tree_copy(&from->suspects), ks_tree_copy(&from->finished),
+                  ks_tree_copy(&from->lost)};
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *payload) {
+    state *st = payload;
+    ks_tree_clear(heap, &st->suspects);
+    ks_tree_clear(heap, &st->finished);
+    ks_tree_clear(heap, &st->lost);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what a pod is --- */
+
+static const ks_object *node_of(const ks_sim *sim, const ks_object *pod) {
+    return ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node);
+}
+
+static bool out_of_service(const ks_object *node) {
+    ks_each(condition, ks_get(node->status, K(conditions))) {
+        if (ks_text_is(ks_get(*condition, K(type)), "Ready") &&
+            ks_text_is(ks_get(*condition, K(status)), "True"))
+            return false;
+    }
+    ks_each(taint, ks_get(node->spec, K(taints))) {
+        if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
+    }
+    return false;
+}
+
+static bool suspicious(const ks_sim *sim, const ks_object *pod) {
+    if (pod->node == NULL) return ks_object_terminating(pod);
+    const ks_object *node = node_of(sim, pod);
+    return node == NULL || (ks_object_terminating(pod) && out_of_service(node));
+}
+
+/* --- what is noticed --- */
+
+static void arm(ks_sim *sim, const state *st) {
+    ks_enqueue_at(sim, st->index, PASS, (sim->world.now / PERIOD + 1) * PERIOD);
+}
+
+static void suspect(ks_sim *sim, state *st, const ks_object *pod) {
+    if (!suspicious(sim, pod)) return;
+    ks_tree_put(sim->world.heap, &st->suspects, (ks_key){0, pod->id}, ks_word(1));
+    arm(sim, st);
+}
+
+static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
+    const ks_object *pod = change->object, *old = change->old;
+    ks_key key = {0, pod->id};
+    if (change->type == KS_DELETED) {
+        ks_tree_del(sim->world.heap, &st->suspects, key);
+        ks_tree_del(sim->world.heap, &st->finished, key);
+        if (st->suspects.count == 0 && st->finished.count <= THRESHOLD)
+            ks_cancel(sim, st->index, PASS);
+        return;
+    }
+    bool finished = ks_phase_finished(ks_phase_of(pod));
+    if (finished != ks_tree_has(&st->finished, key)) {
+        if (finished)
+            ks_tree_put(sim->world.heap, &st->finished, key, ks_word(1));
+        else
+            ks_tree_del(sim->world.heap, &st->finished, key);
+        if (st->finished.count > THRESHOLD) arm(sim, st);
+    }
+    if (pod->node != NULL && old != NULL && old->node != NULL && !ks_object_terminating(pod))
+        return;
+    suspect(sim, st, pod);
+}
+
+static void observe_node(ks_sim *sim, state *st, const ks_change *change) {
+    const ks_object *node = change->object;
+    if (change->type == KS_ADDED)
+        ks_tree_del(sim->world.heap, &st->lost, (ks_key){ks_text_hash(node->name), 0});
+    if (change->type == KS_ADDED || (change->type == KS_MODIFIED && !out_of_service(node))) return;
+    for (ks_walk w = ks_walk_node(&sim->server.store, node->name); ks_walk_next(&w);)
+        suspect(sim, st, w.object);
+}
+
+static void observe(ks_sim *sim, void *payload, const ks_change *change) {
+    if (change->object->kind == KS_POD)
+        observe_pod(sim, payload, change);
+    else if (change->object->kind == KS_NODE)
+        observe_node(sim, payload, change);
+}
+
+/* --- acting --- */
+
+/* markFailedAndDeletePod; `gone`: its node is, and the pod says so. */
+static void remove_pod(ks_sim *sim, const ks_object *pod, bool gone) {
+    ks_heap *heap = sim->world.heap;
+    static const ks_delete_opts opts = {.grace_period = 0};
+    ks_refusal *refusal = NULL;
+    if (!ks_phase_finished(ks_phase_of(pod))) {
+        ks_val status = ks_put(heap, ks_ref(pod->status), K(phase), ks_text(heap, "Failed"));
+        status =
+            ks_put(heap, status, K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))));
+        if (gone)
+            status = ks_put_pod_condition(sim, pod, status, "DisruptionTarget", "True",
+                                          "DeletionByPodGC", "PodGC: node no longer exists");
+        refusal = ks_server_update_status(&sim->server, pod, status, NULL);
+    }
+    if (refusal == NULL)
+        refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, &opts, NULL);
+    if (refusal != NULL)
+        ks_refusal_free(heap, refusal); /* the next pass tries again if the pod is there */
+}
+
+/* Whether the node, which is absent, has been so for long enough. */
+static bool node_is_gone(ks_sim *sim, state *st, const ks_str *node) {
+    ks_key key = {ks_text_hash(node), 0};
+    if (!ks_tree_has(&st->lost, key))
+        ks_tree_put(sim->world.heap, &st->lost, key,
+                    ks_word(ks_instant_word(sim->world.now + QUARANTINE)));
+    return ks_word_instant(ks_word_of(ks_tree_get(&st->lost, key))) <= sim->world.now;
+}
+
+enum { ON_DEAD_NODE, WITHOUT_NODE, NOWHERE, GROUPS, KEEP };
+
+static int group_of(ks_sim *sim, state *st, const ks_object *pod) {
+    if (pod->node == NULL) return ks_object_terminating(pod) ? NOWHERE : KEEP;
+    const ks_object *node = node_of(sim, pod);
+    if (node != NULL)
+        return ks_object_terminating(pod) && out_of_service(node) ? ON_DEAD_NODE : KEEP;
+    return node_is_gone(sim, st, pod->node) ? WITHOUT_NODE : KEEP;
+}
+
+/* Forgets what has been settled; pods whose node may come back stay suspects. */
+static void sort_suspects(ks_sim *sim, state *st, ks_objects groups[GROUPS]) {
+    ks_heap *heap = sim->world.heap;
+    ks_tree suspects = st->suspects;
+    st->suspects = (ks_tree){NULL, NULL, 0};
+    for (ks_tree_iter it = ks_tree_begin(&suspects); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        if (pod == NULL || !suspicious(sim, pod)) continue;
+        int group = group_of(sim, st, pod);
+        if (group != KEEP)
+            ks_objects_add(heap, &groups[group], pod);
+        else
+            ks_tree_put(heap, &st->suspects, it.key, ks_word(1));
+    }
+    ks_tree_clear(heap, &suspects);
+}
+
+/* --- too many finished pods --- */
+
+/* byEvictionAndCreationTimestamp */
+static int goes_first(const void *x, const void *y) {
+    const ks_object *a = *(const ks_object *const *)x, *b = *(const ks_object *const *)y;
+    bool a_evicted = ks_text_is(ks_get(a->status, K(reason)), "Evicted"),
+         b_evicted = ks_text_is(ks_get(b->status, K(reason)), "Evicted");
+    if (a_evicted != b_evicted) return a_evicted ? -1 : 1;
+    int64_t a_second = a->created / KS_SECOND, b_second = b->created / KS_SECOND;
+    if (a_second != b_second) return a_second < b_second ? -1 : 1;
+    return ks_str_cmp(a->name, b->name);
+}
+
+static void remove_surplus(ks_sim *sim, const state *st) {
+    if (st->finished.count <= THRESHOLD) return;
+    ks_heap *heap = sim->world.heap;
+    ks_objects list = {NULL, 0, 0};
+    size_t surplus = st->finished.count - THRESHOLD;
+    for (ks_tree_iter it = ks_tree_begin(&st->finished); ks_tree_next(&it);)
+        ks_objects_add(heap, &list, ks_store_by_id(&sim->server.store, KS_POD, it.key.b));
+    if (list.count > 1) qsort((void *)list.items, list.count, sizeof *list.items, goes_first);
+    for (size_t i = 0; i < surplus; i++) remove_pod(sim, list.items[i], false);
+    ks_objects_dispose(heap, &list);
+}
+
+static void remove_group(ks_sim *sim, state *st, const ks_objects *pods, bool gone) {
+    for (size_t i = 0; i < pods->count; i++) {
+        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, pods->items[i]->id);
+        if (pod == NULL) continue;
+        ks_object_ref(pod);
+        if (gone) ks_tree_del(sim->world.heap, &st->lost, (ks_key){ks_text_hash(pod->node), 0});
+        remove_pod(sim, pod, gone);
+        ks_object_unref(sim->world.heap, pod);
+    }
+}
+
+/* gc */
+static bool sync(ks_sim *sim, void *payload, uint64_t key) {
+    state *st = payload;
+    ks_objects groups[GROUPS] = {{NULL, 0, 0}, {NULL, 0, 0}, {NULL, 0, 0}};
+    (void)key;
+    remove_surplus(sim, st);
+    sort_suspects(sim, st, groups);
+    for (int i = 0; i < GROUPS; i++) {
+        remove_group(sim, st, &groups[i], i == WITHOUT_NODE);
+        ks_objects_dispose(sim->world.heap, &groups[i]);
+    }
+    if (st->suspects.count > 0) arm(sim, st);
+    return true;
+}
+
+static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out) {
+    (void)sim, (void)payload, (void)key;
+    ks_buf_puts(out, "pass");
+}
+
+const ks_component ks_pod_gc = {"podgc", create, copy, dispose, observe, sync, describe};

@@ -1,0 +1,143 @@
+-- A ResourceQuota's status: what its namespace uses, as objects come and go.
+local kubesim = require "kubesim"
+
+local function quota(hard, spec)
+  spec = spec or {}
+  spec.hard = hard
+  return { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "q" }, spec = spec }
+end
+
+local function pod(name, requests, spec)
+  spec = spec or {}
+  spec.containers = { { name = "c", image = "app:1", resources = { requests = requests } } }
+  return { apiVersion = "v1", kind = "Pod", metadata = { name = name }, spec = spec }
+end
+
+local function claim(name, size, class)
+  return { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = name }, spec = { accessModes = { "ReadWriteOnce" },
+    storageClassName = class or "fast", resources = { requests = { storage = size } } } }
+end
+
+describe("a ResourceQuota", function()
+  local cluster
+
+  before_each(function() cluster = kubesim.new { nodes = 1, latency = 0 } end)
+  after_each(function() cluster:close() end)
+
+  local function used() return cluster:get("quota/q").status.used end
+
+  it("starts with what is there", function()
+    cluster:create { pod("a", { cpu = "250m" }), pod("b", { cpu = "1" }) }
+    cluster:create(quota { pods = 5, ["requests.cpu"] = 4 })
+    cluster:advance(0)
+    assert.same({ pods = "2", ["requests.cpu"] = "1250m" }, used())
+    assert.same({ pods = "5", ["requests.cpu"] = "4" }, cluster:get("quota/q").status.hard)
+  end)
+
+  it("gives back what is deleted", function()
+    cluster:create(quota { pods = 2, ["requests.memory"] = "1Gi" })
+    cluster:advance(0)
+    cluster:create { pod("a", { memory = "512Mi" }), pod("b", { memory = "256Mi" }) }
+    assert.same({ pods = "2", ["requests.memory"] = "768Mi" }, used())
+    assert.error(function() cluster:create(pod("c", { memory = "1Mi" })) end)
+    cluster:delete("pod/a", { grace_period = 0 })
+    cluster:advance(0)
+    assert.same({ pods = "1", ["requests.memory"] = "256Mi" }, used())
+    cluster:create(pod("c", { memory = "1Mi" }))
+  end)
+
+  it("does not charge for finished pods, except as objects", function()
+    cluster:image("app:1", { exit = { code = 0, after = "1s" } })
+    cluster:create(quota { pods = 1, ["count/pods"] = 2 })
+    cluster:create(pod("a", nil, { restartPolicy = "Never" }))
+    cluster:advance "10s"
+    assert.same({ pods = "0", ["count/pods"] = "1" }, used())
+  end)
+
+  it("forgets a pod that cannot end, five minutes' resync after its grace", function()
+    cluster:create(quota { pods = 1 })
+    cluster:create(pod "a")
+    cluster:advance "5s"
+    cluster:fail_node "k8s-node1"
+    cluster:delete("pod/a", { grace_period = 30 })
+    cluster:advance "200s"
+    assert.same({ pods = "1" }, used())
+    cluster:advance "200s"
+    assert.same({ pods = "0" }, used())
+    assert.is_table(cluster:get "pod/a")
+    cluster:create(pod "b")
+    assert.same({ pods = "1" }, used())
+    cluster:recover_node "k8s-node1"
+    cluster:advance "60s"
+    assert.is_nil(cluster:get "pod/a")
+    assert.same({ pods = "1" }, used())
+  end)
+
+  it("counts claims by class and by size", function()
+    cluster:create(quota { persistentvolumeclaims = 5, ["requests.storage"] = "10Gi",
+      ["fast.storageclass.storage.k8s.io/requests.storage"] = "3Gi",
+      ["fast.storageclass.storage.k8s.io/persistentvolumeclaims"] = 2 })
+    cluster:advance(0)
+    cluster:create { claim("a", "2Gi"), claim("b", "1Gi", "standard") }
+    assert.same({ persistentvolumeclaims = "2", ["requests.storage"] = "3Gi",
+      ["fast.storageclass.storage.k8s.io/requests.storage"] = "2Gi",
+      ["fast.storageclass.storage.k8s.io/persistentvolumeclaims"] = "1" }, used())
+    local ok, err = pcall(cluster.create, cluster, claim("c", "2Gi"))
+    assert.is_false(ok)
+    assert.equal('persistentvolumeclaims "c" is forbidden: exceeded quota: q, requested: ' ..
+      "fast.storageclass.storage.k8s.io/requests.storage=2Gi, used: fast.storageclass.storage.k8s.io/requests.storage=2Gi, " ..
+      "limited: fast.storageclass.storage.k8s.io/requests.storage=3Gi", err.message)
+    cluster:delete "pvc/a"
+    cluster:settle()
+    assert.equal("1Gi", used()["requests.storage"])
+  end)
+
+  it("counts objects of any kind, and leaves out what no kind is charged for", function()
+    cluster:create(quota { ["count/configmaps"] = 3, ["count/widgets.example.com"] = 1, secrets = 2 })
+    cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "a" } }
+    cluster:advance(0)
+    assert.same({ ["count/configmaps"] = "2", secrets = "0" }, -- the namespace has kube-root-ca.crt
+      { ["count/configmaps"] = used()["count/configmaps"], secrets = used().secrets })
+    assert.is_nil(used()["count/widgets.example.com"])
+  end)
+
+  it("looks only at what is in its scope", function()
+    cluster:create(quota({ pods = 5 }, { scopes = { "NotBestEffort" } }))
+    cluster:create { pod("a", { cpu = "1" }), pod "b" }
+    cluster:advance(0)
+    assert.same({ pods = "1" }, used())
+    cluster:delete("pod/b", { grace_period = 0 })
+    cluster:advance(0)
+    assert.same({ pods = "1" }, used())
+  end)
+
+  it("follows a change of its limits", function()
+    cluster:create(quota { pods = 1 })
+    cluster:create(pod("a", { cpu = "1" }))
+    cluster:patch("quota/q", { spec = { hard = { pods = kubesim.null, ["requests.cpu"] = "2" } } }, { type = "merge" })
+    cluster:advance(0)
+    assert.same({ ["requests.cpu"] = "1" }, used())
+    assert.same({ ["requests.cpu"] = "2" }, cluster:get("quota/q").status.hard)
+  end)
+
+  it("lets a ReplicaSet have as many pods as there is room for, and more when there is more", function()
+    cluster:create(quota { pods = 2 })
+    cluster:create [[
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: web}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: "app:1"}]}
+]]
+    cluster:advance "60s"
+    assert.equal(2, cluster:count "pod")
+    cluster:patch("quota/q", { spec = { hard = { pods = "3" } } }, { type = "merge" })
+    cluster:advance "20m"
+    assert.equal(3, cluster:count "pod")
+    assert.same({ pods = "3" }, used())
+  end)
+end)
