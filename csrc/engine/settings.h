@@ -12,6 +12,8 @@
 /* With `latency = 0` all are 0 (the lifetimes and flows recordings: a runtime that starts and stops at once). */
 #define KS_LATENCIES(X)                                                                            \
     X(pull, "pull", 1500, "pulling an image that the node does not have")                          \
+    X(registry, "registry", 1000,                                                                  \
+      "asking the registry about an image that the node has, or that is not there")                \
     X(start, "start", 500, "sandbox, network and start of a container")                            \
     X(stop, "stop", 200, "exit of a process that obeys SIGTERM")                                   \
     X(cleanup, "cleanup", 300, "from the end of the last container to the pod leaving the API")    \

@@ -74,12 +74,13 @@ pull_answer pull_image(turn *t, container *c)
     const ks_image *image = container_image(t, c);
     machine *n = node_own(t->k, t->w->node);
     t->node = n;
-    int64_t takes = image->pull == KS_UNSET ? t->sim->settings->latency.pull : image->pull;
+    const ks_latencies *latency = &t->sim->settings->latency;
+    int64_t takes = image->pull == KS_UNSET ? latency->pull : image->pull;
     event(t, c, "Normal", "Pulling", "Pulling image \"%s\"", name->s);
     t->w->pull_from = t->now;
     t->w->pull_begun = later(t->now, n->pulling);
-    if (from <= t->w->pull_begun || !image->exists)
-        takes = 0;
+    if (from <= t->w->pull_begun || !image->exists) /* nothing to fetch: only the registry's word for it */
+        takes = earlier(takes, latency->registry);
     n->pulling = t->w->op_until = t->w->pull_begun + takes;
     if (image->exists && from > n->pulling)
         ks_tree_put(t->heap, &t->k->images, image_key(t, name), (void *)(intptr_t)(n->pulling + 1));

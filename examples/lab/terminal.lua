@@ -40,11 +40,11 @@ end
 ---Runs kubectl and shows what it prints, on standard error too.
 ---@param words string the command line behind "kubectl"
 ---@param stdin? string
+---@param typed? string what stands in the transcript instead of the words
 ---@return string out
-function Terminal:kubectl(words, stdin)
-  local ok, out = pcall(self.cluster.kubectl, self.cluster, words, stdin)
-  out = tostring(out)
-  show(self, "kubectl " .. words, out)
+function Terminal:kubectl(words, stdin, typed)
+  local ok, out, err = pcall(self.cluster.kubectl, self.cluster, words, stdin)
+  show(self, "kubectl " .. (typed or words), ok and out .. err or tostring(out))
   return ok and out or ""
 end
 
@@ -64,9 +64,15 @@ end
 ---@param file string
 ---@param replicas? integer
 function Terminal:apply(file, replicas)
-  local ok, out = pcall(self.cluster.kubectl, self.cluster, "apply -f -", self:manifest(file, replicas))
-  show(self, ("kubectl apply -f %s%s"):format(file, replicas and "   # replicas: " .. replicas or ""), tostring(out))
-  return ok
+  self:edited(file, replicas and "replicas: " .. replicas, self:manifest(file, replicas))
+end
+
+---`kubectl apply -f FILE` after a person has changed the file.
+---@param file string
+---@param change string? what was changed, for the transcript
+---@param text string the file as it is now
+function Terminal:edited(file, change, text)
+  self:kubectl("apply -f -", text, ("apply -f %s%s"):format(file, change and "   # " .. change or ""))
 end
 
 ---Runs a command in a pod, as a person does who has a shell there.
@@ -75,8 +81,12 @@ end
 ---@return string out
 function Terminal:inside(pod, command)
   local out, _, err = self.cluster:exec(pod, command)
-  show(self, command, (out or "") .. (err or ""))
-  return out or ""
+  show(self, command, out .. err)
+  return out
 end
+
+---Says that the commands to come are typed in a pod's shell.
+---@param pod string
+function Terminal:enter(pod) self:say(("kubectl exec -it %s -- sh"):format(pod)) end
 
 return Terminal
