@@ -1,6 +1,7 @@
 --- The past of roll-outs: a Deployment's ReplicaSets and a StatefulSet's ControllerRevisions. Called by `rollout`, `describe` and why.lua.
 ---
 --- kubectl/pkg/util/deployment, kubectl/pkg/polymorphichelpers/history.go.
+local errors <const> = require "kubesim.kubectl.errors"
 local values <const> = require "kubesim.kubectl.describe.values"
 
 ---@class kubesim.kubectl.revisions
@@ -35,6 +36,8 @@ local function without_hash(template)
   return copy
 end
 
+revisions.same = same
+
 ---Whether two pod templates are equal but for their pod-template-hash.
 ---@param a table
 ---@param b table
@@ -46,13 +49,18 @@ function revisions.same_template(a, b) return same(without_hash(a), without_hash
 ---@return table
 revisions.without_hash = without_hash
 
+---The text of an object's revision, nil when it has none.
+---@param object table
+---@return string?
+function revisions.text(object) return values.list(object.metadata.annotations)[REVISION] end
+
 ---The number of an object's revision; 0 when it has none, nil when it is no number.
 ---@param object table
 ---@return integer?
 function revisions.number(object)
-  local text = values.list(object.metadata.annotations)[REVISION]
+  local text = revisions.text(object)
   if text == nil then return 0 end
-  return math.tointeger(tonumber(text))
+  return text:find "^[+-]?%d+$" and math.tointeger(tonumber(text)) or nil
 end
 
 ---A Deployment's ReplicaSets: the old ones in order of creation, and the new one (nil when there is none).
@@ -87,6 +95,33 @@ function revisions.controller_revisions(core, sts)
     if values.controlled_by(revision, sts) then owned[#owned + 1] = revision end
   end
   return owned
+end
+
+---A StatefulSet as it was at a revision: what the revision keeps replaces the pod template.
+---@param sts table
+---@param revision table ControllerRevision
+---@return table
+function revisions.applied(sts, revision)
+  local copy, spec, template = {}, {}, {}
+  for key, value in pairs(sts) do copy[key] = value end
+  for key, value in pairs(sts.spec) do spec[key] = value end
+  for key, value in pairs(values.list(values.at(revision, "data", "spec", "template"))) do template[key] = value end
+  template["$patch"] = nil
+  spec.template, copy.spec = template, spec
+  return copy
+end
+
+--- Kinds that kubectl knows and that have no history (pkg/apps/kind_visitor.go).
+local WITHOUT_HISTORY <const> = { Pod = true, ReplicaSet = true }
+
+---Raises what kubectl says of kinds without roll-outs.
+---@param mapping table
+---@param what string "history viewer"
+---@param retrieving string format of the kind and of what is wrong
+function revisions.no_viewer(mapping, what, retrieving)
+  local kind = errors.quote(mapping.group == "" and mapping.kind or mapping.kind .. "." .. mapping.group)
+  if WITHOUT_HISTORY[mapping.kind] then errors.fail("no %s has been implemented for %s", what, kind) end
+  errors.fail("error " .. retrieving, kind, ("no visitor method exists for {%s %s}"):format(mapping.group, mapping.kind))
 end
 
 return revisions
