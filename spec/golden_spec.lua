@@ -13,6 +13,7 @@ for title, pattern in pairs {
   ["StatefulSets as on the real cluster"] = "sts-*.json",
   ["ReplicaSets as on the real cluster"] = "rs-*.json",
   ["disks on several nodes as on the real cluster"] = "node-*.json",
+  ["kubectl describe as on the real cluster"] = "kubectl-describe.json",
 } do
   describe(title, function()
     for _, path in ipairs(files(pattern)) do

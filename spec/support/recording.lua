@@ -118,8 +118,9 @@ end
 
 ---The name in this run that an alias of the recording stands for.
 function Aliases:real(s)
-  for name, alias in pairs(self.of) do s = s:gsub("%f[^%s/]" .. plain(alias) .. "%f[%s\0]", name) end
-  return s
+  s = " " .. s -- so that what stands at the beginning has something before it
+  for name, alias in pairs(self.of) do s = s:gsub("([%s/])" .. plain(alias) .. "%f[%s\0]", "%1" .. name) end
+  return s:sub(2)
 end
 
 local DROPPED = { uid = true, resourceVersion = true, creationTimestamp = true, managedFields = true, selfLink = true }

@@ -25,15 +25,18 @@ local function same(a, b)
   return true
 end
 
-local function without_hash(template)
-  local copy, meta, labels = {}, {}, {}
-  for key, value in pairs(template) do copy[key] = value end
-  for key, value in pairs(values.list(template.metadata)) do meta[key] = value end
-  for key, value in pairs(values.list(meta.labels)) do
-    if key ~= HASH then labels[key] = value end
-  end
-  meta.labels, copy.metadata = labels, meta
+local function copied(map)
+  local copy = {}
+  for key, value in pairs(map) do copy[key] = value end
   return copy
+end
+
+local function without_hash(template)
+  local bare = copied(template)
+  bare.metadata = copied(values.list(template.metadata))
+  bare.metadata.labels = copied(values.list(bare.metadata.labels))
+  bare.metadata.labels[HASH] = nil
+  return bare
 end
 
 revisions.same = same
@@ -102,13 +105,11 @@ end
 ---@param revision table ControllerRevision
 ---@return table
 function revisions.applied(sts, revision)
-  local copy, spec, template = {}, {}, {}
-  for key, value in pairs(sts) do copy[key] = value end
-  for key, value in pairs(sts.spec) do spec[key] = value end
-  for key, value in pairs(values.list(values.at(revision, "data", "spec", "template"))) do template[key] = value end
-  template["$patch"] = nil
-  spec.template, copy.spec = template, spec
-  return copy
+  local applied = copied(sts)
+  applied.spec = copied(sts.spec)
+  applied.spec.template = copied(values.list(values.at(revision, "data", "spec", "template")))
+  applied.spec.template["$patch"] = nil
+  return applied
 end
 
 --- Kinds that kubectl knows and that have no history (pkg/apps/kind_visitor.go).

@@ -43,7 +43,8 @@ return {
   run = function(ctx, args)
     local f, files = ctx.flags, options.files(ctx)
     if #args == 0 and #files == 0 then
-      errors.fail 'You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported resources.'
+      errors.fail('You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported '
+        .. "resources.")
     end
     local found = resources.find(ctx, { args = args, allow_empty_selector = true, files = files, labels = f.selector,
       all_namespaces = f["all-namespaces"], continue_on_error = true })

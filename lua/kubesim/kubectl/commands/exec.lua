@@ -2,7 +2,6 @@
 ---
 --- k8s.io/kubectl/pkg/cmd/exec/exec.go.
 local errors <const> = require "kubesim.kubectl.errors"
-local flags <const> = require "kubesim.kubectl.flags"
 local podchoice <const> = require "kubesim.kubectl.podchoice"
 local resources <const> = require "kubesim.kubectl.resources"
 local shell <const> = require "kubesim.shell"

@@ -12,7 +12,8 @@ local values <const> = require "kubesim.kubectl.describe.values"
 local at <const>, list <const> = values.at, values.list
 
 local SECOND <const> = 1000000000
-local USAGE <const> = "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command"
+local USAGE <const> = "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"
+  .. "POD or TYPE/NAME is a required argument for the logs command"
 local SELECTED_TAIL <const> = 10
 
 ---What was asked for: the argument that names the object, the container, how many lines.

@@ -41,6 +41,15 @@ local function shortened(line)
   return #line > LONGEST - 2 and line:sub(1, LONGEST - 2) .. "..." or line
 end
 
+local function annotation_lines(lines, key, value)
+  if #value + #key + 2 > LONGEST or value:find("\n", 1, true) then
+    lines[#lines + 1] = key .. ":"
+    for line in (value .. "\n"):gmatch "([^\n]*)\n" do lines[#lines + 1] = "  " .. shortened(line) end
+  else
+    lines[#lines + 1] = key .. ": " .. value
+  end
+end
+
 ---Annotations: long ones and those of several lines stand below their key; what apply remembers is left out.
 ---@param w kubesim.describe.Writer
 ---@param title string
@@ -48,15 +57,7 @@ end
 function blocks.annotations(w, title, annotations)
   local lines = {}
   for _, key in ipairs(values.sorted_keys(annotations)) do
-    local value = annotations[key]:gsub("\n$", "")
-    if key == LAST_APPLIED then
-      -- kubectl's own note
-    elseif #value + #key + 2 > LONGEST or value:find("\n", 1, true) then
-      lines[#lines + 1] = key .. ":"
-      for line in (value .. "\n"):gmatch "([^\n]*)\n" do lines[#lines + 1] = "  " .. shortened(line) end
-    else
-      lines[#lines + 1] = key .. ": " .. value
-    end
+    if key ~= LAST_APPLIED then annotation_lines(lines, key, annotations[key]:gsub("\n$", "")) end
   end
   blocks.multiline(w, title, lines)
 end

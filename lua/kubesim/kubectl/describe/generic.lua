@@ -71,22 +71,24 @@ local function scalar(v)
   return tostring(v)
 end
 
-local function content(w, level, object, path)
+local content
+
+local function field_lines(w, level, field, value, path)
+  if type(value) ~= "table" then
+    w:write(level, "%s:\t%s\n", title(field), scalar(value))
+    return
+  end
+  w:write(level, "%s:\n", title(field))
+  if value[1] == nil then return content(w, level + 1, value, path) end
+  for _, item in ipairs(value) do
+    if type(item) == "table" then content(w, level + 1, item, path) else w:write(level + 1, "%s\n", scalar(item)) end
+  end
+end
+
+function content(w, level, object, path)
   for _, field in ipairs(values.sorted_keys(object)) do
-    local value, here = object[field], path .. "." .. field
-    if SHOWN_ALREADY[here] then
-      -- above
-    elseif type(value) ~= "table" then
-      w:write(level, "%s:\t%s\n", title(field), scalar(value))
-    elseif value[1] ~= nil then
-      w:write(level, "%s:\n", title(field))
-      for _, item in ipairs(value) do
-        if type(item) == "table" then content(w, level + 1, item, here) else w:write(level + 1, "%s\n", scalar(item)) end
-      end
-    else
-      w:write(level, "%s:\n", title(field))
-      content(w, level + 1, value, here)
-    end
+    local here = path .. "." .. field
+    if not SHOWN_ALREADY[here] then field_lines(w, level, field, object[field], here) end
   end
 end
 

@@ -46,7 +46,9 @@ local ISCSI <const> = {
 --- Sources: the field, what it is, its lines. In the order in which kubectl looks for them; no volume has two.
 local SOURCES <const> = {
   hostPath = { "HostPath (bare host directory volume)", { "Path:", text "path" }, { "HostPathType:", optional "type" } },
-  emptyDir = { "EmptyDir (a temporary directory that shares a pod's lifetime)", { "Medium:", text "medium" }, { "SizeLimit:", size_limit } },
+  emptyDir = {
+    "EmptyDir (a temporary directory that shares a pod's lifetime)", { "Medium:", text "medium" }, { "SizeLimit:", size_limit },
+  },
   gcePersistentDisk = {
     "GCEPersistentDisk (a Persistent Disk resource in Google Compute Engine)", { "PDName:", text "pdName" }, FS_TYPE,
     { "Partition:", number "partition" }, READ_ONLY,
@@ -104,11 +106,12 @@ local SOURCES <const> = {
   },
   cephfs = {
     "CephFS (a CephFS mount on the host that shares a pod's lifetime)", { "Monitors:", names "monitors" }, { "Path:", text "path" },
-    { "User:", text "user" }, { "SecretFile:", text "secretFile" }, { "SecretRef:", secret("secretRef", "LocalObjectReference") }, READ_ONLY,
+    { "User:", text "user" }, { "SecretFile:", text "secretFile" }, { "SecretRef:", secret("secretRef", "LocalObjectReference") },
+    READ_ONLY,
   },
   storageos = {
-    "StorageOS (a StorageOS Persistent Disk resource)", { "VolumeName:", text "volumeName" }, { "VolumeNamespace:", text "volumeNamespace" },
-    FS_TYPE, READ_ONLY,
+    "StorageOS (a StorageOS Persistent Disk resource)", { "VolumeName:", text "volumeName" },
+    { "VolumeNamespace:", text "volumeNamespace" }, FS_TYPE, READ_ONLY,
   },
   fc = {
     "FC (a Fibre Channel disk)", { "TargetWWNs:", function(source) return values.join(source.targetWWNs, ", ") end },
@@ -123,7 +126,8 @@ local SOURCES <const> = {
     { "SecretRef:", secret("secretRef", "LocalObjectReference") }, READ_ONLY, { "Options:", map "options" },
   },
   flocker = {
-    "Flocker (a Flocker volume mounted by the Flocker agent)", { "DatasetName:", text "datasetName" }, { "DatasetUUID:", text "datasetUUID" },
+    "Flocker (a Flocker volume mounted by the Flocker agent)", { "DatasetName:", text "datasetName" },
+    { "DatasetUUID:", text "datasetUUID" },
   },
   csi = {
     "CSI (a Container Storage Interface (CSI) volume source)", { "Driver:", text "driver" }, FS_TYPE, READ_ONLY,
@@ -152,7 +156,8 @@ local PERSISTENT <const> = {
   },
   glusterfs = {
     "Glusterfs (a Glusterfs mount on the host that shares a pod's lifetime)", { "EndpointsName:", text "endpoints" },
-    { "EndpointsNamespace:", function(source) return present(source.endpointsNamespace) or "<unset>" end }, { "Path:", text "path" }, READ_ONLY,
+    { "EndpointsNamespace:", function(source) return present(source.endpointsNamespace) or "<unset>" end }, { "Path:", text "path" },
+    READ_ONLY,
   },
   azureFile = {
     "AzureFile (an Azure File Service mount on the host and bind mount to the pod)", { "SecretName:", text "secretName" },

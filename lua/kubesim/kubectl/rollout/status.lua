@@ -86,7 +86,8 @@ local function show(ctx, info)
   local f, mapping = ctx.flags, info.mapping
   local viewer = VIEWERS[mapping.kind]
   if not viewer then
-    errors.fail("no status viewer has been implemented for %s", mapping.group == "" and mapping.kind or mapping.kind .. "." .. mapping.group)
+    local kind = mapping.group == "" and mapping.kind or mapping.kind .. "." .. mapping.group
+    errors.fail("no status viewer has been implemented for %s", kind)
   end
   local ends = f.timeout > 0 and following.deadline(ctx.core, f.timeout) or nil
   local last
