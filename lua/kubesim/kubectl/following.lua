@@ -37,11 +37,17 @@ function following.follow(ctx, info, ends, fn)
   local watch <close> = setmetatable({ core = core, id = id }, Unwatch) -- luacheck: ignore
   local object = info:look(ctx)
   if object then done = fn("ADDED", object) end
-  local last = ends or following.deadline(core, following.WEEK)
-  while not done do
+  if ends then
+    while not done do
+      if not core:run_to_change(ends) and not done then return false end
+    end
+    return true
+  end
+  local last = following.deadline(core, following.WEEK)
+  while not done do -- step by step: where nothing is due, the clock stays
     local due = core:due()
-    if not ends and (not due or due > last) then return false end
-    if not core:run_to_change(last) and not done then return false end
+    if not due or due > last then return false end
+    core:step()
   end
   return true
 end
