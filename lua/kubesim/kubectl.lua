@@ -7,7 +7,7 @@
 ---       flags = { flags.filename, { "replicas", false, "int", 0 } },     -- declarations, see kubectl/flags.lua
 ---       required = { "replicas" },      -- flags that must be given
 ---       commands = { status = {...} },  -- subcommands, tables like this one (or functions that return one)
----       aliases = { "svc" },            -- other names of a subcommand
+---       aliases = { svc = "service" },  -- other names of subcommands
 ---       run = function(ctx, args) end,  -- `args`: the words that are no flags; what it returns is not looked at
 ---     }
 ---
@@ -118,15 +118,10 @@ local function find_command(words)
 end
 
 local function subcommand(command, word)
-  for name, sub in pairs(command.commands or {}) do
-    local found = name == word
-    if type(sub) == "function" then
-      sub = sub()
-      command.commands[name] = sub
-    end
-    for _, alias in ipairs(sub.aliases or {}) do found = found or alias == word end
-    if found then return name, sub end
-  end
+  local name = command.aliases and command.aliases[word] or word
+  local sub = command.commands[name]
+  if type(sub) == "function" then sub = sub() end
+  return sub and name, sub
 end
 
 ---Goes down to the command that is meant; its words without the names, and its path.

@@ -1,0 +1,51 @@
+--- kubectl set selector. k8s.io/kubectl/pkg/cmd/set/set_selector.go.
+local core <const> = require "kubesim.core"
+local errors <const> = require "kubesim.kubectl.errors"
+local flags <const> = require "kubesim.kubectl.flags"
+local options <const> = require "kubesim.kubectl.options"
+local output <const> = require "kubesim.kubectl.output"
+local resources <const> = require "kubesim.kubectl.resources"
+local set <const> = require "kubesim.kubectl.set.common"
+local writes <const> = require "kubesim.kubectl.writes"
+
+---The labels that a selector demands; Services know nothing else.
+local function parse(text)
+  local selector, why = core.selector(text)
+  if not selector then errors.fail("couldn't parse the selector string \"%s\": %s", text, why) end
+  local map = {}
+  for part in (text .. ","):gmatch "([^,]*)," do
+    local key, value = part:match "^%s*([^=!%s]+)%s*==?%s*([^=%s]*)%s*$"
+    if not key and part:find "%S" then errors.fail("match expression [%s] not supported on this object", part) end
+    if key then map[key] = value end
+  end
+  return map
+end
+
+return {
+  flags = { set.flags, flags.record, flags.field_selector, { "resource-version", false, "string", "" } },
+  run = function(ctx, args)
+    ctx:refuse_flag "record"
+    local f, dry_run = ctx.flags, options.dry_run(ctx)
+    if #args == 0 then errors.fail "one selector is required" end
+    local words, map = { table.unpack(args, 1, #args - 1) }, parse(args[#args])
+    local print = output.printer(ctx, "selector updated", dry_run)
+    local opts = { files = options.files(ctx), continue_on_error = true }
+    if not f["local"] then
+      opts.args, opts.allow_empty_selector, opts.fields, opts.latest = words, f.all, f["field-selector"], true
+    end
+    local err = resources.find(ctx, opts):visit(function(info)
+      if info.mapping.kind ~= "Service" then errors.fail "setting a selector is only supported for Services" end
+      local before = output.copy(info.object)
+      info.object.spec.selector = map
+      if f["resource-version"] ~= "" then
+        before.metadata.resourceVersion, info.object.metadata.resourceVersion = nil, f["resource-version"]
+      end
+      if not f["local"] and dry_run ~= "client" then
+        info.object = writes.patch(ctx, info, ctx.core:difference("Service", before, info.object),
+          { dry_run = dry_run, manager = f["field-manager"] })
+      end
+      print(info.object)
+    end)
+    if err then error(err, 0) end
+  end,
+}
