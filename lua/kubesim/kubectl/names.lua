@@ -37,7 +37,7 @@ end
 ---@param text string
 ---@return string[]
 function names.key(text)
-  local list, prefix, name = {}, nil, text
+  local list, name, prefix = {}, text
   local _, slashes = text:gsub("/", "")
   if slashes > 1 then
     return { "a valid label key " .. KEY_RULE .. " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')" }
@@ -74,6 +74,21 @@ function names.env(text)
     list[1] = "a valid environment variable name must consist only of printable ASCII characters other than '='"
       .. " (e.g. 'my-env-var',  or 'MY_ENV.VAR',  or 'MyEnvVar1', regex used for validation is '[ -<>-~]+')"
   end
+  return list
+end
+
+---IsValidPortName.
+---@param text string
+---@return string[]
+function names.port(text)
+  local list = {}
+  if #text > 15 then list[#list + 1] = "must be no more than 15 characters" end
+  if not text:find "^[-a-z0-9]+$" then
+    list[#list + 1] = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+  end
+  if not text:find "[a-z]" then list[#list + 1] = "must contain at least one letter (a-z)" end
+  if text:find("--", 1, true) then list[#list + 1] = "must not contain consecutive hyphens" end
+  if text:find "^%-" or text:find "%-$" then list[#list + 1] = "must not begin or end with a hyphen" end
   return list
 end
 

@@ -1,6 +1,6 @@
---- What changing commands print about an object: "deployment.apps/web created", or what -o asks for.
+--- What changing commands print about an object: "deployment.apps/web created", or what -o asks for (kubectl/formats.lua).
 ---
---- k8s.io/cli-runtime/pkg/genericclioptions/print_flags.go, pkg/printers/{name,json,yaml}.go.
+--- k8s.io/cli-runtime/pkg/genericclioptions/print_flags.go, pkg/printers/name.go.
 local core <const> = require "kubesim.core"
 local formats <const> = require "kubesim.kubectl.formats"
 
@@ -9,17 +9,20 @@ local output = {}
 
 local DRY <const> = { none = "", client = " (dry run)", server = " (server dry run)" }
 
+---"pod/web-0", "deployment.apps/web" of an object.
 output.name_of = formats.name_of
 
-local function copy(v)
+---A deep copy of a value that an object is made of.
+---@param v any
+---@return any
+function output.copy(v)
   if type(v) ~= "table" then return v end
   local t = setmetatable({}, getmetatable(v))
-  for key, value in pairs(v) do t[key] = copy(value) end
+  for key, value in pairs(v) do t[key] = output.copy(value) end
   return t
 end
-output.copy = copy
 
----A list of objects, as kubectl prints several at once.
+---A list of objects, as apply prints several at once.
 ---@param objects table[]
 ---@return table
 function output.list(objects)
@@ -32,13 +35,11 @@ end
 ---@param dry_run? "none"|"client"|"server"
 ---@return fun(object: table, operation?: string)
 function output.printer(ctx, operation, dry_run)
-  local flags, suffix = ctx.flags, DRY[dry_run or "none"]
-  if flags.output == "" and (flags.template or "") == "" then
-    return function(object, other) ctx:out(output.name_of(object) .. " " .. (other or operation) .. suffix .. "\n") end
-  end
-  local format = formats.read(flags.output, { path = ctx.path, template = flags.template, managed_fields = flags["show-managed-fields"],
-    allow_missing = flags["allow-missing-template-keys"] })
-  return function(object) ctx:out(format(object)) end
+  local format = formats.read(ctx.flags.output, { path = ctx.path, template = ctx.flags.template,
+    allow_missing = ctx.flags["allow-missing-template-keys"], managed_fields = ctx.flags["show-managed-fields"] })
+  if format then return function(object) ctx:out(format(object)) end end
+  local suffix = DRY[dry_run or "none"]
+  return function(object, other) ctx:out(output.name_of(object) .. " " .. (other or operation) .. suffix .. "\n") end
 end
 
 ---Whether -o asks for whole objects.

@@ -1,4 +1,4 @@
---- kubectl create: from manifests, and by words (kubectl/generators/*.lua). k8s.io/kubectl/pkg/cmd/create/create.go.
+--- kubectl create: from manifests, and by words (kubectl/create/*.lua). k8s.io/kubectl/pkg/cmd/create/create.go.
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
 local options <const> = require "kubesim.kubectl.options"
@@ -6,11 +6,18 @@ local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
 local writes <const> = require "kubesim.kubectl.writes"
 
+local NOT_SIMULATED <const> = { refused = "this kind is not simulated" }
+local NO_USERS <const> = { refused = "users and permissions are not simulated" }
+
+local function small(name)
+  return function() return require "kubesim.kubectl.create.small"[name] end
+end
+
 local function run(ctx, args)
   ctx:refuse_flag("record", "raw", "edit", "windows-line-endings")
   if #ctx.flags.filename == 0 and ctx.flags.kustomize == "" then
     if #args > 0 then ctx:usage_error("unknown command %s", errors.quote(table.concat(args, " "))) end
-    error(errors.verbatim "error: must specify one of -f and -k", 0)
+    error(errors.verbatim "Error: must specify one of -f and -k", 0)
   end
   options.no_args(ctx, args)
   local o = { dry_run = options.dry_run(ctx), validate = options.validate(ctx), manager = ctx.flags["field-manager"] }
@@ -37,4 +44,16 @@ return {
     { "windows-line-endings", false, "bool", false },
   },
   run = run,
+  commands = {
+    deployment = function() return require "kubesim.kubectl.create.deployment" end,
+    configmap = function() return require "kubesim.kubectl.create.configmap" end,
+    secret = function() return require "kubesim.kubectl.create.secret" end,
+    service = function() return require "kubesim.kubectl.create.service" end,
+    namespace = small "namespace", serviceaccount = small "serviceaccount", priorityclass = small "priorityclass",
+    quota = small "quota", poddisruptionbudget = small "poddisruptionbudget",
+    job = NOT_SIMULATED, cronjob = NOT_SIMULATED, ingress = NOT_SIMULATED, role = NO_USERS, rolebinding = NO_USERS,
+    clusterrole = NO_USERS, clusterrolebinding = NO_USERS, token = NO_USERS,
+  },
+  aliases = { deploy = "deployment", cm = "configmap", svc = "service", ns = "namespace", sa = "serviceaccount", pc = "priorityclass",
+    resourcequota = "quota", pdb = "poddisruptionbudget", cj = "cronjob", ing = "ingress" },
 }
