@@ -30,6 +30,7 @@ void ks_change_unref(ks_heap *heap, const ks_change *change) {
 }
 
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object) {
+    if (object->version == 0) return ks_ref(object->doc); /* answered to a dry run, never stored */
     ks_val version = ks_format(heap, "%llu", (unsigned long long)object->version);
     ks_val meta = ks_put(heap, ks_ref(object->meta), K(resourceVersion), version);
     return ks_put(heap, ks_ref(object->doc), K(metadata), meta);

@@ -8,6 +8,7 @@
 ---       required = { "replicas" },      -- flags that must be given
 ---       commands = { status = {...} },  -- subcommands, tables like this one (or functions that return one)
 ---       aliases = { svc = "service" },  -- other names of subcommands
+---       flag_error = function(ctx, why) end, -- raises what wrong flags lead to, where that is not pflag's usual text
 ---       run = function(ctx, args) end,  -- `args`: the words that are no flags; what it returns is not looked at
 ---     }
 ---
@@ -198,6 +199,7 @@ local function execute(ctx, words)
   ctx.path = path
   local state, why = set:parse(words)
   if why == "help" then error(errors.verbatim("not supported: " .. path .. " --help (kubectl's help texts are not part of this)"), 0) end
+  if not state and command.flag_error then command.flag_error(ctx, why) end
   if not state then errors.fail(("%s\nSee '%s --help' for usage."):format(why, path)) end
   for _, flag in ipairs(CONNECTION) do
     if state.changed[flag[1]] then error(errors.verbatim("not supported: kubectl --" .. flag[1]), 0) end
@@ -227,19 +229,22 @@ local function final(ctx, err)
 end
 
 ---Runs a kubectl command line. Raises a kubesim.Status when kubectl would end with an exit status other than 0: its text is
----what stands on standard error, its fields `stdout` and `exit` what was printed before and the exit status.
+---what stands on standard error, its fields `stdout` and `exit` what was printed before and the exit status. An exit status
+---without words (kubectl diff has found a difference) is not raised.
 ---@param cluster kubesim.Cluster
 ---@param command string|string[]  what follows "kubectl"
 ---@param stdin? string
 ---@return string stdout
 ---@return string stderr
+---@return integer exit
 function kubectl.run(cluster, command, stdin)
   local ctx = setmetatable({
     cluster = cluster, core = cluster.core, stdin = stdin, stdout = {}, stderr = {}, warnings = 0, seen = {}, path = "kubectl",
   }, Context)
   local err = errors.try(function() execute(ctx, words_of(command)) end)
-  if err then error(final(ctx, err), 0) end
-  return table.concat(ctx.stdout), table.concat(ctx.stderr)
+  local quiet = err and rawget(err, "silent") and #ctx.stderr == 0
+  if err and not quiet then error(final(ctx, err), 0) end
+  return table.concat(ctx.stdout), table.concat(ctx.stderr), err and err.exit or 0
 end
 
 return kubectl

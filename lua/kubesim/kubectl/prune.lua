@@ -31,29 +31,24 @@ function prune.kinds(ctx, allowlist)
   return kinds
 end
 
-local function prune_kind(ctx, o, mapping, namespace, print)
+local function prune_kind(ctx, o, mapping, namespace, fn)
   for _, object in ipairs(resources.list(ctx, mapping, namespace, o.selector, "")) do
-    if writes.last_applied(object) and not o.visited[object.metadata.uid] then
-      if o.dry_run ~= "client" then
-        writes.delete(ctx, resources.info_of(ctx, object), { grace = o.grace, cascade = o.cascade, dry_run = o.dry_run })
-      end
-      print(object, "pruned")
-    end
+    if writes.last_applied(object) and not o.visited[object.metadata.uid] then fn(object) end
   end
 end
 
----Deletes what was left out. `o` is apply's: prune (kinds), namespaces and visited (uids) that apply has met, selector, dry_run ...
+---Calls `fn` with each object that was left out. `o` has: prune (kinds), namespaces and visited (uids) that were met, selector.
 ---@param ctx kubesim.kubectl.Context
 ---@param o table
----@param print fun(object: table, operation: string)
-function prune.run(ctx, o, print)
+---@param fn fun(object: table)
+function prune.each(ctx, o, fn)
   local namespaces = {}
   for namespace in pairs(o.namespaces) do namespaces[#namespaces + 1] = namespace end
   table.sort(namespaces)
   local function try(what, mapping, namespace)
-    local err = errors.try(prune_kind, ctx, o, mapping, namespace, print)
+    local err = errors.try(prune_kind, ctx, o, mapping, namespace, fn)
     if not err then return end
-    errors.fail(("error pruning %s object %s/%s, Kind=%s: %s"):format(what, mapping.group, mapping.version, mapping.kind, err.message))
+    errors.fail("error pruning %s object %s/%s, Kind=%s: %s", what, mapping.group, mapping.version, mapping.kind, err.message)
   end
   for _, namespace in ipairs(namespaces) do
     for _, mapping in ipairs(o.prune) do
@@ -63,6 +58,19 @@ function prune.run(ctx, o, print)
   for _, mapping in ipairs(o.prune) do
     if not mapping.namespaced then try("nonNamespaced", mapping, nil) end
   end
+end
+
+---Deletes them. `o` is apply's: dry_run, grace and cascade besides.
+---@param ctx kubesim.kubectl.Context
+---@param o table
+---@param print fun(object: table, operation: string)
+function prune.run(ctx, o, print)
+  prune.each(ctx, o, function(object)
+    if o.dry_run ~= "client" then
+      writes.delete(ctx, resources.info_of(ctx, object), { grace = o.grace, cascade = o.cascade, dry_run = o.dry_run })
+    end
+    print(object, "pruned")
+  end)
 end
 
 return prune
