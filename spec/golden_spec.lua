@@ -3,8 +3,8 @@ local recording = require "spec.support.recording"
 
 local function files(pattern)
   local list = {}
-  local pipe <close> = assert(io.popen("ls spec/golden/scenarios/" .. pattern))
-  for path in pipe:lines() do list[#list + 1] = path end
+  local pipe <close> = assert(io.popen("cd spec/golden/scenarios && ls " .. pattern))
+  for path in pipe:lines() do list[#list + 1] = "spec/golden/scenarios/" .. path end
   assert(#list > 0, "no recordings match " .. pattern)
   return list
 end
@@ -12,6 +12,11 @@ end
 for title, pattern in pairs {
   ["StatefulSets as on the real cluster"] = "sts-*.json",
   ["ReplicaSets as on the real cluster"] = "rs-*.json",
+  ["Deployments as on the real cluster"] = "deploy-*.json",
+  ["disruption budgets and evictions as on the real cluster"] = "pdb-*.json evict-*.json",
+  ["owners, finalizers and limits as on the real cluster"] = "gc-*.json finalizer-*.json limit-*.json",
+  ["feature gates as on the real cluster"] = "gate-*.json",
+  ["older releases as on the real cluster"] = "v13*.json",
   ["disks on several nodes as on the real cluster"] = "node-*.json",
   ["kubectl describe as on the real cluster"] = "kubectl-describe.json",
 } do

@@ -251,8 +251,13 @@ local COUNTLESS = {}
 for reason in ("WaitForFirstConsumer ExternalProvisioning FailedScheduling FailedCreate WaitForPodScheduled ProvisioningFailed " ..
   "FailedBinding FailedMount"):gmatch "%a+" do COUNTLESS[reason] = true end
 
+---A pod that was refused never was: its random name is nobody's alias.
+local function without_refused_name(message)
+  return (message:gsub('pods "([%w.-]-)%-%w%w%w%w%w" is forbidden', 'pods "%1-?" is forbidden'))
+end
+
 local function event_line(e)
-  return ("%s %s %s %q%s"):format(e.type, e.reason, e.object, e.message, e.count and " x" .. e.count or "")
+  return ("%s %s %s %q%s"):format(e.type, e.reason, e.object, without_refused_name(e.message), e.count and " x" .. e.count or "")
 end
 
 ---The events that are new or counted up since the last call, as lines.
@@ -262,7 +267,7 @@ local function new_events(cluster, aliases, seen)
     local n = e.count or e.series and e.series.count or 1
     if seen[e.metadata.name] ~= n then
       seen[e.metadata.name] = n
-      local event = { type = e.type, reason = e.reason, message = aliases:text(e.message), count = n,
+      local event = { type = e.type, reason = e.reason, message = without_refused_name(aliases:text(e.message)), count = n,
         object = e.involvedObject.kind .. "/" .. aliases:text(e.involvedObject.name) }
       local key = e.reason .. " " .. event.object .. " " .. event.message
       if COUNTLESS[e.reason] then event.count = nil end

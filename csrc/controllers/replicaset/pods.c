@@ -1,6 +1,7 @@
 /*
- * controllers/replicaset/pods.c - creating and deleting pods: pkg/controller/replicaset/replica_set.go: manageReplicas,
- * pkg/controller/controller_utils.go: RealPodControl.
+ * controllers/replicaset/pods.c - creating and deleting pods:
+ * pkg/controller/replicaset/replica_set.go: manageReplicas, pkg/controller/controller_utils.go:
+ * RealPodControl.
  */
 #include "controllers/replicaset/internal.h"
 
@@ -24,52 +25,59 @@ static ks_val pod_of(ks_heap *heap, const ks_object *rs) {
                      K(metadata), meta, K(spec), ks_ref(ks_get(template, K(spec))), NULL);
 }
 
-/* One pod. The refusal's text, a new reference, or NULL; *held: the namespace is going away. */
-static const ks_str *create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, bool *held) {
+/* A batch of creations on its way. */
+typedef struct batch {
+    ks_objects made;
+    const ks_str *error; /* the first refusal's text, or NULL */
+    bool held;           /* the namespace is going away */
+} batch;
+
+static void create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, batch *b) {
     ks_heap *heap = sim->world.heap;
     static const ks_write_opts opts = {.trusted = true};
     const ks_object *made = NULL;
-    ks_refusal *refusal =
-        ks_server_create(&sim->server, KS_POD, rs->ns, ks_ref(pod), &opts, &made);
+    ks_refusal *refusal = ks_server_create(&sim->server, KS_POD, rs->ns, ks_ref(pod), &opts, &made);
     if (refusal == NULL) {
-        event(sim, rs, true, "SuccessfulCreate", "Created pod", made->name);
+        ks_objects_add(heap, &b->made, made);
         ks_object_unref(heap, made);
-        return NULL;
+        return;
     }
-    const ks_str *text = NULL;
     if (ks_namespace_is_terminating(refusal)) {
-        *held = true;
+        b->held = true;
     } else {
         event(sim, rs, false, "FailedCreate", "Error creating", refusal->message);
-        text = ks_str_ref(refusal->message);
+        if (b->error == NULL) b->error = ks_str_ref(refusal->message);
     }
     ks_refusal_free(heap, refusal);
-    return text;
+}
+
+/* The answers to calls made at once come in no order; as recorded, the last pod is not the last one
+ * told of. */
+static void tell_created(ks_sim *sim, const ks_object *rs, batch *b) {
+    for (size_t i = 0; i < b->made.count; i++) {
+        size_t at = i == 0 ? b->made.count - 1 : i - 1;
+        event(sim, rs, true, "SuccessfulCreate", "Created pod", b->made.items[at]->name);
+    }
+    ks_objects_dispose(sim->world.heap, &b->made);
 }
 
 /* replica_set.go: slowStartBatch: 1, 2, 4, ... at once; a batch with an error is the last. */
 static const ks_str *create_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t need) {
     ks_heap *heap = sim->world.heap;
     ks_val pod = pod_of(heap, rs);
-    const ks_str *error = NULL;
-    bool held = false;
-    for (int64_t batch = 1; need > 0 && error == NULL; batch *= 2) {
-        int64_t now = batch < need ? batch : need;
-        for (int64_t i = 0; i < now; i++) {
-            const ks_str *text = create_pod(sim, rs, pod, &held);
-            if (error == NULL)
-                error = text;
-            else
-                ks_str_unref(heap, text);
-        }
+    batch b = {{NULL, 0, 0}, NULL, false};
+    for (int64_t size = 1; need > 0 && b.error == NULL; size *= 2) {
+        int64_t now = size < need ? size : need;
+        for (int64_t i = 0; i < now; i++) create_pod(sim, rs, pod, &b);
+        tell_created(sim, rs, &b);
         need -= now;
     }
     ks_unref(heap, pod);
-    if (held) {
+    if (b.held) {
         rs_entry *e = rs_entry_of(heap, st, rs->id);
-        e->held_until = sim->world.now + HOLD_SECONDS * KS_SECOND;
+        if (e != NULL) e->held_until = sim->world.now + HOLD_SECONDS * KS_SECOND;
     }
-    return error;
+    return b.error;
 }
 
 static const ks_str *delete_pod(ks_sim *sim, const ks_object *rs, const ks_object *pod) {
