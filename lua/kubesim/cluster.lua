@@ -359,8 +359,17 @@ function Cluster:placement(pod, opts)
   return self.core:placement(ns_of(opts), pod)
 end
 
----Text that names the causes of what is held up.
-function Cluster.why() check.fail "not supported yet: why" end
+---Text that names the causes of what is held up: why a pod is pending, not ready or does not go away, a claim unbound, a roll-out stuck,
+---a name not resolving.
+---@param subject string  a reference ("sts/web"), or a DNS name
+---@param opts? { from?: string, namespace?: string }  from: the pod that asks for the name
+---@return string
+function Cluster:why(subject, opts)
+  check.type(subject, 1, "why", "string")
+  opts = check.opts(opts, 2, "why", { from = "string", namespace = "string" })
+  local from = opts.from and pod_name(opts.from, 2, "why")
+  return require "kubesim.why".text(self, subject, { from = from, namespace = opts.namespace })
+end
 
 -- Time -------------------------------------------------------------------------------------------------------------------
 
@@ -402,28 +411,6 @@ function Cluster:settle(opts)
   return nil, ("something is still due %s from now"):format(durations.text(due - self.core:instant()))
 end
 
----What an object looks like now, in a few words.
-local function state_of(self, info, ns, name)
-  local object = self.core:get(info.kind, ns, name)
-  local what = ("%s %q"):format(info.singular, name)
-  if not object then return what .. " does not exist" end
-  local status, spec = object.status or {}, object.spec or {}
-  local words = {}
-  if object.metadata.deletionTimestamp then words[#words + 1] = "is being deleted" end
-  if status.phase then words[#words + 1] = "is " .. status.phase end
-  if spec.replicas then
-    words[#words + 1] = ("has %d of %d replicas ready"):format(status.readyReplicas or 0, spec.replicas)
-  end
-  for _, condition in ipairs(status.conditions or {}) do
-    if condition.status ~= "True" and condition.message and condition.message ~= "" then
-      words[#words + 1] = ("%s: %s"):format(condition.type, condition.message)
-    end
-  end
-  local events = self.core:events(nil, info.kind, name, nil, "Warning")
-  if #events > 0 then words[#words + 1] = ("last warning: %s: %s"):format(events[#events].reason, events[#events].message) end
-  return what .. " " .. (#words > 0 and table.concat(words, ", ") or "exists")
-end
-
 ---Runs until an object is "ready", "deleted", or "condition=NAME[=VALUE]".
 ---@param ref string
 ---@param what string
@@ -442,7 +429,8 @@ function Cluster:wait_for(ref, what, opts)
   local ok = self.core:wait(condition and "condition" or what, info.kind, ns, name,
     deadline(self, opts.timeout, "10m", 3, "wait_for"), condition, condition and (value ~= "" and value or "True"))
   if ok then return true end
-  return nil, ("timed out waiting for %s of %s: %s"):format(what, ref, state_of(self, info, ns, name))
+  local causes = require "kubesim.why".object(self.core, info, info.namespaced and ns or "", name)
+  return nil, ("timed out waiting for %s of %s: %s"):format(what, ref, causes)
 end
 
 ---Runs until `fn(cluster)` is true; tried after every change.
