@@ -32,6 +32,11 @@ typedef struct ks_rules {
     bool max_unavailable_statefulset; /* feature gate */
 } ks_rules;
 
+/* The release whose behaviour was recorded, as nodes and the API server report it. */
+static inline const char *ks_release_name(const ks_rules *rules) {
+    return rules->minor == 34 ? "v1.34.9" : rules->minor == 35 ? "v1.35.6" : "v1.36.2";
+}
+
 /* Validates a new object (defaulted, metadata filled) or an update; NULL when valid, else 422. `subresource`: NULL or
  * "status". */
 ks_refusal *ks_validate_create(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object);

@@ -61,11 +61,6 @@ static ks_val healthy_conditions(ks_sim *sim)
     return list;
 }
 
-static const char *release(int minor)
-{
-    return minor == 34 ? "v1.34.9" : minor == 35 ? "v1.35.6" : "v1.36.2";
-}
-
 /* An id of the machine, in the form of a uid, that follows from its name. */
 static ks_val machine_id(ks_heap *heap, const ks_str *name, uint64_t seed, bool dashes)
 {
@@ -83,7 +78,7 @@ static ks_val node_info(ks_sim *sim, const ks_str *name)
     return ks_map_of(heap, K(architecture), ks_text(heap, "amd64"), K(bootID), machine_id(heap, name, 11, true),
                      K(containerRuntimeVersion), ks_text(heap, "containerd://2.1.5"), K(kernelVersion),
                      ks_text(heap, "6.8.0-90-generic"), K(kubeProxyVersion), ks_text(heap, ""), K(kubeletVersion),
-                     ks_text(heap, release(sim->server.rules.minor)), K(machineID), machine_id(heap, name, 12, false),
+                     ks_text(heap, ks_release_name(&sim->server.rules)), K(machineID), machine_id(heap, name, 12, false),
                      K(operatingSystem), ks_text(heap, "linux"), K(osImage), ks_text(heap, "Ubuntu 24.04.3 LTS"),
                      K(systemUUID), machine_id(heap, name, 13, true), NULL);
 }

@@ -257,7 +257,14 @@ static int look_kinds(lua_State *L) {
     return 1;
 }
 
+/* release(self) -> "v1.36.2" */
+static int look_release(lua_State *L) {
+    lua_pushstring(L, ks_release_name(&ks_lua_box(L)->cluster->sim->server.rules));
+    return 1;
+}
+
 const luaL_Reg ks_lua_looks[] = {{"get", look_get},       {"list", look_list},
                                  {"count", look_count},   {"events", look_events},
                                  {"placement", look_placement}, {"kind", look_kind},
-                                 {"kinds", look_kinds},   {NULL, NULL}};
+                                 {"kinds", look_kinds},   {"release", look_release},
+                                 {NULL, NULL}};

@@ -8,6 +8,7 @@ local Tabwriter <const> = require "kubesim.kubectl.tabwriter"
 local errors <const> = require "kubesim.kubectl.errors"
 local gotext <const> = require "kubesim.kubectl.gotext"
 local jsonpath <const> = require "kubesim.kubectl.jsonpath"
+local typed_json <const> = require "kubesim.kubectl.typed_json"
 
 ---@class kubesim.kubectl.formats
 local formats = {}
@@ -20,6 +21,7 @@ local formats = {}
 ---@field no_headers? boolean
 ---@field columns? boolean       custom columns can be asked for
 ---@field wide? boolean          so can wide ones
+---@field typed? string          kubectl holds the objects as Go structs of this type ("core/v1.Event")
 
 ---@alias kubesim.kubectl.Format fun(object: table, event: string?): string
 
@@ -50,10 +52,9 @@ end
 local function without_managed_fields(object)
   local copy = {}
   for key, value in pairs(object) do copy[key] = value end
-  if object.kind == "List" and object.items then
-    copy.items = setmetatable({}, core.array)
+  if object.kind:find "List$" and object.items then
+    copy.items = #object.items > 0 and {} or object.items
     for i, item in ipairs(object.items) do copy.items[i] = without_managed_fields(item) end
-    if #copy.items > 0 then setmetatable(copy.items, nil) end
   elseif object.metadata and object.metadata.managedFields then
     copy.metadata = {}
     for key, value in pairs(object.metadata) do copy.metadata[key] = value end
@@ -76,7 +77,9 @@ local function json(options)
     if event then -- compact, and with all that the server sent
       return ('{"type":"%s","object":%s}\n'):format(event, (formats.encode(object, "json"):gsub("\n$", "")))
     end
-    return formats.encode(options.managed_fields and object or without_managed_fields(object), "indent")
+    local shown = options.managed_fields and object or without_managed_fields(object)
+    if options.typed then return (shown.items and typed_json.list or typed_json.object)(shown, options.typed) end
+    return formats.encode(shown, "indent")
   end
 end
 
