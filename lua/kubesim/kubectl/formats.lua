@@ -63,9 +63,9 @@ local function without_managed_fields(object)
   return copy
 end
 
----An object as text: "yaml", "json" (on one line) or "indent".
+---An object as text: "yaml", "go" (JSON on one line, as Go writes it) or "indent".
 ---@param object table
----@param style "yaml"|"json"|"indent"
+---@param style "yaml"|"go"|"indent"
 ---@return string
 function formats.encode(object, style)
   local text = core.encode(object, style)
@@ -75,7 +75,7 @@ end
 local function json(options)
   return function(object, event)
     if event then -- compact, and with all that the server sent
-      return ('{"type":"%s","object":%s}\n'):format(event, (formats.encode(object, "json"):gsub("\n$", "")))
+      return ('{"type":"%s","object":%s}\n'):format(event, (formats.encode(object, "go"):gsub("\n$", "")))
     end
     local shown = options.managed_fields and object or without_managed_fields(object)
     if options.typed then return (shown.items and typed_json.list or typed_json.object)(shown, options.typed) end

@@ -65,7 +65,7 @@ function Run:break_patterns(a, b)
     random = random ~ (random << 17)
     local other = random & mask
     if other >= length then other = other - length end
-    self:swap(at - 1 + i, a + other)
+    self:swap(at + i, a + other)
   end
 end
 

@@ -25,6 +25,9 @@ local function is_nil(value) return value == nil or value == null end
 
 local function fail(message, ...) error({ jsonpath = select("#", ...) > 0 and message:format(...) or message }, 0) end
 
+-- An error that leaves the values that it came upon: a filter for what exists looks at them and not at the error.
+local function fail_at(values, message, ...) error({ jsonpath = message:format(...), values = values }, 0) end
+
 -- Comparisons: text/template's lt, eq and so on --------------------------------------------------------------------------
 
 local function basic(value)
@@ -102,18 +105,18 @@ function EVAL.field(self, values, node)
   return results
 end
 
----The first index, the last one and the step of a slice; nil when it is empty.
-local function bounds(node, length)
+---The first index, the last one and the step of a slice of one of the values; nil when it is empty.
+local function bounds(node, length, values)
   local from, to, step = node[1], node[2], node[3]
   local first = from.known and from.value or 0
   if first < 0 then first = first + length end
   local last = to.known and to.value or length
   if last < 0 or last == 0 and to.derived then last = last + length end
   if first == last then return nil end
-  if first >= length or first < 0 then fail("array index out of bounds: index %d, length %d", first, length) end
-  if last > length or last < 0 then fail("array index out of bounds: index %d, length %d", last - 1, length) end
-  if first > last then fail("starting index %d is greater than ending index %d", first, last) end
-  if step.known and step.value <= 0 then fail "step must be > 0" end
+  if first >= length or first < 0 then fail_at(values, "array index out of bounds: index %d, length %d", first, length) end
+  if last > length or last < 0 then fail_at(values, "array index out of bounds: index %d, length %d", last - 1, length) end
+  if first > last then fail_at(values, "starting index %d is greater than ending index %d", first, last) end
+  if step.known and step.value <= 0 then fail_at(values, "step must be > 0") end
   return first + 1, last, step.known and step.value or 1
 end
 
@@ -121,8 +124,8 @@ function EVAL.array(_, values, node)
   local results = {}
   for _, value in ipairs(values) do
     if not is_nil(value) then
-      if not gotext.is_list(value) then fail("%s is not array or slice", gotext.type(value)) end
-      local first, last, step = bounds(node, #value)
+      if not gotext.is_list(value) then fail_at(values, "%s is not array or slice", gotext.type(value)) end
+      local first, last, step = bounds(node, #value, values)
       if not first then return results end
       for i = first, last, step do results[#results + 1] = value[i] end
     end
@@ -168,7 +171,7 @@ local function passes(self, item, node)
   if node.operator == "exists" then
     local fine, found = pcall(self.list, self, { item }, node.left)
     if not fine and not (type(found) == "table" and found.jsonpath) then error(found, 0) end
-    return fine and #found > 0
+    return #(fine and found or found.values or {}) > 0
   end
   local left = single(self:list({ item }, node.left))
   if left == nil then return false end
@@ -182,7 +185,7 @@ end
 function EVAL.filter(self, values, node)
   local results = {}
   for _, value in ipairs(values) do
-    if not gotext.is_list(value) then fail("%s is not array or slice and cannot be filtered", gotext.plain(value)) end
+    if not gotext.is_list(value) then fail_at(values, "%s is not array or slice and cannot be filtered", gotext.plain(value)) end
     for _, item in ipairs(value) do
       if passes(self, item, node) then results[#results + 1] = item end
     end
@@ -195,7 +198,7 @@ function EVAL.identifier(self, values, node)
     self.beginning = self.beginning + 1
     return values
   end
-  if node.value ~= "end" then fail("unrecognized identifier %s", node.value) end
+  if node.value ~= "end" then fail_at(values, "unrecognized identifier %s", node.value) end
   if self.inside == 0 then fail "not in range, nothing to end" end
   self.ending = self.ending + 1
   return {}
@@ -258,7 +261,7 @@ end
 
 local function value_text(value)
   if is_nil(value) then return "null" end
-  if type(value) == "table" then return (core.encode(value, "json")) end
+  if type(value) == "table" then return (core.encode(value, "go")) end
   return gotext.plain(value)
 end
 

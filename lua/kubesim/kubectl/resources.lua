@@ -110,11 +110,15 @@ function Info:get(ctx)
   error(not_found(self.mapping, self.name), 0)
 end
 
+--- What the server says with every answer about a kind (GetWarningsForGVK of k8s.io/apiserver's deprecation package).
+local DEPRECATED <const> = { Endpoints = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice" }
+
 ---The object as it stands, or nil.
 ---@param ctx kubesim.kubectl.Context
 ---@return table? object
 function Info:look(ctx)
   if self.name == "" then errors.fail "resource name may not be empty" end
+  ctx:told { DEPRECATED[self.mapping.kind] }
   return ctx.core:get(self.mapping.kind, self.namespace, self.name)
 end
 
@@ -295,6 +299,7 @@ end
 ---@param fields string
 ---@return table[]
 function resources.list(ctx, mapping, namespace, labels, fields)
+  ctx:told { DEPRECATED[mapping.kind] }
   local err, list = errors.try(ctx.core.list, ctx.core, mapping.kind, mapping.namespaced and namespace or nil,
     labels ~= "" and labels or nil, fields ~= "" and fields or nil)
   if err then error(list_refused(err, mapping, labels, fields), 0) end

@@ -108,8 +108,9 @@ end
 function Tabwriter:flush()
   local unfinished = self.rest ~= ""
   if unfinished then
-    self.lines[#self.lines + 1] = cells_of(self.rest)
-    self.rest = ""
+    local cells = cells_of(self.rest)
+    if cells[#cells] == "" then cells[#cells] = nil end -- what stands before the last tab is the last cell then
+    self.lines[#self.lines + 1], self.rest = cells, ""
   end
   self:format({}, 1, #self.lines)
   if unfinished then self.out[#self.out] = nil end

@@ -11,7 +11,7 @@ local function fields_of(name)
   return types[name]
 end
 
-local function leaf(value) return (core.encode(value, "json"):gsub("\n$", "")) end
+local function leaf(value) return (core.encode(value, "go"):gsub("\n$", "")) end
 
 local write
 

@@ -16,8 +16,6 @@ local watching <const> = require "kubesim.kubectl.watching"
 ---@field mapping table
 ---@field objects table[]
 
-local DEPRECATED <const> = { Endpoints = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice" }
-
 local function check(ctx, args)
   local f = ctx.flags
   ctx:refuse_flag("raw", "kustomize")
@@ -215,7 +213,6 @@ local function run(ctx, args)
   local format = format_of(ctx)
   if ctx.flags.watch or ctx.flags["watch-only"] then return watch(ctx, args, format) end
   local result = find(ctx, args, { continue_on_error = true, ignore_not_found = ctx.flags["ignore-not-found"] })
-  for _, mapping in ipairs(result.mappings or {}) do ctx:told { DEPRECATED[mapping.kind] } end
   if format then return get_objects(ctx, result, format) end
   get_tables(ctx, result)
 end

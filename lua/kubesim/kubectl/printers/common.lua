@@ -19,6 +19,11 @@ end
 ---@return string
 function common.age(object, now) return common.since(object.metadata.creationTimestamp, now) end
 
+---A list that may be absent or null.
+---@param value any
+---@return table
+function common.list(value) return type(value) == "table" and value or {} end
+
 ---Keys of a table in byte order.
 ---@param map table?
 ---@return string[]

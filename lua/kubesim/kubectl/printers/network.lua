@@ -26,7 +26,7 @@ end
 
 local function ports(list)
   local parts = {}
-  for i, port in ipairs(list or {}) do
+  for i, port in ipairs(common.list(list)) do
     local node = (port.nodePort or 0) > 0 and ":" .. port.nodePort or ""
     parts[i] = ("%d%s/%s"):format(port.port, node, port.protocol or "TCP")
   end
@@ -50,16 +50,16 @@ local function joined(address, port) return (address:find(":", 1, true) and "[%s
 ---@return table
 function network.endpoints(object, now)
   local list = {}
-  for _, subset in ipairs(object.subsets or {}) do
-    local addresses = subset.addresses or {}
-    if #(subset.ports or {}) == 0 then
+  for _, subset in ipairs(common.list(object.subsets)) do
+    local addresses = common.list(subset.addresses)
+    if #common.list(subset.ports) == 0 then
       for _, address in ipairs(addresses) do list[#list + 1] = address.ip end
     end
-    for _, port in ipairs(subset.ports or {}) do
+    for _, port in ipairs(common.list(subset.ports)) do
       for _, address in ipairs(addresses) do list[#list + 1] = joined(address.ip, port.port) end
     end
   end
-  local none = #(object.subsets or {}) == 0 and "<none>" or ""
+  local none = #common.list(object.subsets) == 0 and "<none>" or ""
   return { object.metadata.name, common.few(list, none), common.age(object, now) }
 end
 
@@ -68,9 +68,9 @@ end
 ---@return table
 function network.endpointslice(object, now)
   local numbers, addresses = {}, {}
-  for i, port in ipairs(object.ports or {}) do numbers[i] = tostring(port.port or port.name or "*") end
-  for _, endpoint in ipairs(object.endpoints or {}) do
-    for _, address in ipairs(endpoint.addresses or {}) do addresses[#addresses + 1] = address end
+  for i, port in ipairs(common.list(object.ports)) do numbers[i] = tostring(port.port or port.name or "*") end
+  for _, endpoint in ipairs(common.list(object.endpoints)) do
+    for _, address in ipairs(common.list(endpoint.addresses)) do addresses[#addresses + 1] = address end
   end
   return { object.metadata.name, object.addressType or "", common.few(numbers, "<unset>"), common.few(addresses, "<unset>"),
     common.age(object, now) }
