@@ -47,11 +47,6 @@ const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...) {
     return str;
 }
 
-const ks_str *ks_str_ref(const ks_str *str) {
-    if (str != NULL && str->refs != KS_IMMORTAL) ((ks_str *)str)->refs++;
-    return str;
-}
-
 /* --- interned strings --- */
 
 static uint32_t slot_of(const ks_heap *heap, const char *s, size_t len, uint32_t hash) {
@@ -112,23 +107,10 @@ static void forget(ks_heap *heap, const ks_str *str) {
     heap->interned_count--;
 }
 
-void ks_str_unref(ks_heap *heap, const ks_str *str) {
-    if (str == NULL || str->refs == KS_IMMORTAL) return;
+void ks_str_free(ks_heap *heap, const ks_str *str) {
     ks_str *mutable = (ks_str *)str;
-    if (--mutable->refs > 0) return;
     if (mutable->interned) forget(heap, str);
     ks_free(heap, mutable, sizeof *mutable + mutable->len + 1);
-}
-
-bool ks_str_eq(const ks_str *a, const ks_str *b) {
-    if (a == b) return true;
-    if (a == NULL || b == NULL || a->len != b->len) return false;
-    if (a->interned && b->interned) return false;
-    return memcmp(a->s, b->s, a->len) == 0;
-}
-
-bool ks_str_is(const ks_str *a, const char *text) {
-    return a != NULL && strlen(text) == a->len && memcmp(a->s, text, a->len) == 0;
 }
 
 int ks_str_cmp(const ks_str *a, const ks_str *b) {

@@ -13,6 +13,8 @@
 
 #include "base/heap.h"
 
+#include <string.h>
+
 typedef struct ks_str {
     uint32_t refs; /* KS_IMMORTAL: constant, never counted */
     uint32_t len;
@@ -36,12 +38,25 @@ const ks_str *ks_intern_of(ks_heap *heap, const char *s);
 const ks_str *ks_interned(ks_heap *heap, const char *s, size_t len);
 
 /* Count up (returns its argument) and down. NULL is fine for both. */
-const ks_str *ks_str_ref(const ks_str *str);
-void ks_str_unref(ks_heap *heap, const ks_str *str);
+static inline const ks_str *ks_str_ref(const ks_str *str) {
+    if (str != NULL && str->refs != KS_IMMORTAL) ((ks_str *)str)->refs++;
+    return str;
+}
+void ks_str_free(ks_heap *heap, const ks_str *str); /* private: the last reference has gone */
+static inline void ks_str_unref(ks_heap *heap, const ks_str *str) {
+    if (str != NULL && str->refs != KS_IMMORTAL && --((ks_str *)str)->refs == 0) ks_str_free(heap, str);
+}
 
 /* Equality and bytewise order. NULL equals only NULL and sorts first. */
-bool ks_str_eq(const ks_str *a, const ks_str *b);
-bool ks_str_is(const ks_str *a, const char *text);
+static inline bool ks_str_eq(const ks_str *a, const ks_str *b) {
+    if (a == b) return true;
+    if (a == NULL || b == NULL || a->len != b->len) return false;
+    if (a->interned && b->interned) return false;
+    return memcmp(a->s, b->s, a->len) == 0;
+}
+static inline bool ks_str_is(const ks_str *a, const char *text) {
+    return a != NULL && strlen(text) == a->len && memcmp(a->s, text, a->len) == 0;
+}
 int ks_str_cmp(const ks_str *a, const ks_str *b);
 /* 32-bit FNV-1a; the hash that interning uses. */
 uint32_t ks_hash_bytes(const char *s, size_t len);

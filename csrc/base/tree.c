@@ -76,13 +76,16 @@ static ks_tree_node *node_copy(ks_heap *heap, const ks_tree_type *type, const ks
     return copy;
 }
 
-/* Makes *ref a node that may be changed. */
-static ks_tree_node *own(ks_heap *heap, const ks_tree_type *type, ks_tree_node **ref) {
+static ks_tree_node *unshare(ks_heap *heap, const ks_tree_type *type, ks_tree_node **ref) {
     ks_tree_node *node = *ref;
-    if (node->refs == 1) return node;
     *ref = node_copy(heap, type, node, node->cap);
     node_unref(heap, type, node);
     return *ref;
+}
+
+/* Makes *ref a node that may be changed. */
+static inline ks_tree_node *own(ks_heap *heap, const ks_tree_type *type, ks_tree_node **ref) {
+    return (*ref)->refs == 1 ? *ref : unshare(heap, type, ref);
 }
 
 /* Makes room for one more entry in an owned node that is not yet at ORDER. */
@@ -104,12 +107,29 @@ static int compare(const ks_tree_type *type, ks_key x, ks_key y) {
     return x.b == y.b ? 0 : x.b < y.b ? -1 : 1;
 }
 
-/* search() for integer keys: no call and no branch per step, since this is where lookups spend their time. */
-static int search_words(const ks_tree_node *node, ks_key key, bool *found) {
+/* Keys that are plain words, without a life of their own: what the quick ways below are for. */
+static inline bool plain_keys(const ks_tree_type *type) {
+    return type == NULL || (type->compare == NULL && type->key_ref == NULL);
+}
+
+/* search() for integer keys: no call and no branch per step, since this is where lookups spend their time. In most
+ * nodes all keys have one first word, and often they count up without gaps. */
+static inline int search_words(const ks_tree_node *node, ks_key key, bool *found) {
     const ks_key *at = node->keys;
+    int len = node->len;
     *found = false;
-    if (node->len == 0) return 0;
-    for (int n = node->len; n > 1; n -= n / 2) {
+    if (len == 0) return 0;
+    if (at->a == key.a && at[len - 1].a == key.a) {
+        uint64_t guess = key.b - at->b;
+        if (guess < (uint64_t)len && at[guess].b == key.b) {
+            *found = true;
+            return (int)guess;
+        }
+        for (int n = len; n > 1; n -= n / 2) at = at[n / 2].b <= key.b ? at + n / 2 : at;
+        *found = at->b == key.b;
+        return (int)(at - node->keys) + (at->b < key.b);
+    }
+    for (int n = len; n > 1; n -= n / 2) {
         const ks_key *mid = at + n / 2;
         bool not_above = (mid->a < key.a) | ((mid->a == key.a) & (mid->b <= key.b));
         at = not_above ? mid : at;
@@ -120,8 +140,7 @@ static int search_words(const ks_tree_node *node, ks_key key, bool *found) {
 }
 
 /* The first index whose key is >= `key`; *found: it is equal. */
-static int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
-    if (type == NULL || type->compare == NULL) return search_words(node, key, found);
+static int search_by(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
     int low = 0, high = node->len;
     *found = false;
     while (low < high) {
@@ -138,8 +157,13 @@ static int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key
     return low;
 }
 
+static inline int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
+    if (type == NULL || type->compare == NULL) return search_words(node, key, found);
+    return search_by(type, node, key, found);
+}
+
 /* The child of an inner node under which `key` belongs. */
-static int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
+static inline int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
     bool found;
     int at = search(type, node, key, &found);
     return found || at == 0 ? at : at - 1;
@@ -251,8 +275,42 @@ static ks_tree_node *put(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_ke
     return node_insert(heap, ref, at + 1, right->keys[0], right);
 }
 
+/* The leaf under which `key` belongs, its path owned, for plain keys; lower bounds above it include the key. */
+static ks_tree_node **descend(ks_heap *heap, ks_tree *tree, ks_key key) {
+    ks_tree_node **ref = &tree->root;
+    for (;;) {
+        ks_tree_node *node = own(heap, tree->type, ref);
+        if (node->leaf) return ref;
+        bool found;
+        int at = search_words(node, key, &found);
+        if (!found && at > 0)
+            at--;
+        else if (!found)
+            node->keys[0] = key;
+        ref = (ks_tree_node **)&slots(node)[at];
+    }
+}
+
+/* put() where no node has to split. */
+static bool put_quickly(ks_heap *heap, ks_tree *tree, ks_key key, void *value) {
+    ks_tree_node **ref = descend(heap, tree, key), *leaf = *ref;
+    bool found;
+    int at = search_words(leaf, key, &found);
+    if (found) {
+        void *old = slots(leaf)[at];
+        slots(leaf)[at] = value;
+        value_unref(heap, tree->type, old);
+        return true;
+    }
+    if (leaf->len == ORDER) return false;
+    insert_at(widen(heap, ref), at, key, value);
+    tree->count++;
+    return true;
+}
+
 void ks_tree_put(ks_heap *heap, ks_tree *tree, ks_key key, void *value) {
     if (tree->root == NULL) tree->root = node_new(heap, true, SMALL);
+    if (plain_keys(tree->type) && put_quickly(heap, tree, key, value)) return;
     ks_tree_node *right = put(heap, tree, &tree->root, key, value);
     if (right == NULL) return;
     ks_tree_node *root = node_new(heap, false, SMALL);
@@ -313,8 +371,37 @@ static void *take(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_key key) 
     return value;
 }
 
+/* take() of an entry whose leaf stays filled well enough. *done: the answer stands (NULL: no such key). */
+static void *take_quickly(ks_heap *heap, ks_tree *tree, ks_key key, bool *done) {
+    ks_tree_node **ref = &tree->root, *node;
+    bool found;
+    *done = true;
+    for (;;) {
+        node = own(heap, tree->type, ref);
+        if (node->leaf) break;
+        ref = (ks_tree_node **)&slots(node)[child_of(NULL, node, key)];
+    }
+    int at = search_words(node, key, &found);
+    if (!found) return NULL;
+    if (node->len <= (ref == &tree->root ? 1 : SPARSE)) {
+        *done = false;
+        return NULL;
+    }
+    void *value = slots(node)[at];
+    remove_at(node, at);
+    tree->count--;
+    return value;
+}
+
 void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key) {
-    if (!ks_tree_has(tree, key)) return NULL;
+    if (tree->root == NULL) return NULL;
+    if (plain_keys(tree->type) && tree->root->refs == 1) {
+        bool done;
+        void *value = take_quickly(heap, tree, key, &done);
+        if (done) return value;
+    } else if (!ks_tree_has(tree, key)) {
+        return NULL;
+    }
     void *value = take(heap, tree, &tree->root, key);
     tree->count--;
     while (tree->root != NULL && (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
@@ -330,20 +417,22 @@ void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key) {
 }
 
 bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key) {
-    if (!ks_tree_has(tree, key)) return false;
-    value_unref(heap, tree->type, ks_tree_take(heap, tree, key));
+    size_t before = tree->count;
+    void *value = ks_tree_take(heap, tree, key);
+    if (tree->count == before) return false;
+    value_unref(heap, tree->type, value);
     return true;
 }
 
 void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key) {
-    if (!ks_tree_has(tree, key)) return NULL;
+    if (tree->root == NULL || (tree->root->refs > 1 && !ks_tree_has(tree, key))) return NULL;
     ks_tree_node **ref = &tree->root;
     for (;;) {
         ks_tree_node *node = own(heap, tree->type, ref);
         if (node->leaf) {
             bool found;
             int at = search(tree->type, node, key, &found);
-            return &slots(node)[at];
+            return found ? &slots(node)[at] : NULL;
         }
         ref = (ks_tree_node **)&slots(node)[child_of(tree->type, node, key)];
     }

@@ -54,41 +54,24 @@ ks_val ks_map_new(ks_heap *heap, uint32_t capacity) {
 
 /* --- counting --- */
 
-ks_val ks_ref(ks_val v) {
-    switch (v.type) {
-    case KS_STRING: ks_str_ref(v.s); break;
-    case KS_LIST: v.l->refs++; break;
-    case KS_MAP: v.m->refs++; break;
-    default: break;
-    }
-    return v;
+void ks_list_free(ks_heap *heap, ks_list *l) {
+    for (uint32_t i = 0; i < l->len; i++) ks_unref(heap, l->items[i]);
+    ks_free(heap, l, list_size(l->cap));
 }
 
-void ks_unref(ks_heap *heap, ks_val v) {
-    switch (v.type) {
-    case KS_STRING: ks_str_unref(heap, v.s); break;
-    case KS_LIST:
-        if (--v.l->refs > 0) return;
-        for (uint32_t i = 0; i < v.l->len; i++) ks_unref(heap, v.l->items[i]);
-        ks_free(heap, v.l, list_size(v.l->cap));
-        break;
-    case KS_MAP:
-        if (--v.m->refs > 0) return;
-        for (uint32_t i = 0; i < v.m->len; i++) {
-            ks_str_unref(heap, v.m->pairs[i].key);
-            ks_unref(heap, v.m->pairs[i].val);
-        }
-        ks_free(heap, v.m, map_size(v.m->cap));
-        break;
-    default: break;
+void ks_map_free(ks_heap *heap, ks_map *m) {
+    for (uint32_t i = 0; i < m->len; i++) {
+        ks_str_unref(heap, m->pairs[i].key);
+        ks_unref(heap, m->pairs[i].val);
     }
+    ks_free(heap, m, map_size(m->cap));
 }
 
 /* --- reading --- */
 
 /* The index of `key` in a map, or -1. */
 static int64_t index_of(const ks_map *m, const ks_str *key) {
-    if (m->len <= 24) {
+    if (m->len <= KS_SCANNED) {
         for (uint32_t i = 0; i < m->len; i++)
             if (m->pairs[i].key == key) return i;
         return -1;
@@ -105,13 +88,11 @@ static int64_t index_of(const ks_map *m, const ks_str *key) {
     return -1;
 }
 
-ks_val ks_get(ks_val m, const ks_str *key) {
-    if (m.type != KS_MAP) return KS_NOTHING;
-    int64_t at = index_of(m.m, key);
-    return at < 0 ? KS_NOTHING : m.m->pairs[at].val;
+ks_val ks_get_large(const ks_map *m, const ks_str *key) {
+    int64_t at = index_of(m, key);
+    return at < 0 ? KS_NOTHING : m->pairs[at].val;
 }
 
-ks_val ks_get2(ks_val m, const ks_str *k1, const ks_str *k2) { return ks_get(ks_get(m, k1), k2); }
 ks_val ks_get3(ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3) {
     return ks_get(ks_get(ks_get(m, k1), k2), k3);
 }
@@ -132,24 +113,10 @@ ks_val ks_get_text(ks_val m, const char *key, size_t len) {
     return KS_NOTHING;
 }
 
-uint32_t ks_len(ks_val v) { return v.type == KS_LIST ? v.l->len : v.type == KS_MAP ? v.m->len : 0; }
-
-ks_val ks_at(ks_val l, uint32_t index) {
-    return l.type == KS_LIST && index < l.l->len ? l.l->items[index] : KS_NOTHING;
-}
-
 const ks_val *ks_items(ks_val l) {
     static const ks_val nothing = {.type = KS_NONE};
     return l.type == KS_LIST ? l.l->items : &nothing;
 }
-
-bool ks_bool_or(ks_val v, bool otherwise) { return v.type == KS_BOOL ? v.b : otherwise; }
-int64_t ks_int_or(ks_val v, int64_t otherwise) { return v.type == KS_INT ? v.i : otherwise; }
-const ks_str *ks_str_or_null(ks_val v) { return v.type == KS_STRING ? v.s : NULL; }
-const char *ks_text_or(ks_val v, const char *otherwise) {
-    return v.type == KS_STRING ? v.s->s : otherwise;
-}
-bool ks_text_is(ks_val v, const char *text) { return v.type == KS_STRING && ks_str_is(v.s, text); }
 
 /* --- building --- */
 

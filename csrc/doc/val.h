@@ -61,6 +61,7 @@ struct ks_map {
 };
 
 #define KS_NOTHING ((ks_val){.type = KS_NONE})
+enum { KS_SCANNED = 24 }; /* maps of up to so many keys are scanned for one, larger ones bisected */
 
 /* Constructors. */
 static inline ks_val ks_null(void) { return (ks_val){.type = KS_NULL}; }
@@ -76,17 +77,49 @@ ks_val ks_list_new(ks_heap *heap, uint32_t capacity);
 ks_val ks_map_new(ks_heap *heap, uint32_t capacity);
 
 /* Counting. Fine for every type. */
-ks_val ks_ref(ks_val v);
-void ks_unref(ks_heap *heap, ks_val v);
+static inline ks_val ks_ref(ks_val v) {
+    if (v.type == KS_STRING)
+        ks_str_ref(v.s);
+    else if (v.type == KS_LIST)
+        v.l->refs++;
+    else if (v.type == KS_MAP)
+        v.m->refs++;
+    return v;
+}
+void ks_list_free(ks_heap *heap, ks_list *l); /* private: the last reference has gone */
+void ks_map_free(ks_heap *heap, ks_map *m);
+static inline void ks_unref(ks_heap *heap, ks_val v) {
+    if (v.type == KS_STRING)
+        ks_str_unref(heap, v.s);
+    else if (v.type == KS_LIST && --v.l->refs == 0)
+        ks_list_free(heap, v.l);
+    else if (v.type == KS_MAP && --v.m->refs == 0)
+        ks_map_free(heap, v.m);
+}
 
 /* Reading. `m` and `l` may be anything: what is not a map has no members. */
-ks_val ks_get(ks_val m, const ks_str *key);
-ks_val ks_get2(ks_val m, const ks_str *k1, const ks_str *k2);
+ks_val ks_get_large(const ks_map *m, const ks_str *key); /* private: of a map with many keys */
+static inline ks_val ks_get(ks_val m, const ks_str *key) {
+    if (m.type != KS_MAP) return KS_NOTHING;
+    if (m.m->len > KS_SCANNED) return ks_get_large(m.m, key);
+    for (const ks_pair *p = m.m->pairs, *end = p + m.m->len; p != end; p++)
+        if (p->key == key) return p->val;
+    return KS_NOTHING;
+}
+static inline ks_val ks_get2(ks_val m, const ks_str *k1, const ks_str *k2) {
+    return ks_get(ks_get(m, k1), k2);
+}
 ks_val ks_get3(ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3);
 /* By text, when the key is not known at compile time (never interns). */
 ks_val ks_get_text(ks_val m, const char *key, size_t len);
-uint32_t ks_len(ks_val v); /* items of a list, pairs of a map, else 0 */
-ks_val ks_at(ks_val l, uint32_t index); /* KS_NOTHING beyond the end */
+/* Items of a list, pairs of a map, else 0. */
+static inline uint32_t ks_len(ks_val v) {
+    return v.type == KS_LIST ? v.l->len : v.type == KS_MAP ? v.m->len : 0;
+}
+/* KS_NOTHING beyond the end. */
+static inline ks_val ks_at(ks_val l, uint32_t index) {
+    return l.type == KS_LIST && index < l.l->len ? l.l->items[index] : KS_NOTHING;
+}
 /* Walking a map: pair i in key order (i < ks_len). */
 static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) { return &m.m->pairs[i]; }
 /* Walking a list that may be absent:  ks_each(v, list) { use(*v); } */
@@ -97,11 +130,21 @@ const ks_val *ks_items(ks_val l); /* the first item of a list; a valid pointer f
 static inline bool ks_is(ks_val v, ks_kindof type) { return v.type == type; }
 static inline bool ks_exists(ks_val v) { return v.type > KS_NULL; } /* neither absent nor null */
 /* With a default for what is absent or of another type. */
-bool ks_bool_or(ks_val v, bool otherwise);
-int64_t ks_int_or(ks_val v, int64_t otherwise);
-const ks_str *ks_str_or_null(ks_val v);      /* borrowed; NULL unless a string */
-const char *ks_text_or(ks_val v, const char *otherwise);
-bool ks_text_is(ks_val v, const char *text); /* a string with that text */
+static inline bool ks_bool_or(ks_val v, bool otherwise) {
+    return v.type == KS_BOOL ? v.b : otherwise;
+}
+static inline int64_t ks_int_or(ks_val v, int64_t otherwise) {
+    return v.type == KS_INT ? v.i : otherwise;
+}
+/* Borrowed; NULL unless a string. */
+static inline const ks_str *ks_str_or_null(ks_val v) { return v.type == KS_STRING ? v.s : NULL; }
+static inline const char *ks_text_or(ks_val v, const char *otherwise) {
+    return v.type == KS_STRING ? v.s->s : otherwise;
+}
+/* A string with that text. */
+static inline bool ks_text_is(ks_val v, const char *text) {
+    return v.type == KS_STRING && ks_str_is(v.s, text);
+}
 
 /* Building (see ownership above). `m` of type KS_NONE counts as an empty map, likewise `l`. */
 ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v); /* v KS_NONE: removes */
