@@ -5,7 +5,7 @@
 #include "apiserver/internal.h"
 #include "store/object_internal.h"
 
-enum { MEMO_LIMIT = 64, MEMO_STAMP = 1 };
+enum { MEMO_LIMIT = 64 };
 
 /* --- the memo --- */
 
@@ -74,17 +74,8 @@ void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
 
 /* --- time and identity --- */
 
-/* Many objects are written within one second: its text is made once. */
 ks_val ks_server__stamp(ks_server *s) {
-    int64_t second = ks_unix(s->world, s->world->now);
-    const ks_memo *known = ks_memo_get(s, NULL, MEMO_STAMP);
-    if (known != NULL && ks_int_or(known->in, -1) == second) return ks_ref(known->out);
-    ks_memo *memo = ks_alloc(s->heap, sizeof *memo);
-    *memo = (ks_memo){.refs = 1, .in = ks_int(second)};
-    memo->out = ks_time_val(s->world, s->world->now);
-    ks_val stamp = ks_ref(memo->out);
-    ks_memo_put(s, NULL, MEMO_STAMP, memo);
-    return stamp;
+    return ks_time_val(s->world, s->world->now);
 }
 
 /* A version-4 UUID. */

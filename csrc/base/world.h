@@ -8,7 +8,7 @@
 #ifndef KS_BASE_WORLD_H
 #define KS_BASE_WORLD_H
 
-#include "base/heap.h"
+#include "base/str.h"
 
 #define KS_SECOND      INT64_C(1000000000)
 #define KS_MILLISECOND INT64_C(1000000)
@@ -30,10 +30,16 @@ typedef struct ks_world {
     int64_t now;    /* ns since the start */
     int64_t epoch;  /* Unix seconds of the start */
     uint64_t rng[4]; /* xoshiro256** state, from the seed */
+    /* The text of the last second that was asked for: what is written within it shares it. Private to api/time.c. */
+    const ks_str *stamp; /* counted */
+    int64_t stamp_second;
     uint64_t trace; /* running hash of all that happened: equal runs have equal traces */
 } ks_world;
 
 void ks_world_init(ks_world *world, ks_heap *heap, uint64_t seed, int64_t epoch);
+/* After a copy by assignment: counts up what both hold. */
+void ks_world_copied(ks_world *world);
+void ks_world_dispose(ks_world *world);
 /* An answer in 0..n-1; n = 0 stands for the whole range of 32 bits. */
 uint32_t ks_choose(ks_world *world, ks_choice kind, uint32_t n);
 /* 5 (or n) characters of Kubernetes' suffix alphabet, NUL-terminated: out needs n + 1 bytes.

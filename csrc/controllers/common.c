@@ -16,9 +16,8 @@ uint64_t ks_text_hash(const ks_str *text) {
 /* --- pods --- */
 
 ks_phase ks_phase_of(const ks_object *pod) {
-    const ks_str *text = ks_str_or_null(ks_get(pod->status, K(phase)));
-    if (text == NULL || text->len == 0) return KS_PHASE_NONE;
-    switch (text->s[0]) {
+    switch (pod->phase) {
+    case '\0': return KS_PHASE_NONE;
     case 'P': return KS_PENDING;
     case 'R': return KS_RUNNING;
     case 'S': return KS_SUCCEEDED;
@@ -32,13 +31,8 @@ bool ks_pod_active(const ks_object *pod) {
 }
 
 bool ks_pod_ready(const ks_world *world, const ks_object *pod, int64_t *since) {
-    ks_each(condition, ks_get(pod->status, K(conditions))) {
-        if (!ks_text_is(ks_get(*condition, K(type)), "Ready")) continue;
-        if (!ks_text_is(ks_get(*condition, K(status)), "True")) return false;
-        if (since != NULL) *since = ks_instant_of(world, ks_get(*condition, K(lastTransitionTime)));
-        return true;
-    }
-    return false;
+    if (pod->ready && since != NULL) *since = ks_instant_of(world, pod->ready_time);
+    return pod->ready;
 }
 
 int64_t ks_pod_available_at(int64_t ready_since, int64_t min_ready_seconds) {
@@ -76,7 +70,7 @@ ks_val ks_controller_ref(const ks_object *object) {
 
 const ks_object *ks_controller_of(const ks_store *store, const ks_object *object, ks_kind kind) {
     if (object->owner_uid == NULL) return NULL;
-    const ks_object *owner = ks_store_by_uid(store, object->owner_uid);
+    const ks_object *owner = ks_store_owner(store, object);
     if (owner == NULL || owner->kind != kind || !ks_str_eq(owner->ns, object->ns)) return NULL;
     ks_val ref = ks_controller_ref(object);
     if (!ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), owner->name)) return NULL;

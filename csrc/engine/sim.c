@@ -132,6 +132,7 @@ void ks_sim_add(ks_sim *sim, const ks_component *component) {
 
 void ks_sim_copy(ks_sim *out, const ks_sim *from) {
     *out = *from;
+    ks_world_copied(&out->world);
     out->settings = ks_settings_ref(from->settings);
     out->pending_error = 0;
     ks_server_copy(&out->server, &from->server, &out->world);
@@ -161,6 +162,7 @@ void ks_sim_dispose(ks_sim *sim) {
     ks_tree_clear(heap, &sim->timers);
     ks_settings_unref(heap, sim->settings);
     ks_server_dispose(&sim->server);
+    ks_world_dispose(&sim->world);
 }
 
 /* --- running --- */

@@ -346,7 +346,7 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     return class;
 }
 
-const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node) {
+const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node) {
     if (node->slot >= class->cap) {
         uint32_t cap = st->nodes->cap;
         class->entries = ks_resize(sim->world.heap, class->entries, class->cap * sizeof *class->entries, cap * sizeof *class->entries);
@@ -354,6 +354,6 @@ const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, c
         class->cap = cap;
     }
     ks_entry *entry = &class->entries[node->slot];
-    if (entry->generation != node->generation) ks_sched_evaluate(sim, st, class->rules, node, entry);
+    ks_sched_evaluate(sim, st, class->rules, node, entry);
     return entry;
 }

@@ -131,10 +131,21 @@ static uint32_t enough(uint32_t nodes) {
     return n < 100 ? 100 : n;
 }
 
-static void look_at(ks_cycle *c, const ks_node_info *node) {
+/* Whether a node's entry says all: no plugin looks at more than the node itself and what the pod asks for. */
+static bool is_plain(const ks_cycle *c) {
+    const ks_pod_rules *r = c->rules;
+    bool spread = r->spread_hard && !(r->disabled >> KS_PLUGIN_SPREAD & 1U);
+    bool affinity = r->affinity.count > 0 || r->anti.count > 0 || c->existing_anti_count > 0;
+    return c->st->nominated.count == 0 && !r->legacy_disks && c->claims.count == 0 && !spread && !affinity && !r->has_policies;
+}
+
+static void look_at(ks_cycle *c, const ks_node_info *node, bool plain) {
     uint32_t slot = node->slot;
     ks_verdict v;
-    if (c->st->nominated.count > 0) {
+    if (plain) {
+        const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
+        v = (ks_verdict){entry->reasons, entry->plugin, entry->unresolvable};
+    } else if (c->st->nominated.count > 0) {
         v = ks_sched_filter_nominated(c, node);
     } else {
         const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
@@ -156,7 +167,7 @@ static bool nominated_will_do(ks_cycle *c) {
     const ks_str *name = ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName)));
     int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(c->st, name);
     if (slot < 0) return false;
-    look_at(c, c->st->nodes->at[slot]);
+    look_at(c, c->st->nodes->at[slot], false);
     if (c->feasible_count > 0) return true;
     c->failed_count = 0;
     return false;
@@ -168,15 +179,16 @@ void ks_sched_find_nodes(ks_cycle *c) {
     c->feasible_count = c->failed_count = 0;
     if (nominated_will_do(c)) return;
     c->plugins = 0;
+    bool plain = is_plain(c);
     if (n < 100) {
         for (uint32_t slot = 0; slot < nodes->slots && !c->failed; slot++)
-            if (nodes->at[slot] != NULL) look_at(c, nodes->at[slot]);
+            if (nodes->at[slot] != NULL) look_at(c, nodes->at[slot], plain);
         return;
     }
     const uint32_t *order = ks_sched_order(c->sim->world.heap, c->st);
     nodes = c->st->nodes;
     uint32_t start = c->st->next_start % n;
-    for (uint32_t i = 0; i < n && c->feasible_count < want && !c->failed; i++)
-        look_at(c, nodes->at[order[(start + i) % n]]);
+    for (uint32_t i = 0, at = start; i < n && c->feasible_count < want && !c->failed; i++, at = at + 1 == n ? 0 : at + 1)
+        look_at(c, nodes->at[order[at]], plain);
     c->st->next_start = (start + c->feasible_count + c->failed_count) % n;
 }

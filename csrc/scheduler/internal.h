@@ -328,7 +328,11 @@ typedef struct ks_sched {
 /* The class of a pod, made if there is none; borrowed, its spec to be counted up if kept across a write to the server. */
 ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* The entry of a class for a node, brought up to date. */
-const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node);
+const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node);
+static inline const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node) {
+    if (node->slot < class->cap && class->entries[node->slot].generation == node->generation) return &class->entries[node->slot];
+    return ks_sched_entry_anew(sim, st, class, node);
+}
 /* Makes the entry afresh for any state of a node. */
 void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node, ks_entry *out);
 void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *rules);

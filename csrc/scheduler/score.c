@@ -22,10 +22,11 @@ static void score_nodes(ks_cycle *c) {
         const ks_entry *e = ks_sched_entry(c->sim, c->st, c->class, c->st->nodes->at[slot]);
         if (e->taints > max_taints) max_taints = e->taints;
         if (e->preference > max_preference) max_preference = e->preference;
-        c->look[slot] = (ks_look_node){.scored = true, .fit = fit ? e->fit : 0, .balanced = balanced ? e->balanced : 0,
-                                       .images = images ? e->images : 0};
+        c->look[slot] = (ks_look_node){.scored = true, .taints = 100, .fit = fit ? e->fit : 0,
+                                       .balanced = balanced ? e->balanced : 0, .images = images ? e->images : 0};
     }
-    for (uint32_t i = 0; i < c->feasible_count; i++) {
+    bool differ = max_taints > 0 || max_preference > 0;
+    for (uint32_t i = 0; differ && i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
         const ks_entry *e = &c->class->entries[slot];
         ks_look_node *look = &c->look[slot];
@@ -39,12 +40,14 @@ static void score_nodes(ks_cycle *c) {
     if (off(c, KS_PLUGIN_TAINTS)) skip(c, KS_PLUGIN_TAINTS);
 }
 
-static int64_t total_of(const ks_cycle *c, const ks_look_node *l) {
-    int64_t total = l->policy;
-    if (!(c->skipped >> KS_PLUGIN_TAINTS & 1U)) total += W_TAINTS * l->taints;
-    if (!(c->skipped >> KS_PLUGIN_NODE_AFFINITY & 1U)) total += W_AFFINITY * l->affinity;
-    return total + W_FIT * l->fit + W_SPREAD * l->spread + W_POD_AFFINITY * l->pod_affinity + W_BALANCED * l->balanced +
-           W_IMAGES * l->images;
+/* Weights of the scorers that ran. */
+typedef struct weights {
+    int64_t taints, affinity;
+} weights;
+
+static int64_t total_of(const weights *w, const ks_look_node *l) {
+    return l->policy + w->taints * l->taints + w->affinity * l->affinity + W_FIT * l->fit + W_SPREAD * l->spread +
+           W_POD_AFFINITY * l->pod_affinity + W_BALANCED * l->balanced + W_IMAGES * l->images;
 }
 
 uint32_t ks_sched_choose(ks_cycle *c) {
@@ -62,10 +65,11 @@ uint32_t ks_sched_choose(ks_cycle *c) {
         skip(c, KS_PLUGIN_POD_AFFINITY);
     }
     if (c->rules->has_policies) ks_sched_score_policies(c);
+    weights w = {c->skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS, c->skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY};
     int64_t best = INT64_MIN;
     uint32_t equal = 0;
     for (uint32_t i = 0; i < c->feasible_count; i++) {
-        int64_t total = c->raw[c->feasible[i]] = total_of(c, &c->look[c->feasible[i]]);
+        int64_t total = c->raw[c->feasible[i]] = total_of(&w, &c->look[c->feasible[i]]);
         if (total > best) {
             best = total;
             equal = 0;

@@ -228,17 +228,22 @@ void ks_sched_topology_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int
 /* --- spread, score --- */
 
 /* Whether the node is left out: pods with constraints of their own leave out nodes that lack a key. */
-static bool ignored(const ks_cycle *c, const ks_spread *spread, uint32_t slot) {
+static inline bool ignored(const ks_cycle *c, const ks_spread *spread, uint32_t slot) {
     return !c->rules->spread_defaulted && !has_keys(c, spread, false, slot);
 }
 
-/* How many domains the feasible nodes lie in, as the weight of the constraint; marks them in s->counts. */
+/* How many domains the feasible nodes lie in, as the weight of the constraint; marks them in s->counts. Each node is a
+ * domain of its own where the constraint is about host names; its pods are then counted by node. */
 static void weigh(ks_cycle *c, const ks_spread *all, ks_spread *s, uint32_t kept) {
     uint32_t size = 0;
-    bool missing = false;
+    bool missing = s->axis == NULL && kept > 0;
+    if (s->constraint->hostname) {
+        s->weight = log((double)kept + 2);
+        return;
+    }
     s->counts = sums_for(c, s->axis);
     for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++) s->counts[d] = -1;
-    for (uint32_t i = 0; i < c->feasible_count; i++) {
+    for (uint32_t i = 0; i < c->feasible_count && s->axis != NULL; i++) {
         uint32_t slot = c->feasible[i];
         int32_t d = domain_of(s->axis, slot);
         if (ignored(c, all, slot)) continue;
@@ -249,9 +254,7 @@ static void weigh(ks_cycle *c, const ks_spread *all, ks_spread *s, uint32_t kept
             size++;
         }
     }
-    if (s->constraint->hostname) size = kept;
-    else if (missing) size++;
-    s->weight = log((double)size + 2);
+    s->weight = log((double)(size + missing) + 2);
 }
 
 static void count_domains(ks_cycle *c, const ks_spread *all, ks_spread *s) {
@@ -264,11 +267,26 @@ static void count_domains(ks_cycle *c, const ks_spread *all, ks_spread *s) {
     }
 }
 
+/* scoreForCount, summed over the soft constraints and rounded: never negative. */
+static int64_t raw_spread(const ks_spread *spread, uint32_t n, uint32_t slot) {
+    double score = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        const ks_spread *s = &spread[k];
+        int32_t d = domain_of(s->axis, slot);
+        if (s->constraint->hard || d < 0) continue;
+        int64_t count = s->constraint->hostname ? count_on(s->tally, slot) : s->counts[d];
+        score += (double)count * s->weight + (double)(s->constraint->max_skew - 1);
+    }
+    return (int64_t)(score + 0.5);
+}
+
 bool ks_sched_score_spread(ks_cycle *c) {
     if (!c->rules->spread_soft || off(c, KS_PLUGIN_SPREAD)) return false;
     ks_spread *spread = read_constraints(c);
     uint32_t n = c->rules->constraint_count, kept = 0;
-    for (uint32_t i = 0; i < c->feasible_count; i++) kept += !ignored(c, spread, c->feasible[i]);
+    if (c->rules->spread_defaulted) kept = c->feasible_count;
+    else
+        for (uint32_t i = 0; i < c->feasible_count; i++) kept += !ignored(c, spread, c->feasible[i]);
     for (uint32_t k = 0; k < n; k++) {
         if (spread[k].constraint->hard) continue;
         weigh(c, spread, &spread[k], kept);
@@ -277,25 +295,20 @@ bool ks_sched_score_spread(ks_cycle *c) {
     int64_t min = INT64_MAX, max = 0;
     for (uint32_t i = 0; i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
-        double score = 0;
-        if (ignored(c, spread, slot)) {
-            c->raw[slot] = -1;
-            continue;
-        }
-        for (uint32_t k = 0; k < n; k++) {
-            const ks_spread *s = &spread[k];
-            int32_t d = domain_of(s->axis, slot);
-            if (s->constraint->hard || d < 0) continue;
-            int64_t count = s->constraint->hostname ? count_on(s->tally, slot) : s->counts[d];
-            score += (double)count * s->weight + (double)(s->constraint->max_skew - 1);
-        }
-        c->raw[slot] = (int64_t)floor(score + 0.5);
-        if (c->raw[slot] < min) min = c->raw[slot];
-        if (c->raw[slot] > max) max = c->raw[slot];
+        int64_t raw = ignored(c, spread, slot) ? -1 : raw_spread(spread, n, slot);
+        c->raw[slot] = raw;
+        if (raw < 0) continue;
+        if (raw < min) min = raw;
+        if (raw > max) max = raw;
     }
+    int64_t last = -1, last_score = 0; /* few values differ: a division for each of those */
     for (uint32_t i = 0; i < c->feasible_count; i++) {
         int64_t *raw = &c->raw[c->feasible[i]];
-        *raw = *raw < 0 ? 0 : max == 0 ? 100 : 100 * (max + min - *raw) / max;
+        if (*raw != last) {
+            last = *raw;
+            last_score = last < 0 ? 0 : max == 0 ? 100 : 100 * (max + min - last) / max;
+        }
+        *raw = last_score;
     }
     return true;
 }

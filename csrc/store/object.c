@@ -37,39 +37,92 @@ ks_val ks_object_doc(ks_heap *heap, const ks_object *object) {
 }
 
 /* The uid of the ownerReference that is the controller, or NULL. */
-static const ks_str *controller_uid(ks_val meta) {
-    ks_each(owner, ks_get(meta, K(ownerReferences))) {
+static const ks_str *controller_uid(ks_val owners) {
+    ks_each(owner, owners) {
         if (ks_bool_or(ks_get(*owner, K(controller)), false))
             return ks_str_or_null(ks_get(*owner, K(uid)));
     }
     return NULL;
 }
 
-/* The instant of a time stamp; an old version with the very same value has worked it out already. */
-static int64_t instant(const ks_world *world, ks_val time, ks_val old_time, int64_t old_instant) {
-    if (time.type == KS_STRING && old_time.type == KS_STRING && time.s == old_time.s)
-        return old_instant;
-    return ks_instant_of(world, time);
+/* What stands in metadata, in one walk over it. */
+static void read_meta(ks_world *world, ks_object *o) {
+    o->deleting = KS_NEVER;
+    o->created = KS_NEVER;
+    for (uint32_t i = 0; i < ks_len(o->meta); i++) {
+        const ks_pair *p = ks_pair_at(o->meta, i);
+        if (p->key == K(name))
+            o->name = ks_str_or_null(p->val);
+        else if (p->key == K(namespace))
+            o->ns = ks_str_or_null(p->val);
+        else if (p->key == K(uid))
+            o->uid = ks_str_or_null(p->val);
+        else if (p->key == K(labels))
+            o->labels = p->val;
+        else if (p->key == K(ownerReferences))
+            o->owner_uid = controller_uid(o->owners = p->val);
+        else if (p->key == K(creationTimestamp))
+            o->created = ks_instant_of(world, p->val);
+        else if (p->key == K(deletionTimestamp))
+            o->deleting = ks_instant_of(world, p->val);
+    }
+}
+
+/* What a pod's status says, in short. */
+static void read_pod_status(ks_object *o) {
+    const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
+    o->phase = phase != NULL && phase->len > 0 ? phase->s[0] : '\0';
+    ks_each(condition, ks_get(o->status, K(conditions))) {
+        const ks_str *type = ks_str_or_null(ks_get(*condition, K(type)));
+        if (type != K(Ready) && !ks_str_is(type, "Ready")) continue;
+        const ks_str *status = ks_str_or_null(ks_get(*condition, K(status)));
+        o->ready = status == K(True) || ks_str_is(status, "True");
+        if (o->ready) o->ready_time = ks_get(*condition, K(lastTransitionTime));
+        return;
+    }
+}
+
+static bool same(ks_val x, ks_val y) {
+    return x.type == KS_MAP && y.type == KS_MAP && x.m == y.m;
 }
 
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version) {
     ks_object *o = ks_alloc(world->heap, sizeof *o);
-    ks_val meta = ks_get(doc, K(metadata)), old_meta = old == NULL ? KS_NOTHING : old->meta;
-    *o = (ks_object){.refs = 1, .kind = kind, .id = id, .version = version, .doc = doc, .meta = meta};
-    o->spec = ks_get(doc, K(spec));
-    o->status = ks_get(doc, K(status));
-    o->labels = ks_get(meta, K(labels));
-    o->ns = ks_str_or_null(ks_get(meta, K(namespace)));
-    o->name = ks_str_or_null(ks_get(meta, K(name)));
-    o->uid = ks_str_or_null(ks_get(meta, K(uid)));
-    o->node = kind == KS_POD ? ks_str_or_null(ks_get(o->spec, K(nodeName))) : NULL;
+    *o = (ks_object){.refs = 1, .kind = kind, .id = id, .version = version, .doc = doc};
+    for (uint32_t i = 0; i < ks_len(doc); i++) {
+        const ks_pair *p = ks_pair_at(doc, i);
+        if (p->key == K(metadata))
+            o->meta = p->val;
+        else if (p->key == K(spec))
+            o->spec = p->val;
+        else if (p->key == K(status))
+            o->status = p->val;
+    }
+    if (old != NULL && same(old->meta, o->meta)) {
+        o->labels = old->labels;
+        o->owners = old->owners;
+        o->ns = old->ns;
+        o->name = old->name;
+        o->uid = old->uid;
+        o->owner_uid = old->owner_uid;
+        o->created = old->created;
+        o->deleting = old->deleting;
+    } else {
+        read_meta(world, o);
+    }
+    if (kind != KS_POD) return o;
+    if (old != NULL && same(old->spec, o->spec))
+        o->node = old->node;
+    else
+        o->node = ks_str_or_null(ks_get(o->spec, K(nodeName)));
     if (o->node != NULL && o->node->len == 0) o->node = NULL;
-    o->owner_uid = controller_uid(meta);
-    o->created = instant(world, ks_get(meta, K(creationTimestamp)),
-                         ks_get(old_meta, K(creationTimestamp)), old == NULL ? 0 : old->created);
-    o->deleting = instant(world, ks_get(meta, K(deletionTimestamp)),
-                          ks_get(old_meta, K(deletionTimestamp)),
-                          old == NULL ? KS_NEVER : old->deleting);
+    if (old != NULL && same(old->status, o->status)) {
+        o->phase = old->phase;
+        o->ready = old->ready;
+        o->ready_time = old->ready_time;
+    } else {
+        read_pod_status(o);
+    }
     return o;
 }

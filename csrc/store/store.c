@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* How many changes the log keeps: enough for watches that lag within one run. */
-enum { LOG_LENGTH = 1000 };
+/* How many changes the log keeps, in pages: enough for watches that lag within one run. */
+enum { LOG_PAGES = 16, PAGE_LENGTH = 64 };
 
 static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 
@@ -16,11 +16,71 @@ static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 
 static void object_ref(void *value) { ks_object_ref(value); }
 static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
-static void change_ref(void *value) { ks_change_ref(value); }
-static void change_unref(ks_heap *heap, void *value) { ks_change_unref(heap, value); }
 
 static const ks_tree_type objects_type = {NULL, NULL, NULL, object_ref, object_unref};
-static const ks_tree_type log_type = {NULL, NULL, NULL, change_ref, change_unref};
+
+/* --- the log: a change costs one word here, and the maps hear of it once a page --- */
+
+/* Changes in a row. The newest page grows in place while one store alone has it. */
+typedef struct ks_log_page {
+    uint32_t refs, len;
+    const ks_change *changes[PAGE_LENGTH];
+} log_page;
+
+static void page_ref(void *value) { ((log_page *)value)->refs++; }
+
+static void page_unref(ks_heap *heap, void *value) {
+    log_page *page = value;
+    if (page == NULL || --page->refs > 0) return;
+    for (uint32_t i = 0; i < page->len; i++) ks_change_unref(heap, page->changes[i]);
+    ks_free(heap, page, sizeof *page);
+}
+
+static const ks_tree_type log_type = {NULL, NULL, NULL, page_ref, page_unref};
+
+/* The newest page, owned and with room for one more. */
+static log_page *open_page(ks_store *s) {
+    ks_heap *heap = s->world->heap;
+    log_page *page = s->page;
+    if (page != NULL && page->len < PAGE_LENGTH && page->refs == 1) return page;
+    log_page *fresh = ks_alloc(heap, sizeof *fresh);
+    *fresh = (log_page){.refs = 1, .len = 0};
+    s->page = fresh;
+    if (page == NULL) return fresh;
+    if (page->len < PAGE_LENGTH) {
+        for (; fresh->len < page->len; fresh->len++)
+            fresh->changes[fresh->len] = ks_change_ref(page->changes[fresh->len]);
+        page_unref(heap, page);
+        return fresh;
+    }
+    ks_tree_put(heap, &s->log, (ks_key){0, page->changes[0]->version}, page);
+    if (s->log.count > LOG_PAGES) {
+        ks_key oldest;
+        void *value;
+        ks_tree_first(&s->log, &oldest, &value);
+        s->compacted = ((log_page *)value)->changes[PAGE_LENGTH - 1]->version;
+        ks_tree_del(heap, &s->log, oldest);
+    }
+    return fresh;
+}
+
+static const ks_change *first_after(const log_page *page, uint64_t version) {
+    for (uint32_t i = 0; page != NULL && i < page->len; i++)
+        if (page->changes[i]->version > version) return page->changes[i];
+    return NULL;
+}
+
+bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **change) {
+    void *page;
+    *change = NULL;
+    if (version < s->compacted) return false;
+    if (ks_tree_floor(&s->log, (ks_key){0, version + 1}, NULL, &page)) *change = first_after(page, version);
+    ks_key next;
+    if (*change == NULL && ks_tree_ceiling(&s->log, (ks_key){0, version + 1}, &next, &page))
+        *change = first_after(page, version);
+    if (*change == NULL) *change = first_after(s->page, version);
+    return true;
+}
 
 /* --- keys --- */
 
@@ -102,6 +162,7 @@ void ks_store_dispose(ks_store *s) {
     ks_tree_clear(heap, &s->by_owner);
     ks_tree_clear(heap, &s->pods_by_node);
     ks_tree_clear(heap, &s->log);
+    page_unref(heap, s->page);
 }
 
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
@@ -115,6 +176,7 @@ void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
     out->by_owner = ks_tree_copy(&from->by_owner);
     out->pods_by_node = ks_tree_copy(&from->pods_by_node);
     out->log = ks_tree_copy(&from->log);
+    if (out->page != NULL) out->page->refs++;
 }
 
 /* --- looking --- */
@@ -142,6 +204,13 @@ const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
     if (uid == NULL) return NULL;
     const ks_object *object = resolve(s, ks_tree_get(&s->by_uid, uid_key(uid)));
     return object != NULL && ks_str_eq(object->uid, uid) ? object : NULL;
+}
+
+const ks_object *ks_store_owner(const ks_store *s, const ks_object *object) {
+    if (object->owner_uid == NULL) return NULL;
+    const ks_object *owner = resolve(s, (const void *)(uintptr_t)object->owner);
+    if (owner != NULL && ks_str_eq(owner->uid, object->owner_uid)) return owner;
+    return ks_store_by_uid(s, object->owner_uid);
 }
 
 size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].count; }
@@ -174,7 +243,7 @@ ks_walk ks_walk_node(const ks_store *s, const ks_str *node) {
 
 static bool is_owned(const ks_object *object, const ks_str *uid) {
     if (object->owner_uid != NULL && ks_str_eq(object->owner_uid, uid)) return true;
-    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+    ks_each(owner, object->owners) {
         if (ks_str_eq(ks_str_or_null(ks_get(*owner, K(uid))), uid)) return true;
     }
     return false;
@@ -227,7 +296,7 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n) {
 static void *counted(const ks_object *object) { return (void *)(uintptr_t)ks_object_ref(object); }
 
 static void unindex_owners(ks_store *s, const ks_object *object) {
-    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+    ks_each(owner, object->owners) {
         const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
         if (uid != NULL)
             ks_tree_del(s->world->heap, &s->by_owner, (ks_key){uid_key(uid).a, object->id});
@@ -235,7 +304,7 @@ static void unindex_owners(ks_store *s, const ks_object *object) {
 }
 
 static void index_owners(ks_store *s, const ks_object *object) {
-    ks_each(owner, ks_get(object->meta, K(ownerReferences))) {
+    ks_each(owner, object->owners) {
         const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
         if (uid != NULL)
             ks_tree_put(s->world->heap, &s->by_owner, (ks_key){uid_key(uid).a, object->id},
@@ -257,8 +326,7 @@ static void index_object(ks_store *s, const ks_object *object, const ks_object *
     const ks_str *old_node = old == NULL ? NULL : old->node;
     if (old == NULL) {
         index_new(s, object);
-    } else if (!ks_equal(ks_get(old->meta, K(ownerReferences)),
-                         ks_get(object->meta, K(ownerReferences)))) {
+    } else if (!ks_equal(old->owners, object->owners)) {
         unindex_owners(s, old);
         index_owners(s, object);
     }
@@ -290,13 +358,8 @@ static const ks_change *log_change(ks_store *s, ks_change_type type, const ks_ob
     ks_change *change = ks_alloc(heap, sizeof *change);
     *change = (ks_change){.refs = 2, .type = type, .version = object->version,
                           .at = s->world->now, .object = object, .old = ks_object_ref(old)};
-    ks_tree_put(heap, &s->log, id_key(change->version), change);
-    if (s->log.count > LOG_LENGTH) {
-        ks_key oldest;
-        ks_tree_first(&s->log, &oldest, NULL);
-        s->compacted = oldest.b;
-        ks_tree_del(heap, &s->log, oldest);
-    }
+    log_page *page = open_page(s);
+    page->changes[page->len++] = change;
     uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)object->kind, object->id, change->version,
                          (uint64_t)s->world->now};
     ks_trace(s->world, facts, sizeof facts);
@@ -304,9 +367,19 @@ static const ks_change *log_change(ks_store *s, ks_change_type type, const ks_ob
     return change;
 }
 
+/* Owners are mostly there before what they own: found once, not at each look. */
+static void note_owner(const ks_store *s, ks_object *object, const ks_object *old) {
+    if (object->owner_uid == NULL) return;
+    if (old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid))
+        object->owner = old->owner;
+    else
+        object->owner = word(ks_tree_get(&s->by_uid, uid_key(object->owner_uid)));
+}
+
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old) {
     uint64_t id = old != NULL ? old->id : ++s->last_id;
     const ks_object *object = ks_object__new(s->world, kind, doc, old, id, ++s->version);
+    note_owner(s, (ks_object *)object, old);
     ks_object_ref(old); /* the maps may hold the last reference */
     index_object(s, object, old);
     const ks_change *change =
@@ -323,10 +396,4 @@ const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {
     const ks_change *change = log_change(s, KS_DELETED, last, object);
     ks_object_unref(s->world->heap, object);
     return change;
-}
-
-bool ks_store_since(const ks_store *s, uint64_t version, ks_tree_iter *iter) {
-    if (version < s->compacted) return false;
-    *iter = ks_tree_from(&s->log, id_key(version + 1));
-    return true;
 }

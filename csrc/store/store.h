@@ -20,10 +20,15 @@ typedef struct ks_object {
     uint64_t version;       /* resourceVersion: not in `doc`, put in by ks_object_doc() */
     ks_val doc;             /* the whole object: apiVersion, kind, metadata, ... */
     ks_val meta, spec, status, labels; /* members of doc; KS_NOTHING when absent */
+    ks_val owners;          /* metadata.ownerReferences */
     const ks_str *ns;       /* NULL for cluster-scoped kinds */
     const ks_str *name, *uid;
     const ks_str *node;     /* Pod: spec.nodeName, or NULL */
     const ks_str *owner_uid; /* of the controlling ownerReference, or NULL */
+    uint64_t owner;         /* where the object of that uid is, if it was there when this was written; private to store/ */
+    char phase;             /* Pod: the first letter of status.phase, '\0' for none */
+    bool ready;             /* Pod: its condition Ready is True ... */
+    ks_val ready_time;      /* ... since then (lastTransitionTime) */
     int64_t created;        /* virtual instants, ns (may be negative when imported) */
     int64_t deleting;       /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
 } ks_object;
@@ -56,7 +61,8 @@ typedef struct ks_store {
     ks_tree by_uid;                 /* 128 bits of the uid (not Events) */
     ks_tree by_owner;               /* {owner uid's first 64 bits, id}: all ownerReferences */
     ks_tree pods_by_node;           /* {hash of node name, id} */
-    ks_tree log;                    /* {0, version} -> change; bounded */
+    ks_tree log;                    /* {0, first version} -> page of changes in a row; bounded */
+    struct ks_log_page *page;       /* the newest changes, not in `log` yet; counted */
     uint64_t compacted;             /* versions up to here are no longer in the log */
 } ks_store;
 
@@ -70,6 +76,8 @@ const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
 const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *ns, const char *name);
 const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id);
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
+/* The object that `object` names as its controller (by uid alone), or NULL. */
+const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
 /* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change meanwhile (walk a copy, or collect first).
@@ -98,7 +106,7 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old);
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object);
 
-/* Changes after `version`, in order; false when they are compacted away (410 Gone). */
-bool ks_store_since(const ks_store *s, uint64_t version, ks_tree_iter *iter);
+/* The first change after `version`, borrowed, NULL when there is none; false when it is compacted away (410 Gone). */
+bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **change);
 
 #endif
