@@ -3,8 +3,8 @@
  *
  * Keys of documents are always interned: two equal keys are one pointer, so finding a field is
  * comparing pointers. The field names of the Kubernetes API are known at compile time and stand in
- * a constant table (base/symbols.h, `K(spec)`): interning one of their texts yields the table's entry.
- * Values are plain strings.
+ * a constant table (base/symbols.h, `K(spec)`): interning one of their texts yields the table's
+ * entry. Values are plain strings.
  *
  * Text is bytes, normally UTF-8, always followed by a NUL that `len` does not count.
  */
@@ -44,7 +44,8 @@ static inline const ks_str *ks_str_ref(const ks_str *str) {
 }
 void ks_str_free(ks_heap *heap, const ks_str *str); /* private: the last reference has gone */
 static inline void ks_str_unref(ks_heap *heap, const ks_str *str) {
-    if (str != NULL && str->refs != KS_IMMORTAL && --((ks_str *)str)->refs == 0) ks_str_free(heap, str);
+    if (str != NULL && str->refs != KS_IMMORTAL && --((ks_str *)str)->refs == 0)
+        ks_str_free(heap, str);
 }
 
 /* Equality and bytewise order. NULL equals only NULL and sorts first. */

@@ -1,8 +1,8 @@
 /*
  * doc/val.c - documents as immutable counted values; see val.h for ownership.
  *
- * Invariants: a container with refs > 1 is never changed; a sealed map's pairs ascend bytewise by key
- * and its keys are interned, so a key is found by comparing pointers.
+ * Invariants: a container with refs > 1 is never changed; a sealed map's pairs ascend bytewise by
+ * key and its keys are interned, so a key is found by comparing pointers.
  */
 #include "doc/val.h"
 
@@ -11,14 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t list_size(uint32_t cap) { return sizeof(ks_list) + cap * sizeof(ks_val); }
-static size_t map_size(uint32_t cap) { return sizeof(ks_map) + cap * sizeof(ks_pair); }
+static size_t list_size(uint32_t cap) {
+    return sizeof(ks_list) + cap * sizeof(ks_val);
+}
+static size_t map_size(uint32_t cap) {
+    return sizeof(ks_map) + cap * sizeof(ks_pair);
+}
 
 /* --- constructors --- */
 
-ks_val ks_string_take(const ks_str *str) { return (ks_val){.type = KS_STRING, .s = str}; }
-ks_val ks_string(const ks_str *str) { return ks_string_take(ks_str_ref(str)); }
-ks_val ks_text(ks_heap *heap, const char *s) { return ks_string_take(ks_str_of(heap, s)); }
+ks_val ks_string_take(const ks_str *str) {
+    return (ks_val){.type = KS_STRING, .s = str};
+}
+ks_val ks_string(const ks_str *str) {
+    return ks_string_take(ks_str_ref(str));
+}
+ks_val ks_text(ks_heap *heap, const char *s) {
+    return ks_string_take(ks_str_of(heap, s));
+}
 ks_val ks_textn(ks_heap *heap, const char *s, size_t len) {
     return ks_string_take(ks_str_new(heap, s, len));
 }
@@ -166,8 +176,12 @@ static ks_map *map_own(ks_heap *heap, ks_val m, uint32_t more) {
     return copy;
 }
 
-static ks_val of_list(ks_list *l) { return (ks_val){.type = KS_LIST, .l = l}; }
-static ks_val of_map(ks_map *m) { return (ks_val){.type = KS_MAP, .m = m}; }
+static ks_val of_list(ks_list *l) {
+    return (ks_val){.type = KS_LIST, .l = l};
+}
+static ks_val of_map(ks_map *m) {
+    return (ks_val){.type = KS_MAP, .m = m};
+}
 
 ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
     if (v.type == KS_NONE) return ks_drop(heap, m, key);
@@ -223,8 +237,7 @@ ks_val ks_insert_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v) {
 ks_val ks_remove_at(ks_heap *heap, ks_val l, uint32_t index) {
     ks_list *list = list_own(heap, l, 0);
     ks_val gone = list->items[index];
-    memmove(list->items + index, list->items + index + 1,
-            (list->len - index - 1) * sizeof(ks_val));
+    memmove(list->items + index, list->items + index + 1, (list->len - index - 1) * sizeof(ks_val));
     list->len--;
     ks_unref(heap, gone);
     return of_list(list);
@@ -284,7 +297,8 @@ static void sort_pairs(ks_heap *heap, ks_pair *pairs, uint32_t len) {
     memcpy(left, pairs, half * sizeof *left);
     uint32_t l = 0, r = half, out = 0;
     while (l < half)
-        pairs[out++] = r < len && ks_str_cmp(pairs[r].key, left[l].key) < 0 ? pairs[r++] : left[l++];
+        pairs[out++] =
+            r < len && ks_str_cmp(pairs[r].key, left[l].key) < 0 ? pairs[r++] : left[l++];
     ks_free(heap, left, half * sizeof *left);
 }
 
@@ -317,8 +331,8 @@ static bool equal_number(ks_val a, ks_val b) {
 
 bool ks_equal(ks_val a, ks_val b) {
     if (a.type != b.type) {
-        bool numbers = (a.type == KS_INT && b.type == KS_FLOAT) ||
-                       (a.type == KS_FLOAT && b.type == KS_INT);
+        bool numbers =
+            (a.type == KS_INT && b.type == KS_FLOAT) || (a.type == KS_FLOAT && b.type == KS_INT);
         return numbers && equal_number(a, b);
     }
     switch (a.type) {

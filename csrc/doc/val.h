@@ -1,17 +1,16 @@
 /*
  * doc/val.h - documents: what YAML and JSON mean, as immutable counted values.
  *
- * A ks_val is two words, passed by value: none (absent), null, bool, int, float, string, list or map.
- * Lists and maps are counted and never change once shared. Maps hold interned keys in bytewise order,
- * so printing is canonical and comparing is linear.
+ * A ks_val is two words, passed by value: none (absent), null, bool, int, float, string, list or
+ * map. Lists and maps are counted and never change once shared. Maps hold interned keys in bytewise
+ * order, so printing is canonical and comparing is linear.
  *
- * Ownership: getters BORROW (what they return lives as long as the container); constructors return a
- * new reference; functions that build (`ks_put`, `ks_append`, ...) TAKE OVER their ks_val arguments and
- * return the result: when the container is referenced only by the caller it is changed in place,
- * else copied one level deep. So code reads
- *     status = ks_ref(ks_get(pod, K(status)));
- *     status = ks_put(heap, status, K(phase), ks_text(heap, "Running"));
- * and pays for what it changes. Keys are always borrowed: pass K(name) or an interned string.
+ * Ownership: getters BORROW (what they return lives as long as the container); constructors return
+ * a new reference; functions that build (`ks_put`, `ks_append`, ...) TAKE OVER their ks_val
+ * arguments and return the result: when the container is referenced only by the caller it is
+ * changed in place, else copied one level deep. So code reads status = ks_ref(ks_get(pod,
+ * K(status))); status = ks_put(heap, status, K(phase), ks_text(heap, "Running")); and pays for what
+ * it changes. Keys are always borrowed: pass K(name) or an interned string.
  */
 #ifndef KS_DOC_VAL_H
 #define KS_DOC_VAL_H
@@ -64,15 +63,23 @@ struct ks_map {
 enum { KS_SCANNED = 24 }; /* maps of up to so many keys are scanned for one, larger ones bisected */
 
 /* Constructors. */
-static inline ks_val ks_null(void) { return (ks_val){.type = KS_NULL}; }
-static inline ks_val ks_bool(bool b) { return (ks_val){.type = KS_BOOL, .b = b}; }
-static inline ks_val ks_int(int64_t i) { return (ks_val){.type = KS_INT, .i = i}; }
-static inline ks_val ks_float(double f) { return (ks_val){.type = KS_FLOAT, .f = f}; }
-ks_val ks_text(ks_heap *heap, const char *s);               /* copies */
-ks_val ks_textn(ks_heap *heap, const char *s, size_t len);  /* copies */
+static inline ks_val ks_null(void) {
+    return (ks_val){.type = KS_NULL};
+}
+static inline ks_val ks_bool(bool b) {
+    return (ks_val){.type = KS_BOOL, .b = b};
+}
+static inline ks_val ks_int(int64_t i) {
+    return (ks_val){.type = KS_INT, .i = i};
+}
+static inline ks_val ks_float(double f) {
+    return (ks_val){.type = KS_FLOAT, .f = f};
+}
+ks_val ks_text(ks_heap *heap, const char *s);              /* copies */
+ks_val ks_textn(ks_heap *heap, const char *s, size_t len); /* copies */
 ks_val ks_format(ks_heap *heap, const char *format, ...) __attribute__((format(printf, 2, 3)));
-ks_val ks_string_take(const ks_str *str);                   /* takes over the reference */
-ks_val ks_string(const ks_str *str);                        /* counts up */
+ks_val ks_string_take(const ks_str *str); /* takes over the reference */
+ks_val ks_string(const ks_str *str);      /* counts up */
 ks_val ks_list_new(ks_heap *heap, uint32_t capacity);
 ks_val ks_map_new(ks_heap *heap, uint32_t capacity);
 
@@ -121,14 +128,20 @@ static inline ks_val ks_at(ks_val l, uint32_t index) {
     return l.type == KS_LIST && index < l.l->len ? l.l->items[index] : KS_NOTHING;
 }
 /* Walking a map: pair i in key order (i < ks_len). */
-static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) { return &m.m->pairs[i]; }
+static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) {
+    return &m.m->pairs[i];
+}
 /* Walking a list that may be absent:  ks_each(v, list) { use(*v); } */
 #define ks_each(v, list)                                                                           \
     for (const ks_val *v = ks_items(list), *v##_end = v + ks_len(list); v != v##_end; v++)
 const ks_val *ks_items(ks_val l); /* the first item of a list; a valid pointer for anything else */
 
-static inline bool ks_is(ks_val v, ks_kindof type) { return v.type == type; }
-static inline bool ks_exists(ks_val v) { return v.type > KS_NULL; } /* neither absent nor null */
+static inline bool ks_is(ks_val v, ks_kindof type) {
+    return v.type == type;
+}
+static inline bool ks_exists(ks_val v) {
+    return v.type > KS_NULL;
+} /* neither absent nor null */
 /* With a default for what is absent or of another type. */
 static inline bool ks_bool_or(ks_val v, bool otherwise) {
     return v.type == KS_BOOL ? v.b : otherwise;
@@ -137,7 +150,9 @@ static inline int64_t ks_int_or(ks_val v, int64_t otherwise) {
     return v.type == KS_INT ? v.i : otherwise;
 }
 /* Borrowed; NULL unless a string. */
-static inline const ks_str *ks_str_or_null(ks_val v) { return v.type == KS_STRING ? v.s : NULL; }
+static inline const ks_str *ks_str_or_null(ks_val v) {
+    return v.type == KS_STRING ? v.s : NULL;
+}
 static inline const char *ks_text_or(ks_val v, const char *otherwise) {
     return v.type == KS_STRING ? v.s->s : otherwise;
 }
@@ -162,7 +177,8 @@ ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, cons
 ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...);
 /* Raw building for parsers: appends a pair without sorting (takes over key and value) ... */
 void ks_map_push(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v);
-/* ... and sorts by key; of equal keys the last one wins. Returns the first duplicate key or NULL. */
+/* ... and sorts by key; of equal keys the last one wins. Returns the first duplicate key or NULL.
+ */
 const ks_str *ks_map_seal(ks_heap *heap, ks_val *m);
 
 /* Deep equality (1 and 1.0 are equal) and a total order. Shared subtrees compare in O(1). */

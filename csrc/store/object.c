@@ -1,8 +1,9 @@
 /*
- * store/object.c - versions of objects and changes: counting, and the header that is read off the document.
+ * store/object.c - versions of objects and changes: counting, and the header that is read off the
+ * document.
  */
-#include "store/object_internal.h"
 #include "api/values.h"
+#include "store/object_internal.h"
 
 const ks_object *ks_object_ref(const ks_object *object) {
     if (object != NULL) ((ks_object *)object)->refs++;

@@ -1,6 +1,6 @@
 /*
- * store/store.c - versions, indexes and the log; see store.h. Each write touches the maps by id and name, and an
- * index only where the indexed value changed.
+ * store/store.c - versions, indexes and the log; see store.h. Each write touches the maps by id and
+ * name, and an index only where the indexed value changed.
  */
 #include "store/store.h"
 #include "store/object_internal.h"
@@ -10,12 +10,18 @@
 /* How many changes the log keeps, in pages: enough for watches that lag within one run. */
 enum { LOG_PAGES = 16, PAGE_LENGTH = 64 };
 
-static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
+static uint64_t word(const void *p) {
+    return (uint64_t)(uintptr_t)p;
+}
 
 /* --- types of maps --- */
 
-static void object_ref(void *value) { ks_object_ref(value); }
-static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
+static void object_ref(void *value) {
+    ks_object_ref(value);
+}
+static void object_unref(ks_heap *heap, void *value) {
+    ks_object_unref(heap, value);
+}
 
 static const ks_tree_type objects_type = {NULL, NULL, NULL, object_ref, object_unref};
 
@@ -27,7 +33,9 @@ typedef struct ks_log_page {
     const ks_change *changes[PAGE_LENGTH];
 } log_page;
 
-static void page_ref(void *value) { ((log_page *)value)->refs++; }
+static void page_ref(void *value) {
+    ((log_page *)value)->refs++;
+}
 
 static void page_unref(ks_heap *heap, void *value) {
     log_page *page = value;
@@ -74,7 +82,8 @@ bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **chang
     void *page;
     *change = NULL;
     if (version < s->compacted) return false;
-    if (ks_tree_floor(&s->log, (ks_key){0, version + 1}, NULL, &page)) *change = first_after(page, version);
+    if (ks_tree_floor(&s->log, (ks_key){0, version + 1}, NULL, &page))
+        *change = first_after(page, version);
     ks_key next;
     if (*change == NULL && ks_tree_ceiling(&s->log, (ks_key){0, version + 1}, &next, &page))
         *change = first_after(page, version);
@@ -86,8 +95,7 @@ bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **chang
 
 static uint64_t hash64(const char *s, size_t len, uint64_t basis) {
     uint64_t hash = basis;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
     return hash;
 }
 
@@ -115,10 +123,12 @@ static uint64_t node_hash(const ks_str *node) {
     return hash64(node->s, node->len, UINT64_C(0xcbf29ce484222325));
 }
 
-static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
+static ks_key id_key(uint64_t id) {
+    return (ks_key){0, id};
+}
 
-/* Two independent 64-bit hashes of namespace and name: comparing words beats comparing texts that begin alike, as
- * the names of a set's pods do. Lookups compare the texts of what they find. */
+/* Two independent 64-bit hashes of namespace and name: comparing words beats comparing texts that
+ * begin alike, as the names of a set's pods do. Lookups compare the texts of what they find. */
 static ks_key name_key(const ks_str *ns, const ks_str *name) {
     uint64_t a = UINT64_C(0xcbf29ce484222325), b = UINT64_C(0x9e3779b97f4a7c15);
     if (ns != NULL) {
@@ -213,7 +223,9 @@ const ks_object *ks_store_owner(const ks_store *s, const ks_object *object) {
     return ks_store_by_uid(s, object->owner_uid);
 }
 
-size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].count; }
+size_t ks_store_count(const ks_store *s, ks_kind kind) {
+    return s->by_id[kind].count;
+}
 
 /* --- walking --- */
 
@@ -225,7 +237,9 @@ ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
     return walk;
 }
 
-ks_walk ks_walk_created(const ks_store *s, ks_kind kind) { return ks_walk_kind(s, kind, NULL); }
+ks_walk ks_walk_created(const ks_store *s, ks_kind kind) {
+    return ks_walk_kind(s, kind, NULL);
+}
 
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind) {
     ks_walk walk = {.store = s, .mode = WALK_OWNED, .kind = kind, .text = owner_uid};
@@ -252,8 +266,8 @@ static bool is_owned(const ks_object *object, const ks_str *uid) {
 bool ks_walk_next(ks_walk *walk) {
     while (ks_tree_next(&walk->iter)) {
         if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
-        const ks_object *object = walk->mode == WALK_IDS ? walk->iter.value
-                                                         : resolve(walk->store, walk->iter.value);
+        const ks_object *object =
+            walk->mode == WALK_IDS ? walk->iter.value : resolve(walk->store, walk->iter.value);
         if (walk->ns != NULL && !ks_str_eq(object->ns, walk->ns)) continue;
         if (walk->mode >= WALK_OWNED) {
             if (walk->kind != KS_NO_KIND && object->kind != walk->kind) continue;
@@ -293,7 +307,9 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n) {
 
 /* --- writing --- */
 
-static void *counted(const ks_object *object) { return (void *)(uintptr_t)ks_object_ref(object); }
+static void *counted(const ks_object *object) {
+    return (void *)(uintptr_t)ks_object_ref(object);
+}
 
 static void unindex_owners(ks_store *s, const ks_object *object) {
     ks_each(owner, object->owners) {
@@ -314,8 +330,7 @@ static void index_owners(ks_store *s, const ks_object *object) {
 
 static void index_new(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
-    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->ns, object->name),
-                entry(object));
+    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->ns, object->name), entry(object));
     if (object->kind != KS_EVENT && object->uid != NULL)
         ks_tree_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
     index_owners(s, object);
@@ -356,8 +371,12 @@ static const ks_change *log_change(ks_store *s, ks_change_type type, const ks_ob
                                    const ks_object *old) {
     ks_heap *heap = s->world->heap;
     ks_change *change = ks_alloc(heap, sizeof *change);
-    *change = (ks_change){.refs = 2, .type = type, .version = object->version,
-                          .at = s->world->now, .object = object, .old = ks_object_ref(old)};
+    *change = (ks_change){.refs = 2,
+                          .type = type,
+                          .version = object->version,
+                          .at = s->world->now,
+                          .object = object,
+                          .old = ks_object_ref(old)};
     log_page *page = open_page(s);
     page->changes[page->len++] = change;
     uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)object->kind, object->id, change->version,
@@ -382,8 +401,7 @@ const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_
     note_owner(s, (ks_object *)object, old);
     ks_object_ref(old); /* the maps may hold the last reference */
     index_object(s, object, old);
-    const ks_change *change =
-        log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
+    const ks_change *change = log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
     ks_object_unref(s->world->heap, old);
     return change;
 }
