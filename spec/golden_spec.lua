@@ -19,6 +19,8 @@ for title, pattern in pairs {
   ["older releases as on the real cluster"] = "v13*.json",
   ["disks on several nodes as on the real cluster"] = "node-*.json",
   ["kubectl describe as on the real cluster"] = "kubectl-describe.json",
+  ["kubectl's changing commands as on the real cluster"] = "kubectl-apply.json kubectl-change.json apply-*.json replace-*.json",
+  ["patches as on the real cluster"] = "patch-*.json",
 } do
   describe(title, function()
     for _, path in ipairs(files(pattern)) do

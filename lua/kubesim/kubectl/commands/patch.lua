@@ -5,6 +5,8 @@ local flags <const> = require "kubesim.kubectl.flags"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
+local scale_of <const> = require "kubesim.kubectl.scale"
+local Status <const> = require "kubesim.status"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local TYPES <const> = { json = true, merge = true, strategic = true }
@@ -37,6 +39,16 @@ local function read_patch(f)
   return list[1]
 end
 
+local SUBRESOURCES <const> = { status = true, scale = true }
+
+---What the server answers about a subresource: a Scale, where that is meant.
+local function answered(object, subresource) return subresource == "scale" and scale_of(object) or object end
+
+local function check_subresource(info, subresource)
+  if not subresource or SUBRESOURCES[subresource] and (subresource ~= "scale" or info.mapping.scalable) then return end
+  error(Status.new { code = 404, reason = "NotFound", message = "the server could not find the requested resource" }, 0)
+end
+
 local function equal(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
   for key, value in pairs(a) do
@@ -64,12 +76,14 @@ return {
     local err = resources.find(ctx, { args = args, files = options.files(ctx), continue_on_error = true,
       subresource = o.subresource }):visit(function(info)
       count = count + 1
+      check_subresource(info, o.subresource)
+      info.object = answered(info.object, o.subresource)
       local object
       if f["local"] or dry_run == "client" then
         if type(patch) ~= "table" then errors.fail "json: cannot unmarshal string into Go value of type map[string]interface {}" end
         object = ctx.core:patched(info.mapping.kind, info.object, patch, way)
       else
-        object = writes.patch(ctx, info, core.encode(patch == nil and core.null or patch, "go"), o)
+        object = answered(writes.patch(ctx, info, core.encode(patch == nil and core.null or patch, "go"), o), o.subresource)
       end
       output.printer(ctx, equal(info.object, object) and "patched (no change)" or "patched", dry_run)(object)
     end)

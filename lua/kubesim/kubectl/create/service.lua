@@ -40,12 +40,13 @@ local function service(kind, opts)
       for i, text in ipairs(f.tcp) do
         local port, target = read_port(text)
         local node = f["node-port"] or 0
-        ports[i] = { name = (text:gsub(":", "-")), port = port, targetPort = target, protocol = "TCP", nodePort = node ~= 0 and node or nil }
+        ports[i] = { name = (text:gsub(":", "-")), port = port, targetPort = target, protocol = "TCP",
+          nodePort = node ~= 0 and node or nil }
       end
       create.run(ctx, {
         apiVersion = "v1", kind = "Service", metadata = { name = name, labels = { app = name } },
-        spec = { type = kind, selector = { app = name }, ports = #ports > 0 and ports or nil, externalName = external ~= "" and external or nil,
-          clusterIP = ip ~= "" and ip or nil },
+        spec = { type = kind, selector = { app = name }, ports = #ports > 0 and ports or nil,
+          externalName = external ~= "" and external or nil, clusterIP = ip ~= "" and ip or nil },
         status = { loadBalancer = {} },
       }, ("failed to create %s service:"):format(kind))
     end,
