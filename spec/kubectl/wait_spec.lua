@@ -8,7 +8,7 @@ end
 
 describe("kubectl wait", function()
   local cluster
-  local function shown(words) return (cluster:kubectl("wait " .. words)) end
+  local function shown(words) return (cluster:kubectl(type(words) == "table" and words or "wait " .. words)) end
   local function refusal(words)
     local ok, err = pcall(cluster.kubectl, cluster, "wait " .. words)
     assert.is_false(ok, "refused")
@@ -45,6 +45,20 @@ describe("kubectl wait", function()
     assert.equal("pod/a condition met\npod/b condition met\n", shown "--for=condition=Ready po -l app=x")
     assert.equal("error: no matching resources found", refusal "--for=condition=Ready po -l app=y")
     assert.equal('Error from server (NotFound): pods "c" not found', refusal "--for=condition=Ready po/c")
+  end)
+
+  it("waits for a value in the object", function()
+    cluster:create(pod "a")
+    assert.equal("pod/a condition met\n", shown "--for=jsonpath={.status.phase}=Running po/a")
+    assert.equal("pod/a condition met\n", shown [[--for=jsonpath='{.status.podIP}' po/a]])
+    assert.equal("pod/a condition met\n",
+      shown { "wait", "--for=jsonpath={.status.conditions[?(@.type==\"Ready\")].status}=True", "po/a" })
+    assert.equal("error: timed out waiting for the condition on pods/a", refusal "--for=jsonpath={.status.none} po/a --timeout=2s")
+    assert.equal("error: jsonpath leads to a nested object or list which is not supported", refusal "--for=jsonpath={.status}=x po/a")
+    assert.equal("error: jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3",
+      refusal "--for=jsonpath={.status.phase}= po/a")
+    assert.equal("error: unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'",
+      refusal "--for=jsonpath={.a}{.b} po/a")
   end)
 
   it("waits for deletion; what is not there is deleted", function()

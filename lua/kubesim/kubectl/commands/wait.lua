@@ -4,6 +4,8 @@
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
 local following <const> = require "kubesim.kubectl.following"
+local gotext <const> = require "kubesim.kubectl.gotext"
+local jsonpath <const> = require "kubesim.kubectl.jsonpath"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
@@ -70,7 +72,7 @@ local function path_value(input)
     errors.fail "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3"
   end
   if path == "" then errors.fail "jsonpath expression cannot be empty" end
-  local template, why = require "kubesim.kubectl.jsonpath".parse(path, { allow_missing = true })
+  local template, why = jsonpath.parse(path, { allow_missing = true })
   if not template then errors.fail(why) end
   return template, value
 end
@@ -89,7 +91,7 @@ local function json_path(input)
     if not wanted then return true end
     local value = found[1][1]
     if type(value) == "table" then errors.fail "jsonpath leads to a nested object or list which is not supported" end
-    return trimmed(require "kubesim.kubectl.gotext".plain(value)) == trimmed(wanted)
+    return trimmed(gotext.plain(value)) == trimmed(wanted)
   end
 end
 

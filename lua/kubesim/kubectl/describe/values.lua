@@ -1,6 +1,7 @@
 --- Values as describe prints them: what is absent, lists and maps as Go prints them, selectors, times, ages, quantities.
 --- Called by all describers.
 local core <const> = require "kubesim.core"
+local gosort <const> = require "kubesim.kubectl.gosort"
 
 ---@class kubesim.describe.values
 local values = {}
@@ -46,17 +47,14 @@ function values.sorted_keys(map)
   return keys
 end
 
----A list in another order, the given one left alone.
+---A list in another order, the given one left alone; items with equal keys in the order in which Go's sort leaves them.
 ---@param list table[]?
 ---@param key fun(item: any): any
 ---@return table[]
 function values.sorted(list, key)
   local keyed = {}
-  for i, item in ipairs(values.list(list)) do keyed[i] = { key = key(item), place = i, item = item } end
-  table.sort(keyed, function(a, b)
-    if a.key ~= b.key then return a.key < b.key end
-    return a.place < b.place
-  end)
+  for i, item in ipairs(values.list(list)) do keyed[i] = { key = key(item), item = item } end
+  gosort(keyed, function(a, b) return a.key < b.key end)
   for i, entry in ipairs(keyed) do keyed[i] = entry.item end
   return keyed
 end

@@ -1,7 +1,8 @@
---- What describers write into: indented text with tabs, and the columns that Go's text/tabwriter makes of the tabs. Called by the
---- describers and by `rollout history`.
+--- What describers write into: indented text with tabs, which are laid out in columns. Called by the describers and by
+--- `rollout history`.
 ---
---- kubectl/pkg/describe/describe.go (PrefixWriter, tabbedString), cli-runtime/pkg/printers/terminal.go, Go's text/tabwriter.
+--- kubectl/pkg/describe/describe.go (PrefixWriter, tabbedString), cli-runtime/pkg/printers/terminal.go.
+local Tabwriter <const> = require "kubesim.kubectl.tabwriter"
 
 ---@class kubesim.describe.Writer
 ---@field pieces string[]
@@ -43,49 +44,9 @@ function Writer:raw() return table.concat(self.pieces) end
 ---@return string
 function Writer:text() return Writer.columns(self:raw()) end
 
-local function width_of(cell) return utf8.len(cell) or #cell end
-
----Lines as lists of cells, and whether the last one ended with a line break.
-local function cells_of(text)
-  local lines = {}
-  for line, ending in text:gmatch "([^\n]*)(\n?)" do
-    if line == "" and ending == "" then break end
-    local cells = {}
-    for cell in (line .. "\t"):gmatch "([^\t]*)\t" do cells[#cells + 1] = cell end
-    lines[#lines + 1] = cells
-  end
-  return lines, text:sub(-1) == "\n"
-end
-
----Text whose tabs end cells, laid out in columns: neighbouring lines that have a cell in a column share its width, which is that of
----the widest plus two. What stands behind a line's last tab belongs to no column.
+---Text whose tabs end cells, in columns that stand two blanks apart.
 ---@param text string
 ---@return string
-function Writer.columns(text)
-  local lines, ended = cells_of(text)
-  local column = 1
-  repeat
-    local found, i = false, 1
-    while i <= #lines do
-      if #lines[i] > column then
-        found = true
-        local first, width = i, 0
-        while i <= #lines and #lines[i] > column do
-          width = math.max(width, width_of(lines[i][column]) + 2)
-          i = i + 1
-        end
-        for j = first, i - 1 do
-          local cell = lines[j][column]
-          lines[j][column] = cell .. (" "):rep(width - width_of(cell))
-        end
-      else
-        i = i + 1
-      end
-    end
-    column = column + 1
-  until not found
-  for i, cells in ipairs(lines) do lines[i] = table.concat(cells) end
-  return table.concat(lines, "\n") .. (ended and "\n" or "")
-end
+function Writer.columns(text) return Tabwriter.text(text, { padding = 2 }) end
 
 return Writer
