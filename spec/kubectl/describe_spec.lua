@@ -306,6 +306,25 @@ Events:                    <none>
 ]], text)
   end)
 
+  it("has something to say of everything that the API server takes", function()
+    local f <close> = assert(io.open "spec/golden/defaults.json")
+    local count = 0
+    for _, question in ipairs(kubesim.json.decode(f:read "a")) do
+      local world <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+      local object = world:create(question.manifest)[1]
+      local text = world:kubectl { "describe", object.kind, object.metadata.name, "-n", object.metadata.namespace or "default" }
+      assert.matches("^Name: +" .. object.metadata.name:gsub("%p", "%%%0") .. "\n", text)
+      count = count + 1
+    end
+    assert.is_true(count > 20)
+  end)
+
+  it("reads what to describe from a manifest too", function()
+    cluster:create "{apiVersion: v1, kind: ConfigMap, metadata: {name: m}}"
+    local out = cluster:kubectl("describe -f -", "{apiVersion: v1, kind: ConfigMap, metadata: {name: m}}")
+    assert.equal(shown "cm m", out)
+  end)
+
   it("refuses in kubectl's words", function()
     assert.equal('error: You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported'
       .. " resources.", refusal "")

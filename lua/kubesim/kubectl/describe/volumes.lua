@@ -43,7 +43,7 @@ local ISCSI <const> = {
   { "InitiatorName:", optional "initiatorName" },
 }
 
---- Sources: the field, what it is, its lines. In the order in which kubectl looks for them; no volume has two.
+--- Sources by their fields: what they are, and their lines. No volume has two.
 local SOURCES <const> = {
   hostPath = { "HostPath (bare host directory volume)", { "Path:", text "path" }, { "HostPathType:", optional "type" } },
   emptyDir = {
@@ -228,20 +228,17 @@ end
 
 local SPECIAL <const> = { projected = projected, downwardAPI = downward, ephemeral = ephemeral }
 
-local function write(w, volume, shapes)
-  for field, special in pairs(SPECIAL) do
-    if at(volume, field) then return special(w, volume[field]) end
-  end
-  for field, shape in pairs(SOURCES) do
+local function write(w, volume, persistent)
+  for _, field in ipairs(values.sorted_keys(volume)) do
     local source = at(volume, field)
-    if source then
-      write_source(w, shapes and shapes[field] or shape, source)
+    local shape = persistent and PERSISTENT[field] or SOURCES[field]
+    if type(source) == "table" and SPECIAL[field] then return SPECIAL[field](w, source) end
+    if type(source) == "table" and shape then
+      write_source(w, shape, source)
       if field == "csi" then attributes(w, source.volumeAttributes) end
       return
     end
   end
-  local own = shapes and at(volume, "local")
-  if own then return write_source(w, shapes["local"], own) end
   w:write(1, "<unknown>\n")
 end
 
@@ -257,13 +254,13 @@ function volumes.write(w, given, space)
   w:write(0, "%sVolumes:\n", space)
   for _, volume in ipairs(given) do
     w:write(1, "%s%s:\n", space ~= "" and " " or "", volume.name)
-    write(w, volume)
+    write(w, volume, false)
   end
 end
 
 ---Where a PersistentVolume's bytes lie.
 ---@param w kubesim.describe.Writer
 ---@param spec table
-function volumes.persistent_source(w, spec) write(w, spec, PERSISTENT) end
+function volumes.persistent_source(w, spec) write(w, spec, true) end
 
 return volumes
