@@ -12,6 +12,9 @@
 #include "api/codec.h"
 #include "store/store.h"
 
+/* The cluster IP of default/kubernetes, the API server's own Service: the first of 10.96.0.0/12. Nobody else gets it. */
+#define KS_API_SERVICE_ADDRESS "10.96.0.1"
+
 typedef struct ks_server {
     ks_world *world;
     ks_heap *heap; /* = world->heap */

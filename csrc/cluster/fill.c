@@ -33,18 +33,6 @@ static const char system_objects[] =
     PRIORITY("system-cluster-critical", "2000000000",
              "Used for system critical pods that must run in the cluster, but can be moved to "
              "another node if necessary.") ","
-    "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
-    "\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"clusterIP\":\"10.96.0.1\","
-    "\"clusterIPs\":[\"10.96.0.1\"],\"internalTrafficPolicy\":\"Cluster\",\"ipFamilies\":[\"IPv4\"],"
-    "\"ipFamilyPolicy\":\"SingleStack\",\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\","
-    "\"targetPort\":6443}],\"sessionAffinity\":\"None\",\"type\":\"ClusterIP\"},\"status\":{\"loadBalancer\":{}}},"
-    "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
-    "\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":"
-    "[{\"ip\":\"192.168.0.10\"}],\"ports\":[{\"name\":\"https\",\"port\":6443,\"protocol\":\"TCP\"}]}]},"
-    "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"kubernetes\","
-    "\"namespace\":\"default\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
-    "\"endpoints\":[{\"addresses\":[\"192.168.0.10\"],\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\","
-    "\"port\":6443,\"protocol\":\"TCP\"}]},"
     "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kube-dns\",\"namespace\":\"kube-system\","
     "\"annotations\":{\"prometheus.io/port\":\"9153\",\"prometheus.io/scrape\":\"true\"},\"labels\":{\"k8s-app\":"
     "\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\",\"kubernetes.io/name\":\"CoreDNS\"}},\"spec\":{\"clusterIP\":"
@@ -53,6 +41,23 @@ static const char system_objects[] =
     "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\",\"targetPort\":53},{\"name\":\"metrics\",\"port\":9153,"
     "\"protocol\":\"TCP\",\"targetPort\":9153}],\"selector\":{\"k8s-app\":\"kube-dns\"},\"sessionAffinity\":\"None\","
     "\"type\":\"ClusterIP\"},\"status\":{\"loadBalancer\":{}}}]";
+
+/* What the API server keeps in namespace default for itself, where a kubelet that runs by itself gives it users; in the manual world
+ * that namespace starts empty, and cluster DNS alone knows the name. */
+static const char api_service[] =
+    "["
+    "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
+    "\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"clusterIP\":\"" KS_API_SERVICE_ADDRESS "\","
+    "\"clusterIPs\":[\"" KS_API_SERVICE_ADDRESS "\"],\"internalTrafficPolicy\":\"Cluster\",\"ipFamilies\":[\"IPv4\"],"
+    "\"ipFamilyPolicy\":\"SingleStack\",\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\","
+    "\"targetPort\":6443}],\"sessionAffinity\":\"None\",\"type\":\"ClusterIP\"},\"status\":{\"loadBalancer\":{}}},"
+    "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\","
+    "\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":"
+    "[{\"ip\":\"192.168.0.10\"}],\"ports\":[{\"name\":\"https\",\"port\":6443,\"protocol\":\"TCP\"}]}]},"
+    "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"kubernetes\","
+    "\"namespace\":\"default\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
+    "\"endpoints\":[{\"addresses\":[\"192.168.0.10\"],\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\","
+    "\"port\":6443,\"protocol\":\"TCP\"}]}]";
 
 /* pkg/controller/certificates/rootcacertpublisher: published where a kubelet that runs by itself could mount it; the manual world is a
  * bare control plane, which has no certificate to publish. */
@@ -124,6 +129,7 @@ static ks_refusal *add_node(ks_cluster *cluster, ks_val node) {
 
 ks_refusal *ks_cluster_fill(ks_cluster *cluster, const ks_cluster_opts *opts) {
     ks_refusal *refusal = import_text(cluster, system_objects);
+    if (refusal == NULL && !opts->manual_kubelet) refusal = import_text(cluster, api_service);
     if (refusal == NULL && !opts->manual_kubelet) refusal = import_text(cluster, root_certificates);
     if (refusal == NULL)
         refusal = ks_exists(opts->storage_classes) ? import_list(cluster, opts->storage_classes)

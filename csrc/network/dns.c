@@ -198,11 +198,28 @@ static bool is_address(const char *s) {
     return is_ipv4_text(s) || (strchr(s, ':') && is_ipv6_text(s));
 }
 
+/* default/kubernetes, whose port is https: what the API server puts back when somebody deletes it
+ * (pkg/controlplane/controller/kubernetesservice) is known without the object, too. */
+static ks_dns_status find_api_server(question *q, const char *endpoint, const char *port,
+                                     const char *protocol) {
+    bool is_https = !port || (!strcasecmp(plain_label(port), "https") &&
+                              !strcasecmp(plain_label(protocol), "tcp"));
+    if (endpoint || !is_https) return KS_DNS_NXDOMAIN;
+    const ks_str *address = ks_str_of(q->heap, KS_API_SERVICE_ADDRESS);
+    q->service = ks_str_of(q->heap, "kubernetes");
+    q->ns = ks_str_of(q->heap, "default");
+    add_candidate(q, address, NULL, 443, false);
+    ks_str_unref(q->heap, address);
+    return KS_DNS_OK;
+}
+
 /* kubernetes.go: findServices. */
 static ks_dns_status find_service(question *q, const char *ns, const char *name,
                                   const char *endpoint, const char *port, const char *protocol) {
     if (!find_namespace(q, ns)) return KS_DNS_NXDOMAIN;
     const ks_object *service = ks_store_get_text(&q->sim->server.store, KS_SERVICE, ns, name);
+    if (!service && !strcmp(ns, "default") && !strcmp(name, "kubernetes"))
+        return find_api_server(q, endpoint, port, protocol);
     if (!service) return KS_DNS_NXDOMAIN;
     q->service = ks_str_ref(service->name);
     q->ns = ks_str_ref(service->ns);
@@ -423,6 +440,10 @@ static void add_pointer(question *q, ks_val target) {
  * has one. */
 static void reverse_records(question *q, const char *address) {
     const ks_store *store = &q->sim->server.store;
+    if (!strcmp(address, KS_API_SERVICE_ADDRESS)) {
+        add_pointer(q, ks_text(q->heap, "kubernetes.default.svc." KS_DNS_ZONE));
+        return;
+    }
     for (ks_walk walk = ks_walk_kind(store, KS_SERVICE, NULL); ks_walk_next(&walk);) {
         const ks_object *service = walk.object;
         ks_each(ip, ks_get(service->spec, K(clusterIPs))) if (ks_text_is(*ip, address)) {

@@ -150,4 +150,17 @@ describe("names", function()
     assert.equal(fork:get("pod/web-1").status.podIP, records[1].address)
     fork:close()
   end)
+
+  it("of the API server stay, whatever becomes of its Service", function()
+    local fork <close> = cluster:fork()
+    fork:delete "svc/kubernetes"
+    fork:advance "1s"
+    local bare <close> = kubesim.new { kubelet = "manual" }
+    assert.equal("No resources found in default namespace.\n", (select(2, bare:kubectl "get svc,endpointslices")))
+    for _, world in ipairs { cluster, fork, bare } do
+      assert.equal("10.96.0.1", assert(world:resolve "kubernetes.default.svc.cluster.local")[1].address)
+      assert.equal(443, assert(world:resolve("_https._tcp.kubernetes.default.svc.cluster.local", { type = "SRV" }))[1].port)
+      assert.equal("kubernetes.default.svc.cluster.local", assert(world:resolve("1.0.96.10.in-addr.arpa", { type = "PTR" }))[1].target)
+    end
+  end)
 end)
