@@ -15,12 +15,8 @@ typedef struct model {
     size_t count;
 } model;
 
-static ks_key key_of(uint32_t k) {
-    return (ks_key){k >> 6, k & 63};
-}
-static void *word_of(uint32_t v) {
-    return (void *)(uintptr_t)v;
-}
+static ks_key key_of(uint32_t k) { return (ks_key){k >> 6, k & 63}; }
+static void *word_of(uint32_t v) { return (void *)(uintptr_t)v; }
 
 static void check_whole(const ks_tree *tree, const model *m) {
     uint32_t k = 0;

@@ -12,8 +12,8 @@ const ks_str ks_decode_empty = {KS_IMMORTAL, 0, 2166136261u, 0, ""};
 
 typedef struct reader {
     const char *s, *end;
-    const char *fault; /* what does not fit, NULL: nothing yet */
-    const char *want;  /* the layout's part that it should have fitted */
+    const char *fault; /* what does not fit */
+    const char *want;  /* the layout's part that it should have fitted, NULL: all has fitted yet */
     const char *range; /* "month": in form, but out of range */
 } reader;
 
@@ -39,7 +39,7 @@ static bool is_digit(char c) {
 }
 
 static int read_number(reader *r, int digits, const char *want) {
-    if (r->fault != NULL) return 0;
+    if (r->want != NULL) return 0;
     int value = 0;
     for (int i = 0; i < digits; i++) {
         if (r->s + i >= r->end || !is_digit(r->s[i])) {
@@ -54,7 +54,7 @@ static int read_number(reader *r, int digits, const char *want) {
 }
 
 static void read_literal(reader *r, const char *literal) {
-    if (r->fault != NULL) return;
+    if (r->want != NULL) return;
     if (r->s < r->end && *r->s == *literal) {
         r->s++;
         return;
@@ -64,11 +64,11 @@ static void read_literal(reader *r, const char *literal) {
 }
 
 static void check_range(reader *r, int value, int min, int max, const char *what) {
-    if (r->fault == NULL && r->range == NULL && (value < min || value > max)) r->range = what;
+    if (r->want == NULL && r->range == NULL && (value < min || value > max)) r->range = what;
 }
 
 static int read_fraction(reader *r, bool required) {
-    if (r->fault != NULL) return 0;
+    if (r->want != NULL) return 0;
     if (!required && (r->s + 1 >= r->end || *r->s != '.' || !is_digit(r->s[1]))) return 0;
     if (required && (r->end - r->s < 7 || *r->s != '.')) {
         r->fault = r->s;
@@ -84,7 +84,7 @@ static int read_fraction(reader *r, bool required) {
 
 /* Seconds east of UTC. */
 static int read_zone(reader *r) {
-    if (r->fault != NULL) return 0;
+    if (r->want != NULL) return 0;
     if (r->s < r->end && *r->s == 'Z') {
         r->s++;
         return 0;
@@ -128,10 +128,10 @@ const ks_str *ks_decode_time_text(ks_heap *heap, ks_val raw, bool micro, ks_val 
     check_range(&r, second, 0, 59, "second");
     int micros = read_fraction(&r, micro);
     int zone = read_zone(&r);
-    if (r.range == NULL && r.fault == NULL) check_range(&r, day, 1, days_in(year, month), "day");
+    if (r.range == NULL && r.want == NULL) check_range(&r, day, 1, days_in(year, month), "day");
     if (r.range != NULL)
         return ks_str_printf(heap, "parsing time \"%s\": %s out of range", text, r.range);
-    if (r.fault != NULL)
+    if (r.want != NULL)
         return ks_str_printf(heap, "parsing time \"%s\" as \"%s\": cannot parse \"%s\" as \"%s\"",
                              text, layout, r.fault, r.want);
     if (r.s < r.end)

@@ -360,9 +360,9 @@ static bool same_map(ks_val a, ks_val b) {
         const ks_pair *x = i < ks_len(a) ? ks_pair_at(a, i) : NULL;
         const ks_pair *y = j < ks_len(b) ? ks_pair_at(b, j) : NULL;
         int order = x == NULL ? 1 : y == NULL ? -1 : ks_str_cmp(x->key, y->key);
-        if (order < 0 && !is_nothing(x->val)) return false;
-        if (order > 0 && !is_nothing(y->val)) return false;
-        if (order == 0 && !ks_same(x->val, y->val)) return false;
+        ks_val left = order <= 0 && x != NULL ? x->val : KS_NOTHING;
+        ks_val right = order >= 0 && y != NULL ? y->val : KS_NOTHING;
+        if (order == 0 ? !ks_same(left, right) : !is_nothing(left) || !is_nothing(right)) return false;
         if (order <= 0) i++;
         if (order >= 0) j++;
     }

@@ -163,7 +163,7 @@ static ks_val fields(ks_heap *heap, ks_owned of, ks_val value) {
     }
     ks_each(item, value) {
         ks_val part = with_root(heap, fields(heap, ks_owned_item(of), *item));
-        if (of.field->list_type == KS_LIST_SET) {
+        if (of.field != NULL && of.field->list_type == KS_LIST_SET) {
             ks_unref(heap, part);
             part = ks_map_new(heap, 0);
         }
@@ -233,7 +233,7 @@ static ks_val modified(ks_heap *heap, ks_owned of, ks_val before, ks_val after) 
         }
         return set;
     }
-    if (of.field->list_type == KS_LIST_SET) return set;
+    if (of.field != NULL && of.field->list_type == KS_LIST_SET) return set;
     ks_each(item, after) {
         const ks_str *name = ks_owned_name(heap, of, *item);
         ks_val was = item_named(heap, of, before, name);

@@ -491,7 +491,7 @@ static bool list_or_absent(merger *m, ks_val v) {
 static ks_val set_order(merger *m, ks_val original, ks_val *patch, const ks_str *directive,
                         const ks_type *type) {
     ks_heap *heap = m->heap;
-    ks_val order = ks_ref(ks_get(*patch, directive)), merged = KS_NOTHING;
+    ks_val order = ks_ref(ks_get(*patch, directive)), merged;
     if (!m->apply) original = ks_put(heap, original, directive, ks_ref(order));
     *patch = ks_drop(heap, *patch, directive);
     const ks_str *name =

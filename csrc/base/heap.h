@@ -33,12 +33,19 @@ ks_heap *ks_heap_ref(ks_heap *heap);
 /* Gives one reference back; the last one frees every block that is still allocated. */
 void ks_heap_unref(ks_heap *heap);
 
+/* Tells compilers and analysers what these functions promise. */
+#if defined(__GNUC__)
+#define KS_NEVER_NULL __attribute__((returns_nonnull))
+#else
+#define KS_NEVER_NULL
+#endif
+
 /* `size` bytes, 16-byte aligned, not cleared. Never NULL (see above). */
-void *ks_alloc(ks_heap *heap, size_t size);
+KS_NEVER_NULL void *ks_alloc(ks_heap *heap, size_t size);
 /* The same, cleared. */
-void *ks_alloc_zero(ks_heap *heap, size_t size);
+KS_NEVER_NULL void *ks_alloc_zero(ks_heap *heap, size_t size);
 /* Grows or shrinks; `block` may be NULL with old_size 0. */
-void *ks_resize(ks_heap *heap, void *block, size_t old_size, size_t new_size);
+KS_NEVER_NULL void *ks_resize(ks_heap *heap, void *block, size_t old_size, size_t new_size);
 /* Frees a block of `size` bytes (the size that was asked for); NULL is fine. */
 void ks_free(ks_heap *heap, void *block, size_t size);
 

@@ -28,7 +28,7 @@ struct ks_heap {
     void *free_blocks[KS_HEAP_CLASSES + 1]; /* per class, linked through their first word */
     char *fresh, *fresh_end;                /* the part of the newest chunk never handed out */
     heap_chunk *chunks;
-    heap_large large;                       /* list head */
+    heap_large large; /* list head */
     uint64_t allocations, blocks, bytes, limit, fail_at;
     ks_guard *guard;
     bool unwound; /* blocks may have been left in flight */

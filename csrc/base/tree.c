@@ -231,7 +231,8 @@ static ks_tree_node *split(ks_heap *heap, ks_tree_node *node, int from) {
 }
 
 /* Inserts (key, slot) into *ref, an owned node; the new right neighbour if it had to split, else NULL. */
-static ks_tree_node *node_insert(ks_heap *heap, ks_tree_node **ref, int at, ks_key key, void *slot) {
+static ks_tree_node *node_insert(ks_heap *heap, ks_tree_node **ref, int at, ks_key key,
+                                 void *slot) {
     if ((*ref)->len < ORDER) {
         insert_at(widen(heap, ref), at, key, slot);
         return NULL;
@@ -248,7 +249,8 @@ static ks_tree_node *node_insert(ks_heap *heap, ks_tree_node **ref, int at, ks_k
 }
 
 /* Sets key in the subtree *ref (owned by then); its new right neighbour, or NULL. */
-static ks_tree_node *put(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_key key, void *value) {
+static ks_tree_node *put(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_key key,
+                         void *value) {
     ks_tree_node *node = own(heap, tree->type, ref);
     bool found;
     if (node->leaf) {
@@ -404,7 +406,8 @@ void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key) {
     }
     void *value = take(heap, tree, &tree->root, key);
     tree->count--;
-    while (tree->root != NULL && (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
+    while (tree->root != NULL &&
+           (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
         ks_tree_node *root = tree->root;
         tree->root = NULL;
         if (!root->leaf && root->len == 1) {
@@ -526,8 +529,8 @@ bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value
 }
 
 /* Keys of inner nodes are lower bounds, so the child found first may hold nothing small enough; the one before it does. */
-static bool floor_in(const ks_tree_type *type, const ks_tree_node *node, ks_key at_most, ks_key *key,
-                     void **value) {
+static bool floor_in(const ks_tree_type *type, const ks_tree_node *node, ks_key at_most,
+                     ks_key *key, void **value) {
     for (int i = node->len - 1; i >= 0; i--) {
         if (compare(type, node->keys[i], at_most) > 0) continue;
         if (!node->leaf) {

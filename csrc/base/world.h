@@ -16,19 +16,19 @@
 
 /* What is being chosen. Those from KS_CHOOSE_ORDER on are 0 (the first) unless someone explores. */
 typedef enum ks_choice {
-    KS_CHOOSE_NAME,      /* a character of a random name suffix */
-    KS_CHOOSE_UID,       /* 32 bits of a uid */
-    KS_CHOOSE_TIE,       /* which of several equally good nodes */
-    KS_CHOOSE_JITTER,    /* how late, within a distribution */
-    KS_CHOOSE_ORDER,     /* which ready work item runs next */
-    KS_CHOOSE_DELIVERY,  /* how late a watch event arrives */
-    KS_CHOOSE_FAULT,     /* whether a fault strikes now */
+    KS_CHOOSE_NAME,     /* a character of a random name suffix */
+    KS_CHOOSE_UID,      /* 32 bits of a uid */
+    KS_CHOOSE_TIE,      /* which of several equally good nodes */
+    KS_CHOOSE_JITTER,   /* how late, within a distribution */
+    KS_CHOOSE_ORDER,    /* which ready work item runs next */
+    KS_CHOOSE_DELIVERY, /* how late a watch event arrives */
+    KS_CHOOSE_FAULT,    /* whether a fault strikes now */
 } ks_choice;
 
 typedef struct ks_world {
     ks_heap *heap;
-    int64_t now;    /* ns since the start */
-    int64_t epoch;  /* Unix seconds of the start */
+    int64_t now;     /* ns since the start */
+    int64_t epoch;   /* Unix seconds of the start */
     uint64_t rng[4]; /* xoshiro256** state, from the seed */
     /* The text of the last second that was asked for: what is written within it shares it. Private to api/time.c. */
     const ks_str *stamp; /* counted */

@@ -7,7 +7,8 @@
 #include "doc/text.h"
 
 static ks_val last_applied_of(const ks_object *object) {
-    return ks_get2(object->meta, K(annotations), K(kubectl_kubernetes_io_last_applied_configuration));
+    return ks_get2(object->meta, K(annotations),
+                   K(kubectl_kubernetes_io_last_applied_configuration));
 }
 
 /* The text of the document without its own annotation: sorted, compact, a line end. */
@@ -33,7 +34,8 @@ ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc) {
                    K(kubectl_kubernetes_io_last_applied_configuration), text);
 }
 
-ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc, ks_val *patch) {
+ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc,
+                                   ks_val *patch) {
     ks_heap *heap = cluster->heap;
     ks_val current = ks_object_doc(heap, live), original = KS_NOTHING;
     const ks_str *text = ks_str_or_null(last_applied_of(live));
@@ -55,7 +57,8 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
                              const ks_object **out) {
     ks_server *server = &cluster->sim->server;
     const ks_str *name = ks_str_or_null(ks_get2(doc, K(metadata), K(name)));
-    const ks_object *live = ks_store_get(&server->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
+    const ks_object *live =
+        ks_store_get(&server->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
     *warned = live != NULL && last_applied_of(live).type == KS_NONE;
     doc = ks_cluster_annotated(cluster, doc);
     if (live == NULL) {
@@ -72,7 +75,8 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
         ks_unref(cluster->heap, patch);
     } else if (refusal == NULL) {
         *applied = KS_CONFIGURED;
-        refusal = ks_server_patch(server, kind, ns, name, KS_PATCH_STRATEGIC, patch, NULL, opts, out);
+        refusal =
+            ks_server_patch(server, kind, ns, name, KS_PATCH_STRATEGIC, patch, NULL, opts, out);
     }
     ks_str_unref(cluster->heap, name);
     return refusal;

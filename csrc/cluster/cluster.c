@@ -38,7 +38,8 @@ static void hear(void *payload, const ks_change *change) {
     ks_cluster *cluster = payload;
     const ks_object *object = change->object;
     if (cluster->awaited_name != NULL && object->kind == cluster->awaited_kind &&
-        ks_str_eq(object->name, cluster->awaited_name) && ks_str_eq(object->ns, cluster->awaited_ns))
+        ks_str_eq(object->name, cluster->awaited_name) &&
+        ks_str_eq(object->ns, cluster->awaited_ns))
         cluster->awaited_changed = true;
     if (cluster->all_changes && cluster->on_change != NULL)
         cluster->on_change(cluster->payload, change);
@@ -117,8 +118,8 @@ void ks_cluster_close(ks_cluster *cluster) {
 /* --- the door --- */
 
 /* The last cluster of a heap that has run out of memory returns all at once; here only what is certain is freed. */
-int ks_cluster_enter(ks_cluster *cluster, ks_door door, bool (*body)(ks_cluster *cluster, void *arg),
-                     void *arg) {
+int ks_cluster_enter(ks_cluster *cluster, ks_door door,
+                     bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
     ks_heap *heap = cluster->heap;
     ks_sim *volatile before = NULL;
     ks_guard guard;

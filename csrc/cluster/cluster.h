@@ -11,28 +11,29 @@
 #include "engine/sim.h"
 
 typedef struct ks_cluster {
-    ks_heap *heap;              /* counted: forks share it */
-    ks_sim *sim;                /* exchanged when a snapshot is put back: do not keep it across doors */
+    ks_heap *heap; /* counted: forks share it */
+    ks_sim *sim;   /* exchanged when a snapshot is put back: do not keep it across doors */
     /* A run stops at the end of the step in which the object of this name changed (NULL: none). The embedder sets and
      * owns them; only within one door. */
     ks_kind awaited_kind;
     const ks_str *awaited_ns, *awaited_name;
     bool awaited_changed;
-    bool all_changes;           /* tell of every change (there are watches), not only of the awaited object's */
+    bool
+        all_changes; /* tell of every change (there are watches), not only of the awaited object's */
     /* How the embedder hears of changes; during a step: it may only take notes. */
     void (*on_change)(void *payload, const ks_change *change);
-    void *payload;              /* the embedder's; hooks are given the ks_cluster, and find it here */
+    void *payload; /* the embedder's; hooks are given the ks_cluster, and find it here */
 } ks_cluster;
 
 /* What a new cluster is made of. Values are borrowed. */
 typedef struct ks_cluster_opts {
     uint64_t seed;
-    int64_t epoch;              /* Unix seconds */
+    int64_t epoch; /* Unix seconds */
     ks_rules rules;
     bool manual_kubelet;
     ks_latencies latency;
-    ks_val nodes;               /* list of {name, labels, taints, capacity, zone} */
-    ks_val storage_classes;     /* list of StorageClass documents; KS_NOTHING: the default ones */
+    ks_val nodes;           /* list of {name, labels, taints, capacity, zone} */
+    ks_val storage_classes; /* list of StorageClass documents; KS_NOTHING: the default ones */
 } ks_cluster_opts;
 
 /* A fresh heap's cluster with nothing in it yet, or NULL when there is no memory. Next: ks_cluster_fill(). */
@@ -49,8 +50,8 @@ typedef enum ks_door {
 } ks_door;
 /* Runs `body` under a guard. `body` returns false when what it did is not to be kept. KS_OK or KS_ENOMEM (the cluster
  * is as it was before). Doors nest. `body` must not raise Lua errors: it may not be left but by returning. */
-int ks_cluster_enter(ks_cluster *cluster, ks_door door, bool (*body)(ks_cluster *cluster, void *arg),
-                     void *arg);
+int ks_cluster_enter(ks_cluster *cluster, ks_door door,
+                     bool (*body)(ks_cluster *cluster, void *arg), void *arg);
 
 /* Runs steps until something is due only after `instant`, until the embedder has to be heard (`*stop` becomes true: a
  * watch has work, a hook raised) or an awaited object changed. The clock is set to `instant` only in the first case. True when `instant` was
@@ -64,7 +65,8 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
                              const ks_write_opts *opts, ks_applied *applied, bool *warned,
                              const ks_object **out);
 /* The patch from what was applied last, what is to be (borrowed), and what is; an empty map: unchanged. */
-ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc, ks_val *patch);
+ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc,
+                                   ks_val *patch);
 /* The document with its own text in the annotation, as apply sends it. Takes over, returns. */
 ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc);
 
@@ -74,6 +76,7 @@ typedef struct ks_condition {
     const ks_str *type, *status; /* KS_WAIT_CONDITION: "Available" and "True" */
 } ks_condition;
 /* Whether an object meets it; `object` NULL: absent. */
-bool ks_cluster_meets(const ks_cluster *cluster, const ks_condition *condition, const ks_object *object);
+bool ks_cluster_meets(const ks_cluster *cluster, const ks_condition *condition,
+                      const ks_object *object);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * Called once per cluster, through the door. Objects are imported as they are: nothing was there that could have admitted them.
  */
-#include "cluster/cluster.h"
 #include "api/values.h"
+#include "cluster/cluster.h"
 #include "doc/text.h"
 #include "kubelet/node.h"
 
@@ -24,6 +24,7 @@
 
 /* Texts and numbers: cmd/kubeadm/app/phases/addons/dns/manifests.go, pkg/apis/scheduling/v1/helpers.go,
  * pkg/controlplane/controller/kubernetesservice/controller.go. */
+// clang-format off
 static const char system_objects[] =
     "[" NAMESPACE("default") "," NAMESPACE("kube-system") "," NAMESPACE("kube-public") "," NAMESPACE(
         "kube-node-lease") "," ACCOUNT("default") "," ACCOUNT("kube-system") "," ACCOUNT("kube-public") "," ACCOUNT(
@@ -41,6 +42,7 @@ static const char system_objects[] =
     "{\"name\":\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\",\"targetPort\":53},{\"name\":\"metrics\",\"port\":9153,"
     "\"protocol\":\"TCP\",\"targetPort\":9153}],\"selector\":{\"k8s-app\":\"kube-dns\"},\"sessionAffinity\":\"None\","
     "\"type\":\"ClusterIP\"},\"status\":{\"loadBalancer\":{}}}]";
+// clang-format on
 
 /* What the API server keeps in namespace default for itself, where a kubelet that runs by itself gives it users; in the manual world
  * that namespace starts empty, and cluster DNS alone knows the name. */
@@ -68,17 +70,17 @@ static const char api_service[] =
     "the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "      \
     "distributions of Kubernetes clusters.\"}},\"data\":{\"ca.crt\":\"-----BEGIN "                 \
     "CERTIFICATE-----\\n-----END CERTIFICATE-----\\n\"}}"
-static const char root_certificates[] = "[" ROOT_CA("default") "," ROOT_CA("kube-system") "," ROOT_CA(
-    "kube-public") "," ROOT_CA("kube-node-lease") "]";
+static const char root_certificates[] = "[" ROOT_CA("default") "," ROOT_CA(
+    "kube-system") "," ROOT_CA("kube-public") "," ROOT_CA("kube-node-lease") "]";
 
 #define CLASS(name, annotations, mode)                                                             \
     "{\"apiVersion\":\"storage.k8s.io/v1\",\"kind\":\"StorageClass\",\"metadata\":{\"name\":"      \
     "\"" name "\"" annotations "},\"provisioner\":\"kubesim.dev/" name                             \
     "\",\"reclaimPolicy\":\"Delete\",\"volumeBindingMode\":\"" mode                                \
     "\",\"allowVolumeExpansion\":true}"
-static const char default_classes[] =
-    "[" CLASS("standard", ",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}",
-              "WaitForFirstConsumer") "," CLASS("fast", "", "Immediate") "]";
+static const char default_classes[] = "[" CLASS(
+    "standard", ",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}",
+    "WaitForFirstConsumer") "," CLASS("fast", "", "Immediate") "]";
 
 static ks_val member(ks_val map, const char *key) { return ks_get_text(map, key, strlen(key)); }
 
@@ -119,7 +121,8 @@ static ks_refusal *import_text(ks_cluster *cluster, const char *json) {
 /* A name that no API server would take is refused here too: import looks at nothing. */
 static ks_refusal *add_node(ks_cluster *cluster, ks_val node) {
     const ks_str *name = ks_str_or_null(member(node, "name"));
-    const char *wrong = name == NULL ? "a node needs a name" : ks_dns1123_subdomain(name->s, name->len);
+    const char *wrong =
+        name == NULL ? "a node needs a name" : ks_dns1123_subdomain(name->s, name->len);
     if (wrong != NULL) return ks_refuse_bad_request(cluster->heap, wrong);
     ks_val doc = ks_node_make(cluster->sim, name, ks_ref(member(node, "labels")),
                               ks_ref(member(node, "taints")), ks_ref(member(node, "capacity")),

@@ -4,19 +4,20 @@
 #ifndef KS_CLUSTER_FILTER_H
 #define KS_CLUSTER_FILTER_H
 
-#include "api/values.h"
 #include "api/refusal.h"
+#include "api/values.h"
 #include "store/store.h"
 
 typedef struct ks_filter {
-    const ks_str *ns;           /* owned; NULL: all namespaces */
-    ks_selector *labels;        /* owned; NULL: all */
-    ks_val fields;              /* owned; list of {field, value, negated}, or KS_NOTHING */
+    const ks_str *ns;    /* owned; NULL: all namespaces */
+    ks_selector *labels; /* owned; NULL: all */
+    ks_val fields;       /* owned; list of {field, value, negated}, or KS_NOTHING */
 } ks_filter;
 
 /* Compiles selectors (NULL: none) into *out. Refused (400) as the API server does. */
 ks_refusal *ks_filter_make(ks_heap *heap, ks_kind kind, const ks_str *ns, const char *labels,
-                           size_t labels_len, const char *fields, size_t fields_len, ks_filter *out);
+                           size_t labels_len, const char *fields, size_t fields_len,
+                           ks_filter *out);
 void ks_filter_dispose(ks_heap *heap, ks_filter *filter);
 bool ks_filter_matches(const ks_filter *filter, const ks_object *object);
 

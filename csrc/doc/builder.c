@@ -59,7 +59,8 @@ static void note_duplicates(ks_builder *b, size_t from) {
     for (size_t i = 0; i < count; i++) keys[i] = b->items[from + i].key;
     qsort(keys, count, sizeof *keys, by_address);
     for (size_t i = 1; i < count; i++)
-        if (keys[i] == keys[i - 1] && (i == 1 || keys[i] != keys[i - 2])) note_duplicate(b, keys[i]);
+        if (keys[i] == keys[i - 1] && (i == 1 || keys[i] != keys[i - 2]))
+            note_duplicate(b, keys[i]);
     ks_free(b->heap, keys, size);
 }
 

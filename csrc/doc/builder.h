@@ -12,12 +12,12 @@ typedef struct ks_frame {
     size_t from;       /* its first value on the stack */
     const ks_str *key; /* maps: the key that waits for its value, or NULL */
     bool map;
-    bool merge;        /* YAML: the key that waits is << */
-    bool odd;          /* YAML: the key that waits is one that JSON cannot have */
-    bool flow;         /* YAML: written as [...] or {...} */
-    uint32_t column;   /* YAML, block style: where its lines begin */
-    uint32_t anchor;   /* YAML: number of its anchor, 0: none */
-    uint64_t nodes;    /* YAML: values counted before it */
+    bool merge;      /* YAML: the key that waits is << */
+    bool odd;        /* YAML: the key that waits is one that JSON cannot have */
+    bool flow;       /* YAML: written as [...] or {...} */
+    uint32_t column; /* YAML, block style: where its lines begin */
+    uint32_t anchor; /* YAML: number of its anchor, 0: none */
+    uint64_t nodes;  /* YAML: values counted before it */
 } ks_frame;
 
 typedef struct ks_builder {
@@ -26,7 +26,7 @@ typedef struct ks_builder {
     size_t len, cap;
     ks_frame *frames;
     uint32_t depth, frame_cap;
-    ks_val root;       /* what was added outside of all containers */
+    ks_val root;        /* what was added outside of all containers */
     ks_val *duplicates; /* NULL, or where duplicate keys are noted: a list of {document, path} */
     int document;
 } ks_builder;

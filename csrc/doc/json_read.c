@@ -8,6 +8,7 @@
 #include "doc/number.h"
 #include "doc/quote.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool at_space(const ks_json_stream *st) {
@@ -70,8 +71,8 @@ static bool read_unicode(ks_json_stream *st, ks_buf *buf) {
     st->at += 4;
     if (rune >= 0xd800 && rune < 0xe000) {
         const char *next = st->s + st->at;
-        int32_t low = st->len - st->at >= 6 && next[0] == '\\' && next[1] == 'u' ? hex4(next + 2, 4)
-                                                                                 : -1;
+        int32_t low =
+            st->len - st->at >= 6 && next[0] == '\\' && next[1] == 'u' ? hex4(next + 2, 4) : -1;
         if (rune < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
             st->at += 6;
             rune = 0x10000 + ((rune - 0xd800) << 10) + (low - 0xdc00);
@@ -194,10 +195,9 @@ static bool read_number(ks_json_stream *st, ks_val *out) {
 static bool read_word(ks_json_stream *st, const char *word, ks_val v, ks_val *out) {
     for (const char *c = word; *c != '\0'; c++, st->at++) {
         if (at_byte(st, *c)) continue;
-        char context[64] = "in literal ";
-        strcat(strcat(context, word), " (expecting '");
-        strncat(context, c, 1);
-        return fail_byte(st, strcat(context, "')"));
+        char context[64];
+        snprintf(context, sizeof context, "in literal %s (expecting '%c')", word, *c);
+        return fail_byte(st, context);
     }
     *out = v;
     return true;

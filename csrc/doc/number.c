@@ -194,10 +194,10 @@ static int put_fixed(char *out, const char *digits, int count, int point) {
 }
 
 int ks_float_json(double f, char *out) {
-    char digits[24];
+    char digits[24] = "0";
     int point, sign = signbit(f) ? 1 : 0;
     if (sign) *out = '-';
-    if (f == 0) return (int)(strcpy(out + sign, "0") + 1 - out);
+    if (f == 0) return sign + put_fixed(out + sign, "0", 1, 1);
     int count = shortest(fabs(f), false, digits, &point);
     if (fabs(f) < 1e-6 || fabs(f) >= 1e21)
         return sign + put_exponent(out + sign, digits, count, point - 1, 1);
@@ -205,10 +205,10 @@ int ks_float_json(double f, char *out) {
 }
 
 int ks_float_general(double f, bool single, char *out) {
-    char digits[24];
+    char digits[24] = "0";
     int point, sign = signbit(f) ? 1 : 0;
     if (sign) *out = '-';
-    if (f == 0) return (int)(strcpy(out + sign, "0") + 1 - out);
+    if (f == 0) return sign + put_fixed(out + sign, "0", 1, 1);
     int count = shortest(fabs(f), single, digits, &point);
     /* strconv/ftoa.go: with the shortest digits, %e is used below 10^-4 and from 10^6 on */
     if (point - 1 < -4 || point - 1 >= 6)

@@ -63,18 +63,10 @@ struct ks_map {
 enum { KS_SCANNED = 24 }; /* maps of up to so many keys are scanned for one, larger ones bisected */
 
 /* Constructors. */
-static inline ks_val ks_null(void) {
-    return (ks_val){.type = KS_NULL};
-}
-static inline ks_val ks_bool(bool b) {
-    return (ks_val){.type = KS_BOOL, .b = b};
-}
-static inline ks_val ks_int(int64_t i) {
-    return (ks_val){.type = KS_INT, .i = i};
-}
-static inline ks_val ks_float(double f) {
-    return (ks_val){.type = KS_FLOAT, .f = f};
-}
+static inline ks_val ks_null(void) { return (ks_val){.type = KS_NULL}; }
+static inline ks_val ks_bool(bool b) { return (ks_val){.type = KS_BOOL, .b = b}; }
+static inline ks_val ks_int(int64_t i) { return (ks_val){.type = KS_INT, .i = i}; }
+static inline ks_val ks_float(double f) { return (ks_val){.type = KS_FLOAT, .f = f}; }
 ks_val ks_text(ks_heap *heap, const char *s);              /* copies */
 ks_val ks_textn(ks_heap *heap, const char *s, size_t len); /* copies */
 ks_val ks_format(ks_heap *heap, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -128,20 +120,14 @@ static inline ks_val ks_at(ks_val l, uint32_t index) {
     return l.type == KS_LIST && index < l.l->len ? l.l->items[index] : KS_NOTHING;
 }
 /* Walking a map: pair i in key order (i < ks_len). */
-static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) {
-    return &m.m->pairs[i];
-}
+static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) { return &m.m->pairs[i]; }
 /* Walking a list that may be absent:  ks_each(v, list) { use(*v); } */
 #define ks_each(v, list)                                                                           \
     for (const ks_val *v = ks_items(list), *v##_end = v + ks_len(list); v != v##_end; v++)
 const ks_val *ks_items(ks_val l); /* the first item of a list; a valid pointer for anything else */
 
-static inline bool ks_is(ks_val v, ks_kindof type) {
-    return v.type == type;
-}
-static inline bool ks_exists(ks_val v) {
-    return v.type > KS_NULL;
-} /* neither absent nor null */
+static inline bool ks_is(ks_val v, ks_kindof type) { return v.type == type; }
+static inline bool ks_exists(ks_val v) { return v.type > KS_NULL; } /* neither absent nor null */
 /* With a default for what is absent or of another type. */
 static inline bool ks_bool_or(ks_val v, bool otherwise) {
     return v.type == KS_BOOL ? v.b : otherwise;
@@ -150,9 +136,7 @@ static inline int64_t ks_int_or(ks_val v, int64_t otherwise) {
     return v.type == KS_INT ? v.i : otherwise;
 }
 /* Borrowed; NULL unless a string. */
-static inline const ks_str *ks_str_or_null(ks_val v) {
-    return v.type == KS_STRING ? v.s : NULL;
-}
+static inline const ks_str *ks_str_or_null(ks_val v) { return v.type == KS_STRING ? v.s : NULL; }
 static inline const char *ks_text_or(ks_val v, const char *otherwise) {
     return v.type == KS_STRING ? v.s->s : otherwise;
 }

@@ -32,7 +32,7 @@ typedef struct reader {
     ks_builder *b;
     const ks_text_limits *limits;
     size_t nodes;
-    const char *next, *end; /* the next line, and the text's end */
+    const char *next, *end;  /* the next line, and the text's end */
     const char *line, *stop; /* the line at hand, without its break */
     const char *at;          /* within it */
     bool pending;            /* the innermost collection waits for a value on a later line */
@@ -44,13 +44,13 @@ enum { PLAIN, COLON, HASH, CONTROL, HIGH, FLOW };
 
 /* What stops the scanning of a plain scalar, at least to look. FLOW: only within flow collections. */
 static const unsigned char classes[256] = {
-    [0] = CONTROL,  [1] = CONTROL,  [2] = CONTROL,  [3] = CONTROL,  [4] = CONTROL,  [5] = CONTROL,
-    [6] = CONTROL,  [7] = CONTROL,  [8] = CONTROL,  [9] = CONTROL,  [10] = CONTROL, [11] = CONTROL,
-    [12] = CONTROL, [13] = CONTROL, [14] = CONTROL, [15] = CONTROL, [16] = CONTROL, [17] = CONTROL,
-    [18] = CONTROL, [19] = CONTROL, [20] = CONTROL, [21] = CONTROL, [22] = CONTROL, [23] = CONTROL,
-    [24] = CONTROL, [25] = CONTROL, [26] = CONTROL, [27] = CONTROL, [28] = CONTROL, [29] = CONTROL,
-    [30] = CONTROL, [31] = CONTROL, [127] = CONTROL, [':'] = COLON,  ['#'] = HASH,
-    [','] = FLOW,   ['['] = FLOW,   [']'] = FLOW,   ['{'] = FLOW,   ['}'] = FLOW,   ['?'] = FLOW,
+    [0] = CONTROL,  [1] = CONTROL,  [2] = CONTROL,   [3] = CONTROL,  [4] = CONTROL,  [5] = CONTROL,
+    [6] = CONTROL,  [7] = CONTROL,  [8] = CONTROL,   [9] = CONTROL,  [10] = CONTROL, [11] = CONTROL,
+    [12] = CONTROL, [13] = CONTROL, [14] = CONTROL,  [15] = CONTROL, [16] = CONTROL, [17] = CONTROL,
+    [18] = CONTROL, [19] = CONTROL, [20] = CONTROL,  [21] = CONTROL, [22] = CONTROL, [23] = CONTROL,
+    [24] = CONTROL, [25] = CONTROL, [26] = CONTROL,  [27] = CONTROL, [28] = CONTROL, [29] = CONTROL,
+    [30] = CONTROL, [31] = CONTROL, [127] = CONTROL, [':'] = COLON,  ['#'] = HASH,   [','] = FLOW,
+    ['['] = FLOW,   [']'] = FLOW,   ['{'] = FLOW,    ['}'] = FLOW,   ['?'] = FLOW,
 };
 
 static int class_of(char c) {
@@ -482,8 +482,8 @@ static bool read_node(reader *r) {
     if (good) {
         skip_spaces(r);
         key = at_colon(r);
-        good = key ? r->at - from <= LONGEST_KEY && open_collection(r, true, (uint32_t)(from - r->line)) &&
-                         set_key(r, &text)
+        good = key ? r->at - from <= LONGEST_KEY &&
+                         open_collection(r, true, (uint32_t)(from - r->line)) && set_key(r, &text)
                    : r->b->depth > 0 && add_value(r, &text);
     }
     drop_scalar(&text);

@@ -111,7 +111,8 @@ static bool decode_binary(ks_yaml_document *doc, const char *s, size_t len, ks_v
     int digits = 0, padding = 0;
     bool good = true;
     for (size_t i = 0; i < len && good; i++) {
-        static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        static const char set[] =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         if (s[i] == '\n' || s[i] == '\r') continue;
         const char *found = s[i] != '\0' ? strchr(set, s[i]) : NULL;
         if (s[i] == '=' && digits >= 2 && padding < 4 - digits) {
@@ -173,7 +174,9 @@ static ks_val number_value(ks_yaml_document *doc, double f) {
     if (!isfinite(f)) {
         note(doc, KS_YAML_ENCODING,
              ks_str_printf(doc->heap, "json: unsupported value: %s",
-                           isnan(f) ? "NaN" : f > 0 ? "+Inf" : "-Inf"));
+                           isnan(f) ? "NaN"
+                           : f > 0  ? "+Inf"
+                                    : "-Inf"));
         return ks_float(f);
     }
     return ks_float_as_int(f, &v.i) ? v : ks_float(f);
@@ -293,7 +296,8 @@ static const ks_str *value_key(ks_yaml_document *doc, ks_frame *frame, ks_val v)
 }
 
 static bool is_merge_key(const yaml_event_t *event) {
-    if (event->data.scalar.length != 2 || memcmp(event->data.scalar.value, "<<", 2) != 0) return false;
+    if (event->data.scalar.length != 2 || memcmp(event->data.scalar.value, "<<", 2) != 0)
+        return false;
     const char *tag = own_tag(event);
     return event->data.scalar.plain_implicit || (tag != NULL && strcmp(tag, "merge") == 0);
 }
@@ -323,8 +327,7 @@ static void merge(ks_yaml_document *doc, ks_val v, bool alias) {
     ks_unref(doc->heap, v);
     if (!good)
         note(doc, KS_YAML_DECODING,
-             ks_str_of(doc->heap,
-                       "yaml: map merge requires map or sequence of maps as the value"));
+             ks_str_of(doc->heap, "yaml: map merge requires map or sequence of maps as the value"));
 }
 
 /* --- nodes --- */
@@ -402,7 +405,8 @@ static bool read_alias(ks_yaml_document *doc, const yaml_event_t *event) {
     doc->aliased += anchor->nodes;
     doc->nodes += anchor->nodes;
     if (too_many_aliases(doc))
-        note(doc, KS_YAML_DECODING, ks_str_of(doc->heap, "yaml: document contains excessive aliasing"));
+        note(doc, KS_YAML_DECODING,
+             ks_str_of(doc->heap, "yaml: document contains excessive aliasing"));
     place(doc, ks_ref(anchor->val), true);
     return true;
 }
@@ -456,10 +460,9 @@ static bool open_container(ks_yaml_document *doc, const yaml_event_t *event, boo
     frame->flow = map ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
                       : event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
     frame->nodes = doc->decoded++;
-    frame->anchor = add_anchor(doc,
-                               map ? event->data.mapping_start.anchor
-                                   : event->data.sequence_start.anchor,
-                               KS_NOTHING);
+    frame->anchor =
+        add_anchor(doc, map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor,
+                   KS_NOTHING);
     return true;
 }
 

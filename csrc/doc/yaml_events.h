@@ -19,15 +19,21 @@ typedef struct ks_yaml_anchor {
 
 /* How bad a problem is, that is, which of several Go would report: its decoder stops at the first of its
  * own, the conversion to JSON comes later, JSON's encoder last. */
-typedef enum ks_yaml_rank { KS_YAML_DECODING, KS_YAML_CONVERTING, KS_YAML_ENCODING, KS_YAML_FINE } ks_yaml_rank;
+typedef enum ks_yaml_rank {
+    KS_YAML_DECODING,
+    KS_YAML_CONVERTING,
+    KS_YAML_ENCODING,
+    KS_YAML_FINE
+} ks_yaml_rank;
 
 typedef struct ks_yaml_document {
     ks_heap *heap;
     const ks_text_limits *limits;
     ks_builder builder;
     yaml_parser_t parser; /* the caller's to open and delete */
-    yaml_event_t event;   /* the one at hand: here, so that the caller can free it when memory ran out */
-    size_t nodes;      /* values read in the whole text, aliases counted as what they stand for */
+    yaml_event_t
+        event;    /* the one at hand: here, so that the caller can free it when memory ran out */
+    size_t nodes; /* values read in the whole text, aliases counted as what they stand for */
     /* of this document, counted as go-yaml counts: what was decoded, and what of it through aliases */
     uint64_t decoded, aliased;
     ks_yaml_anchor *anchors;

@@ -56,7 +56,8 @@ static int feed(void *data, unsigned char *buffer, size_t size, size_t *size_rea
         *size_read = used;
     } else {
         for (; r->fed < r->part_end && *size_read < size; r->fed++) {
-            bool crlf = r->s[r->fed] == '\r' && r->fed + 1 < r->part_end && r->s[r->fed + 1] == '\n';
+            bool crlf =
+                r->s[r->fed] == '\r' && r->fed + 1 < r->part_end && r->s[r->fed + 1] == '\n';
             if (!crlf) buffer[(*size_read)++] = (unsigned char)r->s[r->fed];
         }
     }
@@ -164,10 +165,9 @@ static bool check_separator(reader *r, size_t at, size_t end) {
     if (from == end || r->s[from] == '#') return true;
     int length = end - from > 1000 ? 1000 : (int)(end - from);
     r->document++;
-    return fail(r,
-                ks_str_printf(r->doc.heap, "invalid Yaml document separator: %.*s", length,
-                              r->s + from),
-                at, 1, 1);
+    return fail(
+        r, ks_str_printf(r->doc.heap, "invalid Yaml document separator: %.*s", length, r->s + from),
+        at, 1, 1);
 }
 
 static bool read_parts(reader *r, size_t at) {

@@ -46,7 +46,8 @@ static bool is_printable(const char *s, size_t len) {
     if (c < 0x80) return c == '\n' || (c >= 0x20 && c <= 0x7e);
     if (c == 0xc2) return next >= 0xa0;
     if (c == 0xed) return next < 0xa0;
-    if (c == 0xef) return !is_bom(s, len) && !has(s, len, "\xef\xbf\xbe") && !has(s, len, "\xef\xbf\xbf");
+    if (c == 0xef)
+        return !is_bom(s, len) && !has(s, len, "\xef\xbf\xbe") && !has(s, len, "\xef\xbf\xbf");
     return c > 0xc2 && c <= 0xef;
 }
 
@@ -71,7 +72,8 @@ static void put_break(writer *w) {
 
 static void write_indent(writer *w, int indent) {
     if (indent < 0) indent = 0;
-    if (!w->indention || w->column > indent || (w->column == indent && !w->whitespace)) put_break(w);
+    if (!w->indention || w->column > indent || (w->column == indent && !w->whitespace))
+        put_break(w);
     while (w->column < indent) put(w, ' ');
     w->whitespace = true;
     w->indention = true;
@@ -195,14 +197,19 @@ static void write_escape(writer *w, uint32_t rune) {
     char text[16];
     put(w, '\\');
     const char *found = rune < 0x80 ? memchr(runes, (int)rune, sizeof runes - 1) : NULL;
-    if (found != NULL)
-        text[0] = names[found - runes], text[1] = '\0';
-    else if (rune == 0x85 || rune == 0xa0)
-        strcpy(text, rune == 0x85 ? "N" : "_");
-    else if (rune == 0x2028 || rune == 0x2029)
-        strcpy(text, rune == 0x2028 ? "L" : "P");
+    char name = found != NULL    ? names[found - runes]
+                : rune == 0x85   ? 'N'
+                : rune == 0xa0   ? '_'
+                : rune == 0x2028 ? 'L'
+                : rune == 0x2029 ? 'P'
+                                 : '\0';
+    if (name != '\0')
+        text[0] = name, text[1] = '\0';
     else
-        snprintf(text, sizeof text, rune <= 0xff ? "x%02X" : rune <= 0xffff ? "u%04X" : "U%08X",
+        snprintf(text, sizeof text,
+                 rune <= 0xff     ? "x%02X"
+                 : rune <= 0xffff ? "u%04X"
+                                  : "U%08X",
                  (unsigned)rune);
     for (const char *c = text; *c != '\0'; c++) put(w, *c);
 }
@@ -332,11 +339,11 @@ static void write_number(writer *w, ks_val v, int indent) {
 /* unicode.IsLetter, but that what is no letter beyond Latin-1 is known by blocks only. */
 static bool is_letter(uint32_t r) {
     static const uint32_t others[][2] = {
-        {0xab, 0xb4},       {0xb6, 0xb9},       {0xbb, 0xbf},     {0xd7, 0xd7},
-        {0xf7, 0xf7},       {0x300, 0x36f},     {0x2000, 0x2070}, {0x20a0, 0x2101},
-        {0x2190, 0x2bff},   {0x3000, 0x3004},   {0x3007, 0x3030}, {0xd800, 0xf8ff},
-        {0xfe00, 0xfe6f},   {0xfeff, 0xff20},   {0xff3b, 0xff40}, {0xff5b, 0xff65},
-        {0xfff0, 0xffff},   {0x1f000, 0x1faff}, {0xe0000, 0x10ffff},
+        {0xab, 0xb4},     {0xb6, 0xb9},       {0xbb, 0xbf},        {0xd7, 0xd7},
+        {0xf7, 0xf7},     {0x300, 0x36f},     {0x2000, 0x2070},    {0x20a0, 0x2101},
+        {0x2190, 0x2bff}, {0x3000, 0x3004},   {0x3007, 0x3030},    {0xd800, 0xf8ff},
+        {0xfe00, 0xfe6f}, {0xfeff, 0xff20},   {0xff3b, 0xff40},    {0xff5b, 0xff65},
+        {0xfff0, 0xffff}, {0x1f000, 0x1faff}, {0xe0000, 0x10ffff},
     };
     if (r < 0xaa) return (r | 0x20) - 'a' < 26;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -393,8 +400,8 @@ static void sort_keys(ks_heap *heap, const ks_pair *pairs, uint32_t *order, uint
     memcpy(left, order, half * sizeof *left);
     uint32_t l = 0, r = half, out = 0;
     while (l < half)
-        order[out++] = r < count && key_less(pairs[order[r]].key, pairs[left[l]].key) ? order[r++]
-                                                                                    : left[l++];
+        order[out++] =
+            r < count && key_less(pairs[order[r]].key, pairs[left[l]].key) ? order[r++] : left[l++];
     ks_free(heap, left, half * sizeof *left);
 }
 
@@ -443,7 +450,9 @@ static void write_map(writer *w, const ks_map *map, int indent) {
     if (order != few) ks_free(heap, order, map->len * sizeof *order);
 }
 
-static void write_word(writer *w, const char *word) { write_plain(w, word, strlen(word), 0, false); }
+static void write_word(writer *w, const char *word) {
+    write_plain(w, word, strlen(word), 0, false);
+}
 
 static void write_empty(writer *w, char open, char close) {
     write_indicator(w, open, true, true, false);

@@ -28,7 +28,7 @@ static bool integer(const ks_str *text, int64_t *out) {
 
 /* k8s.io/apimachinery/pkg/labels/selector.go: Requirement.Matches. */
 static bool requirement(ks_val expression, const ks_str *value) {
-    const char *operator = ks_text_or(ks_get(expression, K(operator)), "");
+    const char *operator= ks_text_or(ks_get(expression, K(operator)), "");
     ks_val values = ks_get(expression, K(values));
     if (strcmp(operator, "In") == 0) return value != NULL && any_value(values, value);
     if (strcmp(operator, "NotIn") == 0) return value == NULL || !any_value(values, value);
@@ -79,9 +79,9 @@ bool ks_tolerates(ks_val toleration, ks_val taint) {
     if (*effect != '\0' && !ks_text_is(ks_get(taint, K(effect)), effect)) return false;
     const char *key = ks_text_or(ks_get(toleration, K(key)), "");
     if (*key != '\0' && !ks_text_is(ks_get(taint, K(key)), key)) return false;
-    const char *operator = ks_text_or(ks_get(toleration, K(operator)), "");
+    const char *operator= ks_text_or(ks_get(toleration, K(operator)), "");
     if (strcmp(operator, "Exists") == 0) return true;
-    if (*operator != '\0' && strcmp(operator, "Equal") != 0) return false;
+    if (*operator!= '\0' && strcmp(operator, "Equal") != 0) return false;
     return strcmp(ks_text_or(ks_get(toleration, K(value)), ""),
                   ks_text_or(ks_get(taint, K(value)), "")) == 0;
 }

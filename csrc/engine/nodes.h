@@ -18,7 +18,8 @@ bool ks_node_labels_match(ks_val node_selector_map, const ks_object *node);
 bool ks_tolerates(ks_val toleration, ks_val taint);
 /* The first taint of the list that no toleration tolerates, among those with one of two effects (`effect2` may be NULL);
  * KS_NOTHING: none. Borrowed. */
-ks_val ks_untolerated_taint(ks_val taints, ks_val tolerations, const char *effect1, const char *effect2);
+ks_val ks_untolerated_taint(ks_val taints, ks_val tolerations, const char *effect1,
+                            const char *effect2);
 
 /* What a label says, for a label name that is not known at compile time; NULL: absent. Borrowed. */
 const ks_str *ks_label(ks_heap *heap, ks_val labels, const ks_str *name);

@@ -25,7 +25,8 @@ static int name_compare(ks_key x, ks_key y) {
     return ks_str_cmp((const ks_str *)(uintptr_t)x.b, (const ks_str *)(uintptr_t)y.b);
 }
 
-static const ks_tree_type images_type = {name_compare, name_ref, name_unref, image_ref, image_unref};
+static const ks_tree_type images_type = {name_compare, name_ref, name_unref, image_ref,
+                                         image_unref};
 
 ks_settings *ks_settings_new(ks_heap *heap) {
     ks_settings *settings = ks_alloc_zero(heap, sizeof *settings);
@@ -73,8 +74,8 @@ static size_t repository_len(const ks_str *name) {
 }
 
 const ks_image *ks_settings_image(const ks_settings *settings, const ks_str *name) {
-    static const ks_image ordinary = {.refs = 1, .exists = true, .pull = KS_UNSET,
-                                      .start = KS_UNSET, .stop = KS_UNSET};
+    static const ks_image ordinary = {
+        .refs = 1, .exists = true, .pull = KS_UNSET, .start = KS_UNSET, .stop = KS_UNSET};
     if (name == NULL) return &ordinary;
     const ks_image *image = look_up(settings, name->s, name->len);
     if (image == NULL) image = look_up(settings, name->s, repository_len(name));

@@ -33,24 +33,24 @@ typedef struct ks_latencies {
 #define KS_UNSET INT64_C(-1)
 typedef struct ks_image {
     uint32_t refs;
-    const ks_str *name;         /* "kubetm/app", as written in pods; "app:1" */
-    uint64_t id;                /* names its Lua side (commands, http) to the hooks; 0: it has none */
-    bool exists;                /* false: cannot be pulled */
+    const ks_str *name; /* "kubetm/app", as written in pods; "app:1" */
+    uint64_t id;        /* names its Lua side (commands, http) to the hooks; 0: it has none */
+    bool exists;        /* false: cannot be pulled */
     int64_t pull, start;
-    int64_t stop;               /* KS_NEVER: ignores SIGTERM */
-    int64_t ready_after;        /* without a readinessProbe: not ready before (an app that answers late) */
-    bool exits;                 /* ends by itself: */
+    int64_t stop;        /* KS_NEVER: ignores SIGTERM */
+    int64_t ready_after; /* without a readinessProbe: not ready before (an app that answers late) */
+    bool exits;          /* ends by itself: */
     int64_t exit_after;
     int exit_code;
-    const ks_str *exit_reason;  /* "OOMKilled", or NULL: Completed / Error by code */
-    const ks_str *start_error;  /* the text of a start that fails, or NULL */
+    const ks_str *exit_reason; /* "OOMKilled", or NULL: Completed / Error by code */
+    const ks_str *start_error; /* the text of a start that fails, or NULL */
 } ks_image;
 
 typedef struct ks_settings {
     uint32_t refs;
     ks_latencies latency;
     bool manual_kubelet;
-    ks_tree images;             /* interned name -> ks_image */
+    ks_tree images; /* interned name -> ks_image */
 } ks_settings;
 
 ks_settings *ks_settings_new(ks_heap *heap);

@@ -79,8 +79,7 @@ void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key) {
 }
 
 void ks_forget(ks_sim *sim, int component, uint64_t key) {
-    if (sim->failures.count > 0)
-        ks_tree_del(sim->world.heap, &sim->failures, what(component, key));
+    if (sim->failures.count > 0) ks_tree_del(sim->world.heap, &sim->failures, what(component, key));
 }
 
 void ks_cancel(ks_sim *sim, int component, uint64_t key) {

@@ -15,7 +15,7 @@
 typedef struct ks_sim ks_sim;
 
 typedef struct ks_component {
-    const char *name;           /* "statefulset", "scheduler": what step() shows */
+    const char *name; /* "statefulset", "scheduler": what step() shows */
     /* Makes the state (may be NULL for none); called once for a new cluster. */
     void *(*create)(ks_sim *sim);
     /* A copy for a fork: O(1), ks_tree_copy for maps. */
@@ -32,18 +32,21 @@ typedef struct ks_component {
 struct ks_sim {
     ks_world world;
     ks_server server;
-    ks_settings *settings;      /* counted, copied on write by forks */
+    ks_settings *settings;        /* counted, copied on write by forks */
     const struct ks_hooks *hooks; /* callbacks into the embedder; may be NULL */
     void *hook_payload;
     void (*on_change)(void *hook_payload, const ks_change *change); /* for watches; may be NULL */
-    int pending_error;          /* set by ks_sim_fail(): the run stops at the end of the step */
-    ks_tree agenda;             /* private to engine/ */
+    int pending_error; /* set by ks_sim_fail(): the run stops at the end of the step */
+    ks_tree agenda;    /* private to engine/ */
     ks_tree queued;
     ks_tree failures;
     ks_tree timers;
     uint64_t sequence;
     int component_count;
-    struct { const ks_component *component; void *state; } components[32];
+    struct {
+        const ks_component *component;
+        void *state;
+    } components[32];
 };
 
 /* --- for components --- */
@@ -71,7 +74,7 @@ void ks_sim_dispose(ks_sim *sim);
 typedef struct ks_step {
     int64_t at;
     const char *component;
-    ks_val key;                 /* text, a new reference */
+    ks_val key; /* text, a new reference */
 } ks_step;
 /* The instant of the next thing due, or KS_NEVER. */
 int64_t ks_sim_due(const ks_sim *sim);
@@ -85,15 +88,24 @@ void ks_sim_run_until(ks_sim *sim, int64_t instant);
 typedef struct ks_hooks {
     /* Scheduling policies: number, and per policy name, scheduler name (profile), weight, what it has and disables. */
     int (*policy_count)(void *payload);
-    struct ks_policy_info { const char *name, *scheduler; int64_t weight; bool has_filter, has_score; const char *const *disable; }
-        (*policy_info)(void *payload, int index);
+    struct ks_policy_info {
+        const char *name, *scheduler;
+        int64_t weight;
+        bool has_filter, has_score;
+        const char *const *disable;
+    } (*policy_info)(void *payload, int index);
     /* filter: *ok, and a reason (new text) if not. score: 0..100. `node` and `pod` as objects. */
-    bool (*policy_filter)(void *payload, ks_sim *sim, int index, const ks_object *pod, const ks_object *node, bool *ok, ks_val *reason);
-    bool (*policy_score)(void *payload, ks_sim *sim, int index, const ks_object *pod, const ks_object *node, int64_t *score);
+    bool (*policy_filter)(void *payload, ks_sim *sim, int index, const ks_object *pod,
+                          const ks_object *node, bool *ok, ks_val *reason);
+    bool (*policy_score)(void *payload, ks_sim *sim, int index, const ks_object *pod,
+                         const ks_object *node, int64_t *score);
     /* An image's command, for exec and probes: handled = false when the image has none of that name. argv is a list of texts. */
-    bool (*image_command)(void *payload, ks_sim *sim, uint64_t image, ks_val argv, const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out, ks_val *err, int *code);
+    bool (*image_command)(void *payload, ks_sim *sim, uint64_t image, ks_val argv,
+                          const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out,
+                          ks_val *err, int *code);
     /* An image's HTTP server. status 0: nothing listens on that port. */
-    bool (*image_http)(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request, const ks_object *pod, int *status, ks_val *body);
+    bool (*image_http)(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request,
+                       const ks_object *pod, int *status, ks_val *body);
 } ks_hooks;
 void ks_sim_fail(ks_sim *sim); /* remembers that a hook raised */
 

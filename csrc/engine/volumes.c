@@ -14,7 +14,8 @@ static uint64_t claim_hash(const ks_str *ns, const ks_str *name) {
 }
 
 static uint64_t ref_hash(ks_val ref) {
-    return claim_hash(ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+    return claim_hash(ks_str_or_null(ks_get(ref, K(namespace))),
+                      ks_str_or_null(ks_get(ref, K(name))));
 }
 
 ks_volume_index ks_volume_index_copy(const ks_volume_index *index) {
@@ -85,7 +86,8 @@ const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
 }
 
 bool ks_class_waits(const ks_object *storage_class) {
-    return storage_class != NULL && ks_text_is(ks_get(storage_class->doc, K(volumeBindingMode)), "WaitForFirstConsumer");
+    return storage_class != NULL &&
+           ks_text_is(ks_get(storage_class->doc, K(volumeBindingMode)), "WaitForFirstConsumer");
 }
 
 bool ks_claim_bound(const ks_object *claim) {
@@ -206,9 +208,9 @@ static void consider(ks_heap *heap, search *s, const ks_object *volume) {
     if (ks_object_terminating(volume) || ks_quantity_cmp(capacity_of(volume), s->request) < 0 ||
         !same_mode(volume, s->claim) || !same_attributes_class(volume, s->claim))
         return;
-    bool on_node = s->node == NULL ||
-                   ks_node_selector_matches(heap, ks_get2(volume->spec, K(nodeAffinity), K(required)),
-                                            s->node);
+    bool on_node =
+        s->node == NULL || ks_node_selector_matches(
+                               heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), s->node);
     bool ours = ks_exists(claim_ref(volume));
     if (ours) {
         if (!ks_volume_is_for(volume, s->claim)) return;
@@ -255,6 +257,7 @@ const ks_object *ks_volume_for_claim(const ks_store *store, const ks_volume_inde
 
 const ks_object *ks_volume_on_node(const ks_store *store, const ks_volume_index *index,
                                    const ks_object *claim, const ks_object *node, ks_val taken) {
-    search s = {.store = store, .claim = claim, .node = node, .request = request_of(claim), .taken = taken};
+    search s = {
+        .store = store, .claim = claim, .node = node, .request = request_of(claim), .taken = taken};
     return find(index, &s);
 }

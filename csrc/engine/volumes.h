@@ -22,14 +22,16 @@ void ks_volume_index_observe(ks_heap *heap, ks_volume_index *index, const ks_cha
 /* Walks the volumes whose claimRef names a claim. Borrowed; NULL at the end.
  *     ks_tree_iter it = ks_volumes_naming(index, ns, name); while ((pv = ks_volume_naming(store, &it, ns, name))) ... */
 ks_tree_iter ks_volumes_naming(const ks_volume_index *index, const ks_str *ns, const ks_str *name);
-const ks_object *ks_volume_naming(const ks_store *store, ks_tree_iter *iter, const ks_str *ns, const ks_str *name);
+const ks_object *ks_volume_naming(const ks_store *store, ks_tree_iter *iter, const ks_str *ns,
+                                  const ks_str *name);
 
 /* The volume that a claim takes when nobody looks at nodes (findBestMatchForClaim); `delayed`: only one that names the
  * claim. Borrowed; NULL: none. */
-const ks_object *ks_volume_for_claim(const ks_store *store, const ks_volume_index *index, const ks_object *claim, bool delayed);
+const ks_object *ks_volume_for_claim(const ks_store *store, const ks_volume_index *index,
+                                     const ks_object *claim, bool delayed);
 /* The volume that it takes on `node`, not one of the names in `taken` (FindMatchingVolume with a node). */
-const ks_object *ks_volume_on_node(const ks_store *store, const ks_volume_index *index, const ks_object *claim,
-                                   const ks_object *node, ks_val taken);
+const ks_object *ks_volume_on_node(const ks_store *store, const ks_volume_index *index,
+                                   const ks_object *claim, const ks_object *node, ks_val taken);
 
 /* Whether the volume's claimRef is this claim: by name, and by uid where it has one. */
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim);

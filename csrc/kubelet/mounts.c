@@ -153,7 +153,7 @@ static bool make_files(place *p, ks_val volume)
 
 static void host_store(place *p, const char *path)
 {
-    ks_buf_printf(&p->store, "host:%s", p->pod->node ? p->pod->node->s : "");
+    ks_buf_printf(&p->store, "host:%s", p->pod && p->pod->node ? p->pod->node->s : "");
     add_path(&p->inside, path);
 }
 

@@ -375,7 +375,7 @@ static ks_val container_status(draft *d, const container *c, ks_val old)
     ks_heap *heap = t->heap;
     ks_val spec = container_spec(t->w, c);
     const trouble *tr = c->trouble;
-    ks_val last = KS_NOTHING, state;
+    ks_val last, state;
     bool has = c->run != RUN_NONE, running = c->run == RUN_RUNNING;
     const ending *before = tr && tr->before.reason ? &tr->before : NULL;
     bool refused = tr && tr->wait_reason && !running && should_restart(t->w, c, t->pod);

@@ -16,8 +16,9 @@
 
 #define KS_BOX_TYPE    "kubesim.core"
 #define KS_RESULT_TYPE "kubesim.result"
-#define KS_STATUS_TYPE "kubesim.Status" /* metatable of refusals; filled by lua/kubesim/status.lua */
-#define KS_ARRAY_TYPE  "kubesim.array"  /* metatable of empty lists */
+#define KS_STATUS_TYPE                                                                             \
+    "kubesim.Status"                  /* metatable of refusals; filled by lua/kubesim/status.lua */
+#define KS_ARRAY_TYPE "kubesim.array" /* metatable of empty lists */
 
 /* User values of a cluster's userdata. */
 enum {
@@ -32,7 +33,7 @@ enum {
 typedef struct ks_watch {
     int64_t id;
     ks_kind kind;
-    uint64_t since;             /* what happened up to this version is not for it */
+    uint64_t since; /* what happened up to this version is not for it */
     ks_filter filter;
 } ks_watch;
 
@@ -45,20 +46,20 @@ typedef struct ks_told {
 typedef struct ks_policies ks_policies;
 
 typedef struct ks_box {
-    ks_cluster *cluster;        /* NULL once closed */
-    lua_State *L;               /* the Lua thread of the call in progress */
-    int working;                /* calls in which the core is at work now: it may only be looked at */
-    bool raised;                /* a hook has raised; the error is in KS_BOX_ERROR */
-    bool stop;                  /* a run has to return: there is something to tell */
-    bool telling;               /* an outer call is telling watches */
+    ks_cluster *cluster; /* NULL once closed */
+    lua_State *L;        /* the Lua thread of the call in progress */
+    int working;         /* calls in which the core is at work now: it may only be looked at */
+    bool raised;         /* a hook has raised; the error is in KS_BOX_ERROR */
+    bool stop;           /* a run has to return: there is something to tell */
+    bool telling;        /* an outer call is telling watches */
     ks_watch *watches;
     size_t watch_count, watch_cap;
     int64_t last_watch;
-    ks_told *queue;             /* from `first` to `last` */
+    ks_told *queue; /* from `first` to `last` */
     size_t first, last, queue_cap;
     uint64_t next_image;
     const ks_policies *policies; /* anchored in KS_BOX_POLICIES */
-    int64_t scratch_at;         /* the attempt that KS_BOX_SCRATCH belongs to */
+    int64_t scratch_at;          /* the attempt that KS_BOX_SCRATCH belongs to */
     uint64_t scratch_pod;
 } ks_box;
 
@@ -119,7 +120,8 @@ int ks_lua_image(lua_State *L);
 void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *box);
 
 /* --- the methods of the handle, by file --- */
-extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[], ks_lua_network[];
+extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[],
+    ks_lua_network[];
 /* --- the module's functions --- */
 extern const luaL_Reg ks_lua_values[], ks_lua_types[];
 /* Metatables of values.c. */

@@ -42,7 +42,8 @@ ks_box *ks_lua_box(lua_State *L) {
 ks_box *ks_lua_idle_box(lua_State *L) {
     ks_box *box = ks_lua_box(L);
     if (box->working > 0)
-        luaL_error(L, "the cluster is at work: a policy or an image's function can only look at it");
+        luaL_error(L,
+                   "the cluster is at work: a policy or an image's function can only look at it");
     return box;
 }
 
@@ -139,7 +140,8 @@ typedef struct founding {
     ks_result *result;
 } founding;
 
-static ks_refusal *read_list(founding *f, ks_cluster *cluster, int index, ks_kind kind, ks_val *out) {
+static ks_refusal *read_list(founding *f, ks_cluster *cluster, int index, ks_kind kind,
+                             ks_val *out) {
     ks_lua_problem problem;
     *out = KS_NOTHING;
     if (lua_type(f->L, index) != LUA_TTABLE) return NULL;
@@ -164,7 +166,8 @@ static bool found(ks_cluster *cluster, void *arg) {
     founding *f = arg;
     ks_result *r = f->result;
     r->refusal = read_list(f, cluster, f->nodes, KS_NO_KIND, &r->value);
-    if (r->refusal == NULL) r->refusal = read_list(f, cluster, f->classes, KS_STORAGECLASS, &r->more);
+    if (r->refusal == NULL)
+        r->refusal = read_list(f, cluster, f->classes, KS_STORAGECLASS, &r->more);
     f->opts->nodes = r->value;
     f->opts->storage_classes = r->more;
     if (r->refusal == NULL) r->refusal = ks_cluster_fill(cluster, f->opts);
@@ -189,12 +192,12 @@ static bool bool_field(lua_State *L, int index, const char *name) {
 static int cluster_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    ks_cluster_opts opts = {.seed = (uint64_t)integer_field(L, 1, "seed"),
-                            .epoch = integer_field(L, 1, "epoch"),
-                            .rules = {.minor = (int)integer_field(L, 1, "minor"),
-                                      .max_unavailable_statefulset =
-                                          bool_field(L, 1, "max_unavailable")},
-                            .manual_kubelet = bool_field(L, 1, "manual")};
+    ks_cluster_opts opts = {
+        .seed = (uint64_t)integer_field(L, 1, "seed"),
+        .epoch = integer_field(L, 1, "epoch"),
+        .rules = {.minor = (int)integer_field(L, 1, "minor"),
+                  .max_unavailable_statefulset = bool_field(L, 1, "max_unavailable")},
+        .manual_kubelet = bool_field(L, 1, "manual")};
     lua_getfield(L, 1, "latency");
 #define READ_LATENCY(member, name, ms, what) opts.latency.member = integer_field(L, -1, name);
     KS_LATENCIES(READ_LATENCY)
@@ -242,8 +245,10 @@ static void push_latencies(lua_State *L) {
 #undef PUSH_LATENCY
 }
 
-static const luaL_Reg handle_meta[] = {{"__gc", cluster_close}, {"__close", cluster_close}, {NULL, NULL}};
-static const luaL_Reg handle_methods[] = {{"close", cluster_close}, {"fork", cluster_fork}, {NULL, NULL}};
+static const luaL_Reg handle_meta[] = {
+    {"__gc", cluster_close}, {"__close", cluster_close}, {NULL, NULL}};
+static const luaL_Reg handle_methods[] = {
+    {"close", cluster_close}, {"fork", cluster_fork}, {NULL, NULL}};
 static const luaL_Reg result_meta[] = {{"__gc", result_gc}, {NULL, NULL}};
 
 static void open_types(lua_State *L) {

@@ -54,7 +54,7 @@ void ks_lua_push(lua_State *L, ks_val v) {
 /* Where we are, for messages: a chain through the C stack. */
 typedef struct place {
     const struct place *outer;
-    const char *key;            /* NULL: an index */
+    const char *key; /* NULL: an index */
     lua_Integer index;
 } place;
 
@@ -162,7 +162,8 @@ static bool read_table(reader *r, int index, const ks_spec *hint, const place *a
         lua_Unsigned keys = 0;
         for (lua_pushnil(r->L); lua_next(r->L, index); lua_pop(r->L, 1)) keys++;
         if (keys != n)
-            return fail(r, at, "a table that is neither a list without holes nor has text keys alone");
+            return fail(r, at,
+                        "a table that is neither a list without holes nor has text keys alone");
         return read_list(r, index, (lua_Integer)n, hint, at, out);
     }
     lua_pushnil(r->L);

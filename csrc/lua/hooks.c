@@ -19,12 +19,12 @@ struct ks_policies {
 /* One call: what goes in, in documents, and where Lua's functions stand. */
 typedef struct asking {
     ks_box *box;
-    int index;                  /* of a policy */
+    int index; /* of a policy */
     bool score;
     uint64_t image;
     int port;
     ks_val first, second, third; /* arguments, borrowed */
-    bool absent;                /* out: there is no such function */
+    bool absent;                 /* out: there is no such function */
     bool ok;
     lua_Integer number;
 } asking;
@@ -83,17 +83,18 @@ static int policy_trampoline(lua_State *L) {
     if (a->score) {
         lua_Number score = lua_tonumber(L, -2);
         if (lua_type(L, -2) != LUA_TNUMBER || score < 0 || score > 100)
-            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s", info->name,
-                              luaL_tolstring(L, -2, NULL));
+            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s",
+                              info->name, luaL_tolstring(L, -2, NULL));
         a->number = (lua_Integer)(score + 0.5);
     } else {
         if (!lua_isboolean(L, -2))
-            return luaL_error(L, "policy '%s': filter must return true, or false and a reason, not %s",
+            return luaL_error(L,
+                              "policy '%s': filter must return true, or false and a reason, not %s",
                               info->name, luaL_typename(L, -2));
         a->ok = lua_toboolean(L, -2);
         if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
-            return luaL_error(L, "policy '%s': filter's reason must be a text, not a %s", info->name,
-                              luaL_typename(L, -1));
+            return luaL_error(L, "policy '%s': filter's reason must be a text, not a %s",
+                              info->name, luaL_typename(L, -1));
     }
     return RESULTS;
 }
@@ -199,8 +200,14 @@ static int command_trampoline(lua_State *L) {
     ks_lua_push(L, a->second);
     ks_lua_push(L, a->third);
     lua_call(L, 3, 3);
-    if (!lua_isnil(L, -3)) luaL_tolstring(L, -3, NULL); else lua_pushnil(L);
-    if (!lua_isnil(L, -2)) luaL_tolstring(L, -2, NULL); else lua_pushnil(L);
+    if (!lua_isnil(L, -3))
+        luaL_tolstring(L, -3, NULL);
+    else
+        lua_pushnil(L);
+    if (!lua_isnil(L, -2))
+        luaL_tolstring(L, -2, NULL);
+    else
+        lua_pushnil(L);
     if (!lua_isnil(L, -4) && !lua_isinteger(L, -4))
         return luaL_error(L, "command '%s': the exit code must be an integer, not %s", word,
                           luaL_tolstring(L, -4, NULL));
@@ -243,7 +250,10 @@ static int http_trampoline(lua_State *L) {
         return luaL_error(L, "http on port %d: the status must be an integer, not %s", a->port,
                           luaL_tolstring(L, -2, NULL));
     a->number = lua_tointeger(L, -2);
-    if (lua_isnil(L, -1)) lua_pushliteral(L, ""); else luaL_tolstring(L, -1, NULL);
+    if (lua_isnil(L, -1))
+        lua_pushliteral(L, "");
+    else
+        luaL_tolstring(L, -1, NULL);
     lua_pushnil(L);
     return RESULTS;
 }
@@ -348,9 +358,9 @@ typedef struct imaging {
 
 static int64_t optional_ns(lua_State *L, const char *name) {
     lua_getfield(L, 3, name);
-    int64_t ns = lua_isnil(L, -1)         ? KS_UNSET
-                 : lua_isboolean(L, -1)   ? KS_NEVER
-                                          : luaL_checkinteger(L, -1);
+    int64_t ns = lua_isnil(L, -1)       ? KS_UNSET
+                 : lua_isboolean(L, -1) ? KS_NEVER
+                                        : luaL_checkinteger(L, -1);
     lua_pop(L, 1);
     return ns;
 }

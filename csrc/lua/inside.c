@@ -12,14 +12,14 @@ typedef struct visit {
     lua_State *L;
     ks_result *result;
     const ks_object *pod;
-    const ks_str *container;    /* borrowed from the pod, or NULL */
+    const ks_str *container; /* borrowed from the pod, or NULL */
     int64_t number;
     bool flag, directory;
     int status;
     int64_t size, changed;
-    const char *why;            /* what came instead of an answer */
+    const char *why; /* what came instead of an answer */
     ks_refusal *(*act)(ks_cluster *cluster, struct visit *v);
-    bool any_container;         /* the container need not run, or is not meant at all */
+    bool any_container; /* the container need not run, or is not meant at all */
 } visit;
 
 /* Finds pod and container, then acts. */
@@ -237,8 +237,8 @@ static ks_refusal *end_file(visit *v, ks_file_error error) {
 static const char *path_of(const visit *v) { return lua_tostring(v->L, 5); }
 
 static ks_refusal *act_read(ks_cluster *cluster, visit *v) {
-    return end_file(v, ks_kubelet_file_read(cluster->sim, v->pod, v->container, path_of(v),
-                                            &v->result->value));
+    return end_file(
+        v, ks_kubelet_file_read(cluster->sim, v->pod, v->container, path_of(v), &v->result->value));
 }
 
 static ks_refusal *act_write(ks_cluster *cluster, visit *v) {
@@ -249,17 +249,18 @@ static ks_refusal *act_write(ks_cluster *cluster, visit *v) {
 }
 
 static ks_refusal *act_list(ks_cluster *cluster, visit *v) {
-    return end_file(v, ks_kubelet_file_list(cluster->sim, v->pod, v->container, path_of(v),
-                                            &v->result->value));
+    return end_file(
+        v, ks_kubelet_file_list(cluster->sim, v->pod, v->container, path_of(v), &v->result->value));
 }
 
 static ks_refusal *act_mkdir(ks_cluster *cluster, visit *v) {
-    return end_file(v, ks_kubelet_file_mkdir(cluster->sim, v->pod, v->container, path_of(v), v->flag));
+    return end_file(v,
+                    ks_kubelet_file_mkdir(cluster->sim, v->pod, v->container, path_of(v), v->flag));
 }
 
 static ks_refusal *act_remove(ks_cluster *cluster, visit *v) {
-    return end_file(v,
-                    ks_kubelet_file_remove(cluster->sim, v->pod, v->container, path_of(v), v->flag));
+    return end_file(
+        v, ks_kubelet_file_remove(cluster->sim, v->pod, v->container, path_of(v), v->flag));
 }
 
 static ks_refusal *act_stat(ks_cluster *cluster, visit *v) {

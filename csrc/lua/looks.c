@@ -10,7 +10,7 @@ typedef struct looking {
     ks_result *result;
     ks_kind kind;
     int64_t count;
-    bool build;                 /* build the objects, or only count them */
+    bool build; /* build the objects, or only count them */
 } looking;
 
 static ks_kind check_kind(lua_State *L, int index) {
@@ -59,7 +59,8 @@ typedef struct findings {
 static void find(ks_heap *heap, findings *f, const ks_object *object) {
     if (f->count == f->cap) {
         size_t cap = f->cap == 0 ? 16 : f->cap * 2;
-        f->objects = ks_resize(heap, f->objects, f->cap * sizeof *f->objects, cap * sizeof *f->objects);
+        f->objects =
+            ks_resize(heap, f->objects, f->cap * sizeof *f->objects, cap * sizeof *f->objects);
         f->cap = cap;
     }
     f->objects[f->count++] = object;
@@ -69,7 +70,8 @@ static void find(ks_heap *heap, findings *f, const ks_object *object) {
 static ks_val build_list(ks_heap *heap, findings *f) {
     ks_val list = ks_list_new(heap, (uint32_t)f->count);
     if (f->count > 1) ks_store_sort(heap, f->objects, f->count);
-    for (size_t i = 0; i < f->count; i++) list = ks_append(heap, list, ks_object_doc(heap, f->objects[i]));
+    for (size_t i = 0; i < f->count; i++)
+        list = ks_append(heap, list, ks_object_doc(heap, f->objects[i]));
     ks_free(heap, f->objects, f->cap * sizeof *f->objects);
     return list;
 }
@@ -143,7 +145,8 @@ static bool text_is(lua_State *L, int index, ks_val v) {
 static bool event_fits(const looking *k, const ks_object *event) {
     lua_State *L = k->L;
     ks_val about = ks_get(event->doc, K(involvedObject));
-    if (!lua_isnil(L, 3) && !ks_text_is(ks_get(about, K(kind)), ks_kind_get(k->kind)->name)) return false;
+    if (!lua_isnil(L, 3) && !ks_text_is(ks_get(about, K(kind)), ks_kind_get(k->kind)->name))
+        return false;
     if (!lua_isnil(L, 2) && !ks_str_is(event->ns, lua_tostring(L, 2))) return false;
     return text_is(L, 4, ks_get(about, K(name))) && text_is(L, 5, ks_get(event->doc, K(reason))) &&
            text_is(L, 6, ks_get(event->doc, K(type)));
@@ -263,8 +266,7 @@ static int look_release(lua_State *L) {
     return 1;
 }
 
-const luaL_Reg ks_lua_looks[] = {{"get", look_get},       {"list", look_list},
-                                 {"count", look_count},   {"events", look_events},
-                                 {"placement", look_placement}, {"kind", look_kind},
-                                 {"kinds", look_kinds},   {"release", look_release},
-                                 {NULL, NULL}};
+const luaL_Reg ks_lua_looks[] = {
+    {"get", look_get},       {"list", look_list},           {"count", look_count},
+    {"events", look_events}, {"placement", look_placement}, {"kind", look_kind},
+    {"kinds", look_kinds},   {"release", look_release},     {NULL, NULL}};

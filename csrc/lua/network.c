@@ -12,7 +12,7 @@ typedef struct question {
     lua_State *L;
     ks_result *result;
     const ks_str *ns;
-    const ks_object *pod;       /* borrowed, or NULL */
+    const ks_object *pod; /* borrowed, or NULL */
     bool needs_pod, flag;
     int port;
     ks_dns_status status;
@@ -40,7 +40,10 @@ static void run(lua_State *L, question *q, ks_door door) {
     ks_box *box = door == KS_LOOK ? ks_lua_box(L) : ks_lua_idle_box(L);
     q->L = L;
     luaL_checkstring(L, 2);
-    if (q->needs_pod) luaL_checkstring(L, 3); else luaL_optstring(L, 3, NULL);
+    if (q->needs_pod)
+        luaL_checkstring(L, 3);
+    else
+        luaL_optstring(L, 3, NULL);
     q->result = ks_lua_result(L, box);
     ks_lua_call(L, box, door, q->result, put, q);
 }

@@ -245,15 +245,9 @@ static int time_trace(lua_State *L) {
     return 1;
 }
 
-const luaL_Reg ks_lua_time[] = {{"run", time_run},
-                                {"run_to_change", time_run_to_change},
-                                {"settle", time_settle},
-                                {"step", time_step},
-                                {"wait", time_wait},
-                                {"now", time_now},
-                                {"instant", time_instant},
-                                {"due", time_due},
-                                {"epoch", time_epoch},
-                                {"clock", time_clock},
-                                {"trace", time_trace},
-                                {NULL, NULL}};
+const luaL_Reg ks_lua_time[] = {{"run", time_run},         {"run_to_change", time_run_to_change},
+                                {"settle", time_settle},   {"step", time_step},
+                                {"wait", time_wait},       {"now", time_now},
+                                {"instant", time_instant}, {"due", time_due},
+                                {"epoch", time_epoch},     {"clock", time_clock},
+                                {"trace", time_trace},     {NULL, NULL}};

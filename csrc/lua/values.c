@@ -37,7 +37,7 @@ typedef struct work {
     ks_heap *heap;
     ks_result *result;
     ks_selector *selector;
-    const char *words;          /* an option */
+    const char *words; /* an option */
     bool ok;
     ks_lua_problem problem;
 } work;
@@ -368,9 +368,12 @@ const luaL_Reg ks_lua_values[] = {{"yaml_decode", yaml_decode},
                                   {NULL, NULL}};
 
 static const luaL_Reg heap_meta[] = {{"__gc", heap_gc}, {NULL, NULL}};
-static const luaL_Reg quantity_meta[] = {{"__add", quantity_add},       {"__sub", quantity_sub},
-                                         {"__eq", quantity_eq},         {"__lt", quantity_lt},
-                                         {"__le", quantity_le},         {"__tostring", quantity_text},
+static const luaL_Reg quantity_meta[] = {{"__add", quantity_add},
+                                         {"__sub", quantity_sub},
+                                         {"__eq", quantity_eq},
+                                         {"__lt", quantity_lt},
+                                         {"__le", quantity_le},
+                                         {"__tostring", quantity_text},
                                          {NULL, NULL}};
 static const luaL_Reg quantity_methods[] = {
     {"value", quantity_value}, {"milli_value", quantity_milli}, {NULL, NULL}};
@@ -378,7 +381,8 @@ static const luaL_Reg selector_meta[] = {
     {"__gc", selector_gc}, {"__tostring", selector_text}, {NULL, NULL}};
 static const luaL_Reg selector_methods[] = {{"matches", selector_matches}, {NULL, NULL}};
 
-static void open_class(lua_State *L, const char *name, const luaL_Reg *meta, const luaL_Reg *methods) {
+static void open_class(lua_State *L, const char *name, const luaL_Reg *meta,
+                       const luaL_Reg *methods) {
     luaL_newmetatable(L, name);
     luaL_setfuncs(L, meta, 0);
     lua_newtable(L);

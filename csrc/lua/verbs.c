@@ -20,16 +20,18 @@ typedef struct writing {
     verb verb;
     ks_field_validation validation;
     bool dry_run, keep_going, bare;
-    const char *manager;        /* who writes, for managedFields, or NULL */
-    const char *subresource;    /* of replace, or NULL */
-    const ks_str *ns;           /* where objects without a namespace go; owned */
-    bool own_namespace;         /* the namespace was asked for: others are refused (kubectl -n) */
-    ks_val entries;             /* list of what became of each */
+    const char *manager;     /* who writes, for managedFields, or NULL */
+    const char *subresource; /* of replace, or NULL */
+    const ks_str *ns;        /* where objects without a namespace go; owned */
+    bool own_namespace;      /* the namespace was asked for: others are refused (kubectl -n) */
+    ks_val entries;          /* list of what became of each */
 } writing;
 
 /* --- one object --- */
 
-static const ks_str *text_at(ks_val doc, const ks_str *key) { return ks_str_or_null(ks_get(doc, key)); }
+static const ks_str *text_at(ks_val doc, const ks_str *key) {
+    return ks_str_or_null(ks_get(doc, key));
+}
 
 static ks_refusal *refuse_kind(writing *w, ks_val doc) {
     const ks_str *version = text_at(doc, K(apiVersion)), *kind = text_at(doc, K(kind));
@@ -39,13 +41,13 @@ static ks_refusal *refuse_kind(writing *w, ks_val doc) {
     if (missing != NULL) {
         ks_buf text = {.heap = w->cluster->heap};
         ks_json_write(&text, doc, KS_JSON_COMPACT);
-        ks_refusal *refusal = ks_refuse(w->cluster->heap, 400, "BadRequest", "Object '%s' is missing in '%s'",
-                                        missing, text.s);
+        ks_refusal *refusal = ks_refuse(w->cluster->heap, 400, "BadRequest",
+                                        "Object '%s' is missing in '%s'", missing, text.s);
         ks_buf_dispose(&text);
         return refusal;
     }
-    return ks_refuse(w->cluster->heap, 404, "NotFound", "no matches for kind \"%s\" in version \"%s\"",
-                     kind->s, version->s);
+    return ks_refuse(w->cluster->heap, 404, "NotFound",
+                     "no matches for kind \"%s\" in version \"%s\"", kind->s, version->s);
 }
 
 /* The kind of a document. create() posts to a collection, which answers for what it cannot read; kubectl looks kinds up. */
@@ -75,10 +77,11 @@ static ks_refusal *place(writing *w, ks_kind kind, ks_val *doc, const ks_str **n
             if (w->verb == VERB_CREATE && !w->keep_going && !has_namespace(w, own)) *ns = w->ns;
             return NULL;
         }
-        return ks_refuse(w->cluster->heap, 400, "BadRequest",
-                         "the namespace from the provided object \"%s\" does not match the namespace "
-                         "\"%s\". You must pass '--namespace=%s' to perform this operation.",
-                         own->s, w->ns->s, own->s);
+        return ks_refuse(
+            w->cluster->heap, 400, "BadRequest",
+            "the namespace from the provided object \"%s\" does not match the namespace "
+            "\"%s\". You must pass '--namespace=%s' to perform this operation.",
+            own->s, w->ns->s, own->s);
     }
     *ns = w->ns;
     ks_val metadata = ks_get(*doc, K(metadata));
@@ -133,22 +136,23 @@ static ks_refusal *carry_out(writing *w, ks_kind kind, const ks_str *ns, ks_val 
         ks_heap *heap = w->cluster->heap;
         w->result->warnings = ks_append(
             heap, w->result->warnings,
-            ks_format(heap,
-                      "resource %s/%s is missing the kubectl.kubernetes.io/last-applied-configuration "
-                      "annotation which is required by kubectl apply. kubectl apply should only be "
-                      "used on resources created declaratively by either kubectl create --save-config "
-                      "or kubectl apply. The missing annotation will be patched automatically.",
-                      ks_kind_get(kind)->plural, (*out)->name->s));
+            ks_format(
+                heap,
+                "resource %s/%s is missing the kubectl.kubernetes.io/last-applied-configuration "
+                "annotation which is required by kubectl apply. kubectl apply should only be "
+                "used on resources created declaratively by either kubectl create --save-config "
+                "or kubectl apply. The missing annotation will be patched automatically.",
+                ks_kind_get(kind)->plural, (*out)->name->s));
     }
     return refusal;
 }
 
 /* Refusals of single objects as documents, for callers that go on. */
 static ks_val refusal_doc(ks_heap *heap, ks_refusal *r) {
-    ks_val details = ks_map_of(heap, K(name), r->name ? ks_string(r->name) : KS_NOTHING, K(group),
-                               r->group ? ks_string(r->group) : KS_NOTHING, K(kind),
-                               r->kind ? ks_string(r->kind) : KS_NOTHING, K(causes),
-                               ks_ref(r->causes), NULL);
+    ks_val details =
+        ks_map_of(heap, K(name), r->name ? ks_string(r->name) : KS_NOTHING, K(group),
+                  r->group ? ks_string(r->group) : KS_NOTHING, K(kind),
+                  r->kind ? ks_string(r->kind) : KS_NOTHING, K(causes), ks_ref(r->causes), NULL);
     ks_val doc = ks_map_of(heap, K(code), ks_int(r->code), K(reason), ks_text(heap, r->reason),
                            K(message), ks_string(r->message), K(details), details, NULL);
     ks_refusal_free(heap, r);
@@ -164,7 +168,8 @@ static void add_entry(writing *w, ks_kind kind, const char *operation, ks_val na
     entry = ks_put(heap, entry, K(name), name);
     entry = ks_put(heap, entry, K(namespace), ns);
     if (operation != NULL) entry = ks_put(heap, entry, K(operation), ks_text(heap, operation));
-    if (object != NULL && !w->bare) entry = ks_put(heap, entry, K(object), ks_object_doc(heap, object));
+    if (object != NULL && !w->bare)
+        entry = ks_put(heap, entry, K(object), ks_object_doc(heap, object));
     entry = ks_put(heap, entry, K(error), error);
     w->entries = ks_append(heap, w->entries, entry);
 }
@@ -172,7 +177,8 @@ static void add_entry(writing *w, ks_kind kind, const char *operation, ks_val na
 /* `doc` is taken over. */
 static ks_refusal *write_one(writing *w, ks_val doc) {
     ks_heap *heap = w->cluster->heap;
-    const ks_str *version = text_at(doc, K(apiVersion)), *kind_name = text_at(doc, K(kind)), *ns = NULL;
+    const ks_str *version = text_at(doc, K(apiVersion)), *kind_name = text_at(doc, K(kind)),
+                 *ns = NULL;
     ks_kind kind = kind_of(w, version, kind_name);
     ks_val name = ks_ref(ks_get2(doc, K(metadata), K(name))), where = KS_NOTHING;
     const char *operation = NULL;
@@ -299,8 +305,8 @@ static bool write_all(ks_cluster *cluster, void *arg) {
     w->cluster = cluster;
     w->ns = ks_lua_string(w->L, 4, cluster->heap);
     w->entries = ks_list_new(cluster->heap, 4);
-    ks_refusal *refusal = lua_type(w->L, 3) == LUA_TSTRING ? read_text(w, 3, &list)
-                                                           : read_tables(w, 3, &list);
+    ks_refusal *refusal =
+        lua_type(w->L, 3) == LUA_TSTRING ? read_text(w, 3, &list) : read_tables(w, 3, &list);
     if (refusal == NULL)
         refusal = write_list(w, list);
     else
@@ -348,7 +354,7 @@ typedef struct naming {
     lua_State *L;
     ks_result *result;
     ks_kind kind;
-    const ks_str *ns, *name;    /* owned */
+    const ks_str *ns, *name; /* owned */
     bool dry_run;
     /* of single verbs */
     int64_t number;
@@ -466,7 +472,8 @@ static ks_refusal *read_patch(naming *n, ks_heap *heap, ks_val *out) {
     ks_val list = KS_NOTHING;
     const char *s = lua_tolstring(n->L, 5, &len);
     if (!ks_yaml_read(heap, s, len, NULL, &list, NULL, &err)) {
-        ks_refusal *refusal = ks_refuse(heap, 400, "BadRequest", "unable to parse \"%s\": %s", s, err.message->s);
+        ks_refusal *refusal =
+            ks_refuse(heap, 400, "BadRequest", "unable to parse \"%s\": %s", s, err.message->s);
         ks_str_unref(heap, err.message);
         return refusal;
     }
@@ -559,7 +566,8 @@ typedef struct patching {
 } patching;
 
 /* The difference of two objects, as JSON text. */
-static ks_refusal *work_difference(const patching *p, ks_heap *heap, ks_val before, ks_val after, ks_val *out) {
+static ks_refusal *work_difference(const patching *p, ks_heap *heap, ks_val before, ks_val after,
+                                   ks_val *out) {
     ks_val patch = KS_NOTHING;
     ks_refusal *refusal = ks_patch_three_way(heap, p->kind, before, after, before, &patch);
     if (refusal == NULL) {
@@ -571,7 +579,8 @@ static ks_refusal *work_difference(const patching *p, ks_heap *heap, ks_val befo
     return refusal;
 }
 
-static ks_refusal *work_patch(const patching *p, ks_heap *heap, ks_val doc, ks_val patch, ks_val *out) {
+static ks_refusal *work_patch(const patching *p, ks_heap *heap, ks_val doc, ks_val patch,
+                              ks_val *out) {
     return ks_patch_apply(heap, p->kind, p->type, ks_ref(doc), ks_ref(patch), out);
 }
 
@@ -623,8 +632,16 @@ static int verb_patched(lua_State *L) {
     return run_patching(L, &p);
 }
 
-const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},   {"scale", verb_scale}, {"delete", verb_delete},
-                                 {"evict", verb_evict},   {"patch", verb_patch}, {"three_way", verb_three_way},
-                                 {"difference", verb_difference}, {"patched", verb_patched}, {"watch", ks_lua_watch},
-                                 {"unwatch", ks_lua_unwatch}, {"policy", ks_lua_policy},
-                                 {"image", ks_lua_image}, {NULL, NULL}};
+const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},
+                                 {"scale", verb_scale},
+                                 {"delete", verb_delete},
+                                 {"evict", verb_evict},
+                                 {"patch", verb_patch},
+                                 {"three_way", verb_three_way},
+                                 {"difference", verb_difference},
+                                 {"patched", verb_patched},
+                                 {"watch", ks_lua_watch},
+                                 {"unwatch", ks_lua_unwatch},
+                                 {"policy", ks_lua_policy},
+                                 {"image", ks_lua_image},
+                                 {NULL, NULL}};

@@ -140,8 +140,8 @@ static bool add_watch(ks_cluster *cluster, void *arg) {
     const char *fields = lua_tolstring(q->L, 6, &fields_len);
     const ks_str *ns = ks_lua_string(q->L, 4, cluster->heap);
     ks_filter filter;
-    q->result->refusal = ks_filter_make(cluster->heap, q->kind, ns, labels, labels_len, fields,
-                                        fields_len, &filter);
+    q->result->refusal =
+        ks_filter_make(cluster->heap, q->kind, ns, labels, labels_len, fields, fields_len, &filter);
     ks_str_unref(cluster->heap, ns);
     if (q->result->refusal != NULL) return false;
     if (box->watch_count == box->watch_cap) {
@@ -150,11 +150,10 @@ static bool add_watch(ks_cluster *cluster, void *arg) {
                                  cap * sizeof *box->watches);
         box->watch_cap = cap;
     }
-    box->watches[box->watch_count++] =
-        (ks_watch){.id = ++box->last_watch,
-                   .kind = q->kind,
-                   .since = cluster->sim->server.store.version,
-                   .filter = filter};
+    box->watches[box->watch_count++] = (ks_watch){.id = ++box->last_watch,
+                                                  .kind = q->kind,
+                                                  .since = cluster->sim->server.store.version,
+                                                  .filter = filter};
     return true;
 }
 

@@ -516,7 +516,8 @@ ks_val ks_dns_additional(ks_sim *sim, ks_val records) {
     ks_val additional = KS_NOTHING, found;
     ks_each(record, records) {
         const ks_str *target = ks_str_or_null(ks_get(*record, K(target)));
-        bool again = !target || !ks_text_is(ks_get(*record, K(type)), "SRV");
+        if (target == NULL) continue;
+        bool again = !ks_text_is(ks_get(*record, K(type)), "SRV");
         ks_each(other, additional) again |=
             ks_equal(ks_get(*other, K(name)), ks_get(*record, K(target)));
         for (size_t i = 0; i < 2 && !again; i++) {

@@ -47,7 +47,7 @@ static int32_t *copy_counts(ks_heap *heap, const int32_t *counts, uint32_t cap) 
 }
 
 static void reserve(ks_heap *heap, int32_t **counts, uint32_t *cap, uint32_t slot) {
-    if (slot < *cap) return;
+    if (*counts != NULL && slot < *cap) return;
     uint32_t more = slot + 1 < 16 ? 16 : (slot + 1) * 2;
     *counts = ks_resize(heap, *counts, *cap * sizeof **counts, more * sizeof **counts);
     memset(*counts + *cap, 0, (more - *cap) * sizeof **counts);

@@ -261,7 +261,7 @@ static void count_domains(ks_cycle *c, const ks_spread *all, ks_spread *s) {
     if (s->axis == NULL || s->axis->count == 0 || s->tally == NULL) return;
     for (uint32_t slot = 0; slot < c->slots; slot++) {
         int32_t d = domain_of(s->axis, slot);
-        if (d < 0 || s->counts[d] < 0 || node_at(c, slot) == NULL || count_on(s->tally, slot) == 0) continue;
+        if (d < 0 || s->counts == NULL || s->counts[d] < 0 || node_at(c, slot) == NULL || count_on(s->tally, slot) == 0) continue;
         if (ignored(c, all, slot) || !included(c, s->constraint, slot)) continue;
         s->counts[d] += count_on(s->tally, slot);
     }

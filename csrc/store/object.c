@@ -83,9 +83,7 @@ static void read_pod_status(ks_object *o) {
     }
 }
 
-static bool same(ks_val x, ks_val y) {
-    return x.type == KS_MAP && y.type == KS_MAP && x.m == y.m;
-}
+static bool same(ks_val x, ks_val y) { return x.type == KS_MAP && y.type == KS_MAP && x.m == y.m; }
 
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version) {

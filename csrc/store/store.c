@@ -10,18 +10,12 @@
 /* How many changes the log keeps, in pages: enough for watches that lag within one run. */
 enum { LOG_PAGES = 16, PAGE_LENGTH = 64 };
 
-static uint64_t word(const void *p) {
-    return (uint64_t)(uintptr_t)p;
-}
+static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 
 /* --- types of maps --- */
 
-static void object_ref(void *value) {
-    ks_object_ref(value);
-}
-static void object_unref(ks_heap *heap, void *value) {
-    ks_object_unref(heap, value);
-}
+static void object_ref(void *value) { ks_object_ref(value); }
+static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
 
 static const ks_tree_type objects_type = {NULL, NULL, NULL, object_ref, object_unref};
 
@@ -33,9 +27,7 @@ typedef struct ks_log_page {
     const ks_change *changes[PAGE_LENGTH];
 } log_page;
 
-static void page_ref(void *value) {
-    ((log_page *)value)->refs++;
-}
+static void page_ref(void *value) { ((log_page *)value)->refs++; }
 
 static void page_unref(ks_heap *heap, void *value) {
     log_page *page = value;
@@ -123,9 +115,7 @@ static uint64_t node_hash(const ks_str *node) {
     return hash64(node->s, node->len, UINT64_C(0xcbf29ce484222325));
 }
 
-static ks_key id_key(uint64_t id) {
-    return (ks_key){0, id};
-}
+static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
 
 /* Two independent 64-bit hashes of namespace and name: comparing words beats comparing texts that
  * begin alike, as the names of a set's pods do. Lookups compare the texts of what they find. */
@@ -223,9 +213,7 @@ const ks_object *ks_store_owner(const ks_store *s, const ks_object *object) {
     return ks_store_by_uid(s, object->owner_uid);
 }
 
-size_t ks_store_count(const ks_store *s, ks_kind kind) {
-    return s->by_id[kind].count;
-}
+size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].count; }
 
 /* --- walking --- */
 
@@ -237,9 +225,7 @@ ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
     return walk;
 }
 
-ks_walk ks_walk_created(const ks_store *s, ks_kind kind) {
-    return ks_walk_kind(s, kind, NULL);
-}
+ks_walk ks_walk_created(const ks_store *s, ks_kind kind) { return ks_walk_kind(s, kind, NULL); }
 
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind) {
     ks_walk walk = {.store = s, .mode = WALK_OWNED, .kind = kind, .text = owner_uid};
@@ -307,9 +293,7 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n) {
 
 /* --- writing --- */
 
-static void *counted(const ks_object *object) {
-    return (void *)(uintptr_t)ks_object_ref(object);
-}
+static void *counted(const ks_object *object) { return (void *)(uintptr_t)ks_object_ref(object); }
 
 static void unindex_owners(ks_store *s, const ks_object *object) {
     ks_each(owner, object->owners) {

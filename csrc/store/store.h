@@ -16,21 +16,22 @@
 typedef struct ks_object {
     uint32_t refs;
     ks_kind kind;
-    uint64_t id;            /* of the object; the same in all its versions */
-    uint64_t version;       /* resourceVersion: not in `doc`, put in by ks_object_doc() */
-    ks_val doc;             /* the whole object: apiVersion, kind, metadata, ... */
+    uint64_t id;      /* of the object; the same in all its versions */
+    uint64_t version; /* resourceVersion: not in `doc`, put in by ks_object_doc() */
+    ks_val doc;       /* the whole object: apiVersion, kind, metadata, ... */
     ks_val meta, spec, status, labels; /* members of doc; KS_NOTHING when absent */
-    ks_val owners;          /* metadata.ownerReferences */
-    const ks_str *ns;       /* NULL for cluster-scoped kinds */
+    ks_val owners;                     /* metadata.ownerReferences */
+    const ks_str *ns;                  /* NULL for cluster-scoped kinds */
     const ks_str *name, *uid;
-    const ks_str *node;     /* Pod: spec.nodeName, or NULL */
+    const ks_str *node;      /* Pod: spec.nodeName, or NULL */
     const ks_str *owner_uid; /* of the controlling ownerReference, or NULL */
-    uint64_t owner;         /* where the object of that uid is, if it was there when this was written; private to store/ */
-    char phase;             /* Pod: the first letter of status.phase, '\0' for none */
-    bool ready;             /* Pod: its condition Ready is True ... */
-    ks_val ready_time;      /* ... since then (lastTransitionTime) */
-    int64_t created;        /* virtual instants, ns (may be negative when imported) */
-    int64_t deleting;       /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
+    uint64_t
+        owner; /* where the object of that uid is, if it was there when this was written; private to store/ */
+    char phase;        /* Pod: the first letter of status.phase, '\0' for none */
+    bool ready;        /* Pod: its condition Ready is True ... */
+    ks_val ready_time; /* ... since then (lastTransitionTime) */
+    int64_t created;   /* virtual instants, ns (may be negative when imported) */
+    int64_t deleting;  /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
 } ks_object;
 
 const ks_object *ks_object_ref(const ks_object *object);
@@ -44,18 +45,19 @@ typedef struct ks_change {
     uint32_t refs;
     ks_change_type type;
     uint64_t version;
-    int64_t at;                 /* virtual instant */
-    const ks_object *object;    /* the new version; for KS_DELETED the last one, with the version of its deletion */
-    const ks_object *old;       /* the one before, or NULL */
+    int64_t at; /* virtual instant */
+    const ks_object *
+        object; /* the new version; for KS_DELETED the last one, with the version of its deletion */
+    const ks_object *old; /* the one before, or NULL */
 } ks_change;
 const ks_change *ks_change_ref(const ks_change *change);
 void ks_change_unref(ks_heap *heap, const ks_change *change);
 
 typedef struct ks_store {
     ks_world *world;
-    uint64_t version;           /* of the last write */
+    uint64_t version; /* of the last write */
     uint64_t last_id;
-    ks_tree by_id[KS_KIND_COUNT];   /* {0, id} -> object: order of creation */
+    ks_tree by_id[KS_KIND_COUNT]; /* {0, id} -> object: order of creation */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_tree by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name */
     ks_tree by_uid;                 /* 128 bits of the uid (not Events) */
@@ -72,8 +74,10 @@ void ks_store_dispose(ks_store *store);
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world);
 
 /* Looking: borrowed until the next change of the store; NULL when absent. ns NULL for cluster-scoped kinds. */
-const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
-const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *ns, const char *name);
+const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
+                              const ks_str *name);
+const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *ns,
+                                   const char *name);
 const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id);
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 /* The object that `object` names as its controller (by uid alone), or NULL. */
@@ -85,17 +89,18 @@ size_t ks_store_count(const ks_store *s, ks_kind kind);
 typedef struct ks_walk {
     const ks_store *store;
     ks_tree_iter iter;
-    const ks_str *ns;           /* stop where the namespace ends */
-    uint64_t prefix;            /* stop where key.a ends */
-    const ks_str *text;         /* uid or node name that must agree */
-    ks_kind kind;               /* KS_NO_KIND: any */
+    const ks_str *ns;   /* stop where the namespace ends */
+    uint64_t prefix;    /* stop where key.a ends */
+    const ks_str *text; /* uid or node name that must agree */
+    ks_kind kind;       /* KS_NO_KIND: any */
     int mode;
     const ks_object *object;
 } ks_walk;
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);
 ks_walk ks_walk_created(const ks_store *s, ks_kind kind);
-ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind); /* any ownerReference to it; by id */
-ks_walk ks_walk_node(const ks_store *s, const ks_str *node);                  /* pods on a node; by id */
+ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid,
+                      ks_kind kind);                         /* any ownerReference to it; by id */
+ks_walk ks_walk_node(const ks_store *s, const ks_str *node); /* pods on a node; by id */
 bool ks_walk_next(ks_walk *walk);
 /* Sorts by namespace and name: the order in which the API server lists. */
 void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);

@@ -18,7 +18,8 @@ local MINOR <const> = { ["1.34"] = 34, ["1.35"] = 35, ["1.36"] = 36 }
 local GATES <const> = {
   MaxUnavailableStatefulSet = false, StatefulSetAutoDeletePVC = true, StatefulSetStartOrdinal = true, PodIndexLabel = true,
   DeploymentReplicaSetTerminatingReplicas = true, PodReplacementPolicy = true, SidecarContainers = true, InPlacePodVerticalScaling = true,
-  SchedulerQueueingHints = true, PodDisruptionConditions = true, PDBUnhealthyPodEvictionPolicy = true, PodReadyToStartContainersCondition = true,
+  SchedulerQueueingHints = true, PodDisruptionConditions = true, PDBUnhealthyPodEvictionPolicy = true,
+  PodReadyToStartContainersCondition = true,
   MatchLabelKeysInPodTopologySpread = true, NodeInclusionPolicyInPodTopologySpread = true, TopologyAwareHints = true,
   PreferSameTrafficDistribution = true, RecoverVolumeExpansionFailure = true, VolumeAttributesClass = true, ReadWriteOncePod = true,
   HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
