@@ -1,6 +1,8 @@
 # kubesim: every task of the project. `make help` lists them.
 LUA      ?= lua5.4
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := $(if $(shell command -v gcc 2>/dev/null),gcc,cc)
+endif
 BUILD    ?= build/release
 CFLAGS   ?= -O2 -g
 LIBFLAG  ?= -shared
@@ -19,6 +21,7 @@ MODULE := $(BUILD)/kubesim/core.so
 
 SPECS    ?=
 SECONDS  ?= 60
+JOBS     ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 SETUP    := LUA=$(LUA) CC=$(CC) tools/setup.sh
 # busted under this Lua, whatever `lua` is; the closing line carries its counts
 BUSTED    = $(LUA) $$(command -v busted) --cpath='./$(BUILD)/?.so' --output=spec/support/output.lua $(ARGS) $(SPECS)
@@ -55,11 +58,11 @@ setup-all: ## the same for lint, sanitizers, valgrind, fuzzing and luarocks too
 	@$(SETUP) rock
 
 test: setup ## install what is missing, build, run all suites; ARGS=... goes to busted
-	@$(MAKE) --no-print-directory build fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) build fuzz-programs
 	@$(BUSTED)
 
 lab: setup ## install what is missing, build, run the lab from its first line to its last
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@$(TREE_ENV) $(LUA) examples/lab/lab.lua
 
 bench: build ## measure, against floors taken in the same run
@@ -86,13 +89,13 @@ schema: ## generate the field-name symbols and the type tables from csrc/api/sch
 SAN = -fsanitize=address,undefined
 SAN_BUILD = BUILD=build/asan LIBFLAG="-shared $(SAN)" CFLAGS="-O1 -g -fno-omit-frame-pointer $(SAN) -fno-sanitize-recover=undefined"
 sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory build fuzz-programs $(SAN_BUILD)
+	@$(MAKE) --no-print-directory -j$(JOBS) build fuzz-programs $(SAN_BUILD)
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
 	  $(MAKE) --no-print-directory busted $(SAN_BUILD)
 
 PLAIN_BUILD = BUILD=build/plain CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
 valgrind: setup ## all suites under valgrind
-	@$(MAKE) --no-print-directory build fuzz-programs $(PLAIN_BUILD)
+	@$(MAKE) --no-print-directory -j$(JOBS) build fuzz-programs $(PLAIN_BUILD)
 	@$(PLAIN_BUILD) valgrind -q --leak-check=full --error-exitcode=9 \
 	  $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' $(ARGS) $(SPECS)
 
@@ -124,6 +127,12 @@ $(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock
 	luarocks --lua-version 5.4 $(if $(TREE),--tree $(TREE)) make
+
+# what luarocks runs, with its folders for Lua and C modules: every module under lua/, so none has to be listed
+.PHONY: files
+files:
+	cd lua && find kubesim -name '*.lua' | while read -r file; do mkdir -p "$(LUADIR)/$$(dirname $$file)" && cp $$file "$(LUADIR)/$$file"; done
+	mkdir -p "$(LIBDIR)/kubesim" && cp $(MODULE) "$(LIBDIR)/kubesim/"
 
 rock-check: ## install the rock into a throw-away tree and use it from outside the source tree
 	@$(SETUP) rock

@@ -12,16 +12,11 @@ external_dependencies = { YAML = { header = "yaml.h", library = "yaml" } }
 build = {
   type = "make",
   build_target = "build",
-  install_pass = false, -- LuaRocks copies the files named below
+  install_target = "files", -- copies every module: nothing to list here
   build_variables = {
     CC = "$(CC)", CFLAGS = "$(CFLAGS)", LIBFLAG = "$(LIBFLAG)", LUA_INCDIR = "$(LUA_INCDIR)",
     YAML_INCDIR = "$(YAML_INCDIR)", YAML_LIBDIR = "$(YAML_LIBDIR)", BUILD = "build/rock",
   },
-  install = {
-    lua = {
-      ["kubesim.init"] = "lua/kubesim/init.lua",
-    },
-    lib = { ["kubesim.core"] = "build/rock/kubesim/core.so" },
-  },
+  install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BUILD = "build/rock" },
 }
 test = { type = "command", script = "spec/run.lua" }

@@ -11,6 +11,6 @@ assert(package.searchpath("kubesim.core", package.cpath):find("/lib/lua/5.4/", 1
 local cluster <close> = kubesim.new { nodes = 1 }
 cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "probe" }, spec = { containers = { { name = "main", image = "app" } } } }
 assert(cluster:wait_for("pod/probe", "ready"))
-io.write(cluster:kubectl "get po")
+io.write((cluster:kubectl "get po"))
 LUA
 echo "rock: installed and used from $(pwd)"

@@ -178,6 +178,73 @@ static int look_events(lua_State *L) {
     return 1;
 }
 
+/* --- the log of changes --- */
+
+static ks_val ready_or_null(const ks_cluster *cluster, const ks_object *object) {
+    static const ks_condition ready = {.what = KS_WAIT_READY};
+    return ks_bool(object != NULL && ks_cluster_meets(cluster, &ready, object));
+}
+
+static ks_val change_entry(ks_cluster *cluster, const ks_change *change) {
+    static const char *const words[] = {"ADDED", "MODIFIED", "DELETED"};
+    ks_heap *heap = cluster->heap;
+    ks_val entry = ks_list_new(heap, 7);
+    entry = ks_append(heap, entry, ks_text(heap, words[change->type]));
+    entry = ks_append(heap, entry, ks_int((int64_t)change->version));
+    entry = ks_append(heap, entry, ks_int(change->at));
+    entry = ks_append(heap, entry, ks_object_doc(heap, change->object));
+    entry = ks_append(heap, entry, ready_or_null(cluster, change->object));
+    entry = ks_append(heap, entry, ready_or_null(cluster, change->old));
+    if (change->old != NULL) entry = ks_append(heap, entry, ks_object_doc(heap, change->old));
+    return entry;
+}
+
+static bool do_changes(ks_cluster *cluster, void *arg) {
+    looking *k = arg;
+    ks_store *store = &cluster->sim->server.store;
+    uint64_t after = (uint64_t)lua_tointeger(k->L, 2);
+    if (after < store->compacted) after = store->compacted;
+    ks_tree_iter iter;
+    k->result->value = ks_list_new(cluster->heap, 8);
+    if (!ks_store_since(store, after, &iter)) return true;
+    while (ks_tree_next(&iter)) {
+        const ks_change *change = iter.value;
+        const ks_object *object = change->object;
+        if (object->kind != k->kind) continue;
+        if (!lua_isnil(k->L, 4) &&
+            (object->ns == NULL || !ks_str_is(object->ns, lua_tostring(k->L, 4))))
+            continue;
+        if (!lua_isnil(k->L, 5) && !ks_str_is(object->name, lua_tostring(k->L, 5))) continue;
+        k->result->value =
+            ks_append(cluster->heap, k->result->value, change_entry(cluster, change));
+    }
+    return true;
+}
+
+/* changes(self, version, kind, namespace|nil, name|nil) -> what happened after that version, as far as the log goes back:
+ * list of {type, version, instant, object, ready, was ready, old or nothing} */
+static int look_changes(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    looking k = {.L = L, .kind = check_kind(L, 3)};
+    luaL_argcheck(L, luaL_checkinteger(L, 2) >= 0, 2, "a version");
+    luaL_optstring(L, 4, NULL);
+    luaL_optstring(L, 5, NULL);
+    lua_settop(L, 5);
+    k.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, k.result, do_changes, &k);
+    ks_lua_push(L, k.result->value);
+    ks_lua_release(k.result);
+    return 1;
+}
+
+/* version(self) -> of the last write, and up to which the log is no longer kept */
+static int look_version(lua_State *L) {
+    const ks_store *store = &ks_lua_box(L)->cluster->sim->server.store;
+    lua_pushinteger(L, (lua_Integer)store->version);
+    lua_pushinteger(L, (lua_Integer)store->compacted);
+    return 2;
+}
+
 /* --- the scheduler's last look --- */
 
 static bool do_placement(ks_cluster *cluster, void *arg) {
@@ -266,7 +333,14 @@ static int look_release(lua_State *L) {
     return 1;
 }
 
-const luaL_Reg ks_lua_looks[] = {
-    {"get", look_get},       {"list", look_list},           {"count", look_count},
-    {"events", look_events}, {"placement", look_placement}, {"kind", look_kind},
-    {"kinds", look_kinds},   {"release", look_release},     {NULL, NULL}};
+const luaL_Reg ks_lua_looks[] = {{"get", look_get},
+                                 {"list", look_list},
+                                 {"count", look_count},
+                                 {"events", look_events},
+                                 {"placement", look_placement},
+                                 {"kind", look_kind},
+                                 {"changes", look_changes},
+                                 {"version", look_version},
+                                 {"kinds", look_kinds},
+                                 {"release", look_release},
+                                 {NULL, NULL}};

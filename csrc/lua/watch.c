@@ -12,7 +12,8 @@
 
 static bool wanted(const ks_box *box, const ks_change *change) {
     for (size_t i = 0; i < box->watch_count; i++)
-        if (box->watches[i].kind == change->object->kind) return true;
+        if (box->watches[i].kind == KS_NO_KIND || box->watches[i].kind == change->object->kind)
+            return true;
     return false;
 }
 
@@ -70,22 +71,40 @@ static bool make_documents(ks_cluster *cluster, void *arg) {
     return true;
 }
 
+/* Pushes what a watch of one kind is told: the object, the one before. */
+static int push_documents(lua_State *L, ks_box *box, const ks_change *change, ks_result *result) {
+    documents d = {change, result};
+    ks_lua_call(L, box, KS_LOOK, result, make_documents, &d);
+    ks_lua_push(L, result->value);
+    ks_lua_push(L, result->more);
+    ks_lua_release(result);
+    return 2;
+}
+
+/* Pushes what a watch of everything is told: kind, namespace or nil, name. */
+static int push_names(lua_State *L, const ks_object *object) {
+    lua_pushstring(L, ks_kind_get(object->kind)->name);
+    if (object->ns != NULL)
+        lua_pushlstring(L, object->ns->s, object->ns->len);
+    else
+        lua_pushnil(L);
+    lua_pushlstring(L, object->name->s, object->name->len);
+    return 3;
+}
+
 static void call_watch(lua_State *L, ks_box *box, const ks_watch *watch, news n,
                        const ks_change *change) {
     static const char *const words[] = {"", "ADDED", "MODIFIED", "DELETED"};
     int top = lua_gettop(L);
     ks_result *result = ks_lua_result(L, box);
-    documents d = {change, result};
-    lua_Integer id = watch->id;
-    ks_lua_call(L, box, KS_LOOK, result, make_documents, &d);
+    bool everything = watch->kind == KS_NO_KIND;
     lua_getiuservalue(L, 1, KS_BOX_WATCHES);
-    if (lua_rawgeti(L, -1, id) == LUA_TFUNCTION) {
+    if (lua_rawgeti(L, -1, watch->id) == LUA_TFUNCTION) {
         lua_pushstring(L, words[n]);
-        ks_lua_push(L, result->value);
-        ks_lua_push(L, result->more);
-        ks_lua_release(result);
+        int more =
+            everything ? push_names(L, change->object) : push_documents(L, box, change, result);
         box->telling = true;
-        int err = lua_pcall(L, 3, 0, 0);
+        int err = lua_pcall(L, 1 + more, 0, 0);
         box->telling = false;
         if (err != LUA_OK) lua_error(L);
     }
@@ -97,7 +116,8 @@ static void call_watch(lua_State *L, ks_box *box, const ks_watch *watch, news n,
 static const ks_watch *next_watch(const ks_box *box, const ks_told *told, news *n) {
     for (size_t i = 0; i < box->watch_count; i++) {
         const ks_watch *watch = &box->watches[i];
-        if (watch->id <= told->heard || watch->kind != told->change->object->kind) continue;
+        if (watch->id <= told->heard) continue;
+        if (watch->kind != KS_NO_KIND && watch->kind != told->change->object->kind) continue;
         if (told->change->version <= watch->since) continue;
         *n = what_for(watch, told->change);
         if (*n != NO_NEWS) return watch;
@@ -157,7 +177,7 @@ static bool add_watch(ks_cluster *cluster, void *arg) {
     return true;
 }
 
-/* watch(self, fn, kind, namespace|nil, labels|nil, fields|nil) -> id */
+/* watch(self, fn, kind, namespace|nil, labels|nil, fields|nil) -> id; kind "*": everything, by name alone */
 int ks_lua_watch(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -167,8 +187,9 @@ int ks_lua_watch(lua_State *L) {
     luaL_optstring(L, 5, NULL);
     luaL_optstring(L, 6, NULL);
     lua_settop(L, 6);
-    request q = {L, box, NULL, ks_kind_by_name(name, len)};
-    luaL_argcheck(L, q.kind != KS_NO_KIND, 3, "no such kind");
+    bool everything = strcmp(name, "*") == 0;
+    request q = {L, box, NULL, everything ? KS_NO_KIND : ks_kind_by_name(name, len)};
+    luaL_argcheck(L, everything || q.kind != KS_NO_KIND, 3, "no such kind");
     lua_getiuservalue(L, 1, KS_BOX_WATCHES);
     q.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, q.result, add_watch, &q);
