@@ -81,7 +81,7 @@ build/lint/%.tidy: $(BUILD)/obj/%.o .clang-tidy
 	@clang-tidy --quiet $*.c -- -std=c11 $(ALL_CPPFLAGS) 2>/dev/null && touch $@
 
 format: ## let clang-format lay the C sources out
-	clang-format -i $$(git ls-files 'csrc/*.[ch]' 'fuzz/*.[ch]' 'bench/*.[ch]' | grep -v -e symbols -e schema_table)
+	clang-format -i $$(find csrc fuzz bench -name '*.[ch]' | grep -v -e base/symbols -e api/schema_table)
 
 schema: ## generate the field-name symbols and the type tables from csrc/api/schema/
 	$(LUA) tools/schema.lua

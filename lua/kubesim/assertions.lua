@@ -241,7 +241,8 @@ invariant("never", false)
 
 ---@alias kubesim.Waiting { timeout?: number|string, namespace?: string }
 ---@alias kubesim.Naming { from?: string, type?: string, namespace?: string, timeout?: number|string }
----@alias kubesim.EventWanted { ref?: string, reason?: string, type?: string, message?: string, namespace?: string, timeout?: number|string }
+---@alias kubesim.EventWanted { ref?: string, reason?: string, type?: string, message?: string,
+---  namespace?: string, timeout?: number|string }
 ---@alias kubesim.Order { timeout?: number|string, since?: number|string, namespace?: string }
 ---@alias kubesim.Condition fun(cluster: kubesim.Cluster): any, any
 ---@class kubesim.Assert

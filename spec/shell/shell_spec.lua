@@ -5,8 +5,8 @@ local container = require "spec.support.container"
 describe("the container's shell", function()
   local core
   before_each(function()
-    core = container.new { ["/etc/passwd"] = "root:x:0:0\n", ["/applog/"] = "", ["/tmp/"] = "", ["/ro/"] = "", ["/tmp/b.txt"] = "two\nthree\n",
-      ["/tmp/a.txt"] = "one\n" }
+    core = container.new { ["/etc/passwd"] = "root:x:0:0\n", ["/applog/"] = "", ["/tmp/"] = "", ["/ro/"] = "",
+      ["/tmp/b.txt"] = "two\nthree\n", ["/tmp/a.txt"] = "one\n" }
   end)
 
   local function run(command, input) return shell.exec(core, "default", "web-0", nil, command, input) end
@@ -130,7 +130,8 @@ describe("nslookup", function()
   local function run(command) return shell.exec(core, "default", "web-0", nil, command) end
 
   it("prints as bind-utils does", function()
-    assert.equal("Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\nName:\tweb.default.svc.cluster.local\nAddress: 10.244.0.5\n\n", (run "nslookup web"))
+    assert.equal("Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\n" ..
+      "Name:\tweb.default.svc.cluster.local\nAddress: 10.244.0.5\n\n", (run "nslookup web"))
     assert.equal("Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\n** server can't find nope: NXDOMAIN\n\n", (run "nslookup nope"))
     assert.equal(1, select(2, run "nslookup nope"))
     assert.matches("*** Can't find default.svc.cluster.local: No answer\n", (run "nslookup default.svc.cluster.local"), 1, true)
