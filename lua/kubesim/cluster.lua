@@ -281,11 +281,15 @@ end
 ---@param command string|string[]  what follows "kubectl"; a list of words needs no quoting
 ---@param stdin? string
 ---@return string stdout
----@return string stderr what it printed there although it succeeded: warnings
+---@return string? stderr what it printed there although it succeeded, if anything: warnings
+---@return integer? code  its exit status, if not 0 although nothing failed: kubectl diff, kubectl exec
 function Cluster:kubectl(command, stdin)
   check.type(command, 1, "kubectl", "string", "table")
   check.type(stdin, 2, "kubectl", "string", "nil")
-  return require "kubesim.kubectl".run(self, command, stdin)
+  local out, err, code = require "kubesim.kubectl".run(self, command, stdin)
+  if code ~= 0 then return out, err, code end
+  if err ~= "" then return out, err end
+  return out -- alone, so that print(cluster:kubectl "get po") prints what kubectl prints
 end
 
 ---What a container has written to its standard output.
