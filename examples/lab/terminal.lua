@@ -44,7 +44,7 @@ end
 ---@return string out
 function Terminal:kubectl(words, stdin, typed)
   local ok, out, err = pcall(self.cluster.kubectl, self.cluster, words, stdin)
-  show(self, "kubectl " .. (typed or words), ok and out .. err or tostring(out))
+  show(self, "kubectl " .. (typed or words), ok and out .. (err or "") or tostring(out))
   return ok and out or ""
 end
 
