@@ -201,14 +201,12 @@ static ks_val change_entry(ks_cluster *cluster, const ks_change *change) {
 
 static bool do_changes(ks_cluster *cluster, void *arg) {
     looking *k = arg;
-    ks_store *store = &cluster->sim->server.store;
+    const ks_store *store = &cluster->sim->server.store;
     uint64_t after = (uint64_t)lua_tointeger(k->L, 2);
     if (after < store->compacted) after = store->compacted;
-    ks_tree_iter iter;
+    const ks_change *change;
     k->result->value = ks_list_new(cluster->heap, 8);
-    if (!ks_store_since(store, after, &iter)) return true;
-    while (ks_tree_next(&iter)) {
-        const ks_change *change = iter.value;
+    for (; ks_store_since(store, after, &change) && change != NULL; after = change->version) {
         const ks_object *object = change->object;
         if (object->kind != k->kind) continue;
         if (!lua_isnil(k->L, 4) &&

@@ -323,7 +323,7 @@ describe("kubectl diff", function()
   it("ends with exit status 1 when something differs, without raising", function()
     local cluster <close> = kubesim.new { nodes = 1 }
     cluster:kubectl("apply -f -", MANIFESTS.m)
-    assert.equal(0, (select(3, cluster:kubectl("diff -f -", MANIFESTS.m))))
+    assert.is_nil((select(3, cluster:kubectl("diff -f -", MANIFESTS.m))))
     assert.equal(1, (select(3, cluster:kubectl("diff -f -", MANIFESTS.m_changed))))
   end)
 end)
