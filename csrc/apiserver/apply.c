@@ -8,6 +8,7 @@
  * patch.c.
  */
 #include "apiserver/managed.h"
+#include "doc/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -308,6 +309,64 @@ static ks_refusal *check_request(const ks_request *r, const ks_str *ns, const ks
     return check_schema(r, ns, name, config);
 }
 
+/* --- from client-side to server-side apply --- */
+
+static const ks_str *last_applied(ks_val meta) {
+    const ks_str *text = ks_str_or_null(
+        ks_get2(meta, K(annotations), K(kubectl_kubernetes_io_last_applied_configuration)));
+    return text != NULL && text->len > 0 ? text : NULL;
+}
+
+/* The applier "kubectl" may change what the same person applied on the client's side: the fields of
+ * the annotation that are as it says. internal/lastappliedmanager.go. */
+static ks_val applied_before(const ks_request *r, const ks_object *live) {
+    ks_heap *heap = r->heap;
+    const ks_str *text = strcmp(r->manager, "kubectl") == 0 ? last_applied(live->meta) : NULL;
+    ks_val doc = KS_NOTHING, typed = KS_NOTHING;
+    ks_text_error err = {0};
+    if (text == NULL) return KS_NOTHING;
+    if (!ks_json_read(heap, text->s, text->len, NULL, &doc, &err)) {
+        ks_str_unref(heap, err.message);
+        return KS_NOTHING;
+    }
+    if (!ks_text_is(ks_get(doc, K(apiVersion)), r->info->api_version)) {
+        ks_unref(heap, doc);
+        return KS_NOTHING;
+    }
+    ks_refusal *refusal = ks_decode(heap, r->kind, doc, KS_IGNORE, NULL, &typed);
+    if (refusal != NULL) {
+        ks_refusal_free(heap, refusal);
+        return KS_NOTHING;
+    }
+    ks_val differs = ks_fields_changed(heap, r->info->type, live->doc, typed);
+    ks_val set = ks_fields_minus(heap, ks_fields_of(heap, r->info->type, typed), differs);
+    ks_unref(heap, differs);
+    ks_unref(heap, typed);
+    return set;
+}
+
+/* The same applier keeps the annotation up to date where there is one. internal/lastappliedupdater.go.
+ * Takes over `doc`, returns. */
+static ks_val keep_last_applied(const ks_request *r, ks_val doc, ks_val config) {
+    ks_heap *heap = r->heap;
+    if (strcmp(r->manager, "kubectl") != 0 || last_applied(ks_get(doc, K(metadata))) == NULL)
+        return doc;
+    ks_val annotations = ks_ref(ks_get2(config, K(metadata), K(annotations))), bare = ks_ref(config);
+    if (annotations.type == KS_MAP) {
+        annotations = ks_drop(heap, annotations, K(kubectl_kubernetes_io_last_applied_configuration));
+        bare = ks_put2(heap, bare, K(metadata), K(annotations), annotations);
+    } else {
+        ks_unref(heap, annotations);
+    }
+    ks_buf text = {.heap = heap};
+    ks_json_write(&text, bare, KS_JSON_GO);
+    ks_buf_putc(&text, '\n');
+    ks_unref(heap, bare);
+    return ks_put3(heap, doc, K(metadata), K(annotations),
+                   K(kubectl_kubernetes_io_last_applied_configuration),
+                   ks_string_take(ks_buf_take(&text)));
+}
+
 static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val config,
                               const ks_object **out) {
     ks_heap *heap = r->heap;
@@ -321,9 +380,16 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
         typed = ks_default(heap, r->kind, typed);
         ks_val all = ks_fields_changed(heap, type, live->doc, typed);
         changed = ks_fields_common(heap, all, mine);
-        if (!r->force) refusal = check_conflicts(r, live, changed);
+        if (!r->force) {
+            ks_val before = applied_before(r, live);
+            ks_val foreign = ks_fields_minus(heap, ks_ref(changed), before);
+            refusal = check_conflicts(r, live, foreign);
+            ks_unref(heap, foreign);
+            ks_unref(heap, before);
+        }
     }
     if (refusal == NULL) {
+        typed = keep_last_applied(r, typed, config);
         r->managed = own(r, live, ks_ref(mine), changed, removed);
         refusal = ks_update_with(r, live, typed, out);
         ks_unref(heap, r->managed);

@@ -62,7 +62,8 @@ static void keep_system_fields(const ks_request *r, ks_val *doc, const ks_object
     keep(heap, doc, old, K(creationTimestamp));
     keep(heap, doc, old, K(generation));
     ks_meta_put(heap, doc, K(selfLink), KS_NOTHING);
-    keep(heap, doc, old, K(managedFields));
+    /* a writer may say itself who owns what (managedfields/fieldmanager.go: Update) */
+    if (!ks_exists(ks_meta_get(*doc, K(managedFields)))) keep(heap, doc, old, K(managedFields));
     if (old->ns != NULL && !ks_exists(ks_meta_get(*doc, K(namespace))))
         keep(heap, doc, old, K(namespace));
     if (old->ns == NULL) ks_meta_put(heap, doc, K(namespace), KS_NOTHING);
@@ -130,7 +131,7 @@ static void record_manager(const ks_request *r, ks_val *doc, const ks_object *ol
     if (r->manager == NULL || r->trusted) return;
     ks_val managed = ks_ref(r->managed);
     if (managed.type == KS_NONE)
-        managed = ks_managed_update(r, ks_get(old->meta, K(managedFields)), old->doc, *doc);
+        managed = ks_managed_update(r, ks_meta_get(*doc, K(managedFields)), old->doc, *doc);
     ks_meta_put(r->heap, doc, K(managedFields), managed);
 }
 

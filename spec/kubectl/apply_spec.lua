@@ -245,6 +245,28 @@ describe("kubectl apply --server-side", function()
   ]])
 end)
 
+describe("going from client-side to server-side apply", function()
+  it("is no conflict with what was applied before, and gives its fields to the applier", play [[
+    $ apply -f - <web
+    statefulset.apps/web created
+    $ apply -f - --server-side <web_three
+    statefulset.apps/web serverside-applied
+    $ get sts web -o jsonpath={.spec.replicas}
+    3
+    $ get sts web --show-managed-fields -o jsonpath='{range .metadata.managedFields[*]}{.manager} {.operation},{end}'
+    kubectl Apply,kubectl-last-applied Apply,
+    $ apply view-last-applied sts/web -o json
+    ...
+        "replicas": 3,
+    ...
+    $ scale sts web --replicas=5
+    statefulset.apps/web scaled
+    $ apply -f - --server-side <web
+    ! error: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas
+    ! ...
+  ]])
+end)
+
 describe("kubectl create -f", function()
   it("creates, and names what is there already", play [[
     $ create -f - <two
