@@ -248,7 +248,9 @@ describe("kubectl patch", function()
     $ patch sts web -p '{"spec":{"serviceName":"x"}}'
     ! The StatefulSet "web" is invalid: spec: Forbidden: ...
     $ patch sts web -p '{a'
-    ! error: unable to parse "{a": ...
+    ! Error from server (BadRequest): invalid character 'a' looking for beginning of object key string
+    $ patch sts web -p 'a: [b'
+    ! error: unable to parse "a: [b": yaml: line 1: did not find expected ',' or ']'
   ]])
 end)
 

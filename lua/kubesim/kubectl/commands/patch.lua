@@ -25,7 +25,7 @@ local function validate(f, args, dry_run)
   end
 end
 
----The patch, read as kubectl reads it before it sends it: YAML or JSON.
+---The patch, read as kubectl reads it before it sends it: YAML, or JSON, which is not looked into before the server does.
 local function read_patch(f)
   local text = f.patch
   if f["patch-file"] ~= "" then
@@ -33,6 +33,12 @@ local function read_patch(f)
     text = file and file:read "a"
     if file then file:close() end
     if not text then errors.fail("unable to read patch file: open %s: no such file or directory", f["patch-file"]) end
+  end
+  if text:find "^%s*{" then -- sent as it is
+    local err, patch = errors.try(core.json_decode, text)
+    if not err then return patch end
+    error(Status.new { code = 400, reason = "BadRequest",
+      message = (f.type:lower() == "merge" and "error decoding patch: " or "") .. err.message }, 0)
   end
   local err, list = errors.try(core.yaml_decode, text)
   if err then errors.fail("unable to parse %s: %s", errors.quote(f.patch), (err.message:gsub("^error converting YAML to JSON: ", ""))) end
