@@ -83,7 +83,7 @@ function options.list(args) return "[" .. table.concat(args, " ") .. "]" end
 ---@param ctx kubesim.kubectl.Context
 ---@param args string[]
 function options.no_args(ctx, args)
-  if #args > 0 then ctx:usage_error("Unexpected args: " .. options.list(args):gsub("%%", "%%%%")) end
+  if #args > 0 then ctx:usage_error("Unexpected args: %s", options.list(args)) end
 end
 
 return options

@@ -129,7 +129,7 @@ end
 local function apply_server_side(ctx, info, o)
   local err, object = errors.try(writes.patch, ctx, info, info.object, o)
   if err then
-    if errors.is(err, "Conflict") then err = errors.plain(err.message:gsub("%%", "%%%%") .. CONFLICT) end
+    if errors.is(err, "Conflict") then err = errors.plain(err.message .. CONFLICT) end
     error(err, 0)
   end
   info.object = last_applied.migrate(ctx, info, object, o)
