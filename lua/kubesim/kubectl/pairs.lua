@@ -42,6 +42,20 @@ function pairs_of.parse(list, what, removable)
   return new, removed, order
 end
 
+---The labels of "a=b,c=d" (generate.ParseLabels).
+---@param text string
+---@return table<string, string>
+function pairs_of.labels(text)
+  local map = {}
+  for part in (text .. ","):gmatch "([^,]*)," do
+    local key, value = part:match "^([^=]*)=([^=]*)$"
+    if not key then errors.fail("unexpected label spec: %s", part) end
+    if key == "" then errors.fail "unexpected empty label key" end
+    map[key] = value
+  end
+  return map
+end
+
 ---The keys of a map, sorted.
 ---@param map table
 ---@return string[]

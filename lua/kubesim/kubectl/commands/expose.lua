@@ -17,17 +17,6 @@ local function labels_text(map)
   return table.concat(list, ",")
 end
 
-local function parse_labels(text)
-  local map = {}
-  for part in (text .. ","):gmatch "([^,]*)," do
-    local key, value = part:match "^([^=]*)=([^=]*)$"
-    if not key then errors.fail("unexpected label spec: %s", part) end
-    if key == "" then errors.fail "unexpected empty label key" end
-    map[key] = value
-  end
-  return map
-end
-
 ---MapBasedSelectorForObject
 local function selector_of(object)
   if object.kind == "Pod" then
@@ -103,9 +92,9 @@ local function service(f, o, protocols)
   end
   local function given(text) return text ~= "" and text or nil end
   return {
-    apiVersion = "v1", kind = "Service", metadata = { name = name, labels = o.labels ~= "" and parse_labels(o.labels) or nil },
+    apiVersion = "v1", kind = "Service", metadata = { name = name, labels = o.labels ~= "" and pairs_of.labels(o.labels) or nil },
     spec = {
-      selector = parse_labels(o.selector), ports = service_ports(o, protocols), type = given(f.type), clusterIP = given(f["cluster-ip"]),
+      selector = pairs_of.labels(o.selector), ports = service_ports(o, protocols), type = given(f.type), clusterIP = given(f["cluster-ip"]),
       externalIPs = f["external-ip"] ~= "" and { f["external-ip"] } or nil, sessionAffinity = given(affinity),
       loadBalancerIP = f.type == "LoadBalancer" and given(f["load-balancer-ip"]) or nil,
     },

@@ -6,6 +6,7 @@ local names <const> = require "kubesim.kubectl.names"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local overrides <const> = require "kubesim.kubectl.overrides"
+local pairs_of <const> = require "kubesim.kubectl.pairs"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local POLICIES <const> = { Always = true, OnFailure = true, Never = true }
@@ -63,17 +64,7 @@ local function parse_map(list, what)
   return map
 end
 
-local function labels_of(f, name)
-  if f.labels == "" then return { run = name } end
-  local map = {}
-  for part in (f.labels .. ","):gmatch "([^,]*)," do
-    local key, value = part:match "^([^=]*)=([^=]*)$"
-    if not key then errors.fail("unexpected label spec: %s", part) end
-    if key == "" then errors.fail "unexpected empty label key" end
-    map[key] = value
-  end
-  return map
-end
+local function labels_of(f, name) return f.labels == "" and { run = name } or pairs_of.labels(f.labels) end
 
 local function env_of(list)
   local env

@@ -21,22 +21,6 @@ function create.name(ctx, args)
   return args[1]
 end
 
----"cpu=1,memory=1Gi" as a map of quantities; nil of nothing.
----@param text string
----@return table<string, string>?
-function create.quantities(text)
-  if text == "" then return nil end
-  local core, map = require "kubesim.core", {}
-  for part in (text .. ","):gmatch "([^,]*)," do
-    local name, amount = part:match "^([^=]*)=([^=]*)$"
-    if not name then errors.fail("Invalid argument syntax %s, expected <resource>=<value>", part) end
-    local quantity, why = core.quantity(amount)
-    if not quantity then errors.fail("%s", why) end
-    map[name] = tostring(quantity)
-  end
-  return map
-end
-
 ---A number, or a text where it is none (intstr.Parse).
 ---@param text string
 ---@return integer|string

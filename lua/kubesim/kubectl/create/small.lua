@@ -1,8 +1,9 @@
 --- kubectl create namespace, serviceaccount, priorityclass, quota, poddisruptionbudget.
 --- k8s.io/kubectl/pkg/cmd/create/create_{namespace,serviceaccount,priorityclass,quota,pdb}.go.
-local core <const> = require "kubesim.core"
 local create <const> = require "kubesim.kubectl.create.common"
 local errors <const> = require "kubesim.kubectl.errors"
+local label_selector <const> = require "kubesim.kubectl.label_selector"
+local quantities <const> = require "kubesim.kubectl.quantities"
 
 ---@class kubesim.kubectl.create.small
 local small = {}
@@ -54,48 +55,9 @@ small.quota = {
   run = function(ctx, args)
     local f, name = ctx.flags, named(ctx, args)
     create.run(ctx, { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = name },
-      spec = { hard = create.quantities(f.hard), scopes = scopes_of(f.scopes) }, status = {} }, "failed to create quota:")
+      spec = { hard = quantities(f.hard), scopes = scopes_of(f.scopes) }, status = {} }, "failed to create quota:")
   end,
 }
-
----A selector's text as a LabelSelector (metav1.ParseToLabelSelector).
-local function label_selector(text)
-  local selector, why = core.selector(text)
-  if not selector then errors.fail("couldn't parse the selector string \"%s\": %s", text, why) end
-  local labels, expressions = {}, {}
-  local rest = text
-  local function take(pattern)
-    local s, e, a, b = rest:find("^%s*" .. pattern .. "%s*,?%s*")
-    if s then rest = rest:sub(e + 1) end
-    return a, b
-  end
-  local function add(key, operator, list)
-    local values
-    for value in ((list or "") .. ","):gmatch "%s*([^,]*)%s*," do
-      if list then
-        values = values or {}
-        values[#values + 1] = value:match "^(.-)%s*$"
-      end
-    end
-    if values then table.sort(values) end
-    expressions[#expressions + 1] = { key = key, operator = operator, values = values }
-  end
-  while rest:find "%S" do
-    local key, value = take "([^%s,=!()]+)%s+in%s*(%b())"
-    if key then add(key, "In", value:sub(2, -2)) goto next end
-    key, value = take "([^%s,=!()]+)%s+notin%s*(%b())"
-    if key then add(key, "NotIn", value:sub(2, -2)) goto next end
-    key, value = take "([^%s,=!()]+)%s*!=%s*([^%s,=!()]*)"
-    if key then add(key, "NotIn", value) goto next end
-    key, value = take "([^%s,=!()]+)%s*==?%s*([^%s,=!()]*)"
-    if key then labels[key] = value goto next end
-    key = take "!%s*([^%s,=!()]+)"
-    if key then add(key, "DoesNotExist") goto next end
-    add((take "([^%s,=!()]+)"), "Exists")
-    ::next::
-  end
-  return { matchLabels = next(labels) and labels or nil, matchExpressions = #expressions > 0 and expressions or nil }
-end
 
 small.poddisruptionbudget = {
   flags = { create.flags, { "min-available", false, "string", "" }, { "max-unavailable", false, "string", "" },

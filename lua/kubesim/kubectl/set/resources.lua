@@ -1,26 +1,12 @@
---- kubectl set resources. k8s.io/kubectl/pkg/cmd/set/set_resources.go, pkg/generate/versioned/run.go: populateResourceListV1.
-local core <const> = require "kubesim.core"
+--- kubectl set resources. k8s.io/kubectl/pkg/cmd/set/set_resources.go.
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
 local options <const> = require "kubesim.kubectl.options"
+local quantities <const> = require "kubesim.kubectl.quantities"
 local set <const> = require "kubesim.kubectl.set.common"
 
----"cpu=100m,memory=1Gi" as a map of quantities.
-local function parse(text)
-  local map = {}
-  if text == "" then return map end
-  for part in (text .. ","):gmatch "([^,]*)," do
-    local name, amount = part:match "^([^=]*)=([^=]*)$"
-    if not name then errors.fail("Invalid argument syntax %s, expected <resource>=<value>", part) end
-    local quantity, why = core.quantity(amount)
-    if not quantity then errors.fail("%s", why) end
-    map[name] = tostring(quantity)
-  end
-  return map
-end
-
 local function merge(container, field, map)
-  if not next(map) then return end
+  if not map then return end
   container.resources = container.resources or {}
   local all = container.resources[field] or {}
   for name, amount in pairs(map) do all[name] = amount end
@@ -43,7 +29,7 @@ return {
     if f.limits == "" and f.requests == "" then
       errors.fail "you must specify an update to requests or limits (in the form of --requests/--limits)"
     end
-    local limits, requests, errs = parse(f.limits), parse(f.requests), {}
+    local limits, requests, errs = quantities(f.limits), quantities(f.requests), {}
     set.run(ctx, infos, function(info)
       local containers = set.containers(set.pod_spec(info), f.containers)
       if #containers == 0 then

@@ -1,7 +1,7 @@
 --- kubectl set selector. k8s.io/kubectl/pkg/cmd/set/set_selector.go.
-local core <const> = require "kubesim.core"
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
+local label_selector <const> = require "kubesim.kubectl.label_selector"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
@@ -9,16 +9,13 @@ local set <const> = require "kubesim.kubectl.set.common"
 local writes <const> = require "kubesim.kubectl.writes"
 
 ---The labels that a selector demands; Services know nothing else.
-local function parse(text)
-  local selector, why = core.selector(text)
-  if not selector then errors.fail("couldn't parse the selector string \"%s\": %s", text, why) end
-  local map = {}
-  for part in (text .. ","):gmatch "([^,]*)," do
-    local key, value = part:match "^%s*([^=!%s]+)%s*==?%s*([^=%s]*)%s*$"
-    if not key and part:find "%S" then errors.fail("match expression [%s] not supported on this object", part) end
-    if key then map[key] = value end
+local function labels_of(text)
+  local selector, list = label_selector(text), {}
+  for i, e in ipairs(selector.matchExpressions or {}) do
+    list[i] = ("{%s %s %s}"):format(e.key, e.operator, options.list(e.values or {}))
   end
-  return map
+  if #list > 0 then errors.fail("match expression %s not supported on this object", options.list(list)) end
+  return selector.matchLabels or {}
 end
 
 return {
@@ -27,7 +24,8 @@ return {
     ctx:refuse_flag "record"
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     if #args == 0 then errors.fail "one selector is required" end
-    local words, map = { table.unpack(args, 1, #args - 1) }, parse(args[#args])
+    local words, text = { table.unpack(args, 1, #args - 1) }, args[#args]
+    label_selector(text)
     local print = output.printer(ctx, "selector updated", dry_run)
     local opts = { files = options.files(ctx), continue_on_error = true }
     if not f["local"] then
@@ -36,7 +34,7 @@ return {
     local err = resources.find(ctx, opts):visit(function(info)
       if info.mapping.kind ~= "Service" then errors.fail "setting a selector is only supported for Services" end
       local before = output.copy(info.object)
-      info.object.spec.selector = map
+      info.object.spec.selector = labels_of(text)
       if f["resource-version"] ~= "" then
         before.metadata.resourceVersion, info.object.metadata.resourceVersion = nil, f["resource-version"]
       end
