@@ -223,11 +223,14 @@ static verdict volume_verdict(turn *t, ks_val volume)
 /* Time that setting up the pod's volumes takes. */
 int64_t mount_time(const turn *t)
 {
+    int64_t takes = 0;
     ks_each(volume, ks_get(t->w->spec, K(volumes)))
         if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) || ks_exists(ks_get(*volume, K(ephemeral))) ||
             ks_exists(ks_get(*volume, K(csi))) || ks_exists(ks_get(*volume, K(nfs))))
-            return t->sim->settings->latency.mount;
-    return 0;
+            takes = t->sim->settings->latency.mount;
+    if (ks_len(ks_get(t->w->spec, K(volumes))) == 0)
+        return 0;
+    return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL, VOLUME_POLL); /* nothing is there at the first look */
 }
 
 /* Whether all volumes can be mounted. If not, w->op_until says when to look again (changes wake the pod earlier). */

@@ -57,7 +57,7 @@ function lab.basics(write)
   cluster:advance(4)
   t:kubectl "get po -l type=db"
   until_replaced(cluster, "stateful-db-0")
-  cluster:advance "500ms"
+  cluster:advance "100ms"
   t:say "the old one is gone:"
   t:kubectl "get po -l type=db"
   t:wait(20)

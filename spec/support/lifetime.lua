@@ -48,6 +48,8 @@ local function behaviour(cluster, image)
   return b
 end
 
+lifetime.behaviour = behaviour
+
 -- Tracks ---------------------------------------------------------------------------------------------------------------
 
 ---What one version of a pod shows, in the recording's form.
