@@ -18,7 +18,7 @@ for title, pattern in pairs {
   ["feature gates as on the real cluster"] = "gate-*.json",
   ["older releases as on the real cluster"] = "v13*.json",
   ["disks on several nodes as on the real cluster"] = "node-*.json",
-  ["kubectl describe as on the real cluster"] = "kubectl-describe.json",
+  ["kubectl describe and rollout as on the real cluster"] = "kubectl-describe.json rollout-*.json",
   ["kubectl's changing commands as on the real cluster"] = "kubectl-apply.json kubectl-change.json apply-*.json replace-*.json",
   ["patches as on the real cluster"] = "patch-*.json",
 } do

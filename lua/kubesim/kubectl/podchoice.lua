@@ -4,7 +4,7 @@
 --- pkg/util/podutils/podutils.go.
 local errors <const> = require "kubesim.kubectl.errors"
 local following <const> = require "kubesim.kubectl.following"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 

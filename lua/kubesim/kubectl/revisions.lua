@@ -2,7 +2,7 @@
 ---
 --- kubectl/pkg/util/deployment, kubectl/pkg/polymorphichelpers/history.go.
 local errors <const> = require "kubesim.kubectl.errors"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 ---@class kubesim.kubectl.revisions
 local revisions = {}

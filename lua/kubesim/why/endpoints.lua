@@ -1,6 +1,6 @@
 --- Why a Service has no ready endpoints: what its selector finds, and what is wrong with that. Called by why/service.lua and, for names,
 --- by why/name.lua.
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Look <const> = require "kubesim.why.look"
 
 local at <const>, list <const> = values.at, values.list

@@ -1,6 +1,6 @@
 --- How the explainers of why.lua look at a cluster, and what they have explained already: nothing is explained twice.
 local core <const> = require "kubesim.core"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 

@@ -4,7 +4,7 @@
 --- (dns/specification.md), shortened by a pod's search path.
 local check <const> = require "kubesim.check"
 local endpoints <const> = require "kubesim.why.endpoints"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Look <const> = require "kubesim.why.look"
 
 local list <const>, present <const> = values.list, values.present

@@ -1,5 +1,5 @@
 --- Why nodes, namespaces, budgets and objects of all other kinds are as they are. Called by why.lua.
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Look <const> = require "kubesim.why.look"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present

@@ -1,6 +1,6 @@
 --- Why a Service leads nowhere. Called by why.lua.
 local endpoints <const> = require "kubesim.why.endpoints"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Look <const> = require "kubesim.why.look"
 
 ---@param service table

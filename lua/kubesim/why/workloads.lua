@@ -2,7 +2,7 @@
 ---
 --- pkg/controller/statefulset/stateful_set_control.go says in which order a set's pods are made, replaced and taken away.
 local revisions <const> = require "kubesim.kubectl.revisions"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Look <const> = require "kubesim.why.look"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present

@@ -7,7 +7,7 @@ local flags <const> = require "kubesim.kubectl.flags"
 local following <const> = require "kubesim.kubectl.following"
 local podchoice <const> = require "kubesim.kubectl.podchoice"
 local resources <const> = require "kubesim.kubectl.resources"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const> = values.at, values.list
 

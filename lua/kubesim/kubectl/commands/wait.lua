@@ -9,7 +9,7 @@ local jsonpath <const> = require "kubesim.kubectl.jsonpath"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 local TIMED_OUT <const> = "timed out waiting for the condition"

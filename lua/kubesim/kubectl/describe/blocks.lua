@@ -3,7 +3,7 @@
 ---
 --- kubectl/pkg/describe/describe.go.
 local core <const> = require "kubesim.core"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 ---@class kubesim.describe.blocks
 local blocks = {}

@@ -2,7 +2,7 @@
 ---
 --- kubectl/pkg/describe/describe.go (printPersistentVolumeClaim), kubectl/pkg/util/storage.
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 ---@class kubesim.describe.claim
 local claim = {}

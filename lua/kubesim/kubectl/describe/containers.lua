@@ -3,7 +3,7 @@
 ---
 --- kubectl/pkg/describe/describe.go (describeContainers, DescribeProbe), kubectl/pkg/util/fieldpath, kubectl/pkg/util/resource.
 local core <const> = require "kubesim.core"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 ---@class kubesim.describe.containers
 local containers = {}

@@ -2,7 +2,7 @@
 ---
 --- kubectl/pkg/describe/describe.go (genericDescriber, printUnstructuredContent, smartLabelFor).
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local present <const> = values.present
 

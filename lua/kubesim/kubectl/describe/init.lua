@@ -2,7 +2,7 @@
 ---
 --- kubectl/pkg/describe/describe.go (describerMap, searchEvents).
 local generic <const> = require "kubesim.kubectl.describe.generic"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Writer <const> = require "kubesim.kubectl.describe.writer"
 
 local describe = {}

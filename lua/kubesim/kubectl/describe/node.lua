@@ -4,7 +4,7 @@
 local core <const> = require "kubesim.core"
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
 local requests <const> = require "kubesim.kubectl.describe.requests"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 

@@ -4,7 +4,7 @@
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
 local containers <const> = require "kubesim.kubectl.describe.containers"
 local podtemplate <const> = require "kubesim.kubectl.describe.podtemplate"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local volumes <const> = require "kubesim.kubectl.describe.volumes"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present

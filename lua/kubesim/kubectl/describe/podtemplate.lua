@@ -3,7 +3,7 @@
 --- kubectl/pkg/describe/describe.go (DescribePodTemplate, describeTopologySpreadConstraints).
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
 local containers <const> = require "kubesim.kubectl.describe.containers"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local volumes <const> = require "kubesim.kubectl.describe.volumes"
 local Writer <const> = require "kubesim.kubectl.describe.writer"
 

@@ -3,7 +3,7 @@
 --- kubectl/pkg/describe/describe.go (describeQuota, describeLimitRange, describeNamespace).
 local core <const> = require "kubesim.core"
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 

@@ -2,7 +2,7 @@
 ---
 --- component-helpers/resource/helpers.go (PodRequests, PodLimits, with the resources that the status reports where wanted).
 local core <const> = require "kubesim.core"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 ---@class kubesim.describe.requests
 local requests = {}

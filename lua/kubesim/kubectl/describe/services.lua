@@ -2,7 +2,7 @@
 ---
 --- kubectl/pkg/describe/describe.go (describeService, describeEndpoints, describeEndpointSliceV1, formatEndpointSlices).
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 

@@ -3,7 +3,7 @@
 --- kubectl/pkg/describe/describe.go (describePersistentVolumeClaim, describePersistentVolume, describeStorageClass).
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
 local claim <const> = require "kubesim.kubectl.describe.claim"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local volumes <const> = require "kubesim.kubectl.describe.volumes"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present

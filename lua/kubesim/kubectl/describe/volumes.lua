@@ -2,7 +2,7 @@
 ---
 --- kubectl/pkg/describe/describe.go (describeVolumes, print*VolumeSource).
 local core <const> = require "kubesim.core"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 ---@class kubesim.describe.volumes
 local volumes = {}

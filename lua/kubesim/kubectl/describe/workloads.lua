@@ -5,7 +5,7 @@ local blocks <const> = require "kubesim.kubectl.describe.blocks"
 local claim <const> = require "kubesim.kubectl.describe.claim"
 local podtemplate <const> = require "kubesim.kubectl.describe.podtemplate"
 local revisions <const> = require "kubesim.kubectl.revisions"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, list <const>, present <const> = values.at, values.list, values.present
 

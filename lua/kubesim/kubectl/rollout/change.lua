@@ -7,7 +7,7 @@ local flags <const> = require "kubesim.kubectl.flags"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local at <const> = values.at

@@ -8,7 +8,7 @@ local output <const> = require "kubesim.kubectl.output"
 local podtemplate <const> = require "kubesim.kubectl.describe.podtemplate"
 local resources <const> = require "kubesim.kubectl.resources"
 local revisions <const> = require "kubesim.kubectl.revisions"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local Writer <const> = require "kubesim.kubectl.describe.writer"
 
 local CHANGE_CAUSE <const> = "kubernetes.io/change-cause"

@@ -7,7 +7,7 @@ local following <const> = require "kubesim.kubectl.following"
 local options <const> = require "kubesim.kubectl.options"
 local resources <const> = require "kubesim.kubectl.resources"
 local revisions <const> = require "kubesim.kubectl.revisions"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 
 local at <const>, quote <const> = values.at, errors.quote
 

@@ -9,7 +9,7 @@ local output <const> = require "kubesim.kubectl.output"
 local podtemplate <const> = require "kubesim.kubectl.describe.podtemplate"
 local resources <const> = require "kubesim.kubectl.resources"
 local revisions <const> = require "kubesim.kubectl.revisions"
-local values <const> = require "kubesim.kubectl.describe.values"
+local values <const> = require "kubesim.kubectl.values"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local DONE <const> = "rolled back"

@@ -1,9 +1,9 @@
---- Values as describe prints them: what is absent, lists and maps as Go prints them, selectors, times, ages, quantities.
---- Called by all describers.
+--- Values as kubectl prints them: what is absent, lists and maps as Go prints them, selectors, times, ages, quantities.
+--- Called by the describers, `rollout`, `wait` and others, and by why.lua.
 local core <const> = require "kubesim.core"
 local gosort <const> = require "kubesim.kubectl.gosort"
 
----@class kubesim.describe.values
+---@class kubesim.kubectl.values
 local values = {}
 
 local null <const> = core.null
