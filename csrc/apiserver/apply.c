@@ -281,9 +281,9 @@ static ks_refusal *check_schema(const ks_request *r, const ks_str *ns, const ks_
     field += strlen("unknown field \"");
     int len = (int)strcspn(field, "\"");
     ks_refusal *made = ks_refuse(r->heap, 500, "",
-                                 "failed to create typed patch object (%s/%s; %s, Kind=%s): .%.*s: "
+                                 "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): .%.*s: "
                                  "field not declared in schema",
-                                 ns != NULL ? ns->s : "", name->s, r->info->api_version,
+                                 ns != NULL ? ns->s : "", name->s, r->info->group, r->info->version,
                                  r->info->name, len, field);
     ks_refusal_free(r->heap, refusal);
     return made;

@@ -3,6 +3,7 @@
 ---
 --- k8s.io/cli-runtime/pkg/resource/helper.go; k8s.io/kubectl/pkg/util/apply.go.
 local core <const> = require "kubesim.core"
+local Status <const> = require "kubesim.status"
 
 ---@class kubesim.kubectl.writes
 local writes = {}
@@ -17,6 +18,16 @@ local function write(ctx, verb, info, opts)
   return entries[1].object
 end
 
+local SUBRESOURCES <const> = { status = true, scale = true }
+
+---Raises what the server answers about a subresource that a kind does not have.
+---@param info kubesim.kubectl.Info
+---@param subresource string?
+function writes.check_subresource(info, subresource)
+  if not subresource or SUBRESOURCES[subresource] and (subresource ~= "scale" or info.mapping.scalable) then return end
+  error(Status.new { code = 404, reason = "NotFound", message = "the server could not find the requested resource" }, 0)
+end
+
 ---Creates info.object. Options: validate, dry_run, manager.
 ---@param ctx kubesim.kubectl.Context
 ---@param info kubesim.kubectl.Info
@@ -29,7 +40,10 @@ function writes.create(ctx, info, opts) return write(ctx, "create", info, opts) 
 ---@param info kubesim.kubectl.Info
 ---@param opts table
 ---@return table object
-function writes.replace(ctx, info, opts) return write(ctx, "replace", info, opts) end
+function writes.replace(ctx, info, opts)
+  writes.check_subresource(info, opts.subresource)
+  return write(ctx, "replace", info, opts)
+end
 
 ---Patches it. Options: type ("strategic"), validate ("Ignore": patches of kubectl itself), dry_run, manager, subresource, force.
 ---@param ctx kubesim.kubectl.Context
@@ -38,6 +52,7 @@ function writes.replace(ctx, info, opts) return write(ctx, "replace", info, opts
 ---@param opts table
 ---@return table object
 function writes.patch(ctx, info, patch, opts)
+  writes.check_subresource(info, opts.subresource)
   local object, warnings = ctx.core:patch(info.mapping.kind, info.namespace, info.name, patch, opts.type or "strategic",
     opts.subresource, opts.validate or "Ignore", opts.dry_run == "server", opts.manager, opts.force)
   ctx:told(warnings)

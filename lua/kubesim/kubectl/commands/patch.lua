@@ -45,15 +45,8 @@ local function read_patch(f)
   return list[1]
 end
 
-local SUBRESOURCES <const> = { status = true, scale = true }
-
 ---What the server answers about a subresource: a Scale, where that is meant.
 local function answered(object, subresource) return subresource == "scale" and scale_of(object) or object end
-
-local function check_subresource(info, subresource)
-  if not subresource or SUBRESOURCES[subresource] and (subresource ~= "scale" or info.mapping.scalable) then return end
-  error(Status.new { code = 404, reason = "NotFound", message = "the server could not find the requested resource" }, 0)
-end
 
 local function equal(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
@@ -82,7 +75,7 @@ return {
     local err = resources.find(ctx, { args = args, files = options.files(ctx), continue_on_error = true,
       subresource = o.subresource }):visit(function(info)
       count = count + 1
-      check_subresource(info, o.subresource)
+      writes.check_subresource(info, o.subresource)
       info.object = answered(info.object, o.subresource)
       local object
       if f["local"] or dry_run == "client" then
