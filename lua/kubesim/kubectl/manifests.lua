@@ -82,10 +82,10 @@ local function check_object(object, file)
     .. "with --validate=false", quote(file.name), text)
 end
 
----Calls `one(object, err, source)` with each document of a file until it returns true; true when it did.
+---Calls `one(object, err, source, in_list)` with each document of a file until it returns true; true when it did.
 ---@param file { name: string, text: string }
 ---@param validate string?
----@param one fun(object: table?, err: kubesim.Status?, source: string): boolean
+---@param one fun(object: table?, err: kubesim.Status?, source: string, in_list: boolean?): boolean
 ---@return boolean
 function manifests.each(file, validate, one)
   local texts, bad_separator = documents(file.text)
@@ -104,11 +104,13 @@ function manifests.each(file, validate, one)
 end
 
 ---Lists are opened.
-function manifests.flatten(object, source, one)
+function manifests.flatten(object, source, one, in_list)
   local items = is_map(object) and object.items
-  if type(items) ~= "table" or type(object.kind) ~= "string" or not object.kind:find "List$" then return one(object, nil, source) end
+  if type(items) ~= "table" or type(object.kind) ~= "string" or not object.kind:find "List$" then
+    return one(object, nil, source, in_list)
+  end
   for _, item in ipairs(items) do
-    if manifests.flatten(item, source, one) then return true end
+    if manifests.flatten(item, source, one, true) then return true end
   end
   return false
 end
@@ -149,23 +151,24 @@ end
 ---@param ctx kubesim.kubectl.Context
 ---@param object any
 ---@param source string
----@param offline boolean?
----@param new_info function
----@param mapping_of function
+---@param opts { offline: boolean?, in_list: boolean?, new_info: function, mapping_of: function }
 ---@return kubesim.kubectl.Info
-function manifests.info(ctx, object, source, offline, new_info, mapping_of)
+function manifests.info(ctx, object, source, opts)
   if not is_map(object) then
     errors.fail("unable to decode %s: json: cannot unmarshal %s into Go value of type unstructured.detector", quote(source),
       json_type(object))
   end
   if type(object.kind) ~= "string" or object.kind == "" then
-    errors.fail("unable to decode %s: Object 'Kind' is missing in '%s'", quote(source), (core.encode(object, "json")))
+    errors.fail("%sObject 'Kind' is missing in '%s'", opts.in_list and "" or ("unable to decode %s: "):format(quote(source)),
+      (core.encode(object, "json")))
   end
   check_metadata(object.metadata, source)
   local metadata = is_map(object.metadata) and object.metadata or nil
   local function text(field) return metadata and metadata[field] ~= core.null and metadata[field] or "" end
-  local mapping = mapping_of(ctx, object.apiVersion, object.kind)
-  if not mapping and not offline then
+  local mapping = opts.mapping_of(ctx, object.apiVersion, object.kind)
+  if not mapping and opts.in_list and not opts.offline then
+    errors.fail("unable to recognize no matches for kind %s in version %s", quote(object.kind), quote(tostring(object.apiVersion or "")))
+  elseif not mapping and not opts.offline then
     errors.fail("resource mapping not found for name: %s namespace: %s from %s: no matches for kind %s in version %s\n"
       .. "ensure CRDs are installed first", quote(text "name"), quote(text "namespace"), quote(source), quote(object.kind),
       quote(tostring(object.apiVersion or "")))
@@ -174,7 +177,7 @@ function manifests.info(ctx, object, source, offline, new_info, mapping_of)
     metadata = {}
     object.metadata = metadata
   end
-  return new_info(mapping or { kind = object.kind, group = "", namespaced = true }, text "namespace", text "name", object, source)
+  return opts.new_info(mapping or { kind = object.kind, group = "", namespaced = true }, text "namespace", text "name", object, source)
 end
 
 return manifests

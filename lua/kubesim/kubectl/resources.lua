@@ -380,10 +380,11 @@ local function by_files(ctx, asked, opts)
   end
   local single = #files == 1 and files[1].name ~= "STDIN"
   return result(ctx, opts, single, function(fn)
-    local function one(object, err, source)
+    local function one(object, err, source, in_list)
       local info
       err = err or errors.try(function()
-        info = manifests.info(ctx, object, source, opts.offline, new_info, resources.mapping_of)
+        info = manifests.info(ctx, object, source,
+          { offline = opts.offline, in_list = in_list, new_info = new_info, mapping_of = resources.mapping_of })
         if opts.latest then
           if info.namespace == "" and info.mapping.namespaced then info.namespace = ctx.namespace end
           if info.name ~= "" then info:get(ctx) end

@@ -45,7 +45,8 @@ function writes.replace(ctx, info, opts)
   return write(ctx, "replace", info, opts)
 end
 
----Patches it. Options: type ("strategic"), validate ("Ignore": patches of kubectl itself), dry_run, manager, subresource, force.
+---Patches it. Options: type ("strategic"), validate ("Warn", as the server takes requests that do not say), dry_run, manager,
+---subresource, force.
 ---@param ctx kubesim.kubectl.Context
 ---@param info kubesim.kubectl.Info
 ---@param patch string|table
@@ -54,7 +55,7 @@ end
 function writes.patch(ctx, info, patch, opts)
   writes.check_subresource(info, opts.subresource)
   local object, warnings = ctx.core:patch(info.mapping.kind, info.namespace, info.name, patch, opts.type or "strategic",
-    opts.subresource, opts.validate or "Ignore", opts.dry_run == "server", opts.manager, opts.force)
+    opts.subresource, opts.validate or "Warn", opts.dry_run == "server", opts.manager, opts.force)
   ctx:told(warnings)
   return object
 end

@@ -82,7 +82,7 @@ end
 
 local function complete(ctx, args)
   options.no_args(ctx, args)
-  local f, o = ctx.flags, { dry_run = "server", validate = "Ignore", visited = {}, namespaces = {} }
+  local f, o = ctx.flags, { dry_run = "server", validate = "Warn", visited = {}, namespaces = {} }
   o.files, o.selector = options.required_files(ctx), f.selector
   o.manager = ctx.changed["field-manager"] and f["field-manager"] or f["server-side"] and "kubectl" or "kubectl-client-side-apply"
   if f["force-conflicts"] and not f["server-side"] then errors.fail "--force-conflicts only works with --server-side" end

@@ -144,7 +144,7 @@ return {
       end
       object = writes.keep_annotation(object, f["save-config"])
       print(writes.create(ctx, { object = object, namespace = ctx.namespace },
-        { validate = "Ignore", dry_run = dry_run, manager = f["field-manager"] }))
+        { validate = "Warn", dry_run = dry_run, manager = f["field-manager"] }))
     end)
     if err then error(err, 0) end
   end,

@@ -116,7 +116,7 @@ local function create(ctx, object, dry_run)
   if dry_run == "client" then return object end
   object = writes.keep_annotation(object, ctx.flags["save-config"])
   return writes.create(ctx, { object = object, namespace = ctx.namespace },
-    { validate = "Ignore", dry_run = dry_run, manager = ctx.flags["field-manager"] })
+    { validate = "Warn", dry_run = dry_run, manager = ctx.flags["field-manager"] })
 end
 
 return {
@@ -143,6 +143,7 @@ return {
       local object
       err, object = errors.try(create, ctx, service(f, args[1]), dry_run)
       if object then print(object) end
+      if object and f.output == "yaml" then ctx:out "---\n" end
     end
     print(made)
     if err then error(err, 0) end
