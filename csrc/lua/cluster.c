@@ -233,6 +233,29 @@ static int cluster_fork(lua_State *L) {
     return 1;
 }
 
+/* --- memory: for tests --- */
+
+/* memory(self) -> allocations made so far, blocks and bytes allocated now: by the cluster and its forks together */
+static int cluster_memory(lua_State *L) {
+    const ks_heap *heap = ks_lua_box(L)->cluster->heap;
+    lua_pushinteger(L, (lua_Integer)ks_heap_allocations(heap));
+    lua_pushinteger(L, (lua_Integer)ks_heap_blocks(heap));
+    lua_pushinteger(L, (lua_Integer)ks_heap_bytes(heap));
+    return 3;
+}
+
+/* fail_allocation(self, n): the n-th from now fails, once; 0: none */
+static int cluster_fail_allocation(lua_State *L) {
+    ks_heap_fail_after(ks_lua_idle_box(L)->cluster->heap, (uint64_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
+/* limit_memory(self, bytes): no more than that at once; 0: no limit */
+static int cluster_limit_memory(lua_State *L) {
+    ks_heap_limit(ks_lua_idle_box(L)->cluster->heap, (uint64_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
 /* --- opening --- */
 
 /* The latencies' names and defaults in nanoseconds, for lua/kubesim/init.lua. */
@@ -247,8 +270,12 @@ static void push_latencies(lua_State *L) {
 
 static const luaL_Reg handle_meta[] = {
     {"__gc", cluster_close}, {"__close", cluster_close}, {NULL, NULL}};
-static const luaL_Reg handle_methods[] = {
-    {"close", cluster_close}, {"fork", cluster_fork}, {NULL, NULL}};
+static const luaL_Reg handle_methods[] = {{"close", cluster_close},
+                                          {"fork", cluster_fork},
+                                          {"memory", cluster_memory},
+                                          {"fail_allocation", cluster_fail_allocation},
+                                          {"limit_memory", cluster_limit_memory},
+                                          {NULL, NULL}};
 static const luaL_Reg result_meta[] = {{"__gc", result_gc}, {NULL, NULL}};
 
 static void open_types(lua_State *L) {

@@ -1,0 +1,120 @@
+-- When memory runs out a call fails with "not enough memory", the cluster is as it was, and it goes on as if nothing had been.
+local kubesim = require "kubesim"
+
+local SET = [[
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  replicas: 1
+  serviceName: web
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: main, image: app, volumeMounts: [{name: data, mountPath: /data}]}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+]]
+
+local KINDS = { "pod", "pvc", "pv", "sts", "service", "endpointslice", "event", "controllerrevision", "volumeattachment", "node" }
+
+local function whole(cluster)
+  local parts = { cluster:trace(), tostring(cluster:now()) }
+  for _, kind in ipairs(KINDS) do parts[#parts + 1] = kubesim.json.encode(cluster:list(kind, { all_namespaces = true })) end
+  return table.concat(parts, "\n")
+end
+
+---Calls `fn` again and again, first letting its first allocation fail, then its second, ... until it comes through.
+---@return any result of the call that came through
+local function pressed(cluster, fn)
+  local trace, n = cluster:trace(), 0
+  while true do
+    n = n + 1
+    cluster.core:fail_allocation(n)
+    local ok, result = pcall(fn)
+    cluster.core:fail_allocation(0)
+    if ok then return result, n end
+    assert.matches("not enough memory", tostring(result), 1, true)
+    assert.equal(trace, cluster:trace())
+  end
+end
+
+describe("a cluster without memory", function()
+  it("is as before after every allocation that fails, and comes to the same end", function()
+    local calm <close> = kubesim.new { nodes = 1, seed = 5 }
+    local cluster <close> = kubesim.new { nodes = 1, seed = 5 }
+    local failed = 0
+    local function both(fn)
+      local expected = fn(calm)
+      local result, n = pressed(cluster, function() return fn(cluster) end)
+      failed = failed + n - 1
+      assert.same(expected, result)
+    end
+    both(function(c) return c:apply(SET)[2].operation end)
+    while calm.core:due() do both(function(c) return c:step() end) end
+    both(function(c) return c:kubectl "get po,pvc -o wide" end)
+    both(function(c) return (c:exec("web-0", "echo kept > /data/file; cat /data/file")) end)
+    both(function(c) return (c:patch("sts/web", { spec = { replicas = 2 } })).spec.replicas end)
+    both(function(c) return c:delete("pod/web-0").metadata.name end)
+    for _ = 1, 10 do both(function(c) return c:step() end) end
+    assert.equal(whole(calm), whole(cluster))
+    calm:settle()
+    cluster:settle()
+    assert.equal(whole(calm), whole(cluster))
+    assert.is_true(failed > 2000, failed .. " allocations failed")
+  end)
+
+  it("keeps its forks out of it", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:apply(SET)
+    local fork <close> = cluster:fork()
+    local before = whole(fork)
+    for n = 1, 2000, 37 do
+      cluster.core:fail_allocation(n)
+      pcall(cluster.advance, cluster, 1)
+      cluster.core:fail_allocation(0)
+    end
+    assert.equal(before, whole(fork))
+    fork:settle()
+    assert.equal("Running", fork:get "pod/web-0".status.phase)
+  end)
+
+  it("refuses what would need more than it may have, and stays usable", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    local _, _, bytes = cluster.core:memory()
+    cluster.core:limit_memory(bytes + 200000)
+    cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "small" } }
+    local trace = cluster:trace()
+    local many = {}
+    for i = 1, 2000 do many[i] = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "c" .. i }, data = { x = ("y"):rep(500) } } end
+    local ok, err = pcall(cluster.create, cluster, many)
+    assert.is_false(ok)
+    assert.matches("not enough memory", tostring(err), 1, true)
+    assert.equal(trace, cluster:trace())
+    assert.is_nil(cluster:get "cm/c1")
+    cluster.core:limit_memory(0)
+    cluster:create(many)
+    assert.equal(2001, cluster:count "cm" - 1) -- and kube-root-ca.crt
+  end)
+
+  it("frees what it takes", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:settle()
+    local function round()
+      cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "x" }, data = { k = ("v"):rep(10000) } }
+      cluster:delete "cm/x"
+    end
+    for _ = 1, 1100 do round() end -- the log of changes is full then
+    local _, _, before = cluster.core:memory()
+    for _ = 1, 200 do round() end
+    local _, _, after = cluster.core:memory()
+    assert.is_true(after < before * 1.1, ("%d bytes more"):format(after - before))
+  end)
+end)
