@@ -275,7 +275,7 @@ typedef struct ks_look {
     ks_roster *roster;        /* NULL: nodes were not looked at */
     const ks_str *node, *profile, *nominated;
     ks_val victims;
-    ks_val policy_texts; /* map node -> text of the policy that refused it */
+    ks_val policy_texts; /* map node -> [name, text] of the policy that refused it */
     ks_val policy_scores; /* map node -> map policy -> weighted score */
     ks_val extended_texts; /* map node -> texts of extended resources that were short */
     uint32_t skipped;     /* scorers that did not run */

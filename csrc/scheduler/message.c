@@ -38,7 +38,7 @@ ks_val ks_sched_reasons(ks_cycle *c, ks_verdict verdict, const ks_node_info *nod
             ks_unref(heap, more);
         } else if (i == KS_REASON_NUMBER_POLICY) {
             const ks_str *name = node->object->name;
-            texts = ks_append(heap, texts, ks_ref(ks_get_text(c->policy_texts, name->s, name->len)));
+            texts = ks_append(heap, texts, ks_ref(ks_at(ks_get_text(c->policy_texts, name->s, name->len), 1)));
         } else {
             texts = ks_append(heap, texts, ks_text(heap, reason_texts[i]));
         }

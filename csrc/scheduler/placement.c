@@ -85,7 +85,7 @@ static ks_val reason_text(ks_heap *heap, const ks_look *look, const ks_look_node
             continue;
         }
         if (text.len > 0) ks_buf_puts(&text, ", ");
-        ks_buf_puts(&text, i == KS_REASON_NUMBER_POLICY ? ks_text_or(ks_get_text(look->policy_texts, name->s, name->len), "")
+        ks_buf_puts(&text, i == KS_REASON_NUMBER_POLICY ? ks_text_or(ks_at(ks_get_text(look->policy_texts, name->s, name->len), 1), "")
                                                         : ks_sched_reason_text(i));
     }
     return ks_string_take(ks_buf_take(&text));
@@ -103,6 +103,8 @@ static ks_val put_score(ks_heap *heap, ks_val scores, const ks_look *look, ks_pl
 static ks_val node_doc(ks_heap *heap, const ks_look *look, const ks_look_node *n, const ks_str *name) {
     if (n->plugin != KS_PLUGIN_NONE) {
         const char *plugin = ks_sched_plugin_name((ks_plugin)n->plugin);
+        if (n->plugin == KS_PLUGIN_POLICY)
+            plugin = ks_text_or(ks_at(ks_get_text(look->policy_texts, name->s, name->len), 0), plugin);
         return ks_map_of(heap, K(plugin), ks_text(heap, plugin), K(reason), reason_text(heap, look, n, name), NULL);
     }
     if (!n->scored) return ks_map_new(heap, 0);

@@ -38,7 +38,8 @@ ks_verdict ks_sched_filter_policies(ks_cycle *c, const ks_object *node) {
             reason = ks_format(heap, "node(s) were refused by policy %s", info.name);
         }
         const ks_str *key = ks_intern(heap, node->name->s, node->name->len);
-        c->policy_texts = ks_put(heap, c->policy_texts, key, reason);
+        ks_val entry = ks_append(heap, ks_list_new(heap, 2), ks_text(heap, info.name));
+        c->policy_texts = ks_put(heap, c->policy_texts, key, ks_append(heap, entry, reason));
         ks_str_unref(heap, key);
         return (ks_verdict){KS_REASON_POLICY, KS_PLUGIN_POLICY, false};
     }
