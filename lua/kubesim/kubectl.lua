@@ -21,6 +21,7 @@
 ---     ctx:out(text), ctx:outf(fmt, ...)  to standard output;  ctx:err(text): to standard error, both with their line ends
 ---     ctx:warn(text)                  "Warning: text" on standard error
 ---     ctx:told(warnings)              the server's warnings (each text once per command line)
+---     ctx:record(object)              --record: writes the command line into the object's kubernetes.io/change-cause
 ---     ctx:usage_error(fmt, ...)       raises kubectl's UsageErrorf ("See 'kubectl X -h' for help and examples")
 ---     ctx:refuse_flag(name, ...)      raises "not supported: ..." when one of these flags was given
 --- A command ends with an error by raising it: kubectl/errors.lua makes them. Objects to work on: kubectl/resources.lua; printing
@@ -172,6 +173,23 @@ function Context:told(warnings)
   end
 end
 
+---kubectl's own account of the command line (genericclioptions: parseCommandArguments).
+function Context:change_cause()
+  local state, list = self.set:parse(self.words), {}
+  for i, flag in ipairs(state.given) do list[i] = (" --%s=%s"):format(flag[1], flag[2]) end
+  return "kubectl " .. table.concat(state.args, " ") .. table.concat(list)
+end
+
+---@param object table
+---@return boolean recorded
+function Context:record(object)
+  if not self.flags.record then return false end
+  local metadata = object.metadata
+  if type(metadata.annotations) ~= "table" then metadata.annotations = {} end
+  metadata.annotations["kubernetes.io/change-cause"] = self:change_cause()
+  return true
+end
+
 function Context:usage_error(text, ...)
   if select("#", ...) > 0 then text = text:format(...) end
   errors.fail(("%s\nSee '%s -h' for help and examples"):format(text, self.path))
@@ -195,12 +213,14 @@ local function check_required(command, state)
 end
 
 local function execute(ctx, words)
+  ctx.words = { table.unpack(words) }
   local command, set, path = descend(words)
-  ctx.path = path
+  ctx.path, ctx.set = path, set
   local state, why = set:parse(words)
   if why == "help" then error(errors.verbatim("not supported: " .. path .. " --help (kubectl's help texts are not part of this)"), 0) end
   if not state and command.flag_error then command.flag_error(ctx, why) end
   if not state then errors.fail(("%s\nSee '%s --help' for usage."):format(why, path)) end
+  for _, note in ipairs(state.notes) do ctx:err(note .. "\n") end
   for _, flag in ipairs(CONNECTION) do
     if state.changed[flag[1]] then error(errors.verbatim("not supported: kubectl --" .. flag[1]), 0) end
   end

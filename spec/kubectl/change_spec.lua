@@ -254,6 +254,26 @@ describe("kubectl patch", function()
   ]])
 end)
 
+describe("--record", function()
+  it("writes the command line into kubernetes.io/change-cause", play [[
+    $ set image sts/web main=app:2 --record
+    statefulset.apps/web image updated
+    ! Flag --record has been deprecated, --record will be removed in the future
+    $ get sts web -o jsonpath='{.metadata.annotations.kubernetes\.io/change-cause}'
+    kubectl set image sts/web main=app:2 --record=true
+    $ scale sts web --replicas=3 --record
+    statefulset.apps/web scaled
+    ! Flag --record has been deprecated, --record will be removed in the future
+    $ get sts web -o jsonpath='{.metadata.annotations.kubernetes\.io/change-cause}'
+    kubectl scale sts web --replicas=3 --record=true
+    $ label sts web a=b --record -n default
+    statefulset.apps/web labeled
+    ! Flag --record has been deprecated, --record will be removed in the future
+    $ get sts web -o jsonpath='{.metadata.annotations.kubernetes\.io/change-cause}'
+    kubectl label sts web a=b --record=true --namespace=default
+  ]])
+end)
+
 describe("kubectl set", function()
   it("sets images", play [[
     $ set image sts/web main=app:2

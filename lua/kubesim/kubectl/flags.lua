@@ -1,8 +1,8 @@
 --- Flags of a command line, with pflag's rules and words; kubectl.lua calls it. Also the groups of flags that commands share.
 ---
---- A flag is declared as { name, short or false, type, default, noopt }: `noopt` is the value of a flag given without one (of a
---- "bool" it is true). Types: "string", "bool", "int", "int32", "int64", "duration" (ns), "slice" (commas separate, repeated
---- flags add up), "array" (repeated flags add up). A declaration list may contain such lists.
+--- A flag is declared as { name, short or false, type, default, noopt, deprecated }: `noopt` is the value of a flag given without
+--- one (of a "bool" it is true), `deprecated` what is said of its use. Types: "string", "bool", "int", "int32", "int64", "duration"
+--- (ns), "slice" (commas separate, repeated flags add up), "array" (repeated flags add up). A declaration list may contain such lists.
 --- github.com/spf13/pflag: flag.go, errors.go; strconv's texts.
 local core <const> = require "kubesim.core"
 local errors <const> = require "kubesim.kubectl.errors"
@@ -102,7 +102,8 @@ function Set:add(list)
     if type(flag[1]) == "table" then
       self:add(flag)
     elseif #flag > 0 then
-      local entry = { name = flag[1], short = flag[2], type = flag[3], default = flag[4], noopt = flag[5] }
+      local entry = { name = flag[1], short = flag[2], type = flag[3], default = flag[4], noopt = flag[5],
+        deprecated = flag[6] }
       if entry.type == "bool" then entry.noopt = "true" end
       self.by_name[entry.name] = entry
       if entry.short then self.by_short[entry.short] = entry end
@@ -153,7 +154,11 @@ local function set_value(state, flag, text)
   else
     state.values[name] = value
   end
+  if flag.deprecated and not state.changed[name] then
+    state.notes[#state.notes + 1] = ("Flag --%s has been deprecated, %s"):format(name, flag.deprecated)
+  end
   state.changed[name] = true
+  state.given[#state.given + 1] = { name, text }
 end
 
 ---One "-abc" word; the place of the last word used.
@@ -206,13 +211,15 @@ end
 ---@field changed table<string, boolean>  which were given
 ---@field args string[]                   what is no flag
 ---@field dash? integer                   how many of them stood before "--"
+---@field given string[][]                names and texts of the flags, in their order
+---@field notes string[]                  what is to be said of deprecated flags
 
 ---Reads words. When something is wrong: nil and pflag's text, "help" when help is asked for.
 ---@param words string[]
 ---@return kubesim.kubectl.Flags? state
 ---@return string? why
 function Set:parse(words)
-  local state = { values = {}, changed = {}, args = {} }
+  local state = { values = {}, changed = {}, args = {}, given = {}, notes = {} }
   for name, flag in pairs(self.by_name) do
     local default = flag.default
     if flag.type == "slice" or flag.type == "array" then default = { table.unpack(default or {}) } end
@@ -247,7 +254,7 @@ flags.field_selector = { { "field-selector", false, "string", "" } }
 flags.all_namespaces = { { "all-namespaces", "A", "bool", false } }
 flags.validate = { { "validate", false, "string", "strict", "strict" } }
 flags.save_config = { { "save-config", false, "bool", false } }
-flags.record = { { "record", false, "bool", false } }
+flags.record = { { "record", false, "bool", false, nil, "--record will be removed in the future" } }
 flags.chunk_size = { { "chunk-size", false, "int64", 500 } }
 flags.server_side = { { "server-side", false, "bool", false }, { "force-conflicts", false, "bool", false } }
 ---genericclioptions.PrintFlags

@@ -33,7 +33,6 @@ end
 return {
   flags = { metadata.flags, flags.manager "kubectl-annotate" },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     local print = output.printer(ctx, "annotated", dry_run)
     local words, list = pairs_of.split(args, "annotation")
@@ -46,6 +45,9 @@ return {
     local err = found:visit(function(info)
       local before = output.copy(info.object.metadata.annotations or {})
       if not f.overwrite then check_overwrites(before, new) end
+      if f.record and dry_run ~= "client" and not f["local"] and not f.list and not new[CHANGE_CAUSE] then
+        new[CHANGE_CAUSE] = ctx:change_cause()
+      end
       metadata.change(info.object, "annotations", new, removed)
       if dry_run ~= "client" and not f["local"] and not f.list then
         info.object = metadata.send(ctx, info, metadata.patch(before, "annotations", new, removed, f["resource-version"]), dry_run)

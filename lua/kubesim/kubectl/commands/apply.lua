@@ -141,6 +141,7 @@ end
 
 local function apply_one(ctx, info, o, print)
   if info.mapping.namespaced then o.namespaces[info.namespace] = true end
+  ctx:record(info.object)
   if info.name == "" then
     local prefix = info.object.metadata.generateName
     if prefix and prefix ~= "" then errors.fail("from %s: cannot use generate name with apply", prefix) end
@@ -159,7 +160,7 @@ end
 
 local function run(ctx, args)
   options.no_args(ctx, args)
-  ctx:refuse_flag("record", "openapi-patch")
+  ctx:refuse_flag "openapi-patch"
   local f = ctx.flags
   if not f.overwrite then error(errors.verbatim "not supported: kubectl apply --overwrite=false", 0) end
   local o = { dry_run = options.dry_run(ctx), cascade = options.cascade(ctx), files = options.required_files(ctx),

@@ -14,7 +14,7 @@ local function small(name)
 end
 
 local function run(ctx, args)
-  ctx:refuse_flag("record", "raw", "edit", "windows-line-endings")
+  ctx:refuse_flag("raw", "edit", "windows-line-endings")
   if #ctx.flags.filename == 0 and ctx.flags.kustomize == "" then
     if #args > 0 then ctx:usage_error("unknown command %s", errors.quote(table.concat(args, " "))) end
     error(errors.verbatim "Error: must specify one of -f and -k", 0)
@@ -25,6 +25,7 @@ local function run(ctx, args)
   local err = resources.find(ctx, { files = options.files(ctx), labels = ctx.flags.selector, continue_on_error = true,
     validate = o.validate }):visit(function(info)
     info.object = writes.keep_annotation(info.object, ctx.flags["save-config"])
+    ctx:record(info.object)
     if o.dry_run ~= "client" then
       local refused, object = errors.try(writes.create, ctx, info, o)
       if refused then error(errors.from_source("creating", info.source, refused), 0) end

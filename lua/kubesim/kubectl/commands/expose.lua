@@ -128,7 +128,6 @@ return {
     { "session-affinity", false, "string", "" }, { "cluster-ip", false, "string", "" },
   },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     local print = output.printer(ctx, "exposed", dry_run)
     local o = { selector = f.selector, port = f.port, labels = f.labels, protocol = f.protocol, target = f["target-port"] }
@@ -138,6 +137,7 @@ return {
         errors.fail("cannot expose a %s", info.mapping.kind .. (group ~= "" and "." .. group or ""))
       end
       local object = overrides.apply(ctx, service(f, o, introspect(f, o, info.object)))
+      ctx:record(object)
       if dry_run == "client" then
         if ctx.enforce_namespace then object.metadata.namespace = ctx.namespace end
         return print(object)

@@ -44,7 +44,6 @@ end
 return {
   flags = { metadata.flags, flags.manager "kubectl-label" },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     local words, list = pairs_of.split(args, "label")
     local new, removed = parse(list)
@@ -63,7 +62,9 @@ return {
       if not f.overwrite then check_overwrites(before, new) end
       local added, gone = metadata.change(info.object, "labels", new, removed)
       if not offline and (added or gone) then
-        metadata.send(ctx, info, metadata.patch(before, "labels", new, removed, f["resource-version"]), dry_run)
+        local patch = metadata.patch(before, "labels", new, removed, f["resource-version"])
+        if f.record then patch.metadata.annotations = { ["kubernetes.io/change-cause"] = ctx:change_cause() } end
+        metadata.send(ctx, info, patch, dry_run)
       end
       if f.list then return metadata.list(ctx, info, "labels", found.single) end
       output.printer(ctx, operation(added, gone), dry_run)(info.object)

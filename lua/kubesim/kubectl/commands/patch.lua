@@ -66,7 +66,6 @@ return {
     { "subresource", false, "string", "" },
   },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f, dry_run, count = ctx.flags, options.dry_run(ctx), 0
     validate(f, args, dry_run)
     local way = f.type == "" and "strategic" or f.type:lower()
@@ -83,6 +82,10 @@ return {
         object = ctx.core:patched(info.mapping.kind, info.object, patch, way)
       else
         object = answered(writes.patch(ctx, info, core.encode(patch == nil and core.null or patch, "go"), o), o.subresource)
+        if f.record then
+          local cause = { metadata = { annotations = { ["kubernetes.io/change-cause"] = ctx:change_cause() } } }
+          object = writes.patch(ctx, info, cause, { type = "merge", dry_run = dry_run, manager = o.manager })
+        end
       end
       output.printer(ctx, equal(info.object, object) and "patched (no change)" or "patched", dry_run)(object)
     end)

@@ -31,6 +31,7 @@ local function force(ctx, o, print)
   end))
   raise(resources.find(ctx, { files = o.files, continue_on_error = true, validate = o.validate }):visit(function(info)
     info.object = writes.keep_annotation(info.object, ctx.flags["save-config"])
+    ctx:record(info.object)
     seen[#seen + 1] = info
     print(writes.create(ctx, info, o))
   end))
@@ -40,6 +41,7 @@ end
 local function replace(ctx, o, print)
   raise(resources.find(ctx, { files = o.files, continue_on_error = true, validate = o.validate }):visit(function(info)
     info.object = writes.keep_annotation(info.object, ctx.flags["save-config"])
+    ctx:record(info.object)
     if o.dry_run ~= "client" then
       local err, object = errors.try(writes.replace, ctx, info, o)
       if err then error(errors.from_source("replacing", info.source, err), 0) end
@@ -56,7 +58,7 @@ return {
     { "subresource", false, "string", "" },
   },
   run = function(ctx)
-    ctx:refuse_flag("record", "raw")
+    ctx:refuse_flag "raw"
     local f = ctx.flags
     local o = { validate = options.validate(ctx), dry_run = options.dry_run(ctx), manager = f["field-manager"],
       subresource = f.subresource ~= "" and f.subresource or nil, wait = f.wait, grace = f["grace-period"] }

@@ -112,6 +112,7 @@ local function service(f, name)
 end
 
 local function create(ctx, object, dry_run)
+  ctx:record(object)
   if ctx.enforce_namespace and dry_run == "client" then object.metadata.namespace = ctx.namespace end
   if dry_run == "client" then return object end
   object = writes.keep_annotation(object, ctx.flags["save-config"])
@@ -133,7 +134,7 @@ return {
   },
   required = { "image" },
   run = function(ctx, args)
-    ctx:refuse_flag("record", "filename", "kustomize")
+    ctx:refuse_flag("filename", "kustomize")
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     local print = output.printer(ctx, "created", dry_run)
     validate(ctx, args, dry_run)

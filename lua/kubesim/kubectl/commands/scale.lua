@@ -5,6 +5,7 @@ local flags <const> = require "kubesim.kubectl.flags"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
+local writes <const> = require "kubesim.kubectl.writes"
 local Status <const> = require "kubesim.status"
 
 local function check_precondition(f, live)
@@ -40,6 +41,10 @@ local function scale(ctx, info, dry_run)
     if f.timeout ~= 0 and dry_run == "none" then wait_for_replicas(ctx, info, f.replicas, f.timeout) end
   end
   if info.object.spec then info.object.spec.replicas = f.replicas end
+  if dry_run ~= "client" and f.record then
+    writes.patch(ctx, info, { metadata = { annotations = { ["kubernetes.io/change-cause"] = ctx:change_cause() } } },
+      { type = "merge", manager = "kubectl" })
+  end
 end
 
 return {
@@ -50,7 +55,6 @@ return {
   },
   required = { "replicas" },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     local print = output.printer(ctx, "scaled", dry_run)
     if f.replicas < 0 then errors.fail "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0" end

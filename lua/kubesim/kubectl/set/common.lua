@@ -85,6 +85,7 @@ function set.run(ctx, infos, change, o)
     if err then
       list[#list + 1] = errors.plain("error: %s %s\n", info:object_name(), err.message)
     elseif meant ~= false then
+      ctx:record(info.object)
       local patch = ctx.core:difference(info.mapping.kind, before, info.object)
       if patch ~= "{}" or o.even_unchanged then changed[#changed + 1] = { info = info, patch = patch } end
     end

@@ -26,7 +26,6 @@ end
 return {
   flags = { set.flags, flags.record, flags.selector },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local words, list = pairs_of.split(args, "image")
     local images, _, order = pairs_of.parse(list, "image", false)
     local infos = set.find(ctx, words)

@@ -19,7 +19,6 @@ return {
     { "requests", false, "string", "" },
   },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f = ctx.flags
     local infos = set.find(ctx, args)
     if f["local"] and options.dry_run(ctx) == "server" then

@@ -21,7 +21,6 @@ end
 return {
   flags = { set.flags, flags.record, flags.field_selector, { "resource-version", false, "string", "" } },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     local f, dry_run = ctx.flags, options.dry_run(ctx)
     if #args == 0 then errors.fail "one selector is required" end
     local words, text = { table.unpack(args, 1, #args - 1) }, args[#args]
@@ -35,6 +34,7 @@ return {
       if info.mapping.kind ~= "Service" then errors.fail "setting a selector is only supported for Services" end
       local before = output.copy(info.object)
       info.object.spec.selector = labels_of(text)
+      ctx:record(info.object)
       if f["resource-version"] ~= "" then
         before.metadata.resourceVersion, info.object.metadata.resourceVersion = nil, f["resource-version"]
       end

@@ -7,7 +7,6 @@ local set <const> = require "kubesim.kubectl.set.common"
 return {
   flags = { set.flags, flags.record },
   run = function(ctx, args)
-    ctx:refuse_flag "record"
     if ctx.flags["local"] and options.dry_run(ctx) == "server" then
       errors.fail "cannot specify --local and --dry-run=server - did you mean --dry-run=client?"
     end
