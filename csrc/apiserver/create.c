@@ -186,8 +186,17 @@ ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
 ks_refusal *ks_server_create(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
                              const ks_write_opts *opts, const ks_object **out) {
     ks_request r = ks_request_of(s, kind, NULL, opts);
+    ks_fault fault = ks_server__fault(s);
     if (out != NULL) *out = NULL;
-    return ks_create_with(&r, ns, doc, out);
+    if (fault == KS_FAULT_REFUSED) {
+        ks_unref(s->heap, doc);
+        return ks_server__fail(s->heap, fault);
+    }
+    uint32_t rate = s->fault_rate;
+    s->fault_rate = 0; /* what admission writes belongs to this one request */
+    ks_refusal *refusal = ks_create_with(&r, ns, doc, out);
+    s->fault_rate = rate;
+    return ks_server__lose(s->heap, fault, refusal, out);
 }
 
 /* --- importing --- */

@@ -241,8 +241,8 @@ static void delete_now(deletion *d, const ks_object **out) {
         finish(d);
 }
 
-ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
-                             const ks_delete_opts *opts, const ks_object **out) {
+static ks_refusal *delete_object(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                                 const ks_delete_opts *opts, const ks_object **out) {
     static const ks_delete_opts defaults = {.grace_period = -1};
     if (out != NULL) *out = NULL;
     const ks_object *old =
@@ -261,4 +261,13 @@ ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const
     ks_unref(s->heap, d.doc);
     ks_object_unref(s->heap, d.old);
     return refusal;
+}
+
+ks_refusal *ks_server_delete(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
+                             const ks_delete_opts *opts, const ks_object **out) {
+    ks_fault fault = ks_server__fault(s);
+    if (fault != KS_FAULT_REFUSED)
+        return ks_server__lose(s->heap, fault, delete_object(s, kind, ns, name, opts, out), out);
+    if (out != NULL) *out = NULL;
+    return ks_server__fail(s->heap, fault);
 }

@@ -57,6 +57,17 @@ const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t wh
 /* Takes over `memo` (refs 1). */
 void ks_memo_put(ks_server *s, const void *identity, uint64_t what, ks_memo *memo);
 
+/* --- fault.c: writes that fail because someone asked for faults --- */
+typedef enum ks_fault {
+    KS_FAULT_NONE,
+    KS_FAULT_REFUSED, /* nothing is done */
+    KS_FAULT_LOST     /* it is done, but the answer does not arrive */
+} ks_fault;
+ks_fault ks_server__fault(ks_server *s);
+ks_refusal *ks_server__fail(ks_heap *heap, ks_fault fault);
+/* The answer to a write that was done under a fault: `refusal` where there is one; else it is lost, and *out with it. */
+ks_refusal *ks_server__lose(ks_heap *heap, ks_fault fault, ks_refusal *refusal, const ks_object **out);
+
 /* --- strategy.c: what each kind resets, fills and counts --- */
 void ks_strategy_create(const ks_request *r, ks_val *doc);
 void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old);

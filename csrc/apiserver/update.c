@@ -148,9 +148,8 @@ ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc
     return refusal;
 }
 
-ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
-                             const char *subresource, const ks_write_opts *opts,
-                             const ks_object **out) {
+static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
+                          const char *subresource, const ks_write_opts *opts, const ks_object **out) {
     ks_request r = ks_request_of(s, kind, subresource, opts);
     if (out != NULL) *out = NULL;
     if (!r.trusted) {
@@ -180,6 +179,22 @@ ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     return refusal;
 }
 
+ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
+                             const char *subresource, const ks_write_opts *opts,
+                             const ks_object **out) {
+    ks_fault fault = ks_server__fault(s);
+    if (fault == KS_FAULT_REFUSED) {
+        if (out != NULL) *out = NULL;
+        ks_unref(s->heap, doc);
+        return ks_server__fail(s->heap, fault);
+    }
+    uint32_t rate = s->fault_rate;
+    s->fault_rate = 0; /* what admission writes belongs to this one request */
+    ks_refusal *refusal = update(s, kind, ns, doc, subresource, opts, out);
+    s->fault_rate = rate;
+    return ks_server__lose(s->heap, fault, refusal, out);
+}
+
 /* --- for components: versions that they have read, parts that they own --- */
 
 /* The stored version that `read` still is. */
@@ -194,6 +209,11 @@ ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val 
                                     const ks_object **out) {
     const ks_object *now;
     if (out != NULL) *out = NULL;
+    ks_fault fault = ks_server__fault(s);
+    if (fault == KS_FAULT_REFUSED) {
+        ks_unref(s->heap, status);
+        return ks_server__fail(s->heap, fault);
+    }
     ks_refusal *refusal = current(s, read, &now);
     if (refusal != NULL || ks_equal(status, now->status)) {
         ks_unref(s->heap, status);
@@ -204,14 +224,15 @@ ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val 
         status = ks_put(s->heap, status, K(lastPhaseTransitionTime), ks_server__stamp(s));
     ks_val doc = ks_put(s->heap, ks_ref(now->doc), K(status), status);
     ks_server__commit(s, now->kind, doc, now, out);
-    return NULL;
+    return ks_server__lose(s->heap, fault, NULL, out);
 }
 
 ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc,
                                     const ks_object **out) {
     const ks_object *now;
     if (out != NULL) *out = NULL;
-    ks_refusal *refusal = current(s, read, &now);
+    ks_fault fault = ks_server__fault(s);
+    ks_refusal *refusal = fault == KS_FAULT_REFUSED ? ks_server__fail(s->heap, fault) : current(s, read, &now);
     if (refusal != NULL) {
         ks_unref(s->heap, doc);
         return refusal;
@@ -224,7 +245,7 @@ ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val 
     ks_object_ref(now);
     ks_update_store(&r, now, doc, out);
     ks_object_unref(s->heap, now);
-    return NULL;
+    return ks_server__lose(s->heap, fault, NULL, out);
 }
 
 /* --- scale --- */

@@ -37,7 +37,7 @@ static uint64_t next_random(uint64_t s[4]) {
 }
 
 uint32_t ks_choose(ks_world *world, ks_choice kind, uint32_t n) {
-    if (kind >= KS_CHOOSE_ORDER || n == 1) return 0;
+    if (kind == KS_CHOOSE_ORDER || kind == KS_CHOOSE_DELIVERY || n == 1) return 0;
     uint64_t random = next_random(world->rng) >> 32;
     if (n == 0) return (uint32_t)random; /* the whole range: 32 bits */
     return (uint32_t)((random * n) >> 32);

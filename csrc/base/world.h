@@ -14,7 +14,8 @@
 #define KS_MILLISECOND INT64_C(1000000)
 #define KS_NEVER       INT64_MAX
 
-/* What is being chosen. Those from KS_CHOOSE_ORDER on are 0 (the first) unless someone explores. */
+/* What is being chosen. Order and delivery are 0 (the first) unless someone explores; faults are chosen only where they were asked
+ * for. */
 typedef enum ks_choice {
     KS_CHOOSE_NAME,     /* a character of a random name suffix */
     KS_CHOOSE_UID,      /* 32 bits of a uid */

@@ -86,6 +86,7 @@ static bool is_healthy(const ks_sim *sim, const ks_object *pod) {
 static void put(ks_sim *sim, entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     bool healthy = is_healthy(sim, pod);
+    drop(heap, e, pod);
     ks_tree_put(heap, &e->pods, (ks_key){0, pod->id}, ks_word(KNOWN | (healthy ? HEALTHY : 0)));
     ks_tree_put(heap, &e->owners, (ks_key){owner_word(pod), pod->id}, ks_word(1));
     if (healthy) e->healthy++;

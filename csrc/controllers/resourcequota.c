@@ -25,6 +25,7 @@ typedef struct entry {
     ks_val spec;
     ks_quantity *sums;
     uint32_t count;
+    uint64_t counted; /* the store's version when all was counted */
 } entry;
 
 typedef struct state {
@@ -67,6 +68,7 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t quota) {
     if (e->refs > 1) {
         entry *own = entry_new(heap, e->spec);
         for (uint32_t i = 0; i < e->count; i++) own->sums[i] = e->sums[i];
+        own->counted = e->counted;
         e->refs--;
         *slot = e = own;
     }
@@ -160,14 +162,15 @@ static void track_end(ks_sim *sim, state *st, const ks_change *change) {
 
 /* --- what is noticed --- */
 
-/* Every quota of the object's namespace: `old` out, `now` in; either may be NULL. */
-static void recharge(ks_sim *sim, state *st, const ks_object *old, bool old_over,
+/* Every quota of the object's namespace that was counted before `version`: `old` out, `now` in;
+ * either may be NULL. */
+static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *old, bool old_over,
                      const ks_object *now, bool now_over) {
     ks_heap *heap = sim->world.heap;
     const ks_str *ns = old != NULL ? old->ns : now->ns;
     for (ks_walk w = ks_walk_kind(&sim->server.store, KS_RESOURCEQUOTA, ns); ks_walk_next(&w);) {
         entry *e = entry_own(heap, st, w.object->id);
-        if (e == NULL) continue;
+        if (e == NULL || version <= e->counted) continue;
         bool some = old != NULL && charge(heap, e, old, old_over, -1);
         if (now != NULL) charge(heap, e, now, now_over, 1);
         if (some) ks_enqueue(sim, st->index, w.object->id);
@@ -211,6 +214,7 @@ static void observe_quota(ks_sim *sim, state *st, const ks_change *change) {
     if (change->old != NULL && ks_equal(change->old->spec, quota->spec)) return;
     entry *e = entry_new(sim->world.heap, quota->spec);
     count_all(sim, st, e, quota->ns);
+    e->counted = sim->server.store.version;
     ks_tree_put(sim->world.heap, &st->entries, key, e);
     arm_resync(sim, st);
     ks_enqueue(sim, st->index, quota->id);
@@ -222,7 +226,7 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     if (object->ns == NULL) return;
     bool counted = st->entries.count > 0 && matters(change), over = is_over(st, object);
     if (counted)
-        recharge(sim, st, change->type == KS_DELETED ? object : change->old, over,
+        recharge(sim, st, change->version, change->type == KS_DELETED ? object : change->old, over,
                  change->type == KS_DELETED ? NULL : object, over);
     if (object->kind == KS_POD) track_end(sim, st, change);
     if (object->kind == KS_RESOURCEQUOTA) observe_quota(sim, st, change);
@@ -238,7 +242,7 @@ static void end_pods(ks_sim *sim, state *st) {
         ks_tree_del(heap, &st->ending, first);
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, first.b);
         if (pod == NULL) continue;
-        if (st->entries.count > 0) recharge(sim, st, pod, false, pod, true);
+        if (st->entries.count > 0) recharge(sim, st, UINT64_MAX, pod, false, pod, true);
         ks_tree_put(heap, &st->over, (ks_key){0, pod->id}, ks_word(1));
     }
     arm_resync(sim, st);

@@ -164,6 +164,42 @@ void ks_sim_dispose(ks_sim *sim) {
     ks_world_dispose(&sim->world);
 }
 
+/* --- restarting --- */
+
+static void forget_all(ks_heap *heap, ks_tree *tree, int component) {
+    ks_key first;
+    ks_key from = what(component, 0);
+    while (ks_tree_ceiling(tree, from, &first, NULL) && first.a == from.a) ks_tree_del(heap, tree, first);
+}
+
+/* Its keys leave the agenda, wherever they wait. */
+static void forget_keys(ks_sim *sim, int component) {
+    ks_heap *heap = sim->world.heap;
+    ks_tree agenda = ks_tree_copy(&sim->agenda);
+    for (ks_tree_iter it = ks_tree_begin(&agenda); ks_tree_next(&it);)
+        if ((int)(it.key.b % MAX_COMPONENTS) == component) ks_tree_del(heap, &sim->agenda, it.key);
+    ks_tree_clear(heap, &agenda);
+    forget_all(heap, &sim->queued, component);
+    forget_all(heap, &sim->failures, component);
+    forget_all(heap, &sim->timers, component);
+}
+
+void ks_sim_restart(ks_sim *sim, int component) {
+    const ks_component *c = sim->components[component].component;
+    forget_keys(sim, component);
+    if (c->dispose != NULL && sim->components[component].state != NULL)
+        c->dispose(sim->world.heap, sim->components[component].state);
+    sim->components[component].state = c->create != NULL ? c->create(sim) : NULL;
+    for (ks_kind kind = 0; kind < KS_KIND_COUNT && c->observe != NULL; kind++) {
+        for (ks_walk w = ks_walk_created(&sim->server.store, kind); ks_walk_next(&w);) {
+            ks_change change = {.refs = 1, .type = KS_ADDED, .version = w.object->version};
+            change.at = sim->world.now;
+            change.object = w.object;
+            c->observe(sim, sim->components[component].state, &change);
+        }
+    }
+}
+
 /* --- running --- */
 
 int64_t ks_sim_due(const ks_sim *sim) {
@@ -176,7 +212,10 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     const ks_component *c = sim->components[index].component;
     uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
     ks_trace(&sim->world, facts, sizeof facts);
-    if (c->sync(sim, sim->components[index].state, key))
+    sim->server.fault_rate = sim->components[index].fault_rate;
+    bool fine = c->sync(sim, sim->components[index].state, key);
+    sim->server.fault_rate = 0;
+    if (fine)
         ks_forget(sim, index, key);
     else
         ks_enqueue_backoff(sim, index, key);

@@ -46,6 +46,7 @@ struct ks_sim {
     struct {
         const ks_component *component;
         void *state;
+        uint32_t fault_rate; /* of 1000 writes, those that fail */
     } components[32];
 };
 
@@ -70,6 +71,9 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
 void ks_sim_add(ks_sim *sim, const ks_component *component);
 void ks_sim_copy(ks_sim *out, const ks_sim *from); /* O(1) */
 void ks_sim_dispose(ks_sim *sim);
+
+/* The component loses all that it knew, and is told of every object as if it were new: a controller that restarts. */
+void ks_sim_restart(ks_sim *sim, int component);
 
 typedef struct ks_step {
     int64_t at;

@@ -121,7 +121,7 @@ void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *
 
 /* --- the methods of the handle, by file --- */
 extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[],
-    ks_lua_network[];
+    ks_lua_network[], ks_lua_faults[];
 /* --- the module's functions --- */
 extern const luaL_Reg ks_lua_values[], ks_lua_types[];
 /* Metatables of values.c. */

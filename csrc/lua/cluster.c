@@ -294,6 +294,7 @@ static void open_types(lua_State *L) {
     luaL_setfuncs(L, ks_lua_time, 0);
     luaL_setfuncs(L, ks_lua_looks, 0);
     luaL_setfuncs(L, ks_lua_inside, 0);
+    luaL_setfuncs(L, ks_lua_faults, 0);
     luaL_setfuncs(L, ks_lua_network, 0);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

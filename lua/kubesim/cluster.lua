@@ -472,6 +472,32 @@ function Cluster:fail_node(name) node_talks(self, name, false, "fail_node") end
 ---@param name string
 function Cluster:recover_node(name) node_talks(self, name, true, "recover_node") end
 
+local CONTROLLERS <const> = { statefulset = true, replicaset = true, deployment = true, garbagecollector = true, namespace = true,
+  disruption = true, resourcequota = true, nodelifecycle = true, podgc = true }
+
+local function check_controller(name, caller)
+  check.type(name, 1, caller, "string")
+  if not CONTROLLERS[name] then check.bad(1, caller, ("no controller is called '%s'"):format(name)) end
+end
+
+---A controller restarts: it knows only what stands in the API.
+---@param controller string   "statefulset", "replicaset", "deployment", "garbagecollector", "namespace", "disruption", ...: CONTROLLERS above
+function Cluster:restart(controller)
+  check_controller(controller, "restart")
+  self.core:restart(controller)
+end
+
+---From now on some of a controller's writes fail: half of those are refused with a server error, half are done and merely answered
+---with a time-out.
+---@param controller string   as for restart
+---@param share number   between 0 (none) and 1 (all)
+function Cluster:fail_writes(controller, share)
+  check_controller(controller, "fail_writes")
+  check.type(share, 2, "fail_writes", "number")
+  if not (share >= 0 and share <= 1) then check.bad(2, "fail_writes", "not between 0 and 1") end
+  self.core:fail_writes(controller, math.floor(share * 1000 + 0.5))
+end
+
 ---Ends a container's process.
 ---@param pod string
 ---@param opts? { container?: string, exit_code?: integer, reason?: string, namespace?: string }

@@ -1,0 +1,73 @@
+/*
+ * lua/faults.c - controllers that restart, and writes of controllers that fail. Only conversion.
+ */
+#include "lua/binding.h"
+
+#include "controllers/controllers.h"
+
+#include <string.h>
+
+/* Those whose state is all in the store. */
+static const ks_component *const controllers[] = {
+    &ks_namespace_controller,   &ks_deployment_controller, &ks_replicaset_controller,
+    &ks_statefulset_controller, &ks_garbage_collector,     &ks_disruption_controller,
+    &ks_quota_controller,       &ks_node_lifecycle,        &ks_pod_gc,
+};
+
+typedef struct request {
+    const char *name;
+    uint32_t rate;
+} request;
+
+/* The component that argument 2 names; raises. */
+static const char *check_name(lua_State *L) {
+    const char *name = luaL_checkstring(L, 2);
+    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
+        if (strcmp(controllers[i]->name, name) == 0) return name;
+    luaL_argerror(L, 2, lua_pushfstring(L, "no controller is called '%s'", name));
+    return NULL;
+}
+
+static int index_of(const ks_sim *sim, const char *name) {
+    int at = 0;
+    while (strcmp(sim->components[at].component->name, name) != 0) at++;
+    return at;
+}
+
+static bool do_restart(ks_cluster *cluster, void *arg) {
+    const request *r = arg;
+    ks_sim_restart(cluster->sim, index_of(cluster->sim, r->name));
+    return true;
+}
+
+static bool do_fail(ks_cluster *cluster, void *arg) {
+    const request *r = arg;
+    cluster->sim->components[index_of(cluster->sim, r->name)].fault_rate = r->rate;
+    return true;
+}
+
+static void run(lua_State *L, request *r, bool (*body)(ks_cluster *cluster, void *arg)) {
+    ks_box *box = ks_lua_idle_box(L);
+    ks_result *result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_CHANGE, result, body, r);
+}
+
+/* restart(self, controller) */
+static int faults_restart(lua_State *L) {
+    request r = {.name = check_name(L)};
+    run(L, &r, do_restart);
+    return 0;
+}
+
+/* fail_writes(self, controller, of 1000) */
+static int faults_fail(lua_State *L) {
+    request r = {.name = check_name(L)};
+    lua_Integer rate = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, rate >= 0 && rate <= 1000, 3, "not between 0 and 1000");
+    r.rate = (uint32_t)rate;
+    run(L, &r, do_fail);
+    return 0;
+}
+
+const luaL_Reg ks_lua_faults[] = {
+    {"restart", faults_restart}, {"fail_writes", faults_fail}, {NULL, NULL}};

@@ -1,0 +1,510 @@
+-- Random lives of StatefulSets, ReplicaSets and Deployments: whatever happens to them (templates that change in the middle of a
+-- roll-out, pods deleted and crashing, nodes dying, quotas, controllers that restart and whose writes fail), what must never happen never
+-- does, and once the world is sound again the wanted state is reached.
+--
+-- A failure names its seed: LIFE=<seed> make -s busted SPECS=spec/controllers/invariants_spec.lua plays that life alone and tells
+-- each step. LIVES=<n> plays so many of each kind.
+local kubesim = require "kubesim"
+
+local LIVES = math.tointeger(os.getenv "LIVES") or 600
+local ONLY = math.tointeger(os.getenv "LIFE")
+
+-- What is random in a life: a small generator of its own, so that a seed means the same life on every machine.
+local function dice(seed)
+  local state = (seed * 2654435761 + 88172645463325252) & 0x7fffffffffffffff
+  local function next_number(n)
+    state = state ~ (state << 13)
+    state = state ~ (state >> 7)
+    state = state ~ (state << 17)
+    return (state >> 11) % n
+  end
+  for _ = 1, 8 do next_number(2) end
+  return {
+    below = next_number,
+    chance = function(percent) return next_number(100) < percent end,
+    one_of = function(list) return list[next_number(#list) + 1] end,
+  }
+end
+
+local function ready(pod)
+  for _, c in ipairs(pod.status and pod.status.conditions or {}) do
+    if c.type == "Ready" then return c.status == "True" end
+  end
+  return false
+end
+
+local function finished(pod) return pod.status and (pod.status.phase == "Succeeded" or pod.status.phase == "Failed") end
+
+local function controller_of(object)
+  for _, ref in ipairs(object.metadata.ownerReferences or {}) do if ref.controller then return ref end end
+end
+
+local function label_of(pod) return (pod.metadata.labels or {}).app end
+
+local function ordinal(name) return math.tointeger(name:match "%-(%d+)$") end
+
+local function container(image) return { { name = "main", image = image or "app:1" } } end
+
+local function template(version)
+  return { metadata = { labels = { app = "web" }, annotations = { version = version } },
+    spec = { terminationGracePeriodSeconds = 5, containers = container() } }
+end
+
+---@class spec.Life
+local Life = {}
+Life.__index = Life
+
+function Life.new(kind, seed)
+  local self = setmetatable({ kind = kind, seed = seed, dice = dice(seed), pods = {}, log = {}, wrong = {}, touched = {} }, Life)
+  self.versions = 1
+  self.manual = self.dice.chance(50) -- whether this life is its pods' kubelet
+  self.cluster = kubesim.new { nodes = 3, seed = seed, kubelet = self.manual and "manual" or nil }
+  self.cluster:image("app:1", { pull = "500ms", start = "500ms", stop = self.dice.one_of { "200ms", "2s" } })
+  self.cluster:watch("pod", function(what, pod, old) self:saw_pod(what, pod, old) end)
+  if kind == "sts" then self.cluster:watch("pvc", function(what, claim) self:saw_claim(what, claim) end) end
+  return self
+end
+
+function Life:note(format, ...) self.log[#self.log + 1] = ("%8.3f  " .. format):format(self.cluster:now(), ...) end
+
+function Life:fail(format, ...)
+  self.wrong[#self.wrong + 1] = format:format(...)
+  self:note("WRONG: " .. format, ...)
+end
+
+-- What must never happen ------------------------------------------------------------------------------------------
+
+function Life:saw_pod(what, pod)
+  local name = pod.metadata.name
+  if what == "DELETED" then
+    self.pods[name] = nil
+    return
+  end
+  local before = self.pods[name]
+  if what == "ADDED" and before then self:fail("%s was made while it was there", name) end
+  self.pods[name] = pod
+  local ref = controller_of(pod)
+  if not ref then return end
+  if ref.kind == "StatefulSet" then
+    if what == "ADDED" then self:check_order(pod) end
+    if pod.metadata.deletionTimestamp and before and not before.metadata.deletionTimestamp then self:check_condemned(pod) end
+  elseif ref.kind == "ReplicaSet" and what == "ADDED" then
+    self:check_surplus(ref)
+  end
+end
+
+---OrderedReady: a pod is made only when all before it are Ready and stay.
+function Life:check_order(pod)
+  local set = self.cluster:get "sts/web"
+  if not set or set.spec.podManagementPolicy ~= "OrderedReady" then return end
+  local start = set.spec.ordinals and set.spec.ordinals.start or 0
+  for i = start, ordinal(pod.metadata.name) - 1 do
+    local other = self.cluster:get("pod/web-" .. i)
+    if not other then self:fail("%s was made before web-%d", pod.metadata.name, i)
+    elseif not ready(other) or other.metadata.deletionTimestamp then
+      self:fail("%s was made while web-%d was not Ready", pod.metadata.name, i)
+    end
+  end
+end
+
+---OrderedReady: of the pods that have to go, the highest goes first.
+function Life:check_condemned(pod)
+  local set = self.cluster:get "sts/web"
+  if self.touched[pod.metadata.name] or not set or set.metadata.deletionTimestamp or set.spec.podManagementPolicy ~= "OrderedReady" then
+    return
+  end
+  local last = (set.spec.ordinals and set.spec.ordinals.start or 0) + set.spec.replicas - 1
+  local mine = ordinal(pod.metadata.name)
+  if mine <= last then return end
+  for name, other in pairs(self.pods) do
+    local n = controller_of(other) and ordinal(name)
+    if n and n > mine then self:fail("%s was deleted before %s", pod.metadata.name, name) end
+  end
+end
+
+---A ReplicaSet never makes more pods than it wants.
+function Life:check_surplus(ref)
+  local set = self.cluster:get("rs/" .. ref.name)
+  if not set then return end
+  local active = 0
+  for _, pod in ipairs(self.cluster:list "pod") do
+    local owner = controller_of(pod)
+    if owner and owner.uid == ref.uid and not finished(pod) and not pod.metadata.deletionTimestamp then active = active + 1 end
+  end
+  if active > set.spec.replicas then self:fail("%s has %d pods, wants %d", ref.name, active, set.spec.replicas) end
+end
+
+function Life:saw_claim(what, claim)
+  if what == "DELETED" and not self.may_lose_claims then self:fail("claim %s is lost", claim.metadata.name) end
+end
+
+-- What happens ----------------------------------------------------------------------------------------------------
+
+local REFS <const> = { sts = "sts/web", rs = "rs/web", deploy = "deploy/web" }
+local CONTROLLERS <const> = { sts = { "statefulset", "garbagecollector" }, rs = { "replicaset", "garbagecollector" },
+  deploy = { "deployment", "replicaset", "garbagecollector" } }
+
+function Life:manifest()
+  local d = self.dice
+  local spec = { replicas = d.below(5), selector = { matchLabels = { app = "web" } }, template = template "1" }
+  local group = { apiVersion = "apps/v1", metadata = { name = "web" }, spec = spec }
+  if self.kind == "rs" then
+    group.kind = "ReplicaSet"
+    if d.chance(30) then spec.minReadySeconds = 3 end
+  elseif self.kind == "deploy" then
+    group.kind = "Deployment"
+    spec.revisionHistoryLimit = d.below(3)
+    if d.chance(30) then spec.minReadySeconds = 3 end
+    spec.strategy = d.one_of {
+      { type = "Recreate" },
+      { type = "RollingUpdate", rollingUpdate = { maxSurge = 1, maxUnavailable = 0 } },
+      { type = "RollingUpdate", rollingUpdate = { maxSurge = 0, maxUnavailable = 1 } },
+      { type = "RollingUpdate", rollingUpdate = { maxSurge = "50%", maxUnavailable = "50%" } },
+    }
+  else
+    group.kind = "StatefulSet"
+    spec.serviceName = "web"
+    spec.podManagementPolicy = d.one_of { "OrderedReady", "Parallel" }
+    spec.revisionHistoryLimit = d.below(4)
+    if d.chance(30) then spec.minReadySeconds = 3 end
+    if d.chance(20) then spec.ordinals = { start = d.below(4) } end
+    if d.chance(50) then
+      spec.volumeClaimTemplates = { { metadata = { name = "data" }, spec = { accessModes = { "ReadWriteOnce" },
+        storageClassName = d.one_of { "fast", "standard" }, resources = { requests = { storage = "1Gi" } } } } }
+      if d.chance(50) then
+        self.may_lose_claims = true
+        spec.persistentVolumeClaimRetentionPolicy =
+          { whenDeleted = d.one_of { "Retain", "Delete" }, whenScaled = d.one_of { "Retain", "Delete" } }
+      end
+    end
+  end
+  return group
+end
+
+function Life:patch(spec)
+  self:note("patch %s", kubesim.json.encode(spec))
+  self.cluster:patch(REFS[self.kind], { spec = spec })
+end
+
+function Life:some_pod()
+  local list = self.cluster:list "pod"
+  return #list > 0 and self.dice.one_of(list).metadata.name or nil
+end
+
+local actions = {}
+
+function actions.scale(life)
+  local n = life.dice.below(6)
+  life:note("scale %d", n)
+  life.cluster:scale(REFS[life.kind], n)
+end
+
+function actions.change_template(life)
+  local back = life.versions > 1 and life.dice.chance(25)
+  if not back then life.versions = life.versions + 1 end
+  life:patch { template = { metadata = { annotations = { version = tostring(back and 1 or life.versions) } } } }
+end
+
+function actions.delete_pod(life)
+  local name = life:some_pod()
+  if not name then return end
+  local now = life.dice.chance(30)
+  life:note("delete %s%s", name, now and " now" or "")
+  life.touched[name] = true
+  pcall(life.cluster.delete, life.cluster, "pod/" .. name, { grace_period = now and 0 or nil })
+end
+
+function actions.crash(life)
+  local name = life:some_pod()
+  if not name then return end
+  if life.manual then return life:drive(name, "unready") end
+  life:note("crash %s", name)
+  pcall(life.cluster.crash, life.cluster, name)
+end
+
+function Life:drive(name, state)
+  self:note("%s is %s", name, state)
+  if state == "failed" or state == "succeeded" or state == "gone" then self.touched[name] = true end
+  return (pcall(self.cluster.drive, self.cluster, name, state))
+end
+
+function actions.drive(life)
+  if not life.manual then return end
+  for _, pod in ipairs(life.cluster:list "pod") do
+    if pod.metadata.deletionTimestamp then
+      if life.dice.chance(60) then life:drive(pod.metadata.name, "gone") end
+    elseif life.dice.chance(60) then
+      life:drive(pod.metadata.name, life.dice.one_of { "running", "ready", "ready", "ready", "unready", "failed", "succeeded" })
+    end
+  end
+end
+
+function actions.evict(life)
+  local name = life:some_pod()
+  if not name then return end
+  life:note("evict %s", name)
+  life.touched[name] = true
+  pcall(life.cluster.evict, life.cluster, name)
+end
+
+function actions.node(life)
+  if life.down then
+    life:note("recover %s", life.down)
+    life.cluster:recover_node(life.down)
+    life.down = nil
+  else
+    life.down = "k8s-node" .. life.dice.below(3) + 1
+    life:note("fail %s", life.down)
+    for name, pod in pairs(life.pods) do if pod.spec.nodeName == life.down then life.touched[name] = true end end
+    life.cluster:fail_node(life.down)
+  end
+end
+
+function actions.restart(life)
+  local who = life.dice.one_of(CONTROLLERS[life.kind])
+  life:note("restart %s", who)
+  life.cluster:restart(who)
+end
+
+function actions.fail_writes(life)
+  local share = life.dice.one_of { 0, 0.1, 0.4 }
+  life:note("%g of the writes fail", share)
+  for _, who in ipairs(CONTROLLERS[life.kind]) do life.cluster:fail_writes(who, share) end
+end
+
+function actions.quota(life)
+  if life.quota then
+    life:note "no quota"
+    life.cluster:delete "quota/q"
+  else
+    local most = life.dice.below(4)
+    life:note("quota of %d pods", most)
+    life.cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "q" }, spec = { hard = { pods = most } } }
+  end
+  life.quota = not life.quota
+end
+
+function actions.release(life)
+  local name = life:some_pod()
+  if not name then return end
+  local label = life.dice.one_of { "other", kubesim.null }
+  life:note("release %s", name)
+  life.touched[name] = true
+  life.cluster:patch("pod/" .. name, { metadata = { labels = { app = label } } }, { type = "merge" })
+end
+
+function actions.orphan(life)
+  local name = life:some_pod()
+  if not name then return end
+  life:note("take the owner of %s away", name)
+  life.cluster:patch("pod/" .. name, { metadata = { ownerReferences = kubesim.null } }, { type = "merge" })
+end
+
+function actions.own(life) -- what only this kind has
+  local d = life.dice
+  if life.kind == "rs" then
+    life:patch { minReadySeconds = d.below(3) * 2 }
+  elseif life.kind == "deploy" then
+    life:patch(d.one_of { { paused = true }, { paused = false }, { minReadySeconds = 2 }, { revisionHistoryLimit = d.below(3) } })
+  else
+    local spec = d.one_of {
+      { updateStrategy = { type = "RollingUpdate", rollingUpdate = { partition = d.below(4) } } },
+      { updateStrategy = { type = "OnDelete", rollingUpdate = kubesim.null } },
+      { minReadySeconds = d.below(3) * 2 },
+      { ordinals = { start = d.below(3) } },
+    }
+    life:patch(spec)
+  end
+end
+
+local NAMES <const> = { "scale", "scale", "change_template", "change_template", "delete_pod", "delete_pod", "crash", "evict", "drive",
+  "drive", "drive", "node", "restart", "fail_writes", "quota", "release", "orphan", "own" }
+
+function Life:live()
+  local d = self.dice
+  local group = self:manifest()
+  self:note("create %s", kubesim.json.encode(group))
+  self.cluster:create(group)
+  for _ = 1, 6 + d.below(10) do
+    self.cluster:advance(d.one_of { 0, 0.3, 1, 4, 15 })
+    actions[d.one_of(NAMES)](self)
+  end
+end
+
+-- What must come about --------------------------------------------------------------------------------------------
+
+---The world is sound again; strategies are such that a roll-out goes to its end.
+function Life:heal()
+  self:note "heal"
+  for _, who in ipairs(CONTROLLERS[self.kind]) do self.cluster:fail_writes(who, 0) end
+  if self.down then self.cluster:recover_node(self.down) end
+  if self.quota then self.cluster:delete "quota/q" end
+  if self.kind == "deploy" then self:patch { paused = false } end
+  if self.kind == "sts" then self:patch { updateStrategy = { type = "RollingUpdate", rollingUpdate = { partition = 0 } } } end
+  -- released pods belong to nobody and stand in the way of others of their name; finished ones that have to go wait, with OrderedReady,
+  -- for those before them to be Ready, which finished ones never are: stateful_set_control.go: processCondemned
+  for _, pod in ipairs(self.cluster:list "pod") do
+    if label_of(pod) ~= "web" or finished(pod) then self.cluster:delete("pod/" .. pod.metadata.name) end
+  end
+  for i = 1, 3 do
+    self:rest()
+    self:resync(i)
+  end
+  self:rest()
+end
+
+---Upstream's informers show controllers all objects again every half a day or so. It matters to Deployments whose key was dropped after
+---fifteen failures, and to StatefulSets that wait for a claim to go away: a claim's change causes no sync.
+function Life:resync(i)
+  if self.kind == "deploy" and i == 1 then
+    -- a Deployment scaled down, in the middle of a roll-out, to the very size that its one ReplicaSet has takes this for a scaling that is
+    -- still to be done, for ever: sync.go: scale, isScalingEvent
+    local n = self.cluster:get("deploy/web").spec.replicas
+    self.cluster:scale("deploy/web", n + 1)
+    self:rest()
+    self.cluster:scale("deploy/web", n)
+    self:rest()
+  end
+  self.cluster:patch(REFS[self.kind], { metadata = { annotations = { resync = tostring(i) } } })
+end
+
+---By hand: what terminates goes, what is there becomes Ready, until nothing is left to do.
+function Life:drive_home()
+  for _ = 1, 100 do
+    local idle = true
+    self.cluster:settle { timeout = "6h" }
+    for _, pod in ipairs(self.cluster:list "pod") do
+      local state = pod.metadata.deletionTimestamp and "gone" or not ready(pod) and not finished(pod) and "ready"
+      if state then
+        idle = not pcall(self.cluster.drive, self.cluster, pod.metadata.name, state) and idle
+      end
+    end
+    if idle then return end
+  end
+end
+
+function Life:rest()
+  if self.manual then self:drive_home() end
+  local fine, why = self.cluster:settle { timeout = "6h" }
+  if not fine then self:fail("never comes to rest: %s", why) end
+end
+
+function Life:expect(what, want, got) if want ~= got then self:fail("%s: wanted %s, is %s", what, want, got) end end
+
+function Life:check_pods(set)
+  local wanted = set.spec.replicas
+  local list, owned = self.cluster:list "pod", {}
+  for _, pod in ipairs(list) do
+    local name = pod.metadata.name
+    if pod.metadata.deletionTimestamp then self:fail("%s is still terminating", name) end
+    if controller_of(pod) and not finished(pod) then
+      owned[#owned + 1] = pod
+      if not ready(pod) then self:fail("%s is not Ready: %s", name, self.cluster:get("pod/" .. name).status.phase) end
+    end
+  end
+  self:expect("pods", wanted, #owned)
+  return owned
+end
+
+function Life:check_status(set, numbers)
+  local s = set.status
+  self:expect("observedGeneration", set.metadata.generation, s.observedGeneration)
+  for _, number in ipairs(numbers) do self:expect(number, set.spec.replicas, s[number] or 0) end
+end
+
+local ends = {}
+
+function ends.sts(life, set)
+  local owned = life:check_pods(set)
+  life:check_status(set, { "replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas" })
+  life:expect("currentRevision", set.status.updateRevision, set.status.currentRevision)
+  local start = set.spec.ordinals and set.spec.ordinals.start or 0
+  for i, pod in ipairs(owned) do
+    life:expect("ordinal", start + i - 1, ordinal(pod.metadata.name))
+    life:expect("revision of " .. pod.metadata.name, set.status.updateRevision, pod.metadata.labels["controller-revision-hash"])
+    life:expect("version of " .. pod.metadata.name, set.spec.template.metadata.annotations.version, pod.metadata.annotations.version)
+    if set.spec.volumeClaimTemplates then
+      local claim = life.cluster:get("pvc/data-" .. pod.metadata.name)
+      life:expect("claim of " .. pod.metadata.name, "Bound", claim and claim.status.phase)
+    end
+  end
+  local history = life.cluster:count "controllerrevision"
+  if history > set.spec.revisionHistoryLimit + 1 then life:fail("%d revisions are kept", history) end
+end
+
+function ends.rs(life, set)
+  life:check_pods(set)
+  life:check_status(set, { "replicas", "readyReplicas", "availableReplicas" })
+  life:expect("ReplicaFailure", nil, (set.status.conditions or {})[1])
+end
+
+function ends.deploy(life, set)
+  local owned = life:check_pods(set)
+  life:check_status(set, { "replicas", "readyReplicas", "availableReplicas", "updatedReplicas" })
+  for _, pod in ipairs(owned) do
+    life:expect("version of " .. pod.metadata.name, set.spec.template.metadata.annotations.version, pod.metadata.annotations.version)
+  end
+  local old = 0
+  for _, rs in ipairs(life.cluster:list "rs") do if rs.spec.replicas == 0 then old = old + 1 end end
+  if set.spec.replicas > 0 and old > set.spec.revisionHistoryLimit then life:fail("%d old ReplicaSets are kept", old) end
+end
+
+---Whatever has an owner has one that is there.
+function Life:check_owners()
+  local uids = {}
+  for _, kind in ipairs { "sts", "rs", "deploy", "pod" } do
+    for _, o in ipairs(self.cluster:list(kind)) do uids[o.metadata.uid] = true end
+  end
+  for _, kind in ipairs { "rs", "pod", "pvc", "controllerrevision" } do
+    for _, o in ipairs(self.cluster:list(kind)) do
+      for _, ref in ipairs(o.metadata.ownerReferences or {}) do
+        if not uids[ref.uid] then self:fail("%s/%s is an orphan of %s/%s", kind, o.metadata.name, ref.kind, ref.name) end
+      end
+    end
+  end
+end
+
+function Life:tell()
+  self:note("\n%s", self.cluster:kubectl "get sts,deploy,rs,pods,pvc,events")
+  self:note("\n%s", self.cluster:kubectl("get -o yaml " .. REFS[self.kind]))
+end
+
+function Life:finish()
+  self:heal()
+  if ONLY then self:tell() end
+  ends[self.kind](self, self.cluster:get(REFS[self.kind]))
+  self:check_owners()
+  local how = self.dice.one_of { "background", "foreground", "orphan" }
+  self:note("delete %s", how)
+  local before = self.cluster:count "pod"
+  self.cluster:delete(REFS[self.kind], { cascade = how })
+  self:rest()
+  self:check_owners()
+  if self.cluster:get(REFS[self.kind]) then self:fail "it is still there" end
+  local left = 0
+  for _, pod in ipairs(self.cluster:list "pod") do if label_of(pod) == "web" and not finished(pod) then left = left + 1 end end
+  if how ~= "orphan" then self:expect("pods left", 0, left) elseif left > before then self:fail("%d pods left of %d", left, before) end
+end
+
+local function play(kind, seed)
+  local life = Life.new(kind, seed)
+  local fine, err = xpcall(function()
+    life:live()
+    life:finish()
+  end, debug.traceback)
+  if not fine then life:fail("%s", tostring(err)) end
+  life.cluster:close()
+  return life
+end
+
+for kind, title in pairs { sts = "StatefulSets", rs = "ReplicaSets", deploy = "Deployments" } do
+  describe("random lives of " .. title, function()
+    it("never break a promise, and end well", function()
+      for seed = ONLY or 1, ONLY or LIVES do
+        local life = play(kind, seed)
+        if ONLY then print("\n" .. table.concat(life.log, "\n")) end
+        assert(#life.wrong == 0, ("life %d of %s: %s"):format(seed, kind, table.concat(life.wrong, "; ", 1, math.min(3, #life.wrong))))
+      end
+    end)
+  end)
+end
