@@ -66,7 +66,8 @@ typedef enum ks_fault {
 ks_fault ks_server__fault(ks_server *s);
 ks_refusal *ks_server__fail(ks_heap *heap, ks_fault fault);
 /* The answer to a write that was done under a fault: `refusal` where there is one; else it is lost, and *out with it. */
-ks_refusal *ks_server__lose(ks_heap *heap, ks_fault fault, ks_refusal *refusal, const ks_object **out);
+ks_refusal *ks_server__lose(ks_heap *heap, ks_fault fault, ks_refusal *refusal,
+                            const ks_object **out);
 
 /* --- strategy.c: what each kind resets, fills and counts --- */
 void ks_strategy_create(const ks_request *r, ks_val *doc);

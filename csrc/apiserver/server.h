@@ -25,8 +25,9 @@ typedef struct ks_server {
     ks_tree memo;                    /* admitted pod templates etc.; private to apiserver/ */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
     ks_tree correlation;             /* what has been recorded about objects: private to record.c */
-    uint32_t fault_rate;             /* of 1000 writes, those that fail; set by the engine while a component acts */
-    int64_t event_stamp;             /* Unix ns in the name of the last Event: names stay unique */
+    uint32_t
+        fault_rate; /* of 1000 writes, those that fail; set by the engine while a component acts */
+    int64_t event_stamp; /* Unix ns in the name of the last Event: names stay unique */
 } ks_server;
 
 typedef struct ks_write_opts {

@@ -149,7 +149,8 @@ ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc
 }
 
 static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
-                          const char *subresource, const ks_write_opts *opts, const ks_object **out) {
+                          const char *subresource, const ks_write_opts *opts,
+                          const ks_object **out) {
     ks_request r = ks_request_of(s, kind, subresource, opts);
     if (out != NULL) *out = NULL;
     if (!r.trusted) {
@@ -232,7 +233,8 @@ ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val 
     const ks_object *now;
     if (out != NULL) *out = NULL;
     ks_fault fault = ks_server__fault(s);
-    ks_refusal *refusal = fault == KS_FAULT_REFUSED ? ks_server__fail(s->heap, fault) : current(s, read, &now);
+    ks_refusal *refusal =
+        fault == KS_FAULT_REFUSED ? ks_server__fail(s->heap, fault) : current(s, read, &now);
     if (refusal != NULL) {
         ks_unref(s->heap, doc);
         return refusal;

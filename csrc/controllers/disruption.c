@@ -36,9 +36,7 @@ typedef struct state {
 
 /* --- entries --- */
 
-static void entry_ref(void *value) {
-    ((entry *)value)->refs++;
-}
+static void entry_ref(void *value) { ((entry *)value)->refs++; }
 
 static void entry_unref(ks_heap *heap, void *value) {
     entry *e = value;

@@ -46,9 +46,7 @@ static entry *entry_new(ks_heap *heap, ks_val spec) {
     return e;
 }
 
-static void entry_ref(void *value) {
-    ((entry *)value)->refs++;
-}
+static void entry_ref(void *value) { ((entry *)value)->refs++; }
 
 static void entry_unref(ks_heap *heap, void *value) {
     entry *e = value;
@@ -75,9 +73,7 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t quota) {
     return e;
 }
 
-static ks_val names_of(const entry *e) {
-    return ks_get(e->spec, K(hard));
-}
+static ks_val names_of(const entry *e) { return ks_get(e->spec, K(hard)); }
 
 /* Adds (`sign` 1) or takes away (-1) what an object uses. True: it uses something. */
 static bool charge(ks_heap *heap, entry *e, const ks_object *object, bool over, int sign) {

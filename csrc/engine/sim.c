@@ -169,7 +169,8 @@ void ks_sim_dispose(ks_sim *sim) {
 static void forget_all(ks_heap *heap, ks_tree *tree, int component) {
     ks_key first;
     ks_key from = what(component, 0);
-    while (ks_tree_ceiling(tree, from, &first, NULL) && first.a == from.a) ks_tree_del(heap, tree, first);
+    while (ks_tree_ceiling(tree, from, &first, NULL) && first.a == from.a)
+        ks_tree_del(heap, tree, first);
 }
 
 /* Its keys leave the agenda, wherever they wait. */
