@@ -316,7 +316,10 @@ static ks_val node_spec(ks_heap *heap, ks_val spec) {
     ks_val one = ks_get(spec, K(podCIDR)), all = ks_get(spec, K(podCIDRs));
     if (ks_len(all) > 0) {
         if (ks_equal(one, ks_at(all, 0))) return spec;
-        return ks_put(heap, spec, K(podCIDR), ks_ref(ks_at(all, 0)));
+        if (!ks_exists(one) || ks_text_is(one, ""))
+            return ks_put(heap, spec, K(podCIDR), ks_ref(ks_at(all, 0)));
+        /* they disagree: the single one counts */
+        return ks_put(heap, spec, K(podCIDRs), ks_append(heap, KS_NOTHING, ks_ref(one)));
     }
     if (!ks_exists(one)) return spec;
     return ks_put(heap, spec, K(podCIDRs), ks_append(heap, KS_NOTHING, ks_ref(one)));

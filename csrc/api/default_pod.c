@@ -298,8 +298,10 @@ static ks_val pod_status(ks_heap *heap, ks_val status) {
     ks_val one = ks_get(status, K(podIP)), all = ks_get(status, K(podIPs));
     if (ks_len(all) > 0) {
         ks_val first = ks_get(ks_at(all, 0), K(ip));
-        if (!ks_exists(first) || ks_equal(one, first)) return status;
-        return ks_put(heap, status, K(podIP), ks_ref(first));
+        if (ks_equal(one, first)) return status;
+        if (!ks_exists(one) || ks_text_is(one, ""))
+            return ks_exists(first) ? ks_put(heap, status, K(podIP), ks_ref(first)) : status;
+        /* they disagree: the single one counts, below */
     }
     if (!ks_exists(one)) return status;
     ks_val address = ks_map_of(heap, K(ip), ks_ref(one), NULL);

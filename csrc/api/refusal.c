@@ -1,5 +1,6 @@
 /*
- * api/refusal.c - the API server's refusals and the field errors that validation collects; see refusal.h.
+ * api/refusal.c - the API server's refusals and the field errors that validation collects; see
+ * refusal.h.
  *
  * k8s.io/apimachinery/pkg/api/errors/errors.go, pkg/util/validation/field/errors.go,
  * pkg/util/errors/errors.go (how several errors become one text).
@@ -17,8 +18,8 @@
 
 static ks_refusal *refusal_new(ks_heap *heap, int code, const char *reason, const ks_str *message) {
     ks_refusal *refusal = ks_alloc(heap, sizeof *refusal);
-    *refusal = (ks_refusal){
-        .code = code, .reason = reason, .message = message, .causes = KS_NOTHING};
+    *refusal =
+        (ks_refusal){.code = code, .reason = reason, .message = message, .causes = KS_NOTHING};
     return refusal;
 }
 
@@ -45,6 +46,7 @@ void ks_refusal_free(ks_heap *heap, ks_refusal *refusal) {
     ks_str_unref(heap, refusal->name);
     ks_str_unref(heap, refusal->group);
     ks_str_unref(heap, refusal->kind);
+    ks_str_unref(heap, refusal->continue_token);
     ks_unref(heap, refusal->causes);
     ks_free(heap, refusal, sizeof *refusal);
 }
@@ -188,7 +190,8 @@ static void add_printed(ks_errors *e, const char *field, const char *reason, con
     add(e, field, reason, ks_buf_take(&buf));
 }
 
-/* A value as field.Error shows it: text quoted, the rest as JSON (numbers and booleans look the same). */
+/* A value as field.Error shows it: text quoted, the rest as JSON (numbers and booleans look the
+ * same). */
 static void put_value(ks_buf *buf, ks_val value) {
     if (value.type == KS_STRING)
         ks_buf_quote(buf, value.s->s, value.s->len);
@@ -238,6 +241,14 @@ void ks_error_not_found(ks_errors *e, const char *field, ks_val value) {
     add_valued(e, field, "FieldValueNotFound", "Not found", value, NULL);
 }
 
+void ks_error_not_found_because(ks_errors *e, const char *field, ks_val value, const char *detail) {
+    add_valued(e, field, "FieldValueNotFound", "Not found", value, detail);
+}
+
+void ks_error_internal(ks_errors *e, const char *field, const char *detail) {
+    add_plain(e, field, "InternalError", "Internal error", detail);
+}
+
 void ks_error_duplicate(ks_errors *e, const char *field, ks_val value) {
     add_valued(e, field, "FieldValueDuplicate", "Duplicate value", value, NULL);
 }
@@ -254,7 +265,9 @@ void ks_error_too_many(ks_errors *e, const char *field, int actual, int max) {
     add_valued(e, field, "FieldValueTooMany", "Too many", ks_int(actual), detail);
 }
 
-bool ks_errors_any(const ks_errors *e) { return ks_len(e->causes) > 0; }
+bool ks_errors_any(const ks_errors *e) {
+    return ks_len(e->causes) > 0;
+}
 
 /* --- all of them as one --- */
 

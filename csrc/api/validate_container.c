@@ -201,9 +201,12 @@ static void check_restart_rules(ks_check *c, ks_val container) {
 static void check_init_restart(ks_check *c, ks_val container) {
     static const char *const always[] = {"Always", NULL};
     ks_val policy = ks_get(container, K(restartPolicy));
-    if (c->rules->minor >= 35)
+    if (!ks_exists(policy)) {
+        if (ks_len(ks_get(container, K(restartPolicyRules))) > 0)
+            ks_need(c, "restartPolicy", "must specify restartPolicy when restart rules are used");
+    } else if (c->rules->minor >= 35)
         check_restart_rules(c, container);
-    else if (ks_exists(policy) && !ks_text_is(policy, "Always"))
+    else if (!ks_text_is(policy, "Always"))
         ks_unknown(c, "restartPolicy", policy, always);
 }
 
@@ -339,9 +342,21 @@ static void check_whitespace(ks_check *c, ks_val container) {
                "must not have leading or trailing whitespace");
 }
 
+static void check_no_sub_paths(ks_check *c, ks_val mounts) {
+    const ks_str *const keys[] = {K(subPath), K(subPathExpr)};
+    KS_IN(c, "volumeMounts") {
+        for (uint32_t i = 0; i < ks_len(mounts); i++)
+            for (int j = 0; j < 2; j++)
+                if (!ks_is_empty_text(ks_get(ks_at(mounts, i), keys[j]))) KS_AT(c, i)
+        ks_deny(c, keys[j]->s, "cannot be set for an Ephemeral Container");
+    }
+}
+
 void ks_check_ephemeral_containers(ks_check *c, ks_val spec, ks_val volumes) {
-    const ks_str *const denied[] = {K(ports),          K(resources),    K(livenessProbe),
-                                    K(readinessProbe), K(startupProbe), K(lifecycle)};
+    /* in Go's order of the fields */
+    const ks_str *const denied[] = {K(ports),          K(resources),          K(resizePolicy),
+                                    K(restartPolicy),  K(restartPolicyRules), K(livenessProbe),
+                                    K(readinessProbe), K(startupProbe),       K(lifecycle)};
     ks_val list = ks_get(spec, K(ephemeralContainers));
     for (uint32_t i = 0; i < ks_len(list); i++) {
         ks_val container = ks_at(list, i), name = ks_get(container, K(name));
@@ -360,9 +375,10 @@ void ks_check_ephemeral_containers(ks_check *c, ks_val spec, ks_val volumes) {
             for (size_t j = 0; j < sizeof denied / sizeof *denied; j++) {
                 ks_val member = ks_get(container, denied[j]);
                 bool set = member.type == KS_MAP && denied[j] != K(resources);
-                if (set || ks_len(member) > 0)
+                if (set || ks_len(member) > 0 || member.type == KS_STRING)
                     ks_deny(c, denied[j]->s, "cannot be set for an Ephemeral Container");
             }
+            check_no_sub_paths(c, ks_get(container, K(volumeMounts)));
         }
     }
 }

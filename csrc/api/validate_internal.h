@@ -182,6 +182,12 @@ void ks_check_volumes(ks_check *c, ks_val volumes, ks_val *good); /* validate_vo
 void ks_check_field_ref(ks_check *c, ks_val ref, const char *const *allowed);
 void ks_check_resource_field_ref(ks_check *c, ks_val ref, bool in_volume);
 void ks_check_no_backsteps(ks_check *c, const char *field, ks_val path);
+/* An iSCSI name: must be valid format ... */
+void ks_check_iscsi_name(ks_check *c, const char *field, ks_val name, const char *unknown);
+void ks_check_fc(ks_check *c, ks_val source);
+void ks_check_flocker(ks_check *c, ks_val source);
+void ks_check_quobyte(ks_check *c, ks_val source);
+void ks_check_azure_disk(ks_check *c, ks_val source);
 void ks_check_descending_path(ks_check *c, const char *field, ks_val path);
 /* At the path of `containers`. */
 void ks_check_containers(ks_check *c, ks_val spec, ks_val volumes); /* validate_container.c */
@@ -203,6 +209,10 @@ void ks_check_positive_quantity(ks_check *c, ks_val quantity);
 void ks_check_security_context(ks_check *c, ks_val context,
                                bool host_users); /* validate_security.c */
 void ks_check_pod_security_context(ks_check *c, ks_val spec);
+/* At the path of a security context, of the pod's spec, of the pod's spec. (validate_windows.c) */
+void ks_check_windows_options(ks_check *c, ks_val options);
+void ks_check_host_processes(ks_check *c, ks_val spec);
+void ks_check_os(ks_check *c, ks_val spec);
 void ks_check_affinity(ks_check *c, ks_val affinity); /* validate_affinity.c */
 void ks_check_node_selector(ks_check *c, ks_val selector);
 void ks_check_tolerations(ks_check *c, ks_val tolerations);
@@ -225,6 +235,7 @@ void ks_check_claim(ks_check *c, ks_val object, ks_val old, bool status); /* val
 void ks_check_claim_spec(ks_check *c, ks_val spec);
 void ks_check_volume(ks_check *c, ks_val object, ks_val old, bool status);
 void ks_check_volume_spec(ks_check *c, ks_val spec, bool in_line);
+/* `name`: of the volume, may be NULL. */
 void ks_check_pv_source(ks_check *c, ks_val spec, int *count); /* validate_pv_source.c */
 void ks_check_storage_class(ks_check *c, ks_val object, ks_val old);
 void ks_check_volume_attachment(ks_check *c, ks_val object, ks_val old);

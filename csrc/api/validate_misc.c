@@ -63,6 +63,32 @@ static void check_node_update(ks_check *c, ks_val spec, ks_val old) {
                 "node updates may not change providerID except from \"\" to valid");
 }
 
+/* netutils.IsDualStackCIDRStrings: one range of each family. */
+static void check_two_families(ks_check *c, ks_val ranges) {
+    bool four = false, six = false;
+    if (ks_len(ranges) < 2) return;
+    for (uint32_t i = 0; i < ks_len(ranges); i++) {
+        ks_val range = ks_text_value(ks_at(ranges, i));
+        const char *slash = strchr(range.s->s, '/');
+        ks_ip ip;
+        if (slash == NULL || !ks_ip_parse(range.s->s, (size_t)(slash - range.s->s), &ip)) {
+            const ks_str *why = ks_str_printf(
+                c->heap,
+                "invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[%u]: "
+                "<nil> (invalid CIDR address: %s)",
+                i, range.s->s);
+            ks_error_internal(&c->errors, NULL, why->s);
+            ks_str_unref(c->heap, why);
+            four = six = false;
+            break;
+        }
+        four |= ip.v4;
+        six |= !ip.v4;
+    }
+    if (!four || !six || ks_len(ranges) > 2)
+        ks_bad(c, NULL, ranges, "may specify no more than one CIDR for each IP family");
+}
+
 static void check_node(ks_check *c, ks_val object) {
     ks_val ranges = ks_get2(object, K(spec), K(podCIDRs)), status = ks_get(object, K(status));
     ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
@@ -74,6 +100,7 @@ static void check_node(ks_check *c, ks_val object) {
     KS_IN(c, "spec") KS_IN(c, "podCIDRs") {
         for (uint32_t i = 0; i < ks_len(ranges); i++)
             KS_AT(c, i) ks_check_cidr(c, NULL, ks_at(ranges, i));
+        check_two_families(c, ranges);
     }
 }
 

@@ -258,7 +258,14 @@ static void check_resource_claims(ks_check *c, ks_val claims) {
             bool by_name = ks_exists(ks_get(claim, K(resourceClaimName)));
             bool by_template = ks_exists(ks_get(claim, K(resourceClaimTemplateName)));
             KS_AT(c, i) {
-                ks_check_required_text(c, "name", KS_RULE_LABEL, name);
+                bool twice = false;
+                for (uint32_t j = 0; j < i; j++)
+                    twice |= !ks_is_empty_text(name) &&
+                             ks_equal(ks_get(ks_at(claims, j), K(name)), name);
+                if (twice)
+                    ks_duplicate(c, "name", name);
+                else
+                    ks_check_required_text(c, "name", KS_RULE_LABEL, name);
                 if (by_name && by_template)
                     ks_bad_struct(c, NULL, KS_TYPE_core_v1_PodResourceClaim, claim,
                                   "at most one of `resourceClaimName` or "
@@ -267,21 +274,14 @@ static void check_resource_claims(ks_check *c, ks_val claims) {
                     ks_bad_struct(c, NULL, KS_TYPE_core_v1_PodResourceClaim, claim,
                                   "must specify one of: `resourceClaimName`, "
                                   "`resourceClaimTemplateName`");
+                if (by_name)
+                    ks_check_text(c, "resourceClaimName", KS_RULE_SUBDOMAIN,
+                                  ks_get(claim, K(resourceClaimName)));
+                if (by_template)
+                    ks_check_text(c, "resourceClaimTemplateName", KS_RULE_SUBDOMAIN,
+                                  ks_get(claim, K(resourceClaimTemplateName)));
             }
         }
-    }
-}
-
-static void check_os(ks_check *c, ks_val spec) {
-    static const char *const systems[] = {"linux", "windows", NULL};
-    ks_val os = ks_get(spec, K(os));
-    if (!ks_exists(os)) return;
-    KS_IN(c, "os") {
-        ks_val name = ks_get(os, K(name));
-        if (ks_is_empty_text(name))
-            ks_need(c, "name", "cannot be empty");
-        else if (!ks_one_of(name, systems))
-            ks_unknown(c, "name", name, systems);
     }
 }
 
@@ -309,7 +309,7 @@ static void check_numbers_and_names(ks_check *c, ks_val spec) {
         KS_IN(c, "overhead") ks_check_resources(c, as_limits, false, KS_NOTHING);
         ks_unref(c->heap, as_limits);
     }
-    check_os(c, spec);
+    ks_check_os(c, spec);
 }
 
 void ks_check_pod_spec(ks_check *c, ks_val spec) {
@@ -338,11 +338,13 @@ void ks_check_pod_spec(ks_check *c, ks_val spec) {
     check_gates(c, spec);
     KS_IN(c, "topologySpreadConstraints")
     ks_check_spread(c, ks_get(spec, K(topologySpreadConstraints)));
+    ks_check_host_processes(c, spec);
     check_host_users(c, spec);
     check_hostname_override(c, spec);
     check_numbers_and_names(c, spec);
     check_file_refs(c, spec, K(initContainers));
     check_file_refs(c, spec, K(containers));
+    check_file_refs(c, spec, K(ephemeralContainers));
 }
 
 void ks_check_pod_template(ks_check *c, ks_val template) {

@@ -154,7 +154,7 @@ static void check_scopes(ks_check *c, ks_val spec) {
         ks_bad(c, "scopes", scopes, "conflicting scopes");
 }
 
-static void check_scope_rule(ks_check *c, ks_val rule) {
+static void check_scope_rule(ks_check *c, ks_val rule, ks_val selector, ks_val hard) {
     static const char *const exists_only[] = {
         "BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity",
         NULL};
@@ -164,6 +164,12 @@ static void check_scope_rule(ks_check *c, ks_val rule) {
     ks_val values = ks_get(rule, K(values));
     if (!ks_one_of(scope, SCOPES))
         ks_bad(c, "scopeName", ks_text_value(scope), "unsupported scope");
+    for (uint32_t i = 0; i < ks_len(hard); i++) {
+        const ks_str *name = ks_pair_at(hard, i)->key;
+        if (ks_is_standard_quota_resource(name) && !fits_scope(scope, name))
+            ks_bad_struct(c, NULL, KS_TYPE_core_v1_ScopeSelector, selector,
+                          "unsupported scope applied to resource");
+    }
     if (ks_one_of(scope, exists_only) && !ks_text_is(op, "Exists"))
         ks_bad(c, "operator", ks_text_value(op),
                "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "
@@ -184,13 +190,29 @@ static void check_scope_rule(ks_check *c, ks_val rule) {
     }
 }
 
+/* Upstream shows the scopes, not the selector. */
+static void conflicting_scopes(ks_check *c, ks_val scopes) {
+    if (ks_exists(scopes))
+        ks_bad(c, NULL, scopes, "conflicting scopes");
+    else
+        ks_bad_printed(c, NULL, "null", "conflicting scopes");
+}
+
 static void check_quota_spec(ks_check *c, ks_val spec) {
     KS_IN(c, "hard") check_quota_list(c, ks_get(spec, K(hard)));
     check_scopes(c, spec);
+    ks_val selector = ks_get(spec, K(scopeSelector)), set = KS_NOTHING;
     KS_IN(c, "scopeSelector") KS_IN(c, "matchExpressions") {
-        ks_each(rule, ks_get2(spec, K(scopeSelector), K(matchExpressions)))
-            check_scope_rule(c, *rule);
+        ks_each(rule, ks_get(selector, K(matchExpressions))) {
+            check_scope_rule(c, *rule, selector, ks_get(spec, K(hard)));
+            set = ks_append(c->heap, set, ks_ref(ks_get(*rule, K(scopeName))));
+        }
+        if (has_scope(set, "BestEffort") && has_scope(set, "NotBestEffort"))
+            conflicting_scopes(c, ks_get(spec, K(scopes)));
+        if (has_scope(set, "Terminating") && has_scope(set, "NotTerminating"))
+            conflicting_scopes(c, ks_get(spec, K(scopes)));
     }
+    ks_unref(c->heap, set);
 }
 
 static bool same_scopes(ks_val a, ks_val b) {

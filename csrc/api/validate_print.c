@@ -15,6 +15,7 @@ typedef struct printer {
     ks_buf out;
     bool indent; /* one blank per level, as json.MarshalIndent(v, "", " ") */
     int depth;
+    ks_val pod; /* the pod's spec, for its security context; borrowed */
 } printer;
 
 static void put(printer *p, const ks_spec *spec, ks_val v);
@@ -52,17 +53,236 @@ static bool is_meta(const ks_type *type) {
     return strncmp(type->name, "meta/", 5) == 0;
 }
 
-static void put_struct(printer *p, const ks_type *type, ks_val v) {
+/* --- internal types whose members are in another order than those of v1, or in another place ---
+ */
+
+static const char *const POD_SPEC[] = {"Volumes",
+                                       "InitContainers",
+                                       "Containers",
+                                       "EphemeralContainers",
+                                       "RestartPolicy",
+                                       "TerminationGracePeriodSeconds",
+                                       "ActiveDeadlineSeconds",
+                                       "DNSPolicy",
+                                       "NodeSelector",
+                                       "ServiceAccountName",
+                                       "AutomountServiceAccountToken",
+                                       "NodeName",
+                                       "SecurityContext",
+                                       "ImagePullSecrets",
+                                       "Hostname",
+                                       "Subdomain",
+                                       "SetHostnameAsFQDN",
+                                       "Affinity",
+                                       "SchedulerName",
+                                       "Tolerations",
+                                       "HostAliases",
+                                       "PriorityClassName",
+                                       "Priority",
+                                       "PreemptionPolicy",
+                                       "DNSConfig",
+                                       "ReadinessGates",
+                                       "RuntimeClassName",
+                                       "Overhead",
+                                       "EnableServiceLinks",
+                                       "TopologySpreadConstraints",
+                                       "OS",
+                                       "SchedulingGates",
+                                       "ResourceClaims",
+                                       "Resources",
+                                       "HostnameOverride",
+                                       "SchedulingGroup",
+                                       NULL};
+static const char *const POD_CONTEXT[] = {"HostNetwork",
+                                          "HostPID",
+                                          "HostIPC",
+                                          "ShareProcessNamespace",
+                                          "HostUsers",
+                                          "SELinuxOptions",
+                                          "WindowsOptions",
+                                          "RunAsUser",
+                                          "RunAsGroup",
+                                          "RunAsNonRoot",
+                                          "SupplementalGroups",
+                                          "SupplementalGroupsPolicy",
+                                          "FSGroup",
+                                          "FSGroupChangePolicy",
+                                          "Sysctls",
+                                          "SeccompProfile",
+                                          "AppArmorProfile",
+                                          "SELinuxChangePolicy",
+                                          NULL};
+static const char *const VOLUME_SOURCE[] = {"HostPath",
+                                            "EmptyDir",
+                                            "GCEPersistentDisk",
+                                            "AWSElasticBlockStore",
+                                            "GitRepo",
+                                            "Secret",
+                                            "NFS",
+                                            "ISCSI",
+                                            "Glusterfs",
+                                            "PersistentVolumeClaim",
+                                            "RBD",
+                                            "Quobyte",
+                                            "FlexVolume",
+                                            "Cinder",
+                                            "CephFS",
+                                            "Flocker",
+                                            "DownwardAPI",
+                                            "FC",
+                                            "AzureFile",
+                                            "ConfigMap",
+                                            "VsphereVolume",
+                                            "AzureDisk",
+                                            "PhotonPersistentDisk",
+                                            "Projected",
+                                            "PortworxVolume",
+                                            "ScaleIO",
+                                            "StorageOS",
+                                            "CSI",
+                                            "Ephemeral",
+                                            "Image",
+                                            NULL};
+static const char *const PV_SOURCE[] = {"GCEPersistentDisk",
+                                        "AWSElasticBlockStore",
+                                        "HostPath",
+                                        "Glusterfs",
+                                        "NFS",
+                                        "RBD",
+                                        "Quobyte",
+                                        "ISCSI",
+                                        "FlexVolume",
+                                        "Cinder",
+                                        "CephFS",
+                                        "FC",
+                                        "Flocker",
+                                        "AzureFile",
+                                        "VsphereVolume",
+                                        "AzureDisk",
+                                        "PhotonPersistentDisk",
+                                        "PortworxVolume",
+                                        "ScaleIO",
+                                        "Local",
+                                        "StorageOS",
+                                        "CSI",
+                                        NULL};
+static const char *const VOLUME[] = {"Name",
+                                     "HostPath",
+                                     "EmptyDir",
+                                     "GCEPersistentDisk",
+                                     "AWSElasticBlockStore",
+                                     "GitRepo",
+                                     "Secret",
+                                     "NFS",
+                                     "ISCSI",
+                                     "Glusterfs",
+                                     "PersistentVolumeClaim",
+                                     "RBD",
+                                     "Quobyte",
+                                     "FlexVolume",
+                                     "Cinder",
+                                     "CephFS",
+                                     "Flocker",
+                                     "DownwardAPI",
+                                     "FC",
+                                     "AzureFile",
+                                     "ConfigMap",
+                                     "VsphereVolume",
+                                     "AzureDisk",
+                                     "PhotonPersistentDisk",
+                                     "Projected",
+                                     "PortworxVolume",
+                                     "ScaleIO",
+                                     "StorageOS",
+                                     "CSI",
+                                     "Ephemeral",
+                                     "Image",
+                                     NULL};
+static const char *const PV_SPEC[] = {"Capacity",
+                                      "GCEPersistentDisk",
+                                      "AWSElasticBlockStore",
+                                      "HostPath",
+                                      "Glusterfs",
+                                      "NFS",
+                                      "RBD",
+                                      "Quobyte",
+                                      "ISCSI",
+                                      "FlexVolume",
+                                      "Cinder",
+                                      "CephFS",
+                                      "FC",
+                                      "Flocker",
+                                      "AzureFile",
+                                      "VsphereVolume",
+                                      "AzureDisk",
+                                      "PhotonPersistentDisk",
+                                      "PortworxVolume",
+                                      "ScaleIO",
+                                      "Local",
+                                      "StorageOS",
+                                      "CSI",
+                                      "AccessModes",
+                                      "ClaimRef",
+                                      "PersistentVolumeReclaimPolicy",
+                                      "StorageClassName",
+                                      "MountOptions",
+                                      "VolumeMode",
+                                      "NodeAffinity",
+                                      "VolumeAttributesClassName",
+                                      NULL};
+
+static const struct {
+    int type;
+    const char *const *names;
+} INTERNAL[] = {{KS_TYPE_core_v1_PodSpec, POD_SPEC},
+                {KS_TYPE_core_v1_PodSecurityContext, POD_CONTEXT},
+                {KS_TYPE_core_v1_VolumeSource, VOLUME_SOURCE},
+                {KS_TYPE_core_v1_Volume, VOLUME},
+                {KS_TYPE_core_v1_PersistentVolumeSpec, PV_SPEC},
+                {KS_TYPE_core_v1_PersistentVolumeSource, PV_SOURCE}};
+
+static const ks_field *by_go_name(const ks_type *type, const char *name) {
+    for (uint16_t i = 0; i < type->count; i++)
+        if (strcmp(type->fields[i].go_name, name) == 0) return &type->fields[i];
+    return NULL;
+}
+
+static void put_member(printer *p, const ks_type *type, const ks_field *field, ks_val v,
+                       bool *first) {
+    ks_val member = ks_get(v, field->name);
+    if (is_meta(type) && !ks_exists(member)) return;
+    separate(p, first);
+    put_key(p, is_meta(type) ? field->name->s : field->go_name);
+    /* what v1 has beside the security context stands in it */
+    if (field->name == K(securityContext) && type == &ks_types[KS_TYPE_core_v1_PodSpec]) p->pod = v;
+    put(p, &field->spec, member);
+}
+
+static void put_in_order(printer *p, const ks_type *type, const char *const *names, ks_val v) {
     bool first = true;
     open_bracket(p, '{');
-    for (uint16_t i = 0; i < type->count; i++) {
-        const ks_field *field = &type->fields[i];
-        ks_val member = ks_get(v, field->name);
-        if (is_meta(type) && !ks_exists(member)) continue;
-        separate(p, &first);
-        put_key(p, is_meta(type) ? field->name->s : field->go_name);
-        put(p, &field->spec, member);
+    for (; *names != NULL; names++) {
+        const ks_field *field = by_go_name(type, *names);
+        if (field != NULL) {
+            put_member(p, type, field, v, &first);
+        } else {
+            const ks_type *pod = &ks_types[KS_TYPE_core_v1_PodSpec];
+            field = by_go_name(pod, *names);
+            if (field != NULL) put_member(p, pod, field, p->pod, &first);
+        }
     }
+    close_bracket(p, '}', first);
+}
+
+static void put_struct(printer *p, const ks_type *type, ks_val v) {
+    for (size_t i = 0; i < sizeof INTERNAL / sizeof *INTERNAL; i++) {
+        if (type != &ks_types[INTERNAL[i].type]) continue;
+        put_in_order(p, type, INTERNAL[i].names, v);
+        return;
+    }
+    bool first = true;
+    open_bracket(p, '{');
+    for (uint16_t i = 0; i < type->count; i++) put_member(p, type, &type->fields[i], v, &first);
     close_bracket(p, '}', first);
 }
 
@@ -191,39 +411,139 @@ static text_lines split(ks_heap *heap, const ks_str *text) {
     return lines;
 }
 
-static bool same_line(text_line a, text_line b) {
-    return a.len == b.len && memcmp(a.s, b.s, a.len) == 0;
-}
-
 /* An edit: ' ' keeps, '-' drops a line of a, '+' adds one of b. */
 typedef struct edit {
     char what;
     uint32_t a, b;
 } edit;
 
-/* The edits from a to b by the longest common subsequence; *count of them. */
-static edit *edits_of(ks_heap *heap, text_lines a, text_lines b, uint32_t *count) {
-    size_t width = b.count + 1, cells = (a.count + 1) * width;
-    uint32_t *best = ks_alloc_zero(heap, cells * sizeof *best);
-    for (uint32_t i = a.count; i-- > 0;)
-        for (uint32_t j = b.count; j-- > 0;) {
-            uint32_t down = best[(i + 1) * width + j], right = best[i * width + j + 1];
-            best[i * width + j] = same_line(a.at[i], b.at[j]) ? best[(i + 1) * width + j + 1] + 1
-                                  : down > right              ? down
-                                                              : right;
+/* Two texts being matched as Python's difflib does it (github.com/pmezard/go-difflib:
+ * SequenceMatcher): the longest block that both share, then the same to its left and to its right.
+ * Lines are numbers here: equal lines have equal ones. */
+typedef struct matcher {
+    ks_heap *heap;
+    uint32_t a_count, b_count, kinds;
+    uint32_t *a, *b; /* the kind of each line */
+    uint32_t *first,
+        *next; /* per kind, per line of b: where in b it stands, 1 + index, ascending; 0: no more */
+    uint32_t *runs[2], *stamps[2]; /* per line of b: how long the match is that ends there, and at
+                                      which line of a */
+    uint32_t *mate;                /* per line of a: 1 + its line of b, 0: none */
+} matcher;
+
+typedef struct block {
+    uint32_t a, b, size;
+} block;
+
+typedef struct range {
+    uint32_t a, a_end, b, b_end;
+} range;
+
+static uint32_t *numbers(ks_heap *heap, uint32_t count) {
+    return ks_alloc_zero(heap, (count + 1) * sizeof(uint32_t));
+}
+
+/* Gives the lines of both texts their numbers. */
+static void number_lines(matcher *m, text_lines a, text_lines b) {
+    uint32_t size = 16;
+    while (size < 2 * (a.count + b.count)) size *= 2;
+    const text_line **seen = ks_alloc_zero(m->heap, size * sizeof *seen);
+    uint32_t *kinds = numbers(m->heap, size);
+    for (uint32_t i = 0; i < a.count + b.count; i++) {
+        const text_line *line = i < a.count ? &a.at[i] : &b.at[i - a.count];
+        uint32_t slot = ks_fnv32a(line->s, line->len) & (size - 1);
+        while (seen[slot] != NULL &&
+               (seen[slot]->len != line->len || memcmp(seen[slot]->s, line->s, line->len) != 0))
+            slot = (slot + 1) & (size - 1);
+        if (seen[slot] == NULL) kinds[slot] = m->kinds++;
+        seen[slot] = line;
+        *(i < a.count ? &m->a[i] : &m->b[i - a.count]) = kinds[slot];
+    }
+    ks_free(m->heap, seen, size * sizeof *seen);
+    ks_free(m->heap, kinds, (size + 1) * sizeof *kinds);
+}
+
+/* Where each kind stands in b. In a long text lines that are frequent do not begin a match. */
+static void chain(matcher *m) {
+    enum { LONG = 200 };
+    uint32_t *counts = numbers(m->heap, m->kinds);
+    for (uint32_t j = m->b_count; j-- > 0;) {
+        m->next[j] = m->first[m->b[j]];
+        m->first[m->b[j]] = j + 1;
+        counts[m->b[j]]++;
+    }
+    for (uint32_t kind = 0; kind < m->kinds && m->b_count >= LONG; kind++)
+        if (counts[kind] > m->b_count / 100 + 1) m->first[kind] = 0;
+    ks_free(m->heap, counts, (m->kinds + 1) * sizeof *counts);
+}
+
+static block longest_match(matcher *m, range r) {
+    block best = {r.a, r.b, 0};
+    for (uint32_t i = r.a; i < r.a_end; i++) {
+        uint32_t *run = m->runs[i & 1], *stamp = m->stamps[i & 1];
+        const uint32_t *before = m->runs[~i & 1], *when = m->stamps[~i & 1];
+        for (uint32_t j = m->first[m->a[i]]; j != 0 && j - 1 < r.b_end; j = m->next[j - 1]) {
+            uint32_t at = j - 1, size = 1;
+            if (at < r.b) continue;
+            /* stamps are 1 + the line of a; what is older than this range's beginning does not
+             * count */
+            if (at > r.b && i > r.a && when[at - 1] == i) size += before[at - 1];
+            run[at] = size;
+            stamp[at] = i + 1;
+            if (size > best.size) best = (block){i - size + 1, at - size + 1, size};
         }
+    }
+    while (best.a > r.a && best.b > r.b && m->a[best.a - 1] == m->b[best.b - 1])
+        best = (block){best.a - 1, best.b - 1, best.size + 1};
+    while (best.a + best.size < r.a_end && best.b + best.size < r.b_end &&
+           m->a[best.a + best.size] == m->b[best.b + best.size])
+        best.size++;
+    return best;
+}
+
+static void match(matcher *m) {
+    uint32_t cap = 2 * m->a_count + 2, count = 1;
+    range *todo = ks_alloc(m->heap, cap * sizeof *todo);
+    todo[0] = (range){0, m->a_count, 0, m->b_count};
+    while (count > 0) {
+        range r = todo[--count];
+        block best = longest_match(m, r);
+        if (best.size == 0) continue;
+        for (uint32_t i = 0; i < best.size; i++) m->mate[best.a + i] = best.b + i + 1;
+        memset(m->stamps[0], 0, m->b_count * sizeof(uint32_t));
+        memset(m->stamps[1], 0, m->b_count * sizeof(uint32_t));
+        if (r.a < best.a && r.b < best.b) todo[count++] = (range){r.a, best.a, r.b, best.b};
+        uint32_t a = best.a + best.size, b = best.b + best.size;
+        if (a < r.a_end && b < r.b_end) todo[count++] = (range){a, r.a_end, b, r.b_end};
+    }
+    ks_free(m->heap, todo, cap * sizeof *todo);
+}
+
+/* The edits from a to b; *count of them, room for all lines of both. */
+static edit *edits_of(ks_heap *heap, text_lines a, text_lines b, uint32_t *count) {
+    matcher m = {.heap = heap, .a_count = a.count, .b_count = b.count};
+    uint32_t **const of_b[] = {&m.b, &m.next, &m.runs[0], &m.runs[1], &m.stamps[0], &m.stamps[1]};
+    m.a = numbers(heap, a.count);
+    m.mate = numbers(heap, a.count);
+    for (int i = 0; i < 6; i++) *of_b[i] = numbers(heap, b.count);
+    number_lines(&m, a, b);
+    m.first = numbers(heap, m.kinds);
+    chain(&m);
+    match(&m);
     edit *edits = ks_alloc(heap, (a.count + b.count) * sizeof *edits);
     uint32_t i = 0, j = 0, n = 0;
     while (i < a.count || j < b.count) {
-        if (i < a.count && j < b.count && same_line(a.at[i], b.at[j]))
-            edits[n++] = (edit){' ', i++, j++};
-        else if (j == b.count ||
-                 (i < a.count && best[(i + 1) * width + j] >= best[i * width + j + 1]))
+        if (i < a.count && m.mate[i] == 0)
             edits[n++] = (edit){'-', i++, j};
-        else
+        else if (j < (i < a.count ? m.mate[i] - 1 : b.count))
             edits[n++] = (edit){'+', i, j++};
+        else
+            edits[n++] = (edit){' ', i++, j++};
     }
-    ks_free(heap, best, cells * sizeof *best);
+    ks_free(heap, m.a, (a.count + 1) * sizeof *m.a);
+    ks_free(heap, m.mate, (a.count + 1) * sizeof *m.mate);
+    for (int k = 0; k < 6; k++) ks_free(heap, *of_b[k], (b.count + 1) * sizeof(uint32_t));
+    ks_free(heap, m.first, (m.kinds + 1) * sizeof *m.first);
     *count = n;
     return edits;
 }

@@ -94,9 +94,23 @@ static void check_ceph_fs(ks_check *c, ks_val source) {
 
 static void check_iscsi(ks_check *c, ks_val source) {
     ks_val lun = ks_get(source, K(lun));
+    ks_val iqn = ks_get(source, K(iqn)), initiator = ks_get(source, K(initiatorName));
+    ks_val portal = ks_text_value(ks_get(source, K(targetPortal)));
+    ks_val secret = ks_get(source, K(secretRef));
     need(c, source, K(targetPortal));
+    if (ks_exists(initiator) && (c->pod_name != NULL ? c->pod_name->len : 0) + portal.s->len > 63)
+        ks_bad(c, "targetportal", portal,
+               "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if "
+               "iscsi.initiatorName is specified.");
     need(c, source, K(iqn));
+    if (!ks_is_empty_text(iqn)) ks_check_iscsi_name(c, "iqn", iqn, "must be valid format");
     if (lun.type == KS_INT && (lun.i < 0 || lun.i > 255)) ks_bad_range(c, "lun", lun, 0, 255);
+    bool chap = ks_bool_or(ks_get(source, K(chapAuthDiscovery)), false) ||
+                ks_bool_or(ks_get(source, K(chapAuthSession)), false);
+    if (chap && !ks_exists(secret)) ks_need(c, "secretRef", "");
+    if (ks_exists(secret)) KS_IN(c, "secretRef") need(c, secret, K(name));
+    if (ks_exists(initiator))
+        ks_check_iscsi_name(c, "initiatorname", initiator, "must be valid format");
 }
 
 static void check_cinder(ks_check *c, ks_val source) {
@@ -109,17 +123,6 @@ static void check_cinder(ks_check *c, ks_val source) {
     }
 }
 
-static void check_fc(ks_check *c, ks_val source) {
-    if (ks_len(ks_get(source, K(targetWWNs))) == 0 && ks_len(ks_get(source, K(wwids))) == 0)
-        ks_need(c, "targetWWNs", "must specify either targetWWNs or wwids, but not both");
-}
-
-static void check_flocker(ks_check *c, ks_val source) {
-    if (ks_is_empty_text(ks_get(source, K(datasetName))) &&
-        ks_is_empty_text(ks_get(source, K(datasetUUID))))
-        ks_need(c, NULL, "one of datasetName and datasetUUID is required");
-}
-
 static void check_flex(ks_check *c, ks_val source) {
     need(c, source, K(driver));
 }
@@ -128,7 +131,7 @@ static void check_azure_file(ks_check *c, ks_val source) {
     need(c, source, K(secretName));
     need(c, source, K(shareName));
     ks_val ns = ks_get(source, K(secretNamespace));
-    if (ks_exists(ns) && ks_is_empty_text(ns)) ks_bad(c, "secretNamespace", ns, "");
+    if (ks_exists(ns) && ks_is_empty_text(ns)) ks_need(c, "secretNamespace", "");
 }
 
 static void check_vsphere(ks_check *c, ks_val source) {
@@ -141,17 +144,6 @@ static void check_portworx(ks_check *c, ks_val source) {
     need(c, source, K(volumeID));
 }
 
-static void check_quobyte(ks_check *c, ks_val source) {
-    if (ks_is_empty_text(ks_get(source, K(registry))))
-        ks_need(c, "registry", "must be a host:port pair or multiple pairs separated by commas");
-    need(c, source, K(volume));
-}
-
-static void check_azure_disk(ks_check *c, ks_val source) {
-    need(c, source, K(diskName));
-    need(c, source, K(diskURI));
-}
-
 static void check_scale_io(ks_check *c, ks_val source) {
     need(c, source, K(gateway));
     need(c, source, K(system));
@@ -160,6 +152,13 @@ static void check_scale_io(ks_check *c, ks_val source) {
 
 static void check_storage_os(ks_check *c, ks_val source) {
     ks_check_required_text(c, "volumeName", KS_RULE_LABEL, ks_get(source, K(volumeName)));
+    ks_val ns = ks_get(source, K(volumeNamespace)), ref = ks_get(source, K(secretRef));
+    if (!ks_is_empty_text(ns)) ks_check_text(c, "volumeNamespace", KS_RULE_LABEL, ns);
+    if (!ks_exists(ref)) return;
+    KS_IN(c, "secretRef") {
+        need(c, ref, K(name));
+        need(c, ref, K(namespace));
+    }
 }
 
 static const struct {
@@ -170,20 +169,20 @@ static const struct {
     {K(gcePersistentDisk), check_gce},
     {K(awsElasticBlockStore), check_aws},
     {K(glusterfs), check_glusterfs},
-    {K(flocker), check_flocker},
+    {K(flocker), ks_check_flocker},
     {K(nfs), check_nfs},
     {K(rbd), check_rbd},
-    {K(quobyte), check_quobyte},
+    {K(quobyte), ks_check_quobyte},
     {K(cephfs), check_ceph_fs},
     {K(iscsi), check_iscsi},
     {K(cinder), check_cinder},
-    {K(fc), check_fc},
+    {K(fc), ks_check_fc},
     {K(flexVolume), check_flex},
     {K(azureFile), check_azure_file},
     {K(vsphereVolume), check_vsphere},
     {K(photonPersistentDisk), check_photon},
     {K(portworxVolume), check_portworx},
-    {K(azureDisk), check_azure_disk},
+    {K(azureDisk), ks_check_azure_disk},
     {K(scaleIO), check_scale_io},
     {K(local), check_local},
     {K(storageos), check_storage_os},
@@ -194,11 +193,14 @@ void ks_check_pv_source(ks_check *c, ks_val spec, int *count) {
     for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++) {
         ks_val source = ks_get(spec, SOURCES[i].key);
         if (!ks_exists(source)) continue;
-        if ((*count)++ > 0) {
-            ks_deny(c, SOURCES[i].key->s, "may not specify more than 1 volume type");
+        /* a flexVolume counts, but is not refused beside another */
+        if ((*count)++ > 0 && SOURCES[i].key != K(flexVolume)) {
+            ks_deny(c, SOURCES[i].key == K(cephfs) ? "cephFS" : SOURCES[i].key->s,
+                    "may not specify more than 1 volume type");
             continue;
         }
-        KS_IN(c, SOURCES[i].key->s) SOURCES[i].check(c, source);
+        KS_IN(c, SOURCES[i].key == K(gcePersistentDisk) ? "persistentDisk" : SOURCES[i].key->s)
+        SOURCES[i].check(c, source);
         if (SOURCES[i].key == K(local) && !ks_exists(ks_get(spec, K(nodeAffinity))))
             ks_need(c, "nodeAffinity", "Local volume requires node affinity");
     }

@@ -161,6 +161,25 @@ static bool is_compute(const ks_str *name) {
     return name == K(cpu) || name == K(memory);
 }
 
+/* Not found, with the names that there are. */
+static void unknown_claim(ks_check *c, ks_val name, ks_val claims) {
+    ks_buf text = {.heap = c->heap};
+    ks_buf_puts(&text, "must be one of the names in pod.spec.resourceClaims");
+    ks_val names = KS_NOTHING;
+    ks_each(claim, claims) {
+        ks_val one = ks_text_value(ks_get(*claim, K(name)));
+        uint32_t at = ks_len(names);
+        while (at > 0 && ks_str_cmp(ks_at(names, at - 1).s, one.s) > 0) at--;
+        names = ks_insert_at(c->heap, names, at, ks_ref(one));
+    }
+    if (ks_len(names) == 0) ks_buf_puts(&text, " which is empty");
+    for (uint32_t i = 0; i < ks_len(names); i++)
+        ks_buf_printf(&text, "%s%s", i == 0 ? ": " : ", ", ks_at(names, i).s->s);
+    ks_unref(c->heap, names);
+    ks_error_not_found_because(&c->errors, NULL, name, text.s);
+    ks_buf_dispose(&text);
+}
+
 static void check_claims(ks_check *c, ks_val used, ks_val claims) {
     KS_IN(c, "claims") {
         for (uint32_t i = 0; i < ks_len(used); i++) {
@@ -173,7 +192,7 @@ static void check_claims(ks_check *c, ks_val used, ks_val claims) {
                     ks_need(c, NULL, "");
                 } else {
                     if (twice) ks_duplicate(c, NULL, name);
-                    if (!known) ks_error_not_found(&c->errors, NULL, name);
+                    if (!known) unknown_claim(c, name, claims);
                 }
             }
         }

@@ -82,6 +82,7 @@ void ks_check_security_context(ks_check *c, ks_val context, bool host_users) {
                           "cannot set `allowPrivilegeEscalation` to false and "
                           "`capabilities.Add` CAP_SYS_ADMIN");
     }
+    ks_check_windows_options(c, ks_get(context, K(windowsOptions)));
     check_app_armor(c, ks_get(context, K(appArmorProfile)));
 }
 
@@ -145,7 +146,7 @@ static void check_sysctls(ks_check *c, ks_val spec, ks_val sysctls) {
 void ks_check_pod_security_context(ks_check *c, ks_val spec) {
     static const char *const changes[] = {"Always", "OnRootMismatch", NULL};
     static const char *const groups[] = {"Merge", "Strict", NULL};
-    static const char *const labels[] = {"MountOption", "Recursive", NULL};
+    static const char *const labels[] = {"Recursive", NULL}; /* SELinuxMount is off */
     ks_val context = ks_get(spec, K(securityContext));
     ks_val ids = ks_get(context, K(supplementalGroups));
     ks_check_user_id(c, "fsGroup", ks_get(context, K(fsGroup)));
@@ -163,6 +164,7 @@ void ks_check_pod_security_context(ks_check *c, ks_val spec) {
     ks_val change = ks_get(context, K(fsGroupChangePolicy));
     if (ks_exists(change)) ks_check_enum(c, "fsGroupChangePolicy", change, changes, false);
     check_seccomp(c, ks_get(context, K(seccompProfile)));
+    ks_check_windows_options(c, ks_get(context, K(windowsOptions)));
     check_app_armor(c, ks_get(context, K(appArmorProfile)));
     ks_val group = ks_get(context, K(supplementalGroupsPolicy));
     if (ks_exists(group)) ks_check_enum(c, "supplementalGroupsPolicy", group, groups, false);

@@ -204,17 +204,21 @@ static void check_source_ranges(ks_check *c, ks_val spec) {
     }
 }
 
+static void check_balancer_class(ks_check *c, ks_val spec) {
+    ks_val class = ks_get(spec, K(loadBalancerClass));
+    if (is_type(spec, "LoadBalancer") && ks_exists(class))
+        ks_check_text(c, "loadBalancerClass", KS_RULE_QUALIFIED, class);
+    else if (ks_exists(class))
+        ks_deny(c, "loadBalancerClass", "may only be used when `type` is 'LoadBalancer'");
+}
+
 static void check_balancer(ks_check *c, ks_val spec) {
     ks_val allocate = ks_get(spec, K(allocateLoadBalancerNodePorts));
-    ks_val class = ks_get(spec, K(loadBalancerClass));
     bool balanced = is_type(spec, "LoadBalancer");
     if (ks_exists(allocate) && !balanced)
         ks_deny(c, "allocateLoadBalancerNodePorts",
                 "may only be used when `type` is 'LoadBalancer'");
-    if (balanced && ks_exists(class))
-        ks_check_text(c, "loadBalancerClass", KS_RULE_QUALIFIED, class);
-    else if (ks_exists(class))
-        ks_deny(c, "loadBalancerClass", "may only be used when `type` is 'LoadBalancer'");
+    check_balancer_class(c, spec);
 }
 
 static bool is_external(ks_val spec) {
@@ -345,6 +349,7 @@ static void check_service_update(ks_check *c, ks_val object, ks_val old) {
         if (is_type(spec, "LoadBalancer") && is_type(before, "LoadBalancer") &&
             !ks_same(class, ks_get(before, K(loadBalancerClass))))
             ks_bad(c, "loadBalancerClass", class, "may not change once set");
+        check_balancer_class(c, spec);
         if (needs_health_check(spec) && needs_health_check(before) &&
             !ks_same(ks_get(spec, K(healthCheckNodePort)), ks_get(before, K(healthCheckNodePort))))
             ks_deny(c, "healthCheckNodePort", "field is immutable");

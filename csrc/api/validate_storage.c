@@ -350,11 +350,14 @@ static void check_class(ks_check *c, ks_val object) {
     ks_check_enum(c, "volumeBindingMode", mode, modes, !ks_exists(mode));
     KS_IN(c, "allowedTopologies") {
         for (uint32_t i = 0; i < ks_len(terms); i++) {
-            bool twice = false;
-            for (uint32_t j = 0; j < i; j++) twice |= ks_same(ks_at(terms, i), ks_at(terms, j));
+            /* an empty term equals each of the empty ones that upstream's list begins with */
+            bool empty = ks_len(ks_get(ks_at(terms, i), K(matchLabelExpressions))) == 0;
+            uint32_t equal = empty ? ks_len(terms) : 0;
+            for (uint32_t j = 0; j < i; j++) equal += ks_same(ks_at(terms, i), ks_at(terms, j));
             KS_AT(c, i) {
                 check_topology_term(c, ks_at(terms, i));
-                if (twice) ks_duplicate(c, "matchLabelExpressions", ks_text_value(KS_NOTHING));
+                for (uint32_t j = 0; j < equal; j++)
+                    ks_duplicate(c, "matchLabelExpressions", ks_text_value(KS_NOTHING));
             }
         }
     }
@@ -381,7 +384,10 @@ void ks_check_storage_class(ks_check *c, ks_val object, ks_val old) {
 void ks_check_csi_driver(ks_check *c, const char *field, ks_val name) {
     const char *faults[KS_FAULTS_MAX];
     ks_val text = ks_text_value(name);
-    if (text.s->len == 0) ks_need(c, field, "");
+    if (text.s->len == 0) {
+        ks_need(c, field, "");
+        return;
+    }
     if (text.s->len > 63) ks_error_too_long(&c->errors, field, 63);
     ks_val lower = ks_textn(c->heap, text.s->s, text.s->len);
     for (char *s = (char *)lower.s->s; *s != '\0'; s++)

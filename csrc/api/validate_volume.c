@@ -6,6 +6,7 @@
  */
 #include "api/validate_internal.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -311,6 +312,7 @@ static void check_host_path(ks_check *c, ks_val source) {
         "",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
         "File", "FileOrCreate", "Socket",     NULL};
     need_text(c, source, K(path));
+    if (ks_is_empty_text(ks_get(source, K(path)))) return;
     ks_check_no_backsteps(c, "path", ks_get(source, K(path)));
     ks_val type = ks_get(source, K(type));
     if (ks_exists(type) && !ks_one_of(type, types)) ks_unknown(c, "type", type, types);
@@ -342,17 +344,61 @@ static void check_nfs(ks_check *c, ks_val source) {
         ks_bad(c, "path", ks_text_value(ks_get(source, K(path))), "must be an absolute path");
 }
 
+/* [[:alnum:]]{count} to the end of the text. */
+static bool is_alnum(const char *s, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isalnum((unsigned char)s[i])) return false;
+    return s[count] == '\0';
+}
+
+static bool digits(const char *s, int count) {
+    for (int i = 0; i < count; i++)
+        if (s[i] < '0' || s[i] > '9') return false;
+    return true;
+}
+
+/* iqn\.\d{4}-\d{2}\.([[:alnum:]-.]+)(:[^,;*&$|\s]+)$ somewhere in the text */
+static bool is_iqn(const char *text) {
+    for (const char *s = strstr(text, "iqn."); s != NULL; s = strstr(s + 1, "iqn.")) {
+        const char *at = s + 4;
+        if (!digits(at, 4) || at[4] != '-' || !digits(at + 5, 2) || at[7] != '.') continue;
+        const char *name = at + 8, *end = name;
+        while (isalnum((unsigned char)*end) || *end == '-' || *end == '.') end++;
+        if (end == name || *end != ':' || end[1] == '\0') continue;
+        if (end[1 + strcspn(end + 1, ",;*&$| \t\n\f\r")] == '\0') return true;
+    }
+    return false;
+}
+
+static bool is_iscsi_name(const char *s) {
+    size_t len = strlen(s);
+    if (starts(s, "iqn")) return is_iqn(s);
+    if (starts(s, "eui")) return len == 20 && is_alnum(s + 4, 16);
+    return len == 36 && is_alnum(s + 4, 32);
+}
+
+void ks_check_iscsi_name(ks_check *c, const char *field, ks_val name, const char *unknown) {
+    const char *s = name.s->s;
+    if (!starts(s, "iqn") && !starts(s, "eui") && !starts(s, "naa"))
+        ks_bad(c, field, name, unknown);
+    else if (!is_iscsi_name(s))
+        ks_bad(c, field, name, "must be valid format");
+}
+
 static void check_iscsi(ks_check *c, ks_val source) {
+    static const char unknown[] = "must be valid format starting with iqn, eui, or naa";
     ks_val lun = ks_get(source, K(lun)), iqn = ks_get(source, K(iqn));
     need_text(c, source, K(targetPortal));
     if (ks_is_empty_text(iqn))
         ks_need(c, "iqn", "");
-    else if (!starts(iqn.s->s, "iqn") && !starts(iqn.s->s, "eui") && !starts(iqn.s->s, "naa"))
-        ks_bad(c, "iqn", iqn, "must be valid format starting with iqn, eui, or naa");
+    else
+        ks_check_iscsi_name(c, "iqn", iqn, unknown);
     if (lun.type == KS_INT && (lun.i < 0 || lun.i > 255)) ks_bad_range(c, "lun", lun, 0, 255);
     bool chap = ks_bool_or(ks_get(source, K(chapAuthDiscovery)), false) ||
                 ks_bool_or(ks_get(source, K(chapAuthSession)), false);
     if (chap && !ks_exists(ks_get(source, K(secretRef)))) ks_need(c, "secretRef", "");
+    ks_val initiator = ks_get(source, K(initiatorName));
+    if (ks_exists(initiator)) ks_check_iscsi_name(c, "initiatorname", initiator, unknown);
 }
 
 static void check_glusterfs(ks_check *c, ks_val source) {
@@ -360,7 +406,7 @@ static void check_glusterfs(ks_check *c, ks_val source) {
     need_text(c, source, K(path));
 }
 
-static void check_flocker(ks_check *c, ks_val source) {
+void ks_check_flocker(ks_check *c, ks_val source) {
     ks_val name = ks_get(source, K(datasetName));
     bool has_name = !ks_is_empty_text(name);
     bool has_id = !ks_is_empty_text(ks_get(source, K(datasetUUID)));
@@ -391,13 +437,44 @@ static void check_ceph_fs(ks_check *c, ks_val source) {
     if (ks_len(ks_get(source, K(monitors))) == 0) ks_need(c, "monitors", "");
 }
 
-static void check_quobyte(ks_check *c, ks_val source) {
-    if (ks_is_empty_text(ks_get(source, K(registry))))
-        ks_need(c, "registry", "must be a host:port pair or multiple pairs separated by commas");
+/* net.SplitHostPort succeeds. */
+static bool is_host_port(const char *s, size_t len) {
+    size_t colon = len;
+    while (colon > 0 && s[colon - 1] != ':') colon--;
+    if (colon == 0) return false;
+    const char *host = s, *port = s + colon;
+    size_t host_len = colon - 1, port_len = len - colon;
+    if (host_len > 0 && host[0] == '[') {
+        const char *close = memchr(host, ']', host_len);
+        if (close == NULL || (size_t)(close - host) != host_len - 1) return false;
+        host++;
+        host_len -= 2;
+    } else if (memchr(host, ':', host_len) != NULL) {
+        return false;
+    }
+    return memchr(host, '[', host_len) == NULL && memchr(host, ']', host_len) == NULL &&
+           memchr(port, '[', port_len) == NULL && memchr(port, ']', port_len) == NULL;
+}
+
+void ks_check_quobyte(ks_check *c, ks_val source) {
+    static const char pairs[] = "must be a host:port pair or multiple pairs separated by commas";
+    ks_val registry = ks_get(source, K(registry)), tenant = ks_get(source, K(tenant));
+    if (ks_is_empty_text(registry)) {
+        ks_need(c, "registry", pairs);
+    } else if (ks_exists(tenant) && tenant.s->len >= 65) {
+        ks_need(c, "tenant", "must be a UUID and may not exceed a length of 64 characters");
+    } else {
+        for (const char *s = registry.s->s;; s++) {
+            size_t len = strcspn(s, ",");
+            if (!is_host_port(s, len)) ks_bad(c, "registry", registry, pairs);
+            s += len;
+            if (*s == '\0') break;
+        }
+    }
     need_text(c, source, K(volume));
 }
 
-static void check_fc(ks_check *c, ks_val source) {
+void ks_check_fc(ks_check *c, ks_val source) {
     ks_val names = ks_get(source, K(targetWWNs)), ids = ks_get(source, K(wwids));
     ks_val lun = ks_get(source, K(lun));
     if (ks_len(names) == 0 && ks_len(ids) == 0)
@@ -430,14 +507,26 @@ static void check_portworx(ks_check *c, ks_val source) {
     need_text(c, source, K(volumeID));
 }
 
-static void check_azure_disk(ks_check *c, ks_val source) {
+void ks_check_azure_disk(ks_check *c, ks_val source) {
     static const char *const caching[] = {"None", "ReadOnly", "ReadWrite", NULL};
     static const char *const kinds[] = {"Dedicated", "Managed", "Shared", NULL};
     ks_val mode = ks_get(source, K(cachingMode)), kind = ks_get(source, K(kind));
     need_text(c, source, K(diskName));
     need_text(c, source, K(diskURI));
     if (ks_exists(mode) && !ks_one_of(mode, caching)) ks_unknown(c, "cachingMode", mode, caching);
-    if (ks_exists(kind) && !ks_one_of(kind, kinds)) ks_unknown(c, "kind", kind, kinds);
+    if (!ks_exists(kind)) return;
+    static const char *const managed[] = {
+        "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/"
+        "{disk-id}",
+        NULL};
+    static const char *const blob[] = {
+        "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd", NULL};
+    ks_val uri = ks_text_value(ks_get(source, K(diskURI)));
+    if (!ks_one_of(kind, kinds)) ks_unknown(c, "kind", kind, kinds);
+    if (ks_text_is(kind, "Managed") && !starts(uri.s->s, "/subscriptions/"))
+        ks_unknown(c, "diskURI", uri, managed);
+    if (!ks_text_is(kind, "Managed") && !starts(uri.s->s, "https://"))
+        ks_unknown(c, "diskURI", uri, blob);
 }
 
 static void check_storage_os(ks_check *c, ks_val source) {
@@ -476,7 +565,9 @@ static void check_ephemeral(ks_check *c, ks_val source) {
             ks_check_labels(c, "labels", ks_get(meta, K(labels)));
             for (uint32_t i = 0; i < ks_len(meta); i++) {
                 const ks_str *key = ks_pair_at(meta, i)->key;
-                if (key != K(annotations) && key != K(labels)) ks_deny(c, key->s, "cannot be set");
+                /* the path is made of Go's name, UID */
+                if (key != K(annotations) && key != K(labels))
+                    ks_deny(c, key == K(uid) ? "uID" : key->s, "cannot be set");
             }
         }
         KS_IN(c, "spec") ks_check_claim_spec(c, ks_get(template, K(spec)));
@@ -506,21 +597,21 @@ static const volume_kind KINDS[] = {
     {K(nfs), NULL, NULL, check_nfs},
     {K(iscsi), NULL, NULL, check_iscsi},
     {K(glusterfs), NULL, NULL, check_glusterfs},
-    {K(flocker), NULL, NULL, check_flocker},
+    {K(flocker), NULL, NULL, ks_check_flocker},
     {K(persistentVolumeClaim), NULL, NULL, check_claim},
     {K(rbd), NULL, NULL, check_rbd},
     {K(cinder), NULL, NULL, check_cinder},
     {K(cephfs), NULL, "cephFS", check_ceph_fs},
-    {K(quobyte), NULL, NULL, check_quobyte},
+    {K(quobyte), NULL, NULL, ks_check_quobyte},
     {K(downwardAPI), NULL, "downwarAPI", check_downward},
-    {K(fc), NULL, NULL, check_fc},
+    {K(fc), NULL, NULL, ks_check_fc},
     {K(flexVolume), NULL, NULL, check_flex},
     {K(configMap), NULL, NULL, check_config_map},
     {K(azureFile), NULL, NULL, check_azure_file},
     {K(vsphereVolume), NULL, NULL, check_vsphere},
     {K(photonPersistentDisk), NULL, NULL, check_photon},
     {K(portworxVolume), NULL, NULL, check_portworx},
-    {K(azureDisk), NULL, NULL, check_azure_disk},
+    {K(azureDisk), NULL, NULL, ks_check_azure_disk},
     {K(storageos), NULL, NULL, check_storage_os},
     {K(projected), NULL, NULL, check_projected},
     {K(scaleIO), NULL, NULL, check_scale_io},

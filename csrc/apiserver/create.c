@@ -35,10 +35,13 @@ static ks_refusal *settle_namespace(const ks_request *r, const ks_str *ns, ks_va
 
 /* What clients cannot set. */
 static void wipe_system_fields(ks_heap *heap, ks_val *doc) {
-    const ks_str *const keys[] = {
-        K(uid),        K(resourceVersion),   K(creationTimestamp),
-        K(generation), K(deletionTimestamp), K(deletionGracePeriodSeconds),
-        K(selfLink),   K(managedFields)};
+    const ks_str *const keys[] = {K(uid),
+                                  K(resourceVersion),
+                                  K(creationTimestamp),
+                                  K(deletionTimestamp),
+                                  K(deletionGracePeriodSeconds),
+                                  K(selfLink),
+                                  K(managedFields)};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         ks_meta_put(heap, doc, keys[i], KS_NOTHING);
     ks_val finalizers = ks_meta_get(*doc, K(finalizers));

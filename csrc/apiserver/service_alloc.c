@@ -220,7 +220,7 @@ static ks_val families(ks_heap *heap, bool both) {
 static ks_refusal *fill_families(const ks_request *r, ks_val *doc, ks_val old) {
     ks_heap *heap = r->heap;
     bool bare = is_headless(*doc) && ks_len(ks_get(spec_of(*doc), K(selector))) == 0;
-    if (!set(ks_get(spec_of(*doc), K(ipFamilyPolicy)))) {
+    if (!ks_exists(ks_get(spec_of(*doc), K(ipFamilyPolicy)))) {
         ks_val policy = ks_ref(ks_get(spec_of(old), K(ipFamilyPolicy)));
         if (!set(policy)) policy = ks_text(heap, bare ? "RequireDualStack" : "SingleStack");
         put(heap, doc, K(ipFamilyPolicy), policy);

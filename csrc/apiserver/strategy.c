@@ -68,25 +68,32 @@ static bool is_status_kind(ks_kind kind) {
 
 /* pkg/registry/core/persistentvolumeclaim/strategy.go, pkg/api/persistentvolumeclaim/util.go: a
  * source of another kind is dropped; the two forms of a source are kept alike. */
-static void claim_sources(ks_heap *heap, ks_val *doc) {
-    ks_val spec = ks_get(*doc, K(spec)), source = ks_get(spec, K(dataSource));
-    ks_val reference = ks_get(spec, K(dataSourceRef));
+static void claim_sources(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    ks_val spec = ks_get(*doc, K(spec)), reference = ks_get(spec, K(dataSourceRef));
+    ks_val before = old != NULL ? old->spec : KS_NOTHING;
+    /* CrossNamespaceVolumeDataSource is off */
+    if (*ks_text_or(ks_get(reference, K(namespace)), "") != '\0' &&
+        !ks_exists(ks_get(before, K(dataSourceRef)))) {
+        *doc = ks_put2(heap, *doc, K(spec), K(dataSourceRef), KS_NOTHING);
+        spec = ks_get(*doc, K(spec));
+        reference = KS_NOTHING;
+    }
+    ks_val source = ks_get(spec, K(dataSource));
+    bool used =
+        ks_exists(ks_get(before, K(dataSource))) || ks_exists(ks_get(before, K(dataSourceRef)));
     if (source.type == KS_MAP) {
         const char *group = ks_text_or(ks_get(source, K(apiGroup)), "");
         bool claim = ks_text_is(ks_get(source, K(kind)), "PersistentVolumeClaim") && !*group;
         bool snapshot = ks_text_is(ks_get(source, K(kind)), "VolumeSnapshot") &&
                         ks_text_is(ks_get(source, K(apiGroup)), "snapshot.storage.k8s.io");
-        if (!claim && !snapshot)
+        if (!claim && !snapshot && !used && !ks_exists(reference))
             *doc = ks_put2(heap, *doc, K(spec), K(dataSource), KS_NOTHING);
         else if (!ks_exists(reference))
             *doc = ks_put2(heap, *doc, K(spec), K(dataSourceRef), ks_ref(source));
-    } else if (reference.type == KS_MAP && !ks_exists(ks_get(reference, K(namespace)))) {
-        ks_val copy = ks_ref(reference);
-        if (ks_text_is(ks_get(reference, K(kind)), "PersistentVolumeClaim") ||
-            ks_text_is(ks_get(reference, K(kind)), "VolumeSnapshot"))
-            *doc = ks_put2(heap, *doc, K(spec), K(dataSource), copy);
-        else
-            ks_unref(heap, copy);
+    } else if (reference.type == KS_MAP &&
+               *ks_text_or(ks_get(reference, K(namespace)), "") == '\0') {
+        ks_val copy = ks_drop(heap, ks_ref(reference), K(namespace));
+        *doc = ks_put2(heap, *doc, K(spec), K(dataSource), copy);
     }
 }
 
@@ -103,10 +110,75 @@ static void drop_max_unavailable(const ks_request *r, ks_val *doc, const ks_obje
     *doc = ks_put3(r->heap, *doc, K(spec), K(updateStrategy), K(rollingUpdate), rolling);
 }
 
+/* pkg/registry/coordination/lease/strategy.go: CoordinatedLeaderElection is off. */
+static void drop_elections(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    const ks_str *const keys[] = {K(strategy), K(preferredHolder)};
+    for (int i = 0; i < 2; i++) {
+        if (!ks_exists(ks_get2(*doc, K(spec), keys[i]))) continue;
+        if (old != NULL && ks_exists(ks_get(old->spec, keys[i]))) continue;
+        *doc = ks_put2(heap, *doc, K(spec), keys[i], KS_NOTHING);
+    }
+}
+
+/* pkg/registry/discovery/endpointslice/strategy.go: dropTopologyOnV1. */
+static void drop_topology(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    ks_val endpoints = ks_get(*doc, K(endpoints));
+    if (old != NULL && ks_equal(endpoints, ks_get(old->doc, K(endpoints)))) return;
+    for (uint32_t i = 0; i < ks_len(endpoints); i++) {
+        if (!ks_exists(ks_get(ks_at(endpoints, i), K(deprecatedTopology)))) continue;
+        ks_val one = ks_drop(heap, ks_ref(ks_at(endpoints, i)), K(deprecatedTopology));
+        *doc = ks_put(heap, *doc, K(endpoints), ks_set_at(heap, ks_ref(endpoints), i, one));
+        endpoints = ks_get(*doc, K(endpoints));
+    }
+}
+
+static bool has_stop_signal(ks_val spec, const ks_str *list) {
+    ks_each(container, ks_get(spec, list)) {
+        if (ks_exists(ks_get2(*container, K(lifecycle), K(stopSignal)))) return true;
+    }
+    return false;
+}
+
+/* The spec of the pod, or of the pods that a workload makes. */
+static ks_val pod_spec_of(ks_kind kind, ks_val doc) {
+    bool workload = kind == KS_REPLICASET || kind == KS_STATEFULSET || kind == KS_DEPLOYMENT;
+    return kind == KS_POD ? ks_get(doc, K(spec))
+           : workload     ? ks_get3(doc, K(spec), K(template), K(spec))
+                          : KS_NOTHING;
+}
+
+/* pkg/api/pod/util.go: dropContainerStopSignals: ContainerStopSignals is off. */
+static void drop_stop_signals(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
+    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
+    ks_val before = old != NULL ? pod_spec_of(kind, old->doc) : KS_NOTHING;
+    for (int i = 0; i < 3; i++)
+        if (has_stop_signal(before, lists[i])) return;
+    for (int i = 0; i < 3; i++) {
+        if (!has_stop_signal(pod_spec_of(kind, *doc), lists[i])) continue;
+        ks_val spec = ks_ref(pod_spec_of(kind, *doc)), list = ks_ref(ks_get(spec, lists[i]));
+        for (uint32_t j = 0; j < ks_len(list); j++) {
+            ks_val lifecycle = ks_ref(ks_get(ks_at(list, j), K(lifecycle)));
+            if (lifecycle.type != KS_MAP) continue;
+            lifecycle = ks_drop(heap, lifecycle, K(stopSignal));
+            if (ks_len(lifecycle) == 0) {
+                ks_unref(heap, lifecycle);
+                lifecycle = KS_NOTHING;
+            }
+            list = ks_set_at(heap, list, j,
+                             ks_put(heap, ks_ref(ks_at(list, j)), K(lifecycle), lifecycle));
+        }
+        spec = ks_put(heap, spec, lists[i], list);
+        *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
+                              : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
+    }
+}
+
 static void prepare_namespace(const ks_request *r, ks_val *doc) {
     ks_heap *heap = r->heap;
-    ks_val finalizers = ks_append(heap, ks_list_new(heap, 1), ks_string(K(kubernetes)));
-    *doc = ks_put2(heap, *doc, K(spec), K(finalizers), finalizers);
+    ks_val finalizers = ks_get2(*doc, K(spec), K(finalizers));
+    if (!ks_has_text(finalizers, "kubernetes"))
+        *doc = ks_put2(heap, *doc, K(spec), K(finalizers),
+                       ks_append(heap, ks_ref(finalizers), ks_string(K(kubernetes))));
     ks_val name = ks_meta_get(*doc, K(name));
     if (name.type == KS_STRING)
         *doc = ks_put3(heap, *doc, K(metadata), K(labels), K(kubernetes_io_metadata_name),
@@ -118,8 +190,14 @@ void ks_strategy_create(const ks_request *r, ks_val *doc) {
     if (is_status_kind(r->kind)) *doc = ks_put(heap, *doc, K(status), new_status(r, *doc));
     if (has_generation(r->kind)) ks_meta_put(heap, doc, K(generation), ks_int(1));
     if (r->kind == KS_NAMESPACE) prepare_namespace(r, doc);
-    if (r->kind == KS_PVC) claim_sources(heap, doc);
+    if (r->kind == KS_PVC) claim_sources(heap, doc, NULL);
     if (r->kind == KS_STATEFULSET) drop_max_unavailable(r, doc, NULL);
+    if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, NULL);
+    if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, NULL);
+    if (!r->trusted) drop_stop_signals(heap, r->kind, doc, NULL);
+    /* pkg/registry/core/limitrange/strategy.go */
+    if (r->kind == KS_LIMITRANGE && *ks_text_or(ks_meta_get(*doc, K(name)), "") == '\0')
+        ks_meta_put(heap, doc, K(name), ks_server__uid(r->s));
 }
 
 /* --- updates --- */
@@ -194,8 +272,11 @@ void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old) 
     if (r->kind == KS_NAMESPACE && !r->trusted && r->subresource == NULL)
         *doc =
             ks_put2(heap, *doc, K(spec), K(finalizers), ks_ref(ks_get(old->spec, K(finalizers))));
-    if (r->kind == KS_PVC && !r->trusted && r->subresource == NULL) claim_sources(heap, doc);
+    if (r->kind == KS_PVC && !r->trusted && r->subresource == NULL) claim_sources(heap, doc, old);
     if (r->kind == KS_STATEFULSET && !r->trusted) drop_max_unavailable(r, doc, old);
+    if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, old);
+    if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, old);
+    if (!r->trusted && r->subresource == NULL) drop_stop_signals(heap, r->kind, doc, old);
     set_generation(r, doc, old);
 }
 

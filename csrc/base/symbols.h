@@ -806,6 +806,7 @@ enum {
     KS_SYM_numberUnavailable,
     KS_SYM_object,
     KS_SYM_observedGeneration,
+    KS_SYM_old,
     KS_SYM_onExitCodes,
     KS_SYM_onPodConditions,
     KS_SYM_op,

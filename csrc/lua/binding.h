@@ -1,9 +1,10 @@
 /*
  * lua/binding.h - what the files of the binding share.
  *
- * The binding checks nothing but types: lua/kubesim/init.lua stands before it and words the errors that people see. Each call has
- * three parts: read the arguments (may raise), work inside the core's door (must not raise: only Lua functions that allocate nothing), push
- * the results (may raise; what they are made of lies in a ks_result, which the collector frees).
+ * The binding checks nothing but types: lua/kubesim/init.lua stands before it and words the errors
+ * that people see. Each call has three parts: read the arguments (may raise), work inside the
+ * core's door (must not raise: only Lua functions that allocate nothing), push the results (may
+ * raise; what they are made of lies in a ks_result, which the collector frees).
  */
 #ifndef KS_LUA_BINDING_H
 #define KS_LUA_BINDING_H
@@ -33,7 +34,8 @@ enum {
 typedef struct ks_watch {
     int64_t id;
     ks_kind kind;
-    uint64_t since; /* what happened up to this version is not for it */
+    uint64_t since;   /* what happened up to this version is not for it */
+    int64_t bookmark; /* the instant from which a bookmark is due; KS_NEVER: none wanted */
     ks_filter filter;
 } ks_watch;
 
@@ -77,7 +79,8 @@ void ks_lua_push(lua_State *L, ks_val v);
 typedef struct ks_lua_problem {
     char text[240];
 } ks_lua_problem;
-/* The value at an index as a document; `hint` (may be NULL) decides what {} means. Never raises; within a guard. */
+/* The value at an index as a document; `hint` (may be NULL) decides what {} means. Never raises;
+ * within a guard. */
 bool ks_lua_read(lua_State *L, int index, ks_heap *heap, const ks_spec *hint, ks_val *out,
                  ks_lua_problem *problem);
 /* The same for a whole object of a kind: its own hint. */
@@ -100,7 +103,8 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
                  bool (*body)(ks_cluster *cluster, void *arg), void *arg);
 /* Frees what is in a result, early. */
 void ks_lua_release(ks_result *result);
-/* "default/web-0" arguments: texts at two stack places as borrowed strings made in the core's heap. Within a guard. */
+/* "default/web-0" arguments: texts at two stack places as borrowed strings made in the core's heap.
+ * Within a guard. */
 const ks_str *ks_lua_string(lua_State *L, int index, ks_heap *heap);
 
 /* --- watch.c --- */
@@ -110,6 +114,7 @@ void ks_lua_tell(lua_State *L, ks_box *box);
 void ks_lua_forget(ks_box *box, size_t from);
 void ks_lua_watches_free(ks_box *box);
 int ks_lua_watch(lua_State *L);
+int ks_lua_history(lua_State *L);
 int ks_lua_unwatch(lua_State *L);
 
 /* --- hooks.c --- */

@@ -1,7 +1,10 @@
 /*
- * lua/looks.c - looking at a cluster: get, list, count, events, kinds. Nothing is changed, so policies may look too.
+ * lua/looks.c - looking at a cluster: get, list, count, events, kinds. Nothing is changed, so
+ * policies may look too.
  */
 #include "lua/binding.h"
+
+#include "cluster/list.h"
 
 #include "scheduler/scheduler.h"
 
@@ -50,55 +53,38 @@ static int look_get(lua_State *L) {
 
 /* --- list, count --- */
 
-/* What a list has found so far, borrowed from the store. */
-typedef struct findings {
-    const ks_object **objects;
-    size_t count, cap;
-} findings;
-
-static void find(ks_heap *heap, findings *f, const ks_object *object) {
-    if (f->count == f->cap) {
-        size_t cap = f->cap == 0 ? 16 : f->cap * 2;
-        f->objects =
-            ks_resize(heap, f->objects, f->cap * sizeof *f->objects, cap * sizeof *f->objects);
-        f->cap = cap;
-    }
-    f->objects[f->count++] = object;
-}
-
-/* The documents of what was found, in list order; empties `f`. */
-static ks_val build_list(ks_heap *heap, findings *f) {
-    ks_val list = ks_list_new(heap, (uint32_t)f->count);
-    if (f->count > 1) ks_store_sort(heap, f->objects, f->count);
-    for (size_t i = 0; i < f->count; i++)
-        list = ks_append(heap, list, ks_object_doc(heap, f->objects[i]));
-    ks_free(heap, f->objects, f->cap * sizeof *f->objects);
-    return list;
+static int64_t count_matches(const ks_store *store, ks_kind kind, const ks_filter *filter) {
+    int64_t count = 0;
+    if (filter->ns == NULL && filter->labels == NULL && !ks_exists(filter->fields))
+        return (int64_t)ks_store_count(store, kind);
+    for (ks_walk w = ks_walk_kind(store, kind, filter->ns); ks_walk_next(&w);)
+        count += ks_filter_matches(filter, w.object);
+    return count;
 }
 
 static bool do_list(ks_cluster *cluster, void *arg) {
     looking *k = arg;
+    lua_State *L = k->L;
     ks_heap *heap = cluster->heap;
     const ks_store *store = &cluster->sim->server.store;
     size_t labels_len = 0, fields_len = 0;
-    const char *labels = lua_tolstring(k->L, 4, &labels_len);
-    const char *fields = lua_tolstring(k->L, 5, &fields_len);
-    const ks_str *ns = ks_kind_get(k->kind)->namespaced ? ks_lua_string(k->L, 3, heap) : NULL;
+    const char *labels = lua_tolstring(L, 4, &labels_len);
+    const char *fields = lua_tolstring(L, 5, &fields_len);
+    const ks_str *ns = ks_kind_get(k->kind)->namespaced ? ks_lua_string(L, 3, heap) : NULL;
     ks_filter filter;
     k->result->refusal =
         ks_filter_make(heap, k->kind, ns, labels, labels_len, fields, fields_len, &filter);
     if (k->result->refusal == NULL) {
-        findings found = {NULL, 0, 0};
-        if (!k->build && ns == NULL && labels == NULL && fields == NULL) {
-            k->count = (int64_t)ks_store_count(store, k->kind);
+        if (k->build) {
+            ks_list_opts opts = {.limit = lua_tointeger(L, 6),
+                                 .version = lua_tostring(L, 8),
+                                 .exact = lua_toboolean(L, 9)};
+            opts.token = lua_tolstring(L, 7, &opts.token_len);
+            k->result->refusal = ks_cluster_list(store, k->kind, &filter, &opts, &k->result->value,
+                                                 &k->result->more);
         } else {
-            for (ks_walk w = ks_walk_kind(store, k->kind, ns); ks_walk_next(&w);) {
-                if (!ks_filter_matches(&filter, w.object)) continue;
-                k->count++;
-                if (k->build) find(heap, &found, w.object);
-            }
+            k->count = count_matches(store, k->kind, &filter);
         }
-        if (k->build) k->result->value = build_list(heap, &found);
         ks_filter_dispose(heap, &filter);
     }
     ks_str_unref(heap, ns);
@@ -112,20 +98,25 @@ static void run_list(lua_State *L, looking *k) {
     luaL_optstring(L, 3, NULL);
     luaL_optstring(L, 4, NULL);
     luaL_optstring(L, 5, NULL);
-    lua_settop(L, 5);
+    luaL_optinteger(L, 6, 0);
+    luaL_optstring(L, 7, NULL);
+    luaL_optstring(L, 8, NULL);
+    lua_settop(L, 9);
     k->result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, k->result, do_list, k);
 }
 
-/* list(self, kind, namespace|nil, labels|nil, fields|nil) -> objects by namespace and name */
+/* list(self, kind, namespace|nil, labels|nil, fields|nil, limit|nil, continue|nil, version|nil,
+ * exact) -> objects by namespace and name, metadata */
 static int look_list(lua_State *L) {
     looking k = {.build = true};
     run_list(L, &k);
     ks_lua_push(L, k.result->value);
     lua_pushnil(L);
     lua_setmetatable(L, -2); /* an empty answer is a plain table too */
+    ks_lua_push(L, k.result->more);
     ks_lua_release(k.result);
-    return 1;
+    return 2;
 }
 
 /* count(self, kind, namespace|nil, labels|nil, fields|nil) -> integer */
@@ -302,8 +293,8 @@ static void push_kind(lua_State *L, const ks_kind_info *info) {
     lua_setfield(L, -2, "short_names");
 }
 
-/* kind(self, name) -> {kind, group, version, api_version, plural, singular, short_names, namespaced, scalable, has_status, type}
- * | nil */
+/* kind(self, name) -> {kind, group, version, api_version, plural, singular, short_names,
+ * namespaced, scalable, has_status, type} | nil */
 static int look_kind(lua_State *L) {
     size_t len;
     ks_lua_box(L);

@@ -1,5 +1,6 @@
 /*
- * lua/status.c - refusals as Lua tables: {code, reason, message, details = {name, group, kind, causes, retryAfterSeconds}}.
+ * lua/status.c - refusals as Lua tables: {code, reason, message, details = {name, group, kind,
+ * causes, retryAfterSeconds}}.
  *
  * Their metatable is kubesim.Status in the registry; lua/kubesim/status.lua gives it its words.
  */
@@ -37,6 +38,11 @@ void ks_lua_push_refusal(lua_State *L, const ks_refusal *r) {
             lua_setfield(L, -2, "retryAfterSeconds");
         }
         lua_setfield(L, -2, "details");
+    }
+    if (r->continue_token != NULL) {
+        lua_createtable(L, 0, 1);
+        set_text(L, "continue", r->continue_token);
+        lua_setfield(L, -2, "metadata");
     }
     luaL_setmetatable(L, KS_STATUS_TYPE);
 }

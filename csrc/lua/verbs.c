@@ -1,7 +1,9 @@
 /*
- * lua/verbs.c - what changes a cluster: apply, create, replace, import, patch, scale, delete, evict.
+ * lua/verbs.c - what changes a cluster: apply, create, replace, import, patch, scale, delete,
+ * evict.
  *
- * Everything that writes goes through ks_lua_call(KS_CHANGE): a dry run and a call that is refused leave nothing behind.
+ * Everything that writes goes through ks_lua_call(KS_CHANGE): a dry run and a call that is refused
+ * leave nothing behind.
  */
 #include "lua/binding.h"
 
@@ -50,7 +52,8 @@ static ks_refusal *refuse_kind(writing *w, ks_val doc) {
                      "no matches for kind \"%s\" in version \"%s\"", kind->s, version->s);
 }
 
-/* The kind of a document. create() posts to a collection, which answers for what it cannot read; kubectl looks kinds up. */
+/* The kind of a document. create() posts to a collection, which answers for what it cannot read;
+ * kubectl looks kinds up. */
 static ks_kind kind_of(const writing *w, const ks_str *version, const ks_str *kind) {
     if (version == NULL || kind == NULL) return KS_NO_KIND;
     ks_kind found = ks_kind_by_gvk(version->s, kind->s);
@@ -64,7 +67,8 @@ static bool has_namespace(const writing *w, const ks_str *name) {
     return ks_store_get(&w->cluster->sim->server.store, KS_NAMESPACE, NULL, name) != NULL;
 }
 
-/* kubectl's visitor SetNamespace / RequireNamespace (k8s.io/cli-runtime/pkg/resource/visitor.go). */
+/* kubectl's visitor SetNamespace / RequireNamespace (k8s.io/cli-runtime/pkg/resource/visitor.go).
+ */
 static ks_refusal *place(writing *w, ks_kind kind, ks_val *doc, const ks_str **ns) {
     *ns = NULL;
     if (!ks_kind_get(kind)->namespaced) return NULL;
@@ -72,8 +76,8 @@ static ks_refusal *place(writing *w, ks_kind kind, ks_val *doc, const ks_str **n
     if (own != NULL && own->len > 0) {
         *ns = own;
         if (!w->own_namespace || ks_str_eq(own, w->ns)) {
-            /* create() posts to the namespace of the call; kubectl to that of the object. The two differ only in how they
-             * refuse a namespace that is not there. */
+            /* create() posts to the namespace of the call; kubectl to that of the object. The two
+             * differ only in how they refuse a namespace that is not there. */
             if (w->verb == VERB_CREATE && !w->keep_going && !has_namespace(w, own)) *ns = w->ns;
             return NULL;
         }
@@ -322,7 +326,8 @@ static int warnings_and(lua_State *L, const ks_result *result, int values) {
     return values + 1;
 }
 
-/* write(self, verb, manifests, namespace, validation, dry_run, keep_going, own_namespace, bare, manager|nil, subresource|nil)
+/* write(self, verb, manifests, namespace, validation, dry_run, keep_going, own_namespace, bare,
+ * manager|nil, subresource|nil)
  * -> entries, warnings */
 static int verb_write(lua_State *L) {
     static const char *const verbs[] = {"apply", "create", "replace", "import", NULL};
@@ -430,7 +435,8 @@ static bool do_delete(ks_cluster *cluster, void *arg) {
     return end_naming(n, cluster->heap, refusal, object);
 }
 
-/* delete(self, kind, namespace, name, grace_period|-1, propagation, dry_run) -> object|nil, warnings */
+/* delete(self, kind, namespace, name, grace_period|-1, propagation, dry_run) -> object|nil,
+ * warnings */
 static int verb_delete(lua_State *L) {
     static const char *const ways[] = {"default", "background", "foreground", "orphan", NULL};
     naming n;
@@ -499,7 +505,8 @@ static bool do_patch(ks_cluster *cluster, void *arg) {
     return end_naming(n, cluster->heap, refusal, object);
 }
 
-/* patch(self, kind, namespace, name, patch, type, subresource|nil, validation, dry_run, manager|nil, force)
+/* patch(self, kind, namespace, name, patch, type, subresource|nil, validation, dry_run,
+ * manager|nil, force)
  * -> object, warnings */
 static int verb_patch(lua_State *L) {
     static const char *const types[] = {"json", "merge", "strategic", "apply", NULL};
@@ -542,8 +549,9 @@ static bool do_three_way(ks_cluster *cluster, void *arg) {
     return end_naming(n, heap, refusal, NULL);
 }
 
-/* three_way(self, kind, namespace, name, document) -> JSON text: the strategic merge patch by which client-side apply gets
- * from the live object to the document, which carries its last-applied-configuration; "{}": nothing to do */
+/* three_way(self, kind, namespace, name, document) -> JSON text: the strategic merge patch by which
+ * client-side apply gets from the live object to the document, which carries its
+ * last-applied-configuration; "{}": nothing to do */
 static int verb_three_way(lua_State *L) {
     naming n;
     ks_box *box = check_naming(L, &n);
@@ -618,7 +626,8 @@ static int run_patching(lua_State *L, patching *p) {
     return 1;
 }
 
-/* difference(self, kind, before, after) -> JSON text of the strategic merge patch from one to the other; "{}": none */
+/* difference(self, kind, before, after) -> JSON text of the strategic merge patch from one to the
+ * other; "{}": none */
 static int verb_difference(lua_State *L) {
     patching p = {.work = work_difference};
     return run_patching(L, &p);
@@ -632,16 +641,10 @@ static int verb_patched(lua_State *L) {
     return run_patching(L, &p);
 }
 
-const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},
-                                 {"scale", verb_scale},
-                                 {"delete", verb_delete},
-                                 {"evict", verb_evict},
-                                 {"patch", verb_patch},
-                                 {"three_way", verb_three_way},
-                                 {"difference", verb_difference},
-                                 {"patched", verb_patched},
-                                 {"watch", ks_lua_watch},
-                                 {"unwatch", ks_lua_unwatch},
-                                 {"policy", ks_lua_policy},
-                                 {"image", ks_lua_image},
-                                 {NULL, NULL}};
+const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},           {"scale", verb_scale},
+                                 {"delete", verb_delete},         {"evict", verb_evict},
+                                 {"patch", verb_patch},           {"three_way", verb_three_way},
+                                 {"difference", verb_difference}, {"patched", verb_patched},
+                                 {"watch", ks_lua_watch},         {"history", ks_lua_history},
+                                 {"unwatch", ks_lua_unwatch},     {"policy", ks_lua_policy},
+                                 {"image", ks_lua_image},         {NULL, NULL}};

@@ -1,8 +1,9 @@
 /*
- * lua/watch.c - watches: the core takes notes of changes, and Lua is told when the core has returned.
+ * lua/watch.c - watches: the core takes notes of changes, and Lua is told when the core has
+ * returned.
  *
- * So a watch sees the cluster at rest between two steps, and may change it. What it raises reaches whoever made the
- * call during which it was told; the rest of the queue is told with the next call.
+ * So a watch sees the cluster at rest between two steps, and may change it. What it raises reaches
+ * whoever made the call during which it was told; the rest of the queue is told with the next call.
  */
 #include "lua/binding.h"
 
@@ -59,8 +60,11 @@ static news what_for(const ks_watch *watch, const ks_change *change) {
     return before ? NEWS_DELETED : NO_NEWS;
 }
 
+static const char *const words[] = {"", "ADDED", "MODIFIED", "DELETED"};
+
 typedef struct documents {
     const ks_change *change;
+    ks_kind kind;
     ks_result *result;
 } documents;
 
@@ -73,7 +77,7 @@ static bool make_documents(ks_cluster *cluster, void *arg) {
 
 /* Pushes what a watch of one kind is told: the object, the one before. */
 static int push_documents(lua_State *L, ks_box *box, const ks_change *change, ks_result *result) {
-    documents d = {change, result};
+    documents d = {.change = change, .result = result};
     ks_lua_call(L, box, KS_LOOK, result, make_documents, &d);
     ks_lua_push(L, result->value);
     ks_lua_push(L, result->more);
@@ -92,17 +96,39 @@ static int push_names(lua_State *L, const ks_object *object) {
     return 3;
 }
 
-static void call_watch(lua_State *L, ks_box *box, const ks_watch *watch, news n,
+static bool make_bookmark(ks_cluster *cluster, void *arg) {
+    documents *d = arg;
+    ks_heap *heap = cluster->heap;
+    const ks_kind_info *info = ks_kind_get(d->kind);
+    ks_val version =
+        ks_format(heap, "%llu", (unsigned long long)cluster->sim->server.store.version);
+    d->result->value = ks_map_of(heap, K(apiVersion), ks_text(heap, info->api_version), K(kind),
+                                 ks_text(heap, info->name), K(metadata),
+                                 ks_map_of(heap, K(resourceVersion), version, NULL), NULL);
+    return true;
+}
+
+/* Pushes an object that has nothing but the version up to which all has been told. */
+static int push_bookmark(lua_State *L, ks_box *box, ks_kind kind, ks_result *result) {
+    documents d = {.kind = kind, .result = result};
+    ks_lua_call(L, box, KS_LOOK, result, make_bookmark, &d);
+    ks_lua_push(L, result->value);
+    ks_lua_release(result);
+    return 1;
+}
+
+/* Calls a watch's function; `change` NULL: with a bookmark. */
+static void call_watch(lua_State *L, ks_box *box, const ks_watch *watch, const char *word,
                        const ks_change *change) {
-    static const char *const words[] = {"", "ADDED", "MODIFIED", "DELETED"};
     int top = lua_gettop(L);
     ks_result *result = ks_lua_result(L, box);
-    bool everything = watch->kind == KS_NO_KIND;
+    ks_kind kind = watch->kind;
     lua_getiuservalue(L, 1, KS_BOX_WATCHES);
     if (lua_rawgeti(L, -1, watch->id) == LUA_TFUNCTION) {
-        lua_pushstring(L, words[n]);
-        int more =
-            everything ? push_names(L, change->object) : push_documents(L, box, change, result);
+        lua_pushstring(L, word);
+        int more = change == NULL       ? push_bookmark(L, box, kind, result)
+                   : kind == KS_NO_KIND ? push_names(L, change->object)
+                                        : push_documents(L, box, change, result);
         box->telling = true;
         int err = lua_pcall(L, 1 + more, 0, 0);
         box->telling = false;
@@ -125,6 +151,21 @@ static const ks_watch *next_watch(const ks_box *box, const ks_told *told, news *
     return NULL;
 }
 
+/* --- bookmarks: pkg/storage/cacher/cacher.go, about once a minute --- */
+
+enum { BOOKMARK_MINUTE = 60 };
+
+/* Whoever asked for bookmarks gets one when a minute has passed since the last. */
+static void tell_bookmarks(lua_State *L, ks_box *box) {
+    for (size_t i = 0; i < box->watch_count; i++) {
+        ks_watch *watch = &box->watches[i];
+        int64_t now = box->cluster->sim->world.now;
+        if (watch->bookmark > now) continue;
+        watch->bookmark = now + BOOKMARK_MINUTE * KS_SECOND;
+        call_watch(L, box, watch, "BOOKMARK", NULL);
+    }
+}
+
 void ks_lua_tell(lua_State *L, ks_box *box) {
     if (box->telling || box->working > 0) return;
     while (box->first < box->last) {
@@ -137,10 +178,11 @@ void ks_lua_tell(lua_State *L, ks_box *box) {
             continue;
         }
         told->heard = watch->id;
-        call_watch(L, box, watch, n, told->change);
+        call_watch(L, box, watch, words[n], told->change);
     }
     box->first = box->last = 0;
     box->stop = false;
+    tell_bookmarks(L, box);
 }
 
 /* --- adding and ending watches --- */
@@ -150,6 +192,7 @@ typedef struct request {
     ks_box *box;
     ks_result *result;
     ks_kind kind;
+    bool bookmarks;
 } request;
 
 static bool add_watch(ks_cluster *cluster, void *arg) {
@@ -170,14 +213,73 @@ static bool add_watch(ks_cluster *cluster, void *arg) {
                                  cap * sizeof *box->watches);
         box->watch_cap = cap;
     }
-    box->watches[box->watch_count++] = (ks_watch){.id = ++box->last_watch,
-                                                  .kind = q->kind,
-                                                  .since = cluster->sim->server.store.version,
-                                                  .filter = filter};
+    box->watches[box->watch_count++] = (ks_watch){
+        .id = ++box->last_watch,
+        .kind = q->kind,
+        .since = cluster->sim->server.store.version,
+        .bookmark = q->bookmarks ? cluster->sim->world.now + BOOKMARK_MINUTE * KS_SECOND : KS_NEVER,
+        .filter = filter};
     return true;
 }
 
-/* watch(self, fn, kind, namespace|nil, labels|nil, fields|nil) -> id; kind "*": everything, by name alone */
+/* --- what has happened since a version --- */
+
+static bool list_changes(ks_cluster *cluster, void *arg) {
+    request *q = arg;
+    ks_heap *heap = cluster->heap;
+    const ks_store *store = &cluster->sim->server.store;
+    size_t labels_len = 0, fields_len = 0;
+    const char *labels = lua_tolstring(q->L, 4, &labels_len);
+    const char *fields = lua_tolstring(q->L, 5, &fields_len);
+    uint64_t version = (uint64_t)lua_tointeger(q->L, 6);
+    const ks_str *ns = ks_lua_string(q->L, 3, heap);
+    ks_watch watch = {.kind = q->kind};
+    const ks_change *change;
+    q->result->refusal =
+        ks_filter_make(heap, q->kind, ns, labels, labels_len, fields, fields_len, &watch.filter);
+    ks_str_unref(heap, ns);
+    if (q->result->refusal != NULL) return true;
+    if (!ks_store_since(store, version, &change)) {
+        q->result->refusal =
+            ks_refuse(heap, 410, "Expired", "too old resource version: %llu (%llu)",
+                      (unsigned long long)version, (unsigned long long)store->compacted);
+    } else {
+        q->result->value = ks_list_new(heap, 8);
+        for (; change != NULL; ks_store_since(store, change->version, &change)) {
+            news n = change->object->kind == q->kind ? what_for(&watch, change) : NO_NEWS;
+            if (n == NO_NEWS) continue;
+            ks_val old = change->old != NULL ? ks_object_doc(heap, change->old) : KS_NOTHING;
+            q->result->value =
+                ks_append(heap, q->result->value,
+                          ks_map_of(heap, K(type), ks_text(heap, words[n]), K(object),
+                                    ks_object_doc(heap, change->object), K(old), old, NULL));
+        }
+    }
+    ks_filter_dispose(heap, &watch.filter);
+    return true;
+}
+
+/* history(self, kind, namespace|nil, labels|nil, fields|nil, version) -> list of {type, object,
+ * old} */
+int ks_lua_history(lua_State *L) {
+    ks_box *box = ks_lua_idle_box(L);
+    size_t len;
+    const char *name = luaL_checklstring(L, 2, &len);
+    luaL_optstring(L, 3, NULL);
+    luaL_optstring(L, 4, NULL);
+    luaL_optstring(L, 5, NULL);
+    luaL_checkinteger(L, 6);
+    request q = {.L = L, .box = box, .kind = ks_kind_by_name(name, len)};
+    luaL_argcheck(L, q.kind != KS_NO_KIND, 2, "no such kind");
+    q.result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_LOOK, q.result, list_changes, &q);
+    ks_lua_push(L, q.result->value);
+    ks_lua_release(q.result);
+    return 1;
+}
+
+/* watch(self, fn, kind, namespace|nil, labels|nil, fields|nil, bookmarks) -> id; kind "*": everything, by
+ * name alone */
 int ks_lua_watch(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -186,15 +288,18 @@ int ks_lua_watch(lua_State *L) {
     luaL_optstring(L, 4, NULL);
     luaL_optstring(L, 5, NULL);
     luaL_optstring(L, 6, NULL);
-    lua_settop(L, 6);
+    lua_settop(L, 7);
     bool everything = strcmp(name, "*") == 0;
-    request q = {L, box, NULL, everything ? KS_NO_KIND : ks_kind_by_name(name, len)};
+    request q = {.L = L,
+                 .box = box,
+                 .kind = everything ? KS_NO_KIND : ks_kind_by_name(name, len),
+                 .bookmarks = lua_toboolean(L, 7) && !everything};
     luaL_argcheck(L, everything || q.kind != KS_NO_KIND, 3, "no such kind");
     lua_getiuservalue(L, 1, KS_BOX_WATCHES);
     q.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, q.result, add_watch, &q);
     lua_pushvalue(L, 2);
-    lua_rawseti(L, 7, box->last_watch);
+    lua_rawseti(L, 8, box->last_watch);
     box->cluster->all_changes = true;
     lua_pushinteger(L, box->last_watch);
     return 1;

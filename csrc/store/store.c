@@ -268,8 +268,16 @@ bool ks_walk_next(ks_walk *walk) {
 
 /* --- lists --- */
 
+/* By etcd's keys, "namespace/name": of "a" and "a-b" the second comes first. */
+static int by_namespace(const ks_str *x, const ks_str *y) {
+    uint32_t shared = x->len < y->len ? x->len : y->len;
+    int order = memcmp(x->s, y->s, shared);
+    if (order != 0 || x->len == y->len) return order;
+    return x->len < y->len ? '/' - y->s[shared] : x->s[shared] - '/';
+}
+
 static int by_name(const ks_object *x, const ks_object *y) {
-    int order = x->ns == y->ns ? 0 : ks_str_cmp(x->ns, y->ns);
+    int order = x->ns == y->ns ? 0 : by_namespace(x->ns, y->ns);
     return order != 0 ? order : ks_str_cmp(x->name, y->name);
 }
 

@@ -1,9 +1,9 @@
 /*
  * store/store.h - what etcd does: versions of objects, indexes over them, the log of changes.
  *
- * Objects are immutable versions. Each object (not version) has an id, dealt out in order of creation and never reused: work
- * queues and indexes speak of ids. A store is a handful of persistent maps: copying it is O(1) and gives a
- * consistent snapshot for ever.
+ * Objects are immutable versions. Each object (not version) has an id, dealt out in order of
+ * creation and never reused: work queues and indexes speak of ids. A store is a handful of
+ * persistent maps: copying it is O(1) and gives a consistent snapshot for ever.
  */
 #ifndef KS_STORE_STORE_H
 #define KS_STORE_STORE_H
@@ -12,7 +12,8 @@
 #include "base/tree.h"
 #include "base/world.h"
 
-/* One version of one object. Counted; never changed. The header's members are borrowed from `doc`. */
+/* One version of one object. Counted; never changed. The header's members are borrowed from `doc`.
+ */
 typedef struct ks_object {
     uint32_t refs;
     ks_kind kind;
@@ -36,7 +37,9 @@ typedef struct ks_object {
 
 const ks_object *ks_object_ref(const ks_object *object);
 void ks_object_unref(ks_heap *heap, const ks_object *object);
-static inline bool ks_object_terminating(const ks_object *o) { return o->deleting != KS_NEVER; }
+static inline bool ks_object_terminating(const ks_object *o) {
+    return o->deleting != KS_NEVER;
+}
 /* The document with metadata.resourceVersion in it: a new reference. */
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
 
@@ -84,8 +87,9 @@ const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
-/* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change meanwhile (walk a copy, or collect first).
- *     for (ks_walk w = ks_walk_kind(s, KS_POD, ns); ks_walk_next(&w);) use(w.object); */
+/* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change
+ * meanwhile (walk a copy, or collect first). for (ks_walk w = ks_walk_kind(s, KS_POD, ns);
+ * ks_walk_next(&w);) use(w.object); */
 typedef struct ks_walk {
     const ks_store *store;
     ks_tree_iter iter;
@@ -102,16 +106,30 @@ ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid,
                       ks_kind kind);                         /* any ownerReference to it; by id */
 ks_walk ks_walk_node(const ks_store *s, const ks_str *node); /* pods on a node; by id */
 bool ks_walk_next(ks_walk *walk);
-/* Sorts by namespace and name: the order in which the API server lists. */
+/* Sorts by "namespace/name", as etcd's keys do: the order in which the API server lists. */
 void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);
 
-/* Writing: takes over `doc` (a full object whose metadata has name, namespace and uid). Gives it the next version, indexes it,
- * logs the change. `old` NULL: a new object (the caller has checked that the name is free). The answer is the change, a new
- * reference (the object lives in it). Only apiserver/ calls these. */
+/* Writing: takes over `doc` (a full object whose metadata has name, namespace and uid). Gives it
+ * the next version, indexes it, logs the change. `old` NULL: a new object (the caller has checked
+ * that the name is free). The answer is the change, a new reference (the object lives in it). Only
+ * apiserver/ calls these. */
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old);
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object);
 
-/* The first change after `version`, borrowed, NULL when there is none; false when it is compacted away (410 Gone). */
+/* What there was of a kind at an earlier version: today's objects, but for those that have changed
+ * since. */
+typedef struct ks_past {
+    ks_tree then; /* {0, id} -> the object as it was, or NULL when it was not there yet */
+} ks_past;
+/* False when `version` is compacted away. To be disposed of if true. */
+bool ks_past_open(const ks_store *s, ks_kind kind, uint64_t version, ks_past *out);
+/* All objects of the kind as they were then, in no order: borrowed; calls `found` for each. */
+void ks_past_walk(const ks_store *s, ks_kind kind, const ks_past *past,
+                  void (*found)(void *payload, const ks_object *object), void *payload);
+void ks_past_dispose(const ks_store *s, ks_past *past);
+
+/* The first change after `version`, borrowed, NULL when there is none; false when it is compacted
+ * away (410 Gone). */
 bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **change);
 
 #endif

@@ -215,19 +215,62 @@ function Cluster:get(ref, opts)
   return nil, ("%s %q not found"):format(resource, name)
 end
 
+---A value in a field selector that is made from a table: pkg/fields EscapeValue.
+local function escape(value) return (tostring(value):gsub("[\\,=]", "\\%0")) end
+
 ---What list, count and watch choose by.
-local function selection(opts, n, name)
-  opts = check.opts(opts, n, name, SELECT)
-  return not opts.all_namespaces and ns_of(opts) or nil, selector_text(opts.labels, n, name), selector_text(opts.fields, n, name)
+local function selection(opts, n, name, further)
+  opts = check.opts(opts, n, name, optional(SELECT, further))
+  local fields = opts.fields
+  if type(fields) == "table" then
+    local escaped = {}
+    for key, value in pairs(fields) do escaped[key] = escape(value) end
+    fields = escaped
+  end
+  return opts, not opts.all_namespaces and ns_of(opts) or nil, selector_text(opts.labels, n, name), selector_text(fields, n, name)
 end
 
----Objects of a kind, in name order.
+---A resourceVersion given as text or as a number.
+local function version_text(value)
+  return value ~= nil and (math.type(value) == "integer" and ("%d"):format(value) or tostring(value)) or nil
+end
+
+---@class kubesim.Selection
+---@field namespace? string
+---@field all_namespaces? boolean
+---@field labels? string|table
+---@field fields? string|table
+
+---@class kubesim.ListOptions: kubesim.Selection
+---@field limit? integer
+---@field continue? string
+---@field resource_version? string|integer
+---@field resource_version_match? "Exact"|"NotOlderThan"
+
+---@class kubesim.WatchOptions: kubesim.Selection
+---@field resource_version? string|integer
+---@field bookmarks? boolean
+
+local PAGES <const> = { limit = "integer", continue = "string", resource_version = "string|integer", resource_version_match = "string" }
+
+---Objects of a kind, in name order. With `limit` a page of them: `continue` in the second value asks for the next page, of the
+---same state, however much has changed meanwhile. That second value comes with `limit`, `continue` or `resource_version` only.
 ---@param kind string
----@param opts? { namespace?: string, all_namespaces?: boolean, labels?: string|table, fields?: string|table }
+---@param opts? kubesim.ListOptions
 ---@return table[]
+---@return { resourceVersion: string, continue: string?, remainingItemCount: integer? }?
 function Cluster:list(kind, opts)
   local info = kind_of(self, kind, 1, "list")
-  return self.core:list(info.kind, selection(opts, 2, "list"))
+  local ns, labels, fields
+  opts, ns, labels, fields = selection(opts, 2, "list", PAGES)
+  local match = opts.resource_version_match
+  if match and match ~= "Exact" and match ~= "NotOlderThan" then
+    check.bad(2, "list", ("option 'resource_version_match': \"Exact\" or \"NotOlderThan\" expected, got %q"):format(match))
+  end
+  local list, meta = self.core:list(info.kind, ns, labels, fields, math.tointeger(opts.limit or 0), opts.continue,
+    version_text(opts.resource_version), match == "Exact")
+  if opts.limit or opts.continue or opts.resource_version then return list, meta end
+  return list
 end
 
 ---How many list would return.
@@ -236,7 +279,8 @@ end
 ---@return integer
 function Cluster:count(kind, opts)
   local info = kind_of(self, kind, 1, "count")
-  return self.core:count(info.kind, selection(opts, 2, "count"))
+  local _, ns, labels, fields = selection(opts, 2, "count")
+  return self.core:count(info.kind, ns, labels, fields)
 end
 
 ---Events, oldest first.
@@ -262,19 +306,52 @@ function Watch:stop()
 end
 Watch.__close = Watch.stop
 
+local WATCHES <const> = { resource_version = "string|integer", bookmarks = "boolean" }
+
 ---Calls `fn(type, object, old)` on each change of a kind from now on. What it raises reaches the call that let time pass.
+---With `resource_version` first on all changes after that version ("0": ADDED for each object that is there); raises 410 Expired
+---when they are no longer known. With `bookmarks` also `fn("BOOKMARK", object)`, about once a minute: an object that has
+---nothing but the version up to which all has been told.
 ---@param kind string
----@param fn fun(type: "ADDED"|"MODIFIED"|"DELETED", object: table, old: table?)
----@param opts? { namespace?: string, all_namespaces?: boolean, labels?: string|table, fields?: string|table }
+---@param fn fun(type: "ADDED"|"MODIFIED"|"DELETED"|"BOOKMARK", object: table, old: table?)
+---@param opts? kubesim.WatchOptions
 ---@return kubesim.Watch
 function Cluster:watch(kind, fn, opts)
   local info = kind_of(self, kind, 1, "watch")
   check.type(fn, 2, "watch", "function")
-  if type(fn) ~= "function" then
-    local callable = fn
-    fn = function(...) return callable(...) end
+  local ns, labels, fields
+  opts, ns, labels, fields = selection(opts, 3, "watch", WATCHES)
+  local version = version_text(opts.resource_version)
+  local earlier = {}
+  if version == "0" or version == "" then
+    for i, object in ipairs((self.core:list(info.kind, ns, labels, fields))) do earlier[i] = { type = "ADDED", object = object } end
+  elseif version then
+    local number = version:match "^%d+$" and math.tointeger(tonumber(version))
+    if not number then check.bad(3, "watch", ("option 'resource_version': a version expected, got %q"):format(version)) end
+    earlier = self.core:history(info.kind, ns, labels, fields, number)
   end
-  return setmetatable({ core = self.core, id = self.core:watch(fn, info.kind, selection(opts, 3, "watch")) }, Watch)
+  -- what happens while the past is told comes after it
+  local telling = #earlier > 0
+  local function hear(what, object, old)
+    if telling then
+      earlier[#earlier + 1] = { type = what, object = object, old = old }
+    else
+      fn(what, object, old)
+    end
+  end
+  local watch = setmetatable({ core = self.core, id = self.core:watch(hear, info.kind, ns, labels, fields, opts.bookmarks) }, Watch)
+  local at = 1
+  while at <= #earlier and watch.id do
+    local change = earlier[at]
+    at = at + 1
+    local ok, err = pcall(fn, change.type, change.object, change.old)
+    if not ok then
+      watch:stop()
+      error(err, 0)
+    end
+  end
+  telling = false
+  return watch
 end
 
 ---Runs a kubectl command line.
