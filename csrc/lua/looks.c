@@ -114,9 +114,10 @@ static int look_list(lua_State *L) {
     ks_lua_push(L, k.result->value);
     lua_pushnil(L);
     lua_setmetatable(L, -2); /* an empty answer is a plain table too */
-    ks_lua_push(L, k.result->more);
+    bool paged = !lua_isnil(L, 6) || !lua_isnil(L, 7) || !lua_isnil(L, 8);
+    if (paged) ks_lua_push(L, k.result->more);
     ks_lua_release(k.result);
-    return 2;
+    return paged ? 2 : 1;
 }
 
 /* count(self, kind, namespace|nil, labels|nil, fields|nil) -> integer */

@@ -267,10 +267,8 @@ function Cluster:list(kind, opts)
   if match and match ~= "Exact" and match ~= "NotOlderThan" then
     check.bad(2, "list", ("option 'resource_version_match': \"Exact\" or \"NotOlderThan\" expected, got %q"):format(match))
   end
-  local list, meta = self.core:list(info.kind, ns, labels, fields, math.tointeger(opts.limit or 0), opts.continue,
+  return self.core:list(info.kind, ns, labels, fields, math.tointeger(opts.limit), opts.continue,
     version_text(opts.resource_version), match == "Exact")
-  if opts.limit or opts.continue or opts.resource_version then return list, meta end
-  return list
 end
 
 ---How many list would return.

@@ -78,6 +78,7 @@ describe("field selectors", function()
     cluster:create(POD:format("web", "{}"))
     cluster:create [[{apiVersion: v1, kind: Pod, metadata: {name: free}, spec: {hostNetwork: true, restartPolicy: Never,
       schedulerName: other, containers: [{name: c, image: app}]}}]]
+    cluster:create [[{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.9, ports: [{port: 80}]}}]]
     cluster:drive("web", "running")
   end)
   teardown(function() cluster:close() end)
@@ -92,8 +93,8 @@ describe("field selectors", function()
     { "pod", "status.phase=Running,spec.nodeName=k8s-node1", "web" },
     { "node", "spec.unschedulable=false", "k8s-node1" }, { "node", "metadata.name=k8s-node1", "k8s-node1" },
     { "namespace", "status.phase=Active,metadata.name=default", "default" },
-    { "service", "spec.type=ClusterIP,metadata.name=kubernetes", "kubernetes" },
-    { "service", "spec.clusterIP=10.96.0.1", "kubernetes" },
+    { "service", "spec.type=ClusterIP,metadata.name=s", "s" },
+    { "service", "spec.clusterIP=10.96.0.9", "s" },
     { "configmap", "metadata.name=absent", "" }, { "persistentvolume", "metadata.name=x", "" },
     { "pod", "metadata.name=a\\,b", "" },
   } do
