@@ -1,14 +1,10 @@
 --- Output formats: JSON, YAML, names, JSONPath, custom columns. A format prints objects, lists (kind List) and watch events.
 --- Called by get, events and the commands that print what they changed.
 ---
---- k8s.io/cli-runtime/pkg/genericclioptions: json_yaml_flags.go, jsonpath_flags.go, name_flags.go; pkg/printers.
+--- k8s.io/cli-runtime/pkg/genericclioptions: json_yaml_flags.go, jsonpath_flags.go, name_flags.go; pkg/printers. What only some
+--- formats need is loaded when one of them is asked for.
 local core <const> = require "kubesim.core"
-local CustomColumns <const> = require "kubesim.kubectl.columns"
-local Tabwriter <const> = require "kubesim.kubectl.tabwriter"
 local errors <const> = require "kubesim.kubectl.errors"
-local gotext <const> = require "kubesim.kubectl.gotext"
-local jsonpath <const> = require "kubesim.kubectl.jsonpath"
-local typed_json <const> = require "kubesim.kubectl.typed_json"
 
 ---@class kubesim.kubectl.formats
 local formats = {}
@@ -78,7 +74,10 @@ local function json(options)
       return ('{"type":"%s","object":%s}\n'):format(event, (formats.encode(object, "go"):gsub("\n$", "")))
     end
     local shown = options.managed_fields and object or without_managed_fields(object)
-    if options.typed then return (shown.items and typed_json.list or typed_json.object)(shown, options.typed) end
+    if options.typed then
+      local typed_json = require "kubesim.kubectl.typed_json"
+      return (shown.items and typed_json.list or typed_json.object)(shown, options.typed)
+    end
     return formats.encode(shown, "indent")
   end
 end
@@ -110,7 +109,9 @@ end
 local function by_jsonpath(kind, text, options)
   if text == "" then errors.fail "template format specified but no template given" end
   if kind == "jsonpath-file" then error(errors.verbatim(("not supported: %s -o jsonpath-file"):format(options.path)), 0) end
-  local template, why = jsonpath.parse(text, { allow_missing = options.allow_missing ~= false, as_json = kind == "jsonpath-as-json" })
+  local template, why = require "kubesim.kubectl.jsonpath".parse(text, {
+    allow_missing = options.allow_missing ~= false, as_json = kind == "jsonpath-as-json",
+  })
   if not template then errors.fail("error parsing jsonpath %s, %s", text, why) end
   return function(object, event)
     local queried = event and { type = event, object = object } or object
@@ -119,16 +120,16 @@ local function by_jsonpath(kind, text, options)
     if out then return out end
     errors.fail("error executing jsonpath %s: Error executing template: %s. Printing more information for debugging the template:\n"
       .. "\ttemplate was:\n\t\t%s\n\tobject given to jsonpath engine was:\n\t\t%s\n\n\n", errors.quote(text), why, text,
-      gotext.syntax(queried))
+      require "kubesim.kubectl.gotext".syntax(queried))
   end
 end
 
 local function by_columns(kind, spec, options)
   if spec == "" then errors.fail "custom-columns format specified but no custom columns given" end
   if kind == "custom-columns-file" then error(errors.verbatim(("not supported: %s -o custom-columns-file"):format(options.path)), 0) end
-  local printer, why = CustomColumns.new(spec, options.no_headers)
+  local printer, why = require "kubesim.kubectl.columns".new(spec, options.no_headers)
   if not printer then errors.fail("%s", why) end
-  local writer = Tabwriter.new()
+  local writer = require "kubesim.kubectl.tabwriter".new()
   return function(object, event)
     local list = event and { { type = event, object = object } } or object.kind == "List" and object.items or { object }
     local fine

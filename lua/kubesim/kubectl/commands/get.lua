@@ -1,5 +1,5 @@
 --- kubectl get: tables, or objects in the format that -o names; -w prints changes as time goes by.
---- k8s.io/kubectl/pkg/cmd/get/get.go.
+--- k8s.io/kubectl/pkg/cmd/get/get.go. What few command lines need (sorting, watching) is loaded when it is used.
 local TablePrinter <const> = require "kubesim.kubectl.table"
 local Tabwriter <const> = require "kubesim.kubectl.tabwriter"
 local errors <const> = require "kubesim.kubectl.errors"
@@ -7,9 +7,6 @@ local flags <const> = require "kubesim.kubectl.flags"
 local formats <const> = require "kubesim.kubectl.formats"
 local printers <const> = require "kubesim.kubectl.printers"
 local resources <const> = require "kubesim.kubectl.resources"
-local scale_of <const> = require "kubesim.kubectl.scale"
-local sorting <const> = require "kubesim.kubectl.sorting"
-local watching <const> = require "kubesim.kubectl.watching"
 
 ---What was found of one resource, or one object asked for by name: each becomes a table.
 ---@class kubesim.kubectl.Found
@@ -59,7 +56,7 @@ local function subresource(ctx, info)
   local name = ctx.flags.subresource
   if name == "" then return info.object, info.mapping.kind end
   if name == "status" and info.mapping.has_status then return info.object, info.mapping.kind end
-  if name == "scale" and info.mapping.scalable then return scale_of(info.object), "Scale" end
+  if name == "scale" and info.mapping.scalable then return require "kubesim.kubectl.scale"(info.object), "Scale" end
   error(require "kubesim.status".new {
     code = 404, reason = "NotFound", message = "the server could not find the requested resource",
     details = { name = info.name, kind = info.mapping.plural },
@@ -139,7 +136,7 @@ local function get_tables(ctx, result)
   local path = ctx.flags["sort-by"]
   local found, err = collect(ctx, result)
   if path ~= "" then
-    for _, group in ipairs(found) do group.objects = sorting.rows(group.objects, path) end
+    for _, group in ipairs(found) do group.objects = require "kubesim.kubectl.sorting".rows(group.objects, path) end
   end
   local written = print_tables(ctx, found)
   if not written and not ctx.flags["ignore-not-found"] and not err then tell_nothing_found(ctx, found) end
@@ -159,7 +156,7 @@ local function get_objects(ctx, result, format)
   if result.single and #objects == 1 then
     ctx:out(format(objects[1]))
   else
-    if path ~= "" then objects = sorting.items(objects, path) end
+    if path ~= "" then objects = require "kubesim.kubectl.sorting".items(objects, path) end
     ctx:out(format(formats.list(objects)))
   end
   if err then error(err, 0) end
@@ -197,12 +194,12 @@ local function watch(ctx, args, format)
   local print = watch_printer(ctx, group.mapping, format)
   if not f["watch-only"] and #group.objects > 0 then
     local objects = group.objects
-    if f["sort-by"] ~= "" then objects = sorting.rows(objects, f["sort-by"]) end
+    if f["sort-by"] ~= "" then objects = require "kubesim.kubectl.sorting".rows(objects, f["sort-by"]) end
     print(objects, "ADDED")
   end
   local fields = f["field-selector"]
   if not result.by_selector then fields = "metadata.name=" .. group.objects[1].metadata.name end
-  watching.run(ctx, {
+  require "kubesim.kubectl.watching".run(ctx, {
     kind = group.mapping.kind, namespace = group.mapping.namespaced and not f["all-namespaces"] and ctx.namespace or nil,
     labels = result.by_selector and f.selector ~= "" and f.selector or nil, fields = fields ~= "" and fields or nil,
   }, function(event, object) print({ object }, event) end)
