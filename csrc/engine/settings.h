@@ -16,7 +16,7 @@
       "asking the registry about an image that the node has, or that is not there")                \
     X(start, "start", 500, "sandbox, network and start of a container")                            \
     X(stop, "stop", 200, "exit of a process that obeys SIGTERM")                                   \
-    X(cleanup, "cleanup", 300, "from the end of the last container to the pod leaving the API")    \
+    X(cleanup, "cleanup", 800, "from the end of the last container to the pod leaving the API")    \
     X(provision, "provision", 800, "dynamic provisioning of a volume")                             \
     X(attach, "attach", 700, "attaching a volume to a node")                                       \
     X(detach, "detach", 700, "detaching a volume from a node")                                     \
