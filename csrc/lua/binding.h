@@ -120,6 +120,7 @@ int ks_lua_unwatch(lua_State *L);
 /* --- hooks.c --- */
 extern const ks_hooks ks_lua_hooks;
 int ks_lua_policy(lua_State *L);
+int ks_lua_has_plugin(lua_State *L);
 int ks_lua_image(lua_State *L);
 /* Gives a fork the hooks of the box at `from`; the fork's userdata is on top of the stack. */
 void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *box);

@@ -82,9 +82,9 @@ static int policy_trampoline(lua_State *L) {
     lua_call(L, 3, RESULTS);
     if (a->score) {
         lua_Number score = lua_tonumber(L, -2);
-        if (lua_type(L, -2) != LUA_TNUMBER || score < 0 || score > 100)
-            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s",
-                              info->name, luaL_tolstring(L, -2, NULL));
+        if (lua_type(L, -2) != LUA_TNUMBER || !(score >= 0 && score <= 100))
+            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s", info->name,
+                              luaL_tolstring(L, -2, NULL));
         a->number = (lua_Integer)(score + 0.5);
     } else {
         if (!lua_isboolean(L, -2))
@@ -200,18 +200,12 @@ static int command_trampoline(lua_State *L) {
     ks_lua_push(L, a->second);
     ks_lua_push(L, a->third);
     lua_call(L, 3, 3);
-    if (!lua_isnil(L, -3))
-        luaL_tolstring(L, -3, NULL);
-    else
-        lua_pushnil(L);
-    if (!lua_isnil(L, -2))
-        luaL_tolstring(L, -2, NULL);
-    else
-        lua_pushnil(L);
-    if (!lua_isnil(L, -4) && !lua_isinteger(L, -4))
-        return luaL_error(L, "command '%s': the exit code must be an integer, not %s", word,
+    if (!lua_isnil(L, -3)) luaL_tolstring(L, -3, NULL); else lua_pushnil(L);
+    if (!lua_isnil(L, -2)) luaL_tolstring(L, -2, NULL); else lua_pushnil(L);
+    a->number = lua_isnil(L, -4) ? 0 : lua_isinteger(L, -4) ? lua_tointeger(L, -4) : -1;
+    if (a->number < 0 || a->number > 255)
+        return luaL_error(L, "command '%s': the exit code must be an integer from 0 to 255, not %s", word,
                           luaL_tolstring(L, -4, NULL));
-    a->number = lua_isnil(L, -4) ? 0 : lua_tointeger(L, -4);
     return RESULTS;
 }
 
@@ -246,14 +240,11 @@ static int http_trampoline(lua_State *L) {
     ks_lua_push(L, a->first);
     ks_lua_push(L, a->second);
     lua_call(L, 2, 2);
-    if (!lua_isinteger(L, -2))
-        return luaL_error(L, "http on port %d: the status must be an integer, not %s", a->port,
+    a->number = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+    if (a->number < 100 || a->number > 999)
+        return luaL_error(L, "http on port %d: the status must be an integer from 100 to 999, not %s", a->port,
                           luaL_tolstring(L, -2, NULL));
-    a->number = lua_tointeger(L, -2);
-    if (lua_isnil(L, -1))
-        lua_pushliteral(L, "");
-    else
-        luaL_tolstring(L, -1, NULL);
+    if (lua_isnil(L, -1)) lua_pushliteral(L, ""); else luaL_tolstring(L, -1, NULL);
     lua_pushnil(L);
     return RESULTS;
 }
@@ -301,7 +292,7 @@ static const char *const *names_field(lua_State *L, int index, const char *name)
 }
 
 static bool has_function(lua_State *L, int index, const char *name) {
-    bool has = lua_getfield(L, index, name) == LUA_TFUNCTION;
+    bool has = lua_getfield(L, index, name) != LUA_TNIL; /* or what can be called like one */
     lua_pop(L, 1);
     return has;
 }
@@ -312,7 +303,14 @@ static bool tell_scheduler(ks_cluster *cluster, void *arg) {
     return true;
 }
 
-/* policy(self, {name, scheduler, weight, filter, score, disable}): the table is kept; the caller made it for this. */
+/* has_plugin(self, name): whether the scheduler has a default plugin of that name. */
+int ks_lua_has_plugin(lua_State *L) {
+    lua_pushboolean(L, ks_scheduler_has_plugin(luaL_checkstring(L, 2)));
+    return 1;
+}
+
+/* policy(self, {name, scheduler, weight, filter, score, disable}) -> true, or nothing when the profile has one of that name. The
+ * table is kept; the caller made it for this. */
 int ks_lua_policy(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -326,6 +324,10 @@ int ks_lua_policy(lua_State *L) {
     info.disable = names_field(L, 2, "disable");
     lua_setfield(L, 2, "disable_words");
     int count = box->policies != NULL ? box->policies->count : 0;
+    for (int i = 0; i < count; i++) {
+        const struct ks_policy_info *other = &box->policies->list[i];
+        if (strcmp(other->name, info.name) == 0 && strcmp(other->scheduler, info.scheduler) == 0) return 0;
+    }
     lua_createtable(L, count + 1, 1);
     int list = lua_gettop(L);
     lua_getiuservalue(L, 1, KS_BOX_POLICIES);
@@ -346,7 +348,8 @@ int ks_lua_policy(lua_State *L) {
     box->policies = policies;
     ks_result *result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_CHANGE, result, tell_scheduler, NULL);
-    return 0;
+    lua_pushboolean(L, true);
+    return 1;
 }
 
 /* --- image behaviours --- */

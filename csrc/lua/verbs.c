@@ -641,10 +641,18 @@ static int verb_patched(lua_State *L) {
     return run_patching(L, &p);
 }
 
-const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},           {"scale", verb_scale},
-                                 {"delete", verb_delete},         {"evict", verb_evict},
-                                 {"patch", verb_patch},           {"three_way", verb_three_way},
-                                 {"difference", verb_difference}, {"patched", verb_patched},
-                                 {"watch", ks_lua_watch},         {"history", ks_lua_history},
-                                 {"unwatch", ks_lua_unwatch},     {"policy", ks_lua_policy},
-                                 {"image", ks_lua_image},         {NULL, NULL}};
+const luaL_Reg ks_lua_verbs[] = {{"write", verb_write},
+                                 {"scale", verb_scale},
+                                 {"delete", verb_delete},
+                                 {"evict", verb_evict},
+                                 {"patch", verb_patch},
+                                 {"three_way", verb_three_way},
+                                 {"difference", verb_difference},
+                                 {"patched", verb_patched},
+                                 {"watch", ks_lua_watch},
+                                 {"history", ks_lua_history},
+                                 {"unwatch", ks_lua_unwatch},
+                                 {"policy", ks_lua_policy},
+                                 {"has_plugin", ks_lua_has_plugin},
+                                 {"image", ks_lua_image},
+                                 {NULL, NULL}};

@@ -20,6 +20,11 @@ ks_plugin ks_sched_plugin_named(const char *name) {
     return KS_PLUGIN_NONE;
 }
 
+bool ks_scheduler_has_plugin(const char *name) {
+    ks_plugin plugin = ks_sched_plugin_named(name);
+    return plugin != KS_PLUGIN_NONE && plugin != KS_PLUGIN_POLICY;
+}
+
 static const char *const reason_texts[KS_REASON_COUNT] = {
 #define KS_SCHED_REASON_TEXT(name, text) text,
     KS_SCHED_REASONS(KS_SCHED_REASON_TEXT)

@@ -16,6 +16,9 @@ extern const ks_component ks_scheduler;
  * Only node and profile are left of looks that lie far back (the newest 8 MiB of looks are kept whole). */
 ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod);
 
+/* Whether the default profile has a plugin of that name, which a policy's `disable` may then name. */
+bool ks_scheduler_has_plugin(const char *name);
+
 /* To be called when policies were added: pods that wait for a profile or were refused are looked at again. */
 void ks_scheduler_policies_changed(ks_sim *sim);
 

@@ -635,6 +635,8 @@ function Cluster:image(name, behaviour)
   })
 end
 
+local MOST_WEIGHT <const> = 10000
+
 ---Adds a scheduling policy.
 ---@param policy { name: string, scheduler?: string, weight?: integer, filter?: function, score?: function, disable?: string[] }
 function Cluster:policy(policy)
@@ -642,18 +644,30 @@ function Cluster:policy(policy)
   check.opts(policy, 1, "policy", { name = "string", scheduler = "string", weight = "integer", filter = "function",
     score = "function", disable = "table" })
   if not policy.name then check.bad(1, "policy", "option 'name': string expected, got no value") end
+  if policy.name == "" or self.core:has_plugin(policy.name) then
+    check.bad(1, "policy", ("option 'name': a name of its own expected, got %q"):format(policy.name))
+  end
   if not policy.filter and not policy.score and not policy.disable then
     check.bad(1, "policy", "a policy needs 'filter', 'score' or 'disable'")
+  end
+  local weight = math.tointeger(policy.weight or 1)
+  if weight < 1 or weight > MOST_WEIGHT then
+    check.bad(1, "policy", ("option 'weight': from 1 to %d expected, got %d"):format(MOST_WEIGHT, weight))
   end
   local disable = {}
   for i, plugin in ipairs(policy.disable or {}) do
     if type(plugin) ~= "string" then check.bad(1, "policy", "option 'disable': a list of plugin names expected") end
+    if not self.core:has_plugin(plugin) then
+      check.bad(1, "policy", ("option 'disable': the scheduler has no plugin %q"):format(plugin))
+    end
+    if plugin == "DefaultBinder" then check.bad(1, "policy", "option 'disable': no profile can do without DefaultBinder") end
     disable[i] = plugin
   end
-  self.core:policy {
-    name = policy.name, scheduler = policy.scheduler or "default-scheduler", weight = math.tointeger(policy.weight or 1),
+  local added = self.core:policy {
+    name = policy.name, scheduler = policy.scheduler or "default-scheduler", weight = weight,
     filter = policy.filter, score = policy.score, disable = disable,
   }
+  if not added then check.bad(1, "policy", ("the profile has a policy %q already"):format(policy.name)) end
 end
 
 ---An independent cluster in the same state. Policies and images go with it, watches do not.
