@@ -79,7 +79,7 @@ static void shorten(deletion *d, int64_t asked) {
         d->pending = true;
         return;
     }
-    int64_t when = d->old->deleting + (asked - before) * KS_SECOND;
+    int64_t when = d->old->deleting - ks_seconds(before - asked);
     d->grace = asked;
     if (asked != 0 && when < now) {
         when = now;
@@ -106,7 +106,7 @@ static void begin(deletion *d) {
     if (old->node == NULL || ks_text_is(phase, "Failed") || ks_text_is(phase, "Succeeded"))
         grace = 0;
     if (grace < 0) grace = 1;
-    put_time(d, d->s->world->now + grace * KS_SECOND);
+    put_time(d, ks_after(d->s->world->now, ks_seconds(grace)));
     put(d, K(deletionGracePeriodSeconds), ks_int(grace));
     count_up(d);
     d->graceful = true;

@@ -13,6 +13,18 @@
 #define KS_SECOND      INT64_C(1000000000)
 #define KS_MILLISECOND INT64_C(1000000)
 #define KS_NEVER       INT64_MAX
+#define KS_LAST        (INT64_C(1) << 62) /* the clock ends here, after 146 years: sums of instants and waits hold */
+
+/* A number of seconds that a person wrote, in ns; beyond what a clock holds: KS_NEVER, -KS_NEVER. */
+static inline int64_t ks_seconds(int64_t seconds) {
+    if (seconds > KS_NEVER / KS_SECOND) return KS_NEVER;
+    return seconds < -(KS_NEVER / KS_SECOND) ? -KS_NEVER : seconds * KS_SECOND;
+}
+
+/* The instant that long after another one, or KS_NEVER; `span` may be negative. */
+static inline int64_t ks_after(int64_t instant, int64_t span) {
+    return span > 0 && instant > KS_NEVER - span ? KS_NEVER : instant + span;
+}
 
 /* What is being chosen. Order and delivery are 0 (the first) unless someone explores; faults are chosen only where they were asked
  * for. */

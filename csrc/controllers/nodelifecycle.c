@@ -202,10 +202,16 @@ static void execute_taint(ks_sim *sim, const ks_object *node, const char *key)
 
 /* --- the monitor --- */
 
+/* With the first of the monitor's beats that comes after an instant, or falls on one that is still to come. */
+static void look_after(ks_sim *sim, const lifecycle *st, int64_t instant)
+{
+    int64_t beats = (instant - (instant > sim->world.now)) / MONITOR_PERIOD + 1;
+    ks_enqueue_at(sim, st->self, PASS, beats * MONITOR_PERIOD);
+}
+
 static void look_soon(ks_sim *sim, const lifecycle *st)
 {
-    int64_t beats = sim->world.now / MONITOR_PERIOD + 1;
-    ks_enqueue_at(sim, st->self, PASS, beats * MONITOR_PERIOD);
+    look_after(sim, st, sim->world.now);
 }
 
 static const ks_object *fresh(ks_sim *sim, uint64_t id)
@@ -284,11 +290,6 @@ static void now_unready(ks_sim *sim, const ks_object *node)
 
 /* --- zones: how fast nodes may be tainted --- */
 
-typedef struct zones {
-    uint32_t nodes, unready;    /* of the zone in question */
-    uint32_t all, all_unready;
-} zones;
-
 static uint64_t zone_of(const ks_object *node)
 {
     ks_val zone = ks_get(node->labels, K(topology_kubernetes_io_zone)), region = ks_get(node->labels, K(topology_kubernetes_io_region));
@@ -296,53 +297,51 @@ static uint64_t zone_of(const ks_object *node)
     return h * 31 + (ks_is(region, KS_STRING) ? name_hash(region.s) : 1);
 }
 
-static zones count_zone(ks_sim *sim, uint64_t zone)
+/* How many nodes a zone has (low half) and how many of them are not ready (high half), in one word of a tree. */
+static void *counted(void *old, bool bad)
 {
-    zones z = {0, 0, 0, 0};
-    for (ks_walk w = ks_walk_created(&sim->server.store, KS_NODE); ks_walk_next(&w);) {
-        bool bad = readiness(w.object) != 'T', mine = zone_of(w.object) == zone;
-        z.all++;
-        z.all_unready += bad;
-        z.nodes += mine;
-        z.unready += mine && bad;
-    }
-    return z;
+    return (void *)((uintptr_t)old + 1 + (bad ? (uintptr_t)1 << 32 : 0));
 }
 
 /* Time between two nodes of a zone that are tainted; 0: none may be now. */
-static int64_t pace_of(zones z)
+static int64_t pace_of(const void *zone)
 {
-    if (z.unready > 2 && z.unready * 100 >= z.nodes * 55 && z.unready < z.nodes) /* partial disruption */
-        return z.nodes > LARGE_ZONE ? SLOW_EVERY : 0;
+    uint64_t nodes = (uintptr_t)zone & UINT32_MAX, unready = (uintptr_t)zone >> 32;
+    if (unready > 2 && unready * 100 >= nodes * 55 && unready < nodes) /* partial disruption */
+        return nodes > LARGE_ZONE ? SLOW_EVERY : 0;
     return EVICTION_EVERY;
 }
 
-/* The NoExecute taint of a node that is not ready; its zone's pace permitting. True: done. */
-static bool taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *node)
+/* The NoExecute taint of a node that is not ready; its zone's pace permitting. Returns when to try again: KS_NEVER when that is
+ * done, or when nodes have to change first. */
+static int64_t taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *node, const ks_tree *zones)
 {
     const char *key = readiness(node) == 'F' ? not_ready : unreachable;
     ks_val taints = ks_get(node->spec, K(taints));
     if (has_taint(taints, key, "NoExecute"))
-        return true;
+        return KS_NEVER;
     if (has_taint(taints, not_ready, "NoExecute") || has_taint(taints, unreachable, "NoExecute")) {
         execute_taint(sim, node, key); /* swapped at once */
-        return true;
+        return KS_NEVER;
     }
-    uint64_t zone = zone_of(node);
-    int64_t every = pace_of(count_zone(sim, zone)), from = instant_in(&st->pace, zone);
-    if (!every || (from != KS_NEVER && from > sim->world.now))
-        return false;
-    ks_tree_put(st->heap, &st->pace, (ks_key){zone, 0}, word(sim->world.now + every + 1));
+    ks_key zone = {zone_of(node), 0};
+    int64_t every = pace_of(ks_tree_get(zones, zone)), from = instant_in(&st->pace, zone.a);
+    if (!every)
+        return KS_NEVER;
+    if (from != KS_NEVER && from > sim->world.now)
+        return from;
+    ks_tree_put(st->heap, &st->pace, zone, word(sim->world.now + every + 1));
     execute_taint(sim, node, key);
-    return true;
+    return KS_NEVER;
 }
 
 /* monitorNodeHealth and the tainting pass. */
 static void monitor(ks_sim *sim, lifecycle *st)
 {
-    bool more = false;
+    int64_t next = KS_NEVER;
     uint32_t all = 0, bad = 0;
     ids nodes = {{NULL, NULL, 0}};
+    ks_tree zones = {NULL, NULL, 0};
     for (ks_walk w = ks_walk_created(&sim->server.store, KS_NODE); ks_walk_next(&w);)
         ks_tree_put(st->heap, &nodes.tree, (ks_key){w.object->id, 0}, word(1));
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
@@ -361,22 +360,28 @@ static void monitor(ks_sim *sim, lifecycle *st)
                 condition_taints(sim, fresh(sim, it.key.a));
                 node = fresh(sim, it.key.a);
             } else {
-                more = true;
+                next = sim->world.now;
             }
         }
-        bad += readiness(node) != 'T';
+        bool unready = readiness(node) != 'T';
+        ks_key zone = {zone_of(node), 0};
+        ks_tree_put(st->heap, &zones, zone, counted(ks_tree_get(&zones, zone), unready));
+        bad += unready;
     }
     bool whole = all > 0 && bad == all; /* every zone is down: it is more likely the control plane that is cut off */
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
         const ks_object *node = fresh(sim, it.key.a);
+        int64_t due = KS_NEVER;
         if (readiness(node) == 'T' || whole)
             execute_taint(sim, node, NULL);
-        else if (!taint_for_eviction(sim, st, node))
-            more = true;
+        else
+            due = taint_for_eviction(sim, st, node, &zones);
+        next = due < next ? due : next;
     }
     ks_tree_clear(st->heap, &nodes.tree);
-    if (more)
-        look_soon(sim, st);
+    ks_tree_clear(st->heap, &zones);
+    if (next != KS_NEVER)
+        look_after(sim, st, next);
 }
 
 /* --- taint eviction --- */
@@ -433,7 +438,7 @@ static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod,
             least = wait < least ? wait : least;
         }
     }
-    return least == KS_NEVER ? KS_NEVER : sim->world.now + least * KS_SECOND;
+    return least == KS_NEVER ? KS_NEVER : ks_after(sim->world.now, ks_seconds(least));
 }
 
 static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod)

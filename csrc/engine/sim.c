@@ -50,7 +50,7 @@ static const ks_tree_type timers_type = {NULL, NULL, NULL, timer_ref, timer_unre
 
 void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
     ks_heap *heap = sim->world.heap;
-    if (instant == KS_NEVER) return;
+    if (instant > KS_LAST) return;
     if (instant <= sim->world.now) {
         ks_enqueue(sim, component, key);
         return;
@@ -253,6 +253,7 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
 }
 
 void ks_sim_run_until(ks_sim *sim, int64_t instant) {
+    if (instant > KS_LAST) instant = KS_LAST;
     while (!sim->pending_error && ks_sim_due(sim) <= instant) ks_sim_step(sim, NULL);
     if (!sim->pending_error && sim->world.now < instant) sim->world.now = instant;
 }

@@ -48,6 +48,8 @@ static pull_answer backs_off(turn *t, container *c, const ks_str *name)
 {
     event(t, c, "Normal", "BackOff", "Back-off pulling image \"%s\"", name->s);
     event(t, c, "Warning", "Failed", "Error: ImagePullBackOff");
+    /* Until the next pull the looks after the second one show nothing new. */
+    t->w->moves = t->w->moves || !c->trouble->wait_reason || !ks_str_eq(c->trouble->wait_reason, K(ImagePullBackOff));
     set_wait(t, c, K(ImagePullBackOff),
              ks_str_printf(t->heap, "Back-off pulling image \"%s\": ErrImagePull: %s", name->s,
                            c->trouble->pull_error ? c->trouble->pull_error->s : ""));
@@ -81,7 +83,7 @@ pull_answer pull_image(turn *t, container *c)
     t->w->pull_begun = later(t->now, n->pulling);
     if (from <= t->w->pull_begun || !image->exists) /* nothing to fetch: only the registry's word for it */
         takes = earlier(takes, latency->registry);
-    n->pulling = t->w->op_until = t->w->pull_begun + takes;
+    n->pulling = t->w->op_until = ks_after(t->w->pull_begun, takes);
     if (image->exists && from > n->pulling)
         ks_tree_put(t->heap, &t->k->images, image_key(t, name), (void *)(intptr_t)(n->pulling + 1));
     return PULL_WAIT;
@@ -119,6 +121,7 @@ pull_answer pull_done(turn *t, container *c)
     event(t, c, "Warning", "Failed", "Failed to pull image \"%s\": %s", name->s, tr->pull_error->s);
     event(t, c, "Warning", "Failed", "Error: ErrImagePull");
     set_wait(t, c, K(ErrImagePull), ks_str_ref(tr->pull_error));
+    t->w->moves = true;
     t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
     return PULL_FAILED;
 }

@@ -140,8 +140,14 @@ static void wake(ks_sim *sim, kubelet *k, uint64_t what)
     ks_key from = {what, 0};
     ks_key key;
     for (bool any = ks_tree_ceiling(&k->waits, from, &key, NULL); any && key.a == what;
-         any = ks_tree_higher(&k->waits, key, &key, NULL))
+         any = ks_tree_higher(&k->waits, key, &key, NULL)) {
+        /* A container that lacked something starts with a later look; one that was put off for long is not any more. */
+        const worker *w = ks_tree_get(&k->pods, (ks_key){0, key.b});
+        int64_t look = sim->world.now + RETRY_PERIOD * LATE_PERCENT / 100;
+        if (w && w->stage == STAGE_SYNC && w->op == OP_NONE && w->sync_at > look)
+            worker_own(k, key.b)->sync_at = look;
         ks_enqueue(sim, k->self, key.b);
+    }
 }
 
 /* The pod is to be synced for another reason than its own: its status may have been changed by others. */
@@ -253,7 +259,7 @@ static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change)
     if (gates_turned(change))
         sync_soon(sim, k, change->object->id);
     else if (concerns(change) && lag)
-        ks_enqueue_at(sim, k->self, change->object->id, sim->world.now + lag);
+        ks_enqueue_at(sim, k->self, change->object->id, ks_after(sim->world.now, lag));
     else if (concerns(change))
         ks_enqueue(sim, k->self, change->object->id);
 }
@@ -316,7 +322,7 @@ static int64_t next_due(const turn *t)
     }
     ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
     if (w->start_time != KS_NEVER && ks_is(deadline, KS_INT))
-        due = earlier(due, w->start_time + deadline.i * KS_SECOND);
+        due = earlier(due, ks_after(w->start_time, ks_seconds(deadline.i)));
     return earlier(due, probes_next(t));
 }
 

@@ -242,14 +242,17 @@ void probe_readiness_now(turn *t)
 
 /* --- when --- */
 
-/* Nothing that the probe asks can answer differently later: no ticks. */
+/* Nothing that the probe asks can answer differently later: no ticks. A readiness probe that keeps failing is told about for as
+ * long as its events show more than a count. */
 static bool settled(const turn *t, const container *c, int kind)
 {
     const probe *p = &c->trouble->probes[kind];
     ks_val spec = probe_spec(t, c, kind);
-    if (!p->known || !p->passing || container_image(t, c)->id)
+    if (!p->known || container_image(t, c)->id)
         return false;
-    return p->run >= ks_int_or(ks_get(spec, K(successThreshold)), 1);
+    if (p->passing)
+        return p->run >= ks_int_or(ks_get(spec, K(successThreshold)), 1);
+    return kind == PROBE_READINESS && t->now - c->began > PATIENCE;
 }
 
 int64_t probes_next(const turn *t)

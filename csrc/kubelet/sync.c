@@ -141,15 +141,15 @@ void watch_processes(turn *t)
 int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from)
 {
     const ks_image *image = container_image(t, c);
-    int64_t term = from, limit = from + grace;
+    int64_t term = from, limit = ks_after(from, grace);
     ks_val hook = ks_get3(container_spec(t->w, c), K(lifecycle), K(preStop), K(sleep));
     if (ks_exists(hook))
-        term = earlier(limit, from + ks_int_or(ks_get(hook, K(seconds)), 0) * KS_SECOND);
-    limit = later(limit, term + GRACE_LEAST);
+        term = earlier(limit, ks_after(from, ks_seconds(ks_int_or(ks_get(hook, K(seconds)), 0))));
+    limit = later(limit, ks_after(term, GRACE_LEAST));
     int64_t stop = image->stop != KS_UNSET                   ? image->stop
                    : is_course_app(container_spec(t->w, c)) ? KS_NEVER
                                                             : t->sim->settings->latency.stop;
-    int64_t dies = stop == KS_NEVER || stop > limit - term ? limit : term + stop;
+    int64_t dies = stop == KS_NEVER || stop > limit - term ? limit : ks_after(term, stop);
     c->stopping = true;
     if (c->ends <= dies)
         return c->ends;
@@ -175,7 +175,7 @@ static void pre_stop(turn *t, container *c)
 
 static int64_t grace_of(const turn *t)
 {
-    return ks_int_or(ks_get(t->w->spec, K(terminationGracePeriodSeconds)), 30) * KS_SECOND;
+    return ks_seconds(ks_int_or(ks_get(t->w->spec, K(terminationGracePeriodSeconds)), 30));
 }
 
 /* --- planning --- */
@@ -337,7 +337,7 @@ static void start_kill(turn *t, container *c)
         ks_val p = ks_get(container_spec(w, c), c->doom[0] == 'l' ? K(livenessProbe) : K(startupProbe));
         ks_val own = ks_get(p, K(terminationGracePeriodSeconds));
         if (ks_is(own, KS_INT))
-            grace = own.i * KS_SECOND;
+            grace = ks_seconds(own.i);
     }
     pre_stop(t, c);
     w->op = OP_KILL;
@@ -392,6 +392,7 @@ static bool refuse_restart(turn *t, container *c)
          ks_str_printf(t->heap, "back-off %s restarting failed container=%s pod=%s_%s(%s)", text, name,
                        pod->name->s, pod->ns->s, pod->uid->s));
     t->w->retry_in = earlier(t->w->retry_in, rest);
+    t->w->moves = true;
     return true;
 }
 
@@ -409,7 +410,7 @@ static void create_container(turn *t, container *c)
     int64_t takes = image->start == KS_UNSET ? t->sim->settings->latency.start : image->start;
     t->w->op = OP_START;
     t->w->at = (int32_t)(c - t->w->containers);
-    t->w->op_until = t->now + takes;
+    t->w->op_until = ks_after(t->now, takes);
 }
 
 static void post_start(turn *t, container *c)
@@ -422,7 +423,7 @@ static void post_start(turn *t, container *c)
         c->hooked = true;
         t->w->op = OP_START;
         t->w->at = (int32_t)(c - t->w->containers);
-        t->w->op_until = t->now + ks_int_or(seconds, 0) * KS_SECOND;
+        t->w->op_until = ks_after(t->now, ks_seconds(ks_int_or(seconds, 0)));
         return;
     }
     ks_val output = KS_NOTHING;
@@ -453,6 +454,7 @@ static void post_start(turn *t, container *c)
         ks_buf_dispose(&quoted);
         ks_str_unref(t->heap, command);
         t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
+        t->w->moves = true;
         c->doomed = false;
         t->w->op = OP_KILL;
         t->w->at = (int32_t)(c - t->w->containers);
@@ -478,6 +480,7 @@ static void start_container(turn *t, container *c)
         c->run = RUN_CREATED;
         event(t, c, "Warning", "Failed", "Error: %s", image->start_error->s);
         fail(t, c, K(RunContainerError), ks_str_ref(image->start_error));
+        w->moves = true;
         w->retry_in = earlier(w->retry_in, RETRY_PERIOD);
         return;
     }
@@ -487,9 +490,9 @@ static void start_container(turn *t, container *c)
     c->run = RUN_RUNNING;
     c->stopping = c->end_killed = false;
     c->began = t->now;
-    c->ends = image->exits ? t->now + image->exit_after : KS_NEVER;
+    c->ends = image->exits ? ks_after(t->now, image->exit_after) : KS_NEVER;
     c->end_code = image->exit_code;
-    c->ready_at = t->now + (image->ready_after > 0 ? image->ready_after : 0);
+    c->ready_at = ks_after(t->now, image->ready_after > 0 ? image->ready_after : 0);
     files_sub_paths(t, c);
     probes_start(t, c);
     post_start(t, c);
@@ -524,7 +527,7 @@ bool deadline_passed(turn *t)
     ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
     if (w->deadline || !ks_is(deadline, KS_INT) || w->start_time == KS_NEVER)
         return false;
-    if (t->now < w->start_time + deadline.i * KS_SECOND)
+    if (t->now < ks_after(w->start_time, ks_seconds(deadline.i)))
         return false;
     w->deadline = true;
     w->why = "DeadlineExceeded";
@@ -538,6 +541,14 @@ static void tell_deadline(turn *t, int times)
         event(t, NULL, "Normal", "DeadlineExceeded", "%s", t->w->why_text->s);
 }
 
+/* How long after a failed sync the pod is looked at again. */
+static int64_t next_look(turn *t)
+{
+    if (fails_for_long(t) && !t->w->moves)
+        return RETRY_PATIENT;
+    return earlier(later(t->w->retry_in, 0), RETRY_LONGEST) * LATE_PERCENT / 100;
+}
+
 static void end_sync(turn *t)
 {
     worker *w = t->w;
@@ -549,7 +560,9 @@ static void end_sync(turn *t)
         if (w->died)
             w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
         if (w->failed_sync)
-            w->sync_at = earlier(w->sync_at, t->now + earlier(later(w->retry_in, 0), RETRY_LONGEST) * LATE_PERCENT / 100);
+            w->sync_at = earlier(w->sync_at, t->now + next_look(t));
+        else
+            w->failing_since = KS_NEVER;
         if (w->extra_sync)
             w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
     }
@@ -594,7 +607,7 @@ void continue_sync(turn *t)
         if (!volumes_ready(t))
             return;
         w->op = OP_MOUNT;
-        w->op_until = t->now + mount_time(t);
+        w->op_until = ks_after(t->now, mount_time(t));
         if (w->op_until > t->now)
             return;
         volumes_done(t);
@@ -652,7 +665,7 @@ void sync_pod(turn *t)
         w->start_time = t->now;
     bool merged = restarts_at_once(t);
     w->sync_at = KS_NEVER;
-    w->failed_sync = w->again = false;
+    w->failed_sync = w->again = w->moves = false;
     w->retry_in = KS_NEVER;
     w->extra_sync = w->deaths > 1;
     w->deaths = 0;
@@ -673,6 +686,7 @@ void sync_pod(turn *t)
         w->op = OP_VOLUMES;
         continue_sync(t);
     } else {
+        stop_waiting(t->k, w, t->pod->id); /* what is still missing is noted anew */
         plan(t);
         next_step(t);
     }
@@ -709,7 +723,7 @@ void begin_kill(turn *t)
     worker *w = t->w;
     bool deleted = ks_object_terminating(t->pod);
     ks_val period = ks_get(t->pod->meta, K(deletionGracePeriodSeconds));
-    int64_t grace = deleted ? ks_int_or(period, 30) * KS_SECOND : grace_of(t);
+    int64_t grace = deleted ? ks_seconds(ks_int_or(period, 30)) : grace_of(t);
     w->stage = STAGE_KILL;
     w->op = OP_NONE;
     w->killed_at = t->now;
@@ -768,7 +782,7 @@ void go_on_ending(turn *t)
     if (!w->final_written || t->k->busy_gone || !ks_object_terminating(t->pod) || w->deleted)
         return;
     if (w->final_at == KS_NEVER)
-        w->final_at = t->now + later(t->sim->settings->latency.cleanup, CLEANUP_LEAST);
+        w->final_at = ks_after(t->now, t->sim->settings->latency.cleanup);
     if (w->final_at > t->now)
         return;
     w->deleted = true;

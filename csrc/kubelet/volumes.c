@@ -24,8 +24,10 @@ uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name)
 static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name)
 {
     worker *w = t->w;
-    if (w->wait_count == WAITS)
+    if (w->wait_count == WAITS) {
+        w->waits_for_more = true;
         return; /* the retry finds the others */
+    }
     ks_key key = {wait_hash(what, ns, name), t->pod->id};
     w->waits = true;
     w->wait_for[w->wait_count++] = key.a;
@@ -237,7 +239,7 @@ int64_t mount_time(const turn *t)
 bool volumes_ready(turn *t)
 {
     worker *w = t->w;
-    bool ready = true, told = t->now < w->mount_retry;
+    bool ready = true, told = t->now < w->mount_retry, setup = false;
     stop_waiting(t->k, w, t->pod->id);
     w->op_until = KS_NEVER;
     ks_each(volume, ks_get(w->spec, K(volumes))) {
@@ -252,25 +254,35 @@ bool volumes_ready(turn *t)
             event(t, NULL, "Warning", "FailedMount",
                   "Unable to attach or mount volumes: unmounted volumes=[%s], unattached volumes=[], failed to process "
                   "volumes=[%s]: %s", name, name, v.text->s);
+        setup = setup || v.what == WRONG_SETUP;
         if (v.what == WRONG_SETUP)
             w->op_until = earlier(w->op_until, t->now + later(w->mount_delay * 2, MOUNT_RETRY_FIRST));
         else if (v.what == WRONG_CLAIM)
             w->op_until = earlier(w->op_until, t->now + RETRY_PERIOD);
         ks_str_unref(t->heap, v.text);
     }
+    if (ready && told && w->mount_failed) {
+        w->op_until = w->mount_retry; /* a mount that failed is not tried again before its time */
+        return false;
+    }
     if (ready) {
         stop_waiting(t->k, w, t->pod->id);
+        w->failing_since = KS_NEVER;
         return true;
     }
     if (w->op_until == KS_NEVER) /* waiting for the attach controller: silent */
         return false;
+    bool long_since = fails_for_long(t);
     if (told) {
         w->op_until = w->mount_retry;
     } else {
         w->op_until = earlier(w->op_until, t->now + MOUNT_RETRY_LONGEST);
+        w->mount_failed = setup;
         w->mount_delay = w->op_until - t->now;
         w->mount_retry = w->op_until;
     }
+    if (long_since && !told)
+        w->op_until = w->wait_count && !w->waits_for_more ? KS_NEVER : t->now + RETRY_PATIENT;
     return false;
 }
 
@@ -282,10 +294,11 @@ static const ks_str *key_missing(turn *t, ks_val ref, ks_kind kind, const char *
     if (!name || ks_bool_or(ks_get(ref, K(optional)), false))
         return NULL;
     const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
+    if (o && (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len))))
+        return NULL;
+    wait_for(t, word, t->pod->ns, name);
     if (!o)
         return ks_str_printf(t->heap, "%s \"%s\" not found", word, name->s);
-    if (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len)))
-        return NULL;
     return ks_str_printf(t->heap, "couldn't find key %s in %s %s/%s", key->s, kind_word, t->pod->ns->s, name->s);
 }
 

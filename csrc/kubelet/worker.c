@@ -23,6 +23,8 @@ uint64_t hash64(const char *s, size_t len, uint64_t seed)
 int64_t relist_after(int64_t instant)
 {
     int64_t beats = instant / RELIST_PERIOD;
+    if (instant > KS_NEVER - RELIST_PERIOD)
+        return instant;
     return beats * RELIST_PERIOD < instant ? (beats + 1) * RELIST_PERIOD : instant;
 }
 
@@ -50,6 +52,12 @@ trouble *trouble_of(ks_heap *heap, container *c)
             c->trouble->probes[i].next = KS_NEVER;
     }
     return c->trouble;
+}
+
+bool fails_for_long(turn *t)
+{
+    t->w->failing_since = earlier(t->w->failing_since, t->now);
+    return t->now - t->w->failing_since > PATIENCE;
 }
 
 void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message)
@@ -164,7 +172,7 @@ worker *worker_new(turn *t)
     w->spec = ks_ref(t->pod->spec);
     w->uid = ks_str_ref(t->pod->uid);
     w->op_until = w->sync_at = w->final_at = KS_NEVER;
-    w->killed_at = w->start_time = KS_NEVER;
+    w->killed_at = w->start_time = w->failing_since = KS_NEVER;
     uint32_t at = 0, index = 0;
     ks_each(c, inits) {
         bool side = ks_text_is(ks_get(*c, K(restartPolicy)), "Always");
@@ -293,5 +301,5 @@ void stop_waiting(kubelet *k, worker *w, uint64_t id)
         ks_tree_del(k->heap, &k->waits, key);
     }
     w->wait_count = 0;
-    w->waits = false;
+    w->waits = w->waits_for_more = false;
 }

@@ -19,11 +19,9 @@
 #define RELIST_PERIOD   KS_SECOND         /* pkg/kubelet/kubelet.go: genericPlegRelistPeriod */
 #define RETRY_PERIOD    (10 * KS_SECOND)  /* backOffPeriod: the next look after a failed sync */
 #define RETRY_LONGEST   (60 * KS_SECOND)  /* pod_workers.go: completeWork, a look at least this often */
-#define LATE_PERCENT    150 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by all of it */
-#define VOLUME_POLL     (300 * KS_MILLISECOND) /* volume_manager.go: podAttachAndMountRetryInterval */
-/* A pod leaves the API when a relist has confirmed the end of its containers (half a period on average) and a poll that its volumes
- * are unmounted. */
-#define CLEANUP_LEAST   (RELIST_PERIOD / 2 + VOLUME_POLL)
+#define LATE_PERCENT    125 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by the mean */
+#define PATIENCE        (3600 * KS_SECOND) /* a failure that lasts longer is looked at less often: nothing new shows */
+#define RETRY_PATIENT   (300 * KS_SECOND)
 #define BACKOFF_FIRST   (10 * KS_SECOND)
 #define BACKOFF_LONGEST (300 * KS_SECOND) /* MaxContainerBackOff */
 #define BACKOFF_FORGET  (600 * KS_SECOND) /* backOffPeriod resets after an instance that lived so long */
@@ -126,6 +124,9 @@ typedef struct worker {
     bool manual;            /* driven by hand */
     bool waits;             /* is in the map of waiting pods */
     bool failed_sync;       /* the sync in progress had an error */
+    bool moves;             /* ... one whose next look shows something new, however long it lasts */
+    bool mount_failed;      /* the last look at the volumes tried a mount in vain */
+    bool waits_for_more;    /* than fits into wait_for */
     bool died;              /* ... has killed a container */
     bool extra_sync;        /* ... is followed by one at the next relist */
     bool told;              /* no readiness has changed since the status was written */
@@ -144,6 +145,7 @@ typedef struct worker {
     uint64_t wait_for[WAITS]; /* hashes of what this pod waits for: keys of `waits` */
     uint32_t wait_count;
     int64_t mount_delay, mount_retry; /* back-off of mounts that fail */
+    int64_t failing_since;  /* KS_NEVER: volumes are ready, and all containers could be started */
     uint8_t deaths;         /* that the next relist will tell */
     const char *why;        /* constant: status.reason of a pod that the kubelet ended */
     const ks_str *why_text; /* counted */
@@ -233,6 +235,8 @@ void worker_free(ks_heap *heap, worker *w);
 machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key); /* borrowed, NULL when unknown */
 machine *node_own(kubelet *k, uint64_t key);
 trouble *trouble_of(ks_heap *heap, container *c); /* makes it */
+/* The pod cannot go on: notes since when. True: for so long that waiting for changes will do. */
+bool fails_for_long(turn *t);
 void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message); /* takes over both */
 void ending_set(ks_heap *heap, ending *e, const ending *from); /* counts up */
 ks_val container_spec(const worker *w, const container *c); /* borrowed */

@@ -168,6 +168,7 @@ void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
     switch (change->object->kind) {
     case KS_POD: pod_changed(sim, st, change); break;
     case KS_NODE:
+        if (change->type == KS_ADDED && st->nodes->count == 1) ks_sched_queue_first_node(sim, st);
         if (change->type != KS_DELETED)
             ks_sched_queue_wake(sim, st, ~0U, after_node, change);
         else

@@ -244,7 +244,14 @@ typedef struct ks_group {
 } ks_group;
 
 /* A pod that could not be placed, or is held back. */
-typedef enum ks_place { KS_IN_ACTIVE, KS_IN_BACKOFF, KS_IN_ERROR_BACKOFF, KS_IN_UNSCHEDULABLE, KS_IN_GATED } ks_place;
+typedef enum ks_place {
+    KS_IN_ACTIVE,
+    KS_IN_BACKOFF,
+    KS_IN_ERROR_BACKOFF,
+    KS_IN_NO_NODES, /* in error backoff, with nothing to try until there is a node */
+    KS_IN_UNSCHEDULABLE,
+    KS_IN_GATED
+} ks_place;
 typedef struct ks_waiting {
     uint32_t refs;
     ks_place place;
@@ -413,6 +420,8 @@ typedef bool (*ks_sched_hint)(ks_sim *sim, ks_sched *st, const ks_object *pod, k
 void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint, const ks_change *change);
 /* Queues an unschedulable pod again. */
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
+/* The first node has come: pods that had none to try are in error backoff again. */
+void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st);
 /* Whether a pod that was not looked at yet is queued: a walk over the queue. */
 bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id);
 void ks_sched_queue_arm(ks_sim *sim, ks_sched *st);

@@ -7,7 +7,7 @@
  */
 #include "scheduler/internal.h"
 
-enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10 };
+enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10, TOLD_ALL = 5 };
 
 static void waiting_ref(void *value) { ((ks_waiting *)value)->refs++; }
 static void waiting_unref(ks_heap *heap, void *value) {
@@ -75,6 +75,7 @@ static void leave(ks_heap *heap, ks_sched *st, ks_waiting *w) {
     case KS_IN_BACKOFF: ks_tree_del(heap, &st->backoff, w->queued); break;
     case KS_IN_ERROR_BACKOFF: ks_tree_del(heap, &st->errors, w->queued); break;
     case KS_IN_UNSCHEDULABLE: count_plugins(st, w->plugins, -1); break;
+    case KS_IN_NO_NODES:
     case KS_IN_GATED: break;
     }
 }
@@ -140,6 +141,10 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
         w->error_count++;
         w->place = KS_IN_ERROR_BACKOFF;
         w->backoff_until = backoff_until(sim, w);
+        if (st->nodes->count == 0 && w->error_count >= TOLD_ALL) {
+            w->place = KS_IN_NO_NODES; /* further looks would say and write nothing new */
+            return;
+        }
         w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
         ks_tree_put(heap, &st->errors, w->queued, word(pod->id));
         ks_sched_queue_arm(sim, st);
@@ -150,6 +155,22 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
     w->backoff_until = backoff_until(sim, w);
     w->place = KS_IN_UNSCHEDULABLE;
     count_plugins(st, plugins, 1);
+}
+
+void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
+    ks_heap *heap = sim->world.heap;
+    ks_tree all = ks_tree_copy(&st->waiting);
+    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
+        if (((const ks_waiting *)it.value)->place != KS_IN_NO_NODES) continue;
+        ks_waiting *w = own_waiting(heap, st, it.key.b);
+        int64_t period = MAX_BACKOFF_SECONDS * KS_SECOND, late = sim->world.now - w->backoff_until;
+        if (late > 0) w->backoff_until += (late + period - 1) / period * period; /* looks that were left out */
+        w->place = KS_IN_ERROR_BACKOFF;
+        w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
+        ks_tree_put(heap, &st->errors, w->queued, word(it.key.b));
+    }
+    ks_tree_clear(heap, &all);
+    ks_sched_queue_arm(sim, st);
 }
 
 /* An event lets the pod go. */

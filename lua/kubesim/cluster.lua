@@ -60,11 +60,13 @@ local function to_ns(value, n, name)
   return ns
 end
 
+local LAST <const> = 1 << 62 -- ns: where the core's clock ends, after 146 years
+
 ---The instant at which a time-out of this many seconds ends.
 local function deadline(self, timeout, default, n, name)
   local ns = to_ns(timeout == nil and default or timeout, n, name)
   local now = self.core:instant()
-  return now > math.maxinteger - 1 - ns and math.maxinteger - 1 or now + ns
+  return now > LAST - ns and LAST or now + ns
 end
 
 ---A label or field selector given as text, or as a table of equalities.
@@ -468,6 +470,9 @@ function Cluster:trace() return self.core:trace() end
 ---@param duration number|string
 function Cluster:advance(duration)
   check.type(duration, 1, "advance", "number", "string")
+  if to_ns(duration, 1, "advance") > LAST - self.core:instant() then
+    check.bad(1, "advance", "a cluster's clock ends 146 years after its start")
+  end
   self.core:run(deadline(self, duration, 0, 1, "advance"))
 end
 

@@ -314,7 +314,7 @@ static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         ks_refusal_free(heap, refusal);
         return exists;
     }
-    work_on(sim, st, va->id, STEP_ATTACHING, sim->world.now + latency(sim, sim->settings->latency.attach));
+    work_on(sim, st, va->id, STEP_ATTACHING, ks_after(sim->world.now, latency(sim, sim->settings->latency.attach)));
     ks_enqueue(sim, st->index, volume->id);
     ks_object_unref(heap, va);
     return true;
@@ -415,7 +415,7 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         return true;
     }
     ks_tree_del(heap, &st->unwanted, key);
-    work_on(sim, st, va->id, STEP_DETACHING, sim->world.now + latency(sim, sim->settings->latency.detach));
+    work_on(sim, st, va->id, STEP_DETACHING, ks_after(sim->world.now, latency(sim, sim->settings->latency.detach)));
     ks_enqueue(sim, st->index, volume->id);
     return tell_node(sim, node_name, volume, false);
 }

@@ -171,7 +171,8 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     }
     int64_t due = (int64_t)(intptr_t)ks_tree_get(&st->started, (ks_key){0, claim->id}) - 1;
     if (due < 0) {
-        due = sim->world.now + latency;
+        due = ks_after(sim->world.now, latency);
+        if (due > KS_LAST) due = KS_LAST;
         ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
         if (!quiet) {
             event(sim, claim, "Normal", "Provisioning", "External provisioner is provisioning volume for claim \"%/%\"",
