@@ -4,6 +4,7 @@
  * The engine calls observe() for each change and sync() for each pod that is due. A turn does all that is due
  * for the pod now and says when it wants the next one; nothing runs in between.
  */
+#include "kubelet/node.h"
 #include "kubelet/worker.h"
 
 #include <stdio.h>
@@ -172,8 +173,11 @@ void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost)
     if (!node_of(k, name, &key))
         return;
     node_own(k, key)->lost = lost;
-    if (!lost)
-        wake_all_on(sim, k, name);
+    if (lost)
+        return;
+    wake_all_on(sim, k, name);
+    for (ks_tree_iter it = ks_tree_begin(&k->gone); ks_tree_next(&it);)
+        ks_enqueue(sim, k->self, it.key.b);
 }
 
 static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change)
@@ -185,8 +189,13 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change)
         wake_all_on(sim, k, object->name);
     } else if (change->type == KS_DELETED) {
         ks_tree_del(k->heap, &k->nodes, key);
-    } else if (k->waits.count) {
-        wake(sim, k, wait_hash("node", NULL, object->name));
+    } else {
+        bool shut = ks_bool_or(ks_get(object->spec, K(unschedulable)), false);
+        const machine *n = ks_tree_get(&k->nodes, key);
+        if (n && !n->lost && change->old && shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
+            ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
+        if (k->waits.count)
+            wake(sim, k, wait_hash("node", NULL, object->name));
     }
 }
 
@@ -224,7 +233,7 @@ static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object)
         return;
     if (k->busy == object->id) {
         k->busy_gone = true;
-    } else if (w->stage == STAGE_SYNC && !w->manual && any_running(w)) {
+    } else if (!w->manual && (w->stage == STAGE_KILL || (w->stage == STAGE_SYNC && (any_running(w) || w->mounted)))) {
         ks_tree_put(k->heap, &k->gone, key, (void *)(uintptr_t)ks_object_ref(object));
         ks_enqueue(sim, k->self, object->id);
     } else {
@@ -377,23 +386,31 @@ static void live(turn *t)
     }
 }
 
+/* A pod whose object was removed while the kubelet still had processes or mounts of it: they end within 2 s, or as the kill that
+ * was under way already says; then its volumes are free. A node that is lost hears of it when it is back. */
 static void gone_pod(ks_sim *sim, kubelet *k, uint64_t id)
 {
-    ks_key key = {0, id};
-    const ks_object *object = ks_tree_take(k->heap, &k->gone, key);
+    const ks_object *object = ks_tree_get(&k->gone, (ks_key){0, id});
     if (!object)
         return;
     turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = object, .now = sim->world.now};
     t.w = worker_own(k, id);
-    if (t.w) {
-        for (uint32_t i = 0; i < t.w->count; i++) {
-            const container *c = &t.w->containers[i];
-            if (c->run == RUN_RUNNING)
-                event(&t, c, "Normal", "Killing", "Stopping container %s", container_name(t.w, c)->s);
+    uint64_t node_key;
+    machine *n = node_of(k, object->node, &node_key);
+    if (t.w && n) {
+        if (n->lost)
+            return;
+        t.node = n;
+        if (t.w->stage == STAGE_SYNC)
+            begin_last_kill(&t);
+        if (t.w->op_until > t.now) {
+            ks_enqueue_at(sim, k->self, id, t.w->op_until);
+            return;
         }
-        forget(k, id);
+        volumes_in_use(&t, false);
     }
-    ks_object_unref(k->heap, object);
+    forget(k, id);
+    ks_tree_del(k->heap, &k->gone, (ks_key){0, id});
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key)

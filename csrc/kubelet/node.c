@@ -44,13 +44,21 @@ static ks_val condition(ks_sim *sim, const char *type, const char *status, const
 }
 
 static const struct healthy {
-    const char *type, *status, *reason, *message;
+    const char *type, *status, *reason, *message, *event;
 } healthy[] = {
-    {"MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"},
-    {"DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"},
-    {"PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"},
-    {"Ready", "True", "KubeletReady", "kubelet is posting ready status"},
+    {"MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available", "NodeHasSufficientMemory"},
+    {"DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure", "NodeHasNoDiskPressure"},
+    {"PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available", "NodeHasSufficientPID"},
+    {"Ready", "True", "KubeletReady", "kubelet is posting ready status", "NodeReady"},
 };
+
+void ks_node_tell(ks_sim *sim, const ks_object *node, const char *what)
+{
+    if (sim->settings->manual_kubelet)
+        return;
+    ks_event e = {.type = "Normal", .reason = what, .component = "kubelet", .host = node->name};
+    ks_record(&sim->server, node, &e, "Node %s status is now: %s", node->name->s, what);
+}
 
 static ks_val healthy_conditions(ks_sim *sim)
 {
@@ -160,6 +168,7 @@ static ks_refusal *post_status(ks_sim *sim, const ks_object *node)
                 continue;
             ks_unref(heap, next);
             next = condition(sim, h->type, h->status, h->reason, h->message);
+            ks_node_tell(sim, node, h->event);
         }
         list = ks_append(heap, list, next);
     }

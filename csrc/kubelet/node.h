@@ -16,4 +16,7 @@ ks_val ks_node_make(ks_sim *sim, const ks_str *name, ks_val labels, ks_val taint
 ks_refusal *ks_node_fail(ks_sim *sim, const ks_str *name);
 ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name);
 
+/* Event of the node's kubelet about itself: `what` is the reason ("NodeReady"). Nothing when the kubelet is played by hand. */
+void ks_node_tell(ks_sim *sim, const ks_object *node, const char *what);
+
 #endif

@@ -717,13 +717,10 @@ void new_spec(turn *t)
 
 /* --- the end --- */
 
-/* All containers of the pod are to end: SyncTerminatingPod. */
-void begin_kill(turn *t)
+/* Ends all containers within the grace; w->op_until says when the last one has. */
+static void kill_all(turn *t, int64_t grace)
 {
     worker *w = t->w;
-    bool deleted = ks_object_terminating(t->pod);
-    ks_val period = ks_get(t->pod->meta, K(deletionGracePeriodSeconds));
-    int64_t grace = deleted ? ks_seconds(ks_int_or(period, 30)) : grace_of(t);
     w->stage = STAGE_KILL;
     w->op = OP_NONE;
     w->killed_at = t->now;
@@ -748,8 +745,21 @@ void begin_kill(turn *t)
         apps_end = kill_time(t, c, later(grace - (apps_end - t->now), GRACE_LEAST), apps_end);
     }
     w->op_until = apps_end;
+}
+
+/* All containers of the pod are to end: SyncTerminatingPod. */
+void begin_kill(turn *t)
+{
+    bool deleted = ks_object_terminating(t->pod);
+    ks_val period = ks_get(t->pod->meta, K(deletionGracePeriodSeconds));
+    kill_all(t, deleted ? ks_seconds(ks_int_or(period, 30)) : grace_of(t));
     if (deleted)
         write_status(t, STATUS_SYNC);
+}
+
+void begin_last_kill(turn *t)
+{
+    kill_all(t, GRACE_LEAST);
 }
 
 void go_on_killing(turn *t)

@@ -284,6 +284,7 @@ void continue_sync(turn *t);
 void watch_processes(turn *t); /* processes that ended by themselves until now */
 void end_instance(turn *t, container *c, int64_t at, int code, bool killed);
 void begin_kill(turn *t);
+void begin_last_kill(turn *t); /* of a pod whose object is gone */
 void go_on_killing(turn *t);
 int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from);
 

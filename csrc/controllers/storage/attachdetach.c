@@ -409,7 +409,9 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     }
     int64_t forced = since + MAX_WAIT_FOR_UNMOUNT;
     bool force = (node == NULL || !node_ready(node)) && sim->world.now >= forced;
-    if (!force && node != NULL && in_use(heap, node, volume) && !out_of_service(node)) {
+    /* A node that is gone cannot tell any more: what it said last holds. */
+    bool mounted = node == NULL || in_use(heap, node, volume);
+    if (!force && mounted && !(node != NULL && out_of_service(node))) {
         /* Past the time the node may still be ready: then only its own report helps, which is observed. */
         if (sim->world.now < forced) ks_enqueue_at(sim, st->index, volume->id, forced);
         return true;

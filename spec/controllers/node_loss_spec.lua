@@ -1,0 +1,162 @@
+-- What becomes of nodes that fall silent, and of the pods on them.
+local kubesim = require "kubesim"
+
+local function toleration(seconds)
+  return { key = "node.kubernetes.io/unreachable", operator = "Exists", effect = "NoExecute", tolerationSeconds = seconds }
+end
+
+local function pod(name, node, ...)
+  return {
+    apiVersion = "v1", kind = "Pod", metadata = { name = name },
+    spec = { nodeName = node, containers = { { name = "main", image = "app:1" } }, tolerations = { ... } },
+  }
+end
+
+local function terminating(cluster, name)
+  local found = cluster:get("pod/" .. name)
+  return found ~= nil and found.metadata.deletionTimestamp ~= nil
+end
+
+local function taints(cluster, node)
+  local list = {}
+  for i, t in ipairs(cluster:get("node/" .. node).spec.taints or {}) do list[i] = t.key:match "[^/]*$" .. ":" .. t.effect end
+  return list
+end
+
+local function reasons(cluster, ref)
+  local list = {}
+  for i, e in ipairs(cluster:events { ref = ref }) do list[i] = e.reason end
+  return list
+end
+
+describe("pods on a node that falls silent", function()
+  it("are marked after 50 s and leave when their tolerations have run out", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    for name, t in pairs { never = toleration(nil), soon = toleration(20), now = toleration(0), long = toleration(math.maxinteger) } do
+      cluster:create(pod(name, "k8s-node1", t))
+    end
+    cluster:create(pod("plain", "k8s-node1")) -- admission adds 300 s
+    cluster:advance(10)
+    cluster:fail_node "k8s-node1"
+    cluster:advance(45)
+    assert.same({}, taints(cluster, "k8s-node1"))
+    cluster:advance(10)
+    assert.same({ "unreachable:NoSchedule", "unreachable:NoExecute" }, taints(cluster, "k8s-node1"))
+    local function gone()
+      local list = {}
+      for _, name in ipairs { "long", "never", "now", "plain", "soon" } do
+        if terminating(cluster, name) then list[#list + 1] = name end
+      end
+      return list
+    end
+    assert.same({ "now" }, gone())
+    cluster:advance(20)
+    assert.same({ "now", "soon" }, gone())
+    cluster:advance(280)
+    assert.same({ "now", "plain", "soon" }, gone())
+    cluster:advance("720h")
+    assert.same({ "now", "plain", "soon" }, gone()) -- and nobody confirms their end
+  end)
+
+  it("go when it is back, and its kubelet tells what it is again", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    cluster:create(pod("web", "k8s-node1"))
+    cluster:advance(10)
+    cluster:fail_node "k8s-node1"
+    cluster:advance(400)
+    assert.is_true(terminating(cluster, "web"))
+    cluster:recover_node "k8s-node1"
+    cluster:advance(40)
+    assert.is_nil(cluster:get "pod/web")
+    assert.same({}, taints(cluster, "k8s-node1"))
+    assert.same({ "NodeNotReady", "NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady" },
+      reasons(cluster, "node/k8s-node1"))
+  end)
+
+  it("stay where all nodes are silent: it is the control plane that is cut off", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    cluster:create(pod("web", "k8s-node1"))
+    cluster:advance(10)
+    cluster:fail_node "k8s-node1"
+    cluster:fail_node "k8s-node2"
+    cluster:advance(1000)
+    assert.is_false(terminating(cluster, "web"))
+    assert.same({ "unreachable:NoSchedule" }, taints(cluster, "k8s-node1"))
+  end)
+
+  it("stay where most of a small zone is silent, until it is not most of it", function()
+    local cluster <close> = kubesim.new { nodes = 5 }
+    for i = 1, 3 do cluster:create(pod("p" .. i, "k8s-node" .. i)) end
+    cluster:advance(10)
+    for i = 1, 3 do cluster:fail_node("k8s-node" .. i) end
+    cluster:advance(1000)
+    for i = 1, 3 do assert.is_false(terminating(cluster, "p" .. i)) end
+    assert.is_true(cluster:settle())
+    cluster:recover_node "k8s-node3"
+    cluster:advance(400)
+    assert.is_true(terminating(cluster, "p1"))
+    assert.is_true(terminating(cluster, "p2"))
+    assert.is_false(terminating(cluster, "p3"))
+  end)
+
+  it("leave node after node, ten seconds apart", function()
+    local cluster <close> = kubesim.new { nodes = 10 }
+    cluster:advance(10)
+    for i = 1, 4 do cluster:fail_node("k8s-node" .. i) end
+    local function tainted()
+      local n = 0
+      for i = 1, 4 do n = n + (#taints(cluster, "k8s-node" .. i) == 2 and 1 or 0) end
+      return n
+    end
+    cluster:advance(55)
+    assert.equal(1, tainted())
+    cluster:advance(10)
+    assert.equal(2, tainted())
+    cluster:advance(20)
+    assert.equal(4, tainted())
+  end)
+end)
+
+describe("a NoExecute taint put on by hand", function()
+  it("drives away who does not tolerate it, and its removal lets stay who was to leave later", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    local patient = { key = "maintenance", operator = "Exists", effect = "NoExecute", tolerationSeconds = 30 }
+    cluster:create(pod("plain", "k8s-node1"))
+    cluster:create(pod("patient", "k8s-node1", patient))
+    cluster:advance(5)
+    cluster:patch("node/k8s-node1", { spec = { taints = { { key = "maintenance", effect = "NoExecute" } } } })
+    cluster:advance(10)
+    assert.is_nil(cluster:get "pod/plain")
+    cluster:patch("node/k8s-node1", { spec = { taints = kubesim.null } })
+    cluster:advance(60)
+    assert.equal("Running", cluster:get("pod/patient").status.phase)
+    local last = cluster:events { ref = "pod/patient", reason = "TaintManagerEviction" }
+    assert.equal("Cancelling deletion of Pod default/patient", last[#last].message)
+  end)
+
+  it("evicts in a world laid out by hand only when it comes later", function()
+    local cluster <close> = kubesim.new { nodes = 0, kubelet = "manual" }
+    local taint = { key = "dedicated", value = "y", effect = "NoExecute" }
+    cluster:import { { apiVersion = "v1", kind = "Node", metadata = { name = "n" }, spec = { taints = { taint } },
+      status = { conditions = { { type = "Ready", status = "True" } } } } }
+    cluster:create(pod("held", "n"))
+    cluster:advance(5)
+    assert.is_false(terminating(cluster, "held"))
+    cluster:patch("node/n", { spec = { taints = { taint, { key = "other", effect = "NoExecute" } } } }, { type = "merge" })
+    cluster:advance(5)
+    assert.is_true(terminating(cluster, "held"))
+  end)
+end)
+
+describe("a node that is cordoned", function()
+  it("says so, and says when it is open again", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:patch("node/k8s-node1", { spec = { unschedulable = true } })
+    cluster:advance(1)
+    assert.same({ "unschedulable:NoSchedule" }, taints(cluster, "k8s-node1"))
+    cluster:patch("node/k8s-node1", { spec = { unschedulable = kubesim.null } })
+    cluster:advance(1)
+    assert.same({}, taints(cluster, "k8s-node1"))
+    assert.same({ "NodeNotSchedulable", "NodeSchedulable" }, reasons(cluster, "node/k8s-node1"))
+  end)
+end)
