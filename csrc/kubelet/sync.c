@@ -792,7 +792,7 @@ void go_on_ending(turn *t)
     if (!w->final_written || t->k->busy_gone || !ks_object_terminating(t->pod) || w->deleted)
         return;
     if (w->final_at == KS_NEVER)
-        w->final_at = ks_after(t->now, t->sim->settings->latency.cleanup);
+        w->final_at = ks_after(t->now, later(t->sim->settings->latency.cleanup, CLEANUP_LEAST));
     if (w->final_at > t->now)
         return;
     w->deleted = true;

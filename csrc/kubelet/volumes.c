@@ -232,6 +232,8 @@ int64_t mount_time(const turn *t)
             takes = t->sim->settings->latency.mount;
     if (ks_len(ks_get(t->w->spec, K(volumes))) == 0)
         return 0;
+    if (takes > KS_LAST)
+        return takes;
     return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL, VOLUME_POLL); /* nothing is there at the first look */
 }
 

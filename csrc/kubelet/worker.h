@@ -19,7 +19,11 @@
 #define RELIST_PERIOD   KS_SECOND         /* pkg/kubelet/kubelet.go: genericPlegRelistPeriod */
 #define RETRY_PERIOD    (10 * KS_SECOND)  /* backOffPeriod: the next look after a failed sync */
 #define RETRY_LONGEST   (60 * KS_SECOND)  /* pod_workers.go: completeWork, a look at least this often */
-#define LATE_PERCENT    125 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by the mean */
+#define LATE_PERCENT    150 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by all of it */
+#define VOLUME_POLL     (300 * KS_MILLISECOND) /* volume_manager.go: podAttachAndMountRetryInterval */
+/* A pod leaves the API when a relist has confirmed the end of its containers (half a period on average) and a poll that its volumes
+ * are unmounted. */
+#define CLEANUP_LEAST   (RELIST_PERIOD / 2 + VOLUME_POLL)
 #define PATIENCE        (3600 * KS_SECOND) /* a failure that lasts longer is looked at less often: nothing new shows */
 #define RETRY_PATIENT   (300 * KS_SECOND)
 #define BACKOFF_FIRST   (10 * KS_SECOND)

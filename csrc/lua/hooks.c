@@ -83,8 +83,8 @@ static int policy_trampoline(lua_State *L) {
     if (a->score) {
         lua_Number score = lua_tonumber(L, -2);
         if (lua_type(L, -2) != LUA_TNUMBER || !(score >= 0 && score <= 100))
-            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s", info->name,
-                              luaL_tolstring(L, -2, NULL));
+            return luaL_error(L, "policy '%s': score must return a number from 0 to 100, not %s",
+                              info->name, luaL_tolstring(L, -2, NULL));
         a->number = (lua_Integer)(score + 0.5);
     } else {
         if (!lua_isboolean(L, -2))
@@ -200,12 +200,18 @@ static int command_trampoline(lua_State *L) {
     ks_lua_push(L, a->second);
     ks_lua_push(L, a->third);
     lua_call(L, 3, 3);
-    if (!lua_isnil(L, -3)) luaL_tolstring(L, -3, NULL); else lua_pushnil(L);
-    if (!lua_isnil(L, -2)) luaL_tolstring(L, -2, NULL); else lua_pushnil(L);
+    if (!lua_isnil(L, -3))
+        luaL_tolstring(L, -3, NULL);
+    else
+        lua_pushnil(L);
+    if (!lua_isnil(L, -2))
+        luaL_tolstring(L, -2, NULL);
+    else
+        lua_pushnil(L);
     a->number = lua_isnil(L, -4) ? 0 : lua_isinteger(L, -4) ? lua_tointeger(L, -4) : -1;
     if (a->number < 0 || a->number > 255)
-        return luaL_error(L, "command '%s': the exit code must be an integer from 0 to 255, not %s", word,
-                          luaL_tolstring(L, -4, NULL));
+        return luaL_error(L, "command '%s': the exit code must be an integer from 0 to 255, not %s",
+                          word, luaL_tolstring(L, -4, NULL));
     return RESULTS;
 }
 
@@ -242,9 +248,13 @@ static int http_trampoline(lua_State *L) {
     lua_call(L, 2, 2);
     a->number = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
     if (a->number < 100 || a->number > 999)
-        return luaL_error(L, "http on port %d: the status must be an integer from 100 to 999, not %s", a->port,
-                          luaL_tolstring(L, -2, NULL));
-    if (lua_isnil(L, -1)) lua_pushliteral(L, ""); else luaL_tolstring(L, -1, NULL);
+        return luaL_error(L,
+                          "http on port %d: the status must be an integer from 100 to 999, not %s",
+                          a->port, luaL_tolstring(L, -2, NULL));
+    if (lua_isnil(L, -1))
+        lua_pushliteral(L, "");
+    else
+        luaL_tolstring(L, -1, NULL);
     lua_pushnil(L);
     return RESULTS;
 }
@@ -326,7 +336,8 @@ int ks_lua_policy(lua_State *L) {
     int count = box->policies != NULL ? box->policies->count : 0;
     for (int i = 0; i < count; i++) {
         const struct ks_policy_info *other = &box->policies->list[i];
-        if (strcmp(other->name, info.name) == 0 && strcmp(other->scheduler, info.scheduler) == 0) return 0;
+        if (strcmp(other->name, info.name) == 0 && strcmp(other->scheduler, info.scheduler) == 0)
+            return 0;
     }
     lua_createtable(L, count + 1, 1);
     int list = lua_gettop(L);
