@@ -15,12 +15,16 @@ local commands = require "kubesim.shell.commands"
 ---@field cwd string
 ---@field status integer $?
 ---@field args string[] $0, $1, ...
+---@field spent { bytes: integer, rounds: integer } what the command has made and gone round, its subshells with it
 local Shell = {}
 Shell.__index = Shell
 
 local M = {}
 
-local MAX_ROUNDS = 10000 -- of loops: time stands still within an exec, so a loop that waits would never end
+-- Time stands still within an exec, so a loop that waits would never end; nor shall one command take all memory.
+local MAX_ROUNDS = 10000 -- of one loop
+local MAX_ALL_ROUNDS = 100000 -- of all loops together
+local MAX_BYTES = 256 * 1024 * 1024 -- that words, files and outputs of one command come to
 
 local function exit_shell(code) error({ exit = code }, 0) end
 
@@ -28,6 +32,22 @@ local function exit_shell(code) error({ exit = code }, 0) end
 ---@field input string what is left to read
 ---@field out string[] pieces written
 ---@field err string[]
+
+---Takes note of text that was made; raises when a command makes too much of it.
+---@param text string
+---@return string text
+function Shell:made(text)
+  local spent = self.spent
+  spent.bytes = spent.bytes + #text
+  if spent.bytes > MAX_BYTES then error("exec: the command makes more than 256 MiB of text", 0) end
+  return text
+end
+
+function Shell:round()
+  local spent = self.spent
+  spent.rounds = spent.rounds + 1
+  if spent.rounds > MAX_ALL_ROUNDS then error("exec: the command does not end: no virtual time passes while it runs", 0) end
+end
 
 -- Paths ------------------------------------------------------------------------------------------------------------
 
@@ -117,18 +137,51 @@ function Shell:parameter(name)
   return self.vars[name]
 end
 
----A shell pattern as a Lua pattern that matches the whole.
+---A shell pattern as a list of what it wants: "*", or a Lua pattern for one character.
 local function pattern_of(glob)
-  return "^" .. glob:gsub("[%^%$%(%)%%%.%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", "."):gsub("%[!", "[^") .. "$"
+  local wants, i = {}, 1
+  while i <= #glob do
+    local c, set = glob:sub(i, i), glob:match("^%[[!^]?%]?[^%]]*%]", i)
+    if c == "*" then
+      if wants[#wants] ~= "*" then wants[#wants + 1] = "*" end
+    elseif c == "?" then wants[#wants + 1] = "."
+    elseif set then
+      wants[#wants + 1] = set:gsub("^%[!", "[^"):gsub("%%", "%%%%")
+      i = i + #set - 1
+    else wants[#wants + 1] = "%" .. c end
+    if c:find "%w" then wants[#wants] = c end
+    i = i + 1
+  end
+  return wants
+end
+
+---Whether the whole text is as a pattern wants it: one walk, and steps back to the last "*" only.
+local function is_like(text, wants)
+  local at, want, star, resume = 1, 1, nil, nil
+  while at <= #text do
+    if wants[want] == "*" then
+      star, resume, want = want, at, want + 1
+    elseif wants[want] and text:find("^" .. wants[want], at) then
+      at, want = at + 1, want + 1
+    elseif star then
+      resume = resume + 1
+      at, want = resume, star + 1
+    else
+      return false
+    end
+  end
+  while wants[want] == "*" do want = want + 1 end
+  return wants[want] == nil
 end
 
 ---${name%pattern} and ${name#pattern}.
 local function trimmed(value, op, pattern)
   local front, longest = op:sub(1, 1) == "#", #op == 2
   local best
+  local wants = pattern_of(pattern)
   for i = 0, #value do
     local piece = front and value:sub(1, i) or value:sub(#value - i + 1)
-    if piece:find(pattern_of(pattern)) then
+    if is_like(piece, wants) then
       best = i
       if not longest then break end
     end
@@ -160,8 +213,11 @@ end
 
 ---$((...)): integers, the usual operators.
 function Shell:sum(text)
-  local expression = text:gsub("%$?([%a_][%w_]*)", function(name) return self:parameter(name) or "0" end)
-  expression = expression:gsub("%$([%d?#])", function(name) return self:parameter(name) or "0" end)
+  local function value_of(name)
+    local value = self:parameter(name) or "0"
+    return value:find "^%s*[+-]?%d+%s*$" and "(" .. value .. ")" or value:find "^%s*$" and "0" or "?" -- which is none
+  end
+  local expression = text:gsub("%$?([%a_][%w_]*)", value_of):gsub("%$([%d?#])", value_of)
   expression = expression:gsub("/", "//"):gsub("!=", "~="):gsub("&&", " and "):gsub("||", " or ")
   if expression:find "[^%d%s%+%-%*/%%%(%)<>=~%l]" then return nil end
   local run = load("return " .. expression, "=sum", "t", {})
@@ -174,7 +230,7 @@ end
 ---A piece's value.
 function Shell:piece(part, streams)
   if part.kind == "text" then return part.text end
-  if part.kind == "var" then return self:variable(part, streams) end
+  if part.kind == "var" then return self:made(self:variable(part, streams)) end
   if part.kind == "sum" then
     local value = self:sum(part.text)
     if value then return value end
@@ -190,7 +246,7 @@ end
 function Shell:text(word, streams)
   local out = {}
   for i, part in ipairs(word) do out[i] = self:piece(part, streams) end
-  return table.concat(out)
+  return self:made(table.concat(out))
 end
 
 ---The names that a pattern stands for; the pattern itself when there is none.
@@ -201,7 +257,7 @@ function Shell:glob(pattern)
   local files = self:list_files(directory == "" and self.cwd or directory)
   local found, wanted = {}, pattern_of(last)
   for _, file in ipairs(files or {}) do
-    if file.name:find(wanted) and (file.name:sub(1, 1) ~= "." or last:sub(1, 1) == ".") then
+    if is_like(file.name, wanted) and (file.name:sub(1, 1) ~= "." or last:sub(1, 1) == ".") then
       found[#found + 1] = directory .. file.name
     end
   end
@@ -330,7 +386,12 @@ function builtins.unset(shell, args)
   return 0
 end
 
-function builtins.exit(shell, args) exit_shell(tonumber(args[1]) or shell.status) end
+function builtins.exit(shell, args, streams)
+  local code = args[1] or tostring(shell.status)
+  if code:find "^%d+$" then exit_shell(math.tointeger(tonumber(code)) & 255) end
+  streams.err[#streams.err + 1] = ("sh: 1: exit: Illegal number: %s\n"):format(code)
+  exit_shell(2)
+end
 builtins["break"] = function() error({ loop = "break" }, 0) end
 builtins["continue"] = function() error({ loop = "continue" }, 0) end
 builtins[":"] = function() return 0 end
@@ -370,6 +431,12 @@ end
 
 -- Running ------------------------------------------------------------------------------------------------------------
 
+-- Programs that every small image has and that are not simulated: "not found" would be a lie.
+local NOT_YET = {}
+for name in ([[awk base64 chgrp chmod chown cmp dd diff du expr find fold getent gunzip gzip install ln md5sum mkfifo mktemp nc nl nohup
+  od paste ping readlink realpath rev sed sha1sum sha256sum split stat strings su tar telnet time timeout top tr truncate uptime vi
+  watch who xargs xxd zcat trap]]):gmatch "%w+" do NOT_YET[name] = true end
+
 ---Runs a program of the image, or one of ours.
 ---@param argv string[]
 ---@param streams kubesim.shell.Streams
@@ -380,13 +447,14 @@ function Shell:program(argv, streams)
     local name = argv[1]:match "^/[%w/]*bin/([^/]+)$" or argv[1]
     local command = commands[name]
     if not command then
+      if NOT_YET[name] then error({ unsupported = name }, 0) end
       local why = argv[1]:find "/" and not self:stat(argv[1]) and "not found" or argv[1]:find "/" and "Permission denied" or "not found"
       streams.err[#streams.err + 1] = ("sh: 1: %s: %s\n"):format(argv[1], why)
       return why == "not found" and 127 or 126
     end
     out, code, err = command(self, argv, streams.input)
   end
-  if out and out ~= "" then streams.out[#streams.out + 1] = out end
+  if out and out ~= "" then streams.out[#streams.out + 1] = self:made(out) end
   if err and err ~= "" then streams.err[#streams.err + 1] = err end
   return code or 0
 end
@@ -433,6 +501,7 @@ end
 
 ---Runs a loop's body once; true when the loop shall end.
 local function round(shell, body, streams)
+  shell:round()
   local fine, result = pcall(shell.run, shell, body, streams)
   if fine then return false, result end
   if type(result) == "table" and result.loop then return result.loop == "break", 0 end
@@ -452,6 +521,7 @@ end
 kinds["while"] = function(shell, command, streams)
   local code, stop = 0
   for _ = 1, MAX_ROUNDS do
+    shell:round()
     if (shell:condition(command.condition, streams) == 0) == command.negated then return code end
     stop, code = round(shell, command.body, streams)
     if stop then return code end
@@ -549,7 +619,8 @@ end
 ---@param container string? nil: as kubectl chooses
 ---@return kubesim.Shell
 function M.new(core, namespace, pod, container)
-  local shell = setmetatable({ core = core, namespace = namespace, pod = pod, status = 0, cwd = "/", args = {} }, Shell)
+  local shell = setmetatable({ core = core, namespace = namespace, pod = pod, status = 0, cwd = "/", args = {},
+    spent = { bytes = 0, rounds = 0 } }, Shell)
   shell.container = core:container(namespace, pod, container)
   shell.vars, shell.exported = {}, {}
   for name, value in pairs(core:container_env(namespace, pod, shell.container)) do
@@ -581,6 +652,7 @@ function M.exec(core, namespace, pod, container, command, input)
     code = shell:script(command, streams)
   else
     local fine, result = pcall(shell.program, shell, command, streams)
+    if not fine and type(result) == "table" and result.unsupported then error("not supported yet: " .. result.unsupported, 0) end
     if not fine and not (type(result) == "table" and result.exit) then error(result, 0) end
     code = fine and result or result.exit
     if code == 127 and #streams.out == 0 and table.concat(streams.err):find "^sh: 1: " and not commands[command[1]] then

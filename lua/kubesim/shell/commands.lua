@@ -100,6 +100,7 @@ function M.printf(_, argv)
       if kind == "%" then return "%" end
       local arg = argv[at]
       at, used = at + 1, true
+      if flags:find "%d%d%d" then error("exec: not supported yet: printf of more than 99 columns", 0) end
       if kind == "s" then return ("%" .. flags .. "s"):format(arg or "") end
       if kind == "b" then return unescape(arg or "") end
       local number = math.tointeger(tonumber(arg) or 0) or 0
@@ -288,10 +289,14 @@ function M.tee(shell, argv, input)
   return input, code, table.concat(err)
 end
 
+local MAX_LINES = 1000000
+
 function M.seq(_, argv)
   local first, last = tonumber(argv[3] and argv[2] or 1), tonumber(argv[#argv])
   local out = {}
-  for i = first or 1, last or 0 do out[#out + 1] = ("%g\n"):format(i) end
+  first, last = first or 1, last or 0
+  if last - first > MAX_LINES then error(("exec: not supported yet: seq of more than %d numbers"):format(MAX_LINES), 0) end
+  for i = first, last do out[#out + 1] = ("%g\n"):format(i) end
   return table.concat(out), 0
 end
 

@@ -135,6 +135,8 @@ function Parser:double_quoted(parts, open_end)
       flush()
       parts[#parts + 1] = self:backticks(true)
     else
+      c = self.text:match('^[^"\\$`]+', self.at - 1) or c
+      self.at = self.at - 1 + #c
       text[#text + 1] = c
     end
   end
@@ -170,6 +172,8 @@ function Parser:word()
       parts[#parts + 1] = self:backticks(false)
     else
       local last = parts[#parts]
+      c = self.text:match("^[^ \t\r\n;&|<>()\\'\"$`]+", self.at - 1) or c -- all that is plain, at once
+      self.at = self.at - 1 + #c
       if last and last.kind == "text" and not last.quoted then
         last.text = last.text .. c
       else
