@@ -217,7 +217,9 @@ static int print_decimal(uint64_t value, int digits, const char *unit, char *out
     int len = sprintf(out, "%llu", (unsigned long long)(value / scale));
     uint64_t rest = value % scale;
     if (rest != 0) {
-        len += sprintf(out + len, ".%0*llu", digits, (unsigned long long)rest);
+        out[len++] = '.';
+        for (uint64_t part = scale / 10; part > 0; part /= 10)
+            out[len++] = (char)('0' + rest / part % 10);
         while (out[len - 1] == '0') len--;
     }
     return len + sprintf(out + len, "%s", unit);
