@@ -5,7 +5,7 @@ local transcript = require "spec.support.transcript"
 local function play(text)
   return function()
     local cluster <close> = kubesim.new { nodes = 1 }
-    transcript.play(cluster, text)
+    transcript.play(cluster, text, { script = "echo one\necho two\n" })
   end
 end
 
@@ -198,7 +198,31 @@ describe("kubectl run", function()
     $ run q --image=app --expose
     ! error: --port must be set when exposing a service
     ! See 'kubectl run -h' for help and examples
-    $ run q -it --image=app
-    ! not supported: kubectl run --attach or --stdin: use kubectl exec or kubectl logs
+    $ run q --rm --image=app
+    ! error: --rm should only be used for attached containers
+    ! See 'kubectl run -h' for help and examples
+    $ run q -t --image=app
+    ! error: -i/--stdin is required for containers with -t/--tty=true
+    ! See 'kubectl run -h' for help and examples
+  ]])
+
+  it("runs a command in it, tells how it ended, and deletes it with --rm", play [[
+    $ run once --image=busybox:1.28 --restart=Never -it --rm -- nslookup kubernetes
+    ...
+    Address: 10.96.0.1
+
+    pod "once" deleted from default namespace
+    ~ 40s
+    $ get po
+    ! No resources found in default namespace.
+    $ run fails --image=busybox:1.28 --restart=Never --attach --command -- sh -c 'echo out; exit 3'
+    out
+    !3 pod default/fails terminated (Error)
+    $ get po fails -o jsonpath={.status.phase}
+    Failed
+    $ run shell --image=busybox:1.28 --restart=Never -i --rm <script
+    one
+    two
+    pod "shell" deleted from default namespace
   ]])
 end)

@@ -1,4 +1,5 @@
 --- kubectl run. k8s.io/kubectl/pkg/cmd/run/run.go, pkg/generate/versioned/{run,service}.go.
+local attached <const> = require "kubesim.kubectl.attached"
 local deletion <const> = require "kubesim.kubectl.deletion"
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
@@ -31,6 +32,8 @@ local function is_image(text)
   return true
 end
 
+local function wants_attach(ctx) return ctx.flags.attach or not ctx.changed.attach and ctx.flags.stdin end
+
 local function validate(ctx, args, dry_run)
   local f = ctx.flags
   if #args == 0 or ctx.dash == 0 then ctx:usage_error "NAME is required for run" end
@@ -40,16 +43,13 @@ local function validate(ctx, args, dry_run)
   if f.tty and not f.stdin then ctx:usage_error "-i/--stdin is required for containers with -t/--tty=true" end
   if f.expose and f.port == "" then ctx:usage_error "--port must be set when exposing a service" end
   if f.restart ~= "" and not POLICIES[f.restart] then ctx:usage_error("invalid restart policy: %s", f.restart) end
-  local attach = f.attach or not ctx.changed.attach and f.stdin
+  local attach = wants_attach(ctx)
   if not attach and f.rm then ctx:usage_error "--rm should only be used for attached containers" end
   if attach and dry_run ~= "none" then
     ctx:usage_error("--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)")
   end
   if f["image-pull-policy"] ~= "" and not PULLS[f["image-pull-policy"]] then
     ctx:usage_error("invalid image pull policy: %s", f["image-pull-policy"])
-  end
-  if attach then
-    error(errors.verbatim "not supported: kubectl run --attach or --stdin: use kubectl exec or kubectl logs", 0)
   end
 end
 
@@ -93,6 +93,7 @@ local function pod(f, args)
       containers = { {
         name = name, image = f.image, resources = {}, command = f.command and words or nil, args = not f.command and words or nil,
         env = env_of(f.env), imagePullPolicy = f["image-pull-policy"] ~= "" and f["image-pull-policy"] or nil,
+        stdin = f.stdin or nil, stdinOnce = f.stdin and not f["leave-stdin-open"] or nil, tty = f.tty or nil,
         ports = port and { { containerPort = port } } or nil, securityContext = f.privileged and { privileged = true } or nil,
       } },
       dnsPolicy = "ClusterFirst", restartPolicy = f.restart ~= "" and f.restart or "Always",
@@ -139,14 +140,17 @@ return {
     local print = output.printer(ctx, "created", dry_run)
     validate(ctx, args, dry_run)
     local made = create(ctx, overrides.apply(ctx, pod(f, args)), dry_run)
-    local err
+    local err, exposed
     if f.expose then
-      local object
-      err, object = errors.try(create, ctx, service(f, args[1]), dry_run)
-      if object then print(object) end
-      if object and f.output == "yaml" then ctx:out "---\n" end
+      err, exposed = errors.try(create, ctx, service(f, args[1]), dry_run)
+      if exposed then print(exposed) end
+      if exposed and f.output == "yaml" then ctx:out "---\n" end
     end
-    print(made)
+    if wants_attach(ctx) then
+      attached.run(ctx, { made, exposed })
+    else
+      print(made)
+    end
     if err then error(err, 0) end
   end,
 }
