@@ -229,6 +229,21 @@ Allocated resources:
 ]], part(shown "no k8s-node1", "Non-terminated", "Events:"))
   end)
 
+  it("shows a node's Lease, and that a silent node does not renew it", function()
+    cluster:advance(47)
+    local function lease() return part(shown "no k8s-node1", "Lease:", "Conditions:") end
+    assert.equal([[
+Lease:
+  HolderIdentity:  k8s-node1
+  AcquireTime:     <unset>
+  RenewTime:       Thu, 01 Jan 2026 00:00:40 +0000
+]], lease())
+    cluster:fail_node "k8s-node1"
+    cluster:advance(600)
+    assert.matches("\n  RenewTime:       Thu, 01 Jan 2026 00:00:4%d +0000\n", lease())
+    assert.matches("\n  Ready +Unknown +Thu, 01 Jan 2026 00:0", shown "no k8s-node1")
+  end)
+
   it("shows claims and volumes", function()
     cluster:apply [[
 apiVersion: v1

@@ -127,14 +127,20 @@ function values.int_or_string(v) return tostring(values.present(v) or 0) end
 local DAYS <const> = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
 local MONTHS <const> = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
 
----An API time as Go's RFC 1123 layout with a numeric zone; the zero time when it is absent.
+---An instant in Go's RFC 1123 layout with a numeric zone.
+---@param ns integer Unix time in nanoseconds
+---@return string
+function values.date_of(ns)
+  local t = os.date("!*t", ns // 1000000000)
+  return ("%s, %02d %s %04d %02d:%02d:%02d +0000"):format(DAYS[t.wday], t.day, MONTHS[t.month], t.year, t.hour, t.min, t.sec)
+end
+
+---An API time in that layout; the zero time when it is absent.
 ---@param time string?
 ---@return string
 function values.date(time)
   local ns = values.present(time) and core.time(time)
-  if not ns then return "Mon, 01 Jan 0001 00:00:00 +0000" end
-  local t = os.date("!*t", ns // 1000000000)
-  return ("%s, %02d %s %04d %02d:%02d:%02d +0000"):format(DAYS[t.wday], t.day, MONTHS[t.month], t.year, t.hour, t.min, t.sec)
+  return ns and values.date_of(ns) or "Mon, 01 Jan 0001 00:00:00 +0000"
 end
 
 ---How long ago an API time was, as kubectl shows ages.

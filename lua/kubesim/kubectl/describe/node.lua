@@ -17,17 +17,30 @@ local function roles(labels)
   return values.or_none(table.concat(values.sorted_keys(found), ","))
 end
 
+local RENEWED_EVERY <const> = 10 * 1000000000
+
+---When the kubelet of a node that is well renewed its Lease last; nil when the node is not well.
+local function last_renewal(node, now)
+  for _, c in ipairs(list(at(node, "status", "conditions"))) do
+    local since = c.type == "Ready" and c.status == "True" and core.time(c.lastTransitionTime)
+    if since then return now - (now - since) % RENEWED_EVERY end
+  end
+end
+
 local function lease_lines(w, node, cx)
-  local lease = cx.core:get("Lease", "kube-node-lease", node.metadata.name)
-  if not lease then
-    w:write(0, "Lease:\tFailed to get lease: leases.coordination.k8s.io \"%s\" not found\n", node.metadata.name)
+  local name = node.metadata.name
+  local lease = cx.core:get("Lease", "kube-node-lease", name)
+  -- the Lease of a node that is well is not stored: nothing would change in it but its time
+  local renewed = not lease and last_renewal(node, cx.now)
+  if not lease and not renewed then
+    w:write(0, "Lease:\tFailed to get lease: leases.coordination.k8s.io \"%s\" not found\n", name)
     return
   end
   local function time(v) return present(v) and values.date(v) or "<unset>" end
   w:write(0, "Lease:\n")
-  w:write(1, "HolderIdentity:\t%s\n", at(lease, "spec", "holderIdentity") or "<unset>")
+  w:write(1, "HolderIdentity:\t%s\n", renewed and name or at(lease, "spec", "holderIdentity") or "<unset>")
   w:write(1, "AcquireTime:\t%s\n", time(at(lease, "spec", "acquireTime")))
-  w:write(1, "RenewTime:\t%s\n", time(at(lease, "spec", "renewTime")))
+  w:write(1, "RenewTime:\t%s\n", renewed and values.date_of(renewed) or time(at(lease, "spec", "renewTime")))
 end
 
 local function conditions(w, node)
