@@ -126,9 +126,7 @@ static bool edit(ks_heap *heap, ks_val *doc, const pointer *p, verb what, ks_val
     return false;
 }
 
-static ks_val or_null(ks_val v) {
-    return v.type == KS_NONE ? ks_null() : v;
-}
+static ks_val or_null(ks_val v) { return v.type == KS_NONE ? ks_null() : v; }
 
 static bool test(ks_val doc, const pointer *p, ks_val value) {
     ks_val found;
@@ -136,11 +134,39 @@ static bool test(ks_val doc, const pointer *p, ks_val value) {
     return ks_equal(or_null(found), value);
 }
 
+/* How long a value is as JSON, or something beyond `limit`: never walks further. */
+static int64_t size_within(ks_val v, int64_t limit) {
+    int64_t size = 2;
+    switch (v.type) {
+    case KS_STRING: return size + v.s->len;
+    case KS_LIST:
+        for (uint32_t i = 0; i < ks_len(v) && size <= limit; i++)
+            size += 1 + size_within(ks_at(v, i), limit - size);
+        return size;
+    case KS_MAP:
+        for (uint32_t i = 0; i < ks_len(v) && size <= limit; i++) {
+            const ks_pair *pair = ks_pair_at(v, i);
+            size += 4 + pair->key->len + size_within(pair->val, limit - size);
+        }
+        return size;
+    default: return 4;
+    }
+}
+
+/* What is copied counts, all copies together (evanphx/json-patch: AccumulatedCopySizeLimit, which the API server sets to the
+ * size of a request): copies of copies would grow without bound. */
+enum { MAX_COPIED = 3 * 1024 * 1024 };
+
 /* `move` and `copy`. */
-static bool transfer(ks_heap *heap, ks_val *doc, ks_val operation, const pointer *to, bool move) {
+static bool transfer(ks_heap *heap, ks_val *doc, ks_val operation, const pointer *to, bool move,
+                     int64_t *copied) {
     pointer from;
     ks_val found;
     bool ok = pointer_read(heap, ks_get(operation, K(from)), &from) && look(*doc, &from, &found);
+    if (ok && !move) {
+        *copied += size_within(found, MAX_COPIED - *copied);
+        ok = *copied <= MAX_COPIED;
+    }
     if (ok) {
         ks_val value = or_null(ks_ref(found));
         ok = !move || edit(heap, doc, &from, REMOVE, KS_NOTHING);
@@ -153,7 +179,7 @@ static bool transfer(ks_heap *heap, ks_val *doc, ks_val operation, const pointer
     return ok;
 }
 
-static bool operate(ks_heap *heap, ks_val *doc, ks_val operation) {
+static bool operate(ks_heap *heap, ks_val *doc, ks_val operation, int64_t *copied) {
     const char *op = ks_text_or(ks_get(operation, K(op)), "");
     ks_val value = or_null(ks_get(operation, K(value)));
     pointer p;
@@ -171,7 +197,7 @@ static bool operate(ks_heap *heap, ks_val *doc, ks_val operation) {
     } else if (strcmp(op, "test") == 0) {
         ok = test(*doc, &p, value);
     } else if (strcmp(op, "move") == 0 || strcmp(op, "copy") == 0) {
-        ok = transfer(heap, doc, operation, &p, *op == 'm');
+        ok = transfer(heap, doc, operation, &p, *op == 'm', copied);
     } else {
         ok = false;
     }
@@ -215,9 +241,10 @@ static ks_refusal *check_format(ks_heap *heap, ks_val patch) {
 
 ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out) {
     ks_refusal *refusal = check_format(heap, patch);
+    int64_t copied = 0;
     if (refusal == NULL) {
         ks_each(operation, patch) {
-            if (operate(heap, &doc, *operation)) continue;
+            if (operate(heap, &doc, *operation, &copied)) continue;
             refusal = ks_refuse(heap, 422, "Invalid",
                                 "the server rejected our request due to an error in our request");
             break;
