@@ -43,7 +43,8 @@ metadata: {name: texts, annotations: {note: "yes\n# no comment"}}
 data: {a: "on", b: "0x10", c: "line\n  more\n", d: "", "e": "1e3", f: "2026-01-02", g: "- x"}
 ]]
 
-local KINDS <const> = { "sts", "rs", "deploy", "pod", "svc", "cm", "pvc", "pv", "controllerrevision", "endpoints", "endpointslice", "ns", "sc" }
+local KINDS <const> = { "sts", "rs", "deploy", "pod", "svc", "cm", "pvc", "pv", "controllerrevision", "endpoints", "endpointslice", "ns",
+  "sc" }
 
 local function everything(cluster)
   local list = {}
@@ -71,13 +72,12 @@ local function by_name(list, drop)
 end
 
 describe("objects printed as YAML", function()
-  local cluster, objects, text
+  local cluster, objects
   setup(function()
     cluster = kubesim.new { nodes = 2 }
     cluster:apply(WORLD)
     cluster:settle()
     objects = everything(cluster)
-    text = documents(objects)
   end)
   teardown(function() cluster:close() end)
 

@@ -80,7 +80,8 @@ describe("a merge patch", function()
   it("replaces lists, merges maps and removes with null", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
     cluster:create [[{apiVersion: v1, kind: ConfigMap, metadata: {name: m, labels: {a: b}, finalizers: [x/one, x/two]}, data: {k: v}}]]
-    cluster:create [[{apiVersion: v1, kind: ConfigMap, metadata: {name: m, labels: {a: b}, finalizers: [x/one]}, data: {k: v}}]]
+    local change = { metadata = { labels = { a = kubesim.null, c = "d" }, finalizers = { "x/three" } } }
+    local o = cluster:patch("cm/m", change, { type = "merge" })
     assert.same({ c = "d" }, o.metadata.labels)
     assert.same({ "x/three" }, o.metadata.finalizers)
     local ok, err = pcall(cluster.patch, cluster, "cm/m", "[1]", { type = "merge" })

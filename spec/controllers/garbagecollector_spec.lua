@@ -1,0 +1,158 @@
+-- What becomes of objects whose owners go: in the background, in the foreground, orphaned; owners that are not there.
+local kubesim = require "kubesim"
+
+local function names(list)
+  local out = {}
+  for i, object in ipairs(list) do out[i] = object.metadata.name end
+  return table.concat(out, " ")
+end
+
+describe("garbage collection", function()
+  local cluster
+  before_each(function() cluster = kubesim.new { nodes = 1, kubelet = "manual" } end)
+  after_each(function() cluster:close() end)
+
+  local function config_map(name, owners, more)
+    local metadata = { name = name }
+    for key, value in pairs(more or {}) do metadata[key] = value end
+    metadata.ownerReferences = owners
+    return cluster:create({ apiVersion = "v1", kind = "ConfigMap", metadata = metadata }, { namespace = metadata.namespace })[1]
+  end
+
+  local function owner(object, more)
+    local reference = { apiVersion = object.apiVersion, kind = object.kind, name = object.metadata.name, uid = object.metadata.uid }
+    for key, value in pairs(more or {}) do reference[key] = value end
+    return reference
+  end
+
+  local function maps() return names(cluster:list("cm", { fields = "metadata.name!=kube-root-ca.crt" })) end
+
+  it("deletes dependents of a deleted owner, and theirs", function()
+    local a = config_map "a"
+    local b = config_map("b", { owner(a) })
+    config_map("c", { owner(b) })
+    cluster:delete "cm/a"
+    assert.is_nil(cluster:get "cm/a")
+    cluster:settle()
+    assert.equal("", maps())
+  end)
+
+  it("keeps a dependent that has another owner, and drops the reference to the one that is gone", function()
+    local a, other = config_map "a", config_map "other"
+    config_map("b", { owner(a), owner(other) })
+    cluster:delete "cm/a"
+    cluster:settle()
+    assert.equal("b other", maps())
+    assert.same({ owner(other) }, cluster:get "cm/b".metadata.ownerReferences)
+  end)
+
+  it("collects what names an owner that never was", function()
+    config_map("b", { { apiVersion = "v1", kind = "ConfigMap", name = "ghost", uid = "8c9d3c1e-0000-4000-8000-000000000001" } })
+    cluster:settle()
+    assert.equal("", maps())
+  end)
+
+  it("collects what names an owner by name whose uid is another", function()
+    local a = config_map "a"
+    config_map("b", { owner(a, { uid = "8c9d3c1e-0000-4000-8000-000000000001" }) })
+    cluster:settle()
+    assert.equal("a", maps())
+  end)
+
+  it("takes an owner in another namespace for absent, and warns", function()
+    cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "other" } }
+    local a = config_map("a", nil, { namespace = "other" })
+    config_map("b", { owner(a) })
+    cluster:settle()
+    assert.equal("", maps())
+    local event = cluster:events({ reason = "OwnerRefInvalidNamespace" })[1]
+    local text = 'ownerRef [v1/ConfigMap, namespace: default, name: a, uid: %s] does not exist in namespace "default"'
+    assert.equal(text:format(a.metadata.uid), event.message)
+    assert.equal("garbage-collector-controller", event.source.component)
+    assert.equal("Warning", event.type)
+  end)
+
+  it("lets the owner wait for those that block it, when it is to go in the foreground", function()
+    local a = config_map "a"
+    config_map("b", { owner(a, { blockOwnerDeletion = true }) }, { finalizers = { "x/hold" } })
+    config_map("c", { owner(a) }, { finalizers = { "x/hold" } })
+    local left = cluster:delete("cm/a", { cascade = "foreground" })
+    assert.same({ "foregroundDeletion" }, left.metadata.finalizers)
+    cluster:settle()
+    assert.equal("a b c", maps())
+    assert.is_string(cluster:get "cm/b".metadata.deletionTimestamp)
+    assert.is_string(cluster:get "cm/c".metadata.deletionTimestamp)
+    cluster:patch("cm/b", { metadata = { finalizers = kubesim.null } }, { type = "merge" })
+    cluster:settle()
+    assert.equal("c", maps()) -- c does not hold its owner
+  end)
+
+  it("does not collect while the owner is held by a finalizer of its own", function()
+    local a = config_map("a", nil, { finalizers = { "x/hold" } })
+    config_map("b", { owner(a) })
+    cluster:delete "cm/a"
+    cluster:settle()
+    assert.equal("a b", maps())
+    assert.is_nil(cluster:get "cm/b".metadata.deletionTimestamp)
+    cluster:patch("cm/a", { metadata = { finalizers = kubesim.null } }, { type = "merge" })
+    cluster:settle()
+    assert.equal("", maps())
+  end)
+
+  it("orphans: takes the references away, then lets the owner go", function()
+    local a = config_map "a"
+    config_map("b", { owner(a) })
+    local left = cluster:delete("cm/a", { cascade = "orphan" })
+    assert.same({ "orphan" }, left.metadata.finalizers)
+    cluster:settle()
+    assert.equal("b", maps())
+    assert.is_nil(cluster:get "cm/b".metadata.ownerReferences)
+  end)
+
+  it("a second deletion in the background undoes the wait", function()
+    local a = config_map "a"
+    config_map("b", { owner(a, { blockOwnerDeletion = true }) }, { finalizers = { "x/hold" } })
+    cluster:delete("cm/a", { cascade = "foreground" })
+    assert.is_nil(cluster:delete("cm/a", { cascade = "background" }))
+    assert.equal("b", maps())
+  end)
+
+  it("goes through a Deployment bottom-up in the foreground", function()
+    cluster:apply [[{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 2, selector: {matchLabels: {app: x}},
+      template: {metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: i}]}}}}]]
+    cluster:settle()
+    local order = {}
+    local watches = {}
+    for _, kind in ipairs { "deploy", "rs", "pod" } do
+      watches[#watches + 1] = cluster:watch(kind, function(what, object)
+        if what == "DELETED" then order[#order + 1] = object.kind end
+      end)
+    end
+    cluster:delete("deploy/d", { cascade = "foreground" })
+    cluster:settle()
+    for _, pod in ipairs(cluster:list "pod") do cluster:drive(pod.metadata.name, "gone") end
+    cluster:settle()
+    assert.same({ "Pod", "Pod", "ReplicaSet", "Deployment" }, order)
+    for _, watch in ipairs(watches) do watch:stop() end
+  end)
+
+  it("leaves a Deployment's ReplicaSets and pods behind when orphaned", function()
+    cluster:apply [[{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 2, selector: {matchLabels: {app: x}},
+      template: {metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: i}]}}}}]]
+    cluster:settle()
+    cluster:delete("deploy/d", { cascade = "orphan" })
+    cluster:settle()
+    assert.equal(0, cluster:count "deploy")
+    assert.is_nil(cluster:list("rs")[1].metadata.ownerReferences)
+    assert.equal(2, cluster:count "pod")
+  end)
+
+  it("does not give a new owner of the same name the old one's dependents", function()
+    local a = config_map "a"
+    config_map("b", { owner(a) }, { finalizers = { "x/hold" } })
+    cluster:delete "cm/a"
+    config_map "a"
+    cluster:settle()
+    assert.is_string(cluster:get "cm/b".metadata.deletionTimestamp)
+  end)
+end)
