@@ -67,8 +67,9 @@ pull_answer pull_image(turn *t, container *c)
     if (how == 'N' && (from > t->now || !container_image(t, c)->exists))
         return never_there(t, c, name);
     if (how != 'A' && from <= t->now) {
-        event(t, c, "Normal", "Pulled", "Container image \"%s\" already present on machine and can be accessed by the pod",
-              name->s);
+        /* image_manager.go; gate KubeletEnsureSecretPulledImages: on since 1.35 */
+        event(t, c, "Normal", "Pulled", "Container image \"%s\" already present on machine%s", name->s,
+              t->sim->server.rules.minor < 35 ? "" : " and can be accessed by the pod");
         return PULL_THERE;
     }
     if (tr && tr->pull_delay && t->now - tr->pull_at < tr->pull_delay)

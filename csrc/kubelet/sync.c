@@ -396,6 +396,15 @@ static bool refuse_restart(turn *t, container *c)
     return true;
 }
 
+/* Created and Started: pkg/kubelet/kuberuntime/kuberuntime_container.go; until 1.34 the container was named. */
+static void tell_container(turn *t, const container *c, const char *what)
+{
+    if (t->sim->server.rules.minor < 35)
+        event(t, c, "Normal", what, "%s container%s %s", what, *what == 'C' ? ":" : "", container_name(t->w, c)->s);
+    else
+        event(t, c, "Normal", what, "Container %c%s", *what - 'A' + 'a', what + 1);
+}
+
 static void create_container(turn *t, container *c)
 {
     const ks_str *missing = missing_config(t, c);
@@ -405,7 +414,7 @@ static void create_container(turn *t, container *c)
         t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
         return;
     }
-    event(t, c, "Normal", "Created", "Container created");
+    tell_container(t, c, "Created");
     const ks_image *image = container_image(t, c);
     int64_t takes = image->start == KS_UNSET ? t->sim->settings->latency.start : image->start;
     t->w->op = OP_START;
@@ -485,7 +494,7 @@ static void start_container(turn *t, container *c)
         return;
     }
     w->again = true;
-    event(t, c, "Normal", "Started", "Container started");
+    tell_container(t, c, "Started");
     set_wait(t, c, NULL, NULL);
     c->run = RUN_RUNNING;
     c->stopping = c->end_killed = false;
