@@ -28,7 +28,7 @@ BUSTED    = $(LUA) $$(command -v busted) --cpath='./$(BUILD)/?.so' --output=spec
 TREE_ENV  = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" LUA_CPATH_5_4="$(CURDIR)/$(BUILD)/?.so;;"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all build test lab bench lint format schema sanitize valgrind fuzz install rock-check env clean FORCE
+.PHONY: help setup setup-all build test lab bench lint format readme schema sanitize valgrind fuzz install rock-check env clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ build/lint/%.tidy: $(BUILD)/obj/%.o .clang-tidy
 
 format: ## let clang-format lay the C sources out
 	clang-format -i $$(find csrc fuzz bench -name '*.[ch]' | grep -v -e base/symbols -e api/schema_table)
+
+readme: build ## write below the examples of the README and the guide what they print
+	@$(TREE_ENV) $(LUA) tools/readme.lua
 
 schema: ## generate the field-name symbols and the type tables from csrc/api/schema/
 	$(LUA) tools/schema.lua

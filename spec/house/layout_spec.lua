@@ -63,16 +63,7 @@ describe("the source tree", function()
   end)
 
   it("has generated tables that agree with the schema", function()
-    local before = {}
-    local generated = { "csrc/base/symbols.h", "csrc/base/symbols.c", "csrc/api/schema_table.c" }
-    for _, path in ipairs(generated) do before[path] = read(path) end
-    finally(function()
-      for path, text in pairs(before) do
-        local f <close> = assert(io.open(path, "w"))
-        f:write(text)
-      end
-    end)
-    assert(os.execute "lua5.4 tools/schema.lua >/dev/null")
-    for path, text in pairs(before) do assert.equal(text, read(path), path .. " is out of date: run `make schema`") end
+    local said = lines "lua5.4 tools/schema.lua --check 2>&1; echo $?"
+    assert.same({ "0" }, said)
   end)
 end)
