@@ -1,6 +1,6 @@
 -- Every fuzz target survives its corpus and random input; `make fuzz` looks much longer, guided by coverage.
 
-describe("random input", function()
+describe("random input #builds", function()
   it("crashes, hangs and leaks nowhere", function()
     local pipe <close> = assert(io.popen "make -s fuzz-smoke 2>&1; echo exit $?")
     local text, ran = pipe:read "a", {}

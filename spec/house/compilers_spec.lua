@@ -1,6 +1,6 @@
 -- A run comes out the same whatever built the core. Builds it several times over: the slowest of the suites.
 
-describe("a run", function()
+describe("a run #builds", function()
   -- What runs here is one build. The others are made beside it and stay for the next time; those with the ordinary flags are
   -- the ones that continuous integration makes.
   it("has the same trace whatever compiler and optimisation built the core", function()

@@ -43,7 +43,7 @@ describe("the source tree", function()
     assert.same({}, bare)
   end)
 
-  it("installs every module where luarocks wants it", function()
+  it("installs every module where luarocks wants it #builds", function()
     local tree = os.tmpname()
     os.remove(tree)
     finally(function() os.execute("rm -rf " .. tree) end)
