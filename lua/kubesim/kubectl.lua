@@ -75,6 +75,8 @@ local CONNECTION <const> = {
   { "log-flush-frequency", false, "duration", 5000000000 },
 }
 local ROOT <const> = flags.set(GLOBAL, CONNECTION)
+--- The flags of each command that was used: declarations do not change.
+local SETS <const> = {}
 
 ---@param a string
 ---@param b string
@@ -134,7 +136,8 @@ local function descend(words)
   if entry.refused then error(errors.verbatim(("not supported: %s: %s"):format(path, entry.refused)), 0) end
   local command = require("kubesim.kubectl.commands." .. entry[1]:gsub("-", "_"))
   while true do
-    local set = flags.set(GLOBAL, CONNECTION, command.flags or {})
+    local set = SETS[command] or flags.set(GLOBAL, CONNECTION, command.flags or {})
+    SETS[command] = set
     place = command.commands and set:places(words)[1]
     local name, sub = nil, nil
     if place then name, sub = subcommand(command, words[place]) end
