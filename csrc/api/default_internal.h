@@ -38,4 +38,7 @@ ks_val ks_default_claim(ks_heap *heap, ks_val claim);
 /* The sources that volumes of pods and PersistentVolumes have in common. */
 ks_val ks_default_volume_sources(ks_heap *heap, ks_val volume);
 
+/* Does the reference name the tag "latest", or none at all? What does not parse does not. (image.c) */
+bool ks_image_is_latest(const ks_str *image);
+
 #endif

@@ -12,39 +12,6 @@ enum { GRACE_PERIOD = 30 };
 
 /* --- containers --- */
 
-/* Whether an image reference without digest means the tag "latest": pkg/util/parsers/parsers.go,
- * ParseImageName. What does not parse counts as having another tag. */
-static bool is_latest(const ks_str *image) {
-    if (image == NULL || image->len == 0) return false;
-    for (uint32_t i = 0; i < image->len; i++) {
-        unsigned char c = (unsigned char)image->s[i];
-        if (c <= ' ' || c >= 127) return false;
-    }
-    const char *slash = strrchr(image->s, '/');
-    const char *name = slash == NULL ? image->s : slash + 1;
-    const char *digest = strchr(name, '@');
-    const char *tag = strchr(name, ':');
-    if (tag != NULL && (digest == NULL || tag < digest)) {
-        size_t len = digest == NULL ? strlen(tag + 1) : (size_t)(digest - tag - 1);
-        return len == 6 && memcmp(tag + 1, "latest", 6) == 0;
-    }
-    if (digest != NULL) return false;
-    /* repository names are lower case: others do not parse */
-    const char *domain_end = strchr(image->s, '/');
-    const char *path = image->s;
-    if (domain_end != NULL) {
-        size_t len = (size_t)(domain_end - image->s);
-        bool domain = memchr(image->s, '.', len) != NULL || memchr(image->s, ':', len) != NULL ||
-                      (len == 9 && memcmp(image->s, "localhost", 9) == 0);
-        for (size_t i = 0; i < len && !domain; i++)
-            domain = image->s[i] >= 'A' && image->s[i] <= 'Z';
-        if (domain) path = domain_end + 1;
-    }
-    for (const char *c = path; *c != '\0'; c++)
-        if (*c >= 'A' && *c <= 'Z') return false;
-    return *path != '\0';
-}
-
 static ks_val port(ks_heap *heap, ks_val p) {
     return ks_default_text(heap, p, K(protocol), K(TCP));
 }
@@ -96,7 +63,7 @@ static ks_val lifecycle(ks_heap *heap, ks_val l) {
 
 static ks_val container(ks_heap *heap, ks_val c) {
     if (!ks_exists(ks_get(c, K(imagePullPolicy)))) {
-        bool latest = is_latest(ks_str_or_null(ks_get(c, K(image))));
+        bool latest = ks_image_is_latest(ks_str_or_null(ks_get(c, K(image))));
         c = ks_put(heap, c, K(imagePullPolicy), ks_string(latest ? K(Always) : K(IfNotPresent)));
     }
     c = ks_default_text(heap, c, K(terminationMessagePath), K(_dev_termination_log));
@@ -121,7 +88,7 @@ static ks_val ephemeral(ks_heap *heap, ks_val source) {
 }
 
 static ks_val image_volume(ks_heap *heap, ks_val source) {
-    bool latest = is_latest(ks_str_or_null(ks_get(source, K(reference))));
+    bool latest = ks_image_is_latest(ks_str_or_null(ks_get(source, K(reference))));
     return ks_default_text(heap, source, K(pullPolicy), latest ? K(Always) : K(IfNotPresent));
 }
 

@@ -173,6 +173,41 @@ static void drop_stop_signals(ks_heap *heap, ks_kind kind, ks_val *doc, const ks
     }
 }
 
+/* pkg/api/pod/util.go: dropDisabledSchedulingGroup: GenericWorkload is off. */
+static void drop_scheduling_group(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
+    if (!ks_exists(ks_get(pod_spec_of(kind, *doc), K(schedulingGroup)))) return;
+    if (old != NULL && ks_exists(ks_get(pod_spec_of(kind, old->doc), K(schedulingGroup)))) return;
+    ks_val spec = ks_drop(heap, ks_ref(pod_spec_of(kind, *doc)), K(schedulingGroup));
+    *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
+                          : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
+}
+
+/* pkg/registry/core/node/strategy.go: dropDisabledFields: a kubelet's configuration is no longer an object. */
+static void drop_config_source(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    if (!ks_exists(ks_get2(*doc, K(spec), K(configSource)))) return;
+    if (old == NULL || !ks_exists(ks_get(old->spec, K(configSource))))
+        *doc = ks_put2(heap, *doc, K(spec), K(configSource), KS_NOTHING);
+}
+
+/* pkg/registry/core/serviceaccount/strategy.go: cleanSecretReferences: names alone. */
+static void clean_secret_references(ks_heap *heap, ks_val *doc) {
+    ks_val secrets = ks_get(*doc, K(secrets));
+    if (secrets.type != KS_LIST) return;
+    ks_val names = ks_list_new(heap, ks_len(secrets));
+    ks_each(secret, secrets)
+        names = ks_append(heap, names,
+                          ks_map_of(heap, K(name), ks_ref(ks_get(*secret, K(name))), NULL));
+    *doc = ks_put(heap, *doc, K(secrets), names);
+}
+
+/* What this release does not take from users, unless it is there already. */
+static void drop_gated(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
+    drop_stop_signals(heap, kind, doc, old);
+    drop_scheduling_group(heap, kind, doc, old);
+    if (kind == KS_NODE) drop_config_source(heap, doc, old);
+    if (kind == KS_SERVICEACCOUNT) clean_secret_references(heap, doc);
+}
+
 static void prepare_namespace(const ks_request *r, ks_val *doc) {
     ks_heap *heap = r->heap;
     ks_val finalizers = ks_get2(*doc, K(spec), K(finalizers));
@@ -194,7 +229,7 @@ void ks_strategy_create(const ks_request *r, ks_val *doc) {
     if (r->kind == KS_STATEFULSET) drop_max_unavailable(r, doc, NULL);
     if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, NULL);
     if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, NULL);
-    if (!r->trusted) drop_stop_signals(heap, r->kind, doc, NULL);
+    if (!r->trusted) drop_gated(heap, r->kind, doc, NULL);
     /* pkg/registry/core/limitrange/strategy.go */
     if (r->kind == KS_LIMITRANGE && *ks_text_or(ks_meta_get(*doc, K(name)), "") == '\0')
         ks_meta_put(heap, doc, K(name), ks_server__uid(r->s));
@@ -276,7 +311,7 @@ void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old) 
     if (r->kind == KS_STATEFULSET && !r->trusted) drop_max_unavailable(r, doc, old);
     if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, old);
     if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, old);
-    if (!r->trusted && r->subresource == NULL) drop_stop_signals(heap, r->kind, doc, old);
+    if (!r->trusted && r->subresource == NULL) drop_gated(heap, r->kind, doc, old);
     set_generation(r, doc, old);
 }
 
