@@ -55,7 +55,8 @@ ks_val ks_time_val(ks_world *world, int64_t instant) {
     int64_t second = ks_unix(world, instant);
     if (world->stamp == NULL || world->stamp_second != second) {
         ks_val text = stamp(world->heap, second, -1);
-        if (second != ks_unix(world, world->now)) return text; /* of the past: seldom asked for twice */
+        if (second != ks_unix(world, world->now))
+            return text; /* of the past: seldom asked for twice */
         ks_str_unref(world->heap, world->stamp);
         world->stamp = text.s;
         world->stamp_second = second;
@@ -70,9 +71,11 @@ ks_val ks_microtime_val(ks_world *world, int64_t instant) {
 }
 
 /* `least` to `most` digits as a number within [low, high]. */
-static bool take(const char **s, const char *end, int least, int most, int low, int high, int *out) {
+static bool take(const char **s, const char *end, int least, int most, int low, int high,
+                 int *out) {
     int digits = 0, value = 0;
-    for (; digits < most && *s < end && is_digit(**s); digits++) value = value * 10 + (*(*s)++ - '0');
+    for (; digits < most && *s < end && is_digit(**s); digits++)
+        value = value * 10 + (*(*s)++ - '0');
     *out = value;
     return digits >= least && value >= low && value <= high;
 }
@@ -137,7 +140,8 @@ bool ks_time_parse(const char *s, size_t len, int64_t *unix_ns) {
 
 int64_t ks_instant_of(const ks_world *world, ks_val time) {
     int64_t unix_ns;
-    if (time.type == KS_STRING && time.s == world->stamp) return (world->stamp_second - world->epoch) * KS_SECOND;
+    if (time.type == KS_STRING && time.s == world->stamp)
+        return (world->stamp_second - world->epoch) * KS_SECOND;
     if (time.type != KS_STRING || !ks_time_parse(time.s->s, time.s->len, &unix_ns)) return KS_NEVER;
     int64_t start = world->epoch * KS_SECOND;
     if (unix_ns < 0 && start > 0 && unix_ns < INT64_MIN + start) return INT64_MIN;
@@ -152,8 +156,8 @@ static bool take_unit(const char **s, const char *end, int64_t *unit) {
         const char *name;
         int64_t ns;
     } units[] = {
-        {"ns", 1},          {"us", 1000},       {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000},
-        {"ms", 1000000},    {"s", KS_SECOND},   {"m", 60 * KS_SECOND}, {"h", 3600 * KS_SECOND},
+        {"ns", 1},       {"us", 1000},     {"\xc2\xb5s", 1000},   {"\xce\xbcs", 1000},
+        {"ms", 1000000}, {"s", KS_SECOND}, {"m", 60 * KS_SECOND}, {"h", 3600 * KS_SECOND},
     };
     const char *from = *s;
     while (*s < end && !is_digit(**s) && **s != '.') (*s)++;
@@ -245,13 +249,13 @@ int ks_human_duration(int64_t ns, char *out) {
     if (seconds < -1) return sprintf(out, "<invalid>");
     if (seconds < 0) return sprintf(out, "0s");
     if (seconds < 120) return sprintf(out, "%llds", seconds);
-    if (minutes < 10 && seconds % 60 != 0)
-        return sprintf(out, "%lldm%llds", minutes, seconds % 60);
+    if (minutes < 10 && seconds % 60 != 0) return sprintf(out, "%lldm%llds", minutes, seconds % 60);
     if (minutes < 180) return sprintf(out, "%lldm", minutes);
     if (hours < 8 && minutes % 60 != 0) return sprintf(out, "%lldh%lldm", hours, minutes % 60);
     if (hours < 48) return sprintf(out, "%lldh", hours);
     if (hours < 24 * 8 && hours % 24 != 0) return sprintf(out, "%lldd%lldh", days, hours % 24);
     if (hours < 24 * 365 * 2) return sprintf(out, "%lldd", days);
-    if (hours < 24 * 365 * 8 && days % 365 != 0) return sprintf(out, "%lldy%lldd", years, days % 365);
+    if (hours < 24 * 365 * 8 && days % 365 != 0)
+        return sprintf(out, "%lldy%lldd", years, days % 365);
     return sprintf(out, "%lldy", years);
 }

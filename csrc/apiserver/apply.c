@@ -280,11 +280,12 @@ static ks_refusal *check_schema(const ks_request *r, const ks_str *ns, const ks_
     if (field == NULL) return refusal;
     field += strlen("unknown field \"");
     int len = (int)strcspn(field, "\"");
-    ks_refusal *made = ks_refuse(r->heap, 500, "",
-                                 "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): .%.*s: "
-                                 "field not declared in schema",
-                                 ns != NULL ? ns->s : "", name->s, r->info->group, r->info->version,
-                                 r->info->name, len, field);
+    ks_refusal *made =
+        ks_refuse(r->heap, 500, "",
+                  "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): .%.*s: "
+                  "field not declared in schema",
+                  ns != NULL ? ns->s : "", name->s, r->info->group, r->info->version, r->info->name,
+                  len, field);
     ks_refusal_free(r->heap, refusal);
     return made;
 }
@@ -351,9 +352,11 @@ static ks_val keep_last_applied(const ks_request *r, ks_val doc, ks_val config) 
     ks_heap *heap = r->heap;
     if (strcmp(r->manager, "kubectl") != 0 || last_applied(ks_get(doc, K(metadata))) == NULL)
         return doc;
-    ks_val annotations = ks_ref(ks_get2(config, K(metadata), K(annotations))), bare = ks_ref(config);
+    ks_val annotations = ks_ref(ks_get2(config, K(metadata), K(annotations))),
+           bare = ks_ref(config);
     if (annotations.type == KS_MAP) {
-        annotations = ks_drop(heap, annotations, K(kubectl_kubernetes_io_last_applied_configuration));
+        annotations =
+            ks_drop(heap, annotations, K(kubectl_kubernetes_io_last_applied_configuration));
         bare = ks_put2(heap, bare, K(metadata), K(annotations), annotations);
     } else {
         ks_unref(heap, annotations);
