@@ -72,9 +72,7 @@ static const ks_kind_info kinds[KS_KIND_COUNT] = {
 };
 // clang-format on
 
-const ks_kind_info *ks_kind_get(ks_kind kind) {
-    return &kinds[kind];
-}
+const ks_kind_info *ks_kind_get(ks_kind kind) { return &kinds[kind]; }
 
 ks_kind ks_kind_by_gvk(const char *api_version, const char *kind) {
     for (int i = 0; i < KS_KIND_COUNT; i++)

@@ -9,10 +9,10 @@
 
 #include <string.h>
 
-#define LABEL_1123 "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+#define LABEL_1123     "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #define SUBDOMAIN_1123 LABEL_1123 "(\\." LABEL_1123 ")*"
-#define LABEL_1035 "[a-z]([-a-z0-9]*[a-z0-9])?"
-#define KEY "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+#define LABEL_1035     "[a-z]([-a-z0-9]*[a-z0-9])?"
+#define KEY            "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 
 #define SUBDOMAIN_FORM                                                                             \
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
@@ -96,10 +96,10 @@ static findings check_label_value(const char *s, size_t len) {
     findings f = {.count = 0};
     if (len > 63) find(&f, "must be no more than 63 bytes");
     if (len > 0 && !is_key(s, len))
-        find(&f, "a valid label must be an empty string or consist of alphanumeric characters, "
-                 "'-', '_' or '.', and must start and end with an alphanumeric character (e.g. "
-                 "'MyValue',  or 'my_value',  or '12345', regex used for validation is '(" KEY
-                 ")?')");
+        find(&f,
+             "a valid label must be an empty string or consist of alphanumeric characters, "
+             "'-', '_' or '.', and must start and end with an alphanumeric character (e.g. "
+             "'MyValue',  or 'my_value',  or '12345', regex used for validation is '(" KEY ")?')");
     return f;
 }
 

@@ -66,10 +66,9 @@ typedef struct suffix {
 } suffix;
 
 static const suffix suffixes[] = {
-    {"", 10, 0},   {"m", 10, -3}, {"Gi", 2, 30}, {"Mi", 2, 20}, {"Ki", 2, 10},
-    {"n", 10, -9}, {"u", 10, -6}, {"k", 10, 3},  {"M", 10, 6},  {"G", 10, 9},
-    {"T", 10, 12}, {"P", 10, 15}, {"E", 10, 18}, {"Ti", 2, 40}, {"Pi", 2, 50},
-    {"Ei", 2, 60},
+    {"", 10, 0},   {"m", 10, -3}, {"Gi", 2, 30}, {"Mi", 2, 20}, {"Ki", 2, 10}, {"n", 10, -9},
+    {"u", 10, -6}, {"k", 10, 3},  {"M", 10, 6},  {"G", 10, 9},  {"T", 10, 12}, {"P", 10, 15},
+    {"E", 10, 18}, {"Ti", 2, 40}, {"Pi", 2, 50}, {"Ei", 2, 60},
 };
 
 static bool interpret(const char *s, size_t len, int *base, int *exponent, ks_quantity *q) {
@@ -197,9 +196,7 @@ ks_quantity ks_quantity_of(ks_val v) {
     char text[KS_NUMBER_MAX];
     size_t len;
     switch (v.type) {
-    case KS_INT:
-        q.nanos = (ks_int128)v.i * 1000000000;
-        return q;
+    case KS_INT: q.nanos = (ks_int128)v.i * 1000000000; return q;
     case KS_FLOAT:
         if (!isfinite(v.f)) return q;
         len = (size_t)ks_float_json(v.f, text);
@@ -213,7 +210,8 @@ ks_quantity ks_quantity_of(ks_val v) {
         break;
     default: return q;
     }
-    if (!ks_quantity_parse(s, len, &q, &why)) q = (ks_quantity){.nanos = 0, .format = KS_DECIMAL_SI};
+    if (!ks_quantity_parse(s, len, &q, &why))
+        q = (ks_quantity){.nanos = 0, .format = KS_DECIMAL_SI};
     return q;
 }
 

@@ -265,9 +265,7 @@ void ks_error_too_many(ks_errors *e, const char *field, int actual, int max) {
     add_valued(e, field, "FieldValueTooMany", "Too many", ks_int(actual), detail);
 }
 
-bool ks_errors_any(const ks_errors *e) {
-    return ks_len(e->causes) > 0;
-}
+bool ks_errors_any(const ks_errors *e) { return ks_len(e->causes) > 0; }
 
 /* --- all of them as one --- */
 

@@ -13,15 +13,22 @@
 #include <string.h>
 
 typedef enum op {
-    OP_EQUALS, OP_DOUBLE_EQUALS, OP_NOT_EQUALS, OP_IN, OP_NOT_IN, OP_EXISTS, OP_NOT_EXISTS,
-    OP_GREATER, OP_LESS,
+    OP_EQUALS,
+    OP_DOUBLE_EQUALS,
+    OP_NOT_EQUALS,
+    OP_IN,
+    OP_NOT_IN,
+    OP_EXISTS,
+    OP_NOT_EXISTS,
+    OP_GREATER,
+    OP_LESS,
 } op;
 
 typedef struct requirement {
     const ks_str *key; /* interned */
     op op;
-    int64_t bound;     /* of OP_GREATER, OP_LESS */
-    ks_val values;     /* a list of texts, sorted, each once; KS_NOTHING when there are none */
+    int64_t bound; /* of OP_GREATER, OP_LESS */
+    ks_val values; /* a list of texts, sorted, each once; KS_NOTHING when there are none */
 } requirement;
 
 struct ks_selector {
@@ -158,14 +165,12 @@ static const ks_str *check(ks_heap *heap, requirement *r) {
     case OP_IN:
     case OP_NOT_IN:
         if (ks_len(r->values) == 0)
-            complain_list(&c, r->values,
-                          "for 'in', 'notin' operators, values set can't be empty");
+            complain_list(&c, r->values, "for 'in', 'notin' operators, values set can't be empty");
         break;
     case OP_EXISTS:
     case OP_NOT_EXISTS:
         if (ks_len(r->values) != 0)
-            complain_list(&c, r->values,
-                          "values set must be empty for exists and does not exist");
+            complain_list(&c, r->values, "values set must be empty for exists and does not exist");
         break;
     case OP_GREATER:
     case OP_LESS: check_bound(&c, r); break;
@@ -186,7 +191,8 @@ static requirement equals(ks_heap *heap, const ks_str *key, ks_val value) {
 
 static ks_selector *add_map(ks_heap *heap, ks_selector *selector, ks_val map) {
     for (uint32_t i = 0; map.type == KS_MAP && i < ks_len(map); i++)
-        selector = add(heap, selector, equals(heap, ks_pair_at(map, i)->key, ks_pair_at(map, i)->val));
+        selector =
+            add(heap, selector, equals(heap, ks_pair_at(map, i)->key, ks_pair_at(map, i)->val));
     return selector;
 }
 
@@ -250,8 +256,19 @@ ks_selector *ks_selector_of_map(ks_heap *heap, ks_val map) {
 /* --- from text: Lexer, Parser --- */
 
 typedef enum token {
-    T_END, T_CLOSE, T_COMMA, T_NOT, T_DOUBLE_EQUALS, T_EQUALS, T_GREATER, T_LESS, T_NOT_EQUALS,
-    T_OPEN, T_IN, T_NOT_IN, T_WORD,
+    T_END,
+    T_CLOSE,
+    T_COMMA,
+    T_NOT,
+    T_DOUBLE_EQUALS,
+    T_EQUALS,
+    T_GREATER,
+    T_LESS,
+    T_NOT_EQUALS,
+    T_OPEN,
+    T_IN,
+    T_NOT_IN,
+    T_WORD,
 } token;
 
 typedef struct parser {
@@ -390,7 +407,7 @@ static bool judge(parser *p, const ks_str *why) {
 
 static bool parse_requirement(parser *p, requirement *r) {
     bool not = p->token == T_NOT;
-    if (not) scan(p);
+    if (not ) scan(p);
     if (!at_word(p)) return fail_requirement(p, ", expected: identifier");
     r->key = ks_intern(p->heap, p->text, p->len);
     scan(p);
@@ -398,7 +415,7 @@ static bool parse_requirement(parser *p, requirement *r) {
     check_key(&c, "<nil>", r->key);
     if (!judge(p, conclude(&c))) return false;
     r->op = not ? OP_NOT_EXISTS : OP_EXISTS;
-    if (!not && p->token != T_END && p->token != T_COMMA && !parse_operator(p, r)) return false;
+    if (!not &&p->token != T_END && p->token != T_COMMA && !parse_operator(p, r)) return false;
     return judge(p, check(p->heap, r));
 }
 
@@ -478,9 +495,9 @@ bool ks_selector_empty(const ks_selector *selector) {
 
 static void print(ks_buf *buf, const requirement *r) {
     static const char *const before[] = {
-        [OP_EQUALS] = "=",      [OP_DOUBLE_EQUALS] = "==", [OP_NOT_EQUALS] = "!=",
-        [OP_IN] = " in (",      [OP_NOT_IN] = " notin (",  [OP_EXISTS] = "",
-        [OP_NOT_EXISTS] = "",   [OP_GREATER] = ">",        [OP_LESS] = "<",
+        [OP_EQUALS] = "=",    [OP_DOUBLE_EQUALS] = "==", [OP_NOT_EQUALS] = "!=",
+        [OP_IN] = " in (",    [OP_NOT_IN] = " notin (",  [OP_EXISTS] = "",
+        [OP_NOT_EXISTS] = "", [OP_GREATER] = ">",        [OP_LESS] = "<",
     };
     if (r->op == OP_NOT_EXISTS) ks_buf_putc(buf, '!');
     ks_buf_str(buf, r->key);

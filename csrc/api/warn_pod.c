@@ -366,7 +366,7 @@ static void warn_seccomp(ks_warner *w, ks_val annotations, const char *key) {
     KS_IN(w, "metadata")
     KS_IN(w, "annotations")
     KS_KEY(w, key)
-        ks_warn(w, NULL, "non-functional in v1.27+; use the \"seccompProfile\" field instead");
+    ks_warn(w, NULL, "non-functional in v1.27+; use the \"seccompProfile\" field instead");
 }
 
 void ks_warn_pod(ks_warner *w, ks_val meta, ks_val spec) {

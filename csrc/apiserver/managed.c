@@ -11,9 +11,7 @@
 
 /* --- structure --- */
 
-ks_owned ks_owned_root(const ks_type *type) {
-    return (ks_owned){.type = type};
-}
+ks_owned ks_owned_root(const ks_type *type) { return (ks_owned){.type = type}; }
 
 static const ks_type *struct_of(ks_owned of) {
     if (of.type != NULL) return of.type;
@@ -80,9 +78,7 @@ static const ks_str *field_name(ks_heap *heap, const ks_str *key) {
 
 /* --- sets --- */
 
-static const ks_str *dot(ks_heap *heap) {
-    return ks_intern_of(heap, ".");
-}
+static const ks_str *dot(ks_heap *heap) { return ks_intern_of(heap, "."); }
 
 bool ks_fields_member(ks_val set) {
     return set.type == KS_MAP && (ks_len(set) == 0 || ks_get_text(set, ".", 1).type != KS_NONE);
@@ -133,15 +129,9 @@ static ks_val combine(ks_heap *heap, ks_val a, ks_val b, algebra how) {
     return member ? with_root(heap, out) : out;
 }
 
-ks_val ks_fields_union(ks_heap *heap, ks_val a, ks_val b) {
-    return combine(heap, a, b, UNION);
-}
-ks_val ks_fields_minus(ks_heap *heap, ks_val a, ks_val b) {
-    return combine(heap, a, b, MINUS);
-}
-ks_val ks_fields_common(ks_heap *heap, ks_val a, ks_val b) {
-    return combine(heap, a, b, COMMON);
-}
+ks_val ks_fields_union(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, UNION); }
+ks_val ks_fields_minus(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, MINUS); }
+ks_val ks_fields_common(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, COMMON); }
 
 /* --- sets of documents --- */
 

@@ -25,9 +25,7 @@ static bool starts(const ks_str *key, const char *prefix) {
     return key->len >= len && memcmp(key->s, prefix, len) == 0;
 }
 
-bool ks_is_directive(const ks_str *key) {
-    return key->len > 0 && key->s[0] == '$';
-}
+bool ks_is_directive(const ks_str *key) { return key->len > 0 && key->s[0] == '$'; }
 
 /* --- what fields are --- */
 
@@ -155,9 +153,7 @@ static ks_val key_of(ks_val item, const ks_str *key) {
     return key != NULL ? ks_get(item, key) : item;
 }
 
-static bool is_deletion(ks_val item) {
-    return ks_text_is(ks_get(item, K(_patch)), "delete");
-}
+static bool is_deletion(ks_val item) { return ks_text_is(ks_get(item, K(_patch)), "delete"); }
 
 ks_val ks_sort_by(ks_heap *heap, ks_val list, ks_val order, const ks_str *merge_key) {
     uint32_t count = ks_len(list);

@@ -25,25 +25,17 @@ enum {
     PORT_DRY = 32769
 };
 
-static ks_key number_key(uint64_t n) {
-    return (ks_key){0, n};
-}
-static void *taken(void) {
-    return (void *)(uintptr_t)1;
-}
+static ks_key number_key(uint64_t n) { return (ks_key){0, n}; }
+static void *taken(void) { return (void *)(uintptr_t)1; }
 
 /* --- reading a Service --- */
 
-static ks_val spec_of(ks_val doc) {
-    return ks_get(doc, K(spec));
-}
+static ks_val spec_of(ks_val doc) { return ks_get(doc, K(spec)); }
 
 static const char *type_of(ks_val doc) {
     return ks_text_or(ks_get(spec_of(doc), K(type)), "ClusterIP");
 }
-static bool is_external(ks_val doc) {
-    return strcmp(type_of(doc), "ExternalName") == 0;
-}
+static bool is_external(ks_val doc) { return strcmp(type_of(doc), "ExternalName") == 0; }
 static bool has_node_ports(ks_val doc) {
     const char *type = type_of(doc);
     return strcmp(type, "NodePort") == 0 || strcmp(type, "LoadBalancer") == 0;

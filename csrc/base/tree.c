@@ -157,7 +157,8 @@ static int search_by(const ks_tree_type *type, const ks_tree_node *node, ks_key 
     return low;
 }
 
-static inline int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
+static inline int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key,
+                         bool *found) {
     if (type == NULL || type->compare == NULL) return search_words(node, key, found);
     return search_by(type, node, key, found);
 }

@@ -9,12 +9,8 @@
 #include "engine/sim.h"
 
 /* --- words: what plain maps hold --- */
-static inline void *ks_word(uint64_t value) {
-    return (void *)(uintptr_t)value;
-}
-static inline uint64_t ks_word_of(const void *value) {
-    return (uint64_t)(uintptr_t)value;
-}
+static inline void *ks_word(uint64_t value) { return (void *)(uintptr_t)value; }
+static inline uint64_t ks_word_of(const void *value) { return (uint64_t)(uintptr_t)value; }
 /* Instants as unsigned words that keep their order, and back. */
 static inline uint64_t ks_instant_word(int64_t instant) {
     return (uint64_t)instant ^ (UINT64_C(1) << 63);
@@ -35,9 +31,7 @@ typedef enum ks_phase {
     KS_FAILED
 } ks_phase;
 ks_phase ks_phase_of(const ks_object *pod);
-static inline bool ks_phase_finished(ks_phase phase) {
-    return phase >= KS_SUCCEEDED;
-}
+static inline bool ks_phase_finished(ks_phase phase) { return phase >= KS_SUCCEEDED; }
 /* Neither finished nor being deleted. */
 bool ks_pod_active(const ks_object *pod);
 /* Whether condition Ready is True; its lastTransitionTime into *since (may be NULL), KS_NEVER when

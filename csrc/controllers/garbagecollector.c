@@ -11,7 +11,8 @@
 
 enum { KIND_SHIFT = 56 };
 #define ORPHAN (UINT64_C(1) << 63)
-#define ABSENT (UINT64_C(1) << 62) /* first find out that the owner is absent, then look at the dependent */
+#define ABSENT                                                                                     \
+    (UINT64_C(1) << 62) /* first find out that the owner is absent, then look at the dependent */
 
 typedef struct collector {
     int index;
@@ -120,13 +121,15 @@ static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks
         ks_enqueue(sim, gc->index, key_of(object) | ABSENT);
         return;
     }
-    const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+    const ks_object *owner =
+        ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
     ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key_of(owner), key_of(object)}, ks_word(1));
 }
 
 /* addUnblockedOwnersToDeleteQueue: a reference that no longer holds its owner. */
 static void notice_freed(ks_sim *sim, const collector *gc, ks_val ref) {
-    const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+    const ks_object *owner =
+        ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
     if (owner != NULL && waits(owner)) queue(sim, gc, owner);
 }
 
@@ -233,8 +236,8 @@ static bool process_waiting(ks_sim *sim, collector *gc, const ks_object *owner) 
 
 static bool delete_object(ks_sim *sim, const ks_object *object, ks_propagation propagation) {
     ks_delete_opts opts = {.grace_period = -1, .propagation = propagation, .uid = object->uid};
-    ks_refusal *refusal = ks_server_delete(&sim->server, object->kind, object->ns, object->name,
-                                           &opts, NULL);
+    ks_refusal *refusal =
+        ks_server_delete(&sim->server, object->kind, object->ns, object->name, &opts, NULL);
     return settled(sim, refusal);
 }
 
@@ -276,15 +279,17 @@ static bool has_dependents(const ks_sim *sim, const ks_object *object) {
 
 /* A reference into another namespace, or of a cluster-wide object to a namespaced one, is told about. */
 static void tell_invalid(ks_sim *sim, const ks_object *object, ks_val ref) {
-    const ks_object *owner = ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+    const ks_object *owner =
+        ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
     if (owner == NULL || owner->ns == NULL || ks_str_eq(owner->ns, object->ns)) return;
     ks_event e = {.type = "Warning", .reason = "OwnerRefInvalidNamespace"};
     e.component = "garbage-collector-controller";
     const char *ns = object->ns == NULL ? "" : object->ns->s;
-    ks_record(&sim->server, object, &e,
-              "ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in namespace \"%s\"",
-              ks_text_or(ks_get(ref, K(apiVersion)), ""), ks_text_or(ks_get(ref, K(kind)), ""), ns,
-              ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""), ns);
+    ks_record(
+        &sim->server, object, &e,
+        "ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in namespace \"%s\"",
+        ks_text_or(ks_get(ref, K(apiVersion)), ""), ks_text_or(ks_get(ref, K(kind)), ""), ns,
+        ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""), ns);
 }
 
 /* attemptToDeleteItem */
@@ -298,8 +303,7 @@ static bool process(ks_sim *sim, collector *gc, const ks_object *object) {
         if (state == DANGLING || state == UNKNOWN) tell_invalid(sim, object, *ref);
     }
     if (count[UNKNOWN] > 0) return true; /* what cannot be verified is kept */
-    if (count[SOLID] > 0)
-        return count[DANGLING] + count[WAITING] == 0 || keep(sim, object);
+    if (count[SOLID] > 0) return count[DANGLING] + count[WAITING] == 0 || keep(sim, object);
     if (count[WAITING] > 0 && has_dependents(sim, object)) return delete_in_foreground(sim, object);
     ks_propagation how = has_finalizer(object, "orphan")               ? KS_ORPHAN
                          : has_finalizer(object, "foregroundDeletion") ? KS_FOREGROUND
@@ -333,4 +337,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1), out);
 }
 
-const ks_component ks_garbage_collector = {"garbagecollector", create, copy, dispose, observe, sync, describe};
+const ks_component ks_garbage_collector = {
+    "garbagecollector", create, copy, dispose, observe, sync, describe};

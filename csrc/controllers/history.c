@@ -57,11 +57,11 @@ static ks_val revision_of(ks_heap *heap, const ks_object *owner, ks_val data, in
     labels = ks_put(heap, labels, K(controller_kubernetes_io_hash), ks_text(heap, hash));
     ks_val owners = ks_append(heap, ks_list_new(heap, 1), ks_owner_reference(heap, owner));
     ks_val meta = ks_map_of(heap, K(labels), labels, K(annotations),
-                            ks_ref(ks_get(owner->meta, K(annotations))), K(ownerReferences),
-                            owners, K(namespace), ks_string(owner->ns), NULL);
+                            ks_ref(ks_get(owner->meta, K(annotations))), K(ownerReferences), owners,
+                            K(namespace), ks_string(owner->ns), NULL);
     return ks_map_of(heap, K(apiVersion), ks_text(heap, "apps/v1"), K(kind),
-                     ks_text(heap, "ControllerRevision"), K(metadata), meta, K(data),
-                     ks_ref(data), K(revision), ks_int(number), NULL);
+                     ks_text(heap, "ControllerRevision"), K(metadata), meta, K(data), ks_ref(data),
+                     K(revision), ks_int(number), NULL);
 }
 
 static ks_val name_of(ks_heap *heap, const ks_object *owner, const char *hash) {
@@ -81,8 +81,8 @@ ks_refusal *ks_revision_create(ks_sim *sim, const ks_object *owner, ks_val data,
         hash_data(heap, data, *collisions, hash);
         ks_val name = name_of(heap, owner, hash);
         ks_val doc = ks_put2(heap, ks_ref(proto), K(metadata), K(name), ks_ref(name));
-        ks_refusal *refusal = ks_server_create(&sim->server, KS_CONTROLLERREVISION, owner->ns, doc,
-                                               &opts, out);
+        ks_refusal *refusal =
+            ks_server_create(&sim->server, KS_CONTROLLERREVISION, owner->ns, doc, &opts, out);
         const ks_object *there = NULL;
         if (refusal != NULL && refusal->code == 409)
             there = ks_store_get(&sim->server.store, KS_CONTROLLERREVISION, owner->ns, name.s);

@@ -10,14 +10,10 @@
 static void ref_object(void *value) {
     if (value != NULL) ks_object_ref(value);
 }
-static void unref_object(ks_heap *heap, void *value) {
-    ks_object_unref(heap, value);
-}
+static void unref_object(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
 static const ks_tree_type past_type = {NULL, NULL, NULL, ref_object, unref_object};
 
-static ks_key key_of(uint64_t id) {
-    return (ks_key){0, id};
-}
+static ks_key key_of(uint64_t id) { return (ks_key){0, id}; }
 
 bool ks_past_open(const ks_store *s, ks_kind kind, uint64_t version, ks_past *out) {
     const ks_change *change;

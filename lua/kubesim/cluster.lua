@@ -561,7 +561,7 @@ local function check_controller(name, caller)
 end
 
 ---A controller restarts: it knows only what stands in the API.
----@param controller string   "statefulset", "replicaset", "deployment", "garbagecollector", "namespace", "disruption", ...: CONTROLLERS above
+---@param controller string   "statefulset", "replicaset", "deployment", "garbagecollector", ...: CONTROLLERS above
 function Cluster:restart(controller)
   check_controller(controller, "restart")
   self.core:restart(controller)

@@ -93,7 +93,8 @@ describe("a cluster without memory", function()
     cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "small" } }
     local trace = cluster:trace()
     local many = {}
-    for i = 1, 2000 do many[i] = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "c" .. i }, data = { x = ("y"):rep(500) } } end
+    local data = { x = ("y"):rep(500) }
+    for i = 1, 2000 do many[i] = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "c" .. i }, data = data } end
     local ok, err = pcall(cluster.create, cluster, many)
     assert.is_false(ok)
     assert.matches("not enough memory", tostring(err), 1, true)

@@ -16,7 +16,8 @@ describe("docs/api.md", function()
       if type(value) == "function" then assert.matches("`kubesim." .. name .. "(", text, 1, true) end
     end
     for name, value in pairs(Cluster) do
-      if type(value) == "function" and not name:find "^_" and name ~= "wrap" then assert.matches("`cluster:" .. name .. "(", text, 1, true) end
+      local public = type(value) == "function" and not name:find "^_" and name ~= "wrap"
+      if public then assert.matches("`cluster:" .. name .. "(", text, 1, true) end
     end
   end)
 

@@ -14,8 +14,8 @@ function documents.read(path)
   return f:read "a"
 end
 
----The Lua blocks of a Markdown text, each with the output that stands below it (nil: none is shown) and where that stands. A block that begins
----with the name of a file is a part of that file.
+---The Lua blocks of a Markdown text, each with the output that stands below it (nil: none is shown) and where that stands. A block
+---that begins with the name of a file is a part of that file.
 ---@param text string
 ---@return { code: string, output?: string, from?: integer, to?: integer, file?: string }[]
 function documents.examples(text)

@@ -78,7 +78,8 @@ static void observe_pod_gone(ks_sim *sim, const dep_state *st, const ks_object *
     const ks_store *store = &sim->server.store;
     const ks_object *set = ks_controller_of(store, pod, KS_REPLICASET);
     const ks_object *d = set == NULL ? NULL : ks_controller_of(store, set, KS_DEPLOYMENT);
-    if (d != NULL && ks_text_is(ks_get2(d->spec, K(strategy), K(type)), "Recreate") && !has_pods(store, d))
+    if (d != NULL && ks_text_is(ks_get2(d->spec, K(strategy), K(type)), "Recreate") &&
+        !has_pods(store, d))
         ks_enqueue(sim, st->index, d->id);
 }
 
@@ -221,4 +222,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, KS_DEPLOYMENT, key, out);
 }
 
-const ks_component ks_deployment_controller = {"deployment", create, copy, dispose, observe, sync, describe};
+const ks_component ks_deployment_controller = {"deployment", create, copy,    dispose,
+                                               observe,      sync,   describe};

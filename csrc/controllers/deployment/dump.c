@@ -33,7 +33,8 @@ static const ks_type *embedded(const ks_type *type) {
 }
 
 static void dump_field(ks_buf *out, const ks_field *field, ks_val v) {
-    ks_buf_printf(out, "%s:(%s%s)", field->go_name, field->spec.pointer ? "*" : "", field->spec.go_type);
+    ks_buf_printf(out, "%s:(%s%s)", field->go_name, field->spec.pointer ? "*" : "",
+                  field->spec.go_type);
     dump_value(out, &field->spec, ks_get(v, field->name));
 }
 
@@ -97,19 +98,21 @@ static int decimal_exponent(const char *suffix, bool *scientific) {
 static void dump_slow(ks_buf *out, ks_quantity q, const char *format) {
     ks_int128 nanos = q.nanos < 0 ? -q.nanos : q.nanos;
     uint64_t low = (uint64_t)nanos, high = (uint64_t)(nanos >> 64);
-    ks_buf_printf(out,
-                  "{i:(resource.int64Amount){value:(int64)0 scale:(resource.Scale)0} "
-                  "d:(resource.infDecAmount){Dec:(*inf.Dec){unscaled:(big.Int){neg:(bool)%s abs:(big.nat)[%llu",
-                  q.nanos < 0 ? "true" : "false", (unsigned long long)low);
+    ks_buf_printf(
+        out,
+        "{i:(resource.int64Amount){value:(int64)0 scale:(resource.Scale)0} "
+        "d:(resource.infDecAmount){Dec:(*inf.Dec){unscaled:(big.Int){neg:(bool)%s abs:(big.nat)[%llu",
+        q.nanos < 0 ? "true" : "false", (unsigned long long)low);
     if (high != 0) ks_buf_printf(out, " %llu", (unsigned long long)high);
     ks_buf_printf(out, "]} scale:(inf.Scale)9}} s:(string) Format:(resource.Format)%s}", format);
 }
 
 static void dump_fast(ks_buf *out, int64_t value, int scale, const char *text, const char *format) {
-    ks_buf_printf(out,
-                  "{i:(resource.int64Amount){value:(int64)%lld scale:(resource.Scale)%d} "
-                  "d:(resource.infDecAmount){Dec:(*inf.Dec)<nil>} s:(string)%s Format:(resource.Format)%s}",
-                  (long long)value, scale, text, format);
+    ks_buf_printf(
+        out,
+        "{i:(resource.int64Amount){value:(int64)%lld scale:(resource.Scale)%d} "
+        "d:(resource.infDecAmount){Dec:(*inf.Dec)<nil>} s:(string)%s Format:(resource.Format)%s}",
+        (long long)value, scale, text, format);
 }
 
 static void dump_quantity(ks_buf *out, ks_val v) {
@@ -173,8 +176,7 @@ static void dump_int_or_string(ks_buf *out, ks_val v) {
 
 static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v) {
     bool nil = spec->pointer || spec->shape == KS_SHAPE_ANY || spec->shape == KS_SHAPE_BYTES;
-    if (spec->shape == KS_SHAPE_LIST || spec->shape == KS_SHAPE_MAP)
-        nil = nil || ks_len(v) == 0;
+    if (spec->shape == KS_SHAPE_LIST || spec->shape == KS_SHAPE_MAP) nil = nil || ks_len(v) == 0;
     if (nil && (!ks_exists(v) || (!spec->pointer && ks_len(v) == 0))) {
         ks_buf_puts(out, "<nil>");
         return;
@@ -187,7 +189,8 @@ static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v) {
     case KS_SHAPE_INTSTR: dump_int_or_string(out, v); break;
     case KS_SHAPE_TIME:
     case KS_SHAPE_MICROTIME:
-        ks_buf_puts(out, "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
+        ks_buf_puts(out,
+                    "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
         break;
     case KS_SHAPE_STRUCT: dump_struct(out, spec->of, v); break;
     case KS_SHAPE_LIST: dump_list(out, spec->item, v); break;
@@ -207,8 +210,14 @@ void dep_hash(ks_heap *heap, ks_val template, int64_t collisions, char *out) {
     dep_dump(&text, template);
     if (collisions >= 0) {
         uint32_t count = (uint32_t)collisions;
-        char bytes[8] = {(char)(count & 255), (char)(count >> 8 & 255), (char)(count >> 16 & 255),
-                         (char)(count >> 24), 0, 0, 0, 0};
+        char bytes[8] = {(char)(count & 255),
+                         (char)(count >> 8 & 255),
+                         (char)(count >> 16 & 255),
+                         (char)(count >> 24),
+                         0,
+                         0,
+                         0,
+                         0};
         ks_buf_add(&text, bytes, sizeof bytes);
     }
     ks_safe_encode(ks_fnv32a(text.s, text.len), out);

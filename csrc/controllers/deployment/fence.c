@@ -58,7 +58,8 @@ int64_t dep_annotation(const ks_object *object, const ks_str *key) {
 }
 
 int64_t dep_revision(const ks_object *object) {
-    const char *text = ks_text_or(ks_get2(object->meta, K(annotations), K(deployment_kubernetes_io_revision)), "");
+    const char *text =
+        ks_text_or(ks_get2(object->meta, K(annotations), K(deployment_kubernetes_io_revision)), "");
     char *end;
     long long number = strtoll(text, &end, 10);
     return *text != '\0' && *end == '\0' ? number : 0;

@@ -19,7 +19,7 @@
 
 typedef struct dep_state {
     int index;
-    ks_tree failures;           /* {0, Deployment} -> failed syncs in a row */
+    ks_tree failures; /* {0, Deployment} -> failed syncs in a row */
 } dep_state;
 
 /* One sync of one Deployment, as upstream does it: on what was read at its beginning. A second write of what has been
@@ -36,7 +36,7 @@ typedef struct dep_sync {
 /* What a step of the sync works on: the new ReplicaSet (NULL: none) and the old ones; borrowed. */
 typedef struct dep_sets {
     const ks_object *fresh;
-    const ks_object **old;      /* of old_cap places: one more than there are sets */
+    const ks_object **old; /* of old_cap places: one more than there are sets */
     size_t old_count, old_cap;
 } dep_sets;
 

@@ -23,10 +23,12 @@ void dep_sets_dispose(ks_heap *heap, dep_sets *sets) {
 static bool same_template(ks_heap *heap, ks_val a, ks_val b) {
     if (ks_is(a, KS_MAP) && ks_is(b, KS_MAP) && a.m == b.m) return true;
     if (!ks_equal(ks_get(a, K(spec)), ks_get(b, K(spec)))) return false;
-    ks_val x = ks_put2(heap, ks_ref(a), K(metadata), K(labels),
-                       ks_drop(heap, ks_ref(ks_get2(a, K(metadata), K(labels))), K(pod_template_hash)));
-    ks_val y = ks_put2(heap, ks_ref(b), K(metadata), K(labels),
-                       ks_drop(heap, ks_ref(ks_get2(b, K(metadata), K(labels))), K(pod_template_hash)));
+    ks_val x =
+        ks_put2(heap, ks_ref(a), K(metadata), K(labels),
+                ks_drop(heap, ks_ref(ks_get2(a, K(metadata), K(labels))), K(pod_template_hash)));
+    ks_val y =
+        ks_put2(heap, ks_ref(b), K(metadata), K(labels),
+                ks_drop(heap, ks_ref(ks_get2(b, K(metadata), K(labels))), K(pod_template_hash)));
     bool same = ks_equal(x, y);
     ks_unref(heap, x);
     ks_unref(heap, y);
@@ -134,7 +136,8 @@ static bool mend_existing(dep_sync *c, int64_t revision, dep_sets *sets) {
     int64_t min_ready = ks_count(c->d->spec, K(minReadySeconds), 0);
     if (changed || ks_count(set->spec, K(minReadySeconds), 0) != min_ready) {
         ks_val doc = ks_put2(heap, ks_ref(set->doc), K(metadata), K(annotations), annotations);
-        doc = ks_put2(heap, doc, K(spec), K(minReadySeconds), min_ready == 0 ? KS_NOTHING : ks_int(min_ready));
+        doc = ks_put2(heap, doc, K(spec), K(minReadySeconds),
+                      min_ready == 0 ? KS_NOTHING : ks_int(min_ready));
         ks_refusal *refusal = ks_server_update_object(&c->sim->server, set, doc, &sets->fresh);
         if (refusal != NULL) {
             ks_refusal_free(heap, refusal);
@@ -213,7 +216,8 @@ static void tell_failure(dep_sync *c, const ks_str *name, const ks_str *why) {
 static bool create(dep_sync *c, int64_t revision, dep_sets *sets) {
     ks_heap *heap = c->heap;
     char hash[16];
-    dep_hash(heap, ks_get(c->d->spec, K(template)), ks_count(c->status, K(collisionCount), -1), hash);
+    dep_hash(heap, ks_get(c->d->spec, K(template)), ks_count(c->status, K(collisionCount), -1),
+             hash);
     int64_t size = dep_new_size(c->d, dep_sum(sets, true, K(replicas)), 0);
     ks_val name = name_of(heap, c->d, hash);
     ks_val doc = new_set(c, hash, size, revision);

@@ -33,7 +33,8 @@ static int64_t trim_unhealthy(dep_sync *c, const ks_object **old, size_t count, 
 }
 
 /* scaleDownOldReplicaSetsForRollingUpdate */
-static int64_t trim_available(dep_sync *c, const dep_sets *sets, const ks_object **old, size_t count) {
+static int64_t trim_available(dep_sync *c, const dep_sets *sets, const ks_object **old,
+                              size_t count) {
     int64_t room = dep_max_unavailable(c->d) - dep_size(c->d) + available(sets->fresh), done = 0;
     for (size_t i = 0; i < count; i++) room += available(old[i]);
     for (size_t i = 0; i < count && done < room; i++) {

@@ -19,8 +19,10 @@ static bool put_size(ks_heap *heap, ks_val *annotations, const ks_str *key, int6
 
 bool dep_put_sizes(dep_sync *c, ks_val *annotations) {
     int64_t wanted = dep_size(c->d), most = wanted + dep_max_surge(c->d);
-    bool changed = put_size(c->heap, annotations, K(deployment_kubernetes_io_desired_replicas), wanted);
-    if (put_size(c->heap, annotations, K(deployment_kubernetes_io_max_replicas), most)) changed = true;
+    bool changed =
+        put_size(c->heap, annotations, K(deployment_kubernetes_io_desired_replicas), wanted);
+    if (put_size(c->heap, annotations, K(deployment_kubernetes_io_max_replicas), most))
+        changed = true;
     return changed;
 }
 
@@ -172,7 +174,8 @@ bool dep_scale(dep_sync *c, dep_sets *sets) {
 /* --- history --- */
 
 static int by_revision(const void *a, const void *b) {
-    int64_t x = dep_revision(*(const ks_object *const *)a), y = dep_revision(*(const ks_object *const *)b);
+    int64_t x = dep_revision(*(const ks_object *const *)a),
+            y = dep_revision(*(const ks_object *const *)b);
     return x != y ? (x < y ? -1 : 1) : dep_by_age(a, b);
 }
 
@@ -182,7 +185,8 @@ static bool is_spent(const ks_object *set) {
 }
 
 static bool delete_set(dep_sync *c, const ks_object *set) {
-    ks_refusal *refusal = ks_server_delete(&c->sim->server, KS_REPLICASET, set->ns, set->name, NULL, NULL);
+    ks_refusal *refusal =
+        ks_server_delete(&c->sim->server, KS_REPLICASET, set->ns, set->name, NULL, NULL);
     bool fine = refusal == NULL || refusal->code == 404;
     ks_refusal_free(c->heap, refusal);
     return fine;

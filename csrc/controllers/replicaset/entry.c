@@ -5,7 +5,15 @@
 
 /* How a pod is counted: what its word in `pods` says. While it waits to become available, the bits above
  * say when, in seconds (time stamps of the API have no fractions). */
-enum { ACTIVE = 1, LABELLED = 2, READY = 4, AVAILABLE = 8, TERMINATING = 16, MISFIT = 32, KNOWN = 64 };
+enum {
+    ACTIVE = 1,
+    LABELLED = 2,
+    READY = 4,
+    AVAILABLE = 8,
+    TERMINATING = 16,
+    MISFIT = 32,
+    KNOWN = 64
+};
 enum { FLAG_BITS = 8 };
 #define ORIGIN (INT64_C(1) << 40) /* keeps seconds before the start positive */
 
@@ -116,8 +124,7 @@ void rs_entry_put(ks_sim *sim, rs_entry *e, const ks_object *pod) {
 void rs_entry_ripen(ks_sim *sim, rs_entry *e) {
     ks_heap *heap = sim->world.heap;
     ks_key first;
-    while (ks_tree_first(&e->waiting, &first, NULL) &&
-           ks_word_instant(first.a) <= sim->world.now) {
+    while (ks_tree_first(&e->waiting, &first, NULL) && ks_word_instant(first.a) <= sim->world.now) {
         ks_tree_del(heap, &e->waiting, first);
         void **slot = ks_tree_slot(heap, &e->pods, (ks_key){0, first.b});
         *slot = ks_word((ks_word_of(*slot) & ((1U << FLAG_BITS) - 1)) | AVAILABLE);
@@ -128,7 +135,8 @@ void rs_entry_ripen(ks_sim *sim, rs_entry *e) {
 bool rs_entry_outdated(const ks_object *rs, const ks_object *old) {
     if (ks_is(rs->spec, KS_MAP) && ks_is(old->spec, KS_MAP) && rs->spec.m == old->spec.m)
         return false;
-    return ks_count(rs->spec, K(minReadySeconds), 0) != ks_count(old->spec, K(minReadySeconds), 0) ||
+    return ks_count(rs->spec, K(minReadySeconds), 0) !=
+               ks_count(old->spec, K(minReadySeconds), 0) ||
            !ks_equal(ks_get(rs->spec, K(selector)), ks_get(old->spec, K(selector))) ||
            !ks_equal(ks_get3(rs->spec, K(template), K(metadata), K(labels)),
                      ks_get3(old->spec, K(template), K(metadata), K(labels)));

@@ -18,21 +18,21 @@ typedef struct rs_counts {
 
 typedef struct rs_entry {
     uint32_t refs;
-    ks_selector *selector;   /* NULL: it does not convert */
+    ks_selector *selector; /* NULL: it does not convert */
     ks_val template_labels;
-    int64_t min_ready;       /* seconds */
-    rs_counts counts;        /* of pods that are ours and match */
-    ks_tree pods;            /* {0, pod} -> how it is counted */
-    ks_tree waiting;         /* {instant of becoming available, pod} */
-    ks_tree misfits;         /* {0, pod}: ours and active, but the selector does not match */
-    ks_tree orphans;         /* {0, pod}: nobody's, matched when last seen */
-    int64_t held_until;      /* creations are not tried before (a terminating namespace) */
+    int64_t min_ready;  /* seconds */
+    rs_counts counts;   /* of pods that are ours and match */
+    ks_tree pods;       /* {0, pod} -> how it is counted */
+    ks_tree waiting;    /* {instant of becoming available, pod} */
+    ks_tree misfits;    /* {0, pod}: ours and active, but the selector does not match */
+    ks_tree orphans;    /* {0, pod}: nobody's, matched when last seen */
+    int64_t held_until; /* creations are not tried before (a terminating namespace) */
 } rs_entry;
 
 typedef struct rs_state {
     int index;
-    ks_tree entries;         /* {0, ReplicaSet} -> rs_entry */
-    ks_tree loose;           /* {hash of namespace, pod}: controlled by nobody */
+    ks_tree entries; /* {0, ReplicaSet} -> rs_entry */
+    ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
 } rs_state;
 
 /* --- entry.c --- */
@@ -43,7 +43,7 @@ rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id);
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs);
 /* Whether what the entry depends on differs between two versions. */
 bool rs_entry_outdated(const ks_object *rs, const ks_object *old);
-void rs_entry_put(ks_sim *sim, rs_entry *e, const ks_object *pod);  /* a pod that it controls */
+void rs_entry_put(ks_sim *sim, rs_entry *e, const ks_object *pod); /* a pod that it controls */
 void rs_entry_drop(ks_sim *sim, rs_entry *e, uint64_t pod);
 /* Counts in the pods that have become available by now. */
 void rs_entry_ripen(ks_sim *sim, rs_entry *e);

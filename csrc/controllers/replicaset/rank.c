@@ -18,7 +18,8 @@ typedef struct ranked {
 
 /* A plain int32, as the annotation has to be; anything else counts as 0. */
 static int64_t deletion_cost(const ks_object *pod) {
-    const char *text = ks_text_or(ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost)), "");
+    const char *text = ks_text_or(
+        ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost)), "");
     const char *digits = *text == '-' ? text + 1 : text;
     if (*digits < '0' || *digits > '9' || (*digits == '0' && digits[1] != '\0')) return 0;
     char *end;
@@ -84,8 +85,7 @@ static int goes_first(const void *a, const void *b) {
     if (x->ready && x->since != y->since) return younger(x, y, x->since, y->since);
     if ((order = lower(y->restarts, x->restarts)) != 0) return order;
     if ((order = lower(y->sidecar_restarts, x->sidecar_restarts)) != 0) return order;
-    if (x->pod->created != y->pod->created)
-        return younger(x, y, x->pod->created, y->pod->created);
+    if (x->pod->created != y->pod->created) return younger(x, y, x->pod->created, y->pod->created);
     return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
 }
 
@@ -162,8 +162,7 @@ void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, i
     int64_t found = 0;
     for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it) && found < active;) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
-        if (pod == NULL || !ks_pod_active(pod) ||
-            !ks_selector_matches(e->selector, pod->labels))
+        if (pod == NULL || !ks_pod_active(pod) || !ks_selector_matches(e->selector, pod->labels))
             continue;
         pods[found++] = rank_of(sim, pod);
     }

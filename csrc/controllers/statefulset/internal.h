@@ -20,13 +20,13 @@
 
 /* What a pod is, for the decisions: the low bits of its word; the upper ones are a hash of its revision. */
 enum {
-    STS_READY = 1,        /* running and ready */
-    STS_AVAILABLE = 2,    /* running and available */
-    STS_UNAVAILABLE = 4,  /* not available, or terminating */
+    STS_READY = 1,       /* running and ready */
+    STS_AVAILABLE = 2,   /* running and available */
+    STS_UNAVAILABLE = 4, /* not available, or terminating */
     STS_TERMINATING = 8,
-    STS_FINISHED = 16,    /* failed or succeeded */
+    STS_FINISHED = 16, /* failed or succeeded */
     STS_PENDING = 32,
-    STS_STRANGE = 64,     /* its labels do not say who it is */
+    STS_STRANGE = 64, /* its labels do not say who it is */
     STS_KNOWN = 128,
     STS_FLAG_BITS = 8
 };
@@ -41,38 +41,39 @@ typedef struct sts_history {
 
 typedef struct sts_entry {
     uint32_t refs;
-    const ks_str *name;      /* the set's */
-    ks_selector *selector;   /* NULL: it does not convert */
-    ks_val templates;        /* volumeClaimTemplates */
-    int64_t start, end;      /* ordinals in range: start <= o < end */
-    int64_t min_ready;       /* seconds */
-    uint64_t update;         /* hash of the update revision's name; 0: not chosen yet */
+    const ks_str *name;                /* the set's */
+    ks_selector *selector;             /* NULL: it does not convert */
+    ks_val templates;                  /* volumeClaimTemplates */
+    int64_t start, end;                /* ordinals in range: start <= o < end */
+    int64_t min_ready;                 /* seconds */
+    uint64_t update;                   /* hash of the update revision's name; 0: not chosen yet */
     int64_t created, ready, available; /* pods */
-    int64_t unavailable;     /* pods in range that are */
+    int64_t unavailable;               /* pods in range that are */
     /* maps of pods, keyed {ordinal, pod id} -> word */
-    ks_tree pods;            /* all */
-    ks_tree unsettled;       /* not running, ready and available, or terminating */
-    ks_tree finished;        /* in range */
-    ks_tree outdated;        /* not at the update revision, not terminating */
-    ks_tree condemned;       /* out of range, not terminating */
+    ks_tree pods;      /* all */
+    ks_tree unsettled; /* not running, ready and available, or terminating */
+    ks_tree finished;  /* in range */
+    ks_tree outdated;  /* not at the update revision, not terminating */
+    ks_tree condemned; /* out of range, not terminating */
     /* maps of ordinals, keyed {ordinal, 0} */
-    ks_tree missing;         /* in range, without a pod */
-    ks_tree dirty;           /* whose pod or claims have to be looked at */
-    ks_tree labels;          /* {hash of revision, 0} -> pods with that label << 32 | of these not terminating */
-    ks_tree waiting;         /* {instant of becoming available, pod id} */
-    ks_tree ripe;            /* {0, pod id} -> that instant's word */
-    ks_tree misfits;         /* {0, pod id}: ours, but not a member */
-    ks_tree orphans;         /* {0, pod id}: nobody's, a member when last seen */
+    ks_tree missing; /* in range, without a pod */
+    ks_tree dirty;   /* whose pod or claims have to be looked at */
+    ks_tree
+        labels; /* {hash of revision, 0} -> pods with that label << 32 | of these not terminating */
+    ks_tree waiting;             /* {instant of becoming available, pod id} */
+    ks_tree ripe;                /* {0, pod id} -> that instant's word */
+    ks_tree misfits;             /* {0, pod id}: ours, but not a member */
+    ks_tree orphans;             /* {0, pod id}: nobody's, a member when last seen */
     struct sts_history *history; /* counted; NULL: not listed since it changed */
-    uint64_t parsed_version; /* of the revision that `parsed` is the template of */
+    uint64_t parsed_version;     /* of the revision that `parsed` is the template of */
     ks_val parsed;
 } sts_entry;
 
 typedef struct sts_state {
     int index;
-    ks_tree entries;         /* {0, set} -> sts_entry */
-    ks_tree loose;           /* {hash of namespace, pod}: controlled by nobody */
-    ks_tree claims;          /* {hash of namespace and "template-set", set} */
+    ks_tree entries; /* {0, set} -> sts_entry */
+    ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
+    ks_tree claims;  /* {hash of namespace and "template-set", set} */
 } sts_state;
 
 /* One sync of one set. */
@@ -82,11 +83,15 @@ typedef struct sts_sync {
     sts_state *st;
     const ks_object *set;
     sts_entry *e;
-    sts_history *history;    /* as it was at the start of the sync; counted */
+    sts_history *history;              /* as it was at the start of the sync; counted */
     const ks_object *current, *update; /* revisions, referenced */
     int64_t collisions;
-    int64_t replicas, ready, available, current_replicas, updated_replicas; /* the status to write */
-    struct { int64_t ordinal; uint64_t word; } *deleted; /* finished pods that this sync has deleted */
+    int64_t replicas, ready, available, current_replicas,
+        updated_replicas; /* the status to write */
+    struct {
+        int64_t ordinal;
+        uint64_t word;
+    } * deleted; /* finished pods that this sync has deleted */
     size_t deleted_count, deleted_cap;
 } sts_sync;
 
@@ -118,7 +123,8 @@ int64_t sts_ordinal_of(const ks_str *set, const ks_str *pod, bool *member);
 bool sts_identity_matches(const ks_object *pod);
 ks_val sts_pod_name(ks_heap *heap, const ks_object *set, int64_t ordinal);
 ks_val sts_claim_name(ks_heap *heap, const ks_object *set, ks_val claim_template, int64_t ordinal);
-bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod, int64_t ordinal);
+bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod,
+                         int64_t ordinal);
 ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t ordinal);
 /* A pod for an ordinal, from a template. */
 ks_val sts_new_pod(ks_heap *heap, const ks_object *set, ks_val template, const ks_str *revision,
