@@ -306,6 +306,28 @@ static bool assign_default_class(ks_sim *sim, const ks_object **claim) {
 
 static bool starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 
+/* Names of drivers that once were in the tree, and what they are called now (csi-translation-lib/plugins). */
+static const char *driver_now(const char *provisioner) {
+    static const char *const moved[][2] = {
+        {"kubernetes.io/aws-ebs", "ebs.csi.aws.com"},         {"kubernetes.io/azure-disk", "disk.csi.azure.com"},
+        {"kubernetes.io/azure-file", "file.csi.azure.com"},   {"kubernetes.io/cinder", "cinder.csi.openstack.org"},
+        {"kubernetes.io/gce-pd", "pd.csi.storage.gke.io"},    {"kubernetes.io/portworx-volume", "pxd.portworx.com"},
+        {"kubernetes.io/vsphere-volume", "csi.vsphere.vmware.com"},
+    };
+    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+        if (strcmp(provisioner, moved[i][0]) == 0) return moved[i][1];
+    return provisioner;
+}
+
+/* Says on the claim whom it was handed to. */
+static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_str *name) {
+    ks_heap *heap = sim->world.heap;
+    if (ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name)) return true;
+    ks_val doc = annotated(heap, ks_ref((*claim)->doc), K(volume_beta_kubernetes_io_storage_provisioner), name->s);
+    doc = annotated(heap, doc, K(volume_kubernetes_io_storage_provisioner), name->s);
+    return write_object(sim, claim, doc);
+}
+
 /* provisionClaim: asks the external provisioner of the claim's class. */
 static bool provision(ks_sim *sim, const ks_object **claim) {
     ks_heap *heap = sim->world.heap;
@@ -315,18 +337,23 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
         ks_record(&sim->server, *claim, &failed, "storageclass.storage.k8s.io \"%s\" not found", ks_volume_class(*claim));
         return true;
     }
-    const char *provisioner = ks_text_or(ks_get(class->doc, K(provisioner)), "");
+    const char *provisioner = driver_now(ks_text_or(ks_get(class->doc, K(provisioner)), ""));
+    const ks_str *name = ks_str_of(heap, provisioner);
+    bool done = true;
+    if (strcmp(provisioner, "kubernetes.io/host-path") == 0) { /* the one plugin left in the tree: for tests, off by default */
+        done = name_provisioner(sim, claim, name);
+        if (done)
+            ks_record(&sim->server, *claim, &failed,
+                      "Failed to create provisioner: provisioning in volume plugin \"%s\" is disabled", name->s);
+        ks_str_unref(heap, name);
+        return done;
+    }
     if (starts_with(provisioner, "kubernetes.io/")) {
+        ks_str_unref(heap, name);
         ks_record(&sim->server, *claim, &failed, "no volume plugin matched name: %s", provisioner);
         return true;
     }
-    const ks_str *name = ks_str_ref(ks_str_or_null(ks_get(class->doc, K(provisioner))));
-    bool done = true;
-    if (!ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name)) {
-        ks_val doc = annotated(heap, ks_ref((*claim)->doc), K(volume_beta_kubernetes_io_storage_provisioner), name->s);
-        doc = annotated(heap, doc, K(volume_kubernetes_io_storage_provisioner), name->s);
-        done = write_object(sim, claim, doc);
-    }
+    done = name_provisioner(sim, claim, name);
     if (done) {
         ks_event e = {.type = "Normal", .reason = "ExternalProvisioning", .component = "persistentvolume-controller"};
         ks_record(&sim->server, *claim, &e,

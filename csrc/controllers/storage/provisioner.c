@@ -43,7 +43,8 @@ static void dispose(ks_heap *heap, void *state) {
 /* Whether a claim asks for a volume now. */
 static bool asks(const ks_sim *sim, const ks_object *claim) {
     if (*ks_text_or(ks_get(claim->spec, K(volumeName)), "") != '\0') return false;
-    if (ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner)) == NULL) return false;
+    const ks_str *named = ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
+    if (named == NULL || strncmp(named->s, "kubernetes.io/", 14) == 0) return false; /* nobody, or the controller itself */
     const ks_object *class = ks_claim_class(&sim->server.store, claim);
     if (class == NULL) return false;
     return !ks_class_waits(class) || ks_annotation(claim, K(volume_kubernetes_io_selected_node)) != NULL;
