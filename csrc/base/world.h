@@ -13,7 +13,8 @@
 #define KS_SECOND      INT64_C(1000000000)
 #define KS_MILLISECOND INT64_C(1000000)
 #define KS_NEVER       INT64_MAX
-#define KS_LAST        (INT64_C(1) << 62) /* the clock ends here, after 146 years: sums of instants and waits hold */
+#define KS_LAST                                                                                    \
+    (INT64_C(1) << 62) /* the clock ends here, after 146 years: sums of instants and waits hold */
 
 /* A number of seconds that a person wrote, in ns; beyond what a clock holds: KS_NEVER, -KS_NEVER. */
 static inline int64_t ks_seconds(int64_t seconds) {

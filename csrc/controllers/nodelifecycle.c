@@ -14,10 +14,11 @@
 #include <string.h>
 
 #define MONITOR_PERIOD (5 * KS_SECOND)
-#define GRACE_PERIOD   (50 * KS_SECOND)  /* node-monitor-grace-period */
-#define EVICTION_EVERY (10 * KS_SECOND)  /* node-eviction-rate 0.1 */
-#define SLOW_EVERY     (100 * KS_SECOND) /* secondary-node-eviction-rate 0.01, in zones of more than 50 nodes */
-#define LARGE_ZONE     50
+#define GRACE_PERIOD   (50 * KS_SECOND) /* node-monitor-grace-period */
+#define EVICTION_EVERY (10 * KS_SECOND) /* node-eviction-rate 0.1 */
+#define SLOW_EVERY                                                                                 \
+    (100 * KS_SECOND) /* secondary-node-eviction-rate 0.01, in zones of more than 50 nodes */
+#define LARGE_ZONE 50
 
 #define PASS (UINT64_C(1) << 63)
 #define NODE (UINT64_C(1) << 62)
@@ -28,38 +29,32 @@ typedef struct lifecycle {
     ks_tree silent;  /* {hash of node name, 0} -> instant of the last renewal + 1 */
     ks_tree tainted; /* {node id, 0} -> 1: has a NoExecute taint */
     ks_tree due;     /* {pod id, 0} -> instant of its eviction + 1 */
-    ks_tree pace;    /* {hash of zone, 0} -> instant from which the next node of the zone may be tainted + 1 */
+    ks_tree
+        pace; /* {hash of zone, 0} -> instant from which the next node of the zone may be tainted + 1 */
     ks_tree unready; /* {node id, 0} -> 1: Ready is not True */
     ks_tree given;   /* {node id, hash of a taint's key} -> 1: see remember_given() */
 } lifecycle;
 
-static void *word(int64_t n)
-{
-    return (void *)(intptr_t)n;
-}
+static void *word(int64_t n) { return (void *)(intptr_t)n; }
 
-static int64_t instant_in(const ks_tree *tree, uint64_t a)
-{
+static int64_t instant_in(const ks_tree *tree, uint64_t a) {
     const void *v = ks_tree_get(tree, (ks_key){a, 0});
     return v ? (int64_t)(intptr_t)v - 1 : KS_NEVER;
 }
 
-static uint64_t name_hash(const ks_str *name)
-{
+static uint64_t name_hash(const ks_str *name) {
     uint64_t h = ks_hash_bytes(name->s, name->len);
     return h << 32 | ks_fnv32(name->s, name->len);
 }
 
-static void *create(ks_sim *sim)
-{
+static void *create(ks_sim *sim) {
     lifecycle *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->heap = sim->world.heap;
     st->self = ks_component_index(sim, &ks_node_lifecycle);
     return st;
 }
 
-static void *copy(ks_sim *sim, const void *state)
-{
+static void *copy(ks_sim *sim, const void *state) {
     const lifecycle *from = state;
     lifecycle *st = ks_alloc(from->heap, sizeof *st);
     (void)sim;
@@ -73,8 +68,7 @@ static void *copy(ks_sim *sim, const void *state)
     return st;
 }
 
-static void dispose(ks_heap *heap, void *state)
-{
+static void dispose(ks_heap *heap, void *state) {
     lifecycle *st = state;
     ks_tree_clear(heap, &st->silent);
     ks_tree_clear(heap, &st->tainted);
@@ -87,34 +81,30 @@ static void dispose(ks_heap *heap, void *state)
 
 /* --- conditions and taints --- */
 
-static ks_val condition_of(ks_val status, const char *type)
-{
+static ks_val condition_of(ks_val status, const char *type) {
     ks_each(c, ks_get(status, K(conditions)))
-        if (ks_text_is(ks_get(*c, K(type)), type))
-            return *c;
+        if (ks_text_is(ks_get(*c, K(type)), type)) return *c;
     return KS_NOTHING;
 }
 
 /* 'T', 'F' or 'U' of the Ready condition. */
-static char readiness(const ks_object *node)
-{
+static char readiness(const ks_object *node) {
     ks_val ready = condition_of(node->status, "Ready");
     const char *status = ks_text_or(ks_get(ready, K(status)), "Unknown");
     return ks_exists(ready) ? status[0] : 'U';
 }
 
-static const char *const not_ready = "node.kubernetes.io/not-ready", *const unreachable = "node.kubernetes.io/unreachable";
+static const char *const not_ready = "node.kubernetes.io/not-ready",
+                         *const unreachable = "node.kubernetes.io/unreachable";
 
-static bool is_taint(ks_val taint, const char *key, const char *effect)
-{
-    return ks_text_is(ks_get(taint, K(effect)), effect) && (!key || ks_text_is(ks_get(taint, K(key)), key));
+static bool is_taint(ks_val taint, const char *key, const char *effect) {
+    return ks_text_is(ks_get(taint, K(effect)), effect) &&
+           (!key || ks_text_is(ks_get(taint, K(key)), key));
 }
 
-static bool has_taint(ks_val taints, const char *key, const char *effect)
-{
+static bool has_taint(ks_val taints, const char *key, const char *effect) {
     ks_each(t, taints)
-        if (is_taint(*t, key, effect))
-            return true;
+        if (is_taint(*t, key, effect)) return true;
     return false;
 }
 
@@ -132,21 +122,18 @@ static const struct rule {
 };
 #define RULES ((int)(sizeof rules / sizeof rules[0]))
 
-static bool rule_holds(const struct rule *rule, const ks_object *node)
-{
+static bool rule_holds(const struct rule *rule, const ks_object *node) {
     ks_val c = condition_of(node->status, rule->condition);
     return ks_exists(c) && ks_text_or(ks_get(c, K(status)), "-")[0] == rule->status;
 }
 
-static ks_val new_taint(ks_sim *sim, const char *key, const char *effect)
-{
+static ks_val new_taint(ks_sim *sim, const char *key, const char *effect) {
     ks_heap *heap = sim->world.heap;
-    return ks_map_of(heap, K(effect), ks_text(heap, effect), K(key), ks_text(heap, key), K(timeAdded),
-                     ks_time_val(&sim->world, sim->world.now), NULL);
+    return ks_map_of(heap, K(effect), ks_text(heap, effect), K(key), ks_text(heap, key),
+                     K(timeAdded), ks_time_val(&sim->world, sim->world.now), NULL);
 }
 
-static void put_taints(ks_sim *sim, const ks_object *node, ks_val taints)
-{
+static void put_taints(ks_sim *sim, const ks_object *node, ks_val taints) {
     ks_heap *heap = sim->world.heap;
     if (ks_equal(taints, ks_get(node->spec, K(taints)))) {
         ks_unref(heap, taints);
@@ -161,8 +148,7 @@ static void put_taints(ks_sim *sim, const ks_object *node, ks_val taints)
 }
 
 /* doNoScheduleTaintingPass: the NoSchedule taints that conditions and spec.unschedulable ask for, and no other of theirs. */
-static void condition_taints(ks_sim *sim, const ks_object *node)
-{
+static void condition_taints(ks_sim *sim, const ks_object *node) {
     ks_heap *heap = sim->world.heap;
     static const char *const cordoned = "node.kubernetes.io/unschedulable";
     ks_val old = ks_get(node->spec, K(taints)), taints = KS_NOTHING;
@@ -170,9 +156,9 @@ static void condition_taints(ks_sim *sim, const ks_object *node)
     ks_each(t, old) {
         bool keep = !is_taint(*t, cordoned, "NoSchedule") || cordon;
         for (int i = 0; i < RULES; i++)
-            keep = keep && (!is_taint(*t, rules[i].key, "NoSchedule") || rule_holds(&rules[i], node));
-        if (keep)
-            taints = ks_append(heap, taints, ks_ref(*t));
+            keep =
+                keep && (!is_taint(*t, rules[i].key, "NoSchedule") || rule_holds(&rules[i], node));
+        if (keep) taints = ks_append(heap, taints, ks_ref(*t));
     }
     for (int i = 0; i < RULES; i++)
         if (rule_holds(&rules[i], node) && !has_taint(old, rules[i].key, "NoSchedule"))
@@ -183,8 +169,7 @@ static void condition_taints(ks_sim *sim, const ks_object *node)
 }
 
 /* Exchanges the two NoExecute taints of readiness for `key` (NULL: none). */
-static void execute_taint(ks_sim *sim, const ks_object *node, const char *key)
-{
+static void execute_taint(ks_sim *sim, const ks_object *node, const char *key) {
     ks_heap *heap = sim->world.heap;
     ks_val taints = KS_NOTHING;
     bool had = false;
@@ -192,36 +177,28 @@ static void execute_taint(ks_sim *sim, const ks_object *node, const char *key)
         bool one = is_taint(*t, not_ready, "NoExecute") || is_taint(*t, unreachable, "NoExecute");
         bool same = one && key && is_taint(*t, key, "NoExecute");
         had = had || same;
-        if (!one || same)
-            taints = ks_append(heap, taints, ks_ref(*t));
+        if (!one || same) taints = ks_append(heap, taints, ks_ref(*t));
     }
-    if (key && !had)
-        taints = ks_append(heap, taints, new_taint(sim, key, "NoExecute"));
+    if (key && !had) taints = ks_append(heap, taints, new_taint(sim, key, "NoExecute"));
     put_taints(sim, node, taints);
 }
 
 /* --- the monitor --- */
 
 /* With the first of the monitor's beats that comes after an instant, or falls on one that is still to come. */
-static void look_after(ks_sim *sim, const lifecycle *st, int64_t instant)
-{
+static void look_after(ks_sim *sim, const lifecycle *st, int64_t instant) {
     int64_t beats = (instant - (instant > sim->world.now)) / MONITOR_PERIOD + 1;
     ks_enqueue_at(sim, st->self, PASS, beats * MONITOR_PERIOD);
 }
 
-static void look_soon(ks_sim *sim, const lifecycle *st)
-{
-    look_after(sim, st, sim->world.now);
-}
+static void look_soon(ks_sim *sim, const lifecycle *st) { look_after(sim, st, sim->world.now); }
 
-static const ks_object *fresh(ks_sim *sim, uint64_t id)
-{
+static const ks_object *fresh(ks_sim *sim, uint64_t id) {
     return ks_store_by_id(&sim->server.store, KS_NODE, id);
 }
 
 /* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). */
-static void mark_silent(ks_sim *sim, uint64_t id)
-{
+static void mark_silent(ks_sim *sim, uint64_t id) {
     static const char *const posted[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
     ks_heap *heap = sim->world.heap;
     const ks_object *node = fresh(sim, id);
@@ -229,12 +206,15 @@ static void mark_silent(ks_sim *sim, uint64_t id)
     ks_each(c, ks_get(node->status, K(conditions))) {
         ks_val one = ks_ref(*c);
         for (int i = 0; i < 4; i++) {
-            if (!ks_text_is(ks_get(*c, K(type)), posted[i]) || ks_text_is(ks_get(*c, K(status)), "Unknown"))
+            if (!ks_text_is(ks_get(*c, K(type)), posted[i]) ||
+                ks_text_is(ks_get(*c, K(status)), "Unknown"))
                 continue;
             one = ks_put(heap, one, K(status), ks_text(heap, "Unknown"));
             one = ks_put(heap, one, K(reason), ks_text(heap, "NodeStatusUnknown"));
-            one = ks_put(heap, one, K(message), ks_text(heap, "Kubelet stopped posting node status."));
-            one = ks_put(heap, one, K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now));
+            one = ks_put(heap, one, K(message),
+                         ks_text(heap, "Kubelet stopped posting node status."));
+            one =
+                ks_put(heap, one, K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now));
         }
         list = ks_append(heap, list, one);
     }
@@ -243,8 +223,7 @@ static void mark_silent(ks_sim *sim, uint64_t id)
 }
 
 /* MarkPodsNotReady: only the Ready condition of each pod on the node. */
-static void mark_pod(ks_sim *sim, const ks_object *pod)
-{
+static void mark_pod(ks_sim *sim, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_val conditions = ks_get(pod->status, K(conditions));
     ks_event e = {.type = "Warning", .reason = "NodeNotReady", .component = "node-controller"};
@@ -267,45 +246,40 @@ typedef struct ids {
     ks_tree tree;
 } ids;
 
-static ids pods_on(ks_sim *sim, const ks_str *node)
-{
+static ids pods_on(ks_sim *sim, const ks_str *node) {
     ids list = {{NULL, NULL, 0}};
     for (ks_walk w = ks_walk_node(&sim->server.store, node); ks_walk_next(&w);)
         ks_tree_put(sim->world.heap, &list.tree, (ks_key){w.object->id, 0}, word(1));
     return list;
 }
 
-static void now_unready(ks_sim *sim, const ks_object *node)
-{
+static void now_unready(ks_sim *sim, const ks_object *node) {
     ks_event e = {.type = "Normal", .reason = "NodeNotReady", .component = "node-controller"};
     ks_record(&sim->server, node, &e, "Node %s status is now: NodeNotReady", node->name->s);
     ids pods = pods_on(sim, node->name);
     for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.a);
-        if (pod)
-            mark_pod(sim, pod);
+        if (pod) mark_pod(sim, pod);
     }
     ks_tree_clear(sim->world.heap, &pods.tree);
 }
 
 /* --- zones: how fast nodes may be tainted --- */
 
-static uint64_t zone_of(const ks_object *node)
-{
-    ks_val zone = ks_get(node->labels, K(topology_kubernetes_io_zone)), region = ks_get(node->labels, K(topology_kubernetes_io_region));
+static uint64_t zone_of(const ks_object *node) {
+    ks_val zone = ks_get(node->labels, K(topology_kubernetes_io_zone)),
+           region = ks_get(node->labels, K(topology_kubernetes_io_region));
     uint64_t h = ks_is(zone, KS_STRING) ? name_hash(zone.s) : 1;
     return h * 31 + (ks_is(region, KS_STRING) ? name_hash(region.s) : 1);
 }
 
 /* How many nodes a zone has (low half) and how many of them are not ready (high half), in one word of a tree. */
-static void *counted(void *old, bool bad)
-{
+static void *counted(void *old, bool bad) {
     return (void *)((uintptr_t)old + 1 + (bad ? (uintptr_t)1 << 32 : 0));
 }
 
 /* Time between two nodes of a zone that are tainted; 0: none may be now. */
-static int64_t pace_of(const void *zone)
-{
+static int64_t pace_of(const void *zone) {
     uint64_t nodes = (uintptr_t)zone & UINT32_MAX, unready = (uintptr_t)zone >> 32;
     if (unready > 2 && unready * 100 >= nodes * 55 && unready < nodes) /* partial disruption */
         return nodes > LARGE_ZONE ? SLOW_EVERY : 0;
@@ -314,30 +288,26 @@ static int64_t pace_of(const void *zone)
 
 /* The NoExecute taint of a node that is not ready; its zone's pace permitting. Returns when to try again: KS_NEVER when that is
  * done, or when nodes have to change first. */
-static int64_t taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *node, const ks_tree *zones)
-{
+static int64_t taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *node,
+                                  const ks_tree *zones) {
     const char *key = readiness(node) == 'F' ? not_ready : unreachable;
     ks_val taints = ks_get(node->spec, K(taints));
-    if (has_taint(taints, key, "NoExecute"))
-        return KS_NEVER;
+    if (has_taint(taints, key, "NoExecute")) return KS_NEVER;
     if (has_taint(taints, not_ready, "NoExecute") || has_taint(taints, unreachable, "NoExecute")) {
         execute_taint(sim, node, key); /* swapped at once */
         return KS_NEVER;
     }
     ks_key zone = {zone_of(node), 0};
     int64_t every = pace_of(ks_tree_get(zones, zone)), from = instant_in(&st->pace, zone.a);
-    if (!every)
-        return KS_NEVER;
-    if (from != KS_NEVER && from > sim->world.now)
-        return from;
+    if (!every) return KS_NEVER;
+    if (from != KS_NEVER && from > sim->world.now) return from;
     ks_tree_put(st->heap, &st->pace, zone, word(sim->world.now + every + 1));
     execute_taint(sim, node, key);
     return KS_NEVER;
 }
 
 /* monitorNodeHealth and the tainting pass. */
-static void monitor(ks_sim *sim, lifecycle *st)
-{
+static void monitor(ks_sim *sim, lifecycle *st) {
     int64_t next = KS_NEVER;
     uint32_t all = 0, bad = 0;
     ids nodes = {{NULL, NULL, 0}};
@@ -355,8 +325,7 @@ static void monitor(ks_sim *sim, lifecycle *st)
             if (sim->world.now > seen + GRACE_PERIOD) {
                 mark_silent(sim, node->id);
                 node = fresh(sim, it.key.a);
-                if (ready == 'T')
-                    now_unready(sim, node);
+                if (ready == 'T') now_unready(sim, node);
                 condition_taints(sim, fresh(sim, it.key.a));
                 node = fresh(sim, it.key.a);
             } else {
@@ -368,7 +337,9 @@ static void monitor(ks_sim *sim, lifecycle *st)
         ks_tree_put(st->heap, &zones, zone, counted(ks_tree_get(&zones, zone), unready));
         bad += unready;
     }
-    bool whole = all > 0 && bad == all; /* every zone is down: it is more likely the control plane that is cut off */
+    bool whole =
+        all > 0 &&
+        bad == all; /* every zone is down: it is more likely the control plane that is cut off */
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
         const ks_object *node = fresh(sim, it.key.a);
         int64_t due = KS_NEVER;
@@ -380,58 +351,51 @@ static void monitor(ks_sim *sim, lifecycle *st)
     }
     ks_tree_clear(st->heap, &nodes.tree);
     ks_tree_clear(st->heap, &zones);
-    if (next != KS_NEVER)
-        look_after(sim, st, next);
+    if (next != KS_NEVER) look_after(sim, st, next);
 }
 
 /* --- taint eviction --- */
 
-static ks_key given_key(uint64_t node, ks_val taint)
-{
+static ks_key given_key(uint64_t node, ks_val taint) {
     const ks_str *key = ks_str_or_null(ks_get(taint, K(key)));
     return (ks_key){node, key ? name_hash(key) : 0};
 }
 
 /* With the kubelet by hand a test lays out nodes and puts pods on them as it likes, to hold every step: the taints that a node
  * was laid out with drive nobody away. Taints that it gets later do. */
-static void remember_given(ks_sim *sim, lifecycle *st, const ks_object *node)
-{
-    if (!sim->settings->manual_kubelet)
-        return;
+static void remember_given(ks_sim *sim, lifecycle *st, const ks_object *node) {
+    if (!sim->settings->manual_kubelet) return;
     ks_each(t, ks_get(node->spec, K(taints)))
         if (is_taint(*t, NULL, "NoExecute"))
             ks_tree_put(st->heap, &st->given, given_key(node->id, *t), word(1));
 }
 
 /* Taints that were taken off and come back are new ones. */
-static void forget_given(lifecycle *st, const ks_object *node, bool all)
-{
+static void forget_given(lifecycle *st, const ks_object *node, bool all) {
     ks_val taints = ks_get(node->spec, K(taints));
     ks_key at = {node->id, 0};
-    for (bool any = st->given.count > 0 && ks_tree_ceiling(&st->given, at, &at, NULL); any && at.a == node->id;
-         any = ks_tree_higher(&st->given, at, &at, NULL)) {
+    for (bool any = st->given.count > 0 && ks_tree_ceiling(&st->given, at, &at, NULL);
+         any && at.a == node->id; any = ks_tree_higher(&st->given, at, &at, NULL)) {
         bool still = false;
         ks_each(t, taints)
             still = still || (is_taint(*t, NULL, "NoExecute") && given_key(node->id, *t).b == at.b);
-        if (all || !still)
-            ks_tree_del(st->heap, &st->given, at);
+        if (all || !still) ks_tree_del(st->heap, &st->given, at);
     }
 }
 
 /* When a pod has to leave its node: KS_NEVER when all NoExecute taints are tolerated for ever. */
-static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod, uint64_t node, ks_val taints)
-{
+static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod, uint64_t node,
+                         ks_val taints) {
     int64_t least = KS_NEVER;
     ks_val tolerations = ks_get(pod->spec, K(tolerations));
     ks_each(taint, taints) {
-        if (!is_taint(*taint, NULL, "NoExecute") || ks_tree_has(&st->given, given_key(node, *taint)))
+        if (!is_taint(*taint, NULL, "NoExecute") ||
+            ks_tree_has(&st->given, given_key(node, *taint)))
             continue;
         ks_val used = KS_NOTHING;
         ks_each(t, tolerations)
-            if (!ks_exists(used) && ks_tolerates(*t, *taint))
-                used = *t;
-        if (!ks_exists(used))
-            return sim->world.now;
+            if (!ks_exists(used) && ks_tolerates(*t, *taint)) used = *t;
+        if (!ks_exists(used)) return sim->world.now;
         ks_val seconds = ks_get(used, K(tolerationSeconds));
         if (ks_is(seconds, KS_INT)) {
             int64_t wait = seconds.i > 0 ? seconds.i : 0;
@@ -441,40 +405,39 @@ static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod,
     return least == KS_NEVER ? KS_NEVER : ks_after(sim->world.now, ks_seconds(least));
 }
 
-static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod)
-{
-    if (!ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0}))
-        return;
-    ks_event e = {.type = "Normal", .reason = "TaintManagerEviction", .component = "taint-eviction-controller"};
+static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod) {
+    if (!ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0})) return;
+    ks_event e = {.type = "Normal",
+                  .reason = "TaintManagerEviction",
+                  .component = "taint-eviction-controller"};
     ks_record(&sim->server, pod, &e, "Cancelling deletion of Pod %s/%s", pod->ns->s, pod->name->s);
 }
 
-static void evict(ks_sim *sim, lifecycle *st, uint64_t id)
-{
+static void evict(ks_sim *sim, lifecycle *st, uint64_t id) {
     ks_heap *heap = st->heap;
     ks_tree_del(heap, &st->due, (ks_key){id, 0});
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
-    if (!pod || ks_object_terminating(pod))
-        return;
-    ks_event e = {.type = "Normal", .reason = "TaintManagerEviction", .component = "taint-eviction-controller"};
+    if (!pod || ks_object_terminating(pod)) return;
+    ks_event e = {.type = "Normal",
+                  .reason = "TaintManagerEviction",
+                  .component = "taint-eviction-controller"};
     ks_record(&sim->server, pod, &e, "Marking for deletion Pod %s/%s", pod->ns->s, pod->name->s);
     ks_val status = ks_put_pod_condition(sim, pod, ks_ref(pod->status), "DisruptionTarget", "True",
-                                         "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
+                                         "DeletionByTaintManager",
+                                         "Taint manager: deleting due to NoExecute taint");
     const ks_object *now = NULL;
     ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, &now));
-    if (!now)
-        return;
+    if (!now) return;
     ks_delete_opts opts = {.grace_period = -1, .uid = now->uid};
     ks_refusal_free(heap, ks_server_delete(&sim->server, KS_POD, now->ns, now->name, &opts, NULL));
     ks_object_unref(heap, now);
 }
 
 /* processPodOnNode: a running timer is not made longer. */
-static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, uint64_t node, ks_val taints)
-{
+static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, uint64_t node,
+                         ks_val taints) {
     int64_t at = leaves_at(sim, st, pod, node, taints), running = instant_in(&st->due, pod->id);
-    if (ks_object_terminating(pod))
-        return;
+    if (ks_object_terminating(pod)) return;
     if (at == KS_NEVER) {
         cancel(sim, st, pod);
     } else if (at <= sim->world.now) {
@@ -485,12 +448,11 @@ static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, uint6
     }
 }
 
-static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node)
-{
+static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node) {
     ks_val taints = ks_get(node->spec, K(taints));
-    bool had = ks_tree_has(&st->tainted, (ks_key){node->id, 0}), has = has_taint(taints, NULL, "NoExecute");
-    if (!had && !has)
-        return;
+    bool had = ks_tree_has(&st->tainted, (ks_key){node->id, 0}),
+         has = has_taint(taints, NULL, "NoExecute");
+    if (!had && !has) return;
     if (has)
         ks_tree_put(st->heap, &st->tainted, (ks_key){node->id, 0}, word(1));
     else
@@ -499,8 +461,7 @@ static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node)
     ids pods = pods_on(sim, node->name);
     for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.a);
-        if (!pod)
-            continue;
+        if (!pod) continue;
         if (has)
             consider_pod(sim, st, pod, node->id, taints);
         else
@@ -512,8 +473,7 @@ static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node)
 
 /* --- the component --- */
 
-static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change)
-{
+static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *node = change->object;
     ks_key key = {node->id, 0};
     if (change->type == KS_DELETED) {
@@ -527,7 +487,8 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change)
     else
         forget_given(st, node, false);
     bool ready = readiness(node) == 'T';
-    if (change->old && ready == (readiness(change->old) == 'T') && node->spec.m == change->old->spec.m &&
+    if (change->old && ready == (readiness(change->old) == 'T') &&
+        node->spec.m == change->old->spec.m &&
         ks_equal(ks_get(node->status, K(conditions)), ks_get(change->old->status, K(conditions))))
         return;
     ks_enqueue(sim, st->self, NODE | node->id);
@@ -540,98 +501,82 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change)
     }
 }
 
-static void observe_lease(ks_sim *sim, lifecycle *st, const ks_change *change)
-{
+static void observe_lease(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *lease = change->object;
-    if (!ks_str_is(lease->ns, "kube-node-lease"))
-        return;
+    if (!ks_str_is(lease->ns, "kube-node-lease")) return;
     ks_key key = {name_hash(lease->name), 0};
     if (change->type == KS_DELETED) {
         ks_tree_del(st->heap, &st->silent, key);
     } else {
         int64_t renewed = ks_instant_of(&sim->world, ks_get(lease->spec, K(renewTime)));
-        ks_tree_put(st->heap, &st->silent, key, word((renewed == KS_NEVER || renewed < 0 ? 0 : renewed) + 1));
+        ks_tree_put(st->heap, &st->silent, key,
+                    word((renewed == KS_NEVER || renewed < 0 ? 0 : renewed) + 1));
     }
     look_soon(sim, st);
 }
 
 /* A pod that came to a node with NoExecute taints, or whose tolerations changed there. */
-static void observe_pod(ks_sim *sim, lifecycle *st, const ks_change *change)
-{
+static void observe_pod(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *pod = change->object;
-    if (!st->tainted.count || !pod->node)
-        return;
+    if (!st->tainted.count || !pod->node) return;
     if (change->type == KS_DELETED)
         ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0});
     else if (!change->old || !change->old->node || change->old->spec.m != pod->spec.m)
         ks_enqueue(sim, st->self, pod->id);
 }
 
-static void observe(ks_sim *sim, void *state, const ks_change *change)
-{
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
     switch (change->object->kind) {
-    case KS_NODE:
-        observe_node(sim, state, change);
-        return;
-    case KS_LEASE:
-        observe_lease(sim, state, change);
-        return;
-    case KS_POD:
-        observe_pod(sim, state, change);
-        return;
-    default:
-        return;
+    case KS_NODE: observe_node(sim, state, change); return;
+    case KS_LEASE: observe_lease(sim, state, change); return;
+    case KS_POD: observe_pod(sim, state, change); return;
+    default: return;
     }
 }
 
-static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id)
-{
+static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id) {
     int64_t due = instant_in(&st->due, id);
     if (due != KS_NEVER && due <= sim->world.now) {
         evict(sim, st, id);
         return;
     }
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
-    const ks_object *node = pod && pod->node ? ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node) : NULL;
+    const ks_object *node =
+        pod && pod->node ? ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node) : NULL;
     if (node && has_taint(ks_get(node->spec, K(taints)), NULL, "NoExecute"))
         consider_pod(sim, st, pod, node->id, ks_get(node->spec, K(taints)));
     due = instant_in(&st->due, id);
-    if (due != KS_NEVER)
-        ks_enqueue_at(sim, st->self, id, due);
+    if (due != KS_NEVER) ks_enqueue_at(sim, st->self, id, due);
 }
 
-static bool sync(ks_sim *sim, void *state, uint64_t key)
-{
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
     lifecycle *st = state;
     if (key == PASS) {
         monitor(sim, st);
     } else if (key & NODE) {
         const ks_object *node = fresh(sim, key & ~NODE);
-        if (node)
-            condition_taints(sim, node);
+        if (node) condition_taints(sim, node);
         node = fresh(sim, key & ~NODE);
-        if (node)
-            consider_node(sim, st, node);
+        if (node) consider_node(sim, st, node);
     } else {
         sync_pod(sim, st, key);
     }
     return true;
 }
 
-static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out)
-{
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
     if (key == PASS) {
         ks_buf_puts(out, "monitor");
         return;
     }
-    const ks_object *o = ks_store_by_id(&sim->server.store, key & NODE ? KS_NODE : KS_POD, key & ~NODE);
+    const ks_object *o =
+        ks_store_by_id(&sim->server.store, key & NODE ? KS_NODE : KS_POD, key & ~NODE);
     if (o && o->ns) {
         ks_buf_str(out, o->ns);
         ks_buf_putc(out, '/');
     }
-    if (o)
-        ks_buf_str(out, o->name);
+    if (o) ks_buf_str(out, o->name);
 }
 
 const ks_component ks_node_lifecycle = {

@@ -12,14 +12,12 @@ typedef struct amounts {
     int64_t pods;
 } amounts;
 
-static void add(ks_quantity *sum, ks_val list, const ks_str *key)
-{
+static void add(ks_quantity *sum, ks_val list, const ks_str *key) {
     sum->nanos += ks_quantity_of(ks_get(list, key)).nanos;
 }
 
 /* Requests of the app containers and sidecars, or of the largest init container where that is more; plus overhead. */
-static void add_pod(amounts *sum, ks_val spec)
-{
+static void add_pod(amounts *sum, ks_val spec) {
     amounts run = {{0, KS_DECIMAL_SI}, {0, KS_BINARY_SI}, 1}, sides = run, most = run;
     ks_each(c, ks_get(spec, K(initContainers))) {
         ks_val requests = ks_get2(*c, K(resources), K(requests));
@@ -31,10 +29,8 @@ static void add_pod(amounts *sum, ks_val spec)
         amounts one = sides;
         add(&one.cpu, requests, K(cpu));
         add(&one.memory, requests, K(memory));
-        if (ks_quantity_cmp(one.cpu, most.cpu) > 0)
-            most.cpu = one.cpu;
-        if (ks_quantity_cmp(one.memory, most.memory) > 0)
-            most.memory = one.memory;
+        if (ks_quantity_cmp(one.cpu, most.cpu) > 0) most.cpu = one.cpu;
+        if (ks_quantity_cmp(one.memory, most.memory) > 0) most.memory = one.memory;
     }
     run = sides;
     ks_each(c, ks_get(spec, K(containers))) {
@@ -43,15 +39,15 @@ static void add_pod(amounts *sum, ks_val spec)
         add(&run.memory, requests, K(memory));
     }
     sum->cpu.nanos += ks_quantity_cmp(run.cpu, most.cpu) > 0 ? run.cpu.nanos : most.cpu.nanos;
-    sum->memory.nanos += ks_quantity_cmp(run.memory, most.memory) > 0 ? run.memory.nanos : most.memory.nanos;
+    sum->memory.nanos +=
+        ks_quantity_cmp(run.memory, most.memory) > 0 ? run.memory.nanos : most.memory.nanos;
     add(&sum->cpu, ks_get(spec, K(overhead)), K(cpu));
     add(&sum->memory, ks_get(spec, K(overhead)), K(memory));
     sum->pods++;
 }
 
 /* Writes the refusal: pkg/kubelet/kubelet.go (rejectPod). `text` is taken over. */
-static bool reject(turn *t, const char *reason, const ks_str *text)
-{
+static bool reject(turn *t, const char *reason, const ks_str *text) {
     ks_heap *heap = t->heap;
     worker *w = t->w;
     event(t, NULL, "Warning", reason, "%s", text->s);
@@ -59,7 +55,8 @@ static bool reject(turn *t, const char *reason, const ks_str *text)
     status = ks_put(heap, status, K(phase), ks_string(K(Failed)));
     status = ks_put(heap, status, K(reason), ks_text(heap, reason));
     status = ks_put(heap, status, K(message), ks_format(heap, "Pod was rejected: %s", text->s));
-    status = ks_put(heap, status, K(observedGeneration), ks_ref(ks_get(t->pod->meta, K(generation))));
+    status =
+        ks_put(heap, status, K(observedGeneration), ks_ref(ks_get(t->pod->meta, K(generation))));
     status = ks_put(heap, status, K(startTime), ks_time_val(&t->sim->world, t->now));
     ks_str_unref(heap, text);
     w->stage = STAGE_ENDED;
@@ -69,52 +66,59 @@ static bool reject(turn *t, const char *reason, const ks_str *text)
     return false;
 }
 
-static bool lacks(turn *t, const char *what, const char *reason, int64_t asked, int64_t used, int64_t capacity)
-{
-    return reject(t, reason,
-                  ks_str_printf(t->heap, "Node didn't have enough resource: %s, requested: %lld, used: %lld, capacity: %lld", what,
-                                (long long)asked, (long long)used, (long long)capacity));
+static bool lacks(turn *t, const char *what, const char *reason, int64_t asked, int64_t used,
+                  int64_t capacity) {
+    return reject(
+        t, reason,
+        ks_str_printf(
+            t->heap,
+            "Node didn't have enough resource: %s, requested: %lld, used: %lld, capacity: %lld",
+            what, (long long)asked, (long long)used, (long long)capacity));
 }
 
-static bool fits(turn *t, const ks_object *on)
-{
+static bool fits(turn *t, const ks_object *on) {
     ks_val room = ks_get(on->status, K(allocatable));
     amounts used = {{0, KS_DECIMAL_SI}, {0, KS_BINARY_SI}, 0}, asked = used;
     add_pod(&asked, t->pod->spec);
     for (ks_walk walk = ks_walk_node(&t->sim->server.store, on->name); ks_walk_next(&walk);) {
         ks_key key = {0, walk.object->id};
         const worker *w = walk.object->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
-        if (w && w->stage != STAGE_ENDED)
-            add_pod(&used, walk.object->spec);
+        if (w && w->stage != STAGE_ENDED) add_pod(&used, walk.object->spec);
     }
     int64_t pods = ks_quantity_value(ks_quantity_of(ks_get(room, K(pods))));
-    if (used.pods + 1 > pods)
-        return lacks(t, "pods", "OutOfpods", 1, used.pods, pods);
-    ks_quantity cpu = ks_quantity_of(ks_get(room, K(cpu))), memory = ks_quantity_of(ks_get(room, K(memory)));
+    if (used.pods + 1 > pods) return lacks(t, "pods", "OutOfpods", 1, used.pods, pods);
+    ks_quantity cpu = ks_quantity_of(ks_get(room, K(cpu))),
+                memory = ks_quantity_of(ks_get(room, K(memory)));
     if (asked.cpu.nanos && asked.cpu.nanos > cpu.nanos - used.cpu.nanos)
-        return lacks(t, "cpu", "OutOfcpu", ks_quantity_milli(asked.cpu), ks_quantity_milli(used.cpu), ks_quantity_milli(cpu));
+        return lacks(t, "cpu", "OutOfcpu", ks_quantity_milli(asked.cpu),
+                     ks_quantity_milli(used.cpu), ks_quantity_milli(cpu));
     if (asked.memory.nanos && asked.memory.nanos > memory.nanos - used.memory.nanos)
-        return lacks(t, "memory", "OutOfmemory", ks_quantity_value(asked.memory), ks_quantity_value(used.memory),
-                     ks_quantity_value(memory));
+        return lacks(t, "memory", "OutOfmemory", ks_quantity_value(asked.memory),
+                     ks_quantity_value(used.memory), ks_quantity_value(memory));
     return true;
 }
 
 /* False: the pod was refused. */
-bool admit(turn *t)
-{
+bool admit(turn *t) {
     const ks_object *on = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
     ks_each(c, ks_get(t->pod->status, K(conditions)))
-        if (ks_text_is(ks_get(*c, K(type)), "PodScheduled"))
-            return true;
-    if (!on || ks_exists(ks_get(t->pod->status, K(startTime))))
-        return true;
-    ks_val affinity = ks_get3(t->pod->spec, K(affinity), K(nodeAffinity), K(requiredDuringSchedulingIgnoredDuringExecution));
-    if (!ks_node_labels_match(ks_get(t->pod->spec, K(nodeSelector)), on) || !ks_node_selector_matches(t->heap, affinity, on))
-        return reject(t, "NodeAffinity",
-                      ks_str_of(t->heap, "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"));
-    ks_val taint = ks_untolerated_taint(ks_get(on->spec, K(taints)), ks_get(t->pod->spec, K(tolerations)), "NoExecute", NULL);
+        if (ks_text_is(ks_get(*c, K(type)), "PodScheduled")) return true;
+    if (!on || ks_exists(ks_get(t->pod->status, K(startTime)))) return true;
+    ks_val affinity = ks_get3(t->pod->spec, K(affinity), K(nodeAffinity),
+                              K(requiredDuringSchedulingIgnoredDuringExecution));
+    if (!ks_node_labels_match(ks_get(t->pod->spec, K(nodeSelector)), on) ||
+        !ks_node_selector_matches(t->heap, affinity, on))
+        return reject(
+            t, "NodeAffinity",
+            ks_str_of(
+                t->heap,
+                "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"));
+    ks_val taint = ks_untolerated_taint(ks_get(on->spec, K(taints)),
+                                        ks_get(t->pod->spec, K(tolerations)), "NoExecute", NULL);
     if (ks_exists(taint))
-        return reject(t, "TaintToleration",
-                      ks_str_of(t->heap, "Predicate TaintToleration failed: node(s) had untolerated taint(s)"));
+        return reject(
+            t, "TaintToleration",
+            ks_str_of(t->heap,
+                      "Predicate TaintToleration failed: node(s) had untolerated taint(s)"));
     return fits(t, on);
 }

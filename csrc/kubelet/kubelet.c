@@ -10,20 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void object_ref(void *value)
-{
-    ks_object_ref(value);
-}
+static void object_ref(void *value) { ks_object_ref(value); }
 
-static void object_unref(ks_heap *heap, void *value)
-{
-    ks_object_unref(heap, value);
-}
+static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
 
 static const ks_tree_type object_type = {.ref = object_ref, .unref = object_unref};
 
-static void *create(ks_sim *sim)
-{
+static void *create(ks_sim *sim) {
     kubelet *k = ks_alloc_zero(sim->world.heap, sizeof *k);
     k->heap = sim->world.heap;
     k->self = ks_component_index(sim, &ks_kubelet);
@@ -36,8 +29,7 @@ static void *create(ks_sim *sim)
     return k;
 }
 
-static void *copy(ks_sim *sim, const void *state)
-{
+static void *copy(ks_sim *sim, const void *state) {
     const kubelet *from = state;
     kubelet *k = ks_alloc(from->heap, sizeof *k);
     (void)sim;
@@ -54,8 +46,7 @@ static void *copy(ks_sim *sim, const void *state)
     return k;
 }
 
-static void dispose(ks_heap *heap, void *state)
-{
+static void dispose(ks_heap *heap, void *state) {
     kubelet *k = state;
     ks_tree_clear(heap, &k->pods);
     ks_tree_clear(heap, &k->nodes);
@@ -70,13 +61,10 @@ static void dispose(ks_heap *heap, void *state)
 
 /* --- nodes --- */
 
-static bool parse_net(const char *s, uint32_t *net, uint32_t *size)
-{
+static bool parse_net(const char *s, uint32_t *net, uint32_t *size) {
     unsigned a, b, c, d, bits;
-    if (!s || sscanf(s, "%u.%u.%u.%u/%u", &a, &b, &c, &d, &bits) != 5)
-        return false;
-    if (a > 255 || b > 255 || c > 255 || d > 255 || bits < 8 || bits > 30)
-        return false;
+    if (!s || sscanf(s, "%u.%u.%u.%u/%u", &a, &b, &c, &d, &bits) != 5) return false;
+    if (a > 255 || b > 255 || c > 255 || d > 255 || bits < 8 || bits > 30) return false;
     *net = a << 24 | b << 16 | c << 8 | d;
     *size = UINT32_C(1) << (32 - bits);
     return true;
@@ -84,11 +72,9 @@ static bool parse_net(const char *s, uint32_t *net, uint32_t *size)
 
 /* A range of addresses, a power of two that holds `pods` and the three that are not dealt out. Ranges follow each other
  * from 10.244.0.0, as kubeadm's pod network does, and go on at 100.64.0.0 when 10/8 is used up. */
-static uint32_t deal_net(kubelet *k, int64_t pods, uint32_t *size)
-{
+static uint32_t deal_net(kubelet *k, int64_t pods, uint32_t *size) {
     uint32_t n = 256;
-    while (n < (UINT32_C(1) << 24) && (int64_t)n < pods + 3)
-        n *= 2;
+    while (n < (UINT32_C(1) << 24) && (int64_t)n < pods + 3) n *= 2;
     uint32_t net = (k->next_net + n - 1) & ~(n - 1);
     if (k->next_net <= LAST_NET && net + (n - 1) > LAST_NET)
         net = (UINT32_C(100) << 24 | UINT32_C(64) << 16 | (n - 1)) & ~(n - 1);
@@ -97,8 +83,7 @@ static uint32_t deal_net(kubelet *k, int64_t pods, uint32_t *size)
     return net;
 }
 
-void ks_kubelet_deal_net(ks_sim *sim, int64_t pods, char *out, size_t size)
-{
+void ks_kubelet_deal_net(ks_sim *sim, int64_t pods, char *out, size_t size) {
     uint32_t n, bits = 32;
     uint32_t net = deal_net(ks_component_state(sim, &ks_kubelet), pods, &n);
     while (n > 1) {
@@ -110,8 +95,7 @@ void ks_kubelet_deal_net(ks_sim *sim, int64_t pods, char *out, size_t size)
     snprintf(out, size, "%s/%u", text, bits);
 }
 
-static void node_added(kubelet *k, const ks_object *object)
-{
+static void node_added(kubelet *k, const ks_object *object) {
     ks_heap *heap = k->heap;
     machine *n = ks_alloc_zero(heap, sizeof *n);
     n->refs = 1;
@@ -136,8 +120,7 @@ static void node_added(kubelet *k, const ks_object *object)
     ks_tree_put(heap, &k->nodes, key, n);
 }
 
-static void wake(ks_sim *sim, kubelet *k, uint64_t what)
-{
+static void wake(ks_sim *sim, kubelet *k, uint64_t what) {
     ks_key from = {what, 0};
     ks_key key;
     for (bool any = ks_tree_ceiling(&k->waits, from, &key, NULL); any && key.a == what;
@@ -152,36 +135,29 @@ static void wake(ks_sim *sim, kubelet *k, uint64_t what)
 }
 
 /* The pod is to be synced for another reason than its own: its status may have been changed by others. */
-static void sync_soon(ks_sim *sim, kubelet *k, uint64_t id)
-{
+static void sync_soon(ks_sim *sim, kubelet *k, uint64_t id) {
     worker *w = worker_own(k, id);
-    if (w)
-        w->sync_at = earlier(w->sync_at, sim->world.now);
+    if (w) w->sync_at = earlier(w->sync_at, sim->world.now);
     ks_enqueue(sim, k->self, id);
 }
 
-static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name)
-{
+static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name) {
     for (ks_walk w = ks_walk_node(&sim->server.store, name); ks_walk_next(&w);)
         sync_soon(sim, k, w.object->id);
 }
 
-void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost)
-{
+void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost) {
     kubelet *k = ks_component_state(sim, &ks_kubelet);
     uint64_t key;
-    if (!node_of(k, name, &key))
-        return;
+    if (!node_of(k, name, &key)) return;
     node_own(k, key)->lost = lost;
-    if (lost)
-        return;
+    if (lost) return;
     wake_all_on(sim, k, name);
     for (ks_tree_iter it = ks_tree_begin(&k->gone); ks_tree_next(&it);)
         ks_enqueue(sim, k->self, it.key.b);
 }
 
-static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change)
-{
+static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
     const ks_object *object = change->object;
     ks_key key = {hash64(object->name->s, object->name->len, 0), 0};
     if (change->type == KS_ADDED) {
@@ -192,21 +168,19 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change)
     } else {
         bool shut = ks_bool_or(ks_get(object->spec, K(unschedulable)), false);
         const machine *n = ks_tree_get(&k->nodes, key);
-        if (n && !n->lost && change->old && shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
+        if (n && !n->lost && change->old &&
+            shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
             ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
-        if (k->waits.count)
-            wake(sim, k, wait_hash("node", NULL, object->name));
+        if (k->waits.count) wake(sim, k, wait_hash("node", NULL, object->name));
     }
 }
 
 /* --- pods --- */
 
 /* A pod's record goes: its address is free, its files that belong to nothing else are gone. */
-void forget(kubelet *k, uint64_t id)
-{
+void forget(kubelet *k, uint64_t id) {
     worker *w = worker_own(k, id);
-    if (!w)
-        return;
+    if (!w) return;
     stop_waiting(k, w, id);
     if (w->ip) {
         ks_key key = {w->ip, 0};
@@ -217,23 +191,20 @@ void forget(kubelet *k, uint64_t id)
     ks_tree_del(k->heap, &k->pods, key);
 }
 
-static bool any_running(const worker *w)
-{
+static bool any_running(const worker *w) {
     for (uint32_t i = 0; i < w->count; i++)
-        if (w->containers[i].run == RUN_RUNNING)
-            return true;
+        if (w->containers[i].run == RUN_RUNNING) return true;
     return false;
 }
 
-static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object)
-{
+static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object) {
     ks_key key = {0, object->id};
     const worker *w = ks_tree_get(&k->pods, key);
-    if (!w)
-        return;
+    if (!w) return;
     if (k->busy == object->id) {
         k->busy_gone = true;
-    } else if (!w->manual && (w->stage == STAGE_KILL || (w->stage == STAGE_SYNC && (any_running(w) || w->mounted)))) {
+    } else if (!w->manual && (w->stage == STAGE_KILL ||
+                              (w->stage == STAGE_SYNC && (any_running(w) || w->mounted)))) {
         ks_tree_put(k->heap, &k->gone, key, (void *)(uintptr_t)ks_object_ref(object));
         ks_enqueue(sim, k->self, object->id);
     } else {
@@ -242,28 +213,22 @@ static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object)
 }
 
 /* Whether a change is of interest to the kubelet, other than its own writes. */
-static bool concerns(const ks_change *change)
-{
+static bool concerns(const ks_change *change) {
     const ks_object *o = change->object, *old = change->old;
-    if (change->type == KS_ADDED || !old || !old->node)
-        return true;
-    if (o->deleting != old->deleting)
-        return true;
-    if (ks_is(o->spec, KS_MAP) && ks_is(old->spec, KS_MAP) && o->spec.m != old->spec.m)
-        return true;
+    if (change->type == KS_ADDED || !old || !old->node) return true;
+    if (o->deleting != old->deleting) return true;
+    if (ks_is(o->spec, KS_MAP) && ks_is(old->spec, KS_MAP) && o->spec.m != old->spec.m) return true;
     return false;
 }
 
 /* Somebody turned a readiness gate. */
-static bool gates_turned(const ks_change *change)
-{
+static bool gates_turned(const ks_change *change) {
     const ks_object *o = change->object, *old = change->old;
-    return old && ks_is(o->status, KS_MAP) && ks_is(old->status, KS_MAP) && o->status.m != old->status.m &&
-           ks_len(ks_get(o->spec, K(readinessGates))) > 0;
+    return old && ks_is(o->status, KS_MAP) && ks_is(old->status, KS_MAP) &&
+           o->status.m != old->status.m && ks_len(ks_get(o->spec, K(readinessGates))) > 0;
 }
 
-static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change)
-{
+static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change) {
     int64_t lag = sim->settings->latency.sync;
     if (gates_turned(change))
         sync_soon(sim, k, change->object->id);
@@ -273,61 +238,45 @@ static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change)
         ks_enqueue(sim, k->self, change->object->id);
 }
 
-static void observe(ks_sim *sim, void *state, const ks_change *change)
-{
+static void observe(ks_sim *sim, void *state, const ks_change *change) {
     kubelet *k = state;
     const ks_object *o = change->object;
     switch (o->kind) {
     case KS_POD:
-        if (!o->node)
-            return;
+        if (!o->node) return;
         if (change->type == KS_DELETED)
             pod_deleted(sim, k, o);
         else if (!sim->settings->manual_kubelet && k->busy != o->id)
             pod_changed(sim, k, change);
         return;
-    case KS_NODE:
-        observe_node(sim, k, change);
-        return;
+    case KS_NODE: observe_node(sim, k, change); return;
     case KS_PVC:
-        if (k->waits.count)
-            wake(sim, k, wait_hash("pvc", o->ns, o->name));
+        if (k->waits.count) wake(sim, k, wait_hash("pvc", o->ns, o->name));
         return;
     case KS_CONFIGMAP:
-        if (k->waits.count)
-            wake(sim, k, wait_hash("configmap", o->ns, o->name));
+        if (k->waits.count) wake(sim, k, wait_hash("configmap", o->ns, o->name));
         return;
     case KS_SECRET:
-        if (k->waits.count)
-            wake(sim, k, wait_hash("secret", o->ns, o->name));
+        if (k->waits.count) wake(sim, k, wait_hash("secret", o->ns, o->name));
         return;
-    case KS_PV:
-        files_volume_changed(k, change);
-        return;
-    default:
-        return;
+    case KS_PV: files_volume_changed(k, change); return;
+    default: return;
     }
 }
 
 /* --- a turn --- */
 
 /* When the pod wants its next turn. */
-static int64_t next_due(const turn *t)
-{
+static int64_t next_due(const turn *t) {
     const worker *w = t->w;
-    if (w->stage == STAGE_KILL)
-        return earlier(w->op_until, probes_next(t));
-    if (w->stage == STAGE_ENDED)
-        return w->final_at;
+    if (w->stage == STAGE_KILL) return earlier(w->op_until, probes_next(t));
+    if (w->stage == STAGE_ENDED) return w->final_at;
     int64_t due = w->op == OP_NONE ? w->sync_at : w->op_until;
     for (uint32_t i = 0; i < w->count; i++) {
         const container *c = &w->containers[i];
-        if (c->run != RUN_RUNNING || c->stopping)
-            continue;
-        if (c->ends != KS_NEVER)
-            due = earlier(due, relist_after(c->ends));
-        if (!c->ready && c->started && c->ready_at > t->now)
-            due = earlier(due, c->ready_at);
+        if (c->run != RUN_RUNNING || c->stopping) continue;
+        if (c->ends != KS_NEVER) due = earlier(due, relist_after(c->ends));
+        if (!c->ready && c->started && c->ready_at > t->now) due = earlier(due, c->ready_at);
     }
     ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
     if (w->start_time != KS_NEVER && ks_is(deadline, KS_INT))
@@ -336,8 +285,7 @@ static int64_t next_due(const turn *t)
 }
 
 /* A container without a readiness probe whose image answers late has begun to answer. */
-static void late_answers(turn *t)
-{
+static void late_answers(turn *t) {
     for (uint32_t i = 0; i < t->w->count; i++) {
         container *c = &t->w->containers[i];
         if (c->run == RUN_RUNNING && c->started && !c->ready && c->ready_at <= t->now &&
@@ -348,8 +296,7 @@ static void late_answers(turn *t)
     }
 }
 
-static void live(turn *t)
-{
+static void live(turn *t) {
     worker *w = t->w;
     for (;;) {
         if (w->stage == STAGE_ENDED) {
@@ -358,8 +305,7 @@ static void live(turn *t)
         }
         if (w->stage == STAGE_KILL) {
             probes_run(t);
-            if (w->op_until > t->now)
-                return;
+            if (w->op_until > t->now) return;
             go_on_killing(t);
             continue;
         }
@@ -370,39 +316,32 @@ static void live(turn *t)
         watch_processes(t);
         late_answers(t);
         probes_run(t);
-        if (deadline_passed(t))
-            w->sync_at = t->now;
+        if (deadline_passed(t)) w->sync_at = t->now;
         if (w->op != OP_NONE) {
-            if (w->op_until > t->now && w->op != OP_VOLUMES)
-                return;
+            if (w->op_until > t->now && w->op != OP_VOLUMES) return;
             continue_sync(t);
         } else if (w->sync_at <= t->now) {
             sync_pod(t);
         } else {
             return;
         }
-        if (w->stage == STAGE_SYNC && w->op != OP_NONE && w->op_until > t->now)
-            return;
+        if (w->stage == STAGE_SYNC && w->op != OP_NONE && w->op_until > t->now) return;
     }
 }
 
 /* A pod whose object was removed while the kubelet still had processes or mounts of it: they end within 2 s, or as the kill that
  * was under way already says; then its volumes are free. A node that is lost hears of it when it is back. */
-static void gone_pod(ks_sim *sim, kubelet *k, uint64_t id)
-{
+static void gone_pod(ks_sim *sim, kubelet *k, uint64_t id) {
     const ks_object *object = ks_tree_get(&k->gone, (ks_key){0, id});
-    if (!object)
-        return;
+    if (!object) return;
     turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = object, .now = sim->world.now};
     t.w = worker_own(k, id);
     uint64_t node_key;
     machine *n = node_of(k, object->node, &node_key);
     if (t.w && n) {
-        if (n->lost)
-            return;
+        if (n->lost) return;
         t.node = n;
-        if (t.w->stage == STAGE_SYNC)
-            begin_last_kill(&t);
+        if (t.w->stage == STAGE_SYNC) begin_last_kill(&t);
         if (t.w->op_until > t.now) {
             ks_enqueue_at(sim, k->self, id, t.w->op_until);
             return;
@@ -413,21 +352,23 @@ static void gone_pod(ks_sim *sim, kubelet *k, uint64_t id)
     ks_tree_del(k->heap, &k->gone, (ks_key){0, id});
 }
 
-static bool sync(ks_sim *sim, void *state, uint64_t key)
-{
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
     kubelet *k = state;
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
     if (!pod) {
         gone_pod(sim, k, key);
         return true;
     }
-    if (!pod->node || sim->settings->manual_kubelet)
-        return true;
+    if (!pod->node || sim->settings->manual_kubelet) return true;
     uint64_t node_key;
     machine *n = node_of(k, pod->node, &node_key);
-    if (!n || n->lost)
-        return true;
-    turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = ks_object_ref(pod), .node = n, .now = sim->world.now};
+    if (!n || n->lost) return true;
+    turn t = {.sim = sim,
+              .k = k,
+              .heap = k->heap,
+              .pod = ks_object_ref(pod),
+              .node = n,
+              .now = sim->world.now};
     bool is_new = false;
     t.w = worker_own(k, key);
     if (!t.w) {
@@ -438,25 +379,21 @@ static bool sync(ks_sim *sim, void *state, uint64_t key)
     }
     k->busy = key;
     k->busy_gone = false;
-    if (is_new && admit(&t))
-        adopt_status(&t);
-    if (t.w->spec.m != pod->spec.m)
-        new_spec(&t);
+    if (is_new && admit(&t)) adopt_status(&t);
+    if (t.w->spec.m != pod->spec.m) new_spec(&t);
     live(&t);
     k->busy = 0;
     if (k->busy_gone) {
         forget(k, key);
     } else {
         int64_t due = next_due(&t);
-        if (due != KS_NEVER)
-            ks_enqueue_at(sim, k->self, key, later(due, t.now));
+        if (due != KS_NEVER) ks_enqueue_at(sim, k->self, key, later(due, t.now));
     }
     ks_object_unref(k->heap, t.pod);
     return true;
 }
 
-static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out)
-{
+static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
     if (!pod) {

@@ -8,7 +8,8 @@
 
 /* The document of a healthy Node, a new reference. `labels` (map), `taints` (list), `capacity` (map) are taken over and may be
  * KS_NOTHING; what capacity does not name is 4 cpu, 8Gi of memory, 110 pods. `zone` may be NULL. */
-ks_val ks_node_make(ks_sim *sim, const ks_str *name, ks_val labels, ks_val taints, ks_val capacity, const ks_str *zone);
+ks_val ks_node_make(ks_sim *sim, const ks_str *name, ks_val labels, ks_val taints, ks_val capacity,
+                    const ks_str *zone);
 
 /* The node stops talking to the control plane, its pods with it; or starts again. Not found: 404.
  * What shows it to the controllers is its Lease in kube-node-lease: the leases of nodes that talk are renewed every 10 s and therefore

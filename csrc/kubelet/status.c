@@ -19,8 +19,7 @@ typedef struct draft {
     const char *phase; /* as computed, not as shown */
 } draft;
 
-void memo_clear(ks_heap *heap, memo *m)
-{
+void memo_clear(ks_heap *heap, memo *m) {
     ks_unref(heap, m->now);
     ks_unref(heap, m->running);
     ks_unref(heap, m->creating);
@@ -37,69 +36,61 @@ void memo_clear(ks_heap *heap, memo *m)
     m->second = -1;
 }
 
-static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v)
-{
+static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v) {
     ks_val m = ks_map_new(heap, 1);
     ks_map_push(heap, &m, key, v);
     return m;
 }
 
 /* The shared pieces of this second. */
-static memo *memo_now(turn *t)
-{
+static memo *memo_now(turn *t) {
     memo *m = &t->k->memo;
     int64_t second = t->now / KS_SECOND;
-    if (m->second == second)
-        return m;
+    if (m->second == second) return m;
     ks_heap *heap = t->heap;
     memo_clear(heap, m);
     m->second = second;
     m->now = ks_time_val(&t->sim->world, t->now);
     m->running = map_of_one(heap, K(running), map_of_one(heap, K(startedAt), ks_ref(m->now)));
-    m->creating = map_of_one(heap, K(waiting), map_of_one(heap, K(reason), ks_string(K(ContainerCreating))));
+    m->creating =
+        map_of_one(heap, K(waiting), map_of_one(heap, K(reason), ks_string(K(ContainerCreating))));
     m->nothing = ks_map_new(heap, 0);
     m->empty = ks_text(heap, "");
     return m;
 }
 
 /* The time stamp of now. */
-static ks_val stamp(turn *t)
-{
-    return ks_ref(memo_now(t)->now);
-}
+static ks_val stamp(turn *t) { return ks_ref(memo_now(t)->now); }
 
-static ks_val stamp_of(turn *t, int64_t instant)
-{
-    if (instant / KS_SECOND == t->now / KS_SECOND)
-        return stamp(t);
+static ks_val stamp_of(turn *t, int64_t instant) {
+    if (instant / KS_SECOND == t->now / KS_SECOND) return stamp(t);
     return ks_time_val(&t->sim->world, instant);
 }
 
-static bool same_text(ks_val v, const ks_str *text)
-{
+static bool same_text(ks_val v, const ks_str *text) {
     return text ? ks_is(v, KS_STRING) && ks_str_eq(v.s, text) : !ks_is(v, KS_STRING);
 }
 
 /* One condition. `reason` NULL: none; `message` is taken over. */
-static ks_val condition(draft *d, int slot, const ks_str *type, bool is_true, const ks_str *reason, ks_val message)
-{
+static ks_val condition(draft *d, int slot, const ks_str *type, bool is_true, const ks_str *reason,
+                        ks_val message) {
     ks_heap *heap = d->t->heap;
     ks_val old = d->old[slot];
     const ks_str *status = is_true ? K(True) : K(False);
     bool same = same_text(ks_get(old, K(status)), status);
     if (same && same_text(ks_get(old, K(reason)), reason) &&
-        ks_int_or(ks_get(old, K(observedGeneration)), 0) == d->generation && ks_equal(ks_get(old, K(message)), message)) {
+        ks_int_or(ks_get(old, K(observedGeneration)), 0) == d->generation &&
+        ks_equal(ks_get(old, K(message)), message)) {
         ks_unref(heap, message);
         return ks_ref(old);
     }
     ks_val c = ks_map_new(heap, 7);
     ks_map_push(heap, &c, K(lastProbeTime), ks_null());
-    ks_map_push(heap, &c, K(lastTransitionTime), same ? ks_ref(ks_get(old, K(lastTransitionTime))) : stamp(d->t));
-    if (ks_exists(message))
-        ks_map_push(heap, &c, K(message), message);
+    ks_map_push(heap, &c, K(lastTransitionTime),
+                same ? ks_ref(ks_get(old, K(lastTransitionTime))) : stamp(d->t));
+    if (ks_exists(message)) ks_map_push(heap, &c, K(message), message);
     ks_map_push(heap, &c, K(observedGeneration), ks_int(d->generation));
-    if (reason)
-        ks_map_push(heap, &c, K(reason), ks_string(reason));
+    if (reason) ks_map_push(heap, &c, K(reason), ks_string(reason));
     ks_map_push(heap, &c, K(status), ks_string(status));
     ks_map_push(heap, &c, K(type), ks_string(type));
     ks_map_seal(heap, &c);
@@ -108,8 +99,7 @@ static ks_val condition(draft *d, int slot, const ks_str *type, bool is_true, co
 
 /* --- conditions: pkg/kubelet/status/generate.go --- */
 
-static void list_name(ks_buf *list, const char *head, const ks_str *name)
-{
+static void list_name(ks_buf *list, const char *head, const ks_str *name) {
     if (list->len)
         ks_buf_putc(list, ' ');
     else
@@ -117,14 +107,12 @@ static void list_name(ks_buf *list, const char *head, const ks_str *name)
     ks_buf_str(list, name);
 }
 
-static ks_val listed(ks_buf *list)
-{
+static ks_val listed(ks_buf *list) {
     ks_buf_putc(list, ']');
     return ks_string_take(ks_buf_take(list));
 }
 
-static ks_val containers_ready(draft *d)
-{
+static ks_val containers_ready(draft *d) {
     const worker *w = d->t->w;
     if (!strcmp(d->phase, "Succeeded"))
         return condition(d, OLD_CONTAINERS, K(ContainersReady), false, K(PodCompleted), KS_NOTHING);
@@ -137,53 +125,48 @@ static ks_val containers_ready(draft *d)
             list_name(&list, "containers with unready status: [", container_name(w, c));
     }
     if (list.len)
-        return condition(d, OLD_CONTAINERS, K(ContainersReady), false, K(ContainersNotReady), listed(&list));
+        return condition(d, OLD_CONTAINERS, K(ContainersReady), false, K(ContainersNotReady),
+                         listed(&list));
     return condition(d, OLD_CONTAINERS, K(ContainersReady), true, NULL, KS_NOTHING);
 }
 
 /* What the pod's readiness gates lack, or KS_NOTHING. */
-static ks_val gates_lack(draft *d)
-{
+static ks_val gates_lack(draft *d) {
     ks_heap *heap = d->t->heap;
     ks_val gates = ks_get(d->t->w->spec, K(readinessGates));
-    if (!ks_len(gates))
-        return KS_NOTHING;
+    if (!ks_len(gates)) return KS_NOTHING;
     ks_buf out = {heap, NULL, 0, 0};
     ks_each(g, gates) {
         const char *type = ks_text_or(ks_get(*g, K(conditionType)), "");
         ks_val found = KS_NOTHING;
         ks_each(c, ks_get(d->t->pod->status, K(conditions)))
-            if (ks_text_is(ks_get(*c, K(type)), type))
-                found = *c;
-        if (ks_text_is(ks_get(found, K(status)), "True"))
-            continue;
-        if (out.len)
-            ks_buf_puts(&out, ", ");
+            if (ks_text_is(ks_get(*c, K(type)), type)) found = *c;
+        if (ks_text_is(ks_get(found, K(status)), "True")) continue;
+        if (out.len) ks_buf_puts(&out, ", ");
         if (ks_exists(found))
-            ks_buf_printf(&out, "the status of pod readiness gate \"%s\" is not \"True\", but %s", type,
-                          ks_text_or(ks_get(found, K(status)), ""));
+            ks_buf_printf(&out, "the status of pod readiness gate \"%s\" is not \"True\", but %s",
+                          type, ks_text_or(ks_get(found, K(status)), ""));
         else
-            ks_buf_printf(&out, "corresponding condition of pod readiness gate \"%s\" does not exist.", type);
+            ks_buf_printf(
+                &out, "corresponding condition of pod readiness gate \"%s\" does not exist.", type);
     }
-    if (!out.len)
-        return KS_NOTHING;
+    if (!out.len) return KS_NOTHING;
     return ks_string_take(ks_buf_take(&out));
 }
 
-static ks_val pod_ready(draft *d, ks_val containers)
-{
+static ks_val pod_ready(draft *d, ks_val containers) {
     bool all = ks_text_is(ks_get(containers, K(status)), "True");
     const ks_str *reason = ks_str_or_null(ks_get(containers, K(reason)));
     if (!all)
-        return condition(d, OLD_READY, K(Ready), false, reason, ks_ref(ks_get(containers, K(message))));
+        return condition(d, OLD_READY, K(Ready), false, reason,
+                         ks_ref(ks_get(containers, K(message))));
     ks_val lack = gates_lack(d);
     if (ks_exists(lack))
         return condition(d, OLD_READY, K(Ready), false, K(ReadinessGatesNotReady), lack);
     return condition(d, OLD_READY, K(Ready), true, NULL, KS_NOTHING);
 }
 
-static ks_val pod_initialized(draft *d)
-{
+static ks_val pod_initialized(draft *d) {
     const worker *w = d->t->w;
     ks_buf list = {d->t->heap, NULL, 0, 0};
     bool begun = false; /* an app container ran: the inits are done, whatever became of them */
@@ -193,36 +176,29 @@ static ks_val pod_initialized(draft *d)
         return condition(d, OLD_INITIALIZED, K(Initialized), true, K(PodCompleted), KS_NOTHING);
     for (uint32_t i = 0; i < w->count && !begun; i++)
         if (w->containers[i].role != ROLE_APP && !init_done(&w->containers[i]))
-            list_name(&list, "containers with incomplete status: [", container_name(w, &w->containers[i]));
-    if (!list.len)
-        return condition(d, OLD_INITIALIZED, K(Initialized), true, NULL, KS_NOTHING);
+            list_name(&list, "containers with incomplete status: [",
+                      container_name(w, &w->containers[i]));
+    if (!list.len) return condition(d, OLD_INITIALIZED, K(Initialized), true, NULL, KS_NOTHING);
     if (!strcmp(d->phase, "Failed")) {
         ks_buf_dispose(&list);
         return condition(d, OLD_INITIALIZED, K(Initialized), false, K(PodFailed), KS_NOTHING);
     }
-    return condition(d, OLD_INITIALIZED, K(Initialized), false, K(ContainersNotInitialized), listed(&list));
+    return condition(d, OLD_INITIALIZED, K(Initialized), false, K(ContainersNotInitialized),
+                     listed(&list));
 }
 
-static int slot_of(const ks_str *type)
-{
-    if (!type)
-        return -1;
-    if (ks_str_eq(type, K(PodReadyToStartContainers)))
-        return OLD_SANDBOX;
-    if (ks_str_eq(type, K(Initialized)))
-        return OLD_INITIALIZED;
-    if (ks_str_eq(type, K(Ready)))
-        return OLD_READY;
-    if (ks_str_eq(type, K(ContainersReady)))
-        return OLD_CONTAINERS;
-    if (ks_str_eq(type, K(PodScheduled)))
-        return OLD_SCHEDULED;
+static int slot_of(const ks_str *type) {
+    if (!type) return -1;
+    if (ks_str_eq(type, K(PodReadyToStartContainers))) return OLD_SANDBOX;
+    if (ks_str_eq(type, K(Initialized))) return OLD_INITIALIZED;
+    if (ks_str_eq(type, K(Ready))) return OLD_READY;
+    if (ks_str_eq(type, K(ContainersReady))) return OLD_CONTAINERS;
+    if (ks_str_eq(type, K(PodScheduled))) return OLD_SCHEDULED;
     return -1;
 }
 
 /* Pods of one container that start in the same second share their lists of conditions. */
-static shared_list *shared_conditions(draft *d, ks_val old)
-{
+static shared_list *shared_conditions(draft *d, ks_val old) {
     turn *t = d->t;
     const worker *w = t->w;
     if (w->count != 1 || d->mode != STATUS_SYNC || w->stage != STAGE_SYNC || ks_len(old) == 0 ||
@@ -230,37 +206,38 @@ static shared_list *shared_conditions(draft *d, ks_val old)
         return NULL;
     const container *c = &w->containers[0];
     bool running = c->run == RUN_RUNNING;
-    if (c->run != RUN_NONE && !(running && c->ready))
-        return NULL;
+    if (c->run != RUN_NONE && !(running && c->ready)) return NULL;
     shared_list *s = &memo_now(t)->lists[running];
     const ks_str *name = container_name(w, c);
-    if (ks_exists(s->out) && s->generation == d->generation && s->sandbox == w->sandbox && ks_str_eq(s->name, name) &&
-        ks_equal(s->in, old))
+    if (ks_exists(s->out) && s->generation == d->generation && s->sandbox == w->sandbox &&
+        ks_str_eq(s->name, name) && ks_equal(s->in, old))
         return s;
     ks_unref(t->heap, s->in);
     ks_unref(t->heap, s->out);
     ks_str_unref(t->heap, s->name);
-    *s = (shared_list){ks_ref(old), ks_str_ref(name), d->generation, w->sandbox, running, KS_NOTHING};
+    *s = (shared_list){ks_ref(old), ks_str_ref(name), d->generation,
+                       w->sandbox,  running,          KS_NOTHING};
     return s;
 }
 
-static ks_val conditions(draft *d)
-{
+static ks_val conditions(draft *d) {
     turn *t = d->t;
     ks_heap *heap = t->heap;
     shared_list *shared = shared_conditions(d, ks_get(t->pod->status, K(conditions)));
-    if (shared && ks_exists(shared->out))
-        return ks_ref(shared->out);
+    if (shared && ks_exists(shared->out)) return ks_ref(shared->out);
     ks_val list = ks_list_new(heap, 6);
     ks_each(c, ks_get(t->pod->status, K(conditions))) {
         int slot = slot_of(ks_str_or_null(ks_get(*c, K(type))));
         if (slot >= 0)
             d->old[slot] = *c;
         else
-            list = ks_append(heap, list, ks_ref(*c)); /* gates, DisruptionTarget: not the kubelet's */
+            list =
+                ks_append(heap, list, ks_ref(*c)); /* gates, DisruptionTarget: not the kubelet's */
     }
     ks_val containers = containers_ready(d);
-    list = ks_append(heap, list, condition(d, OLD_SANDBOX, K(PodReadyToStartContainers), t->w->sandbox, NULL, KS_NOTHING));
+    list = ks_append(
+        heap, list,
+        condition(d, OLD_SANDBOX, K(PodReadyToStartContainers), t->w->sandbox, NULL, KS_NOTHING));
     list = ks_append(heap, list, pod_initialized(d));
     list = ks_append(heap, list, pod_ready(d, containers));
     list = ks_append(heap, list, containers);
@@ -268,50 +245,44 @@ static ks_val conditions(draft *d)
         ks_val c = d->old[OLD_SCHEDULED];
         bool current = ks_int_or(ks_get(c, K(observedGeneration)), -1) == d->generation;
         c = ks_ref(c);
-        if (!current)
-            c = ks_put(heap, c, K(observedGeneration), ks_int(d->generation));
+        if (!current) c = ks_put(heap, c, K(observedGeneration), ks_int(d->generation));
         list = ks_append(heap, list, c);
     } else {
-        list = ks_append(heap, list, condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
+        list = ks_append(heap, list,
+                         condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
     }
-    if (shared)
-        shared->out = ks_ref(list);
+    if (shared) shared->out = ks_ref(list);
     return list;
 }
 
 /* --- container statuses --- */
 
-static void hex64(char *out, const ks_str *uid, const ks_str *name, int32_t instance)
-{
+static void hex64(char *out, const ks_str *uid, const ks_str *name, int32_t instance) {
     static const char digits[] = "0123456789abcdef";
     uint64_t h = hash64(uid->s, uid->len, hash64(name->s, name->len, (uint64_t)instance + 1));
     for (int word = 0; word < 4; word++) {
         h ^= h << 13;
         h ^= h >> 7;
         h ^= h << 17;
-        for (int i = 0; i < 16; i++)
-            out[word * 16 + i] = digits[h >> (4 * i) & 15];
+        for (int i = 0; i < 16; i++) out[word * 16 + i] = digits[h >> (4 * i) & 15];
     }
 }
 
 /* "containerd://" and 64 digits that follow from the pod, the container and the instance. */
-static ks_val container_id(draft *d, const container *c, int32_t instance)
-{
+static ks_val container_id(draft *d, const container *c, int32_t instance) {
     char id[80] = "containerd://";
     hex64(id + 13, d->t->pod->uid, container_name(d->t->w, c), instance);
     return ks_textn(d->t->heap, id, 13 + 64);
 }
 
-static ks_val ended(draft *d, const container *c, const ending *e)
-{
+static ks_val ended(draft *d, const container *c, const ending *e) {
     ks_heap *heap = d->t->heap;
     ks_val m = ks_map_new(heap, 6);
-    if (e->instance >= 0)
-        ks_map_push(heap, &m, K(containerID), container_id(d, c, e->instance));
+    if (e->instance >= 0) ks_map_push(heap, &m, K(containerID), container_id(d, c, e->instance));
     ks_map_push(heap, &m, K(exitCode), ks_int(e->exit_code));
-    ks_map_push(heap, &m, K(finishedAt), e->instance >= 0 ? stamp_of(d->t, e->finished) : ks_null());
-    if (e->message)
-        ks_map_push(heap, &m, K(message), ks_string(e->message));
+    ks_map_push(heap, &m, K(finishedAt),
+                e->instance >= 0 ? stamp_of(d->t, e->finished) : ks_null());
+    if (e->message) ks_map_push(heap, &m, K(message), ks_string(e->message));
     ks_map_push(heap, &m, K(reason), ks_string(e->reason));
     ks_map_push(heap, &m, K(startedAt), e->instance >= 0 ? stamp_of(d->t, e->started) : ks_null());
     ks_map_seal(heap, &m);
@@ -320,25 +291,20 @@ static ks_val ended(draft *d, const container *c, const ending *e)
     return state;
 }
 
-static ks_val waits(draft *d, const ks_str *reason, const ks_str *message)
-{
+static ks_val waits(draft *d, const ks_str *reason, const ks_str *message) {
     ks_heap *heap = d->t->heap;
     ks_val m = ks_map_new(heap, 2);
-    if (message)
-        ks_map_push(heap, &m, K(message), ks_string(message));
-    if (reason)
-        ks_map_push(heap, &m, K(reason), ks_string(reason));
+    if (message) ks_map_push(heap, &m, K(message), ks_string(message));
+    if (reason) ks_map_push(heap, &m, K(reason), ks_string(reason));
     ks_val state = ks_map_new(heap, 1);
     ks_map_push(heap, &state, K(waiting), m);
     return state;
 }
 
-static ks_val volume_mounts(draft *d, const container *c)
-{
+static ks_val volume_mounts(draft *d, const container *c) {
     ks_heap *heap = d->t->heap;
     ks_val mounts = ks_get(container_spec(d->t->w, c), K(volumeMounts));
-    if (!ks_len(mounts))
-        return KS_NOTHING;
+    if (!ks_len(mounts)) return KS_NOTHING;
     ks_val list = ks_list_new(heap, ks_len(mounts));
     ks_each(mount, mounts) {
         ks_val m = ks_map_new(heap, 4);
@@ -355,8 +321,7 @@ static ks_val volume_mounts(draft *d, const container *c)
 }
 
 /* The image's id: digits that follow from its name. */
-static ks_val image_id(draft *d, ks_val image)
-{
+static ks_val image_id(draft *d, ks_val image) {
     memo *m = memo_now(d->t);
     if (!ks_exists(m->image) || !ks_equal(m->image, image)) {
         char id[80] = "sha256:";
@@ -369,8 +334,7 @@ static ks_val image_id(draft *d, ks_val image)
     return ks_ref(m->image_id);
 }
 
-static ks_val container_status(draft *d, const container *c, ks_val old)
-{
+static ks_val container_status(draft *d, const container *c, ks_val old) {
     turn *t = d->t;
     ks_heap *heap = t->heap;
     ks_val spec = container_spec(t->w, c);
@@ -381,17 +345,18 @@ static ks_val container_status(draft *d, const container *c, ks_val old)
     bool refused = tr && tr->wait_reason && !running && should_restart(t->w, c, t->pod);
     if (refused) {
         state = waits(d, tr->wait_reason, tr->wait_message);
-        if (c->run == RUN_EXITED)
-            before = &c->end;
+        if (c->run == RUN_EXITED) before = &c->end;
     } else if (running) {
         state = c->began / KS_SECOND == t->now / KS_SECOND
                     ? ks_ref(memo_now(t)->running)
-                    : map_of_one(heap, K(running), map_of_one(heap, K(startedAt), stamp_of(t, c->began)));
+                    : map_of_one(heap, K(running),
+                                 map_of_one(heap, K(startedAt), stamp_of(t, c->began)));
     } else if (c->run == RUN_EXITED) {
         state = ended(d, c, &c->end);
     } else if (d->mode == STATUS_FINAL) {
         ending lost = {.exit_code = 137, .instance = -1, .reason = K(ContainerStatusUnknown)};
-        lost.message = ks_str_of(heap, "The container could not be located when the pod was terminated");
+        lost.message =
+            ks_str_of(heap, "The container could not be located when the pod was terminated");
         state = ended(d, c, &lost);
         ks_str_unref(heap, lost.message);
     } else {
@@ -410,45 +375,43 @@ static ks_val container_status(draft *d, const container *c, ks_val old)
     ks_val id = ks_get(old, K(imageID));
     if (!has)
         ks_map_push(heap, &s, K(imageID), ks_ref(memo_now(t)->empty));
-    else if (ks_is(id, KS_STRING) && id.s->len && ks_equal(ks_get(old, K(image)), ks_get(spec, K(image))))
+    else if (ks_is(id, KS_STRING) && id.s->len &&
+             ks_equal(ks_get(old, K(image)), ks_get(spec, K(image))))
         ks_map_push(heap, &s, K(imageID), ks_ref(id));
     else
         ks_map_push(heap, &s, K(imageID), image_id(d, ks_get(spec, K(image))));
     ks_map_push(heap, &s, K(lastState), last);
     ks_map_push(heap, &s, K(name), ks_ref(ks_get(spec, K(name))));
-    bool ready = c->role == ROLE_INIT ? c->run == RUN_EXITED && c->end.exit_code == 0 : running && c->ready;
+    bool ready =
+        c->role == ROLE_INIT ? c->run == RUN_EXITED && c->end.exit_code == 0 : running && c->ready;
     ks_map_push(heap, &s, K(ready), ks_bool(ready));
     if (has)
-        ks_map_push(heap, &s, K(resources), ks_exists(resources) ? ks_ref(resources) : ks_ref(memo_now(t)->nothing));
+        ks_map_push(heap, &s, K(resources),
+                    ks_exists(resources) ? ks_ref(resources) : ks_ref(memo_now(t)->nothing));
     ks_map_push(heap, &s, K(restartCount), ks_int(c->restarts));
     ks_map_push(heap, &s, K(started), ks_bool(running && c->started));
     ks_map_push(heap, &s, K(state), state);
     ks_val mounts = ks_get(old, K(volumeMounts));
     mounts = ks_exists(mounts) ? ks_ref(mounts) : volume_mounts(d, c);
-    if (ks_exists(mounts))
-        ks_map_push(heap, &s, K(volumeMounts), mounts);
+    if (ks_exists(mounts)) ks_map_push(heap, &s, K(volumeMounts), mounts);
     ks_map_seal(heap, &s);
     return s;
 }
 
-static ks_val old_status(ks_val list, const ks_str *name)
-{
+static ks_val old_status(ks_val list, const ks_str *name) {
     ks_each(s, list)
-        if (ks_str_eq(ks_str_or_null(ks_get(*s, K(name))), name))
-            return *s;
+        if (ks_str_eq(ks_str_or_null(ks_get(*s, K(name))), name)) return *s;
     return KS_NOTHING;
 }
 
 /* App containers by name, init containers as in the spec. */
-static ks_val container_statuses(draft *d, bool inits)
-{
+static ks_val container_statuses(draft *d, bool inits) {
     turn *t = d->t;
     ks_val old = ks_get(t->pod->status, inits ? K(initContainerStatuses) : K(containerStatuses));
     ks_val list = KS_NOTHING;
     for (uint32_t i = 0; i < t->w->count; i++) {
         const container *c = &t->w->containers[i];
-        if ((c->role != ROLE_APP) != inits)
-            continue;
+        if ((c->role != ROLE_APP) != inits) continue;
         const ks_str *name = container_name(t->w, c);
         ks_val s = container_status(d, c, old_status(old, name));
         uint32_t at = ks_len(list);
@@ -461,8 +424,7 @@ static ks_val container_statuses(draft *d, bool inits)
 
 /* --- the whole --- */
 
-static const ks_str *shown_phase(draft *d)
-{
+static const ks_str *shown_phase(draft *d) {
     const char *phase = d->phase;
     const char *old = ks_text_or(ks_get(d->t->pod->status, K(phase)), "Pending");
     if (!strcmp(old, "Succeeded") || !strcmp(old, "Failed"))
@@ -472,26 +434,21 @@ static const ks_str *shown_phase(draft *d)
     else if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
         phase = old;
     switch (phase[0]) {
-    case 'R':
-        return K(Running);
-    case 'S':
-        return K(Succeeded);
-    case 'F':
-        return K(Failed);
-    default:
-        return K(Pending);
+    case 'R': return K(Running);
+    case 'S': return K(Succeeded);
+    case 'F': return K(Failed);
+    default: return K(Pending);
     }
 }
 
-static bool ours(const ks_str *key)
-{
-    return key == K(conditions) || key == K(containerStatuses) || key == K(hostIP) || key == K(hostIPs) ||
-           key == K(initContainerStatuses) || key == K(message) || key == K(observedGeneration) ||
-           key == K(phase) || key == K(podIP) || key == K(podIPs) || key == K(reason) || key == K(startTime);
+static bool ours(const ks_str *key) {
+    return key == K(conditions) || key == K(containerStatuses) || key == K(hostIP) ||
+           key == K(hostIPs) || key == K(initContainerStatuses) || key == K(message) ||
+           key == K(observedGeneration) || key == K(phase) || key == K(podIP) || key == K(podIPs) ||
+           key == K(reason) || key == K(startTime);
 }
 
-static ks_val build(draft *d)
-{
+static ks_val build(draft *d) {
     turn *t = d->t;
     worker *w = t->w;
     ks_heap *heap = t->heap;
@@ -507,7 +464,8 @@ static ks_val build(draft *d)
         ks_map_push(heap, &s, K(initContainerStatuses), container_statuses(d, true));
     bool why = w->why && d->mode == STATUS_FINAL;
     if (why || ks_exists(ks_get(old, K(message))))
-        ks_map_push(heap, &s, K(message), why ? ks_string(w->why_text) : ks_ref(ks_get(old, K(message))));
+        ks_map_push(heap, &s, K(message),
+                    why ? ks_string(w->why_text) : ks_ref(ks_get(old, K(message))));
     ks_map_push(heap, &s, K(observedGeneration), ks_int(d->generation));
     ks_map_push(heap, &s, K(phase), ks_string(shown_phase(d)));
     if (host) {
@@ -527,18 +485,17 @@ static ks_val build(draft *d)
     }
     for (uint32_t i = 0; i < ks_len(old); i++) {
         const ks_pair *p = ks_pair_at(old, i);
-        if (!ours(p->key))
-            ks_map_push(heap, &s, p->key, ks_ref(p->val));
+        if (!ours(p->key)) ks_map_push(heap, &s, p->key, ks_ref(p->val));
     }
     if (why || ks_exists(ks_get(old, K(reason))))
-        ks_map_push(heap, &s, K(reason), why ? ks_text(heap, w->why) : ks_ref(ks_get(old, K(reason))));
+        ks_map_push(heap, &s, K(reason),
+                    why ? ks_text(heap, w->why) : ks_ref(ks_get(old, K(reason))));
     ks_map_push(heap, &s, K(startTime), stamp_of(t, w->start_time));
     ks_map_seal(heap, &s);
     return s;
 }
 
-void put_status(turn *t, ks_val status)
-{
+void put_status(turn *t, ks_val status) {
     if (ks_equal(status, t->pod->status)) {
         ks_unref(t->heap, status);
         return;
@@ -552,32 +509,31 @@ void put_status(turn *t, ks_val status)
     }
 }
 
-void write_status(turn *t, status_mode mode)
-{
-    draft d = {.t = t, .mode = mode, .generation = ks_int_or(ks_get(t->pod->meta, K(generation)), 1)};
+void write_status(turn *t, status_mode mode) {
+    draft d = {
+        .t = t, .mode = mode, .generation = ks_int_or(ks_get(t->pod->meta, K(generation)), 1)};
     bool terminal = t->w->stage != STAGE_SYNC || mode != STATUS_SYNC;
     d.phase = pod_phase(t->w, t->pod, terminal && mode == STATUS_FINAL);
-    if (t->w->deadline)
-        d.phase = "Failed";
+    if (t->w->deadline) d.phase = "Failed";
     put_status(t, build(&d));
 }
 
 /* A pod that had a status before this kubelet knew it (imported): its start and address are kept, containers that it shows as
  * running or ended are so. */
-void adopt_status(turn *t)
-{
+void adopt_status(turn *t) {
     ks_val status = t->pod->status;
     worker *w = t->w;
-    if (!ks_exists(ks_get(status, K(startTime))))
-        return;
+    if (!ks_exists(ks_get(status, K(startTime)))) return;
     w->start_time = ks_instant_of(&t->sim->world, ks_get(status, K(startTime)));
     w->sandbox = w->mounted = true;
     const char *phase = ks_text_or(ks_get(status, K(phase)), "");
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
-        ks_val list = ks_get(status, c->role == ROLE_APP ? K(containerStatuses) : K(initContainerStatuses));
+        ks_val list =
+            ks_get(status, c->role == ROLE_APP ? K(containerStatuses) : K(initContainerStatuses));
         ks_val s = old_status(list, container_name(w, c));
-        ks_val running = ks_get2(s, K(state), K(running)), done = ks_get2(s, K(state), K(terminated));
+        ks_val running = ks_get2(s, K(state), K(running)),
+               done = ks_get2(s, K(state), K(terminated));
         c->restarts = (int32_t)ks_int_or(ks_get(s, K(restartCount)), 0);
         if (ks_exists(running)) {
             c->run = RUN_RUNNING;
@@ -587,10 +543,10 @@ void adopt_status(turn *t)
             c->started = ks_bool_or(ks_get(s, K(started)), true);
             c->ready = ks_bool_or(ks_get(s, K(ready)), true);
         } else if (ks_exists(done)) {
-            ending e = {.exit_code = (int32_t)ks_int_or(ks_get(done, K(exitCode)), 0), .instance = c->restarts};
+            ending e = {.exit_code = (int32_t)ks_int_or(ks_get(done, K(exitCode)), 0),
+                        .instance = c->restarts};
             e.reason = ks_str_or_null(ks_get(done, K(reason)));
-            if (!e.reason)
-                e.reason = e.exit_code ? K(Error) : K(Completed);
+            if (!e.reason) e.reason = e.exit_code ? K(Error) : K(Completed);
             e.started = ks_instant_of(&t->sim->world, ks_get(done, K(startedAt)));
             e.finished = ks_instant_of(&t->sim->world, ks_get(done, K(finishedAt)));
             ending_set(t->heap, &c->end, &e);

@@ -13,16 +13,13 @@
 #define MOUNT_RETRY_FIRST   (500 * KS_MILLISECOND)
 #define MOUNT_RETRY_LONGEST (122 * KS_SECOND)
 
-uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name)
-{
+uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name) {
     uint64_t h = hash64(what, strlen(what), 7);
-    if (ns)
-        h = hash64(ns->s, ns->len, h);
+    if (ns) h = hash64(ns->s, ns->len, h);
     return hash64(name->s, name->len, h);
 }
 
-static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name)
-{
+static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name) {
     worker *w = t->w;
     if (w->wait_count == WAITS) {
         w->waits_for_more = true;
@@ -35,22 +32,18 @@ static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *
 }
 
 /* Volumes that no container mounts are none of the kubelet's business. */
-static bool is_mounted(const worker *w, ks_val name)
-{
+static bool is_mounted(const worker *w, ks_val name) {
     for (uint32_t i = 0; i < w->count; i++) {
         ks_val spec = container_spec(w, &w->containers[i]);
         ks_each(m, ks_get(spec, K(volumeMounts)))
-            if (ks_equal(ks_get(*m, K(name)), name))
-                return true;
+            if (ks_equal(ks_get(*m, K(name)), name)) return true;
         ks_each(m, ks_get(spec, K(volumeDevices)))
-            if (ks_equal(ks_get(*m, K(name)), name))
-                return true;
+            if (ks_equal(ks_get(*m, K(name)), name)) return true;
     }
     return false;
 }
 
-static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
-{
+static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim) {
     bool uses = false;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
@@ -61,13 +54,13 @@ static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
 }
 
 /* Another pod on the node has the claim mounted. */
-static bool others_use(turn *t, const ks_str *claim)
-{
+static bool others_use(turn *t, const ks_str *claim) {
     for (ks_walk walk = ks_walk_node(&t->sim->server.store, t->node->name); ks_walk_next(&walk);) {
         const ks_object *pod = walk.object;
         ks_key key = {0, pod->id};
         const worker *w = pod->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
-        if (w && w->mounted && w->stage != STAGE_ENDED && ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
+        if (w && w->mounted && w->stage != STAGE_ENDED && ks_str_eq(pod->ns, t->pod->ns) &&
+            uses_claim(t->heap, pod, claim))
             return true;
     }
     return false;
@@ -82,14 +75,15 @@ typedef struct verdict {
     const ks_str *text; /* new, for WRONG_CLAIM and WRONG_SETUP */
 } verdict;
 
-static bool attached(const ks_object *node_object, ks_val csi)
-{
-    const char *driver = ks_text_or(ks_get(csi, K(driver)), ""), *handle = ks_text_or(ks_get(csi, K(volumeHandle)), "");
+static bool attached(const ks_object *node_object, ks_val csi) {
+    const char *driver = ks_text_or(ks_get(csi, K(driver)), ""),
+               *handle = ks_text_or(ks_get(csi, K(volumeHandle)), "");
     size_t d = strlen(driver), h = strlen(handle);
     static const char head[] = "kubernetes.io/csi/";
     ks_each(v, ks_get(node_object->status, K(volumesAttached))) {
         const ks_str *name = ks_str_or_null(ks_get(*v, K(name)));
-        if (name && name->len == sizeof head - 1 + d + 1 + h && !memcmp(name->s, head, sizeof head - 1) &&
+        if (name && name->len == sizeof head - 1 + d + 1 + h &&
+            !memcmp(name->s, head, sizeof head - 1) &&
             !memcmp(name->s + sizeof head - 1, driver, d) && name->s[sizeof head - 1 + d] == '^' &&
             !memcmp(name->s + sizeof head + d, handle, h))
             return true;
@@ -98,48 +92,56 @@ static bool attached(const ks_object *node_object, ks_val csi)
 }
 
 /* pkg/volume/hostpath (checkType); the kinds of devices and sockets are not simulated and taken to be there. */
-static verdict host_path_verdict(turn *t, ks_val source)
-{
+static verdict host_path_verdict(turn *t, ks_val source) {
     verdict v = {WRONG_NOTHING, NULL};
-    const char *type = ks_text_or(ks_get(source, K(type)), ""), *path = ks_text_or(ks_get(source, K(path)), "");
+    const char *type = ks_text_or(ks_get(source, K(type)), ""),
+               *path = ks_text_or(ks_get(source, K(path)), "");
     bool directory = false, there = files_on_node(t->k, t->node->name, path, &directory);
     bool wants_directory = !strncmp(type, "Directory", 9), wants_file = !strncmp(type, "File", 4);
     if (!strcmp(type, "DirectoryOrCreate") && !there)
         files_make_directory(t->k, t->node->name, path, t->now);
     else if (wants_directory && !(there && directory))
-        v = (verdict){WRONG_SETUP, ks_str_printf(t->heap, "hostPath type check failed: %s is not a directory", path)};
+        v = (verdict){
+            WRONG_SETUP,
+            ks_str_printf(t->heap, "hostPath type check failed: %s is not a directory", path)};
     else if (wants_file && there ? directory : !strcmp(type, "File"))
-        v = (verdict){WRONG_SETUP, ks_str_printf(t->heap, "hostPath type check failed: %s is not a file", path)};
+        v = (verdict){WRONG_SETUP,
+                      ks_str_printf(t->heap, "hostPath type check failed: %s is not a file", path)};
     return v;
 }
 
 /* Another pod of the node has a ReadWriteOncePod volume mounted. */
-static bool taken_alone(turn *t, const ks_object *pv, const ks_str *claim)
-{
+static bool taken_alone(turn *t, const ks_object *pv, const ks_str *claim) {
     ks_val modes = ks_get(pv->spec, K(accessModes));
-    return ks_len(modes) == 1 && ks_text_is(ks_at(modes, 0), "ReadWriteOncePod") && others_use(t, claim);
+    return ks_len(modes) == 1 && ks_text_is(ks_at(modes, 0), "ReadWriteOncePod") &&
+           others_use(t, claim);
 }
 
-static verdict claim_verdict(turn *t, const ks_str *claim)
-{
+static verdict claim_verdict(turn *t, const ks_str *claim) {
     const ks_store *store = &t->sim->server.store;
     const ks_object *pvc = ks_store_get(store, KS_PVC, t->pod->ns, claim);
     verdict v = {WRONG_CLAIM, NULL};
     wait_for(t, "pvc", t->pod->ns, claim);
     const ks_str *volume = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
     if (!pvc) {
-        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: failed to fetch PVC from API server: "
-                                        "persistentvolumeclaims \"%s\" not found", t->pod->ns->s, claim->s, claim->s);
+        v.text = ks_str_printf(t->heap,
+                               "error processing PVC %s/%s: failed to fetch PVC from API server: "
+                               "persistentvolumeclaims \"%s\" not found",
+                               t->pod->ns->s, claim->s, claim->s);
         return v;
     }
     if (!volume || !ks_text_is(ks_get(pvc->status, K(phase)), "Bound")) {
-        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound", t->pod->ns->s, claim->s);
+        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound",
+                               t->pod->ns->s, claim->s);
         return v;
     }
     const ks_object *pv = ks_store_get(store, KS_PV, NULL, volume);
     if (!pv) {
-        v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: failed to fetch PV %s from API server: persistentvolumes "
-                                        "\"%s\" not found", t->pod->ns->s, claim->s, volume->s, volume->s);
+        v.text = ks_str_printf(
+            t->heap,
+            "error processing PVC %s/%s: failed to fetch PV %s from API server: persistentvolumes "
+            "\"%s\" not found",
+            t->pod->ns->s, claim->s, volume->s, volume->s);
         return v;
     }
     v.what = WRONG_NOTHING;
@@ -150,16 +152,18 @@ static verdict claim_verdict(turn *t, const ks_str *claim)
         v.what = WRONG_WAIT;
     } else if (taken_alone(t, pv, claim)) {
         v.what = WRONG_SETUP;
-        v.text = ks_str_of(t->heap, "volume uses the ReadWriteOncePod access mode and is already in use by another pod");
+        v.text = ks_str_of(
+            t->heap,
+            "volume uses the ReadWriteOncePod access mode and is already in use by another pod");
     }
     return v;
 }
 
-static verdict object_verdict(turn *t, ks_val source, ks_kind kind, const ks_str *name)
-{
+static verdict object_verdict(turn *t, ks_val source, ks_kind kind, const ks_str *name) {
     verdict v = {WRONG_NOTHING, NULL};
     const char *word = kind == KS_SECRET ? "secret" : "configmap";
-    if (!name || ks_bool_or(ks_get(source, K(optional)), false) || ks_str_is(name, "kube-root-ca.crt"))
+    if (!name || ks_bool_or(ks_get(source, K(optional)), false) ||
+        ks_str_is(name, "kube-root-ca.crt"))
         return v;
     const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
     if (!o) {
@@ -175,15 +179,16 @@ static verdict object_verdict(turn *t, ks_val source, ks_kind kind, const ks_str
             continue;
         wait_for(t, word, t->pod->ns, name);
         v.what = WRONG_SETUP;
-        v.text = kind == KS_SECRET ? ks_str_printf(t->heap, "references non-existent secret key: %s", key->s)
-                                   : ks_str_printf(t->heap, "configmap references non-existent config key: %s", key->s);
+        v.text = kind == KS_SECRET
+                     ? ks_str_printf(t->heap, "references non-existent secret key: %s", key->s)
+                     : ks_str_printf(t->heap, "configmap references non-existent config key: %s",
+                                     key->s);
         return v;
     }
     return v;
 }
 
-static verdict projected_verdict(turn *t, ks_val projected)
-{
+static verdict projected_verdict(turn *t, ks_val projected) {
     verdict v = {WRONG_NOTHING, NULL};
     ks_each(source, ks_get(projected, K(sources))) {
         ks_val map = ks_get(*source, K(configMap)), secret = ks_get(*source, K(secret));
@@ -191,14 +196,12 @@ static verdict projected_verdict(turn *t, ks_val projected)
             v = object_verdict(t, map, KS_CONFIGMAP, ks_str_or_null(ks_get(map, K(name))));
         else if (ks_exists(secret))
             v = object_verdict(t, secret, KS_SECRET, ks_str_or_null(ks_get(secret, K(name))));
-        if (v.what)
-            return v;
+        if (v.what) return v;
     }
     return v;
 }
 
-static verdict volume_verdict(turn *t, ks_val volume)
-{
+static verdict volume_verdict(turn *t, ks_val volume) {
     verdict v = {WRONG_NOTHING, NULL};
     ks_val source = ks_get(volume, K(projected));
     if (ks_exists(source)) {
@@ -211,8 +214,7 @@ static verdict volume_verdict(turn *t, ks_val volume)
         v = host_path_verdict(t, source);
     } else {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, volume);
-        if (claim)
-            v = claim_verdict(t, claim);
+        if (claim) v = claim_verdict(t, claim);
         ks_str_unref(t->heap, claim);
     }
     if (v.what && !is_mounted(t->w, ks_get(volume, K(name)))) {
@@ -223,42 +225,43 @@ static verdict volume_verdict(turn *t, ks_val volume)
 }
 
 /* Time that setting up the pod's volumes takes. */
-int64_t mount_time(const turn *t)
-{
+int64_t mount_time(const turn *t) {
     int64_t takes = 0;
     ks_each(volume, ks_get(t->w->spec, K(volumes)))
-        if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) || ks_exists(ks_get(*volume, K(ephemeral))) ||
-            ks_exists(ks_get(*volume, K(csi))) || ks_exists(ks_get(*volume, K(nfs))))
+        if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
+            ks_exists(ks_get(*volume, K(ephemeral))) || ks_exists(ks_get(*volume, K(csi))) ||
+            ks_exists(ks_get(*volume, K(nfs))))
             takes = t->sim->settings->latency.mount;
-    if (ks_len(ks_get(t->w->spec, K(volumes))) == 0)
-        return 0;
-    if (takes > KS_LAST)
-        return takes;
-    return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL, VOLUME_POLL); /* nothing is there at the first look */
+    if (ks_len(ks_get(t->w->spec, K(volumes))) == 0) return 0;
+    if (takes > KS_LAST) return takes;
+    return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL,
+                 VOLUME_POLL); /* nothing is there at the first look */
 }
 
 /* Whether all volumes can be mounted. If not, w->op_until says when to look again (changes wake the pod earlier). */
-bool volumes_ready(turn *t)
-{
+bool volumes_ready(turn *t) {
     worker *w = t->w;
     bool ready = true, told = t->now < w->mount_retry, setup = false;
     stop_waiting(t->k, w, t->pod->id);
     w->op_until = KS_NEVER;
     ks_each(volume, ks_get(w->spec, K(volumes))) {
         verdict v = volume_verdict(t, *volume);
-        if (!v.what)
-            continue;
+        if (!v.what) continue;
         ready = false;
         const char *name = ks_text_or(ks_get(*volume, K(name)), "");
         if (v.what == WRONG_SETUP && !told)
-            event(t, NULL, "Warning", "FailedMount", "MountVolume.SetUp failed for volume \"%s\" : %s", name, v.text->s);
-        else if (v.what == WRONG_CLAIM && !told)
             event(t, NULL, "Warning", "FailedMount",
-                  "Unable to attach or mount volumes: unmounted volumes=[%s], unattached volumes=[], failed to process "
-                  "volumes=[%s]: %s", name, name, v.text->s);
+                  "MountVolume.SetUp failed for volume \"%s\" : %s", name, v.text->s);
+        else if (v.what == WRONG_CLAIM && !told)
+            event(
+                t, NULL, "Warning", "FailedMount",
+                "Unable to attach or mount volumes: unmounted volumes=[%s], unattached volumes=[], failed to process "
+                "volumes=[%s]: %s",
+                name, name, v.text->s);
         setup = setup || v.what == WRONG_SETUP;
         if (v.what == WRONG_SETUP)
-            w->op_until = earlier(w->op_until, t->now + later(w->mount_delay * 2, MOUNT_RETRY_FIRST));
+            w->op_until =
+                earlier(w->op_until, t->now + later(w->mount_delay * 2, MOUNT_RETRY_FIRST));
         else if (v.what == WRONG_CLAIM)
             w->op_until = earlier(w->op_until, t->now + RETRY_PERIOD);
         ks_str_unref(t->heap, v.text);
@@ -290,23 +293,22 @@ bool volumes_ready(turn *t)
 
 /* --- what an environment needs --- */
 
-static const ks_str *key_missing(turn *t, ks_val ref, ks_kind kind, const char *word, const char *kind_word)
-{
-    const ks_str *name = ks_str_or_null(ks_get(ref, K(name))), *key = ks_str_or_null(ks_get(ref, K(key)));
-    if (!name || ks_bool_or(ks_get(ref, K(optional)), false))
-        return NULL;
+static const ks_str *key_missing(turn *t, ks_val ref, ks_kind kind, const char *word,
+                                 const char *kind_word) {
+    const ks_str *name = ks_str_or_null(ks_get(ref, K(name))),
+                 *key = ks_str_or_null(ks_get(ref, K(key)));
+    if (!name || ks_bool_or(ks_get(ref, K(optional)), false)) return NULL;
     const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
     if (o && (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len))))
         return NULL;
     wait_for(t, word, t->pod->ns, name);
-    if (!o)
-        return ks_str_printf(t->heap, "%s \"%s\" not found", word, name->s);
-    return ks_str_printf(t->heap, "couldn't find key %s in %s %s/%s", key->s, kind_word, t->pod->ns->s, name->s);
+    if (!o) return ks_str_printf(t->heap, "%s \"%s\" not found", word, name->s);
+    return ks_str_printf(t->heap, "couldn't find key %s in %s %s/%s", key->s, kind_word,
+                         t->pod->ns->s, name->s);
 }
 
 /* Why the environment of `c` cannot be made (new text), or NULL. */
-const ks_str *missing_config(turn *t, container *c)
-{
+const ks_str *missing_config(turn *t, container *c) {
     ks_val spec = container_spec(t->w, c);
     const ks_str *missing = NULL;
     ks_each(from, ks_get(spec, K(envFrom))) {
@@ -315,37 +317,34 @@ const ks_str *missing_config(turn *t, container *c)
             missing = key_missing(t, map, KS_CONFIGMAP, "configmap", "ConfigMap");
         else if (ks_exists(secret))
             missing = key_missing(t, secret, KS_SECRET, "secret", "Secret");
-        if (missing)
-            return missing;
+        if (missing) return missing;
     }
     ks_each(env, ks_get(spec, K(env))) {
-        ks_val map = ks_get2(*env, K(valueFrom), K(configMapKeyRef)), secret = ks_get2(*env, K(valueFrom), K(secretKeyRef));
+        ks_val map = ks_get2(*env, K(valueFrom), K(configMapKeyRef)),
+               secret = ks_get2(*env, K(valueFrom), K(secretKeyRef));
         if (ks_exists(map))
             missing = key_missing(t, map, KS_CONFIGMAP, "configmap", "ConfigMap");
         else if (ks_exists(secret))
             missing = key_missing(t, secret, KS_SECRET, "secret", "Secret");
-        if (missing)
-            return missing;
+        if (missing) return missing;
     }
     return NULL;
 }
 
 /* --- node.status.volumesInUse: while it names a volume, the volume is not detached --- */
 
-static void tell_in_use(turn *t, ks_val csi, bool in)
-{
+static void tell_in_use(turn *t, ks_val csi, bool in) {
     const ks_object *object = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
-    if (!object)
-        return;
-    ks_val name = ks_format(t->heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
-                            ks_text_or(ks_get(csi, K(volumeHandle)), ""));
+    if (!object) return;
+    ks_val name =
+        ks_format(t->heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
+                  ks_text_or(ks_get(csi, K(volumeHandle)), ""));
     ks_val list = KS_NOTHING;
     bool had = false;
     ks_each(v, ks_get(object->status, K(volumesInUse))) {
         bool same = ks_equal(*v, name);
         had = had || same;
-        if (!same || in)
-            list = ks_append(t->heap, list, ks_ref(*v));
+        if (!same || in) list = ks_append(t->heap, list, ks_ref(*v));
     }
     if (had == in) {
         ks_unref(t->heap, name);
@@ -361,8 +360,7 @@ static void tell_in_use(turn *t, ks_val csi, bool in)
 }
 
 /* The pod's attached volumes are mounted now, or not any more. */
-void volumes_in_use(turn *t, bool in)
-{
+void volumes_in_use(turn *t, bool in) {
     const ks_store *store = &t->sim->server.store;
     ks_each(volume, ks_get(t->w->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-uint64_t hash64(const char *s, size_t len, uint64_t seed)
-{
+uint64_t hash64(const char *s, size_t len, uint64_t seed) {
     uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < len; i++) {
         h ^= (unsigned char)s[i];
@@ -20,23 +19,19 @@ uint64_t hash64(const char *s, size_t len, uint64_t seed)
     return h ^ (h >> 29);
 }
 
-int64_t relist_after(int64_t instant)
-{
+int64_t relist_after(int64_t instant) {
     int64_t beats = instant / RELIST_PERIOD;
-    if (instant > KS_NEVER - RELIST_PERIOD)
-        return instant;
+    if (instant > KS_NEVER - RELIST_PERIOD) return instant;
     return beats * RELIST_PERIOD < instant ? (beats + 1) * RELIST_PERIOD : instant;
 }
 
-static void ending_clear(ks_heap *heap, ending *e)
-{
+static void ending_clear(ks_heap *heap, ending *e) {
     ks_str_unref(heap, e->reason);
     ks_str_unref(heap, e->message);
     memset(e, 0, sizeof *e);
 }
 
-void ending_set(ks_heap *heap, ending *e, const ending *from)
-{
+void ending_set(ks_heap *heap, ending *e, const ending *from) {
     ending copy = *from;
     ks_str_ref(copy.reason);
     ks_str_ref(copy.message);
@@ -44,26 +39,21 @@ void ending_set(ks_heap *heap, ending *e, const ending *from)
     *e = copy;
 }
 
-trouble *trouble_of(ks_heap *heap, container *c)
-{
+trouble *trouble_of(ks_heap *heap, container *c) {
     if (!c->trouble) {
         c->trouble = ks_alloc_zero(heap, sizeof *c->trouble);
-        for (int i = 0; i < PROBE_KINDS; i++)
-            c->trouble->probes[i].next = KS_NEVER;
+        for (int i = 0; i < PROBE_KINDS; i++) c->trouble->probes[i].next = KS_NEVER;
     }
     return c->trouble;
 }
 
-bool fails_for_long(turn *t)
-{
+bool fails_for_long(turn *t) {
     t->w->failing_since = earlier(t->w->failing_since, t->now);
     return t->now - t->w->failing_since > PATIENCE;
 }
 
-void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message)
-{
-    if (!reason && !c->trouble)
-        return;
+void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message) {
+    if (!reason && !c->trouble) return;
     trouble *tr = trouble_of(t->heap, c);
     ks_str_unref(t->heap, tr->wait_reason);
     ks_str_unref(t->heap, tr->wait_message);
@@ -71,26 +61,17 @@ void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message
     tr->wait_message = message;
 }
 
-static size_t worker_size(uint32_t count)
-{
-    return sizeof(worker) + count * sizeof(container);
-}
+static size_t worker_size(uint32_t count) { return sizeof(worker) + count * sizeof(container); }
 
-static void worker_ref(void *value)
-{
-    ((worker *)value)->refs++;
-}
+static void worker_ref(void *value) { ((worker *)value)->refs++; }
 
-void worker_free(ks_heap *heap, worker *w)
-{
-    if (--w->refs > 0)
-        return;
+void worker_free(ks_heap *heap, worker *w) {
+    if (--w->refs > 0) return;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
         ending_clear(heap, &c->end);
         ks_str_unref(heap, c->end_reason);
-        if (!c->trouble)
-            continue;
+        if (!c->trouble) continue;
         ending_clear(heap, &c->trouble->before);
         ks_str_unref(heap, c->trouble->wait_reason);
         ks_str_unref(heap, c->trouble->wait_message);
@@ -103,15 +84,11 @@ void worker_free(ks_heap *heap, worker *w)
     ks_free(heap, w, worker_size(w->count));
 }
 
-static void worker_unref(ks_heap *heap, void *value)
-{
-    worker_free(heap, value);
-}
+static void worker_unref(ks_heap *heap, void *value) { worker_free(heap, value); }
 
 const ks_tree_type worker_type = {.ref = worker_ref, .unref = worker_unref};
 
-static worker *worker_copy(ks_heap *heap, const worker *from)
-{
+static worker *worker_copy(ks_heap *heap, const worker *from) {
     worker *w = ks_alloc(heap, worker_size(from->count));
     memcpy(w, from, worker_size(from->count));
     w->refs = 1;
@@ -123,8 +100,7 @@ static worker *worker_copy(ks_heap *heap, const worker *from)
         ks_str_ref(c->end.reason);
         ks_str_ref(c->end.message);
         ks_str_ref(c->end_reason);
-        if (!c->trouble)
-            continue;
+        if (!c->trouble) continue;
         trouble *tr = ks_alloc(heap, sizeof *tr);
         *tr = *c->trouble;
         c->trouble = tr;
@@ -137,12 +113,10 @@ static worker *worker_copy(ks_heap *heap, const worker *from)
     return w;
 }
 
-worker *worker_own(kubelet *k, uint64_t id)
-{
+worker *worker_own(kubelet *k, uint64_t id) {
     ks_key key = {0, id};
     void **slot = ks_tree_slot(k->heap, &k->pods, key);
-    if (!slot)
-        return NULL;
+    if (!slot) return NULL;
     worker *w = *slot;
     if (w->refs > 1) {
         worker *copy = worker_copy(k->heap, w);
@@ -152,8 +126,7 @@ worker *worker_own(kubelet *k, uint64_t id)
     return w;
 }
 
-static void container_init(container *c, role what, uint32_t index)
-{
+static void container_init(container *c, role what, uint32_t index) {
     memset(c, 0, sizeof *c);
     c->role = (uint8_t)what;
     c->index = (uint16_t)index;
@@ -161,9 +134,9 @@ static void container_init(container *c, role what, uint32_t index)
 }
 
 /* The record of a pod that has just been bound; it belongs to the kubelet's map. */
-worker *worker_new(turn *t)
-{
-    ks_val inits = ks_get(t->pod->spec, K(initContainers)), apps = ks_get(t->pod->spec, K(containers));
+worker *worker_new(turn *t) {
+    ks_val inits = ks_get(t->pod->spec, K(initContainers)),
+           apps = ks_get(t->pod->spec, K(containers));
     uint32_t count = ks_len(inits) + ks_len(apps);
     worker *w = ks_alloc_zero(t->heap, worker_size(count));
     w->refs = 1;
@@ -185,50 +158,39 @@ worker *worker_new(turn *t)
     return w;
 }
 
-ks_val container_spec(const worker *w, const container *c)
-{
+ks_val container_spec(const worker *w, const container *c) {
     const ks_str *list = c->role == ROLE_APP ? K(containers) : K(initContainers);
     return ks_at(ks_get(w->spec, list), c->index);
 }
 
-const ks_str *container_name(const worker *w, const container *c)
-{
+const ks_str *container_name(const worker *w, const container *c) {
     return ks_str_or_null(ks_get(container_spec(w, c), K(name)));
 }
 
-container *container_named(const worker *w, const ks_str *name)
-{
+container *container_named(const worker *w, const ks_str *name) {
     for (uint32_t i = 0; i < w->count; i++)
         if (ks_str_eq(container_name(w, &w->containers[i]), name))
             return (container *)&w->containers[i];
     return NULL;
 }
 
-const ks_image *container_image(const turn *t, const container *c)
-{
+const ks_image *container_image(const turn *t, const container *c) {
     const ks_str *name = ks_str_or_null(ks_get(container_spec(t->w, c), K(image)));
     return ks_settings_image(t->sim->settings, name);
 }
 
-bool init_done(const container *c)
-{
-    if (c->role == ROLE_SIDECAR)
-        return c->run == RUN_RUNNING && c->started;
+bool init_done(const container *c) {
+    if (c->role == ROLE_SIDECAR) return c->run == RUN_RUNNING && c->started;
     return c->run == RUN_EXITED && c->end.exit_code == 0;
 }
 
 /* --- nodes --- */
 
-static void node_ref(void *value)
-{
-    ((machine *)value)->refs++;
-}
+static void node_ref(void *value) { ((machine *)value)->refs++; }
 
-static void node_unref(ks_heap *heap, void *value)
-{
+static void node_unref(ks_heap *heap, void *value) {
     machine *n = value;
-    if (--n->refs > 0)
-        return;
+    if (--n->refs > 0) return;
     ks_str_unref(heap, n->name);
     ks_unref(heap, n->ip);
     ks_unref(heap, n->ips);
@@ -237,19 +199,16 @@ static void node_unref(ks_heap *heap, void *value)
 
 const ks_tree_type node_type = {.ref = node_ref, .unref = node_unref};
 
-machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key)
-{
+machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key) {
     *key = hash64(name->s, name->len, 0);
     ks_key at = {*key, 0};
     return ks_tree_get(&k->nodes, at);
 }
 
-machine *node_own(kubelet *k, uint64_t key)
-{
+machine *node_own(kubelet *k, uint64_t key) {
     ks_key at = {key, 0};
     void **slot = ks_tree_slot(k->heap, &k->nodes, at);
-    if (!slot)
-        return NULL;
+    if (!slot) return NULL;
     machine *n = *slot;
     if (n->refs > 1) {
         machine *copy = ks_alloc(k->heap, sizeof *copy);
@@ -266,35 +225,28 @@ machine *node_own(kubelet *k, uint64_t key)
 
 /* --- addresses --- */
 
-void address_text(uint32_t ip, char out[16])
-{
+void address_text(uint32_t ip, char out[16]) {
     snprintf(out, 16, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
 }
 
 /* As the host-local plugin deals out: round robin, the first two and the last of the range are not used. */
-void take_address(turn *t)
-{
-    if (t->w->ip || !t->node)
-        return;
+void take_address(turn *t) {
+    if (t->w->ip || !t->node) return;
     machine *n = node_own(t->k, t->w->node);
     t->node = n;
     for (uint32_t tries = 0; tries < n->size; tries++) {
-        if (n->next < 2 || n->next >= n->size - 1)
-            n->next = 2;
+        if (n->next < 2 || n->next >= n->size - 1) n->next = 2;
         uint32_t ip = n->net + n->next++;
         ks_key key = {ip, 0};
-        if (ks_tree_has(&t->k->ips, key))
-            continue;
+        if (ks_tree_has(&t->k->ips, key)) continue;
         ks_tree_put(t->heap, &t->k->ips, key, (void *)(uintptr_t)(t->pod->id + 1));
         t->w->ip = ip;
         return;
     }
 }
 
-void stop_waiting(kubelet *k, worker *w, uint64_t id)
-{
-    if (!w->waits)
-        return;
+void stop_waiting(kubelet *k, worker *w, uint64_t id) {
+    if (!w->waits) return;
     /* A pod waits for few things: its entries are found by the hashes that it noted. */
     for (uint32_t i = 0; i < w->wait_count; i++) {
         ks_key key = {w->wait_for[i], id};

@@ -16,20 +16,24 @@
 #include "kubelet/kubelet.h"
 
 /* The kubelet's own rhythm; not settable on a real node either. */
-#define RELIST_PERIOD   KS_SECOND         /* pkg/kubelet/kubelet.go: genericPlegRelistPeriod */
-#define RETRY_PERIOD    (10 * KS_SECOND)  /* backOffPeriod: the next look after a failed sync */
-#define RETRY_LONGEST   (60 * KS_SECOND)  /* pod_workers.go: completeWork, a look at least this often */
-#define LATE_PERCENT    150 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by all of it */
-#define VOLUME_POLL     (300 * KS_MILLISECOND) /* volume_manager.go: podAttachAndMountRetryInterval */
+#define RELIST_PERIOD KS_SECOND        /* pkg/kubelet/kubelet.go: genericPlegRelistPeriod */
+#define RETRY_PERIOD  (10 * KS_SECOND) /* backOffPeriod: the next look after a failed sync */
+#define RETRY_LONGEST                                                                              \
+    (60 * KS_SECOND) /* pod_workers.go: completeWork, a look at least this often */
+#define LATE_PERCENT                                                                               \
+    150 /* pod_workers.go: looks are late by up to a half (workerBackOffPeriodJitterFactor): here by all of it */
+#define VOLUME_POLL (300 * KS_MILLISECOND) /* volume_manager.go: podAttachAndMountRetryInterval */
 /* A pod leaves the API when a relist has confirmed the end of its containers (half a period on average) and a poll that its volumes
  * are unmounted. */
-#define CLEANUP_LEAST   (RELIST_PERIOD / 2 + VOLUME_POLL)
-#define PATIENCE        (3600 * KS_SECOND) /* a failure that lasts longer is looked at less often: nothing new shows */
+#define CLEANUP_LEAST (RELIST_PERIOD / 2 + VOLUME_POLL)
+#define PATIENCE                                                                                   \
+    (3600 * KS_SECOND) /* a failure that lasts longer is looked at less often: nothing new shows */
 #define RETRY_PATIENT   (300 * KS_SECOND)
 #define BACKOFF_FIRST   (10 * KS_SECOND)
 #define BACKOFF_LONGEST (300 * KS_SECOND) /* MaxContainerBackOff */
-#define BACKOFF_FORGET  (600 * KS_SECOND) /* backOffPeriod resets after an instance that lived so long */
-#define GRACE_LEAST     (2 * KS_SECOND)   /* minimumGracePeriodInSeconds */
+#define BACKOFF_FORGET                                                                             \
+    (600 * KS_SECOND)               /* backOffPeriod resets after an instance that lived so long */
+#define GRACE_LEAST (2 * KS_SECOND) /* minimumGracePeriodInSeconds */
 
 typedef enum role { ROLE_INIT, ROLE_SIDECAR, ROLE_APP } role;
 
@@ -54,23 +58,24 @@ typedef enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_
 
 typedef struct probe {
     bool exists;
-    bool passing; /* the state that thresholds have settled on */
-    bool known;   /* false: no result since the container started */
-    bool quiet;   /* on hold until a new instance starts */
-    int32_t run;  /* consecutive equal results */
-    bool last;    /* what those were */
-    int64_t next; /* instant of the next tick; KS_NEVER: none */
+    bool passing;   /* the state that thresholds have settled on */
+    bool known;     /* false: no result since the container started */
+    bool quiet;     /* on hold until a new instance starts */
+    int32_t run;    /* consecutive equal results */
+    bool last;      /* what those were */
+    int64_t next;   /* instant of the next tick; KS_NEVER: none */
     int64_t looked; /* instant of the last look that a status caused, + 1 */
 } probe;
 
 /* What only containers with a past or with probes have. */
 typedef struct trouble {
-    ending before;               /* lastState */
-    const ks_str *wait_reason;   /* counted: the last attempt's, shown by the next sync (reasonCache) */
+    ending before; /* lastState */
+    const ks_str
+        *wait_reason; /* counted: the last attempt's, shown by the next sync (reasonCache) */
     const ks_str *wait_message;
-    int64_t crash_delay, crash_at;   /* back-off entry: delay and when it was made; 0: no entry */
-    int64_t pull_delay, pull_at;     /* the same for the image */
-    const ks_str *pull_error;    /* counted: why the last pull failed */
+    int64_t crash_delay, crash_at; /* back-off entry: delay and when it was made; 0: no entry */
+    int64_t pull_delay, pull_at;   /* the same for the image */
+    const ks_str *pull_error;      /* counted: why the last pull failed */
     probe probes[PROBE_KINDS];
 } trouble;
 
@@ -87,21 +92,21 @@ typedef struct container {
     bool stopping;  /* being killed: dies at `ends` */
     uint16_t index; /* in spec.containers or spec.initContainers */
     int32_t restarts;
-    int64_t began;  /* start of this instance */
-    int64_t ends;   /* when this instance ends, as far as is known now; KS_NEVER */
+    int64_t began; /* start of this instance */
+    int64_t ends;  /* when this instance ends, as far as is known now; KS_NEVER */
     int32_t end_code;
-    bool end_killed; /* by SIGKILL */
+    bool end_killed;          /* by SIGKILL */
     const ks_str *end_reason; /* counted: of an end that was asked for (crash), or NULL */
-    const char *doom; /* constant: why it is doomed: "liveness", "startup", "changed", "" */
-    int64_t ready_at; /* without a readiness probe: answers from then on */
-    ending end;     /* of this instance, RUN_EXITED */
-    trouble *trouble; /* may be NULL */
+    const char *doom;         /* constant: why it is doomed: "liveness", "startup", "changed", "" */
+    int64_t ready_at;         /* without a readiness probe: answers from then on */
+    ending end;               /* of this instance, RUN_EXITED */
+    trouble *trouble;         /* may be NULL */
 } container;
 
 typedef enum stage {
-    STAGE_SYNC,   /* the ordinary life */
-    STAGE_KILL,   /* being ended: waits for processes */
-    STAGE_ENDED,  /* all ended, final status written; leaves the API when it is being deleted */
+    STAGE_SYNC,  /* the ordinary life */
+    STAGE_KILL,  /* being ended: waits for processes */
+    STAGE_ENDED, /* all ended, final status written; leaves the API when it is being deleted */
 } stage;
 
 typedef enum operation {
@@ -116,35 +121,35 @@ typedef enum operation {
 #define WAITS 4
 typedef struct worker {
     uint32_t refs;
-    uint32_t count;         /* of containers */
-    uint64_t node;          /* key of its node */
+    uint32_t count; /* of containers */
+    uint64_t node;  /* key of its node */
     uint8_t stage;
     uint8_t op;
-    bool sandbox;           /* the pod's sandbox stands */
-    bool mounted;           /* volumes are set up */
-    bool again;             /* something changed in the runtime: sync once more, at once */
-    bool deadline;          /* activeDeadlineSeconds has passed */
-    bool ended_itself;      /* containers are done without a deletion */
-    bool manual;            /* driven by hand */
-    bool waits;             /* is in the map of waiting pods */
-    bool failed_sync;       /* the sync in progress had an error */
-    bool moves;             /* ... one whose next look shows something new, however long it lasts */
-    bool mount_failed;      /* the last look at the volumes tried a mount in vain */
-    bool waits_for_more;    /* than fits into wait_for */
-    bool died;              /* ... has killed a container */
-    bool extra_sync;        /* ... is followed by one at the next relist */
-    bool told;              /* no readiness has changed since the status was written */
-    bool deleted;           /* the kubelet has asked for the object's removal */
-    int32_t at;             /* container that op is about */
-    uint32_t ip;            /* 0: none */
+    bool sandbox;        /* the pod's sandbox stands */
+    bool mounted;        /* volumes are set up */
+    bool again;          /* something changed in the runtime: sync once more, at once */
+    bool deadline;       /* activeDeadlineSeconds has passed */
+    bool ended_itself;   /* containers are done without a deletion */
+    bool manual;         /* driven by hand */
+    bool waits;          /* is in the map of waiting pods */
+    bool failed_sync;    /* the sync in progress had an error */
+    bool moves;          /* ... one whose next look shows something new, however long it lasts */
+    bool mount_failed;   /* the last look at the volumes tried a mount in vain */
+    bool waits_for_more; /* than fits into wait_for */
+    bool died;           /* ... has killed a container */
+    bool extra_sync;     /* ... is followed by one at the next relist */
+    bool told;           /* no readiness has changed since the status was written */
+    bool deleted;        /* the kubelet has asked for the object's removal */
+    int32_t at;          /* container that op is about */
+    uint32_t ip;         /* 0: none */
     int64_t op_until;
-    int64_t sync_at;        /* next sync; KS_NEVER: when something happens */
-    int64_t retry_in;       /* shortest wait that the sync in progress met */
-    int64_t start_time;     /* status.startTime */
-    int64_t killed_at;      /* deletion as the kill in progress knows it */
-    int64_t final_at;       /* STAGE_ENDED: when to write the phase, or to delete */
+    int64_t sync_at;    /* next sync; KS_NEVER: when something happens */
+    int64_t retry_in;   /* shortest wait that the sync in progress met */
+    int64_t start_time; /* status.startTime */
+    int64_t killed_at;  /* deletion as the kill in progress knows it */
+    int64_t final_at;   /* STAGE_ENDED: when to write the phase, or to delete */
     bool final_written;
-    int64_t pull_from;      /* when the pull in progress was asked for and began */
+    int64_t pull_from; /* when the pull in progress was asked for and began */
     int64_t pull_begun;
     uint64_t wait_for[WAITS]; /* hashes of what this pod waits for: keys of `waits` */
     uint32_t wait_count;
@@ -161,14 +166,14 @@ typedef struct worker {
 /* A node as its kubelet knows it. */
 typedef struct machine {
     uint32_t refs;
-    uint64_t id;            /* of the Node object */
+    uint64_t id; /* of the Node object */
     const ks_str *name;
-    ks_val ip;              /* status.addresses, InternalIP: text */
-    ks_val ips;             /* [{ip}], as in status.hostIPs */
-    uint32_t net, size;     /* pod addresses: first, and how many */
-    uint32_t next;          /* offset that is tried next */
-    bool lost;              /* does not talk to the control plane */
-    int64_t pulling;        /* serial pulls: busy until */
+    ks_val ip;          /* status.addresses, InternalIP: text */
+    ks_val ips;         /* [{ip}], as in status.hostIPs */
+    uint32_t net, size; /* pod addresses: first, and how many */
+    uint32_t next;      /* offset that is tried next */
+    bool lost;          /* does not talk to the control plane */
+    int64_t pulling;    /* serial pulls: busy until */
 } machine;
 
 /* Pieces of status documents that pods which do the same at the same time share; see status.c. */
@@ -181,11 +186,11 @@ typedef struct shared_list {
 } shared_list;
 typedef struct memo {
     int64_t second;
-    ks_val now;         /* its text */
-    ks_val running;     /* {running: {startedAt: now}} */
-    ks_val creating;    /* {waiting: {reason: ContainerCreating}} */
-    ks_val nothing;     /* {} */
-    ks_val empty;       /* "" */
+    ks_val now;      /* its text */
+    ks_val running;  /* {running: {startedAt: now}} */
+    ks_val creating; /* {waiting: {reason: ContainerCreating}} */
+    ks_val nothing;  /* {} */
+    ks_val empty;    /* "" */
     ks_val image, image_id;
     shared_list lists[2];
 } memo;
@@ -214,12 +219,12 @@ typedef struct turn {
     ks_heap *heap;
     worker *w;            /* owned: may be changed */
     const ks_object *pod; /* counted by the turn; replaced after each write */
-    machine *node;           /* borrowed */
+    machine *node;        /* borrowed */
     int64_t now;
 } turn;
 
-#define FIRST_NET (UINT32_C(10) << 24 | UINT32_C(244) << 16)      /* 10.244.0.0 */
-#define LAST_NET  (UINT32_C(10) << 24 | UINT32_C(0xffffff))       /* 10.255.255.255 */
+#define FIRST_NET (UINT32_C(10) << 24 | UINT32_C(244) << 16) /* 10.244.0.0 */
+#define LAST_NET  (UINT32_C(10) << 24 | UINT32_C(0xffffff))  /* 10.255.255.255 */
 #define NODE_NET  (UINT32_C(192) << 24 | UINT32_C(168) << 16 | UINT32_C(1) << 8) /* 192.168.1.0 */
 
 static inline int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -236,14 +241,16 @@ extern const ks_tree_type worker_type, node_type, store_type;
 worker *worker_new(turn *t);
 worker *worker_own(kubelet *k, uint64_t id); /* NULL when absent */
 void worker_free(ks_heap *heap, worker *w);
-machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key); /* borrowed, NULL when unknown */
+machine *node_of(const kubelet *k, const ks_str *name,
+                 uint64_t *key); /* borrowed, NULL when unknown */
 machine *node_own(kubelet *k, uint64_t key);
 trouble *trouble_of(ks_heap *heap, container *c); /* makes it */
 /* The pod cannot go on: notes since when. True: for so long that waiting for changes will do. */
 bool fails_for_long(turn *t);
-void set_wait(turn *t, container *c, const ks_str *reason, const ks_str *message); /* takes over both */
+void set_wait(turn *t, container *c, const ks_str *reason,
+              const ks_str *message);                          /* takes over both */
 void ending_set(ks_heap *heap, ending *e, const ending *from); /* counts up */
-ks_val container_spec(const worker *w, const container *c); /* borrowed */
+ks_val container_spec(const worker *w, const container *c);    /* borrowed */
 const ks_str *container_name(const worker *w, const container *c);
 container *container_named(const worker *w, const ks_str *name);
 const ks_image *container_image(const turn *t, const container *c);
@@ -254,7 +261,8 @@ void stop_waiting(kubelet *k, worker *w, uint64_t id);
 
 /* events.c: event(turn, container or NULL, type, reason, format, ...) records one. */
 #define EVENT_PATH 128
-ks_event event_head(const turn *t, const container *c, const char *type, const char *reason, char path[EVENT_PATH]);
+ks_event event_head(const turn *t, const container *c, const char *type, const char *reason,
+                    char path[EVENT_PATH]);
 #define event(t, c, type, reason, ...)                                                             \
     do {                                                                                           \
         char path_[EVENT_PATH];                                                                    \
@@ -302,7 +310,8 @@ void probes_start(turn *t, container *c);
 void probes_run(turn *t);
 int64_t probes_next(const turn *t);
 void probe_readiness_now(turn *t);
-bool run_hook(turn *t, container *c, ks_val handler, ks_val *output, int *code, const char **problem);
+bool run_hook(turn *t, container *c, ks_val handler, ks_val *output, int *code,
+              const char **problem);
 
 /* files.c: file stores, by name */
 typedef struct entry {
@@ -312,9 +321,11 @@ typedef struct entry {
     int64_t changed;     /* virtual instant */
 } entry;
 const entry *store_find(const kubelet *k, const char *store, const char *path);
-void store_put(kubelet *k, const char *store, const char *path, bool directory, const ks_str *bytes, int64_t now); /* takes over */
+void store_put(kubelet *k, const char *store, const char *path, bool directory, const ks_str *bytes,
+               int64_t now); /* takes over */
 /* The first entry below `prefix` (a directory's path with '/') after `after` ("" for the first), its path in *path (borrowed); NULL: none. */
-const entry *store_next(const kubelet *k, const char *store, const char *prefix, const char *after, const char **path);
+const entry *store_next(const kubelet *k, const char *store, const char *prefix, const char *after,
+                        const char **path);
 bool store_remove(kubelet *k, const char *store, const char *path); /* with all below */
 void store_drop(kubelet *k, const char *store);
 ks_val decode_base64(ks_heap *heap, ks_val text); /* new */
@@ -323,10 +334,11 @@ ks_val decode_base64(ks_heap *heap, ks_val text); /* new */
 bool is_course_app(ks_val spec);
 
 /* env.c */
-ks_val field_value(ks_sim *sim, const ks_object *pod, ks_val ref);            /* fieldRef; new */
-ks_val resource_value(ks_sim *sim, const ks_object *pod, ks_val spec, ks_val ref); /* resourceFieldRef; new */
-ks_val expand(ks_heap *heap, ks_val text, ks_val env);                        /* $(NAME); new */
-ks_val spec_of_container(const ks_object *pod, const ks_str *name);           /* borrowed */
+ks_val field_value(ks_sim *sim, const ks_object *pod, ks_val ref); /* fieldRef; new */
+ks_val resource_value(ks_sim *sim, const ks_object *pod, ks_val spec,
+                      ks_val ref);                                  /* resourceFieldRef; new */
+ks_val expand(ks_heap *heap, ks_val text, ks_val env);              /* $(NAME); new */
+ks_val spec_of_container(const ks_object *pod, const ks_str *name); /* borrowed */
 
 /* mounts.c */
 void files_sub_paths(turn *t, const container *c); /* makes the directories that subPath names */
@@ -338,7 +350,7 @@ void files_volume_changed(kubelet *k, const ks_change *change);
 /* volumes.c */
 uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
 int64_t mount_time(const turn *t);
-bool volumes_ready(turn *t);     /* false: w->op_until says when to look again */
+bool volumes_ready(turn *t); /* false: w->op_until says when to look again */
 void volumes_in_use(turn *t, bool in);
 const ks_str *missing_config(turn *t, container *c); /* new text, or NULL: env can be made */
 

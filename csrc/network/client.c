@@ -13,14 +13,16 @@
 enum { MAX_NAMESERVERS = 3, MAX_SEARCHES = 32, HOSTNAME_MAX = 63 };
 
 static bool has_item(ks_val list, ks_val item) {
-    ks_each(other, list) if (ks_equal(*other, item)) return true;
+    ks_each(other, list)
+        if (ks_equal(*other, item)) return true;
     return false;
 }
 
 /* Appends what is not there yet, up to `max`. */
 static ks_val append_new(ks_heap *heap, ks_val list, ks_val items, uint32_t max) {
-    ks_each(item, items) if (!has_item(list, *item) && ks_len(list) < max) list =
-        ks_append(heap, list, ks_ref(*item));
+    ks_each(item, items)
+        if (!has_item(list, *item) && ks_len(list) < max)
+            list = ks_append(heap, list, ks_ref(*item));
     return list;
 }
 
@@ -175,8 +177,9 @@ ks_val ks_dns_candidates(ks_sim *sim, ks_val config, const char *name, size_t le
     ks_val list = KS_NOTHING;
     bool first = dots >= ndots(config);
     if (first) list = ks_append(heap, list, ks_textn(heap, name, len));
-    ks_each(search, ks_get(config, K(searches))) list =
-        ks_append(heap, list, ks_format(heap, "%.*s.%s", (int)len, name, ks_text_or(*search, "")));
+    ks_each(search, ks_get(config, K(searches)))
+        list = ks_append(heap, list,
+                         ks_format(heap, "%.*s.%s", (int)len, name, ks_text_or(*search, "")));
     if (!first) list = ks_append(heap, list, ks_textn(heap, name, len));
     return list;
 }
@@ -243,8 +246,8 @@ static ks_val hosts_address(ks_sim *sim, const ks_object *pod, const char *host,
         if (same && ks_pod_ip(pod)) return ks_string(ks_pod_ip(pod));
     }
     ks_each(alias, ks_get(pod->spec, K(hostAliases)))
-        ks_each(name, ks_get(*alias, K(hostnames))) if (is_word(*name, host, len)) return ks_ref(
-            ks_get(*alias, K(ip)));
+        ks_each(name, ks_get(*alias, K(hostnames)))
+            if (is_word(*name, host, len)) return ks_ref(ks_get(*alias, K(ip)));
     return KS_NOTHING;
 }
 

@@ -98,9 +98,7 @@ static void question_dispose(question *q) {
     ks_str_unref(q->heap, q->ns);
 }
 
-static bool is_ipv6(const ks_str *address) {
-    return memchr(address->s, ':', address->len) != NULL;
-}
+static bool is_ipv6(const ks_str *address) { return memchr(address->s, ':', address->len) != NULL; }
 
 static bool is_ipv4_text(const char *s) {
     int parts = 0;
@@ -178,8 +176,10 @@ static void add_endpoint(question *q, ks_val endpoint, ks_val ports, const char 
         const ks_str *label = endpoint_label(q->heap, endpoint, text);
         if (!wanted || !strcasecmp(label->s, wanted)) {
             if (!ks_len(ports) && !port) add_candidate(q, text, ks_str_ref(label), -1, false);
-            ks_each(item, ports) if (port_matches(*item, port, protocol)) add_candidate(
-                q, text, ks_str_ref(label), ks_int_or(ks_get(*item, K(port)), -1), false);
+            ks_each(item, ports)
+                if (port_matches(*item, port, protocol))
+                    add_candidate(q, text, ks_str_ref(label), ks_int_or(ks_get(*item, K(port)), -1),
+                                  false);
         }
         ks_str_unref(q->heap, label);
     }
@@ -189,8 +189,9 @@ static void add_cluster_ips(question *q, const ks_object *service, const char *p
                             const char *protocol) {
     ks_each(item, ks_get(service->spec, K(ports))) {
         if (!port_matches(*item, port, protocol)) continue;
-        ks_each(ip, ks_get(service->spec, K(clusterIPs))) add_candidate(
-            q, ks_str_or_null(*ip), NULL, ks_int_or(ks_get(*item, K(port)), -1), false);
+        ks_each(ip, ks_get(service->spec, K(clusterIPs)))
+            add_candidate(q, ks_str_or_null(*ip), NULL, ks_int_or(ks_get(*item, K(port)), -1),
+                          false);
     }
 }
 
@@ -286,9 +287,7 @@ static ks_dns_status find_forward(question *q, int labels) {
 
 /* --- records --- */
 
-static bool is_type(const question *q, const char *type) {
-    return !strcasecmp(q->type, type);
-}
+static bool is_type(const question *q, const char *type) { return !strcasecmp(q->type, type); }
 
 /* Adds a record {name, type, ttl, key: value}; takes over `value`. */
 static void add_record(question *q, const char *name, const char *type, int64_t ttl,
@@ -300,7 +299,8 @@ static void add_record(question *q, const char *name, const char *type, int64_t 
 }
 
 static bool has_record(const question *q, const ks_str *key, const char *value) {
-    ks_each(record, q->records) if (ks_text_is(ks_get(*record, key), value)) return true;
+    ks_each(record, q->records)
+        if (ks_text_is(ks_get(*record, key), value)) return true;
     return false;
 }
 
@@ -359,8 +359,9 @@ static void srv_records(question *q) {
         if (one->external || one->port == -1) continue;
         ks_val target = srv_target(q, one);
         bool twice = false;
-        ks_each(record, q->records) twice |= ks_equal(ks_get(*record, K(target)), target) &&
-                                             ks_int_or(ks_get(*record, K(port)), -1) == one->port;
+        ks_each(record, q->records)
+            twice |= ks_equal(ks_get(*record, K(target)), target) &&
+                     ks_int_or(ks_get(*record, K(port)), -1) == one->port;
         if (twice) {
             ks_unref(heap, target);
             continue;
@@ -446,11 +447,12 @@ static void reverse_records(question *q, const char *address) {
     }
     for (ks_walk walk = ks_walk_kind(store, KS_SERVICE, NULL); ks_walk_next(&walk);) {
         const ks_object *service = walk.object;
-        ks_each(ip, ks_get(service->spec, K(clusterIPs))) if (ks_text_is(*ip, address)) {
-            add_pointer(
-                q, ks_format(q->heap, "%s.%s.svc." KS_DNS_ZONE, service->name->s, service->ns->s));
-            return;
-        }
+        ks_each(ip, ks_get(service->spec, K(clusterIPs)))
+            if (ks_text_is(*ip, address)) {
+                add_pointer(q, ks_format(q->heap, "%s.%s.svc." KS_DNS_ZONE, service->name->s,
+                                         service->ns->s));
+                return;
+            }
     }
     for (ks_walk walk = ks_walk_kind(store, KS_ENDPOINTSLICE, NULL); ks_walk_next(&walk);) {
         const ks_object *slice = walk.object;
@@ -518,8 +520,8 @@ ks_val ks_dns_additional(ks_sim *sim, ks_val records) {
         const ks_str *target = ks_str_or_null(ks_get(*record, K(target)));
         if (target == NULL) continue;
         bool again = !ks_text_is(ks_get(*record, K(type)), "SRV");
-        ks_each(other, additional) again |=
-            ks_equal(ks_get(*other, K(name)), ks_get(*record, K(target)));
+        ks_each(other, additional)
+            again |= ks_equal(ks_get(*other, K(name)), ks_get(*record, K(target)));
         for (size_t i = 0; i < 2 && !again; i++) {
             ks_dns_resolve(sim, target->s, target->len, types[i], &found);
             ks_each(item, found) additional = ks_append(heap, additional, ks_ref(*item));

@@ -28,9 +28,7 @@ typedef struct address {
     ks_val value; /* {ip, nodeName, hostname, targetRef} */
 } address;
 
-static address *address_of(uint64_t word) {
-    return (address *)(uintptr_t)word;
-}
+static address *address_of(uint64_t word) { return (address *)(uintptr_t)word; }
 
 static void address_unref(ks_heap *heap, address *one) {
     if (--one->refs) return;
@@ -54,21 +52,13 @@ static int address_compare(ks_key x, ks_key y) {
     return order ? order : ks_str_cmp(a->uid, b->uid);
 }
 
-static void key_ref(ks_key key) {
-    address_of(key.a)->refs++;
-}
+static void key_ref(ks_key key) { address_of(key.a)->refs++; }
 
-static void key_unref(ks_heap *heap, ks_key key) {
-    address_unref(heap, address_of(key.a));
-}
+static void key_unref(ks_heap *heap, ks_key key) { address_unref(heap, address_of(key.a)); }
 
-static void value_ref(void *value) {
-    ((address *)value)->refs++;
-}
+static void value_ref(void *value) { ((address *)value)->refs++; }
 
-static void value_unref(ks_heap *heap, void *value) {
-    address_unref(heap, value);
-}
+static void value_unref(ks_heap *heap, void *value) { address_unref(heap, value); }
 
 static const ks_tree_type sorted_type = {
     .compare = address_compare, .key_ref = key_ref, .key_unref = key_unref};
@@ -233,9 +223,7 @@ static address *make_address(ks_heap *heap, const ks_object *service,
     return one;
 }
 
-static ks_key sorted_key(const address *one) {
-    return (ks_key){(uint64_t)(uintptr_t)one, 0};
-}
+static ks_key sorted_key(const address *one) { return (ks_key){(uint64_t)(uintptr_t)one, 0}; }
 
 static ks_key count_key(const address *one) {
     uint64_t hash = ks_hash_bytes(one->ports_key->s, one->ports_key->len);
@@ -427,8 +415,8 @@ static ks_refusal *write_endpoints(ks_sim *sim, const ks_object *service, const 
 static bool give_up(ks_sim *sim, endpoints_state *state, const ks_object *service, bool created,
                     ks_refusal *refusal) {
     bool going = false;
-    ks_each(cause, refusal->causes) going |=
-        ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
+    ks_each(cause, refusal->causes)
+        going |= ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
     ks_tracker_mark_full(sim, &state->tracker, service->id);
     if (!going) {
         const ks_event event = {.type = "Warning",

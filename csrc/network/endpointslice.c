@@ -55,13 +55,9 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_free(heap, state, sizeof *state);
 }
 
-static void *as_word(uint64_t value) {
-    return (void *)(uintptr_t)value;
-}
+static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
 
-static uint64_t of_word(const void *value) {
-    return (uint64_t)(uintptr_t)value;
-}
+static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
 /* --- the index of all slices by Service --- */
 
@@ -201,9 +197,7 @@ static ks_val slice_labels(sync_run *run) {
     return ks_put(heap, labels, K(endpointslice_kubernetes_io_managed_by), ks_text(heap, MANAGER));
 }
 
-static ks_val list_or_nothing(ks_val v) {
-    return ks_is(v, KS_LIST) ? ks_ref(v) : KS_NOTHING;
-}
+static ks_val list_or_nothing(ks_val v) { return ks_is(v, KS_LIST) ? ks_ref(v) : KS_NOTHING; }
 
 /* The open slice with this id, opened if need be; NULL when it is gone. */
 static open_slice *open_by_id(sync_run *run, uint64_t id) {
@@ -489,9 +483,7 @@ static void place_newcomers(sync_run *run) {
 
 /* --- writing --- */
 
-static ks_val null_if_empty(ks_val list) {
-    return ks_len(list) ? ks_ref(list) : ks_null();
-}
+static ks_val null_if_empty(ks_val list) { return ks_len(list) ? ks_ref(list) : ks_null(); }
 
 static ks_val with_trigger(sync_run *run, ks_val annotations) {
     if (run->work->trigger == KS_NEVER)
@@ -693,8 +685,8 @@ static bool give_up(sync_run *run, ks_refusal *refusal) {
     ks_sim *sim = run->sim;
     ks_tracker_mark_full(sim, &run->state->tracker, run->id);
     bool going = false;
-    ks_each(cause, refusal->causes) going |=
-        ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
+    ks_each(cause, refusal->causes)
+        going |= ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
     if (!going) {
         const ks_event event = {.type = "Warning",
                                 .reason = "FailedToUpdateEndpointSlices",

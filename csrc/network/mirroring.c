@@ -205,7 +205,8 @@ static ks_refusal *reconcile(ks_sim *sim, const ks_object *endpoints, ks_val wan
                                        NULL, NULL);
         ks_unref(heap, one);
     }
-    ks_each(one, wanted) if (!refusal) refusal = create_slice(sim, endpoints, *one);
+    ks_each(one, wanted)
+        if (!refusal) refusal = create_slice(sim, endpoints, *one);
     ks_unref(heap, names);
     ks_unref(heap, wanted);
     return refusal;

@@ -48,18 +48,15 @@ static void add_target(target_list *list, ks_val endpoint, int64_t port) {
     list->items[list->count++] = (target){endpoint, port};
 }
 
-static ks_val address_of(ks_val endpoint) {
-    return ks_at(ks_get(endpoint, K(addresses)), 0);
-}
+static ks_val address_of(ks_val endpoint) { return ks_at(ks_get(endpoint, K(addresses)), 0); }
 
 /* The number of that Service port in a slice; 0: its pods have none. */
 static int64_t slice_port(ks_val ports, ks_val service_port) {
     const char *name = ks_text_or(ks_get(service_port, K(name)), "");
-    ks_each(port, ports) if (ks_text_is(ks_get(*port, K(name)), name) &&
-                             ks_equal(ks_get(*port, K(protocol)),
-                                      ks_get(service_port,
-                                             K(protocol)))) return ks_int_or(ks_get(*port, K(port)),
-                                                                             0);
+    ks_each(port, ports)
+        if (ks_text_is(ks_get(*port, K(name)), name) &&
+            ks_equal(ks_get(*port, K(protocol)), ks_get(service_port, K(protocol))))
+            return ks_int_or(ks_get(*port, K(port)), 0);
     return 0;
 }
 
@@ -98,7 +95,8 @@ static void keep_local(const connection *c, target_list *list) {
 
 /* Whether one of the hints names this place. */
 static bool is_hinted(ks_val hints, const ks_str *place) {
-    ks_each(hint, hints) if (ks_str_eq(ks_str_or_null(ks_get(*hint, K(name))), place)) return true;
+    ks_each(hint, hints)
+        if (ks_str_eq(ks_str_or_null(ks_get(*hint, K(name))), place)) return true;
     return false;
 }
 
@@ -164,7 +162,8 @@ static ks_route_status to_service_port(const connection *c, const ks_object *ser
 }
 
 static bool has_cluster_ip(const ks_object *service, ks_val address) {
-    ks_each(ip, ks_get(service->spec, K(clusterIPs))) if (ks_equal(*ip, address)) return true;
+    ks_each(ip, ks_get(service->spec, K(clusterIPs)))
+        if (ks_equal(*ip, address)) return true;
     return false;
 }
 
@@ -181,10 +180,11 @@ static bool to_cluster_ip(const connection *c, ks_val address, int port, ks_rout
         const ks_object *service = walk.object;
         if (!has_cluster_ip(service, address)) continue;
         *status = KS_ROUTE_REFUSED;
-        ks_each(item, ks_get(service->spec, K(ports))) if (is_port(c, *item, K(port), port)) {
-            *status = to_service_port(c, service, *item, K(internalTrafficPolicy), out);
-            break;
-        }
+        ks_each(item, ks_get(service->spec, K(ports)))
+            if (is_port(c, *item, K(port), port)) {
+                *status = to_service_port(c, service, *item, K(internalTrafficPolicy), out);
+                break;
+            }
         return true;
     }
     return false;
@@ -223,9 +223,8 @@ static bool to_pod(const connection *c, ks_val address, int port, ks_route_statu
 /* The node with that address, or NULL. */
 static const ks_object *find_node(const connection *c, ks_val address) {
     for (ks_walk walk = ks_walk_kind(&c->sim->server.store, KS_NODE, NULL); ks_walk_next(&walk);)
-        ks_each(item, ks_get(walk.object->status,
-                             K(addresses))) if (ks_equal(ks_get(*item, K(address)),
-                                                         address)) return walk.object;
+        ks_each(item, ks_get(walk.object->status, K(addresses)))
+            if (ks_equal(ks_get(*item, K(address)), address)) return walk.object;
     return NULL;
 }
 
@@ -233,11 +232,10 @@ static const ks_object *find_node(const connection *c, ks_val address) {
  * container's port, or 0. */
 static int64_t host_port(const connection *c, const ks_object *pod, int port) {
     bool host = ks_bool_or(ks_get(pod->spec, K(hostNetwork)), false);
-    ks_each(container, ks_get(pod->spec, K(containers))) ks_each(
-        item, ks_get(*container,
-                     K(ports))) if (is_port(c, *item, host ? K(containerPort) : K(hostPort),
-                                            port)) return ks_int_or(ks_get(*item, K(containerPort)),
-                                                                    0);
+    ks_each(container, ks_get(pod->spec, K(containers)))
+        ks_each(item, ks_get(*container, K(ports)))
+            if (is_port(c, *item, host ? K(containerPort) : K(hostPort), port))
+                return ks_int_or(ks_get(*item, K(containerPort)), 0);
     return 0;
 }
 
@@ -245,13 +243,13 @@ static int64_t host_port(const connection *c, const ks_object *pod, int port) {
 static ks_route_status to_node(const connection *c, const ks_object *node, int port, ks_val *out) {
     const ks_store *store = &c->sim->server.store;
     for (ks_walk walk = ks_walk_kind(store, KS_SERVICE, NULL); ks_walk_next(&walk);)
-        ks_each(item,
-                ks_get(walk.object->spec, K(ports))) if (is_port(c, *item, K(nodePort), port)) {
-            connection there = *c;
-            const ks_object place = {.node = node->name};
-            there.from = &place;
-            return to_service_port(&there, walk.object, *item, K(externalTrafficPolicy), out);
-        }
+        ks_each(item, ks_get(walk.object->spec, K(ports)))
+            if (is_port(c, *item, K(nodePort), port)) {
+                connection there = *c;
+                const ks_object place = {.node = node->name};
+                there.from = &place;
+                return to_service_port(&there, walk.object, *item, K(externalTrafficPolicy), out);
+            }
     for (ks_walk walk = ks_walk_node(store, node->name); ks_walk_next(&walk);) {
         int64_t number = host_port(c, walk.object, port);
         if (number && ks_pod_in_endpoints(walk.object, true))

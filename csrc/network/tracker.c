@@ -15,9 +15,7 @@ typedef struct tracked_service {
     ks_selector *selector; /* NULL: none */
 } tracked_service;
 
-static void service_ref(void *value) {
-    ((tracked_service *)value)->refs++;
-}
+static void service_ref(void *value) { ((tracked_service *)value)->refs++; }
 
 static void service_unref(ks_heap *heap, void *value) {
     tracked_service *service = value;

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-static bool off(const ks_cycle *c, ks_plugin plugin) { return (c->rules->disabled >> plugin & 1U) != 0; }
+static bool off(const ks_cycle *c, ks_plugin plugin) {
+    return (c->rules->disabled >> plugin & 1U) != 0;
+}
 
 static void refuse(ks_cycle *c, ks_plugin plugin, ks_val text) {
     c->prefilter_text = text;
@@ -39,14 +41,17 @@ static int count_users(ks_cycle *c, const ks_object *claim) {
     for (ks_walk w = ks_walk_kind(&c->sim->server.store, KS_POD, claim->ns); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         bool placed = pod->node != NULL || ks_tree_has(&c->st->prebind, (ks_key){0, pod->id});
-        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod) && uses(c->sim->world.heap, pod, claim)) count++;
+        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod) &&
+            uses(c->sim->world.heap, pod, claim))
+            count++;
     }
     return count;
 }
 
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
     for (uint32_t i = 0; c->claims.rwop_users > 0 && i < c->claims.count; i++)
-        if (rwop(c->claims.claims[i]) && uses(c->sim->world.heap, pod, c->claims.claims[i])) c->claims.rwop_users += sign;
+        if (rwop(c->claims.claims[i]) && uses(c->sim->world.heap, pod, c->claims.claims[i]))
+            c->claims.rwop_users += sign;
 }
 
 /* VolumeRestrictions: the claims exist. */
@@ -58,9 +63,14 @@ static bool read_claims(ks_cycle *c) {
         const ks_object *claim = ks_store_get(&c->sim->server.store, KS_PVC, c->pod->ns, name);
         bool ephemeral = ks_exists(ks_get(*volume, K(ephemeral)));
         if (claim == NULL)
-            refuse(c, ephemeral ? KS_PLUGIN_VOLUME_BINDING : KS_PLUGIN_VOLUME_RESTRICTIONS,
-                   ephemeral ? ks_format(heap, "waiting for ephemeral volume controller to create the persistentvolumeclaim \"%s\"", name->s)
-                             : ks_format(heap, "persistentvolumeclaim \"%s\" not found", name->s));
+            refuse(
+                c, ephemeral ? KS_PLUGIN_VOLUME_BINDING : KS_PLUGIN_VOLUME_RESTRICTIONS,
+                ephemeral
+                    ? ks_format(
+                          heap,
+                          "waiting for ephemeral volume controller to create the persistentvolumeclaim \"%s\"",
+                          name->s)
+                    : ks_format(heap, "persistentvolumeclaim \"%s\" not found", name->s));
         else if (c->claims.count < KS_MAX_CLAIMS)
             c->claims.claims[c->claims.count++] = claim;
         ks_str_unref(heap, name);
@@ -69,9 +79,9 @@ static bool read_claims(ks_cycle *c) {
     return true;
 }
 
-static const char *const zone_labels[] = {"topology.kubernetes.io/zone", "topology.kubernetes.io/region",
-                                          "failure-domain.beta.kubernetes.io/zone",
-                                          "failure-domain.beta.kubernetes.io/region"};
+static const char *const zone_labels[] = {
+    "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region"};
 
 static bool has_zone_label(ks_val labels) {
     for (int i = 0; i < 4; i++)
@@ -93,20 +103,30 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
         const char *volume = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
         claims->volumes[i] = NULL;
         claims->delayed[i] = false;
-        if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && rwop(claim)) claims->rwop_users += count_users(c, claim);
+        if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && rwop(claim))
+            claims->rwop_users += count_users(c, claim);
         if (ks_text_is(ks_get(claim->status, K(phase)), "Lost")) {
-            refuse(c, KS_PLUGIN_VOLUME_BINDING, ks_format(heap, "persistentvolumeclaim \"%s\" bound to non-existent persistentvolume \"%s\"", claim->name->s, volume));
+            refuse(c, KS_PLUGIN_VOLUME_BINDING,
+                   ks_format(
+                       heap,
+                       "persistentvolumeclaim \"%s\" bound to non-existent persistentvolume \"%s\"",
+                       claim->name->s, volume));
             return;
         }
         if (ks_object_terminating(claim)) {
-            refuse(c, KS_PLUGIN_VOLUME_BINDING, ks_format(heap, "persistentvolumeclaim \"%s\" is being deleted", claim->name->s));
+            refuse(
+                c, KS_PLUGIN_VOLUME_BINDING,
+                ks_format(heap, "persistentvolumeclaim \"%s\" is being deleted", claim->name->s));
             return;
         }
         if (ks_claim_bound(claim)) {
-            const ks_object *pv = claims->volumes[i] = ks_store_get_text(&c->sim->server.store, KS_PV, NULL, volume);
-            if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) || has_zone_label(pv->labels))
+            const ks_object *pv = claims->volumes[i] =
+                ks_store_get_text(&c->sim->server.store, KS_PV, NULL, volume);
+            if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) ||
+                has_zone_label(pv->labels))
                 claims->restricts = true;
-        } else if (*volume == '\0' && ks_class_waits(ks_claim_class(&c->sim->server.store, claim))) {
+        } else if (*volume == '\0' &&
+                   ks_class_waits(ks_claim_class(&c->sim->server.store, claim))) {
             claims->delayed[i] = claims->any_delayed = claims->restricts = true;
         } else {
             immediate = true;
@@ -141,7 +161,8 @@ static const ks_str *zone_of_node(const ks_object *node, int label) {
 static bool zone_suits(const ks_object *volume, const ks_object *node) {
     if (!has_zone_label(node->labels)) return true;
     for (int i = 0; i < 4; i++) {
-        const char *zones = ks_text_or(ks_get_text(volume->labels, zone_labels[i], strlen(zone_labels[i])), NULL);
+        const char *zones =
+            ks_text_or(ks_get_text(volume->labels, zone_labels[i], strlen(zone_labels[i])), NULL);
         if (zones != NULL && !in_zones(zones, zone_of_node(node, i))) return false;
     }
     return true;
@@ -156,7 +177,8 @@ static bool topology_allowed(ks_heap *heap, const ks_object *class, const ks_obj
         ks_each(e, ks_get(*term, K(matchLabelExpressions))) {
             const ks_str *value = ks_label(heap, node->labels, ks_str_or_null(ks_get(*e, K(key))));
             bool in = false;
-            ks_each(v, ks_get(*e, K(values))) in = in || (value != NULL && ks_str_eq(ks_str_or_null(*v), value));
+            ks_each(v, ks_get(*e, K(values)))
+                in = in || (value != NULL && ks_str_eq(ks_str_or_null(*v), value));
             all = all && in;
         }
         if (all) return true;
@@ -166,7 +188,8 @@ static bool topology_allowed(ks_heap *heap, const ks_object *class, const ks_obj
 
 static bool provisionable(ks_cycle *c, const ks_object *claim, const ks_object *node) {
     const ks_object *class = ks_claim_class(&c->sim->server.store, claim);
-    const char *provisioner = class == NULL ? "" : ks_text_or(ks_get(class->doc, K(provisioner)), "");
+    const char *provisioner =
+        class == NULL ? "" : ks_text_or(ks_get(class->doc, K(provisioner)), "");
     return *provisioner != '\0' && strcmp(provisioner, "kubernetes.io/no-provisioner") != 0 &&
            topology_allowed(c->sim->world.heap, class, node);
 }
@@ -176,11 +199,15 @@ static uint32_t sort_delayed(const ks_cycle *c, uint32_t out[KS_MAX_CLAIMS]) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < c->claims.count; i++) {
         if (!c->claims.delayed[i]) continue;
-        ks_quantity size = ks_quantity_of(ks_get3(c->claims.claims[i]->spec, K(resources), K(requests), K(storage)));
+        ks_quantity size = ks_quantity_of(
+            ks_get3(c->claims.claims[i]->spec, K(resources), K(requests), K(storage)));
         uint32_t at = count++;
         for (; at > 0; at--) {
             const ks_object *before = c->claims.claims[out[at - 1]];
-            if (ks_quantity_cmp(ks_quantity_of(ks_get3(before->spec, K(resources), K(requests), K(storage))), size) <= 0) break;
+            if (ks_quantity_cmp(
+                    ks_quantity_of(ks_get3(before->spec, K(resources), K(requests), K(storage))),
+                    size) <= 0)
+                break;
             out[at] = out[at - 1];
         }
         out[at] = i;
@@ -189,7 +216,8 @@ static uint32_t sort_delayed(const ks_cycle *c, uint32_t out[KS_MAX_CLAIMS]) {
 }
 
 /* What each waiting claim would take on a node: matched[i], or NULL for one to be provisioned. False: one finds nothing. */
-static bool match_delayed(ks_cycle *c, const ks_object *node, const ks_object *matched[KS_MAX_CLAIMS]) {
+static bool match_delayed(ks_cycle *c, const ks_object *node,
+                          const ks_object *matched[KS_MAX_CLAIMS]) {
     ks_heap *heap = c->sim->world.heap;
     uint32_t order[KS_MAX_CLAIMS], count = sort_delayed(c, order);
     ks_val taken = KS_NOTHING;
@@ -202,7 +230,8 @@ static bool match_delayed(ks_cycle *c, const ks_object *node, const ks_object *m
             fine = ks_str_eq(selected, node->name);
             continue;
         }
-        const ks_object *pv = ks_volume_on_node(&c->sim->server.store, &c->st->volumes, claim, node, taken);
+        const ks_object *pv =
+            ks_volume_on_node(&c->sim->server.store, &c->st->volumes, claim, node, taken);
         matched[order[n]] = pv;
         if (pv != NULL)
             taken = ks_append(heap, taken, ks_string(pv->name));
@@ -217,14 +246,17 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
     const ks_claims *claims = &c->claims;
     uint32_t reasons = 0;
-    if (claims->rwop_users > 0) return (ks_verdict){KS_REASON_RWOP, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
+    if (claims->rwop_users > 0)
+        return (ks_verdict){KS_REASON_RWOP, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
     if (!claims->restricts) return KS_FEASIBLE;
     if (!off(c, KS_PLUGIN_VOLUME_BINDING)) {
         for (uint32_t i = 0; i < claims->count; i++) {
             const ks_object *pv = claims->volumes[i];
             if (claims->delayed[i]) continue;
-            if (pv == NULL) reasons |= KS_REASON_PV_MISSING;
-            else if (!ks_node_selector_matches(heap, ks_get2(pv->spec, K(nodeAffinity), K(required)), node))
+            if (pv == NULL)
+                reasons |= KS_REASON_PV_MISSING;
+            else if (!ks_node_selector_matches(
+                         heap, ks_get2(pv->spec, K(nodeAffinity), K(required)), node))
                 reasons |= KS_REASON_PV_AFFINITY;
         }
         const ks_object *matched[KS_MAX_CLAIMS];
@@ -241,13 +273,18 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
 
 static bool claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *claim) {
     ks_heap *heap = c->sim->world.heap;
-    if (ks_volume_is_for(pv, claim) && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid)))) return true;
+    if (ks_volume_is_for(pv, claim) && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid))))
+        return true;
     bool named = ks_volume_is_for(pv, claim);
-    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "PersistentVolumeClaim"), K(name),
-                           ks_string(claim->name), K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
-                           K(resourceVersion), ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
+    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
+                           ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
+                           K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
+                           K(resourceVersion),
+                           ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
     ks_val doc = ks_put2(heap, ks_ref(pv->doc), K(spec), K(claimRef), ref);
-    if (!named) doc = ks_put3(heap, doc, K(metadata), K(annotations), K(pv_kubernetes_io_bound_by_controller), ks_text(heap, "yes"));
+    if (!named)
+        doc = ks_put3(heap, doc, K(metadata), K(annotations),
+                      K(pv_kubernetes_io_bound_by_controller), ks_text(heap, "yes"));
     ks_refusal *refusal = ks_server_update_object(&c->sim->server, pv, doc, NULL);
     bool done = refusal == NULL;
     ks_refusal_free(heap, refusal);
@@ -256,8 +293,10 @@ static bool claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *clai
 
 static bool select_node(ks_cycle *c, const ks_object *claim, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
-    if (ks_str_eq(ks_annotation(claim, K(volume_kubernetes_io_selected_node)), node->name)) return true;
-    ks_val doc = ks_put3(heap, ks_ref(claim->doc), K(metadata), K(annotations), K(volume_kubernetes_io_selected_node), ks_string(node->name));
+    if (ks_str_eq(ks_annotation(claim, K(volume_kubernetes_io_selected_node)), node->name))
+        return true;
+    ks_val doc = ks_put3(heap, ks_ref(claim->doc), K(metadata), K(annotations),
+                         K(volume_kubernetes_io_selected_node), ks_string(node->name));
     ks_refusal *refusal = ks_server_update_object(&c->sim->server, claim, doc, NULL);
     bool done = refusal == NULL;
     ks_refusal_free(heap, refusal);
@@ -278,7 +317,9 @@ bool ks_sched_reserve_claims(ks_cycle *c, const ks_object *node, bool *pending) 
     }
     for (uint32_t i = 0; i < c->claims.count; i++) {
         if (!c->claims.delayed[i]) continue;
-        done = (matched[i] != NULL ? claim_volume(c, matched[i], c->claims.claims[i]) : select_node(c, c->claims.claims[i], node)) && done;
+        done = (matched[i] != NULL ? claim_volume(c, matched[i], c->claims.claims[i])
+                                   : select_node(c, c->claims.claims[i], node)) &&
+               done;
     }
     for (uint32_t i = 0; i < c->claims.count; i++) {
         ks_object_unref(heap, c->claims.claims[i]);

@@ -12,7 +12,9 @@ enum { MAX_CLASS_BYTES = 32 * 1024 * 1024 };
 
 /* --- life --- */
 
-static void free_keys(ks_heap *heap, ks_key *keys, uint32_t count) { ks_free(heap, keys, count * sizeof *keys); }
+static void free_keys(ks_heap *heap, ks_key *keys, uint32_t count) {
+    ks_free(heap, keys, count * sizeof *keys);
+}
 
 void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *r) {
     if (r == NULL || --r->refs > 0) return;
@@ -51,7 +53,8 @@ static ks_pod_class *own_class(ks_heap *heap, ks_sched *st, ks_key key) {
     ks_pod_class *class = *slot;
     if (class->refs == 1) return class;
     ks_pod_class *copy = ks_alloc(heap, sizeof *copy);
-    *copy = (ks_pod_class){.refs = 1, .used = class->used, .rules = class->rules, .cap = class->cap};
+    *copy =
+        (ks_pod_class){.refs = 1, .used = class->used, .rules = class->rules, .cap = class->cap};
     copy->rules->refs++;
     copy->entries = ks_alloc(heap, class->cap * sizeof *copy->entries);
     if (class->cap > 0) memcpy(copy->entries, class->entries, class->cap * sizeof *copy->entries);
@@ -85,7 +88,8 @@ static bool same_containers(ks_val a, ks_val b) {
     if (n != ks_len(b)) return false;
     for (uint32_t i = 0; i < n; i++) {
         ks_val x = ks_at(a, i), y = ks_at(b, i);
-        if (!ks_equal(ks_get(x, K(image)), ks_get(y, K(image))) || !ks_equal(ks_get(x, K(resources)), ks_get(y, K(resources))) ||
+        if (!ks_equal(ks_get(x, K(image)), ks_get(y, K(image))) ||
+            !ks_equal(ks_get(x, K(resources)), ks_get(y, K(resources))) ||
             !ks_equal(ks_get(x, K(ports)), ks_get(y, K(ports))) ||
             !ks_equal(ks_get(x, K(restartPolicy)), ks_get(y, K(restartPolicy))))
             return false;
@@ -101,7 +105,8 @@ static bool image_volumes(ks_val spec) {
 }
 
 static bool legacy_disk(ks_val volume) {
-    return ks_exists(ks_get(volume, K(gcePersistentDisk))) || ks_exists(ks_get(volume, K(awsElasticBlockStore))) ||
+    return ks_exists(ks_get(volume, K(gcePersistentDisk))) ||
+           ks_exists(ks_get(volume, K(awsElasticBlockStore))) ||
            ks_exists(ks_get(volume, K(rbd))) || ks_exists(ks_get(volume, K(iscsi)));
 }
 
@@ -112,22 +117,28 @@ static bool same_spec(ks_val a, ks_val b) {
            ks_equal(ks_get(a, K(nodeSelector)), ks_get(b, K(nodeSelector))) &&
            ks_equal(ks_get(a, K(affinity)), ks_get(b, K(affinity))) &&
            ks_equal(ks_get(a, K(tolerations)), ks_get(b, K(tolerations))) &&
-           ks_equal(ks_get(a, K(topologySpreadConstraints)), ks_get(b, K(topologySpreadConstraints))) &&
+           ks_equal(ks_get(a, K(topologySpreadConstraints)),
+                    ks_get(b, K(topologySpreadConstraints))) &&
            ks_equal(ks_get(a, K(overhead)), ks_get(b, K(overhead))) &&
            ks_equal(ks_get(a, K(resources)), ks_get(b, K(resources))) &&
            (ks_get(a, K(volumes)).type == KS_NONE || !(image_volumes(a) || image_volumes(b)) ||
             ks_equal(ks_get(a, K(volumes)), ks_get(b, K(volumes))));
 }
 
-static const ks_str *scheduler_of(const ks_object *pod) { return ks_str_or_null(ks_get(pod->spec, K(schedulerName))); }
+static const ks_str *scheduler_of(const ks_object *pod) {
+    return ks_str_or_null(ks_get(pod->spec, K(schedulerName)));
+}
 
 static uint64_t policy_version(const ks_sim *sim) {
-    return sim->hooks == NULL || sim->hooks->policy_count == NULL ? 0 : (uint64_t)sim->hooks->policy_count(sim->hook_payload);
+    return sim->hooks == NULL || sim->hooks->policy_count == NULL
+               ? 0
+               : (uint64_t)sim->hooks->policy_count(sim->hook_payload);
 }
 
 static bool is_of(const ks_sched *st, const ks_pod_rules *r, const ks_object *pod) {
-    return ks_str_eq(r->owner_uid, pod->owner_uid) && ks_str_eq(r->ns, pod->ns) && same_spec(r->spec, pod->spec) &&
-           same_labels(st, r->labels, pod->labels) && ks_str_eq(r->scheduler, scheduler_of(pod));
+    return ks_str_eq(r->owner_uid, pod->owner_uid) && ks_str_eq(r->ns, pod->ns) &&
+           same_spec(r->spec, pod->spec) && same_labels(st, r->labels, pod->labels) &&
+           ks_str_eq(r->scheduler, scheduler_of(pod));
 }
 
 /* --- compiling --- */
@@ -135,7 +146,8 @@ static bool is_of(const ks_sched *st, const ks_pod_rules *r, const ks_object *po
 static ks_val host_ports(ks_heap *heap, ks_val containers, ks_val out) {
     ks_each(c, containers) {
         ks_each(port, ks_get(*c, K(ports))) {
-            if (ks_int_or(ks_get(*port, K(hostPort)), 0) > 0) out = ks_append(heap, out, ks_ref(*port));
+            if (ks_int_or(ks_get(*port, K(hostPort)), 0) > 0)
+                out = ks_append(heap, out, ks_ref(*port));
         }
     }
     return out;
@@ -150,7 +162,9 @@ static ks_selector *compile(ks_heap *heap, ks_val label_selector) {
 }
 
 static ks_term selector_term(ks_heap *heap, ks_val label_selector) {
-    return (ks_term){.namespaces = KS_NOTHING, .selector = compile(heap, label_selector), .selector_doc = ks_ref(label_selector)};
+    return (ks_term){.namespaces = KS_NOTHING,
+                     .selector = compile(heap, label_selector),
+                     .selector_doc = ks_ref(label_selector)};
 }
 
 /* The selectors that say which pods belong together by default: of the Services that select the pod, and of its controller
@@ -161,7 +175,8 @@ static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, u
     const ks_object *owner = ks_store_by_uid(&sim->server.store, pod->owner_uid);
     if (owner != NULL && (owner->kind == KS_REPLICASET || owner->kind == KS_STATEFULSET))
         out[count++] = selector_term(heap, ks_get(owner->spec, K(selector)));
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_SERVICE, pod->ns); count < room && ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_SERVICE, pod->ns);
+         count < room && ks_walk_next(&w);) {
         ks_val map = ks_get(w.object->spec, K(selector));
         if (ks_len(map) == 0) continue;
         ks_selector *selector = ks_selector_of_map(heap, map);
@@ -170,7 +185,8 @@ static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, u
             continue;
         }
         ks_val doc = ks_map_of(heap, K(matchLabels), ks_ref(map), NULL);
-        out[count++] = (ks_term){.namespaces = KS_NOTHING, .selector = selector, .selector_doc = doc};
+        out[count++] =
+            (ks_term){.namespaces = KS_NOTHING, .selector = selector, .selector_doc = doc};
     }
     return count;
 }
@@ -183,14 +199,20 @@ static void default_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod,
     ks_key tally = ks_sched_tally_of(sim, st, pod->ns, terms, count, true);
     r->constraint_count = 2;
     r->constraints = ks_alloc_zero(heap, 2 * sizeof *r->constraints);
-    r->constraints[0] = (ks_constraint){.key = ks_str_ref(K(kubernetes_io_hostname)), .max_skew = 3, .hostname = true,
-                                        .honor_affinity = true, .tally = tally};
-    r->constraints[1] = (ks_constraint){.key = ks_str_ref(K(topology_kubernetes_io_zone)), .max_skew = 5,
-                                        .honor_affinity = true, .tally = tally};
+    r->constraints[0] = (ks_constraint){.key = ks_str_ref(K(kubernetes_io_hostname)),
+                                        .max_skew = 3,
+                                        .hostname = true,
+                                        .honor_affinity = true,
+                                        .tally = tally};
+    r->constraints[1] = (ks_constraint){.key = ks_str_ref(K(topology_kubernetes_io_zone)),
+                                        .max_skew = 5,
+                                        .honor_affinity = true,
+                                        .tally = tally};
     r->spread_soft = r->spread_defaulted = true;
 }
 
-static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_val list, ks_pod_rules *r) {
+static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_val list,
+                            ks_pod_rules *r) {
     ks_heap *heap = sim->world.heap;
     r->constraint_count = ks_len(list);
     r->constraints = ks_alloc_zero(heap, r->constraint_count * sizeof *r->constraints);
@@ -198,17 +220,20 @@ static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_
     ks_each(doc, list) {
         const ks_str *key = ks_str_or_null(ks_get(*doc, K(topologyKey)));
         ks_term term = selector_term(heap, ks_get(*doc, K(labelSelector)));
-        *c = (ks_constraint){.key = key == NULL ? ks_intern_of(heap, "") : ks_intern(heap, key->s, key->len),
-                             .max_skew = ks_int_or(ks_get(*doc, K(maxSkew)), 1),
-                             .min_domains = ks_int_or(ks_get(*doc, K(minDomains)), 1),
-                             .hard = !ks_text_is(ks_get(*doc, K(whenUnsatisfiable)), "ScheduleAnyway"),
-                             .honor_affinity = !ks_text_is(ks_get(*doc, K(nodeAffinityPolicy)), "Ignore"),
-                             .honor_taints = ks_text_is(ks_get(*doc, K(nodeTaintsPolicy)), "Honor")};
+        *c = (ks_constraint){
+            .key = key == NULL ? ks_intern_of(heap, "") : ks_intern(heap, key->s, key->len),
+            .max_skew = ks_int_or(ks_get(*doc, K(maxSkew)), 1),
+            .min_domains = ks_int_or(ks_get(*doc, K(minDomains)), 1),
+            .hard = !ks_text_is(ks_get(*doc, K(whenUnsatisfiable)), "ScheduleAnyway"),
+            .honor_affinity = !ks_text_is(ks_get(*doc, K(nodeAffinityPolicy)), "Ignore"),
+            .honor_taints = ks_text_is(ks_get(*doc, K(nodeTaintsPolicy)), "Honor")};
         c->hostname = c->key == K(kubernetes_io_hostname);
         c->self = term.selector != NULL && ks_selector_matches(term.selector, pod->labels);
         c->tally = ks_sched_tally_of(sim, st, pod->ns, &term, 1, true);
-        if (c->hard) r->spread_hard = true;
-        else r->spread_soft = true;
+        if (c->hard)
+            r->spread_hard = true;
+        else
+            r->spread_soft = true;
         c++;
     }
 }
@@ -228,13 +253,23 @@ static ks_key *term_tallies(ks_sim *sim, ks_sched *st, const ks_terms *terms) {
 static void compile_affinity(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_pod_rules *r) {
     ks_heap *heap = sim->world.heap;
     ks_val affinity = ks_get(pod->spec, K(affinity));
-    r->node_affinity = ks_get2(affinity, K(nodeAffinity), K(requiredDuringSchedulingIgnoredDuringExecution));
-    r->preferred = ks_get2(affinity, K(nodeAffinity), K(preferredDuringSchedulingIgnoredDuringExecution));
+    r->node_affinity =
+        ks_get2(affinity, K(nodeAffinity), K(requiredDuringSchedulingIgnoredDuringExecution));
+    r->preferred =
+        ks_get2(affinity, K(nodeAffinity), K(preferredDuringSchedulingIgnoredDuringExecution));
     ks_val aff = ks_get(affinity, K(podAffinity)), anti = ks_get(affinity, K(podAntiAffinity));
-    ks_sched_terms_read(heap, &r->affinity, ks_get(aff, K(requiredDuringSchedulingIgnoredDuringExecution)), pod->ns, false);
-    ks_sched_terms_read(heap, &r->anti, ks_get(anti, K(requiredDuringSchedulingIgnoredDuringExecution)), pod->ns, false);
-    ks_sched_terms_read(heap, &r->preferred_affinity, ks_get(aff, K(preferredDuringSchedulingIgnoredDuringExecution)), pod->ns, true);
-    ks_sched_terms_read(heap, &r->preferred_anti, ks_get(anti, K(preferredDuringSchedulingIgnoredDuringExecution)), pod->ns, true);
+    ks_sched_terms_read(heap, &r->affinity,
+                        ks_get(aff, K(requiredDuringSchedulingIgnoredDuringExecution)), pod->ns,
+                        false);
+    ks_sched_terms_read(heap, &r->anti,
+                        ks_get(anti, K(requiredDuringSchedulingIgnoredDuringExecution)), pod->ns,
+                        false);
+    ks_sched_terms_read(heap, &r->preferred_affinity,
+                        ks_get(aff, K(preferredDuringSchedulingIgnoredDuringExecution)), pod->ns,
+                        true);
+    ks_sched_terms_read(heap, &r->preferred_anti,
+                        ks_get(anti, K(preferredDuringSchedulingIgnoredDuringExecution)), pod->ns,
+                        true);
     r->anti_tallies = term_tallies(sim, st, &r->anti);
     r->preferred_tallies = term_tallies(sim, st, &r->preferred_affinity);
     r->preferred_anti_tallies = term_tallies(sim, st, &r->preferred_anti);
@@ -280,7 +315,8 @@ static ks_pod_rules *compile_rules(ks_sim *sim, ks_sched *st, const ks_object *p
     r->tolerations = ks_get(pod->spec, K(tolerations));
     r->ports = host_ports(heap, ks_get(pod->spec, K(containers)), KS_NOTHING);
     r->ports = host_ports(heap, ks_get(pod->spec, K(initContainers)), r->ports);
-    r->container_count = (int)(ks_len(ks_get(pod->spec, K(containers))) + ks_len(ks_get(pod->spec, K(initContainers))));
+    r->container_count = (int)(ks_len(ks_get(pod->spec, K(containers))) +
+                               ks_len(ks_get(pod->spec, K(initContainers))));
     ks_each(v, ks_get(pod->spec, K(volumes))) r->legacy_disks = r->legacy_disks || legacy_disk(*v);
     compile_profile(sim, r);
     ks_val constraints = ks_get(pod->spec, K(topologySpreadConstraints));
@@ -331,7 +367,8 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         class = own_class(heap, st, key);
         class->used = st->cycles;
         const ks_pod_rules *r = class->rules;
-        if (r->services == st->services && r->policies == policies && r->epoch == st->tally_epoch) return class;
+        if (r->services == st->services && r->policies == policies && r->epoch == st->tally_epoch)
+            return class;
         ks_sched_rules_unref(heap, class->rules);
         class->rules = compile_rules(sim, st, pod);
         if (class->cap > 0) memset(class->entries, 0, class->cap * sizeof *class->entries);
@@ -346,10 +383,13 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     return class;
 }
 
-const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node) {
+const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class,
+                                    const ks_node_info *node) {
     if (node->slot >= class->cap) {
         uint32_t cap = st->nodes->cap;
-        class->entries = ks_resize(sim->world.heap, class->entries, class->cap * sizeof *class->entries, cap * sizeof *class->entries);
+        class->entries =
+            ks_resize(sim->world.heap, class->entries, class->cap * sizeof *class->entries,
+                      cap * sizeof *class->entries);
         memset(class->entries + class->cap, 0, (cap - class->cap) * sizeof *class->entries);
         class->cap = cap;
     }

@@ -46,20 +46,25 @@ void ks_sched_arena_reset(ks_arena *arena) {
 /* --- one node --- */
 
 static ks_verdict filter_legacy_disks(ks_cycle *c, const ks_object *node) {
-    static const char *const kinds[] = {"gcePersistentDisk", "awsElasticBlockStore", "rbd", "iscsi"};
+    static const char *const kinds[] = {"gcePersistentDisk", "awsElasticBlockStore", "rbd",
+                                        "iscsi"};
     for (ks_walk w = ks_walk_node(&c->sim->server.store, node->name); ks_walk_next(&w);) {
         if (ks_sched_finished(w.object)) continue;
         ks_each(mine, ks_get(c->pod->spec, K(volumes))) {
             ks_each(theirs, ks_get(w.object->spec, K(volumes))) {
                 for (int i = 0; i < 4; i++) {
-                    ks_val a = ks_get_text(*mine, kinds[i], strlen(kinds[i])), b = ks_get_text(*theirs, kinds[i], strlen(kinds[i]));
+                    ks_val a = ks_get_text(*mine, kinds[i], strlen(kinds[i])),
+                           b = ks_get_text(*theirs, kinds[i], strlen(kinds[i]));
                     if (!ks_exists(a) || !ks_exists(b)) continue;
-                    bool read_only = ks_bool_or(ks_get(a, K(readOnly)), false) && ks_bool_or(ks_get(b, K(readOnly)), false);
+                    bool read_only = ks_bool_or(ks_get(a, K(readOnly)), false) &&
+                                     ks_bool_or(ks_get(b, K(readOnly)), false);
                     bool same = i == 0   ? ks_equal(ks_get(a, K(pdName)), ks_get(b, K(pdName)))
                                 : i == 1 ? ks_equal(ks_get(a, K(volumeID)), ks_get(b, K(volumeID)))
-                                : i == 2 ? ks_equal(ks_get(a, K(pool)), ks_get(b, K(pool))) && ks_equal(ks_get(a, K(image)), ks_get(b, K(image)))
+                                : i == 2 ? ks_equal(ks_get(a, K(pool)), ks_get(b, K(pool))) &&
+                                               ks_equal(ks_get(a, K(image)), ks_get(b, K(image)))
                                          : ks_equal(ks_get(a, K(iqn)), ks_get(b, K(iqn)));
-                    if (same && (i == 1 || !read_only)) return (ks_verdict){KS_REASON_DISK, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
+                    if (same && (i == 1 || !read_only))
+                        return (ks_verdict){KS_REASON_DISK, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
                 }
             }
         }
@@ -70,27 +75,34 @@ static ks_verdict filter_legacy_disks(ks_cycle *c, const ks_object *node) {
 /* The plugins behind those of an entry. */
 static ks_verdict filter_rest(ks_cycle *c, const ks_node_info *node) {
     ks_verdict v = KS_FEASIBLE;
-    if (c->rules->legacy_disks && !(c->rules->disabled >> KS_PLUGIN_VOLUME_RESTRICTIONS & 1U)) v = filter_legacy_disks(c, node->object);
-    if (v.plugin == KS_PLUGIN_NONE && c->claims.count > 0) v = ks_sched_filter_claims(c, node->object);
+    if (c->rules->legacy_disks && !(c->rules->disabled >> KS_PLUGIN_VOLUME_RESTRICTIONS & 1U))
+        v = filter_legacy_disks(c, node->object);
+    if (v.plugin == KS_PLUGIN_NONE && c->claims.count > 0)
+        v = ks_sched_filter_claims(c, node->object);
     if (v.plugin == KS_PLUGIN_NONE) v = ks_sched_filter_topology(c, node->slot);
-    if (v.plugin == KS_PLUGIN_NONE && c->rules->has_policies) v = ks_sched_filter_policies(c, node->object);
+    if (v.plugin == KS_PLUGIN_NONE && c->rules->has_policies)
+        v = ks_sched_filter_policies(c, node->object);
     return v;
 }
 
 ks_verdict ks_sched_filter(ks_cycle *c, const ks_node_info *node) {
     ks_entry entry;
     ks_sched_evaluate(c->sim, c->st, c->rules, node, &entry);
-    if (entry.plugin != KS_PLUGIN_NONE) return (ks_verdict){entry.reasons, entry.plugin, entry.unresolvable};
+    if (entry.plugin != KS_PLUGIN_NONE)
+        return (ks_verdict){entry.reasons, entry.plugin, entry.unresolvable};
     return filter_rest(c, node);
 }
 
 /* Adds the pods of equal or higher priority that are nominated to the node: a copy of the node, or NULL when there are none. */
-static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int sign, ks_node_info *copy) {
+static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int sign,
+                                    ks_node_info *copy) {
     ks_heap *heap = c->sim->world.heap;
     for (ks_tree_iter it = ks_tree_begin(&c->st->nominated); ks_tree_next(&it);) {
-        if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != (uint64_t)node->slot + 1) continue;
+        if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != (uint64_t)node->slot + 1)
+            continue;
         const ks_object *pod = ks_store_by_id(&c->sim->server.store, KS_POD, it.key.b);
-        if (pod == NULL || pod->node != NULL || ks_sched_priority(pod) < ks_sched_priority(c->pod)) continue;
+        if (pod == NULL || pod->node != NULL || ks_sched_priority(pod) < ks_sched_priority(c->pod))
+            continue;
         ks_pod_rules *own = c->rules;
         ks_pod_class *class = ks_sched_class(c->sim, c->st, pod);
         if (sign > 0) {
@@ -136,7 +148,8 @@ static bool is_plain(const ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
     bool spread = r->spread_hard && !(r->disabled >> KS_PLUGIN_SPREAD & 1U);
     bool affinity = r->affinity.count > 0 || r->anti.count > 0 || c->existing_anti_count > 0;
-    return c->st->nominated.count == 0 && !r->legacy_disks && c->claims.count == 0 && !spread && !affinity && !r->has_policies;
+    return c->st->nominated.count == 0 && !r->legacy_disks && c->claims.count == 0 && !spread &&
+           !affinity && !r->has_policies;
 }
 
 static void look_at(ks_cycle *c, const ks_node_info *node, bool plain) {
@@ -188,7 +201,8 @@ void ks_sched_find_nodes(ks_cycle *c) {
     const uint32_t *order = ks_sched_order(c->sim->world.heap, c->st);
     nodes = c->st->nodes;
     uint32_t start = c->st->next_start % n;
-    for (uint32_t i = 0, at = start; i < n && c->feasible_count < want && !c->failed; i++, at = at + 1 == n ? 0 : at + 1)
+    for (uint32_t i = 0, at = start; i < n && c->feasible_count < want && !c->failed;
+         i++, at = at + 1 == n ? 0 : at + 1)
         look_at(c, nodes->at[order[at]], plain);
     c->st->next_start = (start + c->feasible_count + c->failed_count) % n;
 }

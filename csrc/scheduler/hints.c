@@ -6,9 +6,11 @@
 #include "scheduler/internal.h"
 
 #define BIT(plugin) (1U << (plugin))
-#define ANY_POLICY BIT(KS_PLUGIN_POLICY)
+#define ANY_POLICY  BIT(KS_PLUGIN_POLICY)
 
-static const ks_pod_rules *rules_of(ks_sim *sim, ks_sched *st, const ks_object *pod) { return ks_sched_class(sim, st, pod)->rules; }
+static const ks_pod_rules *rules_of(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    return ks_sched_class(sim, st, pod)->rules;
+}
 
 /* --- pods --- */
 
@@ -29,11 +31,13 @@ static bool any_term(ks_sim *sim, const ks_terms *terms, const ks_object *other)
 
 static bool any_constraint(ks_sched *st, const ks_pod_rules *r, const ks_object *other) {
     for (uint32_t i = 0; i < r->constraint_count; i++) {
-        const ks_tally *t = r->constraints[i].hard ? ks_sched_tally(st, r->constraints[i].tally) : NULL;
+        const ks_tally *t =
+            r->constraints[i].hard ? ks_sched_tally(st, r->constraints[i].tally) : NULL;
         if (t == NULL) continue;
         bool matches = ks_str_eq(t->ns, other->ns);
         for (uint32_t k = 0; k < t->count && matches; k++)
-            matches = t->terms[k].selector != NULL && ks_selector_matches(t->terms[k].selector, other->labels);
+            matches = t->terms[k].selector != NULL &&
+                      ks_selector_matches(t->terms[k].selector, other->labels);
         if (matches) return true;
     }
     return false;
@@ -41,7 +45,8 @@ static bool any_constraint(ks_sched *st, const ks_pod_rules *r, const ks_object 
 
 /* Whether the other pod's required anti-affinity is against this one. */
 static bool other_is_against(ks_sim *sim, const ks_object *pod, const ks_object *other) {
-    ks_val anti = ks_get3(other->spec, K(affinity), K(podAntiAffinity), K(requiredDuringSchedulingIgnoredDuringExecution));
+    ks_val anti = ks_get3(other->spec, K(affinity), K(podAntiAffinity),
+                          K(requiredDuringSchedulingIgnoredDuringExecution));
     if (ks_len(anti) == 0) return false;
     ks_terms terms;
     ks_sched_terms_read(sim->world.heap, &terms, anti, other->ns, false);
@@ -51,16 +56,20 @@ static bool other_is_against(ks_sim *sim, const ks_object *pod, const ks_object 
 }
 
 /* A pod took a node, or its labels changed. */
-static bool after_pod_added(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin, const ks_change *change) {
+static bool after_pod_added(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                            const ks_change *change) {
     const ks_pod_rules *r = rules_of(sim, st, pod);
     const ks_object *other = change->object;
     if (plugin == KS_PLUGIN_SPREAD)
-        return any_constraint(st, r, other) || (change->old != NULL && any_constraint(st, r, change->old));
+        return any_constraint(st, r, other) ||
+               (change->old != NULL && any_constraint(st, r, change->old));
     if (any_term(sim, &r->affinity, other)) return true;
-    return change->old != NULL && any_term(sim, &r->anti, change->old) && !any_term(sim, &r->anti, other);
+    return change->old != NULL && any_term(sim, &r->anti, change->old) &&
+           !any_term(sim, &r->anti, other);
 }
 
-static bool after_pod_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin, const ks_change *change) {
+static bool after_pod_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                           const ks_change *change) {
     const ks_object *other = change->object;
     const ks_pod_rules *r;
     switch (plugin) {
@@ -73,25 +82,33 @@ static bool after_pod_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_p
     }
     case KS_PLUGIN_SPREAD: return any_constraint(st, rules_of(sim, st, pod), other);
     case KS_PLUGIN_POD_AFFINITY:
-        return any_term(sim, &rules_of(sim, st, pod)->anti, other) || other_is_against(sim, pod, other);
+        return any_term(sim, &rules_of(sim, st, pod)->anti, other) ||
+               other_is_against(sim, pod, other);
     case KS_PLUGIN_VOLUME_RESTRICTIONS: return ks_str_eq(pod->ns, other->ns);
     default: return true;
     }
 }
 
-static bool takes_place(const ks_object *pod) { return pod->node != NULL && !ks_sched_finished(pod); }
+static bool takes_place(const ks_object *pod) {
+    return pod->node != NULL && !ks_sched_finished(pod);
+}
 
 static void pod_changed(ks_sim *sim, ks_sched *st, const ks_change *change) {
     const ks_object *pod = change->object;
     const ks_object *old = change->type == KS_DELETED ? pod : change->old;
-    bool had = old != NULL && takes_place(old), has = change->type != KS_DELETED && takes_place(pod);
+    bool had = old != NULL && takes_place(old),
+         has = change->type != KS_DELETED && takes_place(pod);
     if (had && !has) {
-        ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_FIT) | BIT(KS_PLUGIN_PORTS) | BIT(KS_PLUGIN_SPREAD) | BIT(KS_PLUGIN_POD_AFFINITY) |
-                                         BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) | BIT(KS_PLUGIN_VOLUME_LIMITS) | ANY_POLICY,
+        ks_sched_queue_wake(sim, st,
+                            BIT(KS_PLUGIN_FIT) | BIT(KS_PLUGIN_PORTS) | BIT(KS_PLUGIN_SPREAD) |
+                                BIT(KS_PLUGIN_POD_AFFINITY) | BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) |
+                                BIT(KS_PLUGIN_VOLUME_LIMITS) | ANY_POLICY,
                             after_pod_gone, change);
     } else if (has && (!had || !ks_equal(old->labels, pod->labels))) {
-        ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD) | BIT(KS_PLUGIN_POD_AFFINITY), after_pod_added, change);
-    } else if (has && had && !ks_equal(ks_get(old->spec, K(containers)), ks_get(pod->spec, K(containers)))) {
+        ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD) | BIT(KS_PLUGIN_POD_AFFINITY),
+                            after_pod_added, change);
+    } else if (has && had &&
+               !ks_equal(ks_get(old->spec, K(containers)), ks_get(pod->spec, K(containers)))) {
         ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_FIT), NULL, change);
     } else if (has && had && ks_object_terminating(pod) && !ks_object_terminating(old)) {
         ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD), after_pod_gone, change);
@@ -100,30 +117,40 @@ static void pod_changed(ks_sim *sim, ks_sched *st, const ks_change *change) {
 
 /* --- nodes --- */
 
-static bool was_so(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *pod, ks_plugin plugin) {
+static bool was_so(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *pod,
+                   ks_plugin plugin) {
     const ks_object *old = change->old;
     const ks_pod_rules *r = rules_of(sim, st, pod);
     ks_heap *heap = sim->world.heap;
     if (plugin == KS_PLUGIN_TAINTS)
-        return !ks_exists(ks_untolerated_taint(ks_get(old->spec, K(taints)), r->tolerations, "NoSchedule", "NoExecute"));
-    return ks_node_labels_match(r->node_selector, old) && ks_node_selector_matches(heap, r->node_affinity, old);
+        return !ks_exists(ks_untolerated_taint(ks_get(old->spec, K(taints)), r->tolerations,
+                                               "NoSchedule", "NoExecute"));
+    return ks_node_labels_match(r->node_selector, old) &&
+           ks_node_selector_matches(heap, r->node_affinity, old);
 }
 
 /* A node came, or changed. */
-static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin, const ks_change *change) {
+static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                       const ks_change *change) {
     int64_t slot = ks_sched_slot(st, change->object->name);
     if (slot < 0) return false;
     const ks_node_info *node = st->nodes->at[slot];
     const ks_object *old = change->old;
     const ks_pod_rules *r = rules_of(sim, st, pod);
     bool labels = old == NULL || !ks_equal(old->labels, change->object->labels);
-    bool taints = old == NULL || !ks_equal(ks_get(old->spec, K(taints)), ks_get(change->object->spec, K(taints))) ||
-                  !ks_equal(ks_get(old->spec, K(unschedulable)), ks_get(change->object->spec, K(unschedulable)));
-    bool allocatable = old == NULL || !ks_equal(ks_get(old->status, K(allocatable)), ks_get(change->object->status, K(allocatable)));
+    bool taints =
+        old == NULL ||
+        !ks_equal(ks_get(old->spec, K(taints)), ks_get(change->object->spec, K(taints))) ||
+        !ks_equal(ks_get(old->spec, K(unschedulable)),
+                  ks_get(change->object->spec, K(unschedulable)));
+    bool allocatable = old == NULL || !ks_equal(ks_get(old->status, K(allocatable)),
+                                                ks_get(change->object->status, K(allocatable)));
     switch (plugin) {
     case KS_PLUGIN_UNSCHEDULABLE: return taints && !node->unschedulable;
     case KS_PLUGIN_TAINTS:
-        return taints && !ks_exists(ks_untolerated_taint(ks_get(node->object->spec, K(taints)), r->tolerations, "NoSchedule", "NoExecute")) &&
+        return taints &&
+               !ks_exists(ks_untolerated_taint(ks_get(node->object->spec, K(taints)),
+                                               r->tolerations, "NoSchedule", "NoExecute")) &&
                (old == NULL || !was_so(sim, st, change, pod, plugin));
     case KS_PLUGIN_NODE_AFFINITY:
         return labels && ks_node_labels_match(r->node_selector, node->object) &&
@@ -148,7 +175,8 @@ static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugi
 
 /* --- claims and volumes --- */
 
-static bool after_claim(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin, const ks_change *change) {
+static bool after_claim(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                        const ks_change *change) {
     (void)st;
     (void)plugin;
     const ks_object *claim = change->object;
@@ -176,7 +204,8 @@ void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
         break;
     case KS_PVC:
         if (change->type != KS_DELETED) {
-            if (change->type == KS_ADDED) volumes |= BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) | BIT(KS_PLUGIN_VOLUME_LIMITS);
+            if (change->type == KS_ADDED)
+                volumes |= BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) | BIT(KS_PLUGIN_VOLUME_LIMITS);
             ks_sched_queue_wake(sim, st, volumes, after_claim, change);
         }
         break;
@@ -187,7 +216,8 @@ void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
         if (change->type != KS_DELETED) ks_sched_queue_wake(sim, st, volumes, NULL, change);
         break;
     case KS_VOLUMEATTACHMENT:
-        if (change->type == KS_DELETED) ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_VOLUME_LIMITS), NULL, change);
+        if (change->type == KS_DELETED)
+            ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_VOLUME_LIMITS), NULL, change);
         break;
     default: break;
     }

@@ -100,9 +100,9 @@ typedef struct ks_verdict {
 
 /* What a pod asks for. `extended`: map of resource name to integer, KS_NOTHING when there is none. */
 typedef struct ks_amounts {
-    int64_t cpu;       /* milli */
-    int64_t memory;    /* bytes */
-    int64_t ephemeral; /* bytes */
+    int64_t cpu;                       /* milli */
+    int64_t memory;                    /* bytes */
+    int64_t ephemeral;                 /* bytes */
     int64_t scored_cpu, scored_memory; /* with 100m and 200Mi for containers that name none */
     ks_val extended;
 } ks_amounts;
@@ -132,8 +132,8 @@ typedef struct ks_node_info {
 /* The nodes in dense slots, and the names of the slots. */
 typedef struct ks_roster {
     uint32_t refs;
-    uint32_t slots;          /* slots in use end before this */
-    const ks_str *names[];   /* NULL: a free slot */
+    uint32_t slots;        /* slots in use end before this */
+    const ks_str *names[]; /* NULL: a free slot */
 } ks_roster;
 
 typedef struct ks_node_table {
@@ -156,7 +156,7 @@ typedef struct ks_term {
     ks_selector *selector;    /* NULL: matches nothing */
     ks_val selector_doc;
     int64_t weight;
-    uint64_t bucket;          /* a label that every pod of the selector has, hashed; 0: none */
+    uint64_t bucket; /* a label that every pod of the selector has, hashed; 0: none */
 } ks_term;
 typedef struct ks_terms {
     uint32_t count;
@@ -194,7 +194,7 @@ typedef struct ks_pod_rules {
     ks_constraint *constraints;
     bool spread_hard, spread_soft, spread_defaulted;
     ks_terms affinity, anti, preferred_affinity, preferred_anti;
-    bool terms_self; /* the pod matches all of its own affinity terms */
+    bool terms_self;       /* the pod matches all of its own affinity terms */
     ks_key affinity_tally; /* pods that match all of the affinity terms */
     ks_key *anti_tallies, *preferred_tallies, *preferred_anti_tallies; /* by term */
     int container_count; /* containers and init containers */
@@ -226,10 +226,10 @@ typedef struct ks_tally {
     uint64_t used;
     const ks_str *ns; /* pods of this namespace only; NULL: as the terms say */
     uint32_t count;
-    ks_term *terms;   /* a pod counts when it matches all of them */
-    bool living;      /* pods that terminate do not count */
+    ks_term *terms; /* a pod counts when it matches all of them */
+    bool living;    /* pods that terminate do not count */
     uint32_t cap;
-    int32_t *counts;  /* by slot */
+    int32_t *counts; /* by slot */
 } ks_tally;
 
 /* Assigned pods with one and the same affinity. */
@@ -255,10 +255,10 @@ typedef enum ks_place {
 typedef struct ks_waiting {
     uint32_t refs;
     ks_place place;
-    uint32_t plugins;     /* those that refused it */
+    uint32_t plugins; /* those that refused it */
     uint32_t unschedulable_count, error_count;
     int64_t backoff_until;
-    ks_key queued;        /* where it stands in its queue */
+    ks_key queued; /* where it stands in its queue */
 } ks_waiting;
 
 /* A pod that has its node and waits for its volumes (PreBind). */
@@ -279,14 +279,14 @@ typedef struct ks_look_node {
 
 typedef struct ks_look {
     uint32_t refs;
-    ks_roster *roster;        /* NULL: nodes were not looked at */
+    ks_roster *roster; /* NULL: nodes were not looked at */
     const ks_str *node, *profile, *nominated;
     ks_val victims;
-    ks_val policy_texts; /* map node -> [name, text] of the policy that refused it */
-    ks_val policy_scores; /* map node -> map policy -> weighted score */
+    ks_val policy_texts;   /* map node -> [name, text] of the policy that refused it */
+    ks_val policy_scores;  /* map node -> map policy -> weighted score */
     ks_val extended_texts; /* map node -> texts of extended resources that were short */
-    uint32_t skipped;     /* scorers that did not run */
-    ks_look_node nodes[];     /* by slot */
+    uint32_t skipped;      /* scorers that did not run */
+    ks_look_node nodes[];  /* by slot */
 } ks_look;
 
 /* Domains of a topology key: which of them each slot is in, -1: none. */
@@ -300,29 +300,29 @@ typedef struct ks_axis {
 enum { KS_MAX_AXES = 16 };
 
 typedef struct ks_sched {
-    int index;              /* of the component */
-    ks_node_table *nodes;   /* counted; copied on write */
-    ks_roster *roster;      /* NULL: to be made */
-    uint64_t generation;    /* of the last change of a node */
-    uint64_t topology;      /* of the last change of the set of nodes or their labels */
-    uint64_t services;      /* of the last change of Services' selectors */
-    uint64_t tally_epoch;   /* of the last time that tallies were dropped */
+    int index;                   /* of the component */
+    ks_node_table *nodes;        /* counted; copied on write */
+    ks_roster *roster;           /* NULL: to be made */
+    uint64_t generation;         /* of the last change of a node */
+    uint64_t topology;           /* of the last change of the set of nodes or their labels */
+    uint64_t services;           /* of the last change of Services' selectors */
+    uint64_t tally_epoch;        /* of the last time that tallies were dropped */
     uint64_t pod_name_selectors; /* Services that select by labels which differ from pod to pod */
     uint64_t cycles;
     uint64_t sequence;
-    uint64_t mark;          /* tallies with a higher number were counted after the change being noticed */
+    uint64_t mark; /* tallies with a higher number were counted after the change being noticed */
     uint32_t next_start;
-    ks_tree slots;          /* hash of node name -> slot + 1 */
-    ks_tree classes;        /* {hash of owner, number} -> ks_pod_class */
-    ks_tree tallies;        /* {hash of a label or 0, number} -> ks_tally */
-    ks_tree pairs;          /* hash of a label -> placed pods that have it */
-    ks_tree groups;         /* {hash, number} -> ks_group */
-    ks_tree group_terms;    /* {bucket of a term, number of its group} -> hash of the group */
+    ks_tree slots;       /* hash of node name -> slot + 1 */
+    ks_tree classes;     /* {hash of owner, number} -> ks_pod_class */
+    ks_tree tallies;     /* {hash of a label or 0, number} -> ks_tally */
+    ks_tree pairs;       /* hash of a label -> placed pods that have it */
+    ks_tree groups;      /* {hash, number} -> ks_group */
+    ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
-    ks_tree waiting;        /* pod id -> ks_waiting */
-    ks_tree prebind;        /* pod id -> ks_prebind */
-    ks_tree nominated;      /* pod id -> slot + 1 */
-    ks_tree looks;          /* pod id -> ks_look */
+    ks_tree waiting;                 /* pod id -> ks_waiting */
+    ks_tree prebind;                 /* pod id -> ks_prebind */
+    ks_tree nominated;               /* pod id -> slot + 1 */
+    ks_tree looks;                   /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
     ks_volume_index volumes;
@@ -335,13 +335,17 @@ typedef struct ks_sched {
 /* The class of a pod, made if there is none; borrowed, its spec to be counted up if kept across a write to the server. */
 ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* The entry of a class for a node, brought up to date. */
-const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node);
-static inline const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_node_info *node) {
-    if (node->slot < class->cap && class->entries[node->slot].generation == node->generation) return &class->entries[node->slot];
+const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class,
+                                    const ks_node_info *node);
+static inline const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class,
+                                             const ks_node_info *node) {
+    if (node->slot < class->cap && class->entries[node->slot].generation == node->generation)
+        return &class->entries[node->slot];
     return ks_sched_entry_anew(sim, st, class, node);
 }
 /* Makes the entry afresh for any state of a node. */
-void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node, ks_entry *out);
+void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules,
+                       const ks_node_info *node, ks_entry *out);
 void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *rules);
 extern const ks_tree_type ks_sched_classes_type;
 
@@ -361,7 +365,8 @@ int ks_sched_score_images(const ks_sched *st, const ks_pod_rules *rules, const k
 bool ks_sched_finished(const ks_object *pod);
 
 /* --- terms.c --- */
-void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str *ns, bool weighted);
+void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str *ns,
+                         bool weighted);
 void ks_sched_terms_dispose(ks_heap *heap, ks_terms *terms);
 void ks_sched_term_copy(ks_heap *heap, ks_term *out, const ks_term *from);
 void ks_sched_term_dispose(ks_heap *heap, ks_term *term);
@@ -370,21 +375,26 @@ bool ks_sched_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, k
 /* --- tallies.c --- */
 extern const ks_tree_type ks_sched_tallies_type, ks_sched_groups_type;
 /* Finds or makes a tally; takes over the terms in `items` (the array stays the caller's). `ns` NULL: terms decide. */
-ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items, uint32_t count, bool living);
+ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items,
+                         uint32_t count, bool living);
 /* Counts by slot; false when it was dropped. */
 const ks_tally *ks_sched_tally(ks_sched *st, ks_key key);
 /* Whether a pod counts in a tally. */
 bool ks_sched_tally_means(ks_sim *sim, const ks_tally *tally, const ks_object *pod);
-void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot,
+                              int sign);
 /* How many placed pods have each label, whatever their namespace. A pod is counted before anything else looks at it, and
  * taken off last: so that a tally that begins meanwhile does not miss it. */
 void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, int sign);
-void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot,
+                             int sign);
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st);
 /* The bucket of a label selector. */
 uint64_t ks_sched_bucket(ks_val selector);
 /* Walks the groups with a term that may mean a pod with these labels: calls `visit` once per group and bucket. */
-void ks_sched_groups_for(const ks_sched *st, ks_val labels, void (*visit)(void *payload, const ks_group *group, uint64_t bucket), void *payload);
+void ks_sched_groups_for(const ks_sched *st, ks_val labels,
+                         void (*visit)(void *payload, const ks_group *group, uint64_t bucket),
+                         void *payload);
 uint64_t ks_sched_hash_val(ks_val v);
 
 /* --- nodes.c --- */
@@ -416,8 +426,10 @@ uint64_t ks_sched_queue_head(const ks_sched *st);
 /* After a failed look. `plugins` 0: an error. */
 void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins);
 /* Pods that one of `plugins` refused and that `hint` (NULL: all) lets go are queued again. */
-typedef bool (*ks_sched_hint)(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin, const ks_change *change);
-void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint, const ks_change *change);
+typedef bool (*ks_sched_hint)(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                              const ks_change *change);
+void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint,
+                         const ks_change *change);
 /* Queues an unschedulable pod again. */
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* The first node has come: pods that had none to try are in error backoff again. */
@@ -443,11 +455,11 @@ void ks_sched_arena_reset(ks_arena *arena);
 /* A spread constraint at work. */
 typedef struct ks_spread {
     const ks_constraint *constraint;
-    const ks_axis *axis;     /* NULL: no node has the key */
-    const ks_tally *tally;   /* NULL: no pod counts */
-    int64_t *counts;         /* by domain; -1: no node of the domain counts */
+    const ks_axis *axis;   /* NULL: no node has the key */
+    const ks_tally *tally; /* NULL: no pod counts */
+    int64_t *counts;       /* by domain; -1: no node of the domain counts */
     int64_t min;
-    uint32_t domains;        /* that count */
+    uint32_t domains; /* that count */
     double weight;
 } ks_spread;
 
@@ -473,31 +485,31 @@ typedef struct ks_claims {
 typedef struct ks_cycle {
     ks_sim *sim;
     ks_sched *st;
-    const ks_object *pod;     /* counted */
-    ks_pod_class *class;      /* borrowed until the next write to the server */
-    ks_pod_rules *rules;      /* counted */
+    const ks_object *pod; /* counted */
+    ks_pod_class *class;  /* borrowed until the next write to the server */
+    ks_pod_rules *rules;  /* counted */
     uint32_t slots, cap;
-    ks_verdict *verdicts;     /* by slot; of nodes that were looked at */
-    bool *looked;             /* by slot */
-    uint32_t *feasible;       /* slots */
-    int64_t *raw;             /* by slot: scratch of one scorer */
-    ks_look_node *look;       /* by slot */
+    ks_verdict *verdicts; /* by slot; of nodes that were looked at */
+    bool *looked;         /* by slot */
+    uint32_t *feasible;   /* slots */
+    int64_t *raw;         /* by slot: scratch of one scorer */
+    ks_look_node *look;   /* by slot */
     uint32_t feasible_count, failed_count;
     ks_claims claims;
     ks_spread *spread;        /* by constraint: hard ones, while filtering */
     ks_sums *affinity, *anti; /* by term */
     ks_sums *existing_anti;   /* by topology key */
     uint32_t existing_anti_count;
-    bool any_affinity;        /* some pod matches the affinity terms */
-    const char *prefilter;    /* what refused the pod as a whole; NULL: nothing */
-    ks_val prefilter_text;    /* holds it, when it was made */
-    uint32_t plugins;         /* that refused */
-    uint32_t skipped;         /* scorers that did not run, as a set */
+    bool any_affinity;     /* some pod matches the affinity terms */
+    const char *prefilter; /* what refused the pod as a whole; NULL: nothing */
+    ks_val prefilter_text; /* holds it, when it was made */
+    uint32_t plugins;      /* that refused */
+    uint32_t skipped;      /* scorers that did not run, as a set */
     ks_val policy_texts, policy_scores;
     ks_val victims, victim_ids; /* names and ids of pods to evict */
-    bool preempted;           /* preemption was tried: the nomination is decided anew */
+    bool preempted;             /* preemption was tried: the nomination is decided anew */
     const ks_str *nominated;
-    bool failed;              /* a hook raised */
+    bool failed; /* a hook raised */
     ks_arena arena;
 } ks_cycle;
 

@@ -6,11 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[KS_PLUGIN_COUNT] = {
-    "", "SchedulingGates", "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts",
-    "NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone", "PodTopologySpread",
-    "InterPodAffinity", "DynamicResources", "DefaultPreemption", "NodeResourcesBalancedAllocation", "ImageLocality",
-    "DefaultBinder", "NodeDeclaredFeatures", "policy"};
+static const char *const names[KS_PLUGIN_COUNT] = {"",
+                                                   "SchedulingGates",
+                                                   "NodeUnschedulable",
+                                                   "NodeName",
+                                                   "TaintToleration",
+                                                   "NodeAffinity",
+                                                   "NodePorts",
+                                                   "NodeResourcesFit",
+                                                   "VolumeRestrictions",
+                                                   "NodeVolumeLimits",
+                                                   "VolumeBinding",
+                                                   "VolumeZone",
+                                                   "PodTopologySpread",
+                                                   "InterPodAffinity",
+                                                   "DynamicResources",
+                                                   "DefaultPreemption",
+                                                   "NodeResourcesBalancedAllocation",
+                                                   "ImageLocality",
+                                                   "DefaultBinder",
+                                                   "NodeDeclaredFeatures",
+                                                   "policy"};
 
 const char *ks_sched_plugin_name(ks_plugin plugin) { return names[plugin]; }
 
@@ -43,7 +59,8 @@ ks_val ks_sched_reasons(ks_cycle *c, ks_verdict verdict, const ks_node_info *nod
             ks_unref(heap, more);
         } else if (i == KS_REASON_NUMBER_POLICY) {
             const ks_str *name = node->object->name;
-            texts = ks_append(heap, texts, ks_ref(ks_at(ks_get_text(c->policy_texts, name->s, name->len), 1)));
+            texts = ks_append(heap, texts,
+                              ks_ref(ks_at(ks_get_text(c->policy_texts, name->s, name->len), 1)));
         } else {
             texts = ks_append(heap, texts, ks_text(heap, reason_texts[i]));
         }
@@ -51,7 +68,9 @@ ks_val ks_sched_reasons(ks_cycle *c, ks_verdict verdict, const ks_node_info *nod
     return texts;
 }
 
-static int by_text(const void *a, const void *b) { return ks_str_cmp(((const ks_val *)a)->s, ((const ks_val *)b)->s); }
+static int by_text(const void *a, const void *b) {
+    return ks_str_cmp(((const ks_val *)a)->s, ((const ks_val *)b)->s);
+}
 
 /* Sorts a list of texts in place: it is the caller's own. */
 static void sort(ks_val list) {

@@ -99,15 +99,18 @@ static void forget_slot(ks_heap *heap, ks_sched *st, const ks_str *name, uint32_
 /* --- order: nodes of the zones by turns (backend/cache/node_tree.go: list) --- */
 
 static const ks_str *zone_of(const ks_node_info *node, bool region) {
-    const ks_str *value = ks_str_or_null(ks_get(node->object->labels, region ? K(topology_kubernetes_io_region)
-                                                                             : K(topology_kubernetes_io_zone)));
+    const ks_str *value =
+        ks_str_or_null(ks_get(node->object->labels, region ? K(topology_kubernetes_io_region)
+                                                           : K(topology_kubernetes_io_zone)));
     if (value != NULL) return value;
-    return ks_str_or_null(ks_get(node->object->labels, region ? K(failure_domain_beta_kubernetes_io_region)
-                                                              : K(failure_domain_beta_kubernetes_io_zone)));
+    return ks_str_or_null(
+        ks_get(node->object->labels, region ? K(failure_domain_beta_kubernetes_io_region)
+                                            : K(failure_domain_beta_kubernetes_io_zone)));
 }
 
 static bool same_zone(const ks_node_info *a, const ks_node_info *b) {
-    return ks_str_eq(zone_of(a, false), zone_of(b, false)) && ks_str_eq(zone_of(a, true), zone_of(b, true));
+    return ks_str_eq(zone_of(a, false), zone_of(b, false)) &&
+           ks_str_eq(zone_of(a, true), zone_of(b, true));
 }
 
 const uint32_t *ks_sched_order(ks_heap *heap, ks_sched *st) {
@@ -118,11 +121,13 @@ const uint32_t *ks_sched_order(ks_heap *heap, ks_sched *st) {
     for (uint32_t i = 0; i < table->slots; i++) {
         if (table->at[i] == NULL) continue;
         uint32_t at = n++;
-        for (; at > 0 && table->at[sorted[at - 1]]->arrival > table->at[i]->arrival; at--) sorted[at] = sorted[at - 1];
+        for (; at > 0 && table->at[sorted[at - 1]]->arrival > table->at[i]->arrival; at--)
+            sorted[at] = sorted[at - 1];
         sorted[at] = i;
     }
     bool one_zone = true;
-    for (uint32_t i = 1; i < n; i++) one_zone = one_zone && same_zone(table->at[sorted[0]], table->at[sorted[i]]);
+    for (uint32_t i = 1; i < n; i++)
+        one_zone = one_zone && same_zone(table->at[sorted[0]], table->at[sorted[i]]);
     if (one_zone) return table->order;
     /* Turn t takes the t-th node of each zone, zones in the order in which their first nodes came. */
     uint32_t *turn = ks_alloc(heap, n * sizeof *turn), *zone = ks_alloc(heap, n * sizeof *zone);
@@ -163,7 +168,8 @@ ks_roster *ks_sched_roster(ks_heap *heap, ks_sched *st) {
     ks_roster *roster = ks_alloc(heap, sizeof *roster + slots * sizeof roster->names[0]);
     *roster = (ks_roster){.refs = 1, .slots = slots};
     for (uint32_t i = 0; i < slots; i++)
-        roster->names[i] = st->nodes->at[i] == NULL ? NULL : ks_str_ref(st->nodes->at[i]->object->name);
+        roster->names[i] =
+            st->nodes->at[i] == NULL ? NULL : ks_str_ref(st->nodes->at[i]->object->name);
     st->roster = roster;
     return roster;
 }
@@ -178,7 +184,8 @@ static void new_topology(ks_heap *heap, ks_sched *st) {
 static void fill_axis(ks_heap *heap, const ks_sched *st, ks_axis *axis) {
     uint32_t slots = st->nodes->slots, size = 16;
     if (axis->cap < slots) {
-        axis->domain = ks_resize(heap, axis->domain, axis->cap * sizeof *axis->domain, slots * sizeof *axis->domain);
+        axis->domain = ks_resize(heap, axis->domain, axis->cap * sizeof *axis->domain,
+                                 slots * sizeof *axis->domain);
         axis->cap = slots;
     }
     while (size < slots * 2) size *= 2;
@@ -194,7 +201,8 @@ static void fill_axis(ks_heap *heap, const ks_sched *st, ks_axis *axis) {
         const ks_str *value = ks_str_or_null(ks_get(st->nodes->at[i]->object->labels, axis->key));
         if (value == NULL) continue;
         uint32_t at = ks_hash_bytes(value->s, value->len) & (size - 1);
-        while (seen[at].value != NULL && !ks_str_eq(seen[at].value, value)) at = (at + 1) & (size - 1);
+        while (seen[at].value != NULL && !ks_str_eq(seen[at].value, value))
+            at = (at + 1) & (size - 1);
         if (seen[at].value == NULL) {
             seen[at].value = value;
             seen[at].domain = (int32_t)axis->count++;
@@ -239,7 +247,8 @@ void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *ru
     node->scored_cpu += sign * a->scored_cpu;
     node->scored_memory += sign * a->scored_memory;
     node->pods += sign;
-    if (a->extended.type == KS_MAP) node->extended = ks_sched_extended_add(heap, node->extended, a->extended, sign);
+    if (a->extended.type == KS_MAP)
+        node->extended = ks_sched_extended_add(heap, node->extended, a->extended, sign);
     if (rules->ports.type == KS_LIST) ks_sched_ports_take(heap, node, rules->ports, sign > 0);
 }
 
@@ -248,7 +257,8 @@ void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t 
     ks_pod_class *class = ks_sched_class(sim, st, pod);
     ks_sched_node_add(heap, ks_sched_node_own(heap, st, slot), class->rules, sign);
     ks_sched_tallies_account(sim, st, pod, slot, sign);
-    if (ks_exists(ks_get(pod->spec, K(affinity)))) ks_sched_groups_account(sim, st, pod, slot, sign);
+    if (ks_exists(ks_get(pod->spec, K(affinity))))
+        ks_sched_groups_account(sim, st, pod, slot, sign);
 }
 
 /* --- nodes come, change and go --- */
@@ -266,11 +276,17 @@ static void read_node(ks_heap *heap, ks_node_info *node, const ks_object *object
     for (uint32_t i = 0; can.type == KS_MAP && i < ks_len(can); i++) {
         const ks_pair *p = ks_pair_at(can, i);
         ks_quantity q = ks_quantity_of(p->val);
-        if (p->key == K(cpu)) node->can_cpu = ks_quantity_milli(q);
-        else if (p->key == K(memory)) node->can_memory = ks_quantity_value(q);
-        else if (p->key == K(ephemeral_storage)) node->can_ephemeral = ks_quantity_value(q);
-        else if (p->key == K(pods)) node->can_pods = ks_quantity_value(q);
-        else node->can_extended = ks_put(heap, node->can_extended, p->key, ks_int(ks_quantity_value(q)));
+        if (p->key == K(cpu))
+            node->can_cpu = ks_quantity_milli(q);
+        else if (p->key == K(memory))
+            node->can_memory = ks_quantity_value(q);
+        else if (p->key == K(ephemeral_storage))
+            node->can_ephemeral = ks_quantity_value(q);
+        else if (p->key == K(pods))
+            node->can_pods = ks_quantity_value(q);
+        else
+            node->can_extended =
+                ks_put(heap, node->can_extended, p->key, ks_int(ks_quantity_value(q)));
     }
 }
 
@@ -282,7 +298,9 @@ static void touch_all(ks_heap *heap, ks_sched *st) {
 
 static bool any_images(const ks_sched *st) {
     for (uint32_t i = 0; i < st->nodes->slots; i++)
-        if (st->nodes->at[i] != NULL && ks_len(ks_get(st->nodes->at[i]->object->status, K(images))) > 0) return true;
+        if (st->nodes->at[i] != NULL &&
+            ks_len(ks_get(st->nodes->at[i]->object->status, K(images))) > 0)
+            return true;
     return false;
 }
 
@@ -303,8 +321,10 @@ static void add_node(ks_sim *sim, ks_sched *st, const ks_object *object) {
     while (slot < table->slots && table->at[slot] != NULL) slot++;
     if (slot == table->cap) {
         uint32_t cap = table->cap == 0 ? 16 : table->cap * 2;
-        table->at = ks_resize(heap, table->at, table->cap * sizeof *table->at, cap * sizeof *table->at);
-        table->order = ks_resize(heap, table->order, table->cap * sizeof *table->order, cap * sizeof *table->order);
+        table->at =
+            ks_resize(heap, table->at, table->cap * sizeof *table->at, cap * sizeof *table->at);
+        table->order = ks_resize(heap, table->order, table->cap * sizeof *table->order,
+                                 cap * sizeof *table->order);
         table->cap = cap;
     }
     if (slot == table->slots) table->slots++;

@@ -30,7 +30,8 @@ const ks_tree_type ks_sched_looks_type = {NULL, NULL, NULL, look_ref, look_unref
 static void make_room(ks_heap *heap, ks_sched *st) {
     ks_key oldest;
     void *value;
-    while (st->look_bytes > KEEP_BYTES && st->looks.count > 1 && ks_tree_first(&st->looks, &oldest, &value)) {
+    while (st->look_bytes > KEEP_BYTES && st->looks.count > 1 &&
+           ks_tree_first(&st->looks, &oldest, &value)) {
         const ks_look *look = value;
         st->look_bytes -= look_size(look->roster == NULL ? 0 : look->roster->slots);
         ks_tree_del(heap, &st->looks, oldest);
@@ -51,9 +52,15 @@ void ks_sched_remember(ks_cycle *c, const ks_str *node) {
     ks_roster *roster = nodes ? ks_sched_roster(heap, st) : NULL;
     uint32_t slots = nodes ? roster->slots : 0;
     ks_look *look = ks_alloc(heap, look_size(slots));
-    *look = (ks_look){.refs = 1, .roster = roster, .node = ks_str_ref(node), .profile = ks_str_ref(c->rules->scheduler),
-                      .nominated = ks_str_ref(c->nominated), .victims = ks_ref(c->victims),
-                      .policy_texts = ks_ref(c->policy_texts), .policy_scores = ks_ref(c->policy_scores), .skipped = c->skipped};
+    *look = (ks_look){.refs = 1,
+                      .roster = roster,
+                      .node = ks_str_ref(node),
+                      .profile = ks_str_ref(c->rules->scheduler),
+                      .nominated = ks_str_ref(c->nominated),
+                      .victims = ks_ref(c->victims),
+                      .policy_texts = ks_ref(c->policy_texts),
+                      .policy_scores = ks_ref(c->policy_scores),
+                      .skipped = c->skipped};
     if (roster != NULL) roster->refs++;
     if (slots > 0) memcpy(look->nodes, c->look, slots * sizeof *c->look);
     for (uint32_t slot = 0; slot < slots && c->failed_count > 0; slot++) {
@@ -62,7 +69,8 @@ void ks_sched_remember(ks_cycle *c, const ks_str *node) {
         look->nodes[slot] = (ks_look_node){.reasons = v.reasons, .plugin = v.plugin};
         if (!(v.reasons & KS_REASON_EXTENDED)) continue;
         const ks_str *key = ks_intern(heap, roster->names[slot]->s, roster->names[slot]->len);
-        look->extended_texts = ks_put(heap, look->extended_texts, key, ks_sched_short_extended(heap, c->rules, st->nodes->at[slot]));
+        look->extended_texts = ks_put(heap, look->extended_texts, key,
+                                      ks_sched_short_extended(heap, c->rules, st->nodes->at[slot]));
         ks_str_unref(heap, key);
     }
     ks_sched_forget_look(heap, st, c->pod->id);
@@ -73,7 +81,8 @@ void ks_sched_remember(ks_cycle *c, const ks_str *node) {
 
 /* --- as a document --- */
 
-static ks_val reason_text(ks_heap *heap, const ks_look *look, const ks_look_node *n, const ks_str *name) {
+static ks_val reason_text(ks_heap *heap, const ks_look *look, const ks_look_node *n,
+                          const ks_str *name) {
     ks_buf text = {heap, NULL, 0, 0};
     for (int i = 0; i < KS_REASON_COUNT; i++) {
         if (!(n->reasons >> i & 1U)) continue;
@@ -85,13 +94,17 @@ static ks_val reason_text(ks_heap *heap, const ks_look *look, const ks_look_node
             continue;
         }
         if (text.len > 0) ks_buf_puts(&text, ", ");
-        ks_buf_puts(&text, i == KS_REASON_NUMBER_POLICY ? ks_text_or(ks_at(ks_get_text(look->policy_texts, name->s, name->len), 1), "")
-                                                        : ks_sched_reason_text(i));
+        ks_buf_puts(
+            &text,
+            i == KS_REASON_NUMBER_POLICY
+                ? ks_text_or(ks_at(ks_get_text(look->policy_texts, name->s, name->len), 1), "")
+                : ks_sched_reason_text(i));
     }
     return ks_string_take(ks_buf_take(&text));
 }
 
-static ks_val put_score(ks_heap *heap, ks_val scores, const ks_look *look, ks_plugin plugin, int score, int64_t *total) {
+static ks_val put_score(ks_heap *heap, ks_val scores, const ks_look *look, ks_plugin plugin,
+                        int score, int64_t *total) {
     if (look->skipped >> plugin & 1U) return scores;
     const ks_str *key = ks_intern_of(heap, ks_sched_plugin_name(plugin));
     scores = ks_put(heap, scores, key, ks_int(score));
@@ -100,12 +113,15 @@ static ks_val put_score(ks_heap *heap, ks_val scores, const ks_look *look, ks_pl
     return scores;
 }
 
-static ks_val node_doc(ks_heap *heap, const ks_look *look, const ks_look_node *n, const ks_str *name) {
+static ks_val node_doc(ks_heap *heap, const ks_look *look, const ks_look_node *n,
+                       const ks_str *name) {
     if (n->plugin != KS_PLUGIN_NONE) {
         const char *plugin = ks_sched_plugin_name((ks_plugin)n->plugin);
         if (n->plugin == KS_PLUGIN_POLICY)
-            plugin = ks_text_or(ks_at(ks_get_text(look->policy_texts, name->s, name->len), 0), plugin);
-        return ks_map_of(heap, K(plugin), ks_text(heap, plugin), K(reason), reason_text(heap, look, n, name), NULL);
+            plugin =
+                ks_text_or(ks_at(ks_get_text(look->policy_texts, name->s, name->len), 0), plugin);
+        return ks_map_of(heap, K(plugin), ks_text(heap, plugin), K(reason),
+                         reason_text(heap, look, n, name), NULL);
     }
     if (!n->scored) return ks_map_new(heap, 0);
     int64_t total = 0;
@@ -130,7 +146,8 @@ ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
     const ks_look *look = st == NULL ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod->id});
     if (look == NULL) {
         if (pod->node == NULL) return KS_NOTHING;
-        return ks_map_of(heap, K(node), ks_string(pod->node), K(profile), ks_ref(ks_get(pod->spec, K(schedulerName))), NULL);
+        return ks_map_of(heap, K(node), ks_string(pod->node), K(profile),
+                         ks_ref(ks_get(pod->spec, K(schedulerName))), NULL);
     }
     ks_val nodes = ks_map_new(heap, 0);
     for (uint32_t slot = 0; look->roster != NULL && slot < look->roster->slots; slot++) {
@@ -140,7 +157,8 @@ ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
         nodes = ks_put(heap, nodes, key, node_doc(heap, look, &look->nodes[slot], name));
         ks_str_unref(heap, key);
     }
-    return ks_map_of(heap, K(node), look->node == NULL ? KS_NOTHING : ks_string(look->node), K(profile), ks_string(look->profile),
-                     K(nodes), nodes, K(nominated), look->nominated == NULL ? KS_NOTHING : ks_string(look->nominated),
-                     K(victims), ks_ref(look->victims), NULL);
+    return ks_map_of(heap, K(node), look->node == NULL ? KS_NOTHING : ks_string(look->node),
+                     K(profile), ks_string(look->profile), K(nodes), nodes, K(nominated),
+                     look->nominated == NULL ? KS_NOTHING : ks_string(look->nominated), K(victims),
+                     ks_ref(look->victims), NULL);
 }

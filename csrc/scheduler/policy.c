@@ -6,13 +6,17 @@
 #include <string.h>
 
 static int count(const ks_sim *sim) {
-    return sim->hooks == NULL || sim->hooks->policy_count == NULL ? 0 : sim->hooks->policy_count(sim->hook_payload);
+    return sim->hooks == NULL || sim->hooks->policy_count == NULL
+               ? 0
+               : sim->hooks->policy_count(sim->hook_payload);
 }
 
 bool ks_sched_has_profile(const ks_sim *sim, const ks_str *scheduler) {
-    if (scheduler == NULL || scheduler->len == 0 || ks_str_is(scheduler, "default-scheduler")) return true;
+    if (scheduler == NULL || scheduler->len == 0 || ks_str_is(scheduler, "default-scheduler"))
+        return true;
     for (int i = 0; i < count(sim); i++)
-        if (ks_str_is(scheduler, sim->hooks->policy_info(sim->hook_payload, i).scheduler)) return true;
+        if (ks_str_is(scheduler, sim->hooks->policy_info(sim->hook_payload, i).scheduler))
+            return true;
     return false;
 }
 

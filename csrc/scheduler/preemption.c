@@ -60,7 +60,8 @@ static uint32_t read_budgets(ks_cycle *c, budget **out) {
             ks_selector_unref(heap, selector);
             continue;
         }
-        list[n++] = (budget){w.object, selector, ks_int_or(ks_get(w.object->status, K(disruptionsAllowed)), 0)};
+        list[n++] = (budget){w.object, selector,
+                             ks_int_or(ks_get(w.object->status, K(disruptionsAllowed)), 0)};
     }
     *out = list;
     return n;
@@ -71,7 +72,8 @@ static bool violates(budget *budgets, uint32_t n, const ks_object *pod) {
     if (ks_len(pod->labels) == 0) return false;
     for (uint32_t i = 0; i < n; i++) {
         budget *b = &budgets[i];
-        if (!ks_str_eq(b->pdb->ns, pod->ns) || !ks_selector_matches(b->selector, pod->labels)) continue;
+        if (!ks_str_eq(b->pdb->ns, pod->ns) || !ks_selector_matches(b->selector, pod->labels))
+            continue;
         ks_val disrupted = ks_get(b->pdb->status, K(disruptedPods));
         if (ks_exists(ks_get_text(disrupted, pod->name->s, pod->name->len))) continue;
         if (--b->allowed < 0) violated = true;
@@ -96,14 +98,17 @@ static victim read_victim(ks_cycle *c, const ks_object *pod) {
 }
 
 /* SelectVictimsOnNode. True: a candidate; else *verdict says why not. */
-static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t budget_count, candidate *out, ks_verdict *verdict) {
+static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t budget_count,
+                     candidate *out, ks_verdict *verdict) {
     ks_heap *heap = c->sim->world.heap;
     const ks_node_info *real = c->st->nodes->at[slot];
     int64_t priority = ks_sched_priority(c->pod);
     uint32_t room = (uint32_t)real->pods + 8, n = 0;
     victim *all = ks_sched_arena(&c->arena, room * sizeof *all);
-    for (ks_walk w = ks_walk_node(&c->sim->server.store, real->object->name); n < room && ks_walk_next(&w);)
-        if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority) all[n++] = read_victim(c, w.object);
+    for (ks_walk w = ks_walk_node(&c->sim->server.store, real->object->name);
+         n < room && ks_walk_next(&w);)
+        if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
+            all[n++] = read_victim(c, w.object);
     c->class = ks_sched_class(c->sim, c->st, c->pod); /* reading others may have moved it */
     if (n == 0) {
         *verdict = (ks_verdict){KS_REASON_NO_VICTIMS, KS_PLUGIN_PREEMPTION, true};
@@ -122,7 +127,8 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
         budget *left = ks_sched_arena(&c->arena, (budget_count + 1) * sizeof *left);
         if (budget_count > 0) memcpy(left, budgets, budget_count * sizeof *left);
         bool both[2] = {false, false};
-        for (uint32_t i = 0; i < n; i++) both[violating[i] = violates(left, budget_count, all[i].pod)] = true;
+        for (uint32_t i = 0; i < n; i++)
+            both[violating[i] = violates(left, budget_count, all[i].pod)] = true;
         for (int round = 0; round < 2; round++) { /* violating ones first */
             for (uint32_t i = 0; i < n; i++) {
                 if (violating[i] != (round == 0)) continue;
@@ -136,7 +142,8 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
         if (both[0] && both[1]) sort_victims(gone, gone_count);
     }
     /* Put the cycle's counts back. */
-    for (uint32_t i = 0; i < (fits ? gone_count : n); i++) move(c, node, fits ? &gone[i] : &all[i], 1);
+    for (uint32_t i = 0; i < (fits ? gone_count : n); i++)
+        move(c, node, fits ? &gone[i] : &all[i], 1);
     for (uint32_t i = 0; i < n; i++) ks_sched_rules_unref(heap, all[i].rules);
     *out = (candidate){slot, gone_count, gone, violations};
     ks_sched_node_unref(heap, node);
@@ -156,7 +163,8 @@ static int64_t measure(const candidate *k, int criterion) {
     case 3: return -(int64_t)k->count;
     default: /* the earliest start among those of the highest priority; not started: now, the latest */
         for (uint32_t i = 0; i < k->count; i++)
-            if (k->victims[i].priority == k->victims[0].priority && k->victims[i].start < earliest) earliest = k->victims[i].start;
+            if (k->victims[i].priority == k->victims[0].priority && k->victims[i].start < earliest)
+                earliest = k->victims[i].start;
         return earliest;
     }
 }
@@ -189,12 +197,14 @@ static bool terminating_by_preemption(const ks_object *pod) {
 }
 
 static const char *ineligible(ks_cycle *c) {
-    if (ks_text_is(ks_get(c->pod->spec, K(preemptionPolicy)), "Never")) return "not eligible due to preemptionPolicy=Never.";
+    if (ks_text_is(ks_get(c->pod->spec, K(preemptionPolicy)), "Never"))
+        return "not eligible due to preemptionPolicy=Never.";
     const ks_str *nominated = ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName)));
     int64_t slot = nominated == NULL ? -1 : ks_sched_slot(c->st, nominated);
     if (slot < 0 || (c->looked[slot] && c->verdicts[slot].unresolvable)) return NULL;
     for (ks_walk w = ks_walk_node(&c->sim->server.store, nominated); ks_walk_next(&w);)
-        if (ks_sched_priority(w.object) < ks_sched_priority(c->pod) && !ks_sched_finished(w.object) && terminating_by_preemption(w.object))
+        if (ks_sched_priority(w.object) < ks_sched_priority(c->pod) &&
+            !ks_sched_finished(w.object) && terminating_by_preemption(w.object))
             return "not eligible due to a terminating pod on the nominated node.";
     return NULL;
 }
@@ -205,9 +215,11 @@ static void take(ks_cycle *c, const candidate *best) {
     ks_str_unref(heap, c->nominated);
     c->nominated = ks_str_ref(c->st->nodes->at[best->slot]->object->name);
     ks_val victims = ks_list_new(heap, best->count);
-    for (uint32_t i = 0; i < best->count; i++) victims = ks_append(heap, victims, ks_int((int64_t)best->victims[i].pod->id));
+    for (uint32_t i = 0; i < best->count; i++)
+        victims = ks_append(heap, victims, ks_int((int64_t)best->victims[i].pod->id));
     c->victim_ids = victims;
-    for (uint32_t i = 0; i < best->count; i++) c->victims = ks_append(heap, c->victims, ks_string(best->victims[i].pod->name));
+    for (uint32_t i = 0; i < best->count; i++)
+        c->victims = ks_append(heap, c->victims, ks_string(best->victims[i].pod->name));
 }
 
 const ks_str *ks_sched_preempt(ks_cycle *c) {
@@ -218,7 +230,8 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     c->preempted = true;
     uint32_t *potential = ks_sched_arena(&c->arena, (nodes->count + 1) * sizeof *potential), n = 0;
     for (uint32_t slot = 0; slot < nodes->slots; slot++)
-        if (nodes->at[slot] != NULL && c->looked[slot] && !c->verdicts[slot].unresolvable) potential[n++] = slot;
+        if (nodes->at[slot] != NULL && c->looked[slot] && !c->verdicts[slot].unresolvable)
+            potential[n++] = slot;
     uint32_t want = n / 10 > 100 ? n / 10 : 100;
     uint32_t offset = n > want ? ks_choose(&c->sim->world, KS_CHOOSE_TIE, n) : 0;
     budget *budgets = NULL;
@@ -226,7 +239,9 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     candidate *candidates = ks_sched_arena(&c->arena, (n + 1) * sizeof *candidates);
     uint32_t found = 0, whole = 0;
     ks_val texts = KS_NOTHING;
-    for (uint32_t i = n; i < nodes->count; i++) texts = ks_append(heap, texts, ks_text(heap, ks_sched_reason_text(KS_REASON_NUMBER_NOT_HELPFUL)));
+    for (uint32_t i = n; i < nodes->count; i++)
+        texts = ks_append(heap, texts,
+                          ks_text(heap, ks_sched_reason_text(KS_REASON_NUMBER_NOT_HELPFUL)));
     for (uint32_t i = 0; i < n && !(whole > 0 && found >= want); i++) {
         uint32_t slot = potential[(offset + i) % n];
         ks_verdict verdict;
@@ -255,13 +270,15 @@ static void mark_disrupted(ks_sim *sim, const ks_object *pod, const char *schedu
     ks_heap *heap = sim->world.heap;
     ks_val conditions = ks_list_new(heap, 4);
     ks_each(condition, ks_get(pod->status, K(conditions))) {
-        if (!ks_text_is(ks_get(*condition, K(type)), "DisruptionTarget")) conditions = ks_append(heap, conditions, ks_ref(*condition));
+        if (!ks_text_is(ks_get(*condition, K(type)), "DisruptionTarget"))
+            conditions = ks_append(heap, conditions, ks_ref(*condition));
     }
-    ks_val made = ks_map_of(heap, K(type), ks_text(heap, "DisruptionTarget"), K(status), ks_text(heap, "True"), K(reason),
-                            ks_text(heap, "PreemptionByScheduler"), K(message),
-                            ks_format(heap, "%s: preempting to accommodate a higher priority pod", scheduler),
-                            K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now), K(lastProbeTime), ks_null(),
-                            K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), NULL);
+    ks_val made = ks_map_of(
+        heap, K(type), ks_text(heap, "DisruptionTarget"), K(status), ks_text(heap, "True"),
+        K(reason), ks_text(heap, "PreemptionByScheduler"), K(message),
+        ks_format(heap, "%s: preempting to accommodate a higher priority pod", scheduler),
+        K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now), K(lastProbeTime),
+        ks_null(), K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), NULL);
     conditions = ks_append(heap, conditions, made);
     ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), conditions);
     ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
@@ -274,7 +291,9 @@ static void clear_nominations(ks_cycle *c, uint64_t slot) {
     ks_tree all = ks_tree_copy(&c->st->nominated);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
-        if ((uint64_t)(uintptr_t)it.value != slot + 1 || pod == NULL || pod->id == c->pod->id || pod->node != NULL) continue;
+        if ((uint64_t)(uintptr_t)it.value != slot + 1 || pod == NULL || pod->id == c->pod->id ||
+            pod->node != NULL)
+            continue;
         if (ks_sched_priority(pod) >= ks_sched_priority(c->pod)) continue;
         ks_val status = ks_drop(heap, ks_ref(pod->status), K(nominatedNodeName));
         ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
@@ -286,13 +305,20 @@ void ks_sched_evict_victims(ks_cycle *c) {
     ks_sim *sim = c->sim;
     ks_heap *heap = sim->world.heap;
     ks_each(id, c->victim_ids) {
-        const ks_object *pod = ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, (uint64_t)id->i));
+        const ks_object *pod =
+            ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, (uint64_t)id->i));
         if (pod == NULL) continue;
         if (!ks_object_terminating(pod)) {
             mark_disrupted(sim, pod, c->rules->scheduler->s);
-            ks_refusal_free(heap, ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL));
-            ks_event e = {.type = "Normal", .reason = "Preempted", .component = c->rules->scheduler->s, .action = "Preempting", .related = c->pod};
-            ks_record(&sim->server, pod, &e, "Preempted by pod %s on node %s", c->pod->uid->s, c->nominated->s);
+            ks_refusal_free(heap,
+                            ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL));
+            ks_event e = {.type = "Normal",
+                          .reason = "Preempted",
+                          .component = c->rules->scheduler->s,
+                          .action = "Preempting",
+                          .related = c->pod};
+            ks_record(&sim->server, pod, &e, "Preempted by pod %s on node %s", c->pod->uid->s,
+                      c->nominated->s);
         }
         ks_object_unref(heap, pod);
     }

@@ -25,7 +25,9 @@ static void prebind_unref(ks_heap *heap, void *value) {
 }
 const ks_tree_type ks_sched_prebind_type = {NULL, NULL, NULL, prebind_ref, prebind_unref};
 
-int64_t ks_sched_priority(const ks_object *pod) { return ks_int_or(ks_get(pod->spec, K(priority)), 0); }
+int64_t ks_sched_priority(const ks_object *pod) {
+    return ks_int_or(ks_get(pod->spec, K(priority)), 0);
+}
 
 static ks_key by_priority(ks_sched *st, const ks_object *pod) {
     return (ks_key){(uint64_t)(INT64_C(0x7fffffff) - ks_sched_priority(pod)), ++st->sequence};
@@ -40,7 +42,8 @@ void ks_sched_queue_arm(ks_sim *sim, ks_sched *st) {
         return;
     }
     ks_key first;
-    if (ks_tree_first(&st->errors, &first, NULL)) ks_enqueue_at(sim, st->index, SCHEDULE_KEY, (int64_t)first.a);
+    if (ks_tree_first(&st->errors, &first, NULL))
+        ks_enqueue_at(sim, st->index, SCHEDULE_KEY, (int64_t)first.a);
 }
 
 /* The entry of a waiting pod, this state's own; made when there is none. */
@@ -80,7 +83,9 @@ static void leave(ks_heap *heap, ks_sched *st, ks_waiting *w) {
     }
 }
 
-static bool gated(const ks_object *pod) { return ks_len(ks_get(pod->spec, K(schedulingGates))) > 0; }
+static bool gated(const ks_object *pod) {
+    return ks_len(ks_get(pod->spec, K(schedulingGates))) > 0;
+}
 
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
@@ -164,7 +169,9 @@ void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
         if (((const ks_waiting *)it.value)->place != KS_IN_NO_NODES) continue;
         ks_waiting *w = own_waiting(heap, st, it.key.b);
         int64_t period = MAX_BACKOFF_SECONDS * KS_SECOND, late = sim->world.now - w->backoff_until;
-        if (late > 0) w->backoff_until += (late + period - 1) / period * period; /* looks that were left out */
+        if (late > 0)
+            w->backoff_until +=
+                (late + period - 1) / period * period; /* looks that were left out */
         w->place = KS_IN_ERROR_BACKOFF;
         w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
         ks_tree_put(heap, &st->errors, w->queued, word(it.key.b));
@@ -199,9 +206,11 @@ bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
     return false;
 }
 
-void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint, const ks_change *change) {
+void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint,
+                         const ks_change *change) {
     bool any = false;
-    for (int p = 0; p < KS_PLUGIN_COUNT && !any; p++) any = (plugins >> p & 1U) != 0 && st->waiting_for[p] > 0;
+    for (int p = 0; p < KS_PLUGIN_COUNT && !any; p++)
+        any = (plugins >> p & 1U) != 0 && st->waiting_for[p] > 0;
     if (!any) return;
     ks_heap *heap = sim->world.heap;
     ks_tree all = ks_tree_copy(&st->waiting);

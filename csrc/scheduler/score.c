@@ -6,9 +6,19 @@
 
 #include <string.h>
 
-enum { W_TAINTS = 3, W_AFFINITY = 2, W_FIT = 1, W_SPREAD = 2, W_POD_AFFINITY = 2, W_BALANCED = 1, W_IMAGES = 1 };
+enum {
+    W_TAINTS = 3,
+    W_AFFINITY = 2,
+    W_FIT = 1,
+    W_SPREAD = 2,
+    W_POD_AFFINITY = 2,
+    W_BALANCED = 1,
+    W_IMAGES = 1
+};
 
-static bool off(const ks_cycle *c, ks_plugin plugin) { return (c->rules->disabled >> plugin & 1U) != 0; }
+static bool off(const ks_cycle *c, ks_plugin plugin) {
+    return (c->rules->disabled >> plugin & 1U) != 0;
+}
 static void skip(ks_cycle *c, ks_plugin plugin) { c->skipped |= 1U << plugin; }
 
 /* Scores of one node alone, and the raw values that are normalised over the feasible nodes. */
@@ -16,14 +26,18 @@ static void score_nodes(ks_cycle *c) {
     uint32_t max_taints = 0;
     int32_t max_preference = 0;
     const ks_pod_rules *r = c->rules;
-    bool fit = !off(c, KS_PLUGIN_FIT), balanced = !off(c, KS_PLUGIN_BALANCED), images = !off(c, KS_PLUGIN_IMAGES);
+    bool fit = !off(c, KS_PLUGIN_FIT), balanced = !off(c, KS_PLUGIN_BALANCED),
+         images = !off(c, KS_PLUGIN_IMAGES);
     for (uint32_t i = 0; i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
         const ks_entry *e = ks_sched_entry(c->sim, c->st, c->class, c->st->nodes->at[slot]);
         if (e->taints > max_taints) max_taints = e->taints;
         if (e->preference > max_preference) max_preference = e->preference;
-        c->look[slot] = (ks_look_node){.scored = true, .taints = 100, .fit = fit ? e->fit : 0,
-                                       .balanced = balanced ? e->balanced : 0, .images = images ? e->images : 0};
+        c->look[slot] = (ks_look_node){.scored = true,
+                                       .taints = 100,
+                                       .fit = fit ? e->fit : 0,
+                                       .balanced = balanced ? e->balanced : 0,
+                                       .images = images ? e->images : 0};
     }
     bool differ = max_taints > 0 || max_preference > 0;
     for (uint32_t i = 0; differ && i < c->feasible_count; i++) {
@@ -36,7 +50,8 @@ static void score_nodes(ks_cycle *c) {
     if (!r->asks_cpu_or_memory || !balanced) skip(c, KS_PLUGIN_BALANCED);
     if (!fit) skip(c, KS_PLUGIN_FIT);
     if (!images) skip(c, KS_PLUGIN_IMAGES);
-    if (ks_len(r->preferred) == 0 || off(c, KS_PLUGIN_NODE_AFFINITY)) skip(c, KS_PLUGIN_NODE_AFFINITY);
+    if (ks_len(r->preferred) == 0 || off(c, KS_PLUGIN_NODE_AFFINITY))
+        skip(c, KS_PLUGIN_NODE_AFFINITY);
     if (off(c, KS_PLUGIN_TAINTS)) skip(c, KS_PLUGIN_TAINTS);
 }
 
@@ -46,8 +61,9 @@ typedef struct weights {
 } weights;
 
 static int64_t total_of(const weights *w, const ks_look_node *l) {
-    return l->policy + w->taints * l->taints + w->affinity * l->affinity + W_FIT * l->fit + W_SPREAD * l->spread +
-           W_POD_AFFINITY * l->pod_affinity + W_BALANCED * l->balanced + W_IMAGES * l->images;
+    return l->policy + w->taints * l->taints + w->affinity * l->affinity + W_FIT * l->fit +
+           W_SPREAD * l->spread + W_POD_AFFINITY * l->pod_affinity + W_BALANCED * l->balanced +
+           W_IMAGES * l->images;
 }
 
 uint32_t ks_sched_choose(ks_cycle *c) {
@@ -55,17 +71,20 @@ uint32_t ks_sched_choose(ks_cycle *c) {
     if (c->feasible_count == 1) return c->feasible[0];
     score_nodes(c);
     if (ks_sched_score_spread(c)) {
-        for (uint32_t i = 0; i < c->feasible_count; i++) c->look[c->feasible[i]].spread = (uint8_t)c->raw[c->feasible[i]];
+        for (uint32_t i = 0; i < c->feasible_count; i++)
+            c->look[c->feasible[i]].spread = (uint8_t)c->raw[c->feasible[i]];
     } else {
         skip(c, KS_PLUGIN_SPREAD);
     }
     if (ks_sched_score_affinity(c)) {
-        for (uint32_t i = 0; i < c->feasible_count; i++) c->look[c->feasible[i]].pod_affinity = (uint8_t)c->raw[c->feasible[i]];
+        for (uint32_t i = 0; i < c->feasible_count; i++)
+            c->look[c->feasible[i]].pod_affinity = (uint8_t)c->raw[c->feasible[i]];
     } else {
         skip(c, KS_PLUGIN_POD_AFFINITY);
     }
     if (c->rules->has_policies) ks_sched_score_policies(c);
-    weights w = {c->skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS, c->skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY};
+    weights w = {c->skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS,
+                 c->skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY};
     int64_t best = INT64_MIN;
     uint32_t equal = 0;
     for (uint32_t i = 0; i < c->feasible_count; i++) {

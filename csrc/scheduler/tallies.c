@@ -83,7 +83,8 @@ static ks_tally *own_tally(ks_heap *heap, ks_sched *st, ks_key key) {
 enum { PER_POD_BUCKET = 1 };
 
 static uint64_t pair_hash(const ks_str *key, const ks_str *value) {
-    if (key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index)) return PER_POD_BUCKET;
+    if (key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index))
+        return PER_POD_BUCKET;
     uint64_t hash = (uint64_t)ks_hash_bytes(key->s, key->len) << 32;
     return (hash | ks_hash_bytes(value->s, value->len)) + 2;
 }
@@ -109,14 +110,16 @@ bool ks_sched_tally_means(ks_sim *sim, const ks_tally *t, const ks_object *pod) 
     if (t->living && ks_object_terminating(pod)) return false;
     for (uint32_t i = 0; i < t->count; i++) {
         const ks_term *term = &t->terms[i];
-        if (t->ns != NULL ? term->selector == NULL || !ks_selector_matches(term->selector, pod->labels)
-                          : !ks_sched_term_matches(sim, term, pod->ns, pod->labels))
+        if (t->ns != NULL
+                ? term->selector == NULL || !ks_selector_matches(term->selector, pod->labels)
+                : !ks_sched_term_matches(sim, term, pod->ns, pod->labels))
             return false;
     }
     return true;
 }
 
-static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_object *pod, uint32_t slot, int sign) {
+static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_object *pod,
+                           uint32_t slot, int sign) {
     ks_heap *heap = sim->world.heap;
     ks_key key = {bucket, 0};
     void *value;
@@ -134,9 +137,12 @@ static void account_pair(ks_heap *heap, ks_sched *st, uint64_t pair, int sign) {
     void **slot = ks_tree_slot(heap, &st->pairs, key);
     uint64_t count = slot == NULL ? 0 : (uint64_t)(uintptr_t)*slot;
     count = sign > 0 ? count + 1 : count - (count > 0);
-    if (count == 0) ks_tree_del(heap, &st->pairs, key);
-    else if (slot == NULL) ks_tree_put(heap, &st->pairs, key, (void *)(uintptr_t)count);
-    else *slot = (void *)(uintptr_t)count;
+    if (count == 0)
+        ks_tree_del(heap, &st->pairs, key);
+    else if (slot == NULL)
+        ks_tree_put(heap, &st->pairs, key, (void *)(uintptr_t)count);
+    else
+        *slot = (void *)(uintptr_t)count;
 }
 
 void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, int sign) {
@@ -148,7 +154,8 @@ void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, i
     }
 }
 
-void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign) {
+void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot,
+                              int sign) {
     bool per_pod = false;
     if (st->tallies.count == 0) return;
     account_bucket(sim, st, 0, pod, slot, sign);
@@ -174,7 +181,8 @@ void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st) {
 static void count_all(ks_sim *sim, ks_sched *st, ks_tally *t) {
     for (ks_walk w = ks_walk_created(&sim->server.store, KS_POD); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
-        const ks_prebind *waits = st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
+        const ks_prebind *waits =
+            st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
         const ks_str *node = pod->node != NULL ? pod->node : waits != NULL ? waits->node : NULL;
         if (node == NULL || ks_sched_finished(pod) || !ks_sched_tally_means(sim, t, pod)) continue;
         int64_t slot = ks_sched_slot(st, node);
@@ -185,23 +193,28 @@ static void count_all(ks_sim *sim, ks_sched *st, ks_tally *t) {
 }
 
 static bool same_term(const ks_tally *t, const ks_term *a, const ks_term *b) {
-    if ((a->selector == NULL) != (b->selector == NULL) || !ks_equal(a->selector_doc, b->selector_doc)) return false;
+    if ((a->selector == NULL) != (b->selector == NULL) ||
+        !ks_equal(a->selector_doc, b->selector_doc))
+        return false;
     if (t->ns != NULL) return true;
-    return ks_str_eq(a->ns, b->ns) && ks_equal(a->namespaces, b->namespaces) && a->ns_selector == NULL &&
-           b->ns_selector == NULL;
+    return ks_str_eq(a->ns, b->ns) && ks_equal(a->namespaces, b->namespaces) &&
+           a->ns_selector == NULL && b->ns_selector == NULL;
 }
 
-static bool same_tally(const ks_tally *t, const ks_str *ns, const ks_term *items, uint32_t count, bool living) {
+static bool same_tally(const ks_tally *t, const ks_str *ns, const ks_term *items, uint32_t count,
+                       bool living) {
     if (!ks_str_eq(t->ns, ns) || t->count != count || t->living != living) return false;
     for (uint32_t i = 0; i < count; i++)
         if (!same_term(t, &t->terms[i], &items[i])) return false;
     return true;
 }
 
-ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items, uint32_t count, bool living) {
+ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items,
+                         uint32_t count, bool living) {
     ks_heap *heap = sim->world.heap;
     uint64_t bucket = 0;
-    for (uint32_t i = 0; i < count && bucket == 0; i++) bucket = ks_sched_bucket(items[i].selector_doc);
+    for (uint32_t i = 0; i < count && bucket == 0; i++)
+        bucket = ks_sched_bucket(items[i].selector_doc);
     ks_key key = {bucket, 0};
     void *value;
     for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
@@ -217,7 +230,8 @@ ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *i
     memcpy(t->terms, items, count * sizeof *t->terms);
     st->tally_bytes += sizeof *t + count * sizeof *t->terms;
     /* No pod has the label: nothing to count. */
-    if (bucket == 0 || bucket == PER_POD_BUCKET || ks_tree_has(&st->pairs, (ks_key){0, bucket})) count_all(sim, st, t);
+    if (bucket == 0 || bucket == PER_POD_BUCKET || ks_tree_has(&st->pairs, (ks_key){0, bucket}))
+        count_all(sim, st, t);
     key = (ks_key){bucket, ++st->sequence};
     ks_tree_put(heap, &st->tallies, key, t);
     return key;
@@ -248,11 +262,14 @@ uint64_t ks_sched_hash_val(ks_val v) {
 }
 
 /* Enters a group's terms into the index of terms, or takes them out. */
-static void index_terms(ks_heap *heap, ks_sched *st, const ks_terms *terms, ks_key group, bool enter) {
+static void index_terms(ks_heap *heap, ks_sched *st, const ks_terms *terms, ks_key group,
+                        bool enter) {
     for (uint32_t i = 0; i < terms->count; i++) {
         ks_key key = {terms->items[i].bucket, group.b};
-        if (enter) ks_tree_put(heap, &st->group_terms, key, (void *)(uintptr_t)group.a);
-        else ks_tree_del(heap, &st->group_terms, key);
+        if (enter)
+            ks_tree_put(heap, &st->group_terms, key, (void *)(uintptr_t)group.a);
+        else
+            ks_tree_del(heap, &st->group_terms, key);
     }
 }
 
@@ -263,14 +280,18 @@ static void index_group(ks_heap *heap, ks_sched *st, const ks_group *g, ks_key k
     index_terms(heap, st, &g->preferred_anti, key, enter);
 }
 
-static void visit_bucket(const ks_sched *st, uint64_t bucket, void (*visit)(void *, const ks_group *, uint64_t), void *payload) {
-    for (ks_tree_iter it = ks_tree_from(&st->group_terms, (ks_key){bucket, 0}); ks_tree_next(&it) && it.key.a == bucket;) {
-        const ks_group *g = ks_tree_get(&st->groups, (ks_key){(uint64_t)(uintptr_t)it.value, it.key.b});
+static void visit_bucket(const ks_sched *st, uint64_t bucket,
+                         void (*visit)(void *, const ks_group *, uint64_t), void *payload) {
+    for (ks_tree_iter it = ks_tree_from(&st->group_terms, (ks_key){bucket, 0});
+         ks_tree_next(&it) && it.key.a == bucket;) {
+        const ks_group *g =
+            ks_tree_get(&st->groups, (ks_key){(uint64_t)(uintptr_t)it.value, it.key.b});
         if (g != NULL) visit(payload, g, bucket);
     }
 }
 
-void ks_sched_groups_for(const ks_sched *st, ks_val labels, void (*visit)(void *, const ks_group *, uint64_t), void *payload) {
+void ks_sched_groups_for(const ks_sched *st, ks_val labels,
+                         void (*visit)(void *, const ks_group *, uint64_t), void *payload) {
     if (st->group_terms.count == 0) return;
     bool per_pod = false;
     visit_bucket(st, 0, visit, payload);
@@ -284,17 +305,26 @@ void ks_sched_groups_for(const ks_sched *st, ks_val labels, void (*visit)(void *
     }
 }
 
-static ks_group *own_group(ks_heap *heap, ks_sched *st, ks_key key, ks_val affinity, const ks_str *ns) {
+static ks_group *own_group(ks_heap *heap, ks_sched *st, ks_key key, ks_val affinity,
+                           const ks_str *ns) {
     void **slot = ks_tree_slot(heap, &st->groups, key);
     ks_group *g = *slot;
     if (g->refs == 1) return g;
     ks_group *copy = ks_alloc_zero(heap, sizeof *copy);
-    *copy = (ks_group){.refs = 1, .affinity = ks_ref(affinity), .ns = ks_str_ref(ns), .total = g->total, .cap = g->cap};
+    *copy = (ks_group){.refs = 1,
+                       .affinity = ks_ref(affinity),
+                       .ns = ks_str_ref(ns),
+                       .total = g->total,
+                       .cap = g->cap};
     ks_val aff = ks_get(affinity, K(podAffinity)), anti = ks_get(affinity, K(podAntiAffinity));
-    ks_sched_terms_read(heap, &copy->required, ks_get(aff, K(requiredDuringSchedulingIgnoredDuringExecution)), ns, false);
-    ks_sched_terms_read(heap, &copy->required_anti, ks_get(anti, K(requiredDuringSchedulingIgnoredDuringExecution)), ns, false);
-    ks_sched_terms_read(heap, &copy->preferred, ks_get(aff, K(preferredDuringSchedulingIgnoredDuringExecution)), ns, true);
-    ks_sched_terms_read(heap, &copy->preferred_anti, ks_get(anti, K(preferredDuringSchedulingIgnoredDuringExecution)), ns, true);
+    ks_sched_terms_read(heap, &copy->required,
+                        ks_get(aff, K(requiredDuringSchedulingIgnoredDuringExecution)), ns, false);
+    ks_sched_terms_read(heap, &copy->required_anti,
+                        ks_get(anti, K(requiredDuringSchedulingIgnoredDuringExecution)), ns, false);
+    ks_sched_terms_read(heap, &copy->preferred,
+                        ks_get(aff, K(preferredDuringSchedulingIgnoredDuringExecution)), ns, true);
+    ks_sched_terms_read(heap, &copy->preferred_anti,
+                        ks_get(anti, K(preferredDuringSchedulingIgnoredDuringExecution)), ns, true);
     copy->counts = g->cap == 0 ? NULL : copy_counts(heap, g->counts, g->cap);
     *slot = copy;
     group_unref(heap, g);
@@ -302,7 +332,8 @@ static ks_group *own_group(ks_heap *heap, ks_sched *st, ks_key key, ks_val affin
 }
 
 /* The group of an affinity; made when there is none and `make`. */
-static bool find_group(ks_heap *heap, ks_sched *st, ks_val affinity, const ks_str *ns, bool make, ks_key *key) {
+static bool find_group(ks_heap *heap, ks_sched *st, ks_val affinity, const ks_str *ns, bool make,
+                       ks_key *key) {
     uint64_t hash = ks_sched_hash_val(affinity) ^ ks_hash_bytes(ns->s, ns->len);
     void *value;
     *key = (ks_key){hash, 0};
@@ -321,10 +352,13 @@ static bool find_group(ks_heap *heap, ks_sched *st, ks_val affinity, const ks_st
     return true;
 }
 
-void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign) {
+void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot,
+                             int sign) {
     ks_heap *heap = sim->world.heap;
     ks_val affinity = ks_get(pod->spec, K(affinity));
-    if (!ks_exists(ks_get(affinity, K(podAffinity))) && !ks_exists(ks_get(affinity, K(podAntiAffinity)))) return;
+    if (!ks_exists(ks_get(affinity, K(podAffinity))) &&
+        !ks_exists(ks_get(affinity, K(podAntiAffinity))))
+        return;
     ks_key key;
     if (!find_group(heap, st, affinity, pod->ns, sign > 0, &key)) return;
     const ks_group *read = ks_tree_get(&st->groups, key);

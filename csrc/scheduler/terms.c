@@ -17,7 +17,8 @@ static ks_selector *compile(ks_heap *heap, ks_val label_selector) {
     return selector;
 }
 
-void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str *ns, bool weighted) {
+void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str *ns,
+                         bool weighted) {
     *out = (ks_terms){ks_len(list), NULL};
     if (out->count == 0) return;
     out->items = ks_alloc_zero(heap, out->count * sizeof *out->items);
@@ -32,7 +33,7 @@ void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str
                             .selector = compile(heap, selector),
                             .selector_doc = ks_ref(selector),
                             .weight = weighted ? ks_int_or(ks_get(*item, K(weight)), 0) : 0,
-                           .bucket = ks_sched_bucket(selector)};
+                            .bucket = ks_sched_bucket(selector)};
     }
 }
 
@@ -74,5 +75,6 @@ static bool namespace_meant(ks_sim *sim, const ks_term *term, const ks_str *ns) 
 }
 
 bool ks_sched_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, ks_val labels) {
-    return term->selector != NULL && namespace_meant(sim, term, ns) && ks_selector_matches(term->selector, labels);
+    return term->selector != NULL && namespace_meant(sim, term, ns) &&
+           ks_selector_matches(term->selector, labels);
 }

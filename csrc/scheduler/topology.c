@@ -10,19 +10,27 @@ static int64_t count_on(const ks_tally *tally, uint32_t slot) {
     return tally == NULL || slot >= tally->cap ? 0 : tally->counts[slot];
 }
 
-static int32_t domain_of(const ks_axis *axis, uint32_t slot) { return axis == NULL ? -1 : axis->domain[slot]; }
+static int32_t domain_of(const ks_axis *axis, uint32_t slot) {
+    return axis == NULL ? -1 : axis->domain[slot];
+}
 
-static const ks_axis *axis_of(ks_cycle *c, const ks_str *key) { return ks_sched_axis(c->sim->world.heap, c->st, key); }
+static const ks_axis *axis_of(ks_cycle *c, const ks_str *key) {
+    return ks_sched_axis(c->sim->world.heap, c->st, key);
+}
 
 static int64_t *sums_for(ks_cycle *c, const ks_axis *axis) {
     return ks_sched_arena(&c->arena, (axis == NULL ? 1 : axis->count + 1) * sizeof(int64_t));
 }
 
-static const ks_node_info *node_at(const ks_cycle *c, uint32_t slot) { return c->st->nodes->at[slot]; }
+static const ks_node_info *node_at(const ks_cycle *c, uint32_t slot) {
+    return c->st->nodes->at[slot];
+}
 
 /* --- spread, filter --- */
 
-static bool off(const ks_cycle *c, ks_plugin plugin) { return (c->rules->disabled >> plugin & 1U) != 0; }
+static bool off(const ks_cycle *c, ks_plugin plugin) {
+    return (c->rules->disabled >> plugin & 1U) != 0;
+}
 
 /* Node has the keys of all constraints that are hard (or of all, soft and hard apart). */
 static bool has_keys(const ks_cycle *c, const ks_spread *spread, bool hard, uint32_t slot) {
@@ -43,7 +51,8 @@ static ks_spread *read_constraints(ks_cycle *c) {
     ks_spread *spread = ks_sched_arena(&c->arena, n * sizeof *spread);
     for (uint32_t i = 0; i < n; i++) {
         const ks_constraint *constraint = &c->rules->constraints[i];
-        spread[i] = (ks_spread){.constraint = constraint, .axis = axis_of(c, constraint->key),
+        spread[i] = (ks_spread){.constraint = constraint,
+                                .axis = axis_of(c, constraint->key),
                                 .tally = ks_sched_tally(c->st, constraint->tally)};
     }
     return spread;
@@ -68,7 +77,9 @@ static void prefilter_spread(ks_cycle *c) {
         s->counts = sums_for(c, s->axis);
         for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++) s->counts[d] = -1;
         for (uint32_t slot = 0; s->axis != NULL && slot < c->slots; slot++) {
-            if (node_at(c, slot) == NULL || !has_keys(c, spread, true, slot) || !included(c, s->constraint, slot)) continue;
+            if (node_at(c, slot) == NULL || !has_keys(c, spread, true, slot) ||
+                !included(c, s->constraint, slot))
+                continue;
             int64_t *count = &s->counts[s->axis->domain[slot]];
             *count = (*count < 0 ? 0 : *count) + count_on(s->tally, slot);
         }
@@ -114,7 +125,8 @@ static ks_sums *sums_of_key(ks_cycle *c, ks_sums *list, uint32_t *count, const k
 
 static void add_group(ks_cycle *c, const ks_group *g, ks_sums *sums, int64_t weight) {
     for (uint32_t slot = 0; sums != NULL && slot < g->cap && slot < c->slots; slot++) {
-        int32_t d = g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
+        int32_t d =
+            g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
         if (d >= 0) sums->sums[d] += weight * g->counts[slot];
     }
 }
@@ -131,7 +143,9 @@ static void existing_anti(void *payload, const ks_group *g, uint64_t bucket) {
     ks_cycle *c = payload;
     for (uint32_t i = 0; i < g->required_anti.count; i++) {
         const ks_term *term = &g->required_anti.items[i];
-        if (term->bucket != bucket || !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels)) continue;
+        if (term->bucket != bucket ||
+            !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels))
+            continue;
         add_group(c, g, sums_of_key(c, c->existing_anti, &c->existing_anti_count, term->key), 1);
     }
 }
@@ -140,8 +154,10 @@ static void prefilter_affinity(ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
     c->affinity = ks_sched_arena(&c->arena, (r->affinity.count + 1) * sizeof *c->affinity);
     c->anti = ks_sched_arena(&c->arena, (r->anti.count + 1) * sizeof *c->anti);
-    for (uint32_t i = 0; i < r->affinity.count; i++) sum_tally(c, &c->affinity[i], r->affinity.items[i].key, r->affinity_tally);
-    for (uint32_t i = 0; i < r->anti.count; i++) sum_tally(c, &c->anti[i], r->anti.items[i].key, r->anti_tallies[i]);
+    for (uint32_t i = 0; i < r->affinity.count; i++)
+        sum_tally(c, &c->affinity[i], r->affinity.items[i].key, r->affinity_tally);
+    for (uint32_t i = 0; i < r->anti.count; i++)
+        sum_tally(c, &c->anti[i], r->anti.items[i].key, r->anti_tallies[i]);
     find_any_affinity(c);
     c->existing_anti_count = 0;
     if (c->st->groups.count == 0) return;
@@ -161,7 +177,8 @@ static ks_verdict filter_affinity(const ks_cycle *c, uint32_t slot) {
         return (ks_verdict){KS_REASON_POD_AFFINITY, KS_PLUGIN_POD_AFFINITY, true};
     for (uint32_t i = 0; i < r->anti.count; i++) {
         int32_t d = domain_of(c->anti[i].axis, slot);
-        if (d >= 0 && c->anti[i].sums[d] > 0) return (ks_verdict){KS_REASON_POD_ANTI, KS_PLUGIN_POD_AFFINITY, false};
+        if (d >= 0 && c->anti[i].sums[d] > 0)
+            return (ks_verdict){KS_REASON_POD_ANTI, KS_PLUGIN_POD_AFFINITY, false};
     }
     for (uint32_t i = 0; i < c->existing_anti_count; i++) {
         int32_t d = domain_of(c->existing_anti[i].axis, slot);
@@ -197,7 +214,8 @@ static void spread_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int sig
     }
 }
 
-static void term_pod(ks_cycle *c, ks_sums *sums, ks_key tally_key, const ks_object *pod, uint32_t slot, int sign) {
+static void term_pod(ks_cycle *c, ks_sums *sums, ks_key tally_key, const ks_object *pod,
+                     uint32_t slot, int sign) {
     const ks_tally *tally = ks_sched_tally(c->st, tally_key);
     int32_t d = domain_of(sums->axis, slot);
     if (tally != NULL && d >= 0 && ks_sched_tally_means(c->sim, tally, pod)) sums->sums[d] += sign;
@@ -207,18 +225,23 @@ void ks_sched_topology_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int
     const ks_pod_rules *r = c->rules;
     if (r->spread_hard && !off(c, KS_PLUGIN_SPREAD)) spread_pod(c, pod, slot, sign);
     if (off(c, KS_PLUGIN_POD_AFFINITY)) return;
-    for (uint32_t i = 0; i < r->affinity.count; i++) term_pod(c, &c->affinity[i], r->affinity_tally, pod, slot, sign);
-    for (uint32_t i = 0; i < r->anti.count; i++) term_pod(c, &c->anti[i], r->anti_tallies[i], pod, slot, sign);
+    for (uint32_t i = 0; i < r->affinity.count; i++)
+        term_pod(c, &c->affinity[i], r->affinity_tally, pod, slot, sign);
+    for (uint32_t i = 0; i < r->anti.count; i++)
+        term_pod(c, &c->anti[i], r->anti_tallies[i], pod, slot, sign);
     if (r->affinity.count > 0) find_any_affinity(c);
-    ks_val anti = ks_get3(pod->spec, K(affinity), K(podAntiAffinity), K(requiredDuringSchedulingIgnoredDuringExecution));
+    ks_val anti = ks_get3(pod->spec, K(affinity), K(podAntiAffinity),
+                          K(requiredDuringSchedulingIgnoredDuringExecution));
     if (ks_len(anti) == 0) return;
     ks_heap *heap = c->sim->world.heap;
     ks_terms terms;
     ks_sched_terms_read(heap, &terms, anti, pod->ns, false);
-    if (c->existing_anti == NULL) c->existing_anti = ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *c->existing_anti);
+    if (c->existing_anti == NULL)
+        c->existing_anti = ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *c->existing_anti);
     for (uint32_t i = 0; i < terms.count; i++) {
         if (!ks_sched_term_matches(c->sim, &terms.items[i], c->pod->ns, c->pod->labels)) continue;
-        ks_sums *sums = sums_of_key(c, c->existing_anti, &c->existing_anti_count, terms.items[i].key);
+        ks_sums *sums =
+            sums_of_key(c, c->existing_anti, &c->existing_anti_count, terms.items[i].key);
         int32_t d = sums == NULL ? -1 : domain_of(sums->axis, slot);
         if (d >= 0) sums->sums[d] += sign;
     }
@@ -261,7 +284,9 @@ static void count_domains(ks_cycle *c, const ks_spread *all, ks_spread *s) {
     if (s->axis == NULL || s->axis->count == 0 || s->tally == NULL) return;
     for (uint32_t slot = 0; slot < c->slots; slot++) {
         int32_t d = domain_of(s->axis, slot);
-        if (d < 0 || s->counts == NULL || s->counts[d] < 0 || node_at(c, slot) == NULL || count_on(s->tally, slot) == 0) continue;
+        if (d < 0 || s->counts == NULL || s->counts[d] < 0 || node_at(c, slot) == NULL ||
+            count_on(s->tally, slot) == 0)
+            continue;
         if (ignored(c, all, slot) || !included(c, s->constraint, slot)) continue;
         s->counts[d] += count_on(s->tally, slot);
     }
@@ -284,9 +309,11 @@ bool ks_sched_score_spread(ks_cycle *c) {
     if (!c->rules->spread_soft || off(c, KS_PLUGIN_SPREAD)) return false;
     ks_spread *spread = read_constraints(c);
     uint32_t n = c->rules->constraint_count, kept = 0;
-    if (c->rules->spread_defaulted) kept = c->feasible_count;
+    if (c->rules->spread_defaulted)
+        kept = c->feasible_count;
     else
-        for (uint32_t i = 0; i < c->feasible_count; i++) kept += !ignored(c, spread, c->feasible[i]);
+        for (uint32_t i = 0; i < c->feasible_count; i++)
+            kept += !ignored(c, spread, c->feasible[i]);
     for (uint32_t k = 0; k < n; k++) {
         if (spread[k].constraint->hard) continue;
         weigh(c, spread, &spread[k], kept);
@@ -341,16 +368,19 @@ static void add_terms(affinity_scores *a, const ks_terms *terms, const ks_key *t
 }
 
 /* What pods whose own terms match the pod add. */
-static void add_group_terms(affinity_scores *a, const ks_group *g, const ks_terms *terms, int64_t fixed_weight, int sign,
-                            uint64_t bucket) {
+static void add_group_terms(affinity_scores *a, const ks_group *g, const ks_terms *terms,
+                            int64_t fixed_weight, int sign, uint64_t bucket) {
     ks_cycle *c = a->c;
     for (uint32_t i = 0; i < terms->count; i++) {
         const ks_term *term = &terms->items[i];
-        if (term->bucket != bucket || !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels)) continue;
+        if (term->bucket != bucket ||
+            !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels))
+            continue;
         ks_sums *sums = sums_of_key(c, a->list, &a->count, term->key);
         int64_t weight = fixed_weight > 0 ? fixed_weight : term->weight;
         for (uint32_t slot = 0; sums != NULL && slot < g->cap && slot < c->slots; slot++) {
-            int32_t d = g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
+            int32_t d =
+                g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
             if (d < 0) continue;
             sums->sums[d] += sign * weight * g->counts[slot];
             a->added = true;
@@ -368,7 +398,9 @@ static void score_group(void *payload, const ks_group *g, uint64_t bucket) {
 bool ks_sched_score_affinity(ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
     if (off(c, KS_PLUGIN_POD_AFFINITY)) return false;
-    if (r->preferred_affinity.count == 0 && r->preferred_anti.count == 0 && c->st->groups.count == 0) return false;
+    if (r->preferred_affinity.count == 0 && r->preferred_anti.count == 0 &&
+        c->st->groups.count == 0)
+        return false;
     affinity_scores a = {c, ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *a.list), 0, false};
     add_terms(&a, &r->preferred_affinity, r->preferred_tallies, 1);
     add_terms(&a, &r->preferred_anti, r->preferred_anti_tallies, -1);

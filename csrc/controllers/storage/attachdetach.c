@@ -36,7 +36,8 @@ typedef struct attachdetach {
     ks_tree attachments; /* {hash of volume name, VolumeAttachment id} */
     ks_tree works;       /* VolumeAttachment id -> work */
     ks_tree reported;    /* {volume id, hash of node}: Multi-Attach was reported */
-    ks_tree unwanted;    /* {volume id, hash of node} -> instant + 1 from when on detaching was wanted */
+    ks_tree
+        unwanted; /* {volume id, hash of node} -> instant + 1 from when on detaching was wanted */
 } attachdetach;
 
 static void want_ref(void *value) { ((want *)value)->refs++; }
@@ -56,7 +57,9 @@ static void work_unref(ks_heap *heap, void *value) {
 static const ks_tree_type wants_type = {NULL, NULL, NULL, want_ref, want_unref};
 static const ks_tree_type works_type = {NULL, NULL, NULL, work_ref, work_unref};
 
-static uint64_t name_hash(const ks_str *name) { return name == NULL ? 0 : ks_hash_bytes(name->s, name->len); }
+static uint64_t name_hash(const ks_str *name) {
+    return name == NULL ? 0 : ks_hash_bytes(name->s, name->len);
+}
 
 static void *create(ks_sim *sim) {
     attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);
@@ -112,11 +115,13 @@ static bool wants_volumes(const ks_object *pod) { return pod->node != NULL && !t
 static const ks_object *volume_of_claim(const ks_sim *sim, const ks_str *ns, const ks_str *name) {
     const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ns, name);
     if (claim == NULL || !ks_claim_bound(claim)) return NULL;
-    return ks_store_get(&sim->server.store, KS_PV, NULL, ks_str_or_null(ks_get(claim->spec, K(volumeName))));
+    return ks_store_get(&sim->server.store, KS_PV, NULL,
+                        ks_str_or_null(ks_get(claim->spec, K(volumeName))));
 }
 
 static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
-    if (volume != NULL && ks_volume_attacher(volume) != NULL) ks_enqueue(sim, st->index, volume->id);
+    if (volume != NULL && ks_volume_attacher(volume) != NULL)
+        ks_enqueue(sim, st->index, volume->id);
 }
 
 /* One pod more (or less) that wants its claims on its node. */
@@ -155,7 +160,8 @@ static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *c
     const ks_object *va = change->object;
     const ks_str *name = ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)));
     ks_key key = {name_hash(name), va->id};
-    if (change->type == KS_ADDED) ks_tree_put(heap, &st->attachments, key, (void *)(uintptr_t)va->id);
+    if (change->type == KS_ADDED)
+        ks_tree_put(heap, &st->attachments, key, (void *)(uintptr_t)va->id);
     if (change->type == KS_DELETED) {
         ks_tree_del(heap, &st->attachments, key);
         ks_tree_del(heap, &st->works, (ks_key){0, va->id});
@@ -172,16 +178,20 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
         ks_equal(ks_get(node->spec, K(taints)), ks_get(old->spec, K(taints))))
         return;
     if (change->type == KS_MODIFIED) {
-        for (ks_tree_iter it = ks_tree_begin(&st->unwanted); ks_tree_next(&it);) ks_enqueue(sim, st->index, it.key.a);
+        for (ks_tree_iter it = ks_tree_begin(&st->unwanted); ks_tree_next(&it);)
+            ks_enqueue(sim, st->index, it.key.a);
         return;
     }
     for (ks_tree_iter it = ks_tree_begin(&st->attachments); ks_tree_next(&it);) {
         const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
         if (va == NULL) continue;
-        look_at(sim, st, ks_store_get(&sim->server.store, KS_PV, NULL,
-                                      ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)))));
+        look_at(
+            sim, st,
+            ks_store_get(&sim->server.store, KS_PV, NULL,
+                         ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)))));
     }
-    for (ks_tree_iter it = ks_tree_begin(&st->wanted); change->type == KS_ADDED && ks_tree_next(&it);) {
+    for (ks_tree_iter it = ks_tree_begin(&st->wanted);
+         change->type == KS_ADDED && ks_tree_next(&it);) {
         const want *w = it.value;
         if (ks_str_eq(w->node, node->name)) look_at(sim, st, volume_of_claim(sim, w->ns, w->claim));
     }
@@ -195,7 +205,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_VOLUMEATTACHMENT: observe_attachment(sim, st, change); break;
     case KS_NODE: observe_node(sim, st, change); break;
     case KS_PVC:
-        if (change->type != KS_DELETED && ks_claim_bound(object) && !(change->old != NULL && ks_claim_bound(change->old)))
+        if (change->type != KS_DELETED && ks_claim_bound(object) &&
+            !(change->old != NULL && ks_claim_bound(change->old)))
             look_at(sim, st, volume_of_claim(sim, object->ns, object->name));
         break;
     case KS_PV:
@@ -220,16 +231,19 @@ static const ks_str *handle_of(const ks_object *volume) {
 /* "kubernetes.io/csi/<driver>^<handle>", new. */
 static const ks_str *unique_name(ks_heap *heap, const ks_object *volume) {
     const ks_str *handle = handle_of(volume);
-    return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_volume_attacher(volume)->s, handle == NULL ? "" : handle->s);
+    return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_volume_attacher(volume)->s,
+                         handle == NULL ? "" : handle->s);
 }
 
 /* Adds the volume to node.status.volumesAttached, or takes it off. */
-static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *volume, bool attached) {
+static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *volume,
+                      bool attached) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     const ks_str *name = unique_name(heap, volume);
-    ks_val old = ks_get(node->status, K(volumesAttached)), list = ks_list_new(heap, ks_len(old) + 1);
+    ks_val old = ks_get(node->status, K(volumesAttached)),
+           list = ks_list_new(heap, ks_len(old) + 1);
     bool had = false;
     ks_each(item, old) {
         bool same = ks_str_eq(ks_str_or_null(ks_get(*item, K(name))), name);
@@ -237,7 +251,9 @@ static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *vol
         if (!same) list = ks_append(heap, list, ks_ref(*item));
     }
     if (attached)
-        list = ks_append(heap, list, ks_map_of(heap, K(name), ks_string(name), K(devicePath), ks_text(heap, ""), NULL));
+        list = ks_append(
+            heap, list,
+            ks_map_of(heap, K(name), ks_string(name), K(devicePath), ks_text(heap, ""), NULL));
     ks_str_unref(heap, name);
     if (had == attached) {
         ks_unref(heap, list);
@@ -252,7 +268,8 @@ static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *vol
 }
 
 /* For each pod that uses the volume's claim on a node. */
-static const ks_object *next_user(const ks_sim *sim, ks_tree_iter *it, ks_val ref, const ks_str *node) {
+static const ks_object *next_user(const ks_sim *sim, ks_tree_iter *it, ks_val ref,
+                                  const ks_str *node) {
     const ks_object *pod;
     while ((pod = ks_claim_user(&sim->server.store, it, ks_str_or_null(ks_get(ref, K(namespace))),
                                 ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
@@ -262,29 +279,37 @@ static const ks_object *next_user(const ks_sim *sim, ks_tree_iter *it, ks_val re
 }
 
 static ks_tree_iter users_of(const attachdetach *st, ks_val ref) {
-    return ks_claim_users_of(&st->users, ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+    return ks_claim_users_of(&st->users, ks_str_or_null(ks_get(ref, K(namespace))),
+                             ks_str_or_null(ks_get(ref, K(name))));
 }
 
-static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_object *va) {
+static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume,
+                          const ks_object *va) {
     ks_heap *heap = sim->world.heap;
     const ks_str *node = ks_str_or_null(ks_get(va->spec, K(nodeName)));
     ks_tree_del(heap, &st->works, (ks_key){0, va->id});
     ks_val status = ks_put(heap, ks_ref(va->status), K(attached), ks_bool(true));
     if (!settled(sim, ks_server_update_status(&sim->server, va, status, NULL))) return false;
     if (!tell_node(sim, node, volume, true)) return false;
-    ks_event e = {.type = "Normal", .reason = "SuccessfulAttachVolume", .component = "attachdetach-controller"};
+    ks_event e = {.type = "Normal",
+                  .reason = "SuccessfulAttachVolume",
+                  .component = "attachdetach-controller"};
     ks_val ref = ks_get(volume->spec, K(claimRef));
     const ks_object *pod;
     ks_tree users = ks_tree_copy(&st->users.pods); /* recording changes the store */
     ks_claim_users snapshot = {users};
-    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))),
+                                        ks_str_or_null(ks_get(ref, K(name))));
     while ((pod = next_user(sim, &it, ref, node)) != NULL)
-        ks_record(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ", volume->name->s);
+        ks_record(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
+                  volume->name->s);
     ks_tree_clear(heap, &users);
     return true;
 }
 
-static int64_t latency(const ks_sim *sim, int64_t setting) { return sim->settings->manual_kubelet ? 0 : setting; }
+static int64_t latency(const ks_sim *sim, int64_t setting) {
+    return sim->settings->manual_kubelet ? 0 : setting;
+}
 
 static void work_on(ks_sim *sim, attachdetach *st, uint64_t va, int step, int64_t due) {
     work *w = ks_alloc(sim->world.heap, sizeof *w);
@@ -302,19 +327,23 @@ static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     ks_buf_dispose(&text);
     ks_val meta = ks_map_of(heap, K(name), ks_format(heap, "csi-%s", digest), NULL);
     ks_val source = ks_map_of(heap, K(persistentVolumeName), ks_string(volume->name), NULL);
-    ks_val spec = ks_map_of(heap, K(attacher), ks_string(driver), K(nodeName), ks_string(node), K(source), source, NULL);
+    ks_val spec = ks_map_of(heap, K(attacher), ks_string(driver), K(nodeName), ks_string(node),
+                            K(source), source, NULL);
     ks_val status = ks_map_of(heap, K(attached), ks_bool(false), NULL);
     ks_val doc = ks_map_of(heap, K(apiVersion), ks_text(heap, "storage.k8s.io/v1"), K(kind),
-                           ks_text(heap, "VolumeAttachment"), K(metadata), meta, K(spec), spec, K(status), status, NULL);
+                           ks_text(heap, "VolumeAttachment"), K(metadata), meta, K(spec), spec,
+                           K(status), status, NULL);
     ks_write_opts opts = {.trusted = true};
     const ks_object *va = NULL;
-    ks_refusal *refusal = ks_server_create(&sim->server, KS_VOLUMEATTACHMENT, NULL, doc, &opts, &va);
+    ks_refusal *refusal =
+        ks_server_create(&sim->server, KS_VOLUMEATTACHMENT, NULL, doc, &opts, &va);
     if (refusal != NULL) {
         bool exists = refusal->code == 409;
         ks_refusal_free(heap, refusal);
         return exists;
     }
-    work_on(sim, st, va->id, STEP_ATTACHING, ks_after(sim->world.now, latency(sim, sim->settings->latency.attach)));
+    work_on(sim, st, va->id, STEP_ATTACHING,
+            ks_after(sim->world.now, latency(sim, sim->settings->latency.attach)));
     ks_enqueue(sim, st->index, volume->id);
     ks_object_unref(heap, va);
     return true;
@@ -331,41 +360,50 @@ static bool many_nodes_allowed(const ks_object *volume) {
 }
 
 /* The names of pods in `ns` that use the volume on other nodes than `node`, sorted and joined; the number of others. */
-static void other_users(ks_sim *sim, const attachdetach *st, ks_val ref, const ks_str *node, ks_buf *names) {
+static void other_users(ks_sim *sim, const attachdetach *st, ks_val ref, const ks_str *node,
+                        ks_buf *names) {
     const ks_str *sorted[64];
     int count = 0;
     ks_tree_iter it = users_of(st, ref);
     const ks_object *pod;
-    while (count < 64 && (pod = ks_claim_user(&sim->server.store, &it, ks_str_or_null(ks_get(ref, K(namespace))),
-                                              ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
+    while (count < 64 &&
+           (pod = ks_claim_user(&sim->server.store, &it, ks_str_or_null(ks_get(ref, K(namespace))),
+                                ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
         if (!wants_volumes(pod) || ks_str_eq(pod->node, node)) continue;
         int at = count++;
-        for (; at > 0 && ks_str_cmp(sorted[at - 1], pod->name) > 0; at--) sorted[at] = sorted[at - 1];
+        for (; at > 0 && ks_str_cmp(sorted[at - 1], pod->name) > 0; at--)
+            sorted[at] = sorted[at - 1];
         sorted[at] = pod->name;
     }
     for (int i = 0; i < count; i++) ks_buf_printf(names, i == 0 ? "%s" : ", %s", sorted[i]->s);
 }
 
 /* reconciler.go: reportMultiAttachError. */
-static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_str *node) {
+static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *volume,
+                                const ks_str *node) {
     ks_heap *heap = sim->world.heap;
     ks_key key = {volume->id, name_hash(node)};
     if (ks_tree_has(&st->reported, key)) return;
     ks_tree_put(heap, &st->reported, key, (void *)(uintptr_t)1);
-    ks_event e = {.type = "Warning", .reason = "FailedAttachVolume", .component = "attachdetach-controller"};
+    ks_event e = {
+        .type = "Warning", .reason = "FailedAttachVolume", .component = "attachdetach-controller"};
     ks_val ref = ks_get(volume->spec, K(claimRef));
     ks_buf names = {heap, NULL, 0, 0};
     other_users(sim, st, ref, node, &names);
     ks_claim_users snapshot = {ks_tree_copy(&st->users.pods)};
-    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))), ks_str_or_null(ks_get(ref, K(name))));
+    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))),
+                                        ks_str_or_null(ks_get(ref, K(name))));
     const ks_object *pod;
     while ((pod = next_user(sim, &it, ref, node)) != NULL) {
         if (names.len == 0)
-            ks_record(&sim->server, pod, &e,
-                      "Multi-Attach error for volume \"%s\" Volume is already exclusively attached to one node and "
-                      "can't be attached to another", volume->name->s);
+            ks_record(
+                &sim->server, pod, &e,
+                "Multi-Attach error for volume \"%s\" Volume is already exclusively attached to one node and "
+                "can't be attached to another",
+                volume->name->s);
         else
-            ks_record(&sim->server, pod, &e, "Multi-Attach error for volume \"%s\" Volume is already used by pod(s) %s",
+            ks_record(&sim->server, pod, &e,
+                      "Multi-Attach error for volume \"%s\" Volume is already used by pod(s) %s",
                       volume->name->s, names.s);
     }
     ks_tree_clear(heap, &snapshot.pods);
@@ -384,7 +422,8 @@ static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume
 
 static bool node_ready(const ks_object *node) {
     ks_each(c, ks_get(node->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), "Ready")) return ks_text_is(ks_get(*c, K(status)), "True");
+        if (ks_text_is(ks_get(*c, K(type)), "Ready"))
+            return ks_text_is(ks_get(*c, K(status)), "True");
     }
     return false;
 }
@@ -417,23 +456,28 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         return true;
     }
     ks_tree_del(heap, &st->unwanted, key);
-    work_on(sim, st, va->id, STEP_DETACHING, ks_after(sim->world.now, latency(sim, sim->settings->latency.detach)));
+    work_on(sim, st, va->id, STEP_DETACHING,
+            ks_after(sim->world.now, latency(sim, sim->settings->latency.detach)));
     ks_enqueue(sim, st->index, volume->id);
     return tell_node(sim, node_name, volume, false);
 }
 
 static bool finish_detach(ks_sim *sim, attachdetach *st, const ks_object *va) {
     ks_tree_del(sim->world.heap, &st->works, (ks_key){0, va->id});
-    return settled(sim, ks_server_delete(&sim->server, KS_VOLUMEATTACHMENT, NULL, va->name, NULL, NULL));
+    return settled(sim,
+                   ks_server_delete(&sim->server, KS_VOLUMEATTACHMENT, NULL, va->name, NULL, NULL));
 }
 
 /* The attachment of a volume to a node; `other`: one to any other node instead. NULL: none. */
-static const ks_object *attachment(const ks_sim *sim, const attachdetach *st, const ks_object *volume,
-                                   const ks_str *node, bool other) {
+static const ks_object *attachment(const ks_sim *sim, const attachdetach *st,
+                                   const ks_object *volume, const ks_str *node, bool other) {
     uint64_t hash = name_hash(volume->name);
-    for (ks_tree_iter it = ks_tree_from(&st->attachments, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
+    for (ks_tree_iter it = ks_tree_from(&st->attachments, (ks_key){hash, 0});
+         ks_tree_next(&it) && it.key.a == hash;) {
         const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
-        if (va == NULL || !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))), volume->name))
+        if (va == NULL ||
+            !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
+                       volume->name))
             continue;
         if (ks_str_eq(ks_str_or_null(ks_get(va->spec, K(nodeName))), node) != other) return va;
     }
@@ -441,24 +485,31 @@ static const ks_object *attachment(const ks_sim *sim, const attachdetach *st, co
 }
 
 /* Works on what is attached: false: to be tried again. */
-static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume, uint64_t claim_key) {
+static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume,
+                             uint64_t claim_key) {
     ks_heap *heap = sim->world.heap;
     uint64_t hash = name_hash(volume->name);
     bool done = true;
     ks_tree attachments = ks_tree_copy(&st->attachments);
-    for (ks_tree_iter it = ks_tree_from(&attachments, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
+    for (ks_tree_iter it = ks_tree_from(&attachments, (ks_key){hash, 0});
+         ks_tree_next(&it) && it.key.a == hash;) {
         const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
-        if (va == NULL || !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))), volume->name))
+        if (va == NULL ||
+            !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
+                       volume->name))
             continue;
         ks_object_ref(va);
         const work *w = ks_tree_get(&st->works, (ks_key){0, va->id});
         const ks_str *node = ks_str_or_null(ks_get(va->spec, K(nodeName)));
         ks_key where = {volume->id, name_hash(node)};
-        const want *wanted = claim_key == 0 ? NULL : ks_tree_get(&st->wanted, (ks_key){claim_key, where.b});
+        const want *wanted =
+            claim_key == 0 ? NULL : ks_tree_get(&st->wanted, (ks_key){claim_key, where.b});
         if (w != NULL && w->due > sim->world.now)
             ks_enqueue_at(sim, st->index, volume->id, w->due);
         else if (w != NULL)
-            done = (w->step == STEP_ATTACHING ? finish_attach(sim, st, volume, va) : finish_detach(sim, st, va)) && done;
+            done = (w->step == STEP_ATTACHING ? finish_attach(sim, st, volume, va)
+                                              : finish_detach(sim, st, va)) &&
+                   done;
         else if (wanted == NULL)
             done = detach(sim, st, volume, va) && done;
         else
@@ -469,17 +520,20 @@ static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *vol
     return done;
 }
 
-static bool detaching(const ks_sim *sim, const attachdetach *st, const ks_object *volume, const ks_str *node) {
+static bool detaching(const ks_sim *sim, const attachdetach *st, const ks_object *volume,
+                      const ks_str *node) {
     const ks_object *va = attachment(sim, st, volume, node, true);
     const work *w = va == NULL ? NULL : ks_tree_get(&st->works, (ks_key){0, va->id});
     return w != NULL;
 }
 
-static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume, uint64_t claim_key) {
+static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
+                        uint64_t claim_key) {
     ks_heap *heap = sim->world.heap;
     bool done = true;
     ks_tree wanted = ks_tree_copy(&st->wanted);
-    for (ks_tree_iter it = ks_tree_from(&wanted, (ks_key){claim_key, 0}); ks_tree_next(&it) && it.key.a == claim_key;) {
+    for (ks_tree_iter it = ks_tree_from(&wanted, (ks_key){claim_key, 0});
+         ks_tree_next(&it) && it.key.a == claim_key;) {
         const want *w = it.value;
         if (attachment(sim, st, volume, w->node, false) != NULL) continue;
         if (ks_store_get(&sim->server.store, KS_NODE, NULL, w->node) == NULL) continue;
@@ -504,11 +558,14 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         return true;
     }
     ks_val ref = ks_get(volume->spec, K(claimRef));
-    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))), *name = ks_str_or_null(ks_get(ref, K(name)));
+    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
+                 *name = ks_str_or_null(ks_get(ref, K(name)));
     uint64_t claim_key = 0;
-    if (ns != NULL && name != NULL && volume_of_claim(sim, ns, name) == volume) claim_key = ks_claim_key(ns, name);
+    if (ns != NULL && name != NULL && volume_of_claim(sim, ns, name) == volume)
+        claim_key = ks_claim_key(ns, name);
     /* Reports of nodes that no longer want the volume are forgotten. */
-    for (ks_tree_iter it = ks_tree_from(&st->reported, (ks_key){key, 0}); ks_tree_next(&it) && it.key.a == key;) {
+    for (ks_tree_iter it = ks_tree_from(&st->reported, (ks_key){key, 0});
+         ks_tree_next(&it) && it.key.a == key;) {
         if (ks_tree_has(&st->wanted, (ks_key){claim_key, it.key.b})) continue;
         ks_tree_del(sim->world.heap, &st->reported, it.key);
         break;
@@ -525,4 +582,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     if (volume != NULL) ks_buf_str(out, volume->name);
 }
 
-const ks_component ks_attachdetach_controller = {"attachdetach", create, copy, dispose, observe, sync, describe};
+const ks_component ks_attachdetach_controller = {"attachdetach", create, copy,    dispose,
+                                                 observe,        sync,   describe};

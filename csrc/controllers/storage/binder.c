@@ -105,12 +105,13 @@ static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
     if (change->type != KS_DELETED) {
         ks_enqueue(sim, st->index, volume->id);
         bool available = ks_text_is(ks_get(volume->status, K(phase)), "Available");
-        bool was = change->old != NULL && ks_text_is(ks_get(change->old->status, K(phase)), "Available");
+        bool was =
+            change->old != NULL && ks_text_is(ks_get(change->old->status, K(phase)), "Available");
         if (available && !was) arm_resync(sim, st);
     } else if (ks_exists(ref)) {
-        const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC,
-                                              ks_str_or_null(ks_get(ref, K(namespace))),
-                                              ks_str_or_null(ks_get(ref, K(name))));
+        const ks_object *claim =
+            ks_store_get(&sim->server.store, KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
+                         ks_str_or_null(ks_get(ref, K(name))));
         if (claim != NULL) ks_enqueue(sim, st->index, claim->id);
     }
 }
@@ -128,7 +129,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* --- writing --- */
 
-static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason, const char *text) {
+static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
+                  const char *text) {
     ks_event e = {.type = type, .reason = reason, .component = "persistentvolume-controller"};
     ks_record(&sim->server, about, &e, "%s", text);
 }
@@ -175,19 +177,23 @@ static ks_val annotated(ks_heap *heap, ks_val doc, const ks_str *key, const char
 }
 
 /* Sets a volume's phase and message. */
-static bool set_volume_phase(ks_sim *sim, const ks_object **volume, const char *phase, const char *message) {
+static bool set_volume_phase(ks_sim *sim, const ks_object **volume, const char *phase,
+                             const char *message) {
     ks_heap *heap = sim->world.heap;
     const char *old_message = ks_text_or(ks_get((*volume)->status, K(message)), "");
     if (strcmp(phase_of(*volume), phase) == 0 && strcmp(old_message, message) == 0) return true;
     ks_val status = ks_put(heap, ks_ref((*volume)->status), K(phase), ks_text(heap, phase));
     if (strcmp(phase_of(*volume), phase) != 0)
-        status = ks_put(heap, status, K(lastPhaseTransitionTime), ks_time_val(&sim->world, sim->world.now));
-    status = ks_put(heap, status, K(message), *message == '\0' ? KS_NOTHING : ks_text(heap, message));
+        status = ks_put(heap, status, K(lastPhaseTransitionTime),
+                        ks_time_val(&sim->world, sim->world.now));
+    status =
+        ks_put(heap, status, K(message), *message == '\0' ? KS_NOTHING : ks_text(heap, message));
     return write_status(sim, volume, status);
 }
 
 /* updateClaimStatus: phase, and for a bound claim what its volume has. */
-static bool set_claim_phase(ks_sim *sim, const ks_object **claim, const char *phase, const ks_object *volume) {
+static bool set_claim_phase(ks_sim *sim, const ks_object **claim, const char *phase,
+                            const ks_object *volume) {
     ks_heap *heap = sim->world.heap;
     ks_val status = ks_put(heap, ks_ref((*claim)->status), K(phase), ks_text(heap, phase));
     if (volume == NULL) {
@@ -198,7 +204,8 @@ static bool set_claim_phase(ks_sim *sim, const ks_object **claim, const char *ph
         status = ks_put(heap, status, K(accessModes), ks_ref(ks_get(volume->spec, K(accessModes))));
         /* A size that a later expansion reached is not taken back. */
         ks_val size = ks_get2(volume->spec, K(capacity), K(storage));
-        if (strcmp(phase_of(*claim), "Bound") != 0 || !ks_exists(ks_get2((*claim)->status, K(capacity), K(storage))))
+        if (strcmp(phase_of(*claim), "Bound") != 0 ||
+            !ks_exists(ks_get2((*claim)->status, K(capacity), K(storage))))
             status = ks_put2(heap, status, K(capacity), K(storage), ks_ref(size));
     }
     if (ks_equal(status, (*claim)->status)) {
@@ -218,8 +225,8 @@ static bool bind_volume_to_claim(ks_sim *sim, const ks_object **volume, const ks
     ks_val made = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
                             ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
                             K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
-                            K(resourceVersion), ks_format(heap, "%llu", (unsigned long long)claim->version),
-                            NULL);
+                            K(resourceVersion),
+                            ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
     ks_val doc = ks_put2(heap, ks_ref((*volume)->doc), K(spec), K(claimRef), made);
     if (!named) doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), "yes");
     return write_object(sim, volume, doc);
@@ -242,8 +249,9 @@ static bool bind_claim_to_volume(ks_sim *sim, const ks_object **claim, const ks_
 /* `volume` borrowed. */
 static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
     const ks_object *volume = ks_object_ref(found);
-    bool done = bind_volume_to_claim(sim, &volume, *claim) && set_volume_phase(sim, &volume, "Bound", "") &&
-                bind_claim_to_volume(sim, claim, volume) && set_claim_phase(sim, claim, "Bound", volume);
+    bool done =
+        bind_volume_to_claim(sim, &volume, *claim) && set_volume_phase(sim, &volume, "Bound", "") &&
+        bind_claim_to_volume(sim, claim, volume) && set_claim_phase(sim, claim, "Bound", volume);
     ks_object_unref(sim->world.heap, volume);
     return done;
 }
@@ -256,7 +264,8 @@ static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, 
     bool fresh = ks_tree_has(&st->fresh, (ks_key){0, claim->id});
     const ks_str *names[32];
     int count = 0;
-    for (ks_tree_iter it = ks_tree_from(&st->unassigned, (ks_key){hash, 0}); ks_tree_next(&it) && it.key.a == hash;) {
+    for (ks_tree_iter it = ks_tree_from(&st->unassigned, (ks_key){hash, 0});
+         ks_tree_next(&it) && it.key.a == hash;) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
         if (pod == NULL || !ks_str_eq(pod->ns, claim->ns) || count == 32) continue;
         if (fresh && pod->id > claim->id) continue;
@@ -274,9 +283,12 @@ static void event_waiting(ks_sim *sim, const binder *st, const ks_object *claim)
     ks_buf names = {sim->world.heap, NULL, 0, 0};
     pods_waiting(sim, st, claim, &names);
     if (names.len == 0) {
-        event(sim, claim, "Normal", "WaitForFirstConsumer", "waiting for first consumer to be created before binding");
+        event(sim, claim, "Normal", "WaitForFirstConsumer",
+              "waiting for first consumer to be created before binding");
     } else {
-        ks_event e = {.type = "Normal", .reason = "WaitForPodScheduled", .component = "persistentvolume-controller"};
+        ks_event e = {.type = "Normal",
+                      .reason = "WaitForPodScheduled",
+                      .component = "persistentvolume-controller"};
         ks_record(&sim->server, claim, &e, "waiting for pod%s %s to be scheduled",
                   memchr(names.s, ',', names.len) == NULL ? "" : "s", names.s);
     }
@@ -300,18 +312,24 @@ static bool assign_default_class(ks_sim *sim, const ks_object **claim) {
         if (best == NULL || w.object->created > best->created) best = w.object;
     }
     if (best == NULL) return false;
-    ks_val doc = ks_put2(sim->world.heap, ks_ref((*claim)->doc), K(spec), K(storageClassName), ks_string(best->name));
+    ks_val doc = ks_put2(sim->world.heap, ks_ref((*claim)->doc), K(spec), K(storageClassName),
+                         ks_string(best->name));
     return write_object(sim, claim, doc);
 }
 
-static bool starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+static bool starts_with(const char *s, const char *prefix) {
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
 
 /* Names of drivers that once were in the tree, and what they are called now (csi-translation-lib/plugins). */
 static const char *driver_now(const char *provisioner) {
     static const char *const moved[][2] = {
-        {"kubernetes.io/aws-ebs", "ebs.csi.aws.com"},         {"kubernetes.io/azure-disk", "disk.csi.azure.com"},
-        {"kubernetes.io/azure-file", "file.csi.azure.com"},   {"kubernetes.io/cinder", "cinder.csi.openstack.org"},
-        {"kubernetes.io/gce-pd", "pd.csi.storage.gke.io"},    {"kubernetes.io/portworx-volume", "pxd.portworx.com"},
+        {"kubernetes.io/aws-ebs", "ebs.csi.aws.com"},
+        {"kubernetes.io/azure-disk", "disk.csi.azure.com"},
+        {"kubernetes.io/azure-file", "file.csi.azure.com"},
+        {"kubernetes.io/cinder", "cinder.csi.openstack.org"},
+        {"kubernetes.io/gce-pd", "pd.csi.storage.gke.io"},
+        {"kubernetes.io/portworx-volume", "pxd.portworx.com"},
         {"kubernetes.io/vsphere-volume", "csi.vsphere.vmware.com"},
     };
     for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
@@ -322,8 +340,10 @@ static const char *driver_now(const char *provisioner) {
 /* Says on the claim whom it was handed to. */
 static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_str *name) {
     ks_heap *heap = sim->world.heap;
-    if (ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name)) return true;
-    ks_val doc = annotated(heap, ks_ref((*claim)->doc), K(volume_beta_kubernetes_io_storage_provisioner), name->s);
+    if (ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name))
+        return true;
+    ks_val doc = annotated(heap, ks_ref((*claim)->doc),
+                           K(volume_beta_kubernetes_io_storage_provisioner), name->s);
     doc = annotated(heap, doc, K(volume_kubernetes_io_storage_provisioner), name->s);
     return write_object(sim, claim, doc);
 }
@@ -331,20 +351,26 @@ static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_str 
 /* provisionClaim: asks the external provisioner of the claim's class. */
 static bool provision(ks_sim *sim, const ks_object **claim) {
     ks_heap *heap = sim->world.heap;
-    ks_event failed = {.type = "Warning", .reason = "ProvisioningFailed", .component = "persistentvolume-controller"};
+    ks_event failed = {.type = "Warning",
+                       .reason = "ProvisioningFailed",
+                       .component = "persistentvolume-controller"};
     const ks_object *class = ks_claim_class(&sim->server.store, *claim);
     if (class == NULL) {
-        ks_record(&sim->server, *claim, &failed, "storageclass.storage.k8s.io \"%s\" not found", ks_volume_class(*claim));
+        ks_record(&sim->server, *claim, &failed, "storageclass.storage.k8s.io \"%s\" not found",
+                  ks_volume_class(*claim));
         return true;
     }
     const char *provisioner = driver_now(ks_text_or(ks_get(class->doc, K(provisioner)), ""));
     const ks_str *name = ks_str_of(heap, provisioner);
     bool done = true;
-    if (strcmp(provisioner, "kubernetes.io/host-path") == 0) { /* the one plugin left in the tree: for tests, off by default */
+    if (strcmp(provisioner, "kubernetes.io/host-path") ==
+        0) { /* the one plugin left in the tree: for tests, off by default */
         done = name_provisioner(sim, claim, name);
         if (done)
-            ks_record(&sim->server, *claim, &failed,
-                      "Failed to create provisioner: provisioning in volume plugin \"%s\" is disabled", name->s);
+            ks_record(
+                &sim->server, *claim, &failed,
+                "Failed to create provisioner: provisioning in volume plugin \"%s\" is disabled",
+                name->s);
         ks_str_unref(heap, name);
         return done;
     }
@@ -355,12 +381,15 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
     }
     done = name_provisioner(sim, claim, name);
     if (done) {
-        ks_event e = {.type = "Normal", .reason = "ExternalProvisioning", .component = "persistentvolume-controller"};
-        ks_record(&sim->server, *claim, &e,
-                  "Waiting for a volume to be created either by the external provisioner '%s' or manually by the "
-                  "system administrator. If volume creation is delayed, please verify that the provisioner is running "
-                  "and correctly registered.",
-                  name->s);
+        ks_event e = {.type = "Normal",
+                      .reason = "ExternalProvisioning",
+                      .component = "persistentvolume-controller"};
+        ks_record(
+            &sim->server, *claim, &e,
+            "Waiting for a volume to be created either by the external provisioner '%s' or manually by the "
+            "system administrator. If volume creation is delayed, please verify that the provisioner is running "
+            "and correctly registered.",
+            name->s);
     }
     ks_str_unref(heap, name);
     return done;
@@ -383,20 +412,26 @@ static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object *
     return set_claim_phase(sim, claim, "Pending", NULL);
 }
 
-static bool sync_claim_naming_volume(ks_sim *sim, const ks_object **claim, const ks_object *volume) {
+static bool sync_claim_naming_volume(ks_sim *sim, const ks_object **claim,
+                                     const ks_object *volume) {
     char room[320];
     const char *why;
     if (volume == NULL) return set_claim_phase(sim, claim, "Pending", NULL);
     if (!ks_exists(ks_get(volume->spec, K(claimRef)))) {
         why = ks_volume_unfit(volume, *claim, room);
         if (why == NULL) return bind(sim, claim, volume);
-        ks_event e = {.type = "Warning", .reason = "VolumeMismatch", .component = "persistentvolume-controller"};
-        ks_record(&sim->server, *claim, &e, "Cannot bind to requested volume \"%s\": %s", volume->name->s, why);
+        ks_event e = {.type = "Warning",
+                      .reason = "VolumeMismatch",
+                      .component = "persistentvolume-controller"};
+        ks_record(&sim->server, *claim, &e, "Cannot bind to requested volume \"%s\": %s",
+                  volume->name->s, why);
         return set_claim_phase(sim, claim, "Pending", NULL);
     }
     if (ks_volume_is_for(volume, *claim)) return bind(sim, claim, volume);
-    ks_event e = {.type = "Warning", .reason = "FailedBinding", .component = "persistentvolume-controller"};
-    ks_record(&sim->server, *claim, &e, "volume \"%s\" already bound to a different claim.", volume->name->s);
+    ks_event e = {
+        .type = "Warning", .reason = "FailedBinding", .component = "persistentvolume-controller"};
+    ks_record(&sim->server, *claim, &e, "volume \"%s\" already bound to a different claim.",
+              volume->name->s);
     return set_claim_phase(sim, claim, "Pending", NULL);
 }
 
@@ -407,10 +442,12 @@ static bool lose_claim(ks_sim *sim, const ks_object **claim, const char *reason,
     return true;
 }
 
-static bool sync_bound_claim(ks_sim *sim, const ks_object **claim, const ks_object *volume, bool named) {
+static bool sync_bound_claim(ks_sim *sim, const ks_object **claim, const ks_object *volume,
+                             bool named) {
     if (!named)
-        return lose_claim(sim, claim, "ClaimLost",
-                          "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!");
+        return lose_claim(
+            sim, claim, "ClaimLost",
+            "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!");
     if (volume == NULL)
         return lose_claim(sim, claim, "ClaimLost",
                           "Bound claim has lost its PersistentVolume. Data on the volume is lost!");
@@ -448,20 +485,24 @@ static bool unbind_volume(ks_sim *sim, const ks_object **volume) {
 
 /* reclaimVolume: what the reclaim policy asks for. External volumes are deleted by their provisioner. */
 static bool reclaim(ks_sim *sim, const ks_object **volume) {
-    const char *policy = ks_text_or(ks_get((*volume)->spec, K(persistentVolumeReclaimPolicy)), "Retain");
+    const char *policy =
+        ks_text_or(ks_get((*volume)->spec, K(persistentVolumeReclaimPolicy)), "Retain");
     char text[400];
     if (strcmp(policy, "Retain") == 0) return true;
     if (strcmp(policy, "Delete") == 0) {
         if (ks_annotation(*volume, K(pv_kubernetes_io_provisioned_by)) != NULL ||
             ks_exists(ks_get((*volume)->spec, K(csi))))
             return true;
-        snprintf(text, sizeof text, "error getting deleter volume plugin for volume \"%s\": no volume plugin matched",
+        snprintf(text, sizeof text,
+                 "error getting deleter volume plugin for volume \"%s\": no volume plugin matched",
                  (*volume)->name->s);
         const char *path = ks_text_or(ks_get2((*volume)->spec, K(hostPath), K(path)), NULL);
         if (path != NULL)
-            snprintf(text, sizeof text, "host_path deleter only supports /tmp/.+ but received provided %s", path);
+            snprintf(text, sizeof text,
+                     "host_path deleter only supports /tmp/.+ but received provided %s", path);
         if (path != NULL && starts_with(path, "/tmp/") && path[5] != '\0')
-            return settled(sim, ks_server_delete(&sim->server, KS_PV, NULL, (*volume)->name, NULL, NULL));
+            return settled(
+                sim, ks_server_delete(&sim->server, KS_PV, NULL, (*volume)->name, NULL, NULL));
         bool failed = strcmp(phase_of(*volume), "Failed") == 0;
         if (!set_volume_phase(sim, volume, "Failed", text)) return false;
         if (!failed) event(sim, *volume, "Warning", "VolumeFailedDelete", text);
@@ -472,7 +513,9 @@ static bool reclaim(ks_sim *sim, const ks_object **volume) {
                               : "Volume has unrecognized PersistentVolumeReclaimPolicy";
     bool failed = strcmp(phase_of(*volume), "Failed") == 0;
     if (!set_volume_phase(sim, volume, "Failed", why)) return false;
-    if (!failed) event(sim, *volume, "Warning", recycle ? "VolumeFailedRecycle" : "VolumeUnknownReclaimPolicy", why);
+    if (!failed)
+        event(sim, *volume, "Warning",
+              recycle ? "VolumeFailedRecycle" : "VolumeUnknownReclaimPolicy", why);
     return true;
 }
 
@@ -489,21 +532,28 @@ static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
     const ks_str *uid = ks_str_or_null(ks_get(ref, K(uid)));
     if (!ks_exists(ref) || uid == NULL || uid->len == 0)
         return set_volume_phase(sim, volume, "Available", "");
-    const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
-                                          ks_str_or_null(ks_get(ref, K(name))));
+    const ks_object *claim =
+        ks_store_get(&sim->server.store, KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
+                     ks_str_or_null(ks_get(ref, K(name))));
     if (claim != NULL && !ks_str_eq(claim->uid, uid)) claim = NULL;
     if (claim == NULL) return release(sim, volume);
     const char *bound_to = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
     if (*bound_to == '\0') {
         if (strcmp(ks_text_or(ks_get(claim->spec, K(volumeMode)), "Filesystem"),
                    ks_text_or(ks_get((*volume)->spec, K(volumeMode)), "Filesystem")) != 0) {
-            ks_event e = {.type = "Warning", .reason = "VolumeMismatch", .component = "persistentvolume-controller"};
-            ks_record(&sim->server, *volume, &e,
-                      "Cannot bind PersistentVolume to requested PersistentVolumeClaim \"%s\" due to incompatible "
-                      "volumeMode.", claim->name->s);
-            ks_record(&sim->server, claim, &e,
-                      "Cannot bind PersistentVolume \"%s\" to requested PersistentVolumeClaim due to incompatible "
-                      "volumeMode.", (*volume)->name->s);
+            ks_event e = {.type = "Warning",
+                          .reason = "VolumeMismatch",
+                          .component = "persistentvolume-controller"};
+            ks_record(
+                &sim->server, *volume, &e,
+                "Cannot bind PersistentVolume to requested PersistentVolumeClaim \"%s\" due to incompatible "
+                "volumeMode.",
+                claim->name->s);
+            ks_record(
+                &sim->server, claim, &e,
+                "Cannot bind PersistentVolume \"%s\" to requested PersistentVolumeClaim due to incompatible "
+                "volumeMode.",
+                (*volume)->name->s);
             return true;
         }
         ks_enqueue(sim, st->index, claim->id);
@@ -517,7 +567,8 @@ static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
 }
 
 static void resync(ks_sim *sim, binder *st) {
-    for (ks_tree_iter it = ks_tree_begin(&st->pending); ks_tree_next(&it);) ks_enqueue(sim, st->index, it.key.b);
+    for (ks_tree_iter it = ks_tree_begin(&st->pending); ks_tree_next(&it);)
+        ks_enqueue(sim, st->index, it.key.b);
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
@@ -540,9 +591,13 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     (void)state;
     const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
     if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
-    if (object == NULL) ks_buf_puts(out, "resync");
-    else if (object->ns != NULL) ks_buf_printf(out, "%s/%s", object->ns->s, object->name->s);
-    else ks_buf_str(out, object->name);
+    if (object == NULL)
+        ks_buf_puts(out, "resync");
+    else if (object->ns != NULL)
+        ks_buf_printf(out, "%s/%s", object->ns->s, object->name->s);
+    else
+        ks_buf_str(out, object->name);
 }
 
-const ks_component ks_volume_binder = {"persistentvolume", create, copy, dispose, observe, sync, describe};
+const ks_component ks_volume_binder = {
+    "persistentvolume", create, copy, dispose, observe, sync, describe};

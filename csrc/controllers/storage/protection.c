@@ -41,7 +41,8 @@ static bool has_finalizer(const ks_object *object, const ks_str *finalizer) {
 }
 
 static const ks_str *finalizer_of(const ks_object *object) {
-    return object->kind == KS_PVC ? K(kubernetes_io_pvc_protection) : K(kubernetes_io_pv_protection);
+    return object->kind == KS_PVC ? K(kubernetes_io_pvc_protection)
+                                  : K(kubernetes_io_pv_protection);
 }
 
 /* A pod's claims that are being deleted may be let go now. */
@@ -116,5 +117,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_buf_str(out, object->name);
 }
 
-const ks_component ks_volume_protection = {"volume-protection", create, copy,    dispose,
-                                           observe,             sync,   describe};
+const ks_component ks_volume_protection = {
+    "volume-protection", create, copy, dispose, observe, sync, describe};

@@ -44,10 +44,12 @@ static void dispose(ks_heap *heap, void *state) {
 static bool asks(const ks_sim *sim, const ks_object *claim) {
     if (*ks_text_or(ks_get(claim->spec, K(volumeName)), "") != '\0') return false;
     const ks_str *named = ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
-    if (named == NULL || strncmp(named->s, "kubernetes.io/", 14) == 0) return false; /* nobody, or the controller itself */
+    if (named == NULL || strncmp(named->s, "kubernetes.io/", 14) == 0)
+        return false; /* nobody, or the controller itself */
     const ks_object *class = ks_claim_class(&sim->server.store, claim);
     if (class == NULL) return false;
-    return !ks_class_waits(class) || ks_annotation(claim, K(volume_kubernetes_io_selected_node)) != NULL;
+    return !ks_class_waits(class) ||
+           ks_annotation(claim, K(volume_kubernetes_io_selected_node)) != NULL;
 }
 
 /* Whether a volume is ours to delete now. */
@@ -59,7 +61,8 @@ static bool to_delete(const ks_object *volume) {
 
 static void observe_attachment(ks_sim *sim, provisioner *st, const ks_change *change) {
     if (change->type != KS_DELETED) return;
-    const ks_str *name = ks_str_or_null(ks_get2(change->object->spec, K(source), K(persistentVolumeName)));
+    const ks_str *name =
+        ks_str_or_null(ks_get2(change->object->spec, K(source), K(persistentVolumeName)));
     const ks_object *volume = ks_store_get(&sim->server.store, KS_PV, NULL, name);
     if (volume != NULL && to_delete(volume)) ks_enqueue(sim, st->index, volume->id);
 }
@@ -69,7 +72,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     const ks_object *object = change->object;
     if (object->kind == KS_VOLUMEATTACHMENT) observe_attachment(sim, st, change);
     if (change->type == KS_DELETED) {
-        if (object->kind == KS_PVC) ks_tree_del(sim->world.heap, &st->started, (ks_key){0, object->id});
+        if (object->kind == KS_PVC)
+            ks_tree_del(sim->world.heap, &st->started, (ks_key){0, object->id});
     } else if (object->kind == KS_PVC) {
         if (asks(sim, object)) ks_enqueue(sim, st->index, object->id);
     } else if (object->kind == KS_PV) {
@@ -79,11 +83,12 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* --- making a volume --- */
 
-static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason, const char *format,
-                  const char *a, const char *b) {
+static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
+                  const char *format, const char *a, const char *b) {
     const ks_str *driver = ks_annotation(about, K(volume_kubernetes_io_storage_provisioner));
-    const ks_str *component = ks_str_printf(sim->world.heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
-                                            driver == NULL ? DRIVER : driver->s);
+    const ks_str *component =
+        ks_str_printf(sim->world.heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
+                      driver == NULL ? DRIVER : driver->s);
     ks_event e = {.type = type, .reason = reason, .component = component->s};
     char text[700];
     int n = 0;
@@ -121,39 +126,50 @@ static bool attaches(const ks_sim *sim, const ks_object *class) {
 
 static ks_val volume_doc(ks_sim *sim, const ks_object *claim, const ks_object *class) {
     ks_heap *heap = sim->world.heap;
-    const ks_str *provisioned_by = ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
+    const ks_str *provisioned_by =
+        ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
     ks_val name = ks_format(heap, "pvc-%s", claim->uid->s);
-    ks_val annotations = ks_map_of(heap, K(pv_kubernetes_io_provisioned_by), ks_string(provisioned_by), NULL);
+    ks_val annotations =
+        ks_map_of(heap, K(pv_kubernetes_io_provisioned_by), ks_string(provisioned_by), NULL);
     if (!sim->settings->manual_kubelet) {
-        annotations = ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_name), ks_text(heap, ""));
-        annotations = ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_namespace), ks_text(heap, ""));
+        annotations =
+            ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_name),
+                   ks_text(heap, ""));
+        annotations =
+            ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_namespace),
+                   ks_text(heap, ""));
     }
-    ks_val finalizers = ks_append(heap, ks_list_new(heap, 2),
-                                  ks_text(heap, "external-provisioner.volume.kubernetes.io/finalizer"));
-    ks_val meta = ks_map_of(heap, K(name), ks_ref(name), K(annotations), annotations, K(finalizers), finalizers, NULL);
-    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "PersistentVolumeClaim"),
-                           K(name), ks_string(claim->name), K(namespace), ks_string(claim->ns), K(uid),
-                           ks_string(claim->uid), K(resourceVersion),
+    ks_val finalizers =
+        ks_append(heap, ks_list_new(heap, 2),
+                  ks_text(heap, "external-provisioner.volume.kubernetes.io/finalizer"));
+    ks_val meta = ks_map_of(heap, K(name), ks_ref(name), K(annotations), annotations, K(finalizers),
+                            finalizers, NULL);
+    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
+                           ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
+                           K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
+                           K(resourceVersion),
                            ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
     ks_val policy = ks_get(class->doc, K(reclaimPolicy));
     ks_val mode = ks_get(claim->spec, K(volumeMode));
-    ks_val spec = ks_map_of(
-        heap, K(accessModes), ks_ref(ks_get(claim->spec, K(accessModes))), K(capacity),
-        ks_map_of(heap, K(storage), size_of(heap, claim), NULL), K(claimRef), ref, K(persistentVolumeReclaimPolicy),
-        ks_exists(policy) ? ks_ref(policy) : ks_text(heap, "Delete"), K(storageClassName), ks_string(class->name),
-        K(mountOptions), ks_ref(ks_get(class->doc, K(mountOptions))), K(volumeMode),
-        ks_exists(mode) ? ks_ref(mode) : ks_text(heap, "Filesystem"), NULL);
+    ks_val spec = ks_map_of(heap, K(accessModes), ks_ref(ks_get(claim->spec, K(accessModes))),
+                            K(capacity), ks_map_of(heap, K(storage), size_of(heap, claim), NULL),
+                            K(claimRef), ref, K(persistentVolumeReclaimPolicy),
+                            ks_exists(policy) ? ks_ref(policy) : ks_text(heap, "Delete"),
+                            K(storageClassName), ks_string(class->name), K(mountOptions),
+                            ks_ref(ks_get(class->doc, K(mountOptions))), K(volumeMode),
+                            ks_exists(mode) ? ks_ref(mode) : ks_text(heap, "Filesystem"), NULL);
     if (attaches(sim, class)) {
-        spec = ks_put(heap, spec, K(csi),
-                      ks_map_of(heap, K(driver), ks_text(heap, DRIVER), K(volumeHandle), ks_ref(name), NULL));
+        spec = ks_put(
+            heap, spec, K(csi),
+            ks_map_of(heap, K(driver), ks_text(heap, DRIVER), K(volumeHandle), ks_ref(name), NULL));
     } else {
         spec = ks_put(heap, spec, K(nfs),
                       ks_map_of(heap, K(server), ks_text(heap, "127.0.0.1"), K(path),
                                 ks_format(heap, "/%s", name.s->s), NULL));
     }
     ks_unref(heap, name);
-    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "PersistentVolume"), K(metadata),
-                     meta, K(spec), spec, NULL);
+    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
+                     ks_text(heap, "PersistentVolume"), K(metadata), meta, K(spec), spec, NULL);
 }
 
 static bool settled(ks_sim *sim, ks_refusal *refusal) {
@@ -176,10 +192,12 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
         if (due > KS_LAST) due = KS_LAST;
         ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
         if (!quiet) {
-            event(sim, claim, "Normal", "Provisioning", "External provisioner is provisioning volume for claim \"%/%\"",
-                  claim->ns->s, claim->name->s);
+            event(sim, claim, "Normal", "Provisioning",
+                  "External provisioner is provisioning volume for claim \"%/%\"", claim->ns->s,
+                  claim->name->s);
             if (ks_exists(ks_get(claim->spec, K(selector)))) {
-                event(sim, claim, "Warning", "ProvisioningFailed", "claim Selector is not supported", "", "");
+                event(sim, claim, "Warning", "ProvisioningFailed",
+                      "claim Selector is not supported", "", "");
                 return true;
             }
         }
@@ -195,7 +213,8 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
     ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
     if (refusal == NULL && !quiet)
-        event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %", volume->name->s, "");
+        event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %",
+              volume->name->s, "");
     ks_object_unref(heap, volume);
     return settled(sim, refusal);
 }
@@ -204,8 +223,10 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
 
 /* The node that a volume is attached to, or NULL. */
 static const char *attached_to(const ks_sim *sim, const ks_object *volume) {
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);) {
-        if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))), volume->name))
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_VOLUMEATTACHMENT, NULL);
+         ks_walk_next(&w);) {
+        if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))),
+                      volume->name))
             return ks_text_or(ks_get(w.object->spec, K(nodeName)), "");
     }
     return NULL;
@@ -216,7 +237,8 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {
     ks_val now = ks_get(volume->meta, K(finalizers));
     ks_val left = ks_list_new(heap, ks_len(now));
     ks_each(f, now) {
-        if (!ks_text_is(*f, "external-provisioner.volume.kubernetes.io/finalizer")) left = ks_append(heap, left, ks_ref(*f));
+        if (!ks_text_is(*f, "external-provisioner.volume.kubernetes.io/finalizer"))
+            left = ks_append(heap, left, ks_ref(*f));
     }
     bool same = ks_len(left) == ks_len(now);
     if (same || ks_len(left) == 0) {
@@ -232,8 +254,8 @@ static bool delete_volume(ks_sim *sim, const ks_object *volume) {
     ks_heap *heap = sim->world.heap;
     const char *node = ks_exists(ks_get(volume->spec, K(csi))) ? attached_to(sim, volume) : NULL;
     if (node != NULL) {
-        event(sim, volume, "Warning", "VolumeFailedDelete", "persistentvolume % is still attached to node %",
-              volume->name->s, node);
+        event(sim, volume, "Warning", "VolumeFailedDelete",
+              "persistentvolume % is still attached to node %", volume->name->s, node);
         return true; /* looked at again when the attachment goes */
     }
     if (ks_object_terminating(volume)) return drop_finalizer(sim, volume);
@@ -266,4 +288,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     if (object != NULL) ks_buf_str(out, object->name);
 }
 
-const ks_component ks_volume_provisioner = {"provisioner", create, copy, dispose, observe, sync, describe};
+const ks_component ks_volume_provisioner = {"provisioner", create, copy,    dispose,
+                                            observe,       sync,   describe};

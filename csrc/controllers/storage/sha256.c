@@ -80,8 +80,10 @@ void ks_sha256_hex(const char *s, size_t len, char out[65]) {
     for (size_t i = 0; i < whole; i += 64) block(state, k, (const unsigned char *)s + i);
     memcpy(tail, s + whole, rest);
     tail[rest] = 0x80;
-    for (int i = 0; i < 8; i++) tail[size - 1 - (size_t)i] = (unsigned char)((uint64_t)len * 8 >> (8 * i));
+    for (int i = 0; i < 8; i++)
+        tail[size - 1 - (size_t)i] = (unsigned char)((uint64_t)len * 8 >> (8 * i));
     for (size_t i = 0; i < size; i += 64) block(state, k, tail + i);
-    for (int i = 0; i < 64; i++) out[i] = "0123456789abcdef"[state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    for (int i = 0; i < 64; i++)
+        out[i] = "0123456789abcdef"[state[i / 8] >> (28 - 4 * (i % 8)) & 15];
     out[64] = '\0';
 }

@@ -47,7 +47,8 @@ const ks_object *ks_claim_user(const ks_store *store, ks_tree_iter *iter, const 
     uint64_t hash = ks_claim_key(ns, name);
     while (ks_tree_next(iter) && iter->key.a == hash) {
         const ks_object *pod = ks_store_by_id(store, KS_POD, iter->key.b);
-        if (pod != NULL && ks_str_eq(pod->ns, ns) && ks_pod_uses_claim(store->world->heap, pod, name))
+        if (pod != NULL && ks_str_eq(pod->ns, ns) &&
+            ks_pod_uses_claim(store->world->heap, pod, name))
             return pod;
     }
     return NULL;

@@ -17,7 +17,8 @@ void ks_claim_users_observe(ks_heap *heap, ks_claim_users *users, const ks_chang
 /* The next pod that uses the claim, or NULL.
  *     for (it = ks_claim_users_of(users, ns, name); (pod = ks_claim_user(store, &it, ns, name)) != NULL;) ... */
 ks_tree_iter ks_claim_users_of(const ks_claim_users *users, const ks_str *ns, const ks_str *name);
-const ks_object *ks_claim_user(const ks_store *store, ks_tree_iter *iter, const ks_str *ns, const ks_str *name);
+const ks_object *ks_claim_user(const ks_store *store, ks_tree_iter *iter, const ks_str *ns,
+                               const ks_str *name);
 bool ks_pod_uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim);
 
 #endif
