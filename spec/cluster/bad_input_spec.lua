@@ -95,4 +95,84 @@ describe("bad input", function()
       ("y"):rep(100 * 1024 * 1024))
     assert.equal(0, cluster:count "pod")
   end)
+
+  it("hands on errors from scores, image commands, watches during a run, and wait_until, whatever they are", function()
+    for _, thrown in ipairs { "a text", 42, setmetatable({}, {}), false } do
+      local c <close> = kubesim.new { nodes = 2 } -- a score is asked for only where there is a choice
+      c:policy { name = "broken", scheduler = "mine", score = function() error(thrown, 0) end }
+      c:create((POD:gsub("spec:", "spec:\n  schedulerName: mine")))
+      local ok, err = pcall(c.advance, c, 1)
+      assert.is_false(ok)
+      assert.equal(thrown, err)
+
+      c:image("app", { commands = { fail = function() error(thrown, 0) end } })
+      c:create((POD:gsub("name: a}", "name: b}")))
+      local watch = c:watch("pod", function(_, pod)
+        if pod.status.phase == "Running" then error(thrown, 0) end
+      end)
+      ok, err = pcall(c.advance, c, 60)
+      assert.is_false(ok)
+      assert.equal(thrown, err)
+      watch:stop()
+      -- each attempt of the broken profile raises again; without its pod all is quiet
+      c:delete("pod/a", { force = true })
+      assert.is_true(c:wait_for("pod/b", "ready"))
+      ok, err = pcall(c.exec, c, "b", { "fail" })
+      assert.is_false(ok)
+      assert.equal(thrown, err)
+      ok, err = pcall(c.wait_until, c, function() error(thrown, 0) end)
+      assert.is_false(ok)
+      assert.equal(thrown, err)
+      assert.is_true(c:settle())
+    end
+  end)
+
+  it("does not let a policy or an image change the cluster that is asking it", function()
+    local function changes(c) return pcall(c.create, c, POD) end
+    local ok, err
+    cluster:policy { name = "meddling", filter = function()
+      ok, err = changes(cluster)
+      return true
+    end }
+    cluster:create((POD:gsub("name: a}", "name: b}")))
+    cluster:settle()
+    assert.is_false(ok)
+    assert.matches("the cluster is at work", tostring(err), 1, true)
+    assert.equal(1, cluster:count "pod")
+    assert.equal("Running", cluster:get "pod/b".status.phase)
+  end)
+
+  it("refuses what policies return that is neither a verdict nor a score", function()
+    cluster:policy { name = "mute", filter = function() end }
+    cluster:create(POD)
+    local ok, err = pcall(cluster.advance, cluster, 1)
+    assert.is_false(ok)
+    assert.matches("policy 'mute': filter must return true, or false and a reason, not nil", tostring(err), 1, true)
+  end)
+
+  it("refuses Lua values that are no documents", function()
+    local loop = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "x" } }
+    loop.data = loop
+    refused(cluster.create, cluster, loop)
+    refused(cluster.create, cluster, { apiVersion = "v1", kind = "ConfigMap", metadata = { name = print } })
+    refused(cluster.create, cluster, { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "x" }, data = { [1.5] = "x" } })
+    local deep = {}
+    for _ = 1, 100000 do deep = { deep } end
+    refused(cluster.create, cluster, { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "x" }, data = deep })
+  end)
+
+  it("takes hostile names, patches, selectors and command lines for what they are", function()
+    cluster:create(POD)
+    refused(cluster.patch, cluster, "pod/a", ("{\"a\":"):rep(100000))
+    refused(cluster.patch, cluster, "pod/a", '[{"op": "add", "path": "' .. ("/x"):rep(100000) .. '", "value": 1}]', { type = "json" })
+    refused(cluster.list, cluster, "pod", { labels = ("a in ("):rep(10000) })
+    refused(cluster.list, cluster, "pod", { fields = ("="):rep(10000) })
+    refused(cluster.kubectl, cluster, "get " .. ("x"):rep(1000000))
+    refused(cluster.kubectl, cluster, "get pods -o jsonpath=" .. ("{"):rep(10000))
+    assert.is_nil((cluster:get("pod/" .. ("x"):rep(1000000))))
+    assert.is_nil((cluster:resolve(("a."):rep(10000))))
+    assert.is_true(kubesim.quantity(("9"):rep(1000000)) > kubesim.quantity "1E") -- held at the largest that there is
+    assert.is_nil((kubesim.selector(("("):rep(10000))))
+    assert.equal("Pending", cluster:get "pod/a".status.phase)
+  end)
 end)
