@@ -104,6 +104,21 @@ static void check_node(ks_check *c, ks_val object) {
     }
 }
 
+static void check_addresses(ks_check *c, ks_val addresses) {
+    KS_IN(c, "status") KS_IN(c, "addresses") {
+        for (uint32_t i = 0; i < ks_len(addresses); i++) {
+            bool twice = false;
+            for (uint32_t j = 0; j < i; j++)
+                twice |= ks_same(ks_at(addresses, j), ks_at(addresses, i));
+            if (!twice) continue;
+            const ks_str *printed = ks_print_struct(c->heap, &ks_types[KS_TYPE_core_v1_NodeAddress],
+                                                    ks_at(addresses, i));
+            KS_AT(c, i) ks_duplicate_printed(c, NULL, printed->s);
+            ks_str_unref(c->heap, printed);
+        }
+    }
+}
+
 void ks_check_node(ks_check *c, ks_val object, ks_val old, bool status) {
     if (!status) check_node(c, object);
     if (!ks_exists(old)) return;
@@ -112,6 +127,7 @@ void ks_check_node(ks_check *c, ks_val object, ks_val old, bool status) {
         check_node_resources(c, ks_get(object, K(status)), K(capacity));
         check_node_resources(c, ks_get(object, K(status)), K(allocatable));
     }
+    check_addresses(c, ks_get2(object, K(status), K(addresses)));
     check_node_update(c, ks_get(object, K(spec)), ks_get(old, K(spec)));
     KS_IN(c, "metadata") KS_IN(c, "taints") check_taints(c, ks_get2(object, K(spec), K(taints)));
 }

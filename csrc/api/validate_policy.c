@@ -6,6 +6,7 @@
  */
 #include "api/validate_internal.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,11 +31,59 @@ static void check_budget_spec(ks_check *c, ks_val spec) {
     if (ks_exists(policy)) ks_check_enum(c, "unhealthyPodEvictionPolicy", policy, policies, false);
 }
 
+/* [A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])? */
+static bool is_reason(const ks_str *s) {
+    if (s->len == 0 || !isalpha((unsigned char)s->s[0])) return false;
+    for (uint32_t i = 0; i < s->len; i++)
+        if (!isalnum((unsigned char)s->s[i]) && strchr("_,:", s->s[i]) == NULL) return false;
+    return strchr(",:", s->s[s->len - 1]) == NULL;
+}
+
+/* apimachinery/pkg/apis/meta/v1/validation: ValidateConditions. */
+static void check_conditions(ks_check *c, ks_val conditions) {
+    static const char *const statuses[] = {"False", "True", "Unknown", NULL};
+    enum { MAX_REASON = 1024, MAX_MESSAGE = 32 * 1024 };
+    for (uint32_t i = 0; i < ks_len(conditions); i++) {
+        ks_val one = ks_at(conditions, i), type = ks_text_value(ks_get(one, K(type)));
+        ks_val reason = ks_get(one, K(reason)), message = ks_get(one, K(message));
+        ks_val generation = ks_get(one, K(observedGeneration));
+        bool twice = false;
+        for (uint32_t j = 0; j < i; j++)
+            twice |= ks_equal(ks_text_value(ks_get(ks_at(conditions, j), K(type))), type);
+        KS_AT(c, i) {
+            if (twice) ks_duplicate(c, "type", type);
+            ks_check_text(c, "type", KS_RULE_QUALIFIED, type);
+            ks_check_enum(c, "status", ks_get(one, K(status)), statuses, false);
+            if (generation.type == KS_INT && generation.i < 0)
+                ks_bad(c, "observedGeneration", generation,
+                       "must be greater than or equal to zero");
+            if (!ks_exists(ks_get(one, K(lastTransitionTime))))
+                ks_need(c, "lastTransitionTime", "");
+            if (ks_is_empty_text(reason)) {
+                ks_need(c, "reason", "");
+            } else {
+                if (!is_reason(reason.s))
+                    ks_bad(c, "reason", reason,
+                           "a condition reason must start with alphabetic character, optionally "
+                           "followed by a string of alphanumeric characters or '_,:', and must end "
+                           "with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  "
+                           "or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used "
+                           "for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')");
+                if (reason.s->len > MAX_REASON) ks_error_too_long(&c->errors, "reason", MAX_REASON);
+            }
+            if (ks_exists(message) && message.s->len > MAX_MESSAGE)
+                ks_error_too_long(&c->errors, "message", MAX_MESSAGE);
+        }
+    }
+}
+
 void ks_check_budget(ks_check *c, ks_val object, ks_val old, bool status) {
     const ks_str *const counts[] = {K(disruptionsAllowed), K(currentHealthy), K(desiredHealthy),
                                     K(expectedPods)};
     if (ks_exists(old) && status) {
         KS_IN(c, "status") {
+            KS_IN(c, "conditions")
+            check_conditions(c, ks_get2(object, K(status), K(conditions)));
             for (int i = 0; i < 4; i++)
                 ks_check_not_negative(c, counts[i]->s, ks_get2(object, K(status), counts[i]));
         }
@@ -134,7 +183,8 @@ static bool fits_scope(ks_val scope, const ks_str *name) {
 }
 
 static bool has_scope(ks_val scopes, const char *word) {
-    ks_each(scope, scopes) if (ks_text_is(*scope, word)) return true;
+    ks_each(scope, scopes)
+        if (ks_text_is(*scope, word)) return true;
     return false;
 }
 
@@ -216,8 +266,10 @@ static void check_quota_spec(ks_check *c, ks_val spec) {
 }
 
 static bool same_scopes(ks_val a, ks_val b) {
-    ks_each(scope, a) if (!has_scope(b, ks_text_or(*scope, ""))) return false;
-    ks_each(scope, b) if (!has_scope(a, ks_text_or(*scope, ""))) return false;
+    ks_each(scope, a)
+        if (!has_scope(b, ks_text_or(*scope, ""))) return false;
+    ks_each(scope, b)
+        if (!has_scope(a, ks_text_or(*scope, ""))) return false;
     return true;
 }
 

@@ -11,12 +11,8 @@
 
 static const char *const PROTOCOLS[] = {"SCTP", "TCP", "UDP", NULL};
 
-static const char *type_of(ks_val spec) {
-    return ks_member(spec, K(type));
-}
-static bool is_type(ks_val spec, const char *type) {
-    return strcmp(type_of(spec), type) == 0;
-}
+static const char *type_of(ks_val spec) { return ks_member(spec, K(type)); }
+static bool is_type(ks_val spec, const char *type) { return strcmp(type_of(spec), type) == 0; }
 
 static bool is_headless(ks_val spec) {
     ks_val ips = ks_get(spec, K(clusterIPs));
@@ -117,13 +113,12 @@ static void check_duplicate_ports(ks_check *c, ks_val spec) {
 /* --- addresses --- */
 
 static bool has_text(ks_val list, ks_val text) {
-    ks_each(item, list) if (ks_equal(*item, text)) return true;
+    ks_each(item, list)
+        if (ks_equal(*item, text)) return true;
     return false;
 }
 
-static bool is_v6(ks_val ip) {
-    return strchr(ks_text_or(ip, ""), ':') != NULL;
-}
+static bool is_v6(ks_val ip) { return strchr(ks_text_or(ip, ""), ':') != NULL; }
 
 static void check_families(ks_check *c, ks_val spec) {
     static const char *const families[] = {"IPv4", "IPv6", NULL};
@@ -357,9 +352,43 @@ static void check_service_update(ks_check *c, ks_val object, ks_val old) {
     check_service(c, object, old);
 }
 
+/* ValidateLoadBalancerStatus */
+static void check_balancer_status(ks_check *c, ks_val object) {
+    static const char *const modes[] = {"Proxy", "VIP", NULL};
+    ks_val list = ks_get3(object, K(status), K(loadBalancer), K(ingress));
+    if (ks_len(list) > 0 && !is_type(ks_get(object, K(spec)), "LoadBalancer")) {
+        ks_deny(c, "status.loadBalancer.ingress",
+                "may only be used when `spec.type` is 'LoadBalancer'");
+        return;
+    }
+    KS_IN(c, "status") KS_IN(c, "loadBalancer") KS_IN(c, "ingress") {
+        for (uint32_t i = 0; i < ks_len(list); i++) {
+            ks_val ip = ks_get(ks_at(list, i), K(ip)), mode = ks_get(ks_at(list, i), K(ipMode));
+            ks_val host = ks_get(ks_at(list, i), K(hostname));
+            bool has_ip = !ks_is_empty_text(ip);
+            ks_ip parsed;
+            KS_AT(c, i) {
+                if (has_ip) ks_check_ip(c, "ip", ip);
+                if (!ks_exists(mode) && has_ip)
+                    ks_need(c, "ipMode", "must be specified when `ip` is set");
+                else if (ks_exists(mode) && !has_ip)
+                    ks_deny(c, "ipMode", "may not be specified when `ip` is not set");
+                else if (ks_exists(mode) && !ks_one_of(mode, modes))
+                    ks_unknown(c, "ipMode", mode, modes);
+                if (!ks_is_empty_text(host)) {
+                    ks_check_text(c, "hostname", KS_RULE_SUBDOMAIN, host);
+                    if (ks_ip_parse(host.s->s, host.s->len, &parsed))
+                        ks_bad(c, "hostname", host, "must be a DNS name, not an IP address");
+                }
+            }
+        }
+    }
+}
+
 void ks_check_service(ks_check *c, ks_val object, ks_val old, bool status) {
     if (status) {
         ks_check_meta_update(c, object, old);
+        check_balancer_status(c, object);
     } else if (ks_exists(old)) {
         check_service_update(c, object, old);
     } else {

@@ -128,6 +128,46 @@ static void check_claim_update(ks_check *c, ks_val object, ks_val old_object) {
     ks_unref(c->heap, old);
 }
 
+/* validatePersistentVolumeClaimResourceKey; at the path of the map. True when fine. */
+static bool check_claim_resource(ks_check *c, const ks_str *name) {
+    static const char *const only[] = {"storage", NULL};
+    uint32_t before = ks_error_count(c);
+    ks_check_text(c, NULL, KS_RULE_QUALIFIED, ks_borrow(name));
+    if (ks_error_count(c) > before) return false;
+    bool native = strchr(name->s, '/') == NULL || strstr(name->s, "kubernetes.io/") != NULL;
+    if (!native || ks_str_is(name, "storage")) return true;
+    ks_unknown(c, NULL, ks_borrow(name), only);
+    return false;
+}
+
+static void check_allocated(ks_check *c, ks_val status) {
+    static const char *const known[] = {"ControllerResizeInProgress", "ControllerResizeInfeasible",
+                                        "NodeResizeInProgress",       "NodeResizeInfeasible",
+                                        "NodeResizePending",          NULL};
+    ks_val statuses = ks_get(status, K(allocatedResourceStatuses));
+    ks_val amounts = ks_get(status, K(allocatedResources));
+    KS_IN(c, "allocatedResourceStatuses") {
+        for (uint32_t i = 0; i < ks_len(statuses); i++) {
+            const ks_pair *pair = ks_pair_at(statuses, i);
+            check_claim_resource(c, pair->key);
+            if (!ks_one_of(pair->val, known)) ks_unknown(c, NULL, ks_borrow(pair->key), known);
+        }
+    }
+    KS_IN(c, "allocatedResources") {
+        for (uint32_t i = 0; i < ks_len(amounts); i++) {
+            const ks_pair *pair = ks_pair_at(amounts, i);
+            int64_t value = ks_quantity_value(ks_quantity_of(pair->val));
+            if (!check_claim_resource(c, pair->key)) continue;
+            KS_KEY(c, pair->key->s) {
+                if (value < 0)
+                    ks_bad(c, NULL, ks_int(value), "must be a valid resource quantity");
+                else
+                    ks_check_resource_value(c, K(storage), pair->val);
+            }
+        }
+    }
+}
+
 static void check_claim_status(ks_check *c, ks_val object) {
     ks_val capacity = ks_get2(object, K(status), K(capacity));
     if (ks_len(ks_get2(object, K(spec), K(accessModes))) == 0) ks_need(c, "Spec.accessModes", "");
@@ -139,6 +179,7 @@ static void check_claim_status(ks_check *c, ks_val object) {
             ks_bad(c, NULL, ks_int(value), "must be a valid resource quantity");
         }
     }
+    KS_IN(c, "status") check_allocated(c, ks_get(object, K(status)));
 }
 
 void ks_check_claim(ks_check *c, ks_val object, ks_val old, bool status) {
@@ -418,6 +459,12 @@ void ks_check_volume_attachment(ks_check *c, ks_val object, ks_val old) {
         ks_check_text(c, "nodeName", KS_RULE_SUBDOMAIN, ks_get(spec, K(nodeName)));
         if (ks_exists(name))
             ks_check_text(c, "source.persistentVolumeName", KS_RULE_SUBDOMAIN, name);
+    }
+    const ks_str *const failures[] = {K(attachError), K(detachError)};
+    for (int i = 0; i < 2; i++) {
+        ks_val code = ks_get3(object, K(status), failures[i], K(errorCode));
+        if (code.type == KS_INT && code.i < 0) KS_IN(c, "status")
+        KS_IN(c, failures[i]->s) ks_bad_range(c, "errorCode", code, 0, INT32_MAX);
     }
     if (ks_exists(old) && !ks_same(spec, ks_get(old, K(spec))))
         ks_bad_struct(c, "spec", KS_TYPE_storage_v1_VolumeAttachmentSpec, spec,
