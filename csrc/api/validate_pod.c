@@ -42,8 +42,8 @@ static void check_seccomp_annotation(ks_check *c, ks_val profile) {
 static bool has_container(ks_val spec, const char *name) {
     const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
     for (int i = 0; i < 3; i++)
-        ks_each(container, ks_get(spec, lists[i])) if (ks_text_is(ks_get(*container, K(name)),
-                                                                  name)) return true;
+        ks_each(container, ks_get(spec, lists[i]))
+            if (ks_text_is(ks_get(*container, K(name)), name)) return true;
     return false;
 }
 
@@ -238,8 +238,8 @@ static void check_file_refs(ks_check *c, ks_val spec, const ks_str *list) {
             ks_val ref = ks_get2(ks_at(env, j), K(valueFrom), K(fileKeyRef));
             if (!ks_exists(ref)) continue;
             ks_val name = ks_text_value(ks_get(ref, K(volumeName))), found = KS_NOTHING;
-            ks_each(volume, ks_get(spec, K(volumes))) if (ks_equal(ks_get(*volume, K(name)), name))
-                found = *volume;
+            ks_each(volume, ks_get(spec, K(volumes)))
+                if (ks_equal(ks_get(*volume, K(name)), name)) found = *volume;
             KS_IN(c, list->s)
             KS_AT(c, i) KS_IN(c, "env") KS_AT(c, j) KS_IN(c, "valueFrom") KS_IN(c, "fileKeyRef") {
                 if (!ks_exists(found))
@@ -557,10 +557,10 @@ void ks_check_pod_update(ks_check *c, ks_val pod, ks_val old) {
             check_deadline_update(c, ks_get(now_spec, K(activeDeadlineSeconds)),
                                   ks_get(old_spec, K(activeDeadlineSeconds)));
             ks_val tolerations = ks_get(now_spec, K(tolerations));
-            ks_each(toleration, ks_get(old_spec, K(tolerations))) if (!is_kept(c->heap, *toleration,
-                                                                               tolerations))
-                ks_deny(c, "tolerations",
-                        "existing toleration can not be modified except its tolerationSeconds");
+            ks_each(toleration, ks_get(old_spec, K(tolerations)))
+                if (!is_kept(c->heap, *toleration, tolerations))
+                    ks_deny(c, "tolerations",
+                            "existing toleration can not be modified except its tolerationSeconds");
             KS_IN(c, "tolerations") ks_check_tolerations(c, tolerations);
             check_gate_updates(c, ks_get(now_spec, K(schedulingGates)),
                                ks_get(old_spec, K(schedulingGates)));
@@ -569,13 +569,63 @@ void ks_check_pod_update(ks_check *c, ks_val pod, ks_val old) {
     if (go_on) check_spec_update(c, now_spec, old_spec);
 }
 
+/* validatePodConditions: the path says Type, as upstream's does. */
+static void check_pod_conditions(ks_check *c, ks_val conditions) {
+    static const char *const own[] = {"PodScheduled", "Ready", "Initialized", NULL};
+    for (uint32_t i = 0; i < ks_len(conditions); i++) {
+        ks_val type = ks_get(ks_at(conditions, i), K(type));
+        ks_val generation = ks_get(ks_at(conditions, i), K(observedGeneration));
+        KS_AT(c, i) {
+            if (generation.type == KS_INT && generation.i < 0)
+                ks_bad(c, "observedGeneration", generation, "must be a non-negative integer");
+            if (!ks_one_of(type, own)) ks_check_text(c, "Type", KS_RULE_QUALIFIED, type);
+        }
+    }
+}
+
+/* validatePodIPs, validateHostIPs: addresses, one of each family. */
+static void check_pod_ips(ks_check *c, ks_val list, int type) {
+    bool four = false, six = false;
+    for (uint32_t i = 0; i < ks_len(list); i++)
+        KS_AT(c, i) ks_check_ip(c, NULL, ks_get(ks_at(list, i), K(ip)));
+    if (ks_len(list) < 2) return;
+    for (uint32_t i = 0; i < ks_len(list); i++) {
+        ks_val text = ks_text_value(ks_get(ks_at(list, i), K(ip)));
+        ks_ip ip;
+        if (!ks_ip_parse(text.s->s, text.s->len, &ip)) {
+            const ks_str *why = ks_str_printf(
+                c->heap, "failed to check for dual stack with error:invalid IP[%u]: %s", i,
+                text.s->s);
+            ks_error_internal(&c->errors, NULL, why->s);
+            ks_str_unref(c->heap, why);
+            four = six = false;
+            break;
+        }
+        four |= ip.v4;
+        six |= !ip.v4;
+    }
+    if (four && six && ks_len(list) <= 2) return;
+    ks_buf printed = {.heap = c->heap};
+    for (uint32_t i = 0; i < ks_len(list); i++) {
+        const ks_str *one = ks_print_struct(c->heap, &ks_types[type], ks_at(list, i));
+        ks_buf_putc(&printed, i == 0 ? '[' : ',');
+        ks_buf_str(&printed, one);
+        ks_str_unref(c->heap, one);
+    }
+    ks_buf_putc(&printed, ']');
+    ks_bad_printed(c, NULL, printed.s, "may specify no more than one IP for each IP family");
+    ks_buf_dispose(&printed);
+}
+
 void ks_check_pod_status_update(ks_check *c, ks_val pod, ks_val old) {
     ks_val status = ks_get(pod, K(status)), old_status = ks_get(old, K(status));
     ks_val nominated = ks_get(status, K(nominatedNodeName)), qos = ks_get(status, K(qosClass));
     ks_check_meta_update(c, pod, old);
     check_annotation_updates(c, ks_get2(pod, K(metadata), K(annotations)),
                              ks_get2(old, K(metadata), K(annotations)), ks_get(pod, K(spec)));
+    ks_val generation = ks_get(status, K(observedGeneration));
     KS_IN(c, "status") {
+        KS_IN(c, "conditions") check_pod_conditions(c, ks_get(status, K(conditions)));
         if (!ks_same(ks_get2(pod, K(spec), K(nodeName)), ks_get2(old, K(spec), K(nodeName))))
             ks_deny(c, "nodeName", "may not be changed directly");
         if (!ks_is_empty_text(nominated) &&
@@ -585,7 +635,15 @@ void ks_check_pod_status_update(ks_check *c, ks_val pod, ks_val old) {
                 ks_deny(c, "nominatedNodeName",
                         "may not be set on pods that are already bound to a node");
         }
+        if (generation.type == KS_INT && generation.i < 0)
+            ks_bad(c, "observedGeneration", generation, "must be a non-negative integer");
         if (!ks_same(qos, ks_get(old_status, K(qosClass))))
             ks_bad(c, "qosClass", ks_text_value(qos), "field is immutable");
+        ks_val host = ks_get(status, K(hostIPs));
+        ks_val first = ks_text_value(ks_get(ks_at(host, 0), K(ip)));
+        KS_IN(c, "podIPs") check_pod_ips(c, ks_get(status, K(podIPs)), KS_TYPE_core_v1_PodIP);
+        if (ks_len(host) > 0 && !ks_equal(ks_text_value(ks_get(status, K(hostIP))), first))
+            KS_IN(c, "hostIPs") KS_AT(c, 0) ks_bad(c, "ip", first, "must be equal to `hostIP`");
+        KS_IN(c, "hostIPs") check_pod_ips(c, host, KS_TYPE_core_v1_HostIP);
     }
 }

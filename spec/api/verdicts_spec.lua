@@ -1,5 +1,6 @@
 -- spec/golden/verdicts.json: what the validation code of v1.36's API server says to objects that are wrong in one way or another, and
--- to changes that are not allowed: a row for each text that it has for each field. `before`: the object of each kind that is changed;
+-- to changes that are not allowed: a row for each text that it has for each field. `before`: the object of each kind that is changed
+-- (`change`: "spec" with a whole object, "status" with a merge patch);
 -- `causes`: field and message of each, in order.
 local kubesim = require "kubesim"
 
@@ -23,13 +24,18 @@ describe("the API server finds what is wrong with", function()
   teardown(function() cluster:close() end)
 
   for i, row in ipairs(verdicts.rows) do
-    local what = row.change and "a change of a" or "a"
+    local what = row.change == "status" and "a status of a" or row.change and "a change of a" or "a"
     it(("%s %s: %s (%d)"):format(what, row.kind, row.causes[1][1], i), function()
       local ok, err
       if row.change then
         local fork <close> = cluster:fork()
-        local version = fork:create(verdicts.before[row.kind])[1].metadata.resourceVersion
-        ok, err = pcall(fork.replace, fork, (row.new:gsub('"resourceVersion":""', ('"resourceVersion":%q'):format(version))))
+        local before = fork:create(verdicts.before[row.kind])[1].metadata
+        if row.change == "status" then
+          ok, err = pcall(fork.patch, fork, row.kind .. "/" .. before.name, row.new, { type = "merge", subresource = "status" })
+        else
+          local version = ('"resourceVersion":%q'):format(before.resourceVersion)
+          ok, err = pcall(fork.replace, fork, (row.new:gsub('"resourceVersion":""', version)))
+        end
       else
         ok, err = pcall(cluster.create, cluster, row.new, { dry_run = true })
       end
