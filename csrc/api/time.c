@@ -35,6 +35,12 @@ static void date_of(int64_t days, int64_t *year, int *month, int *day) {
 
 /* --- time stamps --- */
 
+/* `digits` decimal digits of a value, leading zeros included. */
+static char *put_digits(char *out, int64_t value, int digits) {
+    for (int i = digits; i-- > 0; value /= 10) out[i] = (char)('0' + value % 10);
+    return out + digits;
+}
+
 static ks_val stamp(ks_heap *heap, int64_t seconds, int64_t micros) {
     int64_t days = seconds / 86400, rest = seconds % 86400, year;
     int month, day;
@@ -43,12 +49,22 @@ static ks_val stamp(ks_heap *heap, int64_t seconds, int64_t micros) {
         days--;
     }
     date_of(days, &year, &month, &day);
-    int clock = (int)rest;
-    char text[64], fraction[16] = "";
-    if (micros >= 0) snprintf(fraction, sizeof fraction, ".%06d", (int)micros);
-    int len = snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d%sZ", (long long)year,
-                       month, day, clock / 3600, clock / 60 % 60, clock % 60, fraction);
-    return ks_textn(heap, text, (size_t)len);
+    char text[64], *at = text;
+    if (year >= 0 && year <= 9999)
+        at = put_digits(at, year, 4);
+    else
+        at += snprintf(at, 24, "%04lld", (long long)year);
+    const int64_t parts[5] = {month, day, rest / 3600, rest / 60 % 60, rest % 60};
+    for (int i = 0; i < 5; i++) {
+        *at++ = "--T::"[i];
+        at = put_digits(at, parts[i], 2);
+    }
+    if (micros >= 0) {
+        *at++ = '.';
+        at = put_digits(at, micros, 6);
+    }
+    *at++ = 'Z';
+    return ks_textn(heap, text, (size_t)(at - text));
 }
 
 ks_val ks_time_val(ks_world *world, int64_t instant) {

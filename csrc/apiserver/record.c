@@ -226,9 +226,106 @@ static ks_val event_meta(ks_server *s, const ks_object *about) {
     return m;
 }
 
-static ks_val core_event(ks_server *s, const ks_object *about, const ks_event *e, ks_val message,
-                         uint32_t count) {
+/* --- what Events that follow one another have in common --- */
+
+/* Pods of a set that do the same say the same; each pod's events mostly follow one another. The documents are kept by
+ * what makes them alike; forks begin without. */
+enum { HEADS = 1024 };
+
+typedef struct head {
+    uint64_t group; /* component, host, type and reason */
+    ks_val doc;     /* an Event of that kind; KS_NOTHING: none yet */
+} head;
+
+struct ks_record_cache {
+    head heads[HEADS];
+    uint64_t id, version; /* the object that was last spoken of */
+    ks_val reference;     /* its involvedObject */
+};
+
+void ks_record_cache_drop(ks_server *s) {
+    struct ks_record_cache *cache = s->record_cache;
+    if (cache == NULL) return;
+    for (int i = 0; i < HEADS; i++) ks_unref(s->heap, cache->heads[i].doc);
+    ks_unref(s->heap, cache->reference);
+    ks_free(s->heap, cache, sizeof *cache);
+    s->record_cache = NULL;
+}
+
+static struct ks_record_cache *cache_of(ks_server *s) {
+    if (s->record_cache == NULL)
+        s->record_cache = ks_alloc_zero(s->heap, sizeof *s->record_cache);
+    return s->record_cache;
+}
+
+/* The involvedObject of an event: that of the one before where it is the same. */
+static ks_val about_whom(ks_server *s, const ks_object *about, const char *path) {
+    struct ks_record_cache *cache = cache_of(s);
+    ks_val last = cache->reference;
+    if (cache->id == about->id && cache->version == about->version) {
+        ks_val known = ks_get(last, K(fieldPath));
+        if (path == NULL ? known.type == KS_NONE : ks_text_is(known, path)) return ks_ref(last);
+    }
+    ks_val made = reference(s->heap, about, path);
+    ks_val known = ks_get(last, K(fieldPath));
+    if (path != NULL && ks_text_is(known, path))
+        made = ks_put(s->heap, made, K(fieldPath), ks_ref(known));
+    ks_unref(s->heap, last);
+    cache->id = about->id;
+    cache->version = about->version;
+    cache->reference = ks_ref(made);
+    return made;
+}
+
+/* A new Event like one before, for its own members to be put into their places. */
+static ks_map *copy_head(ks_heap *heap, ks_val doc) {
+    ks_map *m = ks_map_new(heap, doc.m->len).m;
+    m->len = doc.m->len;
+    for (uint32_t i = 0; i < m->len; i++) {
+        m->pairs[i] = doc.m->pairs[i];
+        ks_ref(m->pairs[i].val);
+    }
+    return m;
+}
+
+/* Puts v, taken over, at the place of `key`, which is there. */
+static void fill(ks_heap *heap, ks_map *m, const ks_str *key, ks_val v) {
+    ks_pair *p = m->pairs;
+    while (p->key != key) p++;
+    ks_unref(heap, p->val);
+    p->val = v;
+}
+
+/* An Event with all that it shares with others of its head; the document is not kept where it counts already. */
+static ks_val like_before(ks_server *s, const ks_object *about, const ks_event *e, ks_val message, uint64_t group) {
+    const head *known = &cache_of(s)->heads[(group >> 20) % HEADS];
     ks_heap *heap = s->heap;
+    if (known->group != group || known->doc.type != KS_MAP) return KS_NOTHING;
+    ks_val said = ks_get(known->doc, K(message));
+    if (ks_equal(said, message)) {
+        ks_unref(heap, message);
+        message = ks_ref(said);
+    }
+    ks_map *m = copy_head(heap, known->doc);
+    fill(heap, m, K(firstTimestamp), ks_server__stamp(s));
+    fill(heap, m, K(involvedObject), about_whom(s, about, e->field_path));
+    fill(heap, m, K(lastTimestamp), ks_server__stamp(s));
+    fill(heap, m, K(message), message);
+    fill(heap, m, K(metadata), event_meta(s, about));
+    return (ks_val){.type = KS_MAP, .m = m};
+}
+
+static void keep_head(ks_server *s, uint64_t group, ks_val doc) {
+    head *h = &cache_of(s)->heads[(group >> 20) % HEADS];
+    ks_unref(s->heap, h->doc);
+    *h = (head){group, ks_ref(doc)};
+}
+
+static ks_val core_event(ks_server *s, const ks_object *about, const ks_event *e, ks_val message,
+                         uint32_t count, uint64_t group) {
+    ks_heap *heap = s->heap;
+    ks_val alike = count == 1 ? like_before(s, about, e, message, group) : KS_NOTHING;
+    if (alike.type == KS_MAP) return alike;
     ks_val component = ks_text(heap, e->component);
     ks_val source = ks_map_new(heap, 2), m = ks_map_new(heap, 14);
     ks_map_push(heap, &source, K(component), ks_ref(component));
@@ -237,7 +334,7 @@ static ks_val core_event(ks_server *s, const ks_object *about, const ks_event *e
     ks_map_push(heap, &m, K(count), ks_int(count));
     ks_map_push(heap, &m, K(eventTime), ks_null());
     ks_map_push(heap, &m, K(firstTimestamp), ks_server__stamp(s));
-    ks_map_push(heap, &m, K(involvedObject), reference(heap, about, e->field_path));
+    ks_map_push(heap, &m, K(involvedObject), about_whom(s, about, e->field_path));
     ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
     ks_map_push(heap, &m, K(lastTimestamp), ks_server__stamp(s));
     ks_map_push(heap, &m, K(message), message);
@@ -248,12 +345,29 @@ static ks_val core_event(ks_server *s, const ks_object *about, const ks_event *e
                 e->host != NULL ? ks_string(e->host) : ks_text(heap, ""));
     ks_map_push(heap, &m, K(source), source);
     ks_map_push(heap, &m, K(type), constant(heap, e->type));
+    if (count == 1) keep_head(s, group, m);
     return m;
 }
 
-static ks_val new_api_event(ks_server *s, const ks_object *about, const ks_event *e,
-                            ks_val message) {
+/* The scheduler's events about pods that are placed differ in the same members. */
+static ks_val new_api_like_before(ks_server *s, const ks_object *about, const ks_event *e, ks_val message,
+                                  uint64_t group) {
+    const head *known = &cache_of(s)->heads[(group >> 20) % HEADS];
+    if (e->related != NULL || known->group != group || known->doc.type != KS_MAP) return KS_NOTHING;
     ks_heap *heap = s->heap;
+    ks_map *m = copy_head(heap, known->doc);
+    fill(heap, m, K(eventTime), ks_microtime_val(s->world, s->world->now));
+    fill(heap, m, K(involvedObject), about_whom(s, about, e->field_path));
+    fill(heap, m, K(message), message);
+    fill(heap, m, K(metadata), event_meta(s, about));
+    return (ks_val){.type = KS_MAP, .m = m};
+}
+
+static ks_val new_api_event(ks_server *s, const ks_object *about, const ks_event *e, ks_val message,
+                            uint64_t group) {
+    ks_heap *heap = s->heap;
+    ks_val alike = new_api_like_before(s, about, e, message, group);
+    if (alike.type == KS_MAP) return alike;
     ks_val m = ks_map_new(heap, 16);
     ks_map_push(heap, &m, K(action), ks_text(heap, e->action));
     ks_map_push(heap, &m, K(apiVersion), ks_string(K(v1)));
@@ -270,6 +384,7 @@ static ks_val new_api_event(ks_server *s, const ks_object *about, const ks_event
     ks_map_push(heap, &m, K(reportingInstance), ks_format(heap, "%s-control-plane", e->component));
     ks_map_push(heap, &m, K(source), ks_map_new(heap, 0));
     ks_map_push(heap, &m, K(type), constant(heap, e->type));
+    if (e->related == NULL) keep_head(s, group, m);
     return m;
 }
 
@@ -322,7 +437,7 @@ static void record_core(ks_server *s, const ks_object *about, const ks_event *e,
     /* the id that the new Event will get: remembered before watchers run, who may record more */
     seen = find(h, key);
     seen->value = (int64_t)(s->store.last_id + 1);
-    ks_server__commit(s, KS_EVENT, core_event(s, about, e, message, count), NULL, NULL);
+    ks_server__commit(s, KS_EVENT, core_event(s, about, e, message, count, group), NULL, NULL);
 }
 
 /* --- the new recorder --- */
@@ -339,7 +454,8 @@ static void write_series(ks_server *s, uint64_t id, uint32_t count, int64_t obse
 static void record_series(ks_server *s, const ks_object *about, const ks_event *e, ks_val message) {
     int64_t now = s->world->now;
     uint64_t hash = mix(mix(mix(UINT64_C(0x84222325cbf29ce4), e->component), e->type), e->reason);
-    hash = (mix(hash, e->action) ^ about->version) * UINT64_C(0x9fb21c651e98df25);
+    uint64_t group = mix(hash, e->action);
+    hash = (group ^ about->version) * UINT64_C(0x9fb21c651e98df25);
     if (e->related != NULL)
         hash = (hash ^ e->related->id ^ e->related->version << 20) * UINT64_C(0x100000001b3);
     uint64_t key = tagged(hash, OF_SERIES);
@@ -368,7 +484,7 @@ static void record_series(ks_server *s, const ks_object *about, const ks_event *
     seen->count = 1;
     seen->at = now;
     seen->value = (int64_t)(s->store.last_id + 1);
-    ks_server__commit(s, KS_EVENT, new_api_event(s, about, e, message), NULL, NULL);
+    ks_server__commit(s, KS_EVENT, new_api_event(s, about, e, message, group), NULL, NULL);
 }
 
 void ks_record(ks_server *s, const ks_object *about, const ks_event *event, const char *format,
@@ -377,12 +493,12 @@ void ks_record(ks_server *s, const ks_object *about, const ks_event *event, cons
     va_list args;
     if (!may_write(s, about)) return;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
+    int len = ks_vformat(text, sizeof text, format, args);
     va_end(args);
     if (len >= (int)sizeof text) {
         big = ks_alloc(s->heap, (size_t)len + 1);
         va_start(args, format);
-        vsnprintf(big, (size_t)len + 1, format, args);
+        ks_vformat(big, (size_t)len + 1, format, args);
         va_end(args);
     }
     ks_val message = ks_textn(s->heap, big != NULL ? big : text, (size_t)len);

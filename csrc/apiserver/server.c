@@ -5,6 +5,8 @@
 #include "apiserver/internal.h"
 #include "store/object_internal.h"
 
+#include <string.h>
+
 enum { MEMO_LIMIT = 64 };
 
 /* --- the memo --- */
@@ -58,6 +60,7 @@ void ks_server_dispose(ks_server *s) {
     ks_tree_clear(s->heap, &s->service_ips);
     ks_tree_clear(s->heap, &s->node_ports);
     ks_tree_clear(s->heap, &s->correlation);
+    ks_record_cache_drop(s);
     ks_store_dispose(&s->store);
 }
 
@@ -70,6 +73,7 @@ void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
     out->service_ips = ks_tree_copy(&from->service_ips);
     out->node_ports = ks_tree_copy(&from->node_ports);
     out->correlation = ks_tree_copy(&from->correlation);
+    out->record_cache = NULL;
 }
 
 /* --- time and identity --- */
@@ -78,19 +82,32 @@ ks_val ks_server__stamp(ks_server *s) {
     return ks_time_val(s->world, s->world->now);
 }
 
+/* Eight hexadecimal digits, all at once: a digit to a byte, then those above 9 are moved on to the letters. */
+static char *put_hex(char *out, uint32_t word) {
+    uint64_t x = word;
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    for (int i = 0; i < 8; i++) out[i] = (char)(x >> (56 - 8 * i));
+    return out + 8;
+}
+
 /* A version-4 UUID. */
 ks_val ks_server__uid(ks_server *s) {
-    static const char hex[] = "0123456789abcdef";
     uint32_t words[4];
     for (int i = 0; i < 4; i++) words[i] = ks_choose(s->world, KS_CHOOSE_UID, 0);
     words[1] = (words[1] & 0xffff0fffU) | 0x4000U;
     words[2] = (words[2] & 0x3fffffffU) | 0x80000000U;
-    char text[36];
-    int at = 0;
-    for (int digit = 0; digit < 32; digit++) {
-        if (digit == 8 || digit == 12 || digit == 16 || digit == 20) text[at++] = '-';
-        text[at++] = hex[words[digit / 8] >> (28 - digit % 8 * 4) & 15];
-    }
+    char digits[32], text[36], *at = digits;
+    for (int i = 0; i < 4; i++) at = put_hex(at, words[i]);
+    memcpy(text, digits, 8);
+    memcpy(text + 9, digits + 8, 4);
+    memcpy(text + 14, digits + 12, 4);
+    memcpy(text + 19, digits + 16, 4);
+    memcpy(text + 24, digits + 20, 12);
+    text[8] = text[13] = text[18] = text[23] = '-';
     return ks_textn(s->heap, text, sizeof text);
 }
 

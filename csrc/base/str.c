@@ -37,12 +37,12 @@ const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...) {
     char small[256];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(small, sizeof small, format, args);
+    int len = ks_vformat(small, sizeof small, format, args);
     va_end(args);
     if (len < (int)sizeof small) return ks_str_new(heap, small, (size_t)len);
     ks_str *str = str_raw(heap, (size_t)len);
     va_start(args, format);
-    vsnprintf((char *)(str + 1), (size_t)len + 1, format, args);
+    ks_vformat((char *)(str + 1), (size_t)len + 1, format, args);
     va_end(args);
     return str;
 }
@@ -149,12 +149,12 @@ void ks_buf_printf(ks_buf *buf, const char *format, ...) {
     buf_reserve(buf, 120);
     va_start(args, format);
     size_t room = buf->cap - buf->len;
-    int len = vsnprintf(buf->s + buf->len, room, format, args);
+    int len = ks_vformat(buf->s + buf->len, room, format, args);
     va_end(args);
     if ((size_t)len >= room) {
         buf_reserve(buf, (size_t)len);
         va_start(args, format);
-        vsnprintf(buf->s + buf->len, (size_t)len + 1, format, args);
+        ks_vformat(buf->s + buf->len, (size_t)len + 1, format, args);
         va_end(args);
     }
     buf->len += (size_t)len;

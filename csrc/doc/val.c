@@ -38,12 +38,12 @@ ks_val ks_format(ks_heap *heap, const char *format, ...) {
     char small[256];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(small, sizeof small, format, args);
+    int len = ks_vformat(small, sizeof small, format, args);
     va_end(args);
     if (len < (int)sizeof small) return ks_textn(heap, small, (size_t)len);
     char *big = ks_alloc(heap, (size_t)len + 1);
     va_start(args, format);
-    vsnprintf(big, (size_t)len + 1, format, args);
+    ks_vformat(big, (size_t)len + 1, format, args);
     va_end(args);
     ks_buf_add(&buf, big, (size_t)len);
     ks_free(heap, big, (size_t)len + 1);
@@ -271,7 +271,7 @@ ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...) {
     return m;
 }
 
-void ks_map_push(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v) {
+void ks_map_push_slowly(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v) {
     ks_map *map = map_own(heap, *m, 1);
     map->pairs[map->len++] = (ks_pair){key, v};
     *m = of_map(map);

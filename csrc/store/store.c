@@ -85,53 +85,40 @@ bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **chang
 
 /* --- keys --- */
 
-static uint64_t hash64(const char *s, size_t len, uint64_t basis) {
-    uint64_t hash = basis;
-    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-/* 128 bits of a uid: its hex digits, or a hash of what is no UUID (imported objects). */
-static ks_key uid_key(const ks_str *uid) {
-    uint64_t half[2] = {0, 0};
-    int digits = 0;
-    for (uint32_t i = 0; i < uid->len; i++) {
-        char c = uid->s[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (c == '-') continue;
-        if (digit < 0 || digits == 32) {
-            digits = 0;
-            break;
-        }
-        half[digits / 16] = half[digits / 16] << 4 | (uint64_t)digit;
-        digits++;
-    }
-    if (digits == 32) return (ks_key){half[0], half[1]};
-    return (ks_key){hash64(uid->s, uid->len, UINT64_C(0xcbf29ce484222325)),
-                    hash64(uid->s, uid->len, UINT64_C(0x84222325cbf29ce4))};
-}
-
-static uint64_t node_hash(const ks_str *node) {
-    return hash64(node->s, node->len, UINT64_C(0xcbf29ce484222325));
-}
-
-static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
-
-/* Two independent 64-bit hashes of namespace and name: comparing words beats comparing texts that
- * begin alike, as the names of a set's pods do. Lookups compare the texts of what they find. */
-static ks_key name_key(const ks_str *ns, const ks_str *name) {
-    uint64_t a = UINT64_C(0xcbf29ce484222325), b = UINT64_C(0x9e3779b97f4a7c15);
-    if (ns != NULL) {
-        a = hash64(ns->s, ns->len, a);
-        b = (b ^ a) * UINT64_C(0x9fb21c651e98df25);
-    }
-    a = hash64(name->s, name->len, a ^ UINT64_C(0xff51afd7ed558ccd));
-    for (uint32_t i = 0; i < name->len; i++) {
-        b = (b ^ (unsigned char)name->s[i]) * UINT64_C(0x9fb21c651e98df25);
+/* 128 bits of a text, mixed eight bytes at a time: two states that take in each word differently. Comparing words beats
+ * comparing texts that begin alike, as the names of a set's pods do. Lookups compare the texts of what they find. */
+static ks_key mix(ks_key seed, const ks_str *text) {
+    uint64_t a = seed.a ^ text->len, b = seed.b;
+    const char *s = text->s;
+    size_t len = text->len;
+    while (len > 0) {
+        uint64_t word = 0;
+        size_t n = len < 8 ? len : 8;
+        if (n == 8)
+            memcpy(&word, s, 8);
+        else
+            for (size_t i = 0; i < n; i++) word |= (uint64_t)(unsigned char)s[i] << (8 * i);
+        a = (a ^ word) * UINT64_C(0x9fb21c651e98df25);
+        a ^= a >> 32;
+        b = (b + word) * UINT64_C(0xff51afd7ed558ccd);
         b ^= b >> 29;
+        s += n;
+        len -= n;
     }
     return (ks_key){a, b};
 }
+
+static const ks_key seed = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x9e3779b97f4a7c15)};
+
+static ks_key uid_key(const ks_str *uid) { return mix(seed, uid); }
+
+static uint64_t node_hash(const ks_str *node) { return mix(seed, node).a; }
+
+static ks_key name_key(const ks_str *ns, const ks_str *name) {
+    return mix(ns == NULL ? seed : mix(seed, ns), name);
+}
+
+static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
 
 /* What an index says: the kind above, the id below; never NULL, since ids begin at 1. */
 static void *entry(const ks_object *object) {
