@@ -1,9 +1,10 @@
 /*
  * api/codec.h - from a document to a typed object and back: strict decoding, defaults, validation.
  *
- * Called by apiserver/ on every write. A "typed" document is a ks_val that has the type's shape: only
- * known fields, right JSON types, quantities canonical, empty and null optional members dropped as Go's
- * omitempty drops them (zero values of `always_encoded` fields and of pointers stay).
+ * Called by apiserver/ on every write. A "typed" document is a ks_val that has the type's shape:
+ * only known fields, right JSON types, quantities canonical, empty and null optional members
+ * dropped as Go's omitempty drops them (zero values of `always_encoded` fields and of pointers
+ * stay).
  */
 #ifndef KS_API_CODEC_H
 #define KS_API_CODEC_H
@@ -12,15 +13,21 @@
 
 typedef enum ks_field_validation { KS_STRICT, KS_WARN, KS_IGNORE } ks_field_validation;
 
-/* Decodes `raw` (taken over) as an object of `kind` into *out (a new reference). Wrong types: 400 with Go's json text
- * ("StatefulSet in version "v1" cannot be handled as a StatefulSet: json: cannot unmarshal string into Go
- * struct field StatefulSetSpec.spec.replicas of type int32"). Unknown and duplicate fields: 400 "strict decoding
- * error: ..." (strict), or appended to `warnings` (KS_WARN; a list value, may be NULL), or dropped. */
+/* Decodes `raw` (taken over) as an object of `kind` into *out (a new reference). Wrong types: 400
+ * with Go's json text
+ * ("StatefulSet in version "v1" cannot be handled as a StatefulSet: json: cannot unmarshal string
+ * into Go struct field StatefulSetSpec.spec.replicas of type int32"). Unknown and duplicate fields:
+ * 400 "strict decoding error: ..." (strict), or appended to `warnings` (KS_WARN; a list value, may
+ * be NULL), or dropped. */
 ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validation mode,
                       ks_val *warnings, ks_val *out);
 
-/* Applies the defaults of k8s.io/kubernetes/pkg/apis/.../v1/defaults.go; takes over, returns. `version` is
- * the simulated minor release (36). Does not touch metadata. */
+/* The same for a document that was made from the typed object `known` (borrowed): what is still the
+ * very same value is taken as it is, so that a small change of a large object costs little. */
+ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known,
+                              ks_field_validation mode, ks_val *warnings, ks_val *out);
+/* Applies the defaults of k8s.io/kubernetes/pkg/apis/.../v1/defaults.go; takes over, returns.
+ * `version` is the simulated minor release (36). Does not touch metadata. */
 ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object);
 /* The same for the parts that controllers make: a pod template's spec. */
 ks_val ks_default_pod_spec(ks_heap *heap, ks_val spec);
@@ -28,7 +35,7 @@ ks_val ks_default_claim_spec(ks_heap *heap, ks_val spec);
 
 /* Settings that change rules. */
 typedef struct ks_rules {
-    int minor;                      /* simulated release: 34, 35, 36 */
+    int minor;                        /* simulated release: 34, 35, 36 */
     bool max_unavailable_statefulset; /* feature gate */
 } ks_rules;
 
@@ -37,12 +44,13 @@ static inline const char *ks_release_name(const ks_rules *rules) {
     return rules->minor == 34 ? "v1.34.9" : rules->minor == 35 ? "v1.35.6" : "v1.36.2";
 }
 
-/* Validates a new object (defaulted, metadata filled) or an update; NULL when valid, else 422. `subresource`: NULL or
- * "status". */
+/* Validates a new object (defaulted, metadata filled) or an update; NULL when valid, else 422.
+ * `subresource`: NULL or "status". */
 ks_refusal *ks_validate_create(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object);
 ks_refusal *ks_validate_update(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
                                ks_val old, const char *subresource);
 /* Warnings as the real server returns them in headers, appended to the list. */
-void ks_warnings(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object, ks_val old, ks_val *warnings);
+void ks_warnings(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object, ks_val old,
+                 ks_val *warnings);
 
 #endif

@@ -33,7 +33,7 @@ typedef struct decoder {
 
 enum { MAX_STRICT_ERRORS = 100 };
 
-static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, const frame *at);
+static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, const frame *at);
 
 /* --- paths and errors --- */
 
@@ -225,7 +225,7 @@ static ks_val decode_bytes(decoder *d, const ks_spec *spec, ks_val raw, const fr
 static ks_val zero_of(decoder *d, const ks_spec *spec, bool always) {
     if (spec->pointer) return always ? ks_null() : KS_NOTHING;
     switch (spec->shape) {
-    case KS_SHAPE_STRUCT: return decode(d, spec, KS_NOTHING, NULL);
+    case KS_SHAPE_STRUCT: return decode(d, spec, KS_NOTHING, KS_NOTHING, NULL);
     case KS_SHAPE_QUANTITY: return ks_string(K(0));
     case KS_SHAPE_INTSTR: return ks_int(0);
     case KS_SHAPE_TIME:
@@ -277,13 +277,14 @@ static bool same(ks_val a, ks_val b) {
     }
 }
 
-static ks_val decode_list(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+static ks_val decode_list(decoder *d, const ks_spec *spec, ks_val raw, ks_val known,
+                          const frame *at) {
     uint32_t count = ks_len(raw);
     ks_val out = KS_NOTHING; /* as long as it is KS_NOTHING, all items so far are shared */
     for (uint32_t i = 0; i < count && d->fatal == NULL; i++) {
         frame here = {.up = at, .index = i};
         ks_val item = raw.l->items[i], typed = KS_NOTHING;
-        if (ks_exists(item)) typed = decode(d, spec->item, item, &here);
+        if (ks_exists(item)) typed = decode(d, spec->item, item, ks_at(known, i), &here);
         if (!ks_exists(typed)) typed = zero_item(d, spec->item);
         if (out.type == KS_NONE && same(item, typed)) {
             ks_unref(d->heap, typed);
@@ -306,14 +307,16 @@ static ks_val copy_head(decoder *d, ks_val raw, uint32_t end, uint32_t capacity)
     return out;
 }
 
-static ks_val decode_map(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+static ks_val decode_map(decoder *d, const ks_spec *spec, ks_val raw, ks_val known,
+                         const frame *at) {
     uint32_t count = ks_len(raw);
     ks_val out = KS_NOTHING;
     for (uint32_t i = 0; i < count && d->fatal == NULL; i++) {
         const ks_pair *pair = ks_pair_at(raw, i);
         frame here = {.up = at, .name = pair->key};
         ks_val typed = KS_NOTHING;
-        if (ks_exists(pair->val)) typed = decode(d, spec->item, pair->val, &here);
+        if (ks_exists(pair->val))
+            typed = decode(d, spec->item, pair->val, ks_get(known, pair->key), &here);
         if (!ks_exists(typed)) typed = zero_item(d, spec->item);
         if (out.type == KS_NONE && same(pair->val, typed)) {
             ks_unref(d->heap, typed);
@@ -327,11 +330,11 @@ static ks_val decode_map(decoder *d, const ks_spec *spec, ks_val raw, const fram
 
 /* The value of one field, or KS_NOTHING if it is to be left out. `raw` may be KS_NOTHING. */
 static ks_val decode_field(decoder *d, const ks_type *type, const ks_field *field, ks_val raw,
-                           const frame *at) {
+                           ks_val known, const frame *at) {
     ks_val typed = KS_NOTHING;
     if (ks_exists(raw)) {
         frame here = {.up = at, .name = field->name, .struct_of = type};
-        typed = decode(d, &field->spec, raw, &here);
+        typed = decode(d, &field->spec, raw, known, &here);
     }
     if (typed.type == KS_NONE) {
         if (field->name == K(creationTimestamp)) return KS_NOTHING; /* omitzero */
@@ -345,7 +348,8 @@ static ks_val decode_field(decoder *d, const ks_type *type, const ks_field *fiel
 }
 
 /* Merges the document's keys with the type's fields, both in order of names. */
-static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, const frame *at) {
+static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val known,
+                            const frame *at) {
     uint32_t count = ks_len(raw), i = 0;
     ks_val out = raw.type == KS_MAP ? KS_NOTHING : ks_map_new(d->heap, 0);
     for (uint16_t f = 0; f < type->count && d->fatal == NULL;) {
@@ -358,7 +362,8 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, const f
             continue;
         }
         bool present = pair != NULL && pair->key == field->name;
-        ks_val typed = decode_field(d, type, field, present ? pair->val : KS_NOTHING, at);
+        ks_val typed = decode_field(d, type, field, present ? pair->val : KS_NOTHING,
+                                    present ? ks_get(known, pair->key) : KS_NOTHING, at);
         if (out.type == KS_NONE && present && same(pair->val, typed)) {
             ks_unref(d->heap, typed);
         } else {
@@ -376,8 +381,10 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, const f
     return out.type == KS_NONE ? ks_ref(raw) : out;
 }
 
-/* A new reference to the typed value; KS_NOTHING if it is not of that type. */
-static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
+/* A new reference to the typed value; KS_NOTHING if it is not of that type. `known`: what is typed
+ * already and stands at the same place. */
+static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, const frame *at) {
+    if (raw.type >= KS_STRING && same(raw, known)) return ks_ref(raw);
     switch (spec->shape) {
     case KS_SHAPE_STRING:
         return raw.type == KS_STRING ? ks_ref(raw) : wrong_type(d, what_is(raw), spec, at);
@@ -392,12 +399,12 @@ static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, const frame *a
     case KS_SHAPE_ANY: return ks_ref(raw);
     case KS_SHAPE_STRUCT:
         if (raw.type != KS_MAP && raw.type != KS_NONE) return wrong_type(d, what_is(raw), spec, at);
-        return decode_struct(d, spec->of, raw, at);
+        return decode_struct(d, spec->of, raw, known, at);
     case KS_SHAPE_LIST:
-        return raw.type == KS_LIST ? decode_list(d, spec, raw, at)
+        return raw.type == KS_LIST ? decode_list(d, spec, raw, known, at)
                                    : wrong_type(d, what_is(raw), spec, at);
     case KS_SHAPE_MAP:
-        return raw.type == KS_MAP ? decode_map(d, spec, raw, at)
+        return raw.type == KS_MAP ? decode_map(d, spec, raw, known, at)
                                   : wrong_type(d, what_is(raw), spec, at);
     }
     return KS_NOTHING;
@@ -477,6 +484,11 @@ static ks_refusal *refuse_unknown(ks_heap *heap, const ks_kind_info *info, ks_va
 
 ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validation mode,
                       ks_val *warnings, ks_val *out) {
+    return ks_decode_changed(heap, kind, raw, KS_NOTHING, mode, warnings, out);
+}
+
+ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known,
+                              ks_field_validation mode, ks_val *warnings, ks_val *out) {
     const ks_kind_info *info = ks_kind_get(kind);
     ks_refusal *refusal = NULL;
     ks_val typed = KS_NOTHING;
@@ -496,7 +508,7 @@ ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validati
     refusal = check_words(heap, info, raw);
     if (refusal == NULL) {
         decoder d = {.heap = heap, .root = info->type, .collect = mode != KS_IGNORE};
-        typed = decode_struct(&d, info->type, raw, NULL);
+        typed = decode_struct(&d, info->type, raw, known, NULL);
         const ks_str *why = d.fatal != NULL ? d.fatal : d.saved;
         if (why != NULL)
             refusal = unreadable(heap, info, why->s);

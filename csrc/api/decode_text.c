@@ -107,6 +107,11 @@ static int days_in(int year, int month) {
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
+static char *put_digits(char *out, int value, int digits) {
+    for (int i = digits; i-- > 0; value /= 10) out[i] = (char)('0' + value % 10);
+    return out + digits;
+}
+
 const ks_str *ks_decode_time_text(ks_heap *heap, ks_val raw, bool micro, ks_val *out) {
     const char *text = raw.s->s;
     const char *layout = micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00";
@@ -142,13 +147,24 @@ const ks_str *ks_decode_time_text(ks_heap *heap, ks_val raw, bool micro, ks_val 
     if (rest < 0) days--, rest += 86400;
     int m, d;
     civil_from_days(days, &y, &m, &d);
-    char canonical[64];
-    int len = snprintf(canonical, sizeof canonical, "%04d-%02d-%02dT%02d:%02d:%02d", (int)y, m, d,
-                       (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
-    len += micro ? snprintf(canonical + len, sizeof canonical - (size_t)len, ".%06dZ", micros)
-                 : snprintf(canonical + len, sizeof canonical - (size_t)len, "Z");
-    bool unchanged = raw.s->len == (uint32_t)len && memcmp(text, canonical, (size_t)len) == 0;
-    *out = unchanged ? ks_ref(raw) : ks_textn(heap, canonical, (size_t)len);
+    char canonical[64], *at = canonical;
+    if (y < 0 || y > 9999)
+        at += snprintf(at, 24, "%04lld", (long long)y);
+    else
+        at = put_digits(at, (int)y, 4);
+    const int parts[5] = {m, d, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60)};
+    for (int i = 0; i < 5; i++) {
+        *at++ = "--T::"[i];
+        at = put_digits(at, parts[i], 2);
+    }
+    if (micro) {
+        *at++ = '.';
+        at = put_digits(at, (int)micros, 6);
+    }
+    *at++ = 'Z';
+    size_t len = (size_t)(at - canonical);
+    bool unchanged = raw.s->len == len && memcmp(text, canonical, len) == 0;
+    *out = unchanged ? ks_ref(raw) : ks_textn(heap, canonical, len);
     return NULL;
 }
 

@@ -1,20 +1,22 @@
 /*
  * api/time.c - time stamps, durations and ages as text.
  *
- * k8s.io/apimachinery/pkg/apis/meta/v1/{time,micro_time}.go; Go's time.ParseDuration and Duration.String;
- * k8s.io/apimachinery/pkg/util/duration: HumanDuration.
+ * k8s.io/apimachinery/pkg/apis/meta/v1/{time,micro_time}.go; Go's time.ParseDuration and
+ * Duration.String; k8s.io/apimachinery/pkg/util/duration: HumanDuration.
  */
 #include "api/values.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /* --- calendar --- */
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar, and back. Years count from March, so that the
- * odd day is a year's last. */
+/* Days since 1970-01-01 of a date of the Gregorian calendar, and back. Years count from March, so
+ * that the odd day is a year's last. */
 static int64_t days_of(int64_t year, int month, int day) {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400, of_era = year - era * 400;

@@ -181,7 +181,8 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     ks_refusal *refusal =
         ks_patch_apply(heap, kind, type, ks_object_doc(heap, old), ks_ref(patch), &patched);
     if (refusal == NULL && !r.trusted) {
-        refusal = ks_decode(heap, kind, ks_ref(patched), r.field_validation, r.warnings, &typed);
+        refusal = ks_decode_changed(heap, kind, ks_ref(patched), old->doc, r.field_validation,
+                                    r.warnings, &typed);
         if (refusal != NULL) refusal = about_patch(heap, refusal, type, patch, patched);
     } else if (refusal == NULL) {
         typed = ks_ref(patched);

@@ -228,8 +228,8 @@ static ks_val event_meta(ks_server *s, const ks_object *about) {
 
 /* --- what Events that follow one another have in common --- */
 
-/* Pods of a set that do the same say the same; each pod's events mostly follow one another. The documents are kept by
- * what makes them alike; forks begin without. */
+/* Pods of a set that do the same say the same; each pod's events mostly follow one another. The
+ * documents are kept by what makes them alike; forks begin without. */
 enum { HEADS = 1024 };
 
 typedef struct head {
@@ -253,8 +253,7 @@ void ks_record_cache_drop(ks_server *s) {
 }
 
 static struct ks_record_cache *cache_of(ks_server *s) {
-    if (s->record_cache == NULL)
-        s->record_cache = ks_alloc_zero(s->heap, sizeof *s->record_cache);
+    if (s->record_cache == NULL) s->record_cache = ks_alloc_zero(s->heap, sizeof *s->record_cache);
     return s->record_cache;
 }
 
@@ -296,8 +295,10 @@ static void fill(ks_heap *heap, ks_map *m, const ks_str *key, ks_val v) {
     p->val = v;
 }
 
-/* An Event with all that it shares with others of its head; the document is not kept where it counts already. */
-static ks_val like_before(ks_server *s, const ks_object *about, const ks_event *e, ks_val message, uint64_t group) {
+/* An Event with all that it shares with others of its head; the document is not kept where it
+ * counts already. */
+static ks_val like_before(ks_server *s, const ks_object *about, const ks_event *e, ks_val message,
+                          uint64_t group) {
     const head *known = &cache_of(s)->heads[(group >> 20) % HEADS];
     ks_heap *heap = s->heap;
     if (known->group != group || known->doc.type != KS_MAP) return KS_NOTHING;
@@ -350,8 +351,8 @@ static ks_val core_event(ks_server *s, const ks_object *about, const ks_event *e
 }
 
 /* The scheduler's events about pods that are placed differ in the same members. */
-static ks_val new_api_like_before(ks_server *s, const ks_object *about, const ks_event *e, ks_val message,
-                                  uint64_t group) {
+static ks_val new_api_like_before(ks_server *s, const ks_object *about, const ks_event *e,
+                                  ks_val message, uint64_t group) {
     const head *known = &cache_of(s)->heads[(group >> 20) % HEADS];
     if (e->related != NULL || known->group != group || known->doc.type != KS_MAP) return KS_NOTHING;
     ks_heap *heap = s->heap;

@@ -82,7 +82,8 @@ ks_val ks_server__stamp(ks_server *s) {
     return ks_time_val(s->world, s->world->now);
 }
 
-/* Eight hexadecimal digits, all at once: a digit to a byte, then those above 9 are moved on to the letters. */
+/* Eight hexadecimal digits, all at once: a digit to a byte, then those above 9 are moved on to the
+ * letters. */
 static char *put_hex(char *out, uint32_t word) {
     uint64_t x = word;
     x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);

@@ -1,8 +1,8 @@
 /*
  * base/format.c - printf for the plain conversions that messages are made of; see str.h.
  *
- * Events and messages are written by the thousand, with %s and whole numbers only: those are put together here. A format
- * with any other conversion goes to the C library as a whole.
+ * Events and messages are written by the thousand, with %s and whole numbers only: those are put
+ * together here. A format with any other conversion goes to the C library as a whole.
  */
 #include "base/str.h"
 

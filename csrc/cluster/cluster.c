@@ -103,14 +103,25 @@ ks_cluster *ks_cluster_fork(ks_cluster *cluster) {
     return b.made;
 }
 
-static void sim_free(ks_heap *heap, ks_sim *sim) {
+/* The room of a sim that is done with is kept for the next snapshot: most calls make one. */
+static void retire(ks_cluster *cluster, ks_sim *sim) {
     ks_sim_dispose(sim);
-    ks_free(heap, sim, sizeof *sim);
+    if (cluster->spare == NULL)
+        cluster->spare = sim;
+    else
+        ks_free(cluster->heap, sim, sizeof *sim);
+}
+
+static ks_sim *room_for_sim(ks_cluster *cluster) {
+    ks_sim *sim = cluster->spare;
+    cluster->spare = NULL;
+    return sim != NULL ? sim : ks_alloc(cluster->heap, sizeof *sim);
 }
 
 void ks_cluster_close(ks_cluster *cluster) {
     ks_heap *heap = cluster->heap;
-    sim_free(heap, cluster->sim);
+    retire(cluster, cluster->sim);
+    ks_free(heap, cluster->spare, sizeof *cluster->spare);
     ks_free(heap, cluster, sizeof *cluster);
     ks_heap_unref(heap);
 }
@@ -131,7 +142,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
         return err;
     }
     if (door == KS_CHANGE) {
-        ks_sim *snapshot = ks_alloc(heap, sizeof *snapshot);
+        ks_sim *snapshot = room_for_sim(cluster);
         ks_sim_copy(snapshot, cluster->sim);
         before = snapshot;
     }
@@ -139,9 +150,9 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
     ks_guard_leave(heap, &guard);
     if (before != NULL) {
         if (keep) {
-            sim_free(heap, before);
+            retire(cluster, before);
         } else {
-            sim_free(heap, cluster->sim);
+            retire(cluster, cluster->sim);
             cluster->sim = before;
         }
     }

@@ -13,6 +13,7 @@
 typedef struct ks_cluster {
     ks_heap *heap; /* counted: forks share it */
     ks_sim *sim;   /* exchanged when a snapshot is put back: do not keep it across doors */
+    ks_sim *spare; /* room for the next snapshot; NULL: none */
     /* A run stops at the end of the step in which the object of this name changed (NULL: none). The embedder sets and
      * owns them; only within one door. */
     ks_kind awaited_kind;

@@ -160,7 +160,8 @@ ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, cons
  * Takes over the values; KS_NONE values are left out. */
 ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...);
 /* Raw building for parsers: appends a pair without sorting (takes over key and value) ... */
-void ks_map_push_slowly(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v); /* private: where there is no room */
+void ks_map_push_slowly(ks_heap *heap, ks_val *m, const ks_str *key,
+                        ks_val v); /* private: where there is no room */
 static inline void ks_map_push(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v) {
     if (m->type == KS_MAP && m->m->refs == 1 && m->m->len < m->m->cap)
         m->m->pairs[m->m->len++] = (ks_pair){key, v};

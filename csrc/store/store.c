@@ -85,8 +85,9 @@ bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **chang
 
 /* --- keys --- */
 
-/* 128 bits of a text, mixed eight bytes at a time: two states that take in each word differently. Comparing words beats
- * comparing texts that begin alike, as the names of a set's pods do. Lookups compare the texts of what they find. */
+/* 128 bits of a text, mixed eight bytes at a time: two states that take in each word differently.
+ * Comparing words beats comparing texts that begin alike, as the names of a set's pods do. Lookups
+ * compare the texts of what they find. */
 static ks_key mix(ks_key seed, const ks_str *text) {
     uint64_t a = seed.a ^ text->len, b = seed.b;
     const char *s = text->s;
@@ -110,9 +111,13 @@ static ks_key mix(ks_key seed, const ks_str *text) {
 
 static const ks_key seed = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x9e3779b97f4a7c15)};
 
-static ks_key uid_key(const ks_str *uid) { return mix(seed, uid); }
+static ks_key uid_key(const ks_str *uid) {
+    return mix(seed, uid);
+}
 
-static uint64_t node_hash(const ks_str *node) { return mix(seed, node).a; }
+static uint64_t node_hash(const ks_str *node) {
+    return mix(seed, node).a;
+}
 
 static ks_key name_key(const ks_str *ns, const ks_str *name) {
     return mix(ns == NULL ? seed : mix(seed, ns), name);
