@@ -1,5 +1,6 @@
 --- Measures what docs/performance.md keeps: medians of several rounds, each against a floor taken in the same run, since
---- machines are noisy. `make bench`; `make bench ARGS=pods` runs one part.
+--- machines are noisy. `make bench`; `make bench ARGS=pods` runs one part, `make bench ARGS=growth` the one that takes
+--- gigabytes.
 
 local kubesim = require "kubesim"
 
@@ -46,11 +47,22 @@ function parts.lab()
   report("require, new cluster, the whole lab", ("%.1f ms"):format(ms), "at most 20 ms", ms <= 20)
 end
 
-local function replica_set(replicas)
+local function replica_set(replicas, kind)
   return {
-    apiVersion = "apps/v1", kind = "ReplicaSet", metadata = { name = "web" },
+    apiVersion = "apps/v1", kind = kind or "ReplicaSet", metadata = { name = "web" },
     spec = { replicas = replicas, selector = { matchLabels = { app = "web" } },
       template = { metadata = { labels = { app = "web" } }, spec = { containers = { { name = "main", image = "app" } } } } },
+  }
+end
+
+local function stateful_set(replicas, policy, claims)
+  local container = { name = "main", image = "app", volumeMounts = claims and { { name = "data", mountPath = "/data" } } }
+  return {
+    apiVersion = "apps/v1", kind = "StatefulSet", metadata = { name = "db" },
+    spec = { replicas = replicas, serviceName = "db", podManagementPolicy = policy, selector = { matchLabels = { app = "db" } },
+      template = { metadata = { labels = { app = "db" } }, spec = { containers = { container } } },
+      volumeClaimTemplates = claims and { { metadata = { name = "data" }, spec = { accessModes = { "ReadWriteOnce" },
+        storageClassName = "fast", resources = { requests = { storage = "1Gi" } } } } } },
   }
 end
 
@@ -60,10 +72,33 @@ local function hundred_nodes()
   return kubesim.new { nodes = nodes }
 end
 
+local function all_ready(cluster, ref, replicas)
+  assert(cluster:wait_for(ref, "ready", { timeout = "10000h" }))
+  local status = cluster:get(ref).status
+  assert(status.readyReplicas == replicas and (status.updatedReplicas or replicas) == replicas)
+end
+
 local function to_ready(cluster, replicas)
   cluster:create(replica_set(replicas))
-  assert(cluster:wait_for("rs/web", "ready", { timeout = "24h" }))
-  assert(cluster:get("rs/web").status.readyReplicas == replicas)
+  all_ready(cluster, "rs/web", replicas)
+end
+
+local function sts_to_ready(cluster, replicas, policy, claims)
+  cluster:create(stateful_set(replicas, policy, claims))
+  all_ready(cluster, "sts/db", replicas)
+end
+
+---Seconds of creating and of rolling, each once, and the pods that it was about.
+local function roll(ref, set, replicas)
+  local cluster <close> = hundred_nodes()
+  local from = os.clock()
+  cluster:create(set)
+  all_ready(cluster, ref, replicas)
+  local created = os.clock()
+  cluster:patch(ref, { spec = { template = { spec = { containers = { { name = "main", image = "app:2" } } } } } })
+  assert(cluster:settle { timeout = "100000h" })
+  all_ready(cluster, ref, replicas)
+  return created - from, os.clock() - created
 end
 
 ---One ReplicaSet to all Ready, and how that grows.
@@ -75,6 +110,41 @@ function parts.pods()
   report("100,000 pods against 10,000", ("x %.1f"):format(large / small), "at most x 11", large / small <= 11)
 end
 
+---StatefulSets whose pods have one claim each.
+function parts.stateful()
+  for _, policy in ipairs { "Parallel", "OrderedReady" } do
+    local time = seconds(3, function(c) sts_to_ready(c, 10000, policy, true) end, hundred_nodes)
+    report(("StatefulSet %s, 10,000 pods with claims"):format(policy), ("%.0f pods/s"):format(10000 / time),
+      "at least 30000 pods/s", 10000 / time >= 30000)
+  end
+end
+
+---Rolling updates against creating the same pods.
+function parts.rollout()
+  for name, run in pairs {
+    ["StatefulSet"] = function() return roll("sts/db", stateful_set(10000, "OrderedReady"), 10000) end,
+    ["Deployment"] = function() return roll("deploy/web", replica_set(10000, "Deployment"), 10000) end,
+  } do
+    local ratios = {}
+    for i = 1, 3 do
+      local create, update = run()
+      ratios[i] = update / create
+    end
+    local ratio = median(ratios)
+    report(("roll-out of 10,000 pods of a %s against creating"):format(name), ("x %.2f"):format(ratio), "at most x 2", ratio <= 2)
+  end
+end
+
+---How the cost of a pod grows from 10,000 pods to 100,000, where `pods` does not say it. Takes gigabytes of memory.
+function parts.growth()
+  for _, policy in ipairs { "Parallel", "OrderedReady" } do
+    local small = seconds(3, function(c) sts_to_ready(c, 10000, policy, true) end, hundred_nodes)
+    local large = seconds(1, function(c) sts_to_ready(c, 100000, policy, true) end, hundred_nodes)
+    local growth = large / small / 10
+    report(("cost of a pod at 100,000, %s with claims"):format(policy), ("x %.2f"):format(growth), "at most x 1.1", growth <= 1.1)
+  end
+end
+
 ---Forks of clusters of different sizes.
 function parts.fork()
   for _, pods in ipairs { 100, 10000 } do
@@ -84,6 +154,62 @@ function parts.fork()
     local us = seconds(5, function() for _ = 1, rounds do cluster:fork():close() end end) / rounds * 1e6
     report(("fork and close, %d pods"):format(pods), ("%.1f us"):format(us), "at most 50 us", us <= 50)
   end
+end
+
+---Status patches, and what they cost in sets of different sizes: readiness turns, and the controllers act on it.
+function parts.patch()
+  local costs = {}
+  for _, pods in ipairs { 10, 100000 } do
+    local cluster <close> = hundred_nodes()
+    to_ready(cluster, pods)
+    local names, rounds = {}, 5000
+    for i, pod in ipairs(cluster:list("pod", { limit = 10 })) do names[i] = "pod/" .. pod.metadata.name end
+    local opts = { type = "merge", subresource = "status" }
+    costs[pods] = seconds(5, function()
+      for i = 1, rounds do
+        cluster:patch(names[i % 10 + 1], { status = { message = "round " .. i } }, opts)
+        cluster:advance(0)
+      end
+    end) / rounds
+    if pods == 10 then
+      local time = seconds(5, function()
+        for i = 1, rounds do cluster:patch(names[i % 10 + 1], { status = { message = "round " .. i } }, opts) end
+      end) / rounds
+      report("status patch from Lua", ("%.0f /s"):format(1 / time), "at least 150000/s", 1 / time >= 150000)
+    end
+  end
+  local ratio = costs[100000] / costs[10]
+  report("a pod's status change, set of 100,000 against 10", ("x %.2f"):format(ratio), "about x 1", ratio <= 1.25)
+end
+
+---Lists: counted by a selector, and as tables against building the same tables from C.
+function parts.list()
+  do
+    local cluster <close> = hundred_nodes()
+    to_ready(cluster, 100000)
+    local ns = seconds(9, function() assert(cluster:count("pod", { labels = "app=web" }) == 100000) end) / 100000 * 1e9
+    report("100,000 pods counted by a label selector", ("%.0f ns each"):format(ns), "at most 50 ns", ns <= 50)
+  end
+  local cluster <close> = hundred_nodes()
+  to_ready(cluster, 2000)
+  local flags = capture "pkg-config --cflags lua5.4 2>/dev/null || pkg-config --cflags lua-5.4"
+  assert(os.execute(("mkdir -p build/bench && cc -O2 -shared -fPIC %s -o build/bench/table_floor.so bench/table_floor.c"):format(
+    flags:gsub("%s+$", ""))))
+  local floor = assert(package.loadlib("build/bench/table_floor.so", "luaopen_table_floor"))()
+  local plans = {}
+  for i, pod in ipairs(cluster:list "pod") do plans[i] = floor.plan(pod) end
+  local ratios = {}
+  for i = 1, 9 do
+    local listed = seconds(1, function() cluster:list "pod" end)
+    local built = seconds(1, function()
+      local out = {}
+      for n, plan in ipairs(plans) do out[n] = floor.build(plan) end
+      return out
+    end)
+    ratios[i] = listed / built
+  end
+  local ratio = median(ratios)
+  report("a listed Pod as a table against building it from C", ("x %.2f"):format(ratio), "at most x 1.5", ratio <= 1.5)
 end
 
 local function manifests(count)
@@ -167,6 +293,6 @@ function parts.apply()
 end
 
 local wanted = arg[1]
-for _, name in ipairs { "lab", "pods", "fork", "apply" } do
-  if not wanted or wanted == name then parts[name]() end
+for _, name in ipairs { "lab", "pods", "stateful", "rollout", "fork", "patch", "list", "apply", "growth" } do
+  if wanted == name or (not wanted and name ~= "growth") then parts[name]() end
 end

@@ -57,8 +57,16 @@ static int64_t count_matches(const ks_store *store, ks_kind kind, const ks_filte
     int64_t count = 0;
     if (filter->ns == NULL && filter->labels == NULL && !ks_exists(filter->fields))
         return (int64_t)ks_store_count(store, kind);
-    for (ks_walk w = ks_walk_kind(store, kind, filter->ns); ks_walk_next(&w);)
-        count += ks_filter_matches(filter, w.object);
+    /* Labels are mostly shared, by the pods of a set: the very same ones are matched once. */
+    bool by_labels = !ks_exists(filter->fields), last = false;
+    const ks_map *last_labels = NULL;
+    for (ks_walk w = ks_walk_kind(store, kind, filter->ns); ks_walk_next(&w);) {
+        const ks_map *labels =
+            by_labels && ks_is(w.object->labels, KS_MAP) ? w.object->labels.m : NULL;
+        if (labels == NULL || labels != last_labels) last = ks_filter_matches(filter, w.object);
+        last_labels = labels;
+        count += last;
+    }
     return count;
 }
 

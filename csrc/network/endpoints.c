@@ -101,6 +101,7 @@ static void state_dispose(ks_heap *heap, void *state_) {
 
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     endpoints_state *state = state_;
+    if (change->object->kind == KS_EVENT) return;
     int component = ks_component_index(sim, &ks_endpoints_controller);
     switch (change->object->kind) {
     case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;

@@ -128,6 +128,7 @@ static void node_added(ks_sim *sim, slices_state *state, int component) {
 
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     slices_state *state = state_;
+    if (change->object->kind == KS_EVENT) return;
     int component = ks_component_index(sim, &ks_endpointslice_controller);
     switch (change->object->kind) {
     case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
