@@ -93,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     ks_unref(heap, warnings);
     ks_server_dispose(&server);
+    ks_world_dispose(&world);
     fuzz_end(heap);
     return 0;
 }

@@ -50,6 +50,7 @@ static void instant(ks_heap *heap, const char *s, size_t len) {
     fuzz_demand(ks_time_parse(text.s->s, text.s->len, &again), "time: printed form is refused");
     fuzz_demand(again <= unix_ns && unix_ns - again < KS_SECOND, "time: printed form differs");
     ks_unref(heap, text);
+    ks_world_dispose(&world);
 }
 
 static void selector(ks_heap *heap, const char *s, size_t len) {
