@@ -74,11 +74,13 @@ lint: ## clang-format, clang-tidy, luacheck, and gcc's and clang's warnings
 
 # clang-tidy, file by file; a stamp says that a file was clean. Headers count through the object's dependencies.
 TIDY := $(patsubst %.c,build/lint/%.tidy,$(filter-out csrc/base/symbols.c csrc/api/schema_table.c,$(SRC)))
+# The analyser gives up on a function behind so many states: a fifth of the time for a few paths less.
+TIDY_DEPTH := -Xclang -analyzer-config -Xclang max-nodes=50000
 .PHONY: tidy
 tidy: $(TIDY)
 build/lint/%.tidy: $(BUILD)/obj/%.o .clang-tidy
 	@mkdir -p $(@D)
-	@clang-tidy --quiet $*.c -- -std=c11 $(ALL_CPPFLAGS) 2>/dev/null && touch $@
+	@clang-tidy --quiet $*.c -- -std=c11 $(ALL_CPPFLAGS) $(TIDY_DEPTH) 2>/dev/null && touch $@
 
 format: ## let clang-format lay the C sources out
 	clang-format -i $$(find csrc fuzz bench -name '*.[ch]' | grep -v -e base/symbols -e api/schema_table)

@@ -244,9 +244,7 @@ static ks_val zero_of(decoder *d, const ks_spec *spec, bool always) {
 }
 
 /* An item of a list or map: nothing of it is ever left out. */
-static ks_val zero_item(decoder *d, const ks_spec *spec) {
-    return zero_of(d, spec, true);
-}
+static ks_val zero_item(decoder *d, const ks_spec *spec) { return zero_of(d, spec, true); }
 
 /* What Go's omitempty drops: not pointers, not structs. */
 static bool is_empty(const ks_spec *spec, ks_val v) {

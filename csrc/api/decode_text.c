@@ -34,9 +34,7 @@ static void civil_from_days(int64_t z, int64_t *y, int *m, int *d) {
     *y = yoe + era * 400 + (*m <= 2);
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static int read_number(reader *r, int digits, const char *want) {
     if (r->want != NULL) return 0;
@@ -174,9 +172,7 @@ static bool is_base64(char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || is_digit(c) || c == '+' || c == '/';
 }
 
-static bool is_newline(char c) {
-    return c == '\r' || c == '\n';
-}
+static bool is_newline(char c) { return c == '\r' || c == '\n'; }
 
 /* The offset of the first byte that does not fit, or -1; *newlines: whether some are to be dropped.
  */

@@ -52,9 +52,7 @@ static ks_val probe(ks_heap *heap, ks_val p) {
     return ks_default_at(heap, p, K(grpc), grpc);
 }
 
-static ks_val hook(ks_heap *heap, ks_val h) {
-    return ks_default_at(heap, h, K(httpGet), http_get);
-}
+static ks_val hook(ks_heap *heap, ks_val h) { return ks_default_at(heap, h, K(httpGet), http_get); }
 
 static ks_val lifecycle(ks_heap *heap, ks_val l) {
     l = ks_default_at(heap, l, K(postStart), hook);
@@ -153,9 +151,7 @@ static ks_val host_ports(ks_heap *heap, ks_val c) {
     return ks_default_each(heap, c, K(ports), host_port);
 }
 
-static bool is_hugepages(const ks_str *name) {
-    return strncmp(name->s, "hugepages-", 10) == 0;
-}
+static bool is_hugepages(const ks_str *name) { return strncmp(name->s, "hugepages-", 10) == 0; }
 
 static bool is_pod_level(const ks_str *name) {
     return name == K(cpu) || name == K(memory) || is_hugepages(name);
@@ -217,9 +213,7 @@ static ks_val add_aggregates(ks_heap *heap, ks_val spec, const ks_str *list, ks_
     return into;
 }
 
-static bool is_cpu_or_memory(const ks_str *name) {
-    return name == K(cpu) || name == K(memory);
-}
+static bool is_cpu_or_memory(const ks_str *name) { return name == K(cpu) || name == K(memory); }
 
 /* Pod-level resources: defaultHugePagePodLimits and defaultPodRequests. */
 static ks_val pod_level_resources(ks_heap *heap, ks_val spec) {

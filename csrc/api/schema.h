@@ -12,19 +12,19 @@
 #include "doc/val.h"
 
 typedef enum ks_shape {
-    KS_SHAPE_STRING,     /* string and named string types (enums) */
+    KS_SHAPE_STRING, /* string and named string types (enums) */
     KS_SHAPE_BOOL,
     KS_SHAPE_INT32,
     KS_SHAPE_INT64,
-    KS_SHAPE_QUANTITY,   /* resource.Quantity: string or number on input, canonical string stored */
-    KS_SHAPE_INTSTR,     /* intstr.IntOrString */
-    KS_SHAPE_TIME,       /* meta/v1.Time: RFC 3339, seconds */
+    KS_SHAPE_QUANTITY, /* resource.Quantity: string or number on input, canonical string stored */
+    KS_SHAPE_INTSTR,   /* intstr.IntOrString */
+    KS_SHAPE_TIME,     /* meta/v1.Time: RFC 3339, seconds */
     KS_SHAPE_MICROTIME,
-    KS_SHAPE_BYTES,      /* []byte: base64 text */
-    KS_SHAPE_ANY,        /* runtime.RawExtension, FieldsV1: any value */
-    KS_SHAPE_STRUCT,     /* `of` is its type */
-    KS_SHAPE_LIST,       /* items described by `item` */
-    KS_SHAPE_MAP,        /* map[string]item */
+    KS_SHAPE_BYTES,  /* []byte: base64 text */
+    KS_SHAPE_ANY,    /* runtime.RawExtension, FieldsV1: any value */
+    KS_SHAPE_STRUCT, /* `of` is its type */
+    KS_SHAPE_LIST,   /* items described by `item` */
+    KS_SHAPE_MAP,    /* map[string]item */
 } ks_shape;
 
 typedef struct ks_type ks_type;
@@ -33,24 +33,25 @@ typedef struct ks_field ks_field;
 /* What a value is: of a field, of a list's items, of a map's values. */
 typedef struct ks_spec {
     ks_shape shape;
-    bool pointer;           /* Go pointer: absent and zero differ */
-    const ks_type *of;      /* KS_SHAPE_STRUCT */
+    bool pointer;               /* Go pointer: absent and zero differ */
+    const ks_type *of;          /* KS_SHAPE_STRUCT */
     const struct ks_spec *item; /* KS_SHAPE_LIST, KS_SHAPE_MAP */
-    const char *go_type;    /* Go's name of the type, for error texts: "int32", "string", "v1.PodSpec" */
+    const char
+        *go_type; /* Go's name of the type, for error texts: "int32", "string", "v1.PodSpec" */
     const char *const *enum_values; /* NULL-terminated, or NULL */
 } ks_spec;
 
 struct ks_field {
-    const ks_str *name;     /* the JSON name: an immortal symbol */
+    const ks_str *name; /* the JSON name: an immortal symbol */
     const char *go_name;
     ks_spec spec;
     bool optional, always_encoded;
-    bool merge;             /* patchStrategy has "merge" */
-    bool replace_keys;      /* patchStrategy has "retainKeys" */
+    bool merge;              /* patchStrategy has "merge" */
+    bool replace_keys;       /* patchStrategy has "retainKeys" */
     const ks_str *merge_key; /* patchMergeKey, or NULL */
     enum { KS_LIST_NONE, KS_LIST_ATOMIC, KS_LIST_SET, KS_LIST_KEYED } list_type;
     const ks_str *const *list_keys; /* NULL-terminated, for KS_LIST_KEYED */
-    bool atomic_map;        /* mapType or structType: atomic */
+    bool atomic_map;                /* mapType or structType: atomic */
 };
 
 /* A struct. Inlined Go structs are flattened: `fields` has their fields in place, in Go's order. */

@@ -62,16 +62,12 @@ static inline void ks_duplicate(ks_check *c, const char *field, ks_val value) {
 void ks_unsupported_printed(ks_check *c, const char *field, const char *printed,
                             const char *detail);
 void ks_duplicate_printed(ks_check *c, const char *field, const char *printed);
-static inline uint32_t ks_error_count(const ks_check *c) {
-    return ks_len(c->errors.causes);
-}
+static inline uint32_t ks_error_count(const ks_check *c) { return ks_len(c->errors.causes); }
 
 /* --- values (validate_text.c) --- */
 
 /* A string as a value, without counting it up. */
-static inline ks_val ks_borrow(const ks_str *s) {
-    return (ks_val){.type = KS_STRING, .s = s};
-}
+static inline ks_val ks_borrow(const ks_str *s) { return (ks_val){.type = KS_STRING, .s = s}; }
 /* The text itself, or the empty text for what is absent. Borrowed. */
 ks_val ks_text_value(ks_val v);
 /* The characters of a member, "" when absent. */

@@ -195,7 +195,8 @@ void ks_check_plain_meta(ks_check *c, ks_val object, bool namespaced, ks_rule na
 }
 
 static bool has_text(ks_val list, ks_val text) {
-    ks_each(item, list) if (ks_equal(*item, text)) return true;
+    ks_each(item, list)
+        if (ks_equal(*item, text)) return true;
     return false;
 }
 

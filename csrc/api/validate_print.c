@@ -49,9 +49,7 @@ static void put_key(printer *p, const char *name) {
     ks_buf_puts(&p->out, p->indent ? "\": " : "\":");
 }
 
-static bool is_meta(const ks_type *type) {
-    return strncmp(type->name, "meta/", 5) == 0;
-}
+static bool is_meta(const ks_type *type) { return strncmp(type->name, "meta/", 5) == 0; }
 
 /* --- internal types whose members are in another order than those of v1, or in another place ---
  */

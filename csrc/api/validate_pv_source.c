@@ -88,9 +88,7 @@ static void check_rbd(ks_check *c, ks_val source) {
     need(c, source, K(image));
 }
 
-static void check_ceph_fs(ks_check *c, ks_val source) {
-    need_list(c, source, K(monitors));
-}
+static void check_ceph_fs(ks_check *c, ks_val source) { need_list(c, source, K(monitors)); }
 
 static void check_iscsi(ks_check *c, ks_val source) {
     ks_val lun = ks_get(source, K(lun));
@@ -123,9 +121,7 @@ static void check_cinder(ks_check *c, ks_val source) {
     }
 }
 
-static void check_flex(ks_check *c, ks_val source) {
-    need(c, source, K(driver));
-}
+static void check_flex(ks_check *c, ks_val source) { need(c, source, K(driver)); }
 
 static void check_azure_file(ks_check *c, ks_val source) {
     need(c, source, K(secretName));
@@ -134,15 +130,9 @@ static void check_azure_file(ks_check *c, ks_val source) {
     if (ks_exists(ns) && ks_is_empty_text(ns)) ks_need(c, "secretNamespace", "");
 }
 
-static void check_vsphere(ks_check *c, ks_val source) {
-    need(c, source, K(volumePath));
-}
-static void check_photon(ks_check *c, ks_val source) {
-    need(c, source, K(pdID));
-}
-static void check_portworx(ks_check *c, ks_val source) {
-    need(c, source, K(volumeID));
-}
+static void check_vsphere(ks_check *c, ks_val source) { need(c, source, K(volumePath)); }
+static void check_photon(ks_check *c, ks_val source) { need(c, source, K(pdID)); }
+static void check_portworx(ks_check *c, ks_val source) { need(c, source, K(volumeID)); }
 
 static void check_scale_io(ks_check *c, ks_val source) {
     need(c, source, K(gateway));

@@ -11,17 +11,13 @@
 
 /* --- names --- */
 
-bool ks_is_hugepages(const ks_str *name) {
-    return strncmp(name->s, "hugepages-", 10) == 0;
-}
+bool ks_is_hugepages(const ks_str *name) { return strncmp(name->s, "hugepages-", 10) == 0; }
 
 static bool is_quota_hugepages(const ks_str *name) {
     return ks_is_hugepages(name) || strncmp(name->s, "requests.hugepages-", 19) == 0;
 }
 
-static bool has_slash(const ks_str *name) {
-    return strchr(name->s, '/') != NULL;
-}
+static bool has_slash(const ks_str *name) { return strchr(name->s, '/') != NULL; }
 
 static bool is_native(const ks_str *name) {
     return !has_slash(name) || strstr(name->s, "kubernetes.io/") != NULL;
@@ -157,9 +153,7 @@ static void check_request(ks_check *c, const ks_pair *request, ks_val limits) {
     ks_str_unref(c->heap, why);
 }
 
-static bool is_compute(const ks_str *name) {
-    return name == K(cpu) || name == K(memory);
-}
+static bool is_compute(const ks_str *name) { return name == K(cpu) || name == K(memory); }
 
 /* Not found, with the names that there are. */
 static void unknown_claim(ks_check *c, ks_val name, ks_val claims) {

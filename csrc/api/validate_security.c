@@ -76,11 +76,11 @@ void ks_check_security_context(ks_check *c, ks_val context, bool host_users) {
             ks_bad_struct(
                 c, NULL, KS_TYPE_core_v1_SecurityContext, context,
                 "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-        ks_each(capability, ks_get2(context, K(capabilities),
-                                    K(add))) if (ks_text_is(*capability, "CAP_SYS_ADMIN"))
-            ks_bad_struct(c, NULL, KS_TYPE_core_v1_SecurityContext, context,
-                          "cannot set `allowPrivilegeEscalation` to false and "
-                          "`capabilities.Add` CAP_SYS_ADMIN");
+        ks_each(capability, ks_get2(context, K(capabilities), K(add)))
+            if (ks_text_is(*capability, "CAP_SYS_ADMIN"))
+                ks_bad_struct(c, NULL, KS_TYPE_core_v1_SecurityContext, context,
+                              "cannot set `allowPrivilegeEscalation` to false and "
+                              "`capabilities.Add` CAP_SYS_ADMIN");
     }
     ks_check_windows_options(c, ks_get(context, K(windowsOptions)));
     check_app_armor(c, ks_get(context, K(appArmorProfile)));

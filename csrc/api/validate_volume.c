@@ -330,12 +330,8 @@ static void check_partitioned(ks_check *c, ks_val source, const ks_str *name) {
         ks_bad_range(c, "partition", partition, 1, 255);
 }
 
-static void check_gce(ks_check *c, ks_val source) {
-    check_partitioned(c, source, K(pdName));
-}
-static void check_aws(ks_check *c, ks_val source) {
-    check_partitioned(c, source, K(volumeID));
-}
+static void check_gce(ks_check *c, ks_val source) { check_partitioned(c, source, K(pdName)); }
+static void check_aws(ks_check *c, ks_val source) { check_partitioned(c, source, K(volumeID)); }
 
 static void check_nfs(ks_check *c, ks_val source) {
     need_text(c, source, K(server));
@@ -418,9 +414,7 @@ void ks_check_flocker(ks_check *c, ks_val source) {
         ks_bad(c, "datasetName", name, "must not contain '/'");
 }
 
-static void check_claim(ks_check *c, ks_val source) {
-    need_text(c, source, K(claimName));
-}
+static void check_claim(ks_check *c, ks_val source) { need_text(c, source, K(claimName)); }
 
 static void check_rbd(ks_check *c, ks_val source) {
     if (ks_len(ks_get(source, K(monitors))) == 0) ks_need(c, "monitors", "");
@@ -488,24 +482,16 @@ void ks_check_fc(ks_check *c, ks_val source) {
         ks_bad_range(c, "lun", lun, 0, 255);
 }
 
-static void check_flex(ks_check *c, ks_val source) {
-    need_text(c, source, K(driver));
-}
+static void check_flex(ks_check *c, ks_val source) { need_text(c, source, K(driver)); }
 
 static void check_azure_file(ks_check *c, ks_val source) {
     need_text(c, source, K(secretName));
     need_text(c, source, K(shareName));
 }
 
-static void check_vsphere(ks_check *c, ks_val source) {
-    need_text(c, source, K(volumePath));
-}
-static void check_photon(ks_check *c, ks_val source) {
-    need_text(c, source, K(pdID));
-}
-static void check_portworx(ks_check *c, ks_val source) {
-    need_text(c, source, K(volumeID));
-}
+static void check_vsphere(ks_check *c, ks_val source) { need_text(c, source, K(volumePath)); }
+static void check_photon(ks_check *c, ks_val source) { need_text(c, source, K(pdID)); }
+static void check_portworx(ks_check *c, ks_val source) { need_text(c, source, K(volumeID)); }
 
 void ks_check_azure_disk(ks_check *c, ks_val source) {
     static const char *const caching[] = {"None", "ReadOnly", "ReadWrite", NULL};
@@ -654,8 +640,8 @@ static void check_source(ks_check *c, ks_val volume) {
 }
 
 static bool has_name(ks_val volumes, ks_val name) {
-    ks_each(volume, volumes) if (ks_equal(ks_text_value(ks_get(*volume, K(name))),
-                                          ks_text_value(name))) return true;
+    ks_each(volume, volumes)
+        if (ks_equal(ks_text_value(ks_get(*volume, K(name))), ks_text_value(name))) return true;
     return false;
 }
 

@@ -99,9 +99,7 @@ void ks_check_windows_options(ks_check *c, ks_val options) {
 
 static const ks_str *const LISTS[] = {K(initContainers), K(containers), K(ephemeralContainers)};
 
-static ks_val context_of(ks_val container) {
-    return ks_get(container, K(securityContext));
-}
+static ks_val context_of(ks_val container) { return ks_get(container, K(securityContext)); }
 
 /* --- host processes --- */
 

@@ -283,8 +283,8 @@ static void check_retention(ks_check *c, ks_val policy) {
 }
 
 static bool has_volume(ks_val volumes, ks_val name) {
-    ks_each(volume, volumes) if (ks_equal(ks_text_value(ks_get(*volume, K(name))),
-                                          ks_text_value(name))) return true;
+    ks_each(volume, volumes)
+        if (ks_equal(ks_text_value(ks_get(*volume, K(name))), ks_text_value(name))) return true;
     return false;
 }
 

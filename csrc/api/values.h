@@ -13,15 +13,15 @@
  * rounded up, magnitudes capped at 2^63-1 as upstream caps. */
 __extension__ typedef __int128 ks_int128;
 typedef struct ks_quantity {
-    ks_int128 nanos;                                     /* the value times 10^9 */
+    ks_int128 nanos; /* the value times 10^9 */
     enum { KS_DECIMAL_SI, KS_BINARY_SI, KS_DECIMAL_EXPONENT } format;
 } ks_quantity;
 /* false, with upstream's text in *why (constant), when not a quantity. */
 bool ks_quantity_parse(const char *s, size_t len, ks_quantity *out, const char **why);
 /* From a document value (string or number); absent: zero. */
 ks_quantity ks_quantity_of(ks_val v);
-int64_t ks_quantity_value(ks_quantity q);       /* rounded up */
-int64_t ks_quantity_milli(ks_quantity q);       /* rounded up */
+int64_t ks_quantity_value(ks_quantity q); /* rounded up */
+int64_t ks_quantity_milli(ks_quantity q); /* rounded up */
 int ks_quantity_cmp(ks_quantity a, ks_quantity b);
 /* Canonical text into out (>= 64 bytes), returns its length. */
 int ks_quantity_print(ks_quantity q, char *out);
@@ -37,14 +37,14 @@ ks_selector *ks_selector_of_map(ks_heap *heap, ks_val map);
 /* From text: "app=web,tier in (a,b),!x". NULL and *why (upstream's text, new) when it does not parse. */
 ks_selector *ks_selector_parse(ks_heap *heap, const char *s, size_t len, const ks_str **why);
 bool ks_selector_matches(const ks_selector *selector, ks_val labels);
-bool ks_selector_empty(const ks_selector *selector); /* matches everything */
+bool ks_selector_empty(const ks_selector *selector);                 /* matches everything */
 ks_val ks_selector_text(ks_heap *heap, const ks_selector *selector); /* canonical text */
 ks_selector *ks_selector_ref(ks_selector *selector);
 void ks_selector_unref(ks_heap *heap, ks_selector *selector);
 
 /* --- time: RFC 3339 with seconds (meta/v1.Time) and microseconds (MicroTime) --- */
-ks_val ks_time_val(ks_world *world, int64_t instant);       /* "2026-01-01T00:00:03Z" */
-ks_val ks_microtime_val(ks_world *world, int64_t instant);  /* "2026-01-01T00:00:03.000000Z" */
+ks_val ks_time_val(ks_world *world, int64_t instant);      /* "2026-01-01T00:00:03Z" */
+ks_val ks_microtime_val(ks_world *world, int64_t instant); /* "2026-01-01T00:00:03.000000Z" */
 /* Unix nanoseconds; false when not a time. */
 bool ks_time_parse(const char *s, size_t len, int64_t *unix_ns);
 /* The virtual instant (ns since start; negative before) of a time stamp of the API; KS_NEVER when absent. */
@@ -62,17 +62,22 @@ bool ks_scaled_value(ks_val intstr, int64_t total, bool round_up, int64_t *out);
 const char *ks_dns1123_label(const char *s, size_t len);
 const char *ks_dns1123_subdomain(const char *s, size_t len);
 const char *ks_dns1035_label(const char *s, size_t len);
-const char *ks_qualified_name(ks_heap *heap, const char *s, size_t len, const ks_str **made); /* text in *made when composed */
+const char *ks_qualified_name(ks_heap *heap, const char *s, size_t len,
+                              const ks_str **made); /* text in *made when composed */
 const char *ks_label_value(const char *s, size_t len);
 /* All that is wrong, in upstream's order (a name may be too long and of the wrong form): constant texts; how many. */
 typedef enum ks_name_rule {
-    KS_DNS1123_LABEL, KS_DNS1123_SUBDOMAIN, KS_DNS1035_LABEL, KS_QUALIFIED_NAME, KS_LABEL_VALUE,
+    KS_DNS1123_LABEL,
+    KS_DNS1123_SUBDOMAIN,
+    KS_DNS1035_LABEL,
+    KS_QUALIFIED_NAME,
+    KS_LABEL_VALUE,
 } ks_name_rule;
 int ks_name_errors(ks_name_rule rule, const char *s, size_t len, const char *texts[4]);
 
 /* --- hashes --- */
-uint32_t ks_fnv32(const char *s, size_t len);   /* FNV-1 */
-uint32_t ks_fnv32a(const char *s, size_t len);  /* FNV-1a */
+uint32_t ks_fnv32(const char *s, size_t len);  /* FNV-1 */
+uint32_t ks_fnv32a(const char *s, size_t len); /* FNV-1a */
 /* k8s.io/apimachinery/pkg/util/rand SafeEncodeString over the decimal text of `sum`; out >= 16 bytes. */
 int ks_safe_encode(uint32_t sum, char *out);
 

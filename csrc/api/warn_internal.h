@@ -12,7 +12,7 @@ typedef struct ks_warner {
     ks_errors errors; /* only its path is used */
     ks_heap *heap;
     const ks_rules *rules;
-    ks_val *out;      /* the list of texts */
+    ks_val *out; /* the list of texts */
 } ks_warner;
 
 /* Adds "<path>.<field>: <text>"; `field` may be NULL. */

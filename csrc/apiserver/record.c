@@ -40,26 +40,18 @@ typedef struct history {
 
 enum { OF_EVENT = 0, OF_GROUP = 1, OF_BUCKET = 2, OF_SERIES = 3 };
 
-static size_t history_size(uint32_t cap) {
-    return sizeof(history) + cap * sizeof(entry);
-}
+static size_t history_size(uint32_t cap) { return sizeof(history) + cap * sizeof(entry); }
 
-static void history_ref(void *value) {
-    ((history *)value)->refs++;
-}
+static void history_ref(void *value) { ((history *)value)->refs++; }
 static void history_unref(ks_heap *heap, void *value) {
     history *h = value;
     if (--h->refs == 0) ks_free(heap, h, history_size(h->cap));
 }
 static const ks_tree_type histories_type = {NULL, NULL, NULL, history_ref, history_unref};
 
-void ks_record_init(ks_server *s) {
-    s->correlation.type = &histories_type;
-}
+void ks_record_init(ks_server *s) { s->correlation.type = &histories_type; }
 
-static ks_key history_key(const ks_object *about) {
-    return (ks_key){0, about->id};
-}
+static ks_key history_key(const ks_object *about) { return (ks_key){0, about->id}; }
 
 void ks_record_forget(ks_server *s, const ks_object *object) {
     if (s->correlation.count > 0) ks_tree_del(s->heap, &s->correlation, history_key(object));
@@ -126,9 +118,7 @@ static uint64_t mix(uint64_t hash, const char *text) {
     return (hash ^ 0x1f) * UINT64_C(0x9fb21c651e98df25);
 }
 
-static uint64_t tagged(uint64_t hash, uint64_t tag) {
-    return (hash ^ hash >> 32) << 2 | tag;
-}
+static uint64_t tagged(uint64_t hash, uint64_t tag) { return (hash ^ hash >> 32) << 2 | tag; }
 
 /* --- the three rules --- */
 

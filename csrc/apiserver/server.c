@@ -11,9 +11,7 @@ enum { MEMO_LIMIT = 64 };
 
 /* --- the memo --- */
 
-static void memo_ref(void *value) {
-    ((ks_memo *)value)->refs++;
-}
+static void memo_ref(void *value) { ((ks_memo *)value)->refs++; }
 
 static void memo_unref(ks_heap *heap, void *value) {
     ks_memo *memo = value;
@@ -78,9 +76,7 @@ void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
 
 /* --- time and identity --- */
 
-ks_val ks_server__stamp(ks_server *s) {
-    return ks_time_val(s->world, s->world->now);
-}
+ks_val ks_server__stamp(ks_server *s) { return ks_time_val(s->world, s->world->now); }
 
 /* Eight hexadecimal digits, all at once: a digit to a byte, then those above 9 are moved on to the
  * letters. */
@@ -158,9 +154,7 @@ ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
                         .force = opts->force};
 }
 
-ks_val ks_meta_get(ks_val doc, const ks_str *key) {
-    return ks_get2(doc, K(metadata), key);
-}
+ks_val ks_meta_get(ks_val doc, const ks_str *key) { return ks_get2(doc, K(metadata), key); }
 
 void ks_meta_put(ks_heap *heap, ks_val *doc, const ks_str *key, ks_val value) {
     if (value.type == KS_NONE && ks_meta_get(*doc, key).type == KS_NONE) return;

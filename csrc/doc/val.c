@@ -11,24 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t list_size(uint32_t cap) {
-    return sizeof(ks_list) + cap * sizeof(ks_val);
-}
-static size_t map_size(uint32_t cap) {
-    return sizeof(ks_map) + cap * sizeof(ks_pair);
-}
+static size_t list_size(uint32_t cap) { return sizeof(ks_list) + cap * sizeof(ks_val); }
+static size_t map_size(uint32_t cap) { return sizeof(ks_map) + cap * sizeof(ks_pair); }
 
 /* --- constructors --- */
 
-ks_val ks_string_take(const ks_str *str) {
-    return (ks_val){.type = KS_STRING, .s = str};
-}
-ks_val ks_string(const ks_str *str) {
-    return ks_string_take(ks_str_ref(str));
-}
-ks_val ks_text(ks_heap *heap, const char *s) {
-    return ks_string_take(ks_str_of(heap, s));
-}
+ks_val ks_string_take(const ks_str *str) { return (ks_val){.type = KS_STRING, .s = str}; }
+ks_val ks_string(const ks_str *str) { return ks_string_take(ks_str_ref(str)); }
+ks_val ks_text(ks_heap *heap, const char *s) { return ks_string_take(ks_str_of(heap, s)); }
 ks_val ks_textn(ks_heap *heap, const char *s, size_t len) {
     return ks_string_take(ks_str_new(heap, s, len));
 }
@@ -176,12 +166,8 @@ static ks_map *map_own(ks_heap *heap, ks_val m, uint32_t more) {
     return copy;
 }
 
-static ks_val of_list(ks_list *l) {
-    return (ks_val){.type = KS_LIST, .l = l};
-}
-static ks_val of_map(ks_map *m) {
-    return (ks_val){.type = KS_MAP, .m = m};
-}
+static ks_val of_list(ks_list *l) { return (ks_val){.type = KS_LIST, .l = l}; }
+static ks_val of_map(ks_map *m) { return (ks_val){.type = KS_MAP, .m = m}; }
 
 ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
     if (v.type == KS_NONE) return ks_drop(heap, m, key);

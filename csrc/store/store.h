@@ -37,9 +37,7 @@ typedef struct ks_object {
 
 const ks_object *ks_object_ref(const ks_object *object);
 void ks_object_unref(ks_heap *heap, const ks_object *object);
-static inline bool ks_object_terminating(const ks_object *o) {
-    return o->deleting != KS_NEVER;
-}
+static inline bool ks_object_terminating(const ks_object *o) { return o->deleting != KS_NEVER; }
 /* The document with metadata.resourceVersion in it: a new reference. */
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
 
