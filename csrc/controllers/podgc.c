@@ -200,7 +200,7 @@ static void remove_surplus(ks_sim *sim, const state *st) {
     for (ks_tree_iter it = ks_tree_begin(&st->finished); ks_tree_next(&it);)
         ks_objects_add(heap, &list, ks_store_by_id(&sim->server.store, KS_POD, it.key.b));
     if (list.count > 1) qsort((void *)list.items, list.count, sizeof *list.items, goes_first);
-    for (size_t i = 0; i < surplus; i++) remove_pod(sim, list.items[i], false);
+    for (size_t i = 0; i < surplus && i < list.count; i++) remove_pod(sim, list.items[i], false);
     ks_objects_dispose(heap, &list);
 }
 
