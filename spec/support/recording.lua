@@ -261,11 +261,12 @@ local function event_line(e)
 end
 
 ---The events that are new or counted up since the last call, as lines.
+---Events about nodes stand in namespace default, which was not the recorded one: no recording has any.
 local function new_events(cluster, aliases, seen)
   local lines = {}
   for _, e in ipairs(cluster:events()) do
     local n = e.count or e.series and e.series.count or 1
-    if seen[e.metadata.name] ~= n then
+    if seen[e.metadata.name] ~= n and e.involvedObject.kind ~= "Node" then
       seen[e.metadata.name] = n
       local event = { type = e.type, reason = e.reason, message = without_refused_name(aliases:text(e.message)), count = n,
         object = e.involvedObject.kind .. "/" .. aliases:text(e.involvedObject.name) }
