@@ -10,6 +10,7 @@
 #define KS_API_CODEC_H
 
 #include "api/refusal.h"
+#include "api/release.h"
 
 typedef enum ks_field_validation { KS_STRICT, KS_WARN, KS_IGNORE } ks_field_validation;
 
@@ -32,17 +33,6 @@ ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object);
 /* The same for the parts that controllers make: a pod template's spec. */
 ks_val ks_default_pod_spec(ks_heap *heap, ks_val spec);
 ks_val ks_default_claim_spec(ks_heap *heap, ks_val spec);
-
-/* Settings that change rules. */
-typedef struct ks_rules {
-    int minor;                        /* simulated release: 34, 35, 36 */
-    bool max_unavailable_statefulset; /* feature gate */
-} ks_rules;
-
-/* The release whose behaviour was recorded, as nodes and the API server report it. */
-static inline const char *ks_release_name(const ks_rules *rules) {
-    return rules->minor == 34 ? "v1.34.9" : rules->minor == 35 ? "v1.35.6" : "v1.36.2";
-}
 
 /* Validates a new object (defaulted, metadata filled) or an update; NULL when valid, else 422.
  * `subresource`: NULL or "status". */

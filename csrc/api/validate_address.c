@@ -108,9 +108,9 @@ bool ks_check_ip(ks_check *c, const char *field, ks_val v) {
         ks_bad(c, field, v, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
         return false;
     }
-    if (c->rules->minor >= 36 && has_leading_zero(v.s->s, v.s->len))
+    if (ks_since(c->rules, KS_SINCE_STRICT_ADDRESSES) && has_leading_zero(v.s->s, v.s->len))
         ks_bad(c, field, v, "must not have leading 0s");
-    if (c->rules->minor >= 36 && ip.v4_in_6)
+    if (ks_since(c->rules, KS_SINCE_STRICT_ADDRESSES) && ip.v4_in_6)
         ks_bad(c, field, v, "must not be an IPv4-mapped IPv6 address");
     return ks_error_count(c) == before;
 }
@@ -196,7 +196,7 @@ void ks_check_cidr(ks_check *c, const char *field, ks_val v) {
         ks_bad(c, field, v, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
         return;
     }
-    if (c->rules->minor < 36) return;
+    if (!ks_since(c->rules, KS_SINCE_STRICT_ADDRESSES)) return;
     if (has_leading_zero(v.s->s, len) || (slash[1] == '0' && slash[2] != '\0')) {
         ks_bad(c, field, v, "must not have leading 0s in IP or prefix length");
         return;

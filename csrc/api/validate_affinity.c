@@ -216,7 +216,7 @@ static void check_toleration(ks_check *c, ks_val toleration) {
     } else if (exists) {
         if (!ks_is_empty_text(value))
             ks_bad(c, "operator", value, "value must be empty when `operator` is 'Exists'");
-    } else if (c->rules->minor >= 35 && ks_one_of(op, numeric)) {
+    } else if (ks_since(c->rules, KS_SINCE_NUMERIC_TOLERATIONS) && ks_one_of(op, numeric)) {
         ks_unknown(c, "operator", op, with_numbers);
     } else {
         ks_unknown(c, "operator", op, operators);

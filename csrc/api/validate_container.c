@@ -167,7 +167,7 @@ static void check_restart_rules(ks_check *c, ks_val container) {
     static const char *const actions[] = {"Restart", "RestartAllContainers", NULL};
     static const char *const only_restart[] = {"Restart", NULL};
     static const char *const operators[] = {"In", "NotIn", NULL};
-    const char *const *allowed = c->rules->minor >= 36 ? actions : only_restart;
+    const char *const *allowed = ks_since(c->rules, KS_SINCE_RESTART_ALL_CONTAINERS) ? actions : only_restart;
     ks_val policy = ks_get(container, K(restartPolicy));
     ks_val rules = ks_get(container, K(restartPolicyRules));
     if (!ks_exists(policy)) {
@@ -204,7 +204,7 @@ static void check_init_restart(ks_check *c, ks_val container) {
     if (!ks_exists(policy)) {
         if (ks_len(ks_get(container, K(restartPolicyRules))) > 0)
             ks_need(c, "restartPolicy", "must specify restartPolicy when restart rules are used");
-    } else if (c->rules->minor >= 35)
+    } else if (ks_since(c->rules, KS_SINCE_RESTART_RULES))
         check_restart_rules(c, container);
     else if (!ks_text_is(policy, "Always"))
         ks_unknown(c, "restartPolicy", policy, always);
@@ -273,7 +273,7 @@ void ks_check_containers(ks_check *c, ks_val spec, ks_val volumes) {
             if (ks_exists(lifecycle))
                 KS_IN(c, "lifecycle") check_lifecycle(c, lifecycle, spec, grace);
             check_probes(c, container, grace);
-            if (c->rules->minor >= 35)
+            if (ks_since(c->rules, KS_SINCE_RESTART_RULES))
                 check_restart_rules(c, container);
             else if (ks_exists(ks_get(container, K(restartPolicy))))
                 ks_deny(c, "restartPolicy", "may not be set for non-init containers");

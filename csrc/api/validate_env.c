@@ -62,7 +62,7 @@ static void check_value_from(ks_check *c, ks_val variable) {
         if (count == 0)
             ks_bad(
                 c, NULL, empty,
-                c->rules->minor >= 35
+                ks_since(c->rules, KS_SINCE_FILE_KEY_REF)
                     ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
                       "`secretKeyRef` or `fileKeyRef`"
                     : "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "

@@ -221,7 +221,7 @@ static void check_host_aliases(ks_check *c, ks_val aliases) {
 
 static void check_pod_resources(ks_check *c, ks_val spec) {
     ks_val resources = ks_get(spec, K(resources));
-    if (!ks_exists(resources) || c->rules->minor < 34) return;
+    if (!ks_exists(resources)) return;
     KS_IN(c, "resources") {
         if (ks_exists(ks_get(resources, K(claims))))
             ks_deny(c, "claims", "claims may not be set for Resources at pod-level");
@@ -631,7 +631,8 @@ void ks_check_pod_status_update(ks_check *c, ks_val pod, ks_val old) {
         if (!ks_is_empty_text(nominated) &&
             !ks_equal(nominated, ks_get(old_status, K(nominatedNodeName)))) {
             ks_check_text(c, "nominatedNodeName", KS_RULE_SUBDOMAIN, nominated);
-            if (c->rules->minor >= 35 && !ks_is_empty_text(ks_get2(old, K(spec), K(nodeName))))
+            if (ks_since(c->rules, KS_SINCE_NO_LATE_NOMINATION) &&
+                !ks_is_empty_text(ks_get2(old, K(spec), K(nodeName))))
                 ks_deny(c, "nominatedNodeName",
                         "may not be set on pods that are already bound to a node");
         }

@@ -132,7 +132,7 @@ static const char AT_MOST_63[] = "must be no more than 63 characters";
 
 /* From 1.35 on, label keys and values are measured in "bytes". */
 static bool says_bytes(const ks_check *c) {
-    return c->rules->minor >= 35;
+    return ks_since(c->rules, KS_SINCE_LENGTHS_IN_BYTES);
 }
 
 static int qualified_faults(const ks_check *c, const char *s, size_t len, const char **out) {

@@ -236,7 +236,7 @@ static void warn_service(ks_warner *w, ks_val object) {
     }
     KS_IN(w, "spec") {
         warn_ips(w, "externalIPs", ips);
-        if (ks_len(ips) > 0 && !headless && !external && w->rules->minor >= 36)
+        if (ks_len(ips) > 0 && !headless && !external && ks_since(w->rules, KS_SINCE_WARNS_OF_CLUSTER_IPS))
             ks_warn_plain(w, "spec.externalIPs is deprecated and may no longer be implemented in "
                              "some clusters");
         if (!ks_is_empty_text(balancer)) ks_warn_ip(w, "loadBalancerIP", balancer);
@@ -245,7 +245,7 @@ static void warn_service(ks_warner *w, ks_val object) {
         ks_warn_plain(w, "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
     if (!external && !ks_is_empty_text(ks_get(spec, K(externalName))))
         ks_warn_plain(w, "spec.externalName is ignored when spec.type is not \"ExternalName\"");
-    if (ks_text_is(ks_get(spec, K(trafficDistribution)), "PreferClose") && w->rules->minor >= 35)
+    if (ks_text_is(ks_get(spec, K(trafficDistribution)), "PreferClose") && ks_since(w->rules, KS_SINCE_WARNS_OF_PREFER_CLOSE))
         ks_warn_plain(w, "spec.trafficDistribution: \"PreferClose\" is deprecated; use "
                          "\"PreferSameZone\"");
 }
@@ -307,9 +307,8 @@ void ks_warnings(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val obje
     case KS_SERVICE: warn_service(&w, object); break;
     case KS_STORAGECLASS: warn_storage_class(&w, object); break;
     case KS_ENDPOINTS:
-        if (rules->minor >= 33)
-            ks_warn_plain(&w, "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 "
-                              "EndpointSlice");
+        ks_warn_plain(&w, "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 "
+                          "EndpointSlice");
         break;
     case KS_ENDPOINTSLICE:
         if (fresh && ks_text_is(ks_get(object, K(addressType)), "FQDN"))

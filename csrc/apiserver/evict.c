@@ -46,7 +46,7 @@ static ks_refusal *refuse_binding(ks_heap *heap, const ks_object *pod, const cha
  * region. */
 static void copy_topology(ks_server *s, const ks_str *node, ks_val *doc) {
     const ks_str *const keys[] = {K(topology_kubernetes_io_zone), K(topology_kubernetes_io_region)};
-    if (s->rules.minor < 35) return;
+    if (!ks_since(&s->rules, KS_SINCE_TOPOLOGY_LABELS)) return;
     const ks_object *object = ks_store_get(&s->store, KS_NODE, NULL, node);
     if (object == NULL) return;
     for (int i = 0; i < 2; i++) {
@@ -91,7 +91,7 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
     ks_val doc = ks_ref(now->doc);
     ks_val spec = ks_put(heap, ks_ref(now->spec), K(nodeName), ks_string(node));
     ks_val status = ks_ref(now->status);
-    if (s->rules.minor >= 35) status = ks_drop(heap, status, K(nominatedNodeName));
+    if (ks_since(&s->rules, KS_SINCE_NOMINATION_BEFORE_BINDING)) status = ks_drop(heap, status, K(nominatedNodeName));
     ks_val conditions = bound_conditions(s, ks_get(status, K(conditions)));
     status = ks_put(heap, status, K(conditions), conditions);
     doc = ks_put(heap, doc, K(spec), spec);

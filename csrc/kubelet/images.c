@@ -67,9 +67,9 @@ pull_answer pull_image(turn *t, container *c)
     if (how == 'N' && (from > t->now || !container_image(t, c)->exists))
         return never_there(t, c, name);
     if (how != 'A' && from <= t->now) {
-        /* image_manager.go; gate KubeletEnsureSecretPulledImages: on since 1.35 */
+        bool checked = ks_since(&t->sim->server.rules, KS_SINCE_PULLS_ARE_CHECKED);
         event(t, c, "Normal", "Pulled", "Container image \"%s\" already present on machine%s", name->s,
-              t->sim->server.rules.minor < 35 ? "" : " and can be accessed by the pod");
+              checked ? " and can be accessed by the pod" : "");
         return PULL_THERE;
     }
     if (tr && tr->pull_delay && t->now - tr->pull_at < tr->pull_delay)

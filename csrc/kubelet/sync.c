@@ -399,7 +399,7 @@ static bool refuse_restart(turn *t, container *c)
 /* Created and Started: pkg/kubelet/kuberuntime/kuberuntime_container.go; until 1.34 the container was named. */
 static void tell_container(turn *t, const container *c, const char *what)
 {
-    if (t->sim->server.rules.minor < 35)
+    if (!ks_since(&t->sim->server.rules, KS_SINCE_CONTAINER_EVENTS))
         event(t, c, "Normal", what, "%s container%s %s", what, *what == 'C' ? ":" : "", container_name(t->w, c)->s);
     else
         event(t, c, "Normal", what, "Container %c%s", *what - 'A' + 'a', what + 1);

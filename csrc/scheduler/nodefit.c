@@ -116,9 +116,9 @@ static int64_t balance(const ks_node_info *node, int64_t cpu, int64_t memory) {
 }
 
 /* balanced_allocation.go; from v1.36 on the change counts. */
-static uint8_t score_balanced(int minor, const ks_pod_rules *rules, const ks_node_info *node) {
+static uint8_t score_balanced(bool both, const ks_pod_rules *rules, const ks_node_info *node) {
     int64_t with = balance(node, node->cpu + rules->amounts.cpu, node->memory + rules->amounts.memory);
-    if (minor < 36) return (uint8_t)with;
+    if (!both) return (uint8_t)with;
     return (uint8_t)(50 + (50 + with - balance(node, node->cpu, node->memory)) / 2);
 }
 
@@ -248,7 +248,7 @@ void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rule
     }
     if (out->plugin != KS_PLUGIN_NONE) return;
     out->fit = score_fit(rules, node);
-    out->balanced = rules->asks_cpu_or_memory ? score_balanced(sim->server.rules.minor, rules, node) : 0;
+    out->balanced = rules->asks_cpu_or_memory ? score_balanced(ks_since(&sim->server.rules, KS_SINCE_BALANCE_OF_BOTH), rules, node) : 0;
     out->images = (uint8_t)ks_sched_score_images(st, rules, node);
     out->taints = ks_len(taints) == 0 ? 0 : untolerated_preferences(taints, rules->tolerations);
     ks_each(term, rules->preferred) {

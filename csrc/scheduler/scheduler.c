@@ -285,7 +285,7 @@ static const ks_str *failure_message(ks_cycle *c) {
     if (c->prefilter != NULL) {
         /* The state that DynamicResources' PostFilter wants was never written. */
         ks_buf_printf(&out, "0/%u nodes are available: %s.", nodes->count, c->prefilter);
-        if (c->sim->server.rules.minor >= 34) ks_buf_puts(&out, " not found");
+        ks_buf_puts(&out, " not found");
         return ks_buf_take(&out);
     }
     ks_val texts = KS_NOTHING;
@@ -294,13 +294,13 @@ static const ks_str *failure_message(ks_cycle *c) {
     ks_sched_fit_message(heap, &out, nodes->count, texts);
     ks_unref(heap, texts);
     if (c->rules->disabled >> KS_PLUGIN_PREEMPTION & 1U) {
-        if (c->sim->server.rules.minor >= 35) ks_buf_puts(&out, " no new claims to deallocate");
+        if (ks_since(&c->sim->server.rules, KS_SINCE_CLAIMS_IN_MESSAGES)) ks_buf_puts(&out, " no new claims to deallocate");
         return ks_buf_take(&out);
     }
     const ks_str *post = ks_sched_preempt(c);
     if (post->len > 0) {
         ks_buf_putc(&out, ' ');
-        if (c->sim->server.rules.minor >= 34) ks_buf_puts(&out, "no new claims to deallocate, ");
+        ks_buf_puts(&out, "no new claims to deallocate, ");
         ks_buf_str(&out, post);
     }
     ks_str_unref(heap, post);
@@ -402,7 +402,8 @@ static void assume(ks_cycle *c, const ks_object *node) {
     ks_sched_pairs_account(heap, c->st, c->pod, 1);
     ks_sched_account(sim, c->st, c->pod, (uint32_t)slot, 1);
     ks_sched_queue_remove(sim, c->st, c->pod->id);
-    if (sim->server.rules.minor >= 35 && !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {
+    if (ks_since(&sim->server.rules, KS_SINCE_NOMINATION_BEFORE_BINDING) &&
+        !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {
         ks_val status = ks_put(heap, ks_ref(c->pod->status), K(nominatedNodeName), ks_string(node->name));
         ks_refusal_free(heap, ks_server_update_status(&sim->server, c->pod, status, NULL));
     }

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWS_TERMINATING = 35 }; /* gate DeploymentReplicaSetTerminatingReplicas: on from this release */
-
 /* --- conditions --- */
 
 ks_val dep_condition(ks_val status, const char *type) {
@@ -121,7 +119,7 @@ static ks_val calculate(dep_sync *c, const dep_sets *sets) {
     s = ks_put_count(heap, s, K(readyReplicas), dep_sum(sets, false, K(readyReplicas)));
     s = ks_put_count(heap, s, K(availableReplicas), available);
     s = ks_put_count(heap, s, K(unavailableReplicas), missing > 0 ? missing : 0);
-    if (c->sim->server.rules.minor >= SHOWS_TERMINATING)
+    if (ks_since(&c->sim->server.rules, KS_SINCE_TERMINATING_REPLICAS))
         s = ks_put(heap, s, K(terminatingReplicas), terminating(sets));
     if (available >= dep_size(d) - dep_max_unavailable(d))
         dep_set_condition(c, &s, "Available", "True", "MinimumReplicasAvailable",

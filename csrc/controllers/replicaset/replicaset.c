@@ -6,8 +6,6 @@
  */
 #include "controllers/replicaset/internal.h"
 
-enum { OLD_RELEASE = 35 }; /* before it, minReadySeconds woke later and terminatingReplicas was off */
-
 static void *create(ks_sim *sim) {
     rs_state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_replicaset_controller);
@@ -74,7 +72,7 @@ static void arm_availability(ks_sim *sim, rs_state *st, const ks_change *change,
     if (min_ready == 0 || change->old == NULL) return;
     if (!ks_pod_ready(&sim->world, change->object, NULL)) return;
     if (ks_pod_ready(&sim->world, change->old, NULL)) return;
-    int64_t more = sim->server.rules.minor < OLD_RELEASE ? 1 : 0;
+    int64_t more = ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY) ? 0 : 1;
     ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
 }
 
@@ -160,7 +158,7 @@ static void arm_next(ks_sim *sim, rs_state *st, const ks_object *rs, const rs_co
     const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, rs->id});
     if (e == NULL || e->min_ready == 0) return;
     int64_t fallback = sim->world.now + e->min_ready * KS_SECOND;
-    if (sim->server.rules.minor < OLD_RELEASE) {
+    if (!ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY)) {
         int64_t wanted = ks_count(rs->spec, K(replicas), 1);
         if (counts->ready == wanted && counts->available != wanted)
             ks_enqueue_at(sim, st->index, rs->id, fallback);

@@ -3,8 +3,6 @@
  */
 #include "controllers/replicaset/internal.h"
 
-enum { SHOWS_TERMINATING = 35 }; /* gate DeploymentReplicaSetTerminatingReplicas: on from this release */
-
 static bool has_failure(const ks_object *rs) {
     ks_each(condition, ks_get(rs->status, K(conditions))) {
         if (ks_text_is(ks_get(*condition, K(type)), "ReplicaFailure")) return true;
@@ -60,7 +58,7 @@ static ks_val build(ks_sim *sim, const ks_object *rs, const rs_counts *counts, b
 
 bool rs_write_status(ks_sim *sim, const ks_object *rs, const rs_counts *counts,
                      const ks_str *error) {
-    bool shows = sim->server.rules.minor >= SHOWS_TERMINATING;
+    bool shows = ks_since(&sim->server.rules, KS_SINCE_TERMINATING_REPLICAS);
     if (has_failure(rs) == (error != NULL) && unchanged(rs, counts, shows)) return true;
     /* the set may have been written by a request of this very sync (quota): one look at it as it is now */
     const ks_object *now = ks_store_by_id(&sim->server.store, KS_REPLICASET, rs->id);

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { TITLE_CASE = 35, GONE_IS_FINE = 36 }; /* releases */
-
 static const ks_write_opts trusted = {.trusted = true};
 
 static ks_event event_of(bool normal, const char *reason) {
@@ -24,7 +22,7 @@ static const char *const title[] = {"Create", "Update", "Delete"};
 static const char *const lower[] = {"create", "update", "delete"};
 
 static const char *word(const sts_sync *c, verb v) {
-    return c->sim->server.rules.minor < TITLE_CASE ? lower[v] : title[v];
+    return ks_since(&c->sim->server.rules, KS_SINCE_VERBS_IN_TITLE_CASE) ? title[v] : lower[v];
 }
 
 /* recordPodEvent; `error` NULL: it went well. */
@@ -252,7 +250,7 @@ bool sts_create_pod(sts_sync *c, int64_t ordinal) {
 bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name) {
     ks_str_ref(name);
     ks_refusal *refusal = ks_server_delete(&c->sim->server, KS_POD, ns, name, NULL, NULL);
-    bool gone_is_fine = c->sim->server.rules.minor >= GONE_IS_FINE;
+    bool gone_is_fine = ks_since(&c->sim->server.rules, KS_SINCE_GONE_IS_DELETED);
     bool fine = refusal == NULL || (refusal->code == 404 && gone_is_fine);
     pod_event(c, DELETE, name, fine ? NULL : refusal->message->s);
     ks_refusal_free(c->heap, refusal);

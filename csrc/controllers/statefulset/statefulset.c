@@ -4,8 +4,6 @@
  */
 #include "controllers/statefulset/internal.h"
 
-enum { OLD_RELEASE = 35 }; /* before it, minReadySeconds woke later */
-
 static void *create(ks_sim *sim) {
     sts_state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_statefulset_controller);
@@ -103,7 +101,7 @@ static void arm_availability(ks_sim *sim, sts_state *st, const ks_change *change
     if (min_ready == 0 || change->old == NULL) return;
     if (!ks_pod_ready(&sim->world, change->object, NULL)) return;
     if (ks_pod_ready(&sim->world, change->old, NULL)) return;
-    int64_t more = sim->server.rules.minor < OLD_RELEASE ? 1 : 0;
+    int64_t more = ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY) ? 0 : 1;
     ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
 }
 
@@ -209,7 +207,7 @@ static void arm_next(const sts_sync *c) {
     const sts_entry *e = c->e;
     if (e->min_ready == 0) return;
     int64_t fallback = c->sim->world.now + e->min_ready * KS_SECOND;
-    if (c->sim->server.rules.minor < OLD_RELEASE) {
+    if (!ks_since(&c->sim->server.rules, KS_SINCE_EXACT_AVAILABILITY)) {
         if (c->available != ks_count(c->set->spec, K(replicas), 1))
             ks_enqueue_at(c->sim, c->st->index, c->set->id, fallback);
         return;

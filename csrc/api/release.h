@@ -1,0 +1,61 @@
+/*
+ * api/release.h - the releases that can be simulated, and all that differs between them: one line each.
+ *
+ * Code asks ks_since(rules, KS_SINCE_X), never for a number. docs/fidelity.md has the same rows in words.
+ */
+#ifndef KS_API_RELEASE_H
+#define KS_API_RELEASE_H
+
+#include <stdbool.h>
+
+/* Settings that change rules. */
+typedef struct ks_rules {
+    int minor;                        /* simulated release: 34, 35, 36 */
+    bool max_unavailable_statefulset; /* feature gate MaxUnavailableStatefulSet */
+} ks_rules;
+
+/* name, first release that behaves so, what it does */
+#define KS_CHANGES(X)                                                                              \
+    X(VERBS_IN_TITLE_CASE, 35, "StatefulSet events begin with Create, not create")                 \
+    X(EXACT_AVAILABILITY, 35, "minReadySeconds: sets look again at the instant, not a second later") \
+    X(TERMINATING_REPLICAS, 35, "status.terminatingReplicas of ReplicaSets and Deployments")       \
+    X(GONE_IS_DELETED, 36, "a StatefulSet's own deletion that finds nothing has succeeded")        \
+    X(LENGTHS_IN_BYTES, 35, "label keys and values are measured in bytes")                         \
+    X(RESTART_RULES, 35, "restartPolicy and restartPolicyRules of ordinary containers")            \
+    X(RESTART_ALL_CONTAINERS, 36, "restart rules' action RestartAllContainers")                    \
+    X(FILE_KEY_REF, 35, "valueFrom.fileKeyRef is named among the sources")                         \
+    X(NO_LATE_NOMINATION, 35, "nominatedNodeName may not be set on bound pods")                    \
+    X(STRICT_ADDRESSES, 36, "addresses with leading zeros, and IPv4 in IPv6, are refused")         \
+    X(SERVICE_NAMES_1123, 36, "Service names are DNS-1123 labels, not DNS-1035")                   \
+    X(NUMERIC_TOLERATIONS, 35, "tolerations' operators Gt and Lt are known by name")               \
+    X(WARNS_OF_CLUSTER_IPS, 36, "warnings about the addresses of Services")                        \
+    X(WARNS_OF_PREFER_CLOSE, 35, "trafficDistribution PreferClose is deprecated")                  \
+    X(BALANCE_OF_BOTH, 36, "balanced allocation compares a node with and without the pod")         \
+    X(CLAIMS_IN_MESSAGES, 35, "FailedScheduling speaks of claims where preemption is disabled")    \
+    X(NOMINATION_BEFORE_BINDING, 35, "nominatedNodeName is written before binding and dropped by it") \
+    X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
+    X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
+    X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")
+
+typedef enum ks_change_of_rules {
+#define KS_CHANGE_NAME(name, minor, what) KS_SINCE_##name,
+    KS_CHANGES(KS_CHANGE_NAME)
+#undef KS_CHANGE_NAME
+} ks_change_of_rules;
+
+/* Whether the simulated release behaves in the new way. */
+static inline bool ks_since(const ks_rules *rules, ks_change_of_rules change) {
+    static const unsigned char first[] = {
+#define KS_CHANGE_MINOR(name, minor, what) minor,
+        KS_CHANGES(KS_CHANGE_MINOR)
+#undef KS_CHANGE_MINOR
+    };
+    return rules->minor >= first[change];
+}
+
+/* The release whose behaviour was recorded, as nodes and the API server report it. */
+static inline const char *ks_release_name(const ks_rules *rules) {
+    return rules->minor == 34 ? "v1.34.9" : rules->minor == 35 ? "v1.35.6" : "v1.36.2";
+}
+
+#endif
