@@ -28,9 +28,7 @@ typedef struct waiter {
     int failures; /* looks in a row that ended in an error */
 } waiter;
 
-static void waiter_ref(void *value) {
-    ((waiter *)value)->refs++;
-}
+static void waiter_ref(void *value) { ((waiter *)value)->refs++; }
 static void waiter_unref(ks_heap *heap, void *value) {
     waiter *w = value;
     if (--w->refs == 0) ks_free(heap, w, sizeof *w);

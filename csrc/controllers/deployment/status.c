@@ -31,13 +31,15 @@ static void drop_condition(ks_heap *heap, ks_val *status, const char *type) {
 static void set_condition(ks_heap *heap, ks_val *status, ks_val condition) {
     const char *type = ks_text_or(ks_get(condition, K(type)), "");
     ks_val now = dep_condition(*status, type);
-    bool same_value = ks_exists(now) && ks_equal(ks_get(now, K(status)), ks_get(condition, K(status)));
+    bool same_value =
+        ks_exists(now) && ks_equal(ks_get(now, K(status)), ks_get(condition, K(status)));
     if (same_value && ks_equal(ks_get(now, K(reason)), ks_get(condition, K(reason)))) {
         ks_unref(heap, condition);
         return;
     }
     if (same_value)
-        condition = ks_put(heap, condition, K(lastTransitionTime), ks_ref(ks_get(now, K(lastTransitionTime))));
+        condition = ks_put(heap, condition, K(lastTransitionTime),
+                           ks_ref(ks_get(now, K(lastTransitionTime))));
     drop_condition(heap, status, type);
     ks_val list = ks_append(heap, ks_ref(ks_get(*status, K(conditions))), condition);
     *status = ks_put(heap, *status, K(conditions), list);
@@ -69,7 +71,8 @@ static bool has_reason(ks_val condition, const char *reason) {
 bool dep_write(dep_sync *c) {
     ks_heap *heap = c->heap;
     static const ks_write_opts trusted = {.trusted = true};
-    ks_val doc = ks_put2(heap, ks_object_doc(heap, c->d), K(metadata), K(annotations), ks_ref(c->annotations));
+    ks_val doc = ks_put2(heap, ks_object_doc(heap, c->d), K(metadata), K(annotations),
+                         ks_ref(c->annotations));
     doc = ks_put(heap, doc, K(status), ks_ref(c->status));
     ks_refusal *refusal =
         ks_server_update(&c->sim->server, KS_DEPLOYMENT, c->d->ns, doc, "status", &trusted, NULL);
@@ -84,9 +87,11 @@ bool dep_check_paused(dep_sync *c) {
     bool paused = ks_bool_or(ks_get(c->d->spec, K(paused)), false);
     if (paused == has_reason(condition, "DeploymentPaused")) return true;
     if (paused)
-        dep_set_condition(c, &c->status, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused");
+        dep_set_condition(c, &c->status, "Progressing", "Unknown", "DeploymentPaused",
+                          "Deployment is paused");
     else
-        dep_set_condition(c, &c->status, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed");
+        dep_set_condition(c, &c->status, "Progressing", "Unknown", "DeploymentResumed",
+                          "Deployment is resumed");
     return dep_write(c);
 }
 
@@ -99,7 +104,8 @@ static ks_val terminating(const dep_sets *sets) {
         const ks_object *set = i < sets->old_count ? sets->old[i] : sets->fresh;
         if (set == NULL) continue;
         ks_val count = ks_get(set->status, K(terminatingReplicas));
-        if (!ks_exists(count) && ks_count(set->status, K(observedGeneration), 0) > 0) return KS_NOTHING;
+        if (!ks_exists(count) && ks_count(set->status, K(observedGeneration), 0) > 0)
+            return KS_NOTHING;
         sum += ks_int_or(count, 0);
     }
     return ks_int(sum);
@@ -157,7 +163,8 @@ static bool is_progressing(ks_val was, ks_val is) {
 #define MORE(field) (ks_count(is, K(field), 0) > ks_count(was, K(field), 0))
     int64_t old_was = ks_count(was, K(replicas), 0) - ks_count(was, K(updatedReplicas), 0);
     int64_t old_is = ks_count(is, K(replicas), 0) - ks_count(is, K(updatedReplicas), 0);
-    return MORE(updatedReplicas) || old_is < old_was || MORE(readyReplicas) || MORE(availableReplicas);
+    return MORE(updatedReplicas) || old_is < old_was || MORE(readyReplicas) ||
+           MORE(availableReplicas);
 #undef MORE
 }
 
@@ -188,7 +195,8 @@ static void judge_progress(dep_sync *c, const dep_sets *sets, ks_val *s) {
         snprintf(message, sizeof message, "%s \"%s\" is progressing.", what, name);
         ks_val condition = new_condition(c, "Progressing", "True", "ReplicaSetUpdated", message);
         if (ks_text_is(ks_get(now, K(status)), "True"))
-            condition = ks_put(c->heap, condition, K(lastTransitionTime), ks_ref(ks_get(now, K(lastTransitionTime))));
+            condition = ks_put(c->heap, condition, K(lastTransitionTime),
+                               ks_ref(ks_get(now, K(lastTransitionTime))));
         drop_condition(c->heap, s, "Progressing");
         set_condition(c->heap, s, condition);
     } else if (is_late(c, *s)) {
@@ -205,7 +213,8 @@ static ks_val failure_of(const ks_object *set) {
 static void copy_failure(dep_sync *c, const dep_sets *sets, ks_val *s) {
     ks_heap *heap = c->heap;
     ks_val failure = failure_of(sets->fresh);
-    for (size_t i = 0; i < sets->old_count && !ks_exists(failure); i++) failure = failure_of(sets->old[i]);
+    for (size_t i = 0; i < sets->old_count && !ks_exists(failure); i++)
+        failure = failure_of(sets->old[i]);
     if (!ks_exists(failure)) {
         drop_condition(heap, s, "ReplicaFailure");
         return;
@@ -224,7 +233,8 @@ static void arm_deadline(const dep_sync *c) {
     }
     int64_t at = deadline(c, condition);
     if (at == KS_NEVER) return;
-    bool soon = at - c->sim->world.now < KS_SECOND; /* upstream tries again and again until it has passed */
+    bool soon =
+        at - c->sim->world.now < KS_SECOND; /* upstream tries again and again until it has passed */
     if (!soon)
         dep_arm(c, at + KS_SECOND);
     else if (at >= c->sim->world.now)

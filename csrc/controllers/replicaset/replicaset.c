@@ -83,8 +83,8 @@ static bool same_owner(const ks_object *a, const ks_object *b) {
 static void track_loose(ks_sim *sim, rs_state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
     bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
-    bool was = change->type == KS_DELETED ? pod->owner_uid == NULL
-                                          : old != NULL && old->owner_uid == NULL;
+    bool was =
+        change->type == KS_DELETED ? pod->owner_uid == NULL : old != NULL && old->owner_uid == NULL;
     if (is == was) return;
     ks_key key = {ks_text_hash(pod->ns), pod->id};
     if (is)
@@ -180,8 +180,7 @@ static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
     rs_entry_ripen(sim, e);
     rs_counts counts = e->counts;
     const ks_str *error = NULL;
-    if (!deleting && sim->world.now >= e->held_until)
-        error = rs_manage(sim, st, rs, counts.active);
+    if (!deleting && sim->world.now >= e->held_until) error = rs_manage(sim, st, rs, counts.active);
     bool written = rs_write_status(sim, rs, &counts, error);
     bool fine = written && error == NULL;
     ks_str_unref(heap, error);
@@ -203,4 +202,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, KS_REPLICASET, key, out);
 }
 
-const ks_component ks_replicaset_controller = {"replicaset", create, copy, dispose, observe, sync, describe};
+const ks_component ks_replicaset_controller = {"replicaset", create, copy,    dispose,
+                                               observe,      sync,   describe};

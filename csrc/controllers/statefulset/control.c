@@ -128,7 +128,8 @@ static outcome process_replicas_at_once(sts_sync *c) {
 /* The highest condemned ordinal at or below `from` in a map of pods or ordinals; -1: none. */
 static int64_t condemned_at(const sts_entry *e, const ks_tree *tree, int64_t from) {
     ks_key key;
-    if (from < 0 || !ks_tree_floor(tree, (ks_key){(uint64_t)from, UINT64_MAX}, &key, NULL)) return -1;
+    if (from < 0 || !ks_tree_floor(tree, (ks_key){(uint64_t)from, UINT64_MAX}, &key, NULL))
+        return -1;
     int64_t ordinal = (int64_t)key.a;
     if (!sts_in_range(e, ordinal)) return ordinal;
     if (e->start == 0) return -1;

@@ -8,8 +8,9 @@
 #define FLAGS ((UINT64_C(1) << STS_FLAG_BITS) - 1)
 
 #define EACH_TREE(X)                                                                               \
-    X(pods) X(unsettled) X(finished) X(outdated) X(condemned) X(missing) X(dirty) X(labels)       \
-    X(waiting) X(ripe) X(misfits) X(orphans)
+    X(pods)                                                                                        \
+    X(unsettled) X(finished) X(outdated) X(condemned) X(missing) X(dirty) X(labels) X(waiting)     \
+        X(ripe) X(misfits) X(orphans)
 
 static void entry_ref(void *value) { ((sts_entry *)value)->refs++; }
 
@@ -71,7 +72,8 @@ static bool is_outdated(const sts_entry *e, uint64_t word) {
 }
 
 /* *ripe: when a ready pod becomes available; KS_NEVER: it is, or it is none. */
-static uint64_t classify(const ks_sim *sim, const sts_entry *e, const ks_object *pod, int64_t *ripe) {
+static uint64_t classify(const ks_sim *sim, const sts_entry *e, const ks_object *pod,
+                         int64_t *ripe) {
     ks_phase phase = ks_phase_of(pod);
     uint64_t word = STS_KNOWN;
     word |= sts_revision_word(ks_str_or_null(ks_get(pod->labels, K(controller_revision_hash))));
@@ -130,7 +132,8 @@ static void exchange(ks_heap *heap, sts_entry *e, ks_key key, uint64_t old, uint
     }
     set(heap, &e->pods, key, word != 0, old != 0, word);
     set(heap, &e->unsettled, key, word != 0 && !settled(word), old != 0 && !settled(old), word);
-    set(heap, &e->outdated, key, word != 0 && is_outdated(e, word), old != 0 && is_outdated(e, old), word);
+    set(heap, &e->outdated, key, word != 0 && is_outdated(e, word), old != 0 && is_outdated(e, old),
+        word);
     if (in) {
         set(heap, &e->finished, key, word & STS_FINISHED, old & STS_FINISHED, word);
     } else {
@@ -205,8 +208,7 @@ void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {
 
 void sts_entry_ripen(ks_sim *sim, sts_entry *e) {
     ks_key first;
-    while (ks_tree_first(&e->waiting, &first, NULL) &&
-           ks_word_instant(first.a) <= sim->world.now) {
+    while (ks_tree_first(&e->waiting, &first, NULL) && ks_word_instant(first.a) <= sim->world.now) {
         const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, first.b);
         sts_entry_put(sim, e, pod);
     }
@@ -219,8 +221,7 @@ void sts_entry_aim(ks_sim *sim, sts_entry *e, const ks_str *revision) {
     e->update = word;
     ks_tree_clear(heap, &e->outdated);
     for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it);)
-        if (is_outdated(e, ks_word_of(it.value)))
-            ks_tree_put(heap, &e->outdated, it.key, it.value);
+        if (is_outdated(e, ks_word_of(it.value))) ks_tree_put(heap, &e->outdated, it.key, it.value);
 }
 
 const ks_object *sts_pod_at(const sts_sync *c, int64_t ordinal, uint64_t *word) {
@@ -238,8 +239,12 @@ const ks_object *sts_pod_at(const sts_sync *c, int64_t ordinal, uint64_t *word) 
 bool sts_entry_outdated(const ks_object *set, const ks_object *old) {
     if (ks_is(set->spec, KS_MAP) && ks_is(old->spec, KS_MAP) && set->spec.m == old->spec.m)
         return false;
-    const ks_str *const keys[] = {K(replicas), K(ordinals), K(minReadySeconds), K(selector),
-                                  K(volumeClaimTemplates), K(persistentVolumeClaimRetentionPolicy)};
+    const ks_str *const keys[] = {K(replicas),
+                                  K(ordinals),
+                                  K(minReadySeconds),
+                                  K(selector),
+                                  K(volumeClaimTemplates),
+                                  K(persistentVolumeClaimRetentionPolicy)};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!ks_equal(ks_get(set->spec, keys[i]), ks_get(old->spec, keys[i]))) return true;
     return false;

@@ -22,14 +22,16 @@ bool sts_parse_name(const ks_str *name, uint32_t *parent_len, int64_t *ordinal) 
 int64_t sts_ordinal_of(const ks_str *set, const ks_str *pod, bool *member) {
     uint32_t len;
     int64_t ordinal;
-    bool is = sts_parse_name(pod, &len, &ordinal) && len == set->len && memcmp(pod->s, set->s, len) == 0;
+    bool is =
+        sts_parse_name(pod, &len, &ordinal) && len == set->len && memcmp(pod->s, set->s, len) == 0;
     if (member != NULL) *member = is;
     return is ? ordinal : -1;
 }
 
 /* identityMatches, for a pod whose name says that it is a member. */
 bool sts_identity_matches(const ks_object *pod) {
-    const ks_str *label = ks_str_or_null(ks_get(pod->labels, K(statefulset_kubernetes_io_pod_name)));
+    const ks_str *label =
+        ks_str_or_null(ks_get(pod->labels, K(statefulset_kubernetes_io_pod_name)));
     if (!ks_str_eq(label, pod->name)) return false;
     uint32_t len;
     int64_t ordinal; /* "web-01" is not what the set would call it */
@@ -53,9 +55,11 @@ static ks_val named(ks_val list, ks_val name) {
     return KS_NOTHING;
 }
 
-bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod, int64_t ordinal) {
+bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod,
+                         int64_t ordinal) {
     ks_each(template, ks_get(set->spec, K(volumeClaimTemplates))) {
-        ks_val volume = named(ks_get(pod->spec, K(volumes)), ks_get2(*template, K(metadata), K(name)));
+        ks_val volume =
+            named(ks_get(pod->spec, K(volumes)), ks_get2(*template, K(metadata), K(name)));
         ks_val name = sts_claim_name(heap, set, *template, ordinal);
         bool same = ks_equal(ks_get2(volume, K(persistentVolumeClaim), K(claimName)), name);
         ks_unref(heap, name);
@@ -70,7 +74,8 @@ ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t 
     if (ks_len(templates) == 0) return ks_ref(volumes);
     ks_val out = ks_list_new(heap, ks_len(templates) + ks_len(volumes) + 1);
     ks_each(template, templates) {
-        ks_val source = ks_map_of(heap, K(claimName), sts_claim_name(heap, set, *template, ordinal), NULL);
+        ks_val source =
+            ks_map_of(heap, K(claimName), sts_claim_name(heap, set, *template, ordinal), NULL);
         out = ks_append(heap, out,
                         ks_map_of(heap, K(name), ks_ref(ks_get2(*template, K(metadata), K(name))),
                                   K(persistentVolumeClaim), source, NULL));
@@ -88,7 +93,8 @@ ks_val sts_new_pod(ks_heap *heap, const ks_object *set, ks_val template, const k
     ks_val name = sts_pod_name(heap, set, ordinal);
     ks_val labels = ks_ref(ks_get(meta, K(labels)));
     labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_ref(name));
-    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index), ks_format(heap, "%lld", (long long)ordinal));
+    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index),
+                    ks_format(heap, "%lld", (long long)ordinal));
     labels = ks_put(heap, labels, K(controller_revision_hash), ks_string(revision));
     meta = ks_put(heap, meta, K(labels), labels);
     meta = ks_put(heap, meta, K(name), ks_ref(name));
@@ -206,8 +212,9 @@ static ks_val add_owner(ks_heap *heap, ks_val refs, const char *api_version, con
     }
     return ks_append(heap, refs,
                      ks_map_of(heap, K(apiVersion), ks_text(heap, api_version), K(kind),
-                               ks_text(heap, kind), K(name), ks_string(name), K(uid), ks_string(uid),
-                               K(controller), ks_bool(true), K(blockOwnerDeletion), ks_bool(true), NULL));
+                               ks_text(heap, kind), K(name), ks_string(name), K(uid),
+                               ks_string(uid), K(controller), ks_bool(true), K(blockOwnerDeletion),
+                               ks_bool(true), NULL));
 }
 
 /* updateClaimOwnerRefForSetAndPod: the references that the claim should have; a new list. */

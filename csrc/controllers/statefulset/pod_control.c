@@ -16,7 +16,8 @@ static ks_event event_of(bool normal, const char *reason) {
 
 /* One of three verbs: reasons and messages begin with it. */
 typedef enum verb { CREATE, UPDATE, DELETE } verb;
-static const char *const successful[] = {"SuccessfulCreate", "SuccessfulUpdate", "SuccessfulDelete"};
+static const char *const successful[] = {"SuccessfulCreate", "SuccessfulUpdate",
+                                         "SuccessfulDelete"};
 static const char *const failed[] = {"FailedCreate", "FailedUpdate", "FailedDelete"};
 static const char *const title[] = {"Create", "Update", "Delete"};
 static const char *const lower[] = {"create", "update", "delete"};
@@ -29,8 +30,8 @@ static const char *word(const sts_sync *c, verb v) {
 static void pod_event(sts_sync *c, verb v, const ks_str *pod, const char *error) {
     ks_event e = event_of(error == NULL, error == NULL ? successful[v] : failed[v]);
     if (error == NULL)
-        ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s successful",
-                  word(c, v), pod->s, c->set->name->s);
+        ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s successful", word(c, v),
+                  pod->s, c->set->name->s);
     else
         ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s failed error: %s",
                   word(c, v), pod->s, c->set->name->s, error);
@@ -47,7 +48,9 @@ static void claim_event(sts_sync *c, const ks_str *pod, const ks_str *claim, con
                   claim->s, pod->s, c->set->name->s, error);
 }
 
-static ks_val templates_of(const sts_sync *c) { return ks_get(c->set->spec, K(volumeClaimTemplates)); }
+static ks_val templates_of(const sts_sync *c) {
+    return ks_get(c->set->spec, K(volumeClaimTemplates));
+}
 
 /* The claim of a template for an ordinal, borrowed, or NULL. */
 static const ks_object *claim_at(const sts_sync *c, ks_val template, int64_t ordinal) {
@@ -114,16 +117,16 @@ static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordin
     ks_val errors = KS_NOTHING;
     ks_each(template, templates_of(c)) {
         ks_val name = sts_claim_name(heap, c->set, *template, ordinal);
-        const ks_object *there =
-            ks_store_get(&c->sim->server.store, KS_PVC, c->set->ns, name.s);
+        const ks_object *there = ks_store_get(&c->sim->server.store, KS_PVC, c->set->ns, name.s);
         if (there == NULL) {
             ks_val claim = claim_of(c, *template, name);
             ks_refusal *refusal =
                 ks_server_create(&c->sim->server, KS_PVC, c->set->ns, claim, &trusted, NULL);
             claim_event(c, pod, name.s, refusal == NULL ? NULL : refusal->message->s);
             if (refusal != NULL)
-                add_error(heap, &errors,
-                          ks_format(heap, "failed to create PVC %s: %s", name.s->s, refusal->message->s));
+                add_error(
+                    heap, &errors,
+                    ks_format(heap, "failed to create PVC %s: %s", name.s->s, refusal->message->s));
             ks_refusal_free(heap, refusal);
         } else if (ks_object_terminating(there)) {
             add_error(heap, &errors, ks_format(heap, "pvc %s is being deleted", name.s->s));
@@ -141,10 +144,11 @@ static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, in
         if (claim == NULL) continue;
         if (sts_claim_has_stranger(claim, o)) {
             ks_event e = event_of(false, "ConflictingController");
-            ks_record(&c->sim->server, c->set, &e,
-                      "PersistentVolumeClaim %s has a conflicting OwnerReference that acts as a manging "
-                      "controller, the retention policy is ignored for this claim",
-                      claim->name->s);
+            ks_record(
+                &c->sim->server, c->set, &e,
+                "PersistentVolumeClaim %s has a conflicting OwnerReference that acts as a manging "
+                "controller, the retention policy is ignored for this claim",
+                claim->name->s);
             if (noisy != NULL) *noisy = true;
         }
         if (sts_claim_up_to_date(claim, o)) continue;
@@ -152,8 +156,9 @@ static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, in
         ks_refusal *refusal = ks_write_owners(c->sim, claim, sts_claim_refs(c->heap, claim, o));
         const ks_str *error = NULL;
         if (refusal != NULL)
-            error = ks_str_printf(c->heap, "could not update claim %s for delete policy ownerRefs: %s",
-                                  claim->name->s, refusal->message->s);
+            error =
+                ks_str_printf(c->heap, "could not update claim %s for delete policy ownerRefs: %s",
+                              claim->name->s, refusal->message->s);
         ks_refusal_free(c->heap, refusal);
         ks_object_unref(c->heap, claim);
         if (error != NULL) return error;
@@ -261,7 +266,8 @@ bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name) {
 static ks_val with_identity(ks_heap *heap, ks_val doc, const ks_object *pod, int64_t ordinal) {
     ks_val labels = ks_ref(pod->labels);
     labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_string(pod->name));
-    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index), ks_format(heap, "%lld", (long long)ordinal));
+    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index),
+                    ks_format(heap, "%lld", (long long)ordinal));
     return ks_put2(heap, doc, K(metadata), K(labels), labels);
 }
 

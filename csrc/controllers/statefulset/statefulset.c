@@ -85,8 +85,8 @@ static void offer_orphan(ks_sim *sim, sts_state *st, const ks_object *pod) {
 static void track_loose(ks_sim *sim, sts_state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
     bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
-    bool was = change->type == KS_DELETED ? pod->owner_uid == NULL
-                                          : old != NULL && old->owner_uid == NULL;
+    bool was =
+        change->type == KS_DELETED ? pod->owner_uid == NULL : old != NULL && old->owner_uid == NULL;
     if (is == was) return;
     ks_key key = {ks_text_hash(pod->ns), pod->id};
     if (is)
@@ -139,7 +139,8 @@ static void observe_claim(ks_sim *sim, sts_state *st, const ks_object *claim) {
     ks_heap *heap = sim->world.heap;
     uint32_t len;
     int64_t ordinal;
-    if (st->claims.count == 0 || !sts_parse_name(claim->name, &len, &ordinal) || ordinal < 0) return;
+    if (st->claims.count == 0 || !sts_parse_name(claim->name, &len, &ordinal) || ordinal < 0)
+        return;
     ks_key first = {claims_hash(heap, claim->ns, claim->name->s, len), 0};
     for (ks_tree_iter it = ks_tree_from(&st->claims, first);
          ks_tree_next(&it) && it.key.a == first.a;) {
@@ -156,7 +157,8 @@ static void observe_revision(ks_sim *sim, sts_state *st, const ks_object *revisi
         if (e != NULL) sts_forget_history(heap, e);
         return;
     }
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STATEFULSET, revision->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STATEFULSET, revision->ns);
+         ks_walk_next(&w);) {
         sts_entry *e = sts_entry_of(heap, st, w.object->id);
         if (e != NULL) sts_forget_history(heap, e);
     }
@@ -181,7 +183,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 static bool claim_pods(sts_sync *c) {
     const ks_store *store = &c->sim->server.store;
     sts_entry *e = c->e;
-    if (ks_object_terminating(c->set) || (e->orphans.count == 0 && e->misfits.count == 0)) return true;
+    if (ks_object_terminating(c->set) || (e->orphans.count == 0 && e->misfits.count == 0))
+        return true;
     bool fine = true;
     ks_tree orphans = e->orphans, misfits = ks_tree_copy(&e->misfits);
     e->orphans = (ks_tree){NULL, NULL, 0};
@@ -249,4 +252,5 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, KS_STATEFULSET, key, out);
 }
 
-const ks_component ks_statefulset_controller = {"statefulset", create, copy, dispose, observe, sync, describe};
+const ks_component ks_statefulset_controller = {"statefulset", create, copy,    dispose,
+                                                observe,       sync,   describe};

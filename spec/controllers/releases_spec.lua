@@ -1,0 +1,82 @@
+-- What a cluster of an older release does otherwise: csrc/api/release.h, docs/fidelity.md.
+local kubesim = require "kubesim"
+
+local SET = [[
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  replicas: 1
+  minReadySeconds: 5
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: "app:1"}]}
+]]
+
+local DEPLOYMENT = [[
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: front}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: front}}
+  template:
+    metadata: {labels: {app: front}}
+    spec: {containers: [{name: main, image: "app:1"}]}
+]]
+
+local function world(version)
+  local cluster = kubesim.new { nodes = 1, version = version, latency = 0 }
+  cluster:create(SET)
+  cluster:create(DEPLOYMENT)
+  cluster:advance "1m"
+  return cluster
+end
+
+local function message(cluster, reason, ref) return cluster:events({ reason = reason, ref = ref })[1].message end
+
+describe("a cluster of an older release", function()
+  it("tells of pods in its own words", function()
+    for version, words in pairs {
+      ["1.34"] = { "create Pod web-0 in StatefulSet web successful", "Created container: main", "Started container main" },
+      ["1.35"] = { "Create Pod web-0 in StatefulSet web successful", "Container created", "Container started" },
+      ["1.36"] = { "Create Pod web-0 in StatefulSet web successful", "Container created", "Container started" },
+    } do
+      local cluster <close> = world(version)
+      assert.same(words, { message(cluster, "SuccessfulCreate", "sts/web"), message(cluster, "Created", "pod/web-0"),
+        message(cluster, "Started", "pod/web-0") }, version)
+    end
+  end)
+
+  it("shows terminatingReplicas from 1.35 on", function()
+    for version, shown in pairs { ["1.34"] = false, ["1.35"] = true, ["1.36"] = true } do
+      local cluster <close> = world(version)
+      assert.equal(shown and 0 or nil, cluster:get("deploy/front").status.terminatingReplicas, version)
+      assert.equal(shown and 0 or nil, cluster:list("rs")[1].status.terminatingReplicas, version)
+    end
+  end)
+
+  it("sees late in 1.34 that a pod has become available", function()
+    for version, at_once in pairs { ["1.34"] = 0, ["1.35"] = 1, ["1.36"] = 1 } do
+      local cluster <close> = kubesim.new { nodes = 1, version = version, kubelet = "manual" }
+      local function available() return cluster:get("sts/web").status.availableReplicas end
+      cluster:create(SET)
+      cluster:advance "1s"
+      cluster:drive("web-0", "ready")
+      cluster:advance "4900ms"
+      assert.equal(0, available(), version)
+      cluster:advance "200ms"
+      assert.equal(at_once, available(), version)
+      cluster:advance "5s"
+      assert.equal(1, available(), version)
+    end
+  end)
+
+  it("reports its version", function()
+    for version, name in pairs { ["1.34"] = "v1.34.9", ["1.35"] = "v1.35.6", ["1.36"] = "v1.36.2" } do
+      local cluster <close> = kubesim.new { nodes = 1, version = version }
+      assert.equal(name, cluster:list("node")[1].status.nodeInfo.kubeletVersion)
+    end
+  end)
+end)
