@@ -134,6 +134,19 @@ static void wake(ks_sim *sim, kubelet *k, uint64_t what) {
     }
 }
 
+/* Volumes that the node says are attached, and did not say before, wake the pods that wait for them. */
+static void wake_attached(ks_sim *sim, kubelet *k, const ks_object *node, const ks_object *old) {
+    ks_val now = ks_get(node->status, K(volumesAttached)),
+           before = old ? ks_get(old->status, K(volumesAttached)) : KS_NOTHING;
+    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l) return;
+    for (uint32_t i = 0; i < ks_len(now); i++) {
+        ks_val volume = ks_at(now, i);
+        if (ks_is(volume, KS_MAP) && i < ks_len(before) && volume.m == ks_at(before, i).m) continue;
+        const ks_str *name = ks_str_or_null(ks_get(volume, K(name)));
+        if (name) wake(sim, k, wait_hash(ATTACHED, node->name, name));
+    }
+}
+
 /* The pod is to be synced for another reason than its own: its status may have been changed by others. */
 static void sync_soon(ks_sim *sim, kubelet *k, uint64_t id) {
     worker *w = worker_own(k, id);
@@ -171,7 +184,7 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
         if (n && !n->lost && change->old &&
             shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
             ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
-        if (k->waits.count) wake(sim, k, wait_hash("node", NULL, object->name));
+        if (k->waits.count) wake_attached(sim, k, object, change->old);
     }
 }
 

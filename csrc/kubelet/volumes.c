@@ -75,20 +75,27 @@ typedef struct verdict {
     const ks_str *text; /* new, for WRONG_CLAIM and WRONG_SETUP */
 } verdict;
 
-static bool attached(const ks_object *node_object, ks_val csi) {
-    const char *driver = ks_text_or(ks_get(csi, K(driver)), ""),
-               *handle = ks_text_or(ks_get(csi, K(volumeHandle)), "");
-    size_t d = strlen(driver), h = strlen(handle);
-    static const char head[] = "kubernetes.io/csi/";
-    ks_each(v, ks_get(node_object->status, K(volumesAttached))) {
-        const ks_str *name = ks_str_or_null(ks_get(*v, K(name)));
-        if (name && name->len == sizeof head - 1 + d + 1 + h &&
-            !memcmp(name->s, head, sizeof head - 1) &&
-            !memcmp(name->s + sizeof head - 1, driver, d) && name->s[sizeof head - 1 + d] == '^' &&
-            !memcmp(name->s + sizeof head + d, handle, h))
-            return true;
-    }
+/* "kubernetes.io/csi/<driver>^<handle>", new: how a node's status calls an attached volume. */
+static ks_val unique_name(ks_heap *heap, ks_val csi) {
+    return ks_format(heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
+                     ks_text_or(ks_get(csi, K(volumeHandle)), ""));
+}
+
+/* The newest entry is the last, and the one that is asked about most. */
+static bool attached(const ks_object *node_object, const ks_str *name) {
+    ks_val list = ks_get(node_object->status, K(volumesAttached));
+    for (uint32_t i = ks_len(list); i-- > 0;)
+        if (ks_str_eq(ks_str_or_null(ks_get(ks_at(list, i), K(name))), name)) return true;
     return false;
+}
+
+/* Whether the node's status says so; if not, the pod waits until it does. */
+static bool wait_attached(turn *t, const ks_object *node_object, ks_val csi) {
+    ks_val name = unique_name(t->heap, csi);
+    bool there = attached(node_object, name.s);
+    if (!there) wait_for(t, ATTACHED, node_object->name, name.s);
+    ks_unref(t->heap, name);
+    return there;
 }
 
 /* pkg/volume/hostpath (checkType); the kinds of devices and sockets are not simulated and taken to be there. */
@@ -145,10 +152,9 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
         return v;
     }
     v.what = WRONG_NOTHING;
-    ks_val csi = ks_get(pv->spec, K(csi));
     const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
-    if (ks_volume_attacher(pv) && node_object && !attached(node_object, csi)) {
-        wait_for(t, "node", NULL, node_object->name);
+    if (ks_volume_attacher(pv) && node_object &&
+        !wait_attached(t, node_object, ks_get(pv->spec, K(csi)))) {
         v.what = WRONG_WAIT;
     } else if (taken_alone(t, pv, claim)) {
         v.what = WRONG_SETUP;
@@ -336,25 +342,20 @@ const ks_str *missing_config(turn *t, container *c) {
 static void tell_in_use(turn *t, ks_val csi, bool in) {
     const ks_object *object = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
     if (!object) return;
-    ks_val name =
-        ks_format(t->heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
-                  ks_text_or(ks_get(csi, K(volumeHandle)), ""));
-    ks_val list = KS_NOTHING;
-    bool had = false;
-    ks_each(v, ks_get(object->status, K(volumesInUse))) {
-        bool same = ks_equal(*v, name);
-        had = had || same;
-        if (!same || in) list = ks_append(t->heap, list, ks_ref(*v));
-    }
-    if (had == in) {
+    ks_val name = unique_name(t->heap, csi), old = ks_get(object->status, K(volumesInUse));
+    uint32_t at = 0;
+    while (at < ks_len(old) && !ks_equal(ks_at(old, at), name)) at++;
+    if ((at < ks_len(old)) == in) {
         ks_unref(t->heap, name);
-        ks_unref(t->heap, list);
         return;
     }
-    if (in)
-        list = ks_append(t->heap, list, name);
-    else
+    ks_val list = KS_NOTHING;
+    if (in) {
+        list = ks_append(t->heap, ks_ref(old), name);
+    } else {
         ks_unref(t->heap, name);
+        if (ks_len(old) > 1) list = ks_remove_at(t->heap, ks_ref(old), at);
+    }
     ks_val status = ks_put(t->heap, ks_ref(object->status), K(volumesInUse), list);
     ks_refusal_free(t->heap, ks_server_update_status(&t->sim->server, object, status, NULL));
 }

@@ -348,6 +348,7 @@ void files_forget_pod(kubelet *k, const worker *w, uint64_t id);
 void files_volume_changed(kubelet *k, const ks_change *change);
 
 /* volumes.c */
+#define ATTACHED "attached" /* to wait for: a volume in a node's status */
 uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t); /* false: w->op_until says when to look again */

@@ -113,10 +113,13 @@ static bool process_batch(sts_sync *c, int64_t from, int64_t end) {
 
 /* slowStartBatch: batches of 1, 2, 4, ... replicas, those that need nothing counted; a batch with an error is the last. */
 static outcome process_replicas_at_once(sts_sync *c) {
-    int64_t batch = 1;
-    for (int64_t from = c->e->start; from < c->e->end;) {
+    int64_t batch = 1, next = next_replica(c->e, c->e->start, false);
+    for (int64_t from = c->e->start; next < c->e->end;) {
         int64_t end = from + batch < c->e->end ? from + batch : c->e->end;
-        if (next_replica(c->e, from, false) < end && !process_batch(c, from, end)) return FAIL;
+        if (next < end) {
+            if (!process_batch(c, from, end)) return FAIL;
+            next = next_replica(c->e, end, false);
+        }
         from = end;
         batch = 2 * batch < MAX_BATCH ? 2 * batch : MAX_BATCH;
     }

@@ -242,27 +242,21 @@ static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *vol
     const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     const ks_str *name = unique_name(heap, volume);
-    ks_val old = ks_get(node->status, K(volumesAttached)),
-           list = ks_list_new(heap, ks_len(old) + 1);
-    bool had = false;
-    ks_each(item, old) {
-        bool same = ks_str_eq(ks_str_or_null(ks_get(*item, K(name))), name);
-        had = had || same;
-        if (!same) list = ks_append(heap, list, ks_ref(*item));
+    ks_val old = ks_get(node->status, K(volumesAttached)), list = KS_NOTHING;
+    uint32_t at = 0;
+    while (at < ks_len(old) && !ks_str_eq(ks_str_or_null(ks_get(ks_at(old, at), K(name))), name))
+        at++;
+    if ((at < ks_len(old)) == attached) {
+        ks_str_unref(heap, name);
+        return true;
     }
     if (attached)
         list = ks_append(
-            heap, list,
+            heap, ks_ref(old),
             ks_map_of(heap, K(name), ks_string(name), K(devicePath), ks_text(heap, ""), NULL));
+    else if (ks_len(old) > 1)
+        list = ks_remove_at(heap, ks_ref(old), at);
     ks_str_unref(heap, name);
-    if (had == attached) {
-        ks_unref(heap, list);
-        return true;
-    }
-    if (ks_len(list) == 0) {
-        ks_unref(heap, list);
-        list = KS_NOTHING;
-    }
     ks_val status = ks_put(heap, ks_ref(node->status), K(volumesAttached), list);
     return settled(sim, ks_server_update_status(&sim->server, node, status, NULL));
 }
