@@ -126,7 +126,12 @@ size_t ks_path_field(ks_errors *errors, const char *name) {
 size_t ks_path_index(ks_errors *errors, uint32_t index) {
     size_t mark = errors->path.len;
     errors->path.heap = errors->heap;
-    ks_buf_printf(&errors->path, "[%lu]", (unsigned long)index);
+    char text[16], *at = text + sizeof text; /* "[4294967295]" at most */
+    *--at = ']';
+    do *--at = (char)('0' + index % 10);
+    while ((index /= 10) != 0);
+    *--at = '[';
+    ks_buf_add(&errors->path, at, (size_t)(text + sizeof text - at));
     return mark;
 }
 

@@ -139,7 +139,11 @@ void ks_buf_add(ks_buf *buf, const char *s, size_t len) {
 }
 
 void ks_buf_puts(ks_buf *buf, const char *s) { ks_buf_add(buf, s, strlen(s)); }
-void ks_buf_putc(ks_buf *buf, char c) { ks_buf_add(buf, &c, 1); }
+void ks_buf_putc(ks_buf *buf, char c) {
+    if (buf->len + 2 > buf->cap) buf_reserve(buf, 1);
+    buf->s[buf->len++] = c;
+    buf->s[buf->len] = '\0';
+}
 void ks_buf_str(ks_buf *buf, const ks_str *str) {
     if (str != NULL) ks_buf_add(buf, str->s, str->len);
 }

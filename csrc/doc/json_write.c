@@ -22,27 +22,49 @@ static void write_escape(ks_buf *out, unsigned char c) {
     }
 }
 
-/* Whether a byte stands for itself within a string. */
-static bool plain(unsigned char c, bool html) {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' &&
-           !(html && (c == '<' || c == '>' || c == '&'));
+/* What a byte needs within a string: nothing, or a closer look; 2: in Go's HTML-safe style only. */
+static const unsigned char special[256] = {
+    ['"'] = 1, ['\\'] = 1, ['<'] = 2, ['>'] = 2, ['&'] = 2,
+};
+
+/* Room for so many bytes and the end behind them: most pieces of a document are a few bytes long. */
+static bool has_room(const ks_buf *out, size_t len) { return out->len + len < out->cap; }
+
+static size_t plain_bytes(const char *s, size_t at, size_t len, unsigned marks) {
+    for (; at < len; at++) {
+        unsigned char c = (unsigned char)s[at];
+        if (c < 0x20 || c >= 0x80 || (special[c] & marks) != 0) break;
+    }
+    return at;
+}
+
+/* A string that stands for itself, between quotes. */
+static void write_plain(ks_buf *out, const char *s, size_t len) {
+    char *to = out->s + out->len;
+    *to++ = '"';
+    memcpy(to, s, len);
+    to[len] = '"';
+    to[len + 1] = '\0';
+    out->len += len + 2;
 }
 
 static void write_string(ks_buf *out, const ks_str *str, bool html) {
     const char *s = str->s;
-    size_t len = str->len, done = 0, at = 0;
+    unsigned marks = html ? 3 : 1;
+    size_t len = str->len, done = 0, at = plain_bytes(s, 0, len, marks);
+    if (at == len && has_room(out, len + 2)) {
+        write_plain(out, s, len);
+        return;
+    }
     ks_buf_putc(out, '"');
-    while (at < len) {
+    for (; at < len; at = plain_bytes(s, done, len, marks)) {
         unsigned char c = (unsigned char)s[at];
-        if (plain(c, html)) {
-            at++;
-            continue;
-        }
         int length = c < 0x80 ? 0 : ks_utf8_length(s + at, len - at);
         bool separator = length == 3 && memcmp(s + at, "\xe2\x80", 2) == 0 &&
                          (s[at + 2] == '\xa8' || s[at + 2] == '\xa9'); /* U+2028, U+2029 */
         if (length > 0 && !separator) {
-            at += (size_t)length;
+            ks_buf_add(out, s + done, at + (size_t)length - done);
+            done = at + (size_t)length;
             continue;
         }
         ks_buf_add(out, s + done, at - done);
@@ -52,8 +74,7 @@ static void write_string(ks_buf *out, const ks_str *str, bool html) {
             ks_buf_puts(out, s[at + 2] == '\xa8' ? "\\u2028" : "\\u2029");
         else
             ks_buf_puts(out, "\\ufffd");
-        at += length > 0 ? (size_t)length : 1;
-        done = at;
+        done = at + (length > 0 ? (size_t)length : 1);
     }
     ks_buf_add(out, s + done, len - done);
     ks_buf_putc(out, '"');

@@ -16,7 +16,7 @@ static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool one_of(const char *s, size_t len, const char *const *words) {
     for (; *words != NULL; words++)
-        if (strlen(*words) == len && memcmp(s, *words, len) == 0) return true;
+        if (**words == *s && strlen(*words) == len && memcmp(s, *words, len) == 0) return true;
     return false;
 }
 
@@ -28,7 +28,7 @@ static bool resolve_word(const char *s, size_t len, ks_yaml_scalar *out) {
     static const char *const null[] = {"~", "null", "Null", "NULL", NULL};
     static const char *const infinite[] = {"inf", "Inf", "INF", NULL};
     static const char *const nan[] = {".nan", ".NaN", ".NAN", NULL};
-    if (len > 5) return false;
+    if (len > 5 || (len > 0 && is_digit(*s))) return false;
     if (len == 0 || one_of(s, len, null)) {
         *out = (ks_yaml_scalar){.kind = KS_YAML_NULL};
     } else if (one_of(s, len, yes) || one_of(s, len, no)) {
