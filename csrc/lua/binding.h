@@ -75,6 +75,9 @@ typedef struct ks_result {
 /* --- convert.c --- */
 /* Pushes a value: lists and maps as fresh tables. KS_NOTHING: nil. May raise. */
 void ks_lua_push(lua_State *L, ks_val v);
+
+/* A list of objects without their metadata.managedFields, which no table of kubectl's shows. */
+void ks_lua_push_bare(lua_State *L, ks_val objects);
 /* What was wrong with a Lua value. */
 typedef struct ks_lua_problem {
     char text[240];

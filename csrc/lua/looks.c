@@ -109,17 +109,20 @@ static void run_list(lua_State *L, looking *k) {
     luaL_optinteger(L, 6, 0);
     luaL_optstring(L, 7, NULL);
     luaL_optstring(L, 8, NULL);
-    lua_settop(L, 9);
+    lua_settop(L, 10);
     k->result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, k->result, do_list, k);
 }
 
 /* list(self, kind, namespace|nil, labels|nil, fields|nil, limit|nil, continue|nil, version|nil,
- * exact) -> objects by namespace and name, metadata */
+ * exact, bare) -> objects by namespace and name, metadata; `bare`: without managedFields */
 static int look_list(lua_State *L) {
     looking k = {.build = true};
     run_list(L, &k);
-    ks_lua_push(L, k.result->value);
+    if (lua_toboolean(L, 10))
+        ks_lua_push_bare(L, k.result->value);
+    else
+        ks_lua_push(L, k.result->value);
     lua_pushnil(L);
     lua_setmetatable(L, -2); /* an empty answer is a plain table too */
     bool paged = !lua_isnil(L, 6) || !lua_isnil(L, 7) || !lua_isnil(L, 8);

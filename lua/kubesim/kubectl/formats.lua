@@ -5,6 +5,7 @@
 --- formats need is loaded when one of them is asked for.
 local core <const> = require "kubesim.core"
 local errors <const> = require "kubesim.kubectl.errors"
+local output <const> = require "kubesim.kubectl.output"
 
 ---@class kubesim.kubectl.formats
 local formats = {}
@@ -91,18 +92,10 @@ local function yaml(options)
   end
 end
 
----"statefulset.apps/web" of an object.
----@param object table
----@return string
-function formats.name_of(object)
-  local group, name = (object.apiVersion or ""):match "^(.*)/" or "", (object.metadata or {}).name or ""
-  return ("%s%s/%s"):format(object.kind:lower(), group ~= "" and "." .. group or "", name ~= "" and name or "<unknown>")
-end
-
 local function name(object)
-  if object.kind ~= "List" then return formats.name_of(object) .. "\n" end
+  if object.kind ~= "List" then return output.name_of(object) .. "\n" end
   local lines = {}
-  for i, item in ipairs(object.items) do lines[i] = formats.name_of(item) .. "\n" end
+  for i, item in ipairs(object.items) do lines[i] = output.name_of(item) .. "\n" end
   return table.concat(lines)
 end
 

@@ -1,8 +1,8 @@
---- What changing commands print about an object: "deployment.apps/web created", or what -o asks for (kubectl/formats.lua).
+--- What changing commands print about an object: "deployment.apps/web created", or what -o asks for (kubectl/formats.lua, loaded when
+--- it asks for something).
 ---
 --- k8s.io/cli-runtime/pkg/genericclioptions/print_flags.go, pkg/printers/name.go.
 local core <const> = require "kubesim.core"
-local formats <const> = require "kubesim.kubectl.formats"
 
 ---@class kubesim.kubectl.output
 local output = {}
@@ -10,7 +10,24 @@ local output = {}
 local DRY <const> = { none = "", client = " (dry run)", server = " (server dry run)" }
 
 ---"pod/web-0", "deployment.apps/web" of an object.
-output.name_of = formats.name_of
+---@param object table
+---@return string
+function output.name_of(object)
+  local group, name = (object.apiVersion or ""):match "^(.*)/" or "", (object.metadata or {}).name or ""
+  return ("%s%s/%s"):format(object.kind:lower(), group ~= "" and "." .. group or "", name ~= "" and name or "<unknown>")
+end
+
+---The format that -o and --template ask for; nil when they say nothing.
+---@param ctx kubesim.kubectl.Context
+---@param options kubesim.kubectl.FormatOptions
+---@return kubesim.kubectl.Format?
+function output.format(ctx, options)
+  local f = ctx.flags
+  if f.output == "" and (f.template or "") == "" then return nil end
+  options.path, options.template = ctx.path, f.template
+  options.allow_missing, options.managed_fields = f["allow-missing-template-keys"], f["show-managed-fields"]
+  return require "kubesim.kubectl.formats".read(f.output, options)
+end
 
 ---A deep copy of a value that an object is made of.
 ---@param v any
@@ -35,8 +52,7 @@ end
 ---@param dry_run? "none"|"client"|"server"
 ---@return fun(object: table, operation?: string)
 function output.printer(ctx, operation, dry_run)
-  local format = formats.read(ctx.flags.output, { path = ctx.path, template = ctx.flags.template,
-    allow_missing = ctx.flags["allow-missing-template-keys"], managed_fields = ctx.flags["show-managed-fields"] })
+  local format = output.format(ctx, {})
   if format then return function(object) ctx:out(format(object)) end end
   local suffix = DRY[dry_run or "none"]
   return function(object, other) ctx:out(output.name_of(object) .. " " .. (other or operation) .. suffix .. "\n") end

@@ -297,11 +297,12 @@ end
 ---@param namespace string?  nil: all
 ---@param labels string
 ---@param fields string
+---@param bare? boolean  without managedFields, which are the half of an object and stand in no table
 ---@return table[]
-function resources.list(ctx, mapping, namespace, labels, fields)
+function resources.list(ctx, mapping, namespace, labels, fields, bare)
   ctx:told { DEPRECATED[mapping.kind] }
   local err, list = errors.try(ctx.core.list, ctx.core, mapping.kind, mapping.namespaced and namespace or nil,
-    labels ~= "" and labels or nil, fields ~= "" and fields or nil)
+    labels ~= "" and labels or nil, fields ~= "" and fields or nil, nil, nil, nil, nil, bare)
   if err then error(list_refused(err, mapping, labels, fields), 0) end
   return list
 end
@@ -315,7 +316,8 @@ local function by_selector(ctx, asked, opts)
   local labels, fields = asked.labels or "", asked.fields or ""
   local r = result(ctx, opts, false, function(fn)
     for _, mapping in ipairs(mappings) do
-      local err, list = errors.try(resources.list, ctx, mapping, not opts.all_namespaces and ctx.namespace or nil, labels, fields)
+      local err, list = errors.try(resources.list, ctx, mapping, not opts.all_namespaces and ctx.namespace or nil, labels, fields,
+        opts.bare)
       if err and fn(nil, err) then return end
       for _, object in ipairs(list or {}) do
         if fn(new_info(mapping, object.metadata.namespace or "", object.metadata.name, object)) then return end
@@ -413,6 +415,7 @@ Example resource specifications include:
 ---   files                -f;  validate: refuse what is no object before it is read further ("Strict", "Warn")
 ---   labels, fields       selectors;  all: --all;  all_namespaces: -A
 ---   continue_on_error    go on behind errors;  ignore_not_found;  single_type: one kind only
+---   bare                 what selectors find comes without managedFields
 ---   require_object=false infos need no object;  latest: objects of files as the server has them;  offline: kinds need not exist
 ---@param ctx kubesim.kubectl.Context
 ---@param opts table

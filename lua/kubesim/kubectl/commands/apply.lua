@@ -1,13 +1,12 @@
 --- kubectl apply: client-side with the last-applied-configuration, --server-side, --prune; view-last-applied, set-last-applied.
 --- k8s.io/kubectl/pkg/cmd/apply/{apply,patcher,prune,apply_view_last_applied,apply_set_last_applied}.go.
+--- What few command lines need (pruning, the configuration as an object of its own) is loaded when it is used.
 local core <const> = require "kubesim.core"
 local deletion <const> = require "kubesim.kubectl.deletion"
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
-local last_applied <const> = require "kubesim.kubectl.last_applied"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
-local prune <const> = require "kubesim.kubectl.prune"
 local resources <const> = require "kubesim.kubectl.resources"
 local writes <const> = require "kubesim.kubectl.writes"
 
@@ -132,7 +131,7 @@ local function apply_server_side(ctx, info, o)
     if errors.is(err, "Conflict") then err = errors.plain(err.message .. CONFLICT) end
     error(err, 0)
   end
-  info.object = last_applied.migrate(ctx, info, object, o)
+  info.object = require "kubesim.kubectl.last_applied".migrate(ctx, info, object, o)
   warn_if_deleting(ctx, info.object)
   return "serverside-applied"
 end
@@ -167,7 +166,7 @@ local function run(ctx, args)
     validate = options.validate(ctx), grace = f["grace-period"], timeout = f.timeout, force = f.force, visited = {}, namespaces = {},
     selector = f.selector }
   o.manager = ctx.changed["field-manager"] and f["field-manager"] or f["server-side"] and "kubectl" or "kubectl-client-side-apply"
-  if f.prune then o.prune = prune.kinds(ctx, f["prune-allowlist"]) end
+  if f.prune then o.prune = require "kubesim.kubectl.prune".kinds(ctx, f["prune-allowlist"]) end
   validate(f, o)
   if f["server-side"] then
     o.type, o.force, o.subresource = "apply", f["force-conflicts"], f.subresource ~= "" and f.subresource or nil
@@ -181,7 +180,7 @@ local function run(ctx, args)
   for _, info in ipairs(infos) do list[#list + 1] = errors.try(apply_one, ctx, info, o, print) end
   if #list > 0 then error(errors.join(list), 0) end
   print_objects(ctx, infos, print)
-  if o.prune then prune.run(ctx, o, print) end
+  if o.prune then require "kubesim.kubectl.prune".run(ctx, o, print) end
 end
 
 return {
@@ -192,6 +191,9 @@ return {
     { "openapi-patch", false, "bool", true }, { "subresource", false, "string", "" },
   },
   run = run,
-  commands = { ["view-last-applied"] = last_applied.view, ["set-last-applied"] = last_applied.set,
-    ["edit-last-applied"] = { refused = "there is no editor" } },
+  commands = {
+    ["view-last-applied"] = function() return require "kubesim.kubectl.last_applied".view end,
+    ["set-last-applied"] = function() return require "kubesim.kubectl.last_applied".set end,
+    ["edit-last-applied"] = { refused = "there is no editor" },
+  },
 }

@@ -4,7 +4,7 @@ local TablePrinter <const> = require "kubesim.kubectl.table"
 local Tabwriter <const> = require "kubesim.kubectl.tabwriter"
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
-local formats <const> = require "kubesim.kubectl.formats"
+local output <const> = require "kubesim.kubectl.output"
 local printers <const> = require "kubesim.kubectl.printers"
 local resources <const> = require "kubesim.kubectl.resources"
 
@@ -34,11 +34,8 @@ local function check(ctx, args)
 end
 
 local function format_of(ctx)
-  local f = ctx.flags
-  return formats.read(f.output, {
-    path = ctx.path, template = f.template, allow_missing = f["allow-missing-template-keys"], managed_fields = f["show-managed-fields"],
-    no_headers = f["no-headers"], columns = true, wide = true,
-  })
+  if ctx.flags.output == "wide" and ctx.flags.template == "" then return nil end
+  return output.format(ctx, { no_headers = ctx.flags["no-headers"], columns = true, wide = true })
 end
 
 local function find(ctx, args, options)
@@ -157,7 +154,7 @@ local function get_objects(ctx, result, format)
     ctx:out(format(objects[1]))
   else
     if path ~= "" then objects = require "kubesim.kubectl.sorting".items(objects, path) end
-    ctx:out(format(formats.list(objects)))
+    ctx:out(format(require "kubesim.kubectl.formats".list(objects)))
   end
   if err then error(err, 0) end
 end
@@ -209,7 +206,8 @@ local function run(ctx, args)
   check(ctx, args)
   local format = format_of(ctx)
   if ctx.flags.watch or ctx.flags["watch-only"] then return watch(ctx, args, format) end
-  local result = find(ctx, args, { continue_on_error = true, ignore_not_found = ctx.flags["ignore-not-found"] })
+  local result = find(ctx, args, { continue_on_error = true, ignore_not_found = ctx.flags["ignore-not-found"],
+    bare = not format and ctx.flags["sort-by"] == "" })
   if format then return get_objects(ctx, result, format) end
   get_tables(ctx, result)
 end

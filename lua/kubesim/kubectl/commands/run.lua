@@ -1,5 +1,4 @@
 --- kubectl run. k8s.io/kubectl/pkg/cmd/run/run.go, pkg/generate/versioned/{run,service}.go.
-local attached <const> = require "kubesim.kubectl.attached"
 local deletion <const> = require "kubesim.kubectl.deletion"
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
@@ -147,7 +146,7 @@ return {
       if exposed and f.output == "yaml" then ctx:out "---\n" end
     end
     if wants_attach(ctx) then
-      attached.run(ctx, { made, exposed })
+      require "kubesim.kubectl.attached".run(ctx, { made, exposed })
     else
       print(made)
     end
