@@ -25,6 +25,7 @@ typedef struct ks_check {
     const ks_rules *rules;
     bool is_pod;            /* the pod spec is a Pod's, not a template's */
     const ks_str *pod_name; /* of the Pod, for its ephemeral volumes; NULL in templates */
+    ks_val checked_meta;    /* metadata that ks_check_meta has been over; borrowed */
 } ks_check;
 
 #define KS_PASTE_(a, b) a##b

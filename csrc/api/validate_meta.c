@@ -183,6 +183,7 @@ static void check_accessor(ks_check *c, ks_val meta, bool namespaced, ks_rule ru
 
 void ks_check_meta(ks_check *c, ks_val object, bool namespaced, ks_rule name_rule) {
     ks_val meta = ks_get(object, K(metadata));
+    c->checked_meta = meta;
     KS_IN(c, "metadata") {
         check_accessor(c, meta, namespaced, name_rule);
         ks_check_kube_finalizers(c, ks_get(meta, K(finalizers)));
@@ -190,8 +191,14 @@ void ks_check_meta(ks_check *c, ks_val object, bool namespaced, ks_rule name_rul
 }
 
 void ks_check_plain_meta(ks_check *c, ks_val object, bool namespaced, ks_rule name_rule) {
-    KS_IN(c, "metadata")
-    check_accessor(c, ks_get(object, K(metadata)), namespaced, name_rule);
+    ks_val meta = ks_get(object, K(metadata)), known = c->checked_meta;
+    bool done = meta.type == KS_MAP && known.type == KS_MAP && meta.m == known.m;
+    KS_IN(c, "metadata") {
+        if (done)
+            check_names(c, meta, name_rule); /* the rest is known to be good */
+        else
+            check_accessor(c, meta, namespaced, name_rule);
+    }
 }
 
 static bool has_text(ks_val list, ks_val text) {

@@ -245,13 +245,33 @@ ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, cons
     return ks_put(heap, m, k1, ks_put2(heap, inner, k2, k3, v));
 }
 
+/* Of equal keys the last one holds. */
+static void insert_pair(ks_heap *heap, ks_map *map, const ks_str *key, ks_val v) {
+    uint32_t to = map->len;
+    int order = -1;
+    while (to > 0 && (order = ks_str_cmp(map->pairs[to - 1].key, key)) > 0) to--;
+    if (to > 0 && order == 0) {
+        ks_unref(heap, map->pairs[to - 1].val);
+        map->pairs[to - 1].val = v;
+        return;
+    }
+    memmove(map->pairs + to + 1, map->pairs + to, (map->len - to) * sizeof(ks_pair));
+    map->pairs[to] = (ks_pair){ks_str_ref(key), v};
+    map->len++;
+}
+
 ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...) {
-    ks_val m = ks_map_new(heap, 4);
-    va_list args;
+    va_list args, ahead;
+    uint32_t count = 0;
     va_start(args, key);
+    va_copy(ahead, args);
+    for (const ks_str *k = key; k != NULL; k = va_arg(ahead, const ks_str *))
+        if (va_arg(ahead, ks_val).type != KS_NONE) count++;
+    va_end(ahead);
+    ks_val m = ks_map_new(heap, count < 4 ? 4 : count);
     for (; key != NULL; key = va_arg(args, const ks_str *)) {
         ks_val v = va_arg(args, ks_val);
-        if (v.type != KS_NONE) m = ks_put(heap, m, key, v);
+        if (v.type != KS_NONE) insert_pair(heap, m.m, key, v);
     }
     va_end(args);
     return m;

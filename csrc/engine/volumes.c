@@ -32,10 +32,17 @@ static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; 
 
 static ks_val claim_ref(const ks_object *volume) { return ks_get(volume->spec, K(claimRef)); }
 
+/* Whether two versions of a volume with these claimRefs are found at one place of the index. */
+static bool same_place(ks_val a, ks_val b) {
+    if (!ks_exists(a) || !ks_exists(b)) return ks_exists(a) == ks_exists(b);
+    return (a.type == KS_MAP && b.type == KS_MAP && a.m == b.m) || ref_hash(a) == ref_hash(b);
+}
+
 void ks_volume_index_observe(ks_heap *heap, ks_volume_index *index, const ks_change *change) {
     const ks_object *new = change->type == KS_DELETED ? NULL : change->object;
     const ks_object *old = change->type == KS_DELETED ? change->object : change->old;
     uint64_t id = change->object->id;
+    if (old != NULL && new != NULL && same_place(claim_ref(old), claim_ref(new))) return;
     if (old != NULL) {
         ks_val ref = claim_ref(old);
         if (ks_exists(ref))

@@ -134,9 +134,18 @@ static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
     if (old == NULL || moved || !ks_equal(old->labels, pod->labels)) offer_orphan(sim, st, pod);
 }
 
+/* Whether a claim is as it was in all that a sync asks about it: that it is there to stay, and whose it is. */
+static bool same_claim(const ks_change *change) {
+    const ks_object *claim = change->object, *old = change->old;
+    return change->type == KS_MODIFIED && old != NULL && claim->deleting == old->deleting &&
+           ks_equal(ks_get(claim->meta, K(ownerReferences)), ks_get(old->meta, K(ownerReferences)));
+}
+
 /* Claims cause no sync; the next one looks at the pod of a claim that has changed. */
-static void observe_claim(ks_sim *sim, sts_state *st, const ks_object *claim) {
+static void observe_claim(ks_sim *sim, sts_state *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
+    const ks_object *claim = change->object;
+    if (same_claim(change)) return;
     uint32_t len;
     int64_t ordinal;
     if (st->claims.count == 0 || !sts_parse_name(claim->name, &len, &ordinal) || ordinal < 0)
@@ -168,7 +177,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     switch (change->object->kind) {
     case KS_POD: observe_pod(sim, state, change); break;
     case KS_STATEFULSET: observe_set(sim, state, change); break;
-    case KS_PVC: observe_claim(sim, state, change->object); break;
+    case KS_PVC: observe_claim(sim, state, change); break;
     case KS_CONTROLLERREVISION:
         observe_revision(sim, state, change->object);
         if (change->old != NULL) observe_revision(sim, state, change->old);

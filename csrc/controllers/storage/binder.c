@@ -396,9 +396,8 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
 }
 
 static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object **claim) {
-    bool delayed = ks_class_waits(ks_claim_class(&sim->server.store, *claim)) &&
-                   ks_annotation(*claim, K(volume_kubernetes_io_selected_node)) == NULL;
     bool waits = ks_class_waits(ks_claim_class(&sim->server.store, *claim));
+    bool delayed = waits && ks_annotation(*claim, K(volume_kubernetes_io_selected_node)) == NULL;
     const ks_object *volume = ks_volume_for_claim(&sim->server.store, &st->volumes, *claim, waits);
     if (volume != NULL) return bind(sim, claim, volume);
     if (assign_default_class(sim, claim)) return true;
