@@ -92,3 +92,11 @@ int ks_vformat(char *out, size_t room, const char *format, va_list args) {
     va_end(whole);
     return len;
 }
+
+int ks_nformat(char *out, size_t room, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int len = ks_vformat(out, room, format, args);
+    va_end(args);
+    return len;
+}

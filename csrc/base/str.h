@@ -35,6 +35,9 @@ const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...)
 /* vsnprintf; quick where a format has no other conversions than %s, %.*s, %d, %u, %lld and %llu. */
 int ks_vformat(char *out, size_t room, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
+/* snprintf, as quick as that. */
+int ks_nformat(char *out, size_t room, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* A new reference to the one interned string with these bytes. */
 const ks_str *ks_intern(ks_heap *heap, const char *s, size_t len);
 const ks_str *ks_intern_of(ks_heap *heap, const char *s);

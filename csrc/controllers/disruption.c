@@ -471,5 +471,13 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
                        out);
 }
 
-const ks_component ks_disruption_controller = {"disruption", create, copy,    dispose,
-                                               observe,      sync,   describe};
+const ks_component ks_disruption_controller = {
+    .name = "disruption",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PDB),
+};

@@ -149,7 +149,6 @@ static void notice_refs(ks_sim *sim, collector *gc, const ks_object *object, con
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
     collector *gc = state;
     const ks_object *object = change->object, *old = change->old;
-    if (object->kind == KS_EVENT) return;
     if (change->type == KS_DELETED) {
         queue_dependents(sim, gc, object);
         ks_each(ref, refs_of(object)) notice_freed(sim, gc, *ref);
@@ -338,4 +337,12 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 }
 
 const ks_component ks_garbage_collector = {
-    "garbagecollector", create, copy, dispose, observe, sync, describe};
+    .name = "garbagecollector",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_ALL_KINDS & ~KS_KIND_BIT(KS_EVENT),
+};

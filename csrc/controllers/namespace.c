@@ -317,5 +317,13 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
     ks_describe_object(sim, KS_NAMESPACE, key, out);
 }
 
-const ks_component ks_namespace_controller = {"namespace", create, copy,    dispose,
-                                              observe,     sync,   describe};
+const ks_component ks_namespace_controller = {
+    .name = "namespace",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_ALL_KINDS,
+};

@@ -587,4 +587,5 @@ const ks_component ks_node_lifecycle = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_LEASE),
 };

@@ -235,4 +235,13 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
     ks_buf_puts(out, "pass");
 }
 
-const ks_component ks_pod_gc = {"podgc", create, copy, dispose, observe, sync, describe};
+const ks_component ks_pod_gc = {
+    .name = "podgc",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE),
+};

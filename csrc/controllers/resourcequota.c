@@ -220,10 +220,11 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     state *st = payload;
     const ks_object *object = change->object;
     if (object->ns == NULL) return;
-    bool counted = st->entries.count > 0 && matters(change), over = is_over(st, object);
-    if (counted)
+    if (st->entries.count > 0 && matters(change)) {
+        bool over = is_over(st, object);
         recharge(sim, st, change->version, change->type == KS_DELETED ? object : change->old, over,
                  change->type == KS_DELETED ? NULL : object, over);
+    }
     if (object->kind == KS_POD) track_end(sim, st, change);
     if (object->kind == KS_RESOURCEQUOTA) observe_quota(sim, st, change);
 }
@@ -302,5 +303,13 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
         ks_describe_object(sim, KS_RESOURCEQUOTA, key, out);
 }
 
-const ks_component ks_quota_controller = {"resourcequota", create, copy,    dispose,
-                                          observe,         sync,   describe};
+const ks_component ks_quota_controller = {
+    .name = "resourcequota",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_ALL_KINDS,
+};

@@ -12,6 +12,8 @@
 
 enum { BACKOFF_BASE_MS = 5, BACKOFF_MAX_S = 1000, MAX_COMPONENTS = 32 };
 
+_Static_assert(KS_KIND_COUNT <= 64, "a component's kinds are a word");
+
 static ks_key what(int component, uint64_t key) { return (ks_key){(uint64_t)component, key}; }
 
 /* Instants as unsigned words that keep their order. */
@@ -106,10 +108,10 @@ void ks_sim_fail(ks_sim *sim) { sim->pending_error = 1; }
 /* The server has written: every component sees it, in the order in which they were added. */
 static void announce(void *payload, const ks_change *change) {
     ks_sim *sim = payload;
-    for (int i = 0; i < sim->component_count; i++) {
-        const ks_component *c = sim->components[i].component;
-        if (c->observe != NULL) c->observe(sim, sim->components[i].state, change);
-    }
+    uint32_t waiting = sim->observers[change->object->kind];
+    for (int i = 0; waiting != 0; i++, waiting >>= 1)
+        if (waiting & 1U)
+            sim->components[i].component->observe(sim, sim->components[i].state, change);
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
 }
 
@@ -126,6 +128,8 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
 void ks_sim_add(ks_sim *sim, const ks_component *component) {
     int index = sim->component_count++;
     sim->components[index].component = component;
+    for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++)
+        if (component->kinds & KS_KIND_BIT(kind)) sim->observers[kind] |= 1U << index;
     sim->components[index].state = component->create != NULL ? component->create(sim) : NULL;
 }
 
@@ -191,7 +195,8 @@ void ks_sim_restart(ks_sim *sim, int component) {
     if (c->dispose != NULL && sim->components[component].state != NULL)
         c->dispose(sim->world.heap, sim->components[component].state);
     sim->components[component].state = c->create != NULL ? c->create(sim) : NULL;
-    for (ks_kind kind = 0; kind < KS_KIND_COUNT && c->observe != NULL; kind++) {
+    for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++) {
+        if (!(sim->observers[kind] >> component & 1U)) continue;
         for (ks_walk w = ks_walk_created(&sim->server.store, kind); ks_walk_next(&w);) {
             ks_change change = {.refs = 1, .type = KS_ADDED, .version = w.object->version};
             change.at = sim->world.now;

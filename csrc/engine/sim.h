@@ -21,13 +21,18 @@ typedef struct ks_component {
     /* A copy for a fork: O(1), ks_tree_copy for maps. */
     void *(*copy)(ks_sim *sim, const void *state);
     void (*dispose)(ks_heap *heap, void *state);
-    /* A change has been written (synchronously, in order): queue keys, update caches. Must not write to the server. */
+    /* A change has been written (synchronously, in order): queue keys, update caches. Must not write to the server.
+     * Called for changes of the kinds in `kinds` only. */
     void (*observe)(ks_sim *sim, void *state, const ks_change *change);
     /* Works on one key. True: done (backoff is reset). False: failed, retry with backoff. */
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
+    uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
 } ks_component;
+
+#define KS_KIND_BIT(kind) (UINT64_C(1) << (kind))
+#define KS_ALL_KINDS      UINT64_MAX
 
 struct ks_sim {
     ks_world world;
@@ -43,6 +48,7 @@ struct ks_sim {
     ks_tree timers;
     uint64_t sequence;
     int component_count;
+    uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
     struct {
         const ks_component *component;
         void *state;

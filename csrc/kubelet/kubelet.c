@@ -426,4 +426,6 @@ const ks_component ks_kubelet = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
+             KS_KIND_BIT(KS_CONFIGMAP) | KS_KIND_BIT(KS_SECRET),
 };

@@ -226,7 +226,7 @@ machine *node_own(kubelet *k, uint64_t key) {
 /* --- addresses --- */
 
 void address_text(uint32_t ip, char out[16]) {
-    snprintf(out, 16, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+    ks_nformat(out, 16, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
 }
 
 /* As the host-local plugin deals out: round robin, the first two and the last of the range are not used. */

@@ -101,7 +101,6 @@ static void state_dispose(ks_heap *heap, void *state_) {
 
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     endpoints_state *state = state_;
-    if (change->object->kind == KS_EVENT) return;
     int component = ks_component_index(sim, &ks_endpoints_controller);
     switch (change->object->kind) {
     case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
@@ -503,4 +502,5 @@ const ks_component ks_endpoints_controller = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS),
 };

@@ -128,7 +128,6 @@ static void node_added(ks_sim *sim, slices_state *state, int component) {
 
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     slices_state *state = state_;
-    if (change->object->kind == KS_EVENT) return;
     int component = ks_component_index(sim, &ks_endpointslice_controller);
     switch (change->object->kind) {
     case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
@@ -749,4 +748,6 @@ const ks_component ks_endpointslice_controller = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |
+             KS_KIND_BIT(KS_ENDPOINTSLICE),
 };

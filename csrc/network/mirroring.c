@@ -240,4 +240,5 @@ const ks_component ks_endpointslicemirroring_controller = {
     .name = "endpointslicemirroring",
     .observe = observe,
     .sync = sync,
+    .kinds = KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS) | KS_KIND_BIT(KS_ENDPOINTSLICE),
 };

@@ -152,13 +152,23 @@ static bool is_plain(const ks_cycle *c) {
            !affinity && !r->has_policies;
 }
 
-static void look_at(ks_cycle *c, const ks_node_info *node, bool plain) {
+/* look_at() for a plain pod. Verdicts are kept of nodes that will not do: nobody asks why others will. */
+static inline void look_plainly(ks_cycle *c, const ks_node_info *node, uint32_t slot) {
+    const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
+    if (entry->plugin == KS_PLUGIN_NONE) {
+        c->feasible[c->feasible_count++] = slot;
+        return;
+    }
+    c->verdicts[slot] = (ks_verdict){entry->reasons, entry->plugin, entry->unresolvable};
+    c->looked[slot] = true;
+    c->failed_count++;
+    c->plugins |= 1U << entry->plugin;
+}
+
+static void look_at(ks_cycle *c, const ks_node_info *node) {
     uint32_t slot = node->slot;
     ks_verdict v;
-    if (plain) {
-        const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
-        v = (ks_verdict){entry->reasons, entry->plugin, entry->unresolvable};
-    } else if (c->st->nominated.count > 0) {
+    if (c->st->nominated.count > 0) {
         v = ks_sched_filter_nominated(c, node);
     } else {
         const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
@@ -180,7 +190,7 @@ static bool nominated_will_do(ks_cycle *c) {
     const ks_str *name = ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName)));
     int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(c->st, name);
     if (slot < 0) return false;
-    look_at(c, c->st->nodes->at[slot], false);
+    look_at(c, c->st->nodes->at[slot]);
     if (c->feasible_count > 0) return true;
     c->failed_count = 0;
     return false;
@@ -194,15 +204,24 @@ void ks_sched_find_nodes(ks_cycle *c) {
     c->plugins = 0;
     bool plain = is_plain(c);
     if (n < 100) {
-        for (uint32_t slot = 0; slot < nodes->slots && !c->failed; slot++)
-            if (nodes->at[slot] != NULL) look_at(c, nodes->at[slot], plain);
+        for (uint32_t slot = 0; slot < nodes->slots && !c->failed; slot++) {
+            if (nodes->at[slot] == NULL) continue;
+            if (plain)
+                look_plainly(c, nodes->at[slot], slot);
+            else
+                look_at(c, nodes->at[slot]);
+        }
         return;
     }
     const uint32_t *order = ks_sched_order(c->sim->world.heap, c->st);
     nodes = c->st->nodes;
     uint32_t start = c->st->next_start % n;
     for (uint32_t i = 0, at = start; i < n && c->feasible_count < want && !c->failed;
-         i++, at = at + 1 == n ? 0 : at + 1)
-        look_at(c, nodes->at[order[at]], plain);
+         i++, at = at + 1 == n ? 0 : at + 1) {
+        if (plain)
+            look_plainly(c, nodes->at[order[at]], order[at]);
+        else
+            look_at(c, nodes->at[order[at]]);
+    }
     c->st->next_start = (start + c->feasible_count + c->failed_count) % n;
 }

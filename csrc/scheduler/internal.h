@@ -518,8 +518,9 @@ void ks_sched_prefilter_topology(ks_cycle *c);
 ks_verdict ks_sched_filter_topology(ks_cycle *c, uint32_t slot);
 /* A pod appears on (sign 1) or goes from a node, in a dry run. */
 void ks_sched_topology_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int sign);
-/* Raw and normalised scores of feasible nodes into c->raw; false: the plugin does not score. */
+/* Normalised scores of feasible nodes into c->look; false: the plugin does not score. */
 bool ks_sched_score_spread(ks_cycle *c);
+/* The same into c->raw. */
 bool ks_sched_score_affinity(ks_cycle *c);
 
 /* --- claims.c: VolumeRestrictions, VolumeBinding, VolumeZone --- */

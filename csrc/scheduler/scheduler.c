@@ -524,4 +524,13 @@ void ks_scheduler_policies_changed(ks_sim *sim) {
     ks_tree_clear(sim->world.heap, &pods);
 }
 
-const ks_component ks_scheduler = {"scheduler", create, copy, dispose, observe, sync, describe};
+const ks_component ks_scheduler = {
+    .name = "scheduler",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS) | KS_KIND_BIT(KS_VOLUMEATTACHMENT) | KS_KIND_BIT(KS_NAMESPACE),
+};

@@ -26,18 +26,24 @@ static void score_nodes(ks_cycle *c) {
     uint32_t max_taints = 0;
     int32_t max_preference = 0;
     const ks_pod_rules *r = c->rules;
-    bool fit = !off(c, KS_PLUGIN_FIT), balanced = !off(c, KS_PLUGIN_BALANCED),
-         images = !off(c, KS_PLUGIN_IMAGES);
-    for (uint32_t i = 0; i < c->feasible_count; i++) {
-        uint32_t slot = c->feasible[i];
-        const ks_entry *e = ks_sched_entry(c->sim, c->st, c->class, c->st->nodes->at[slot]);
+    uint32_t fit = off(c, KS_PLUGIN_FIT) ? 0 : 0xff,
+             balanced = off(c, KS_PLUGIN_BALANCED) ? 0 : 0xff,
+             images = off(c, KS_PLUGIN_IMAGES) ? 0 : 0xff;
+    /* in locals: stores of bytes may change anything else, for all that the compiler knows */
+    const uint32_t *feasible = c->feasible, count = c->feasible_count;
+    ks_look_node *looks = c->look;
+    ks_pod_class *class = c->class;
+    ks_node_info *const *nodes = c->st->nodes->at;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = feasible[i];
+        const ks_entry *e = ks_sched_entry(c->sim, c->st, class, nodes[slot]);
         if (e->taints > max_taints) max_taints = e->taints;
         if (e->preference > max_preference) max_preference = e->preference;
-        c->look[slot] = (ks_look_node){.scored = true,
-                                       .taints = 100,
-                                       .fit = fit ? e->fit : 0,
-                                       .balanced = balanced ? e->balanced : 0,
-                                       .images = images ? e->images : 0};
+        looks[slot] = (ks_look_node){.scored = true,
+                                     .taints = 100,
+                                     .fit = (uint8_t)(e->fit & fit),
+                                     .balanced = (uint8_t)(e->balanced & balanced),
+                                     .images = (uint8_t)(e->images & images)};
     }
     bool differ = max_taints > 0 || max_preference > 0;
     for (uint32_t i = 0; differ && i < c->feasible_count; i++) {
@@ -70,12 +76,7 @@ uint32_t ks_sched_choose(ks_cycle *c) {
     c->skipped = 0;
     if (c->feasible_count == 1) return c->feasible[0];
     score_nodes(c);
-    if (ks_sched_score_spread(c)) {
-        for (uint32_t i = 0; i < c->feasible_count; i++)
-            c->look[c->feasible[i]].spread = (uint8_t)c->raw[c->feasible[i]];
-    } else {
-        skip(c, KS_PLUGIN_SPREAD);
-    }
+    if (!ks_sched_score_spread(c)) skip(c, KS_PLUGIN_SPREAD);
     if (ks_sched_score_affinity(c)) {
         for (uint32_t i = 0; i < c->feasible_count; i++)
             c->look[c->feasible[i]].pod_affinity = (uint8_t)c->raw[c->feasible[i]];
@@ -85,10 +86,12 @@ uint32_t ks_sched_choose(ks_cycle *c) {
     if (c->rules->has_policies) ks_sched_score_policies(c);
     weights w = {c->skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS,
                  c->skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY};
-    int64_t best = INT64_MIN;
+    int64_t best = INT64_MIN, *raw = c->raw;
+    const uint32_t *feasible = c->feasible, count = c->feasible_count;
+    const ks_look_node *looks = c->look;
     uint32_t equal = 0;
-    for (uint32_t i = 0; i < c->feasible_count; i++) {
-        int64_t total = c->raw[c->feasible[i]] = total_of(&w, &c->look[c->feasible[i]]);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t total = raw[feasible[i]] = total_of(&w, &looks[feasible[i]]);
         if (total > best) {
             best = total;
             equal = 0;
@@ -97,5 +100,5 @@ uint32_t ks_sched_choose(ks_cycle *c) {
     }
     uint32_t pick = equal == 1 ? 0 : ks_choose(&c->sim->world, KS_CHOOSE_TIE, equal);
     for (uint32_t i = 0;; i++)
-        if (c->raw[c->feasible[i]] == best && pick-- == 0) return c->feasible[i];
+        if (raw[feasible[i]] == best && pick-- == 0) return feasible[i];
 }

@@ -266,7 +266,9 @@ static void weigh(ks_cycle *c, const ks_spread *all, ks_spread *s, uint32_t kept
     }
     s->counts = sums_for(c, s->axis);
     for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++) s->counts[d] = -1;
-    for (uint32_t i = 0; i < c->feasible_count && s->axis != NULL; i++) {
+    if (s->axis != NULL && s->axis->count == 0 && kept > 0)
+        missing = true; /* no node has the key */
+    for (uint32_t i = 0; s->axis != NULL && s->axis->count > 0 && i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
         int32_t d = domain_of(s->axis, slot);
         if (ignored(c, all, slot)) continue;
@@ -305,6 +307,71 @@ static int64_t raw_spread(const ks_spread *spread, uint32_t n, uint32_t slot) {
     return (int64_t)(score + 0.5);
 }
 
+/* What a constraint looks at on each node: its pods that count, or its domain; -1: nothing. */
+typedef struct spread_view {
+    const int32_t *domain,
+        *counts;  /* by slot; no domains: no node has the key. No counts: the domain says all */
+    uint32_t cap; /* of the counts; 0 behind it */
+} spread_view;
+
+static spread_view view_of(const ks_spread *s) {
+    if (s->axis == NULL || s->axis->count == 0) return (spread_view){NULL, NULL, 0};
+    if (!s->constraint->hostname) return (spread_view){s->axis->domain, NULL, 0};
+    static const int32_t none;
+    if (s->tally == NULL) return (spread_view){s->axis->domain, &none, 0};
+    return (spread_view){s->axis->domain, s->tally->counts, s->tally->cap};
+}
+
+static inline int64_t fact_of(const spread_view *v, uint32_t slot) {
+    if (v->domain == NULL) return -1;
+    int32_t d = v->domain[slot];
+    return d < 0 || v->counts == NULL ? d : slot < v->cap ? v->counts[slot] : 0;
+}
+
+/* Few nodes differ in what their scores are made from: what came out is kept for the next that is alike. `first` and
+ * `second` are the facts that a raw score depends on where there are up to two constraints; a raw score is what a
+ * normalised one depends on. */
+typedef struct spread_memo {
+    int64_t first, second, result;
+} spread_memo;
+
+enum { SPREAD_MEMOS = 16 };
+
+static void clear_memos(spread_memo *memos) {
+    for (int i = 0; i < SPREAD_MEMOS; i++) memos[i].first = INT64_MIN;
+}
+
+/* Raw scores of the feasible nodes. */
+static void raw_spreads(ks_cycle *c, const ks_spread *spread, uint32_t n) {
+    int64_t *raws = c->raw;
+    const uint32_t *feasible = c->feasible, count = c->feasible_count;
+    const spread_view x = view_of(&spread[0]),
+                      y = n > 1 ? view_of(&spread[1]) : (spread_view){NULL, NULL, 0};
+    bool all = c->rules->spread_defaulted; /* no node is left out */
+    spread_memo memos[SPREAD_MEMOS];
+    clear_memos(memos);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = feasible[i];
+        if (n > 2 || !all) {
+            raws[slot] = ignored(c, spread, slot) ? -1 : raw_spread(spread, n, slot);
+            continue;
+        }
+        int64_t first = fact_of(&x, slot), second = fact_of(&y, slot);
+        spread_memo *m = &memos[(uint64_t)(first + 5 * second) % SPREAD_MEMOS];
+        if (m->first != first || m->second != second)
+            *m = (spread_memo){first, second, raw_spread(spread, n, slot)};
+        raws[slot] = m->result;
+    }
+}
+
+/* NormalizeScore of one node. */
+static inline int64_t spread_of(int64_t raw, int64_t min, int64_t max, spread_memo *memos) {
+    spread_memo *m = &memos[(uint64_t)raw % SPREAD_MEMOS];
+    if (m->first != raw)
+        *m = (spread_memo){raw, 0, raw < 0 ? 0 : max == 0 ? 100 : 100 * (max + min - raw) / max};
+    return m->result;
+}
+
 bool ks_sched_score_spread(ks_cycle *c) {
     if (!c->rules->spread_soft || off(c, KS_PLUGIN_SPREAD)) return false;
     ks_spread *spread = read_constraints(c);
@@ -319,24 +386,20 @@ bool ks_sched_score_spread(ks_cycle *c) {
         weigh(c, spread, &spread[k], kept);
         if (!spread[k].constraint->hostname) count_domains(c, spread, &spread[k]);
     }
-    int64_t min = INT64_MAX, max = 0;
-    for (uint32_t i = 0; i < c->feasible_count; i++) {
-        uint32_t slot = c->feasible[i];
-        int64_t raw = ignored(c, spread, slot) ? -1 : raw_spread(spread, n, slot);
-        c->raw[slot] = raw;
+    raw_spreads(c, spread, n);
+    int64_t min = INT64_MAX, max = 0, *raws = c->raw;
+    const uint32_t *feasible = c->feasible, count = c->feasible_count;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t raw = raws[feasible[i]];
         if (raw < 0) continue;
         if (raw < min) min = raw;
         if (raw > max) max = raw;
     }
-    int64_t last = -1, last_score = 0; /* few values differ: a division for each of those */
-    for (uint32_t i = 0; i < c->feasible_count; i++) {
-        int64_t *raw = &c->raw[c->feasible[i]];
-        if (*raw != last) {
-            last = *raw;
-            last_score = last < 0 ? 0 : max == 0 ? 100 : 100 * (max + min - last) / max;
-        }
-        *raw = last_score;
-    }
+    spread_memo memos[SPREAD_MEMOS];
+    clear_memos(memos);
+    ks_look_node *looks = c->look;
+    for (uint32_t i = 0; i < count; i++)
+        looks[feasible[i]].spread = (uint8_t)spread_of(raws[feasible[i]], min, max, memos);
     return true;
 }
 

@@ -222,5 +222,13 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, KS_DEPLOYMENT, key, out);
 }
 
-const ks_component ks_deployment_controller = {"deployment", create, copy,    dispose,
-                                               observe,      sync,   describe};
+const ks_component ks_deployment_controller = {
+    .name = "deployment",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_REPLICASET) | KS_KIND_BIT(KS_DEPLOYMENT),
+};

@@ -202,5 +202,13 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, KS_REPLICASET, key, out);
 }
 
-const ks_component ks_replicaset_controller = {"replicaset", create, copy,    dispose,
-                                               observe,      sync,   describe};
+const ks_component ks_replicaset_controller = {
+    .name = "replicaset",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_REPLICASET),
+};

@@ -261,5 +261,13 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_describe_object(sim, KS_STATEFULSET, key, out);
 }
 
-const ks_component ks_statefulset_controller = {"statefulset", create, copy,    dispose,
-                                                observe,       sync,   describe};
+const ks_component ks_statefulset_controller = {
+    .name = "statefulset",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_STATEFULSET) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_CONTROLLERREVISION),
+};

@@ -576,5 +576,14 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     if (volume != NULL) ks_buf_str(out, volume->name);
 }
 
-const ks_component ks_attachdetach_controller = {"attachdetach", create, copy,    dispose,
-                                                 observe,        sync,   describe};
+const ks_component ks_attachdetach_controller = {
+    .name = "attachdetach",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
+             KS_KIND_BIT(KS_VOLUMEATTACHMENT),
+};

@@ -599,4 +599,13 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 }
 
 const ks_component ks_volume_binder = {
-    "persistentvolume", create, copy, dispose, observe, sync, describe};
+    .name = "persistentvolume",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
+             KS_KIND_BIT(KS_STORAGECLASS),
+};

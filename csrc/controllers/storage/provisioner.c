@@ -288,5 +288,13 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     if (object != NULL) ks_buf_str(out, object->name);
 }
 
-const ks_component ks_volume_provisioner = {"provisioner", create, copy,    dispose,
-                                            observe,       sync,   describe};
+const ks_component ks_volume_provisioner = {
+    .name = "provisioner",
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
+    .observe = observe,
+    .sync = sync,
+    .describe = describe,
+    .kinds = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_VOLUMEATTACHMENT),
+};
