@@ -127,6 +127,8 @@ void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc, cons
 /* --- record.c --- */
 void ks_record_init(ks_server *s);
 void ks_record_cache_drop(ks_server *s);
+/* A Namespace was written: whether Events may be written into it is found out anew. */
+void ks_record_namespace_changed(ks_server *s);
 /* Forgets what has been recorded about an object that is gone. */
 void ks_record_forget(ks_server *s, const ks_object *object);
 

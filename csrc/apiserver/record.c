@@ -231,6 +231,7 @@ struct ks_record_cache {
     head heads[HEADS];
     uint64_t id, version; /* the object that was last spoken of */
     ks_val reference;     /* its involvedObject */
+    const ks_str *open;   /* a namespace that Events may be written into; NULL: none is known */
 };
 
 void ks_record_cache_drop(ks_server *s) {
@@ -238,8 +239,15 @@ void ks_record_cache_drop(ks_server *s) {
     if (cache == NULL) return;
     for (int i = 0; i < HEADS; i++) ks_unref(s->heap, cache->heads[i].doc);
     ks_unref(s->heap, cache->reference);
+    ks_str_unref(s->heap, cache->open);
     ks_free(s->heap, cache, sizeof *cache);
     s->record_cache = NULL;
+}
+
+void ks_record_namespace_changed(ks_server *s) {
+    if (s->record_cache == NULL) return;
+    ks_str_unref(s->heap, s->record_cache->open);
+    s->record_cache->open = NULL;
 }
 
 static struct ks_record_cache *cache_of(ks_server *s) {
@@ -380,10 +388,15 @@ static ks_val new_api_event(ks_server *s, const ks_object *about, const ks_event
 }
 
 /* None is written into a namespace that is going away. */
-static bool may_write(const ks_server *s, const ks_object *about) {
+static bool may_write(ks_server *s, const ks_object *about) {
     const ks_str *where = about->ns != NULL ? about->ns : K(default);
+    struct ks_record_cache *cache = cache_of(s);
+    if (ks_str_eq(cache->open, where)) return true;
     const ks_object *ns = ks_store_get(&s->store, KS_NAMESPACE, NULL, where);
-    return ns != NULL && !ks_object_terminating(ns);
+    if (ns == NULL || ks_object_terminating(ns)) return false;
+    ks_str_unref(s->heap, cache->open);
+    cache->open = ks_str_ref(where);
+    return true;
 }
 
 /* --- the core recorder --- */

@@ -87,7 +87,15 @@ static char *put_hex(char *out, uint32_t word) {
     x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
     uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
     x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
-    for (int i = 0; i < 8; i++) out[i] = (char)(x >> (56 - 8 * i));
+    /* one by one: compilers see a single store in it */
+    out[0] = (char)(x >> 56);
+    out[1] = (char)(x >> 48);
+    out[2] = (char)(x >> 40);
+    out[3] = (char)(x >> 32);
+    out[4] = (char)(x >> 24);
+    out[5] = (char)(x >> 16);
+    out[6] = (char)(x >> 8);
+    out[7] = (char)x;
     return out + 8;
 }
 
@@ -112,6 +120,7 @@ ks_val ks_server__uid(ks_server *s) {
 
 static void announce(ks_server *s, const ks_change *change) {
     if (admission_reads(change->object->kind)) ks_tree_clear(s->heap, &s->memo);
+    if (change->object->kind == KS_NAMESPACE) ks_record_namespace_changed(s);
     if (s->on_change != NULL) s->on_change(s->payload, change);
     ks_change_unref(s->heap, change);
 }
