@@ -532,5 +532,7 @@ const ks_component ks_scheduler = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
-    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS) | KS_KIND_BIT(KS_VOLUMEATTACHMENT) | KS_KIND_BIT(KS_NAMESPACE),
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |
+             KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS) |
+             KS_KIND_BIT(KS_VOLUMEATTACHMENT) | KS_KIND_BIT(KS_NAMESPACE),
 };

@@ -269,5 +269,6 @@ const ks_component ks_statefulset_controller = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
-    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_STATEFULSET) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_CONTROLLERREVISION),
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_STATEFULSET) | KS_KIND_BIT(KS_PVC) |
+             KS_KIND_BIT(KS_CONTROLLERREVISION),
 };
