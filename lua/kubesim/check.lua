@@ -71,6 +71,18 @@ function check.type(value, n, name, ...)
   check.bad(n, name, ("%s expected, got %s"):format(table.concat(wanted, " or "), value == nil and "no value" or type(value)))
 end
 
+--- The types that a text like "number|string" names, as a set: there are few such texts, all of them the library's own.
+local SETS <const> = {}
+
+local function set_of(types)
+  local set = SETS[types]
+  if set then return set end
+  set = {}
+  for want in types:gmatch "[^|]+" do set[want] = true end
+  SETS[types] = set
+  return set
+end
+
 ---Checks a table of options: unknown names are refused, the nearest known one is offered.
 ---@param opts table?
 ---@param n integer
@@ -86,10 +98,8 @@ function check.opts(opts, n, name, known)
       local offer = type(option) == "string" and near(option, known)
       check.bad(n, name, ("unknown option '%s'%s"):format(tostring(option), offer and (", did you mean '%s'?"):format(offer) or ""))
     end
-    local fine, got = false, type(value)
-    for want in types:gmatch "[^|]+" do
-      fine = fine or got == want or want == "any" or want == "integer" and math.tointeger(value) and got == "number"
-    end
+    local set, got = set_of(types), type(value)
+    local fine = set[got] or set.any or set.integer and got == "number" and math.tointeger(value)
     if not fine then check.bad(n, name, ("option '%s': %s expected, got %s"):format(option, types:gsub("|", " or "), got)) end
   end
   return opts

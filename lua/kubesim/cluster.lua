@@ -16,10 +16,11 @@ function Cluster.wrap(handle) return setmetatable({ core = handle }, Cluster) en
 
 -- Arguments ------------------------------------------------------------------------------------------------------------
 
+---The options of `a` and `b`.
 local function optional(a, b)
   local known = {}
   for name, types in pairs(a) do known[name] = types end
-  for name, types in pairs(b or {}) do known[name] = types end
+  for name, types in pairs(b) do known[name] = types end
   return known
 end
 
@@ -27,11 +28,20 @@ local PLACE <const> = { namespace = "string" }
 local WRITE <const> = { namespace = "string", dry_run = "boolean", field_validation = "string" }
 local SELECT <const> = { namespace = "string", all_namespaces = "boolean", labels = "string|table", fields = "string|table" }
 local POD <const> = { namespace = "string", container = "string" }
+local LOGS <const> = optional(POD, { previous = "boolean" })
+local EXEC <const> = optional(POD, { stdin = "string" })
+local CRASH <const> = optional(POD, { exit_code = "integer", reason = "string" })
+
+--- What the core tells of a kind, by the words that were asked for: it is the same for all clusters, and nobody changes it here.
+local KINDS <const> = {}
 
 ---@return table kind information
 local function kind_of(self, kind, n, name)
+  local info = KINDS[kind]
+  if info then return info end
   check.type(kind, n, name, "string")
-  local info = self.core:kind(kind)
+  info = self.core:kind(kind)
+  KINDS[kind] = info
   if not info then error(Status.client(("error: the server doesn't have a resource type %q"):format(kind)), 0) end
   return info
 end
@@ -136,6 +146,7 @@ function Cluster:replace(manifests, opts) return objects(write(self, "replace", 
 ---@return table[] objects
 function Cluster:import(manifests, opts) return objects(write(self, "import", manifests, opts)) end
 
+local PATCH <const> = optional(WRITE, { type = "string", subresource = "string" })
 local PATCHES <const> = { strategic = true, merge = true, json = true }
 local SUBRESOURCES <const> = { status = true, scale = true }
 
@@ -147,7 +158,7 @@ local SUBRESOURCES <const> = { status = true, scale = true }
 function Cluster:patch(ref, patch, opts)
   local info, object = parse_ref(self, ref, 1, "patch")
   check.type(patch, 2, "patch", "string", "table")
-  opts = check.opts(opts, 3, "patch", optional(WRITE, { type = "string", subresource = "string" }))
+  opts = check.opts(opts, 3, "patch", PATCH)
   local way = opts.type or "strategic"
   if not PATCHES[way] then
     check.bad(3, "patch", ("option 'type': \"strategic\", \"merge\" or \"json\" expected, got %q"):format(way))
@@ -221,8 +232,8 @@ end
 local function escape(value) return (tostring(value):gsub("[\\,=]", "\\%0")) end
 
 ---What list, count and watch choose by.
-local function selection(opts, n, name, further)
-  opts = check.opts(opts, n, name, optional(SELECT, further))
+local function selection(opts, n, name, known)
+  opts = check.opts(opts, n, name, known)
   local fields = opts.fields
   if type(fields) == "table" then
     local escaped = {}
@@ -253,7 +264,8 @@ end
 ---@field resource_version? string|integer
 ---@field bookmarks? boolean
 
-local PAGES <const> = { limit = "integer", continue = "string", resource_version = "string|integer", resource_version_match = "string" }
+local PAGES <const> = optional(SELECT, { limit = "integer", continue = "string", resource_version = "string|integer",
+  resource_version_match = "string" })
 
 ---Objects of a kind, in name order. With `limit` a page of them: `continue` in the second value asks for the next page, of the
 ---same state, however much has changed meanwhile. That second value comes with `limit`, `continue` or `resource_version` only.
@@ -279,7 +291,7 @@ end
 ---@return integer
 function Cluster:count(kind, opts)
   local info = kind_of(self, kind, 1, "count")
-  local _, ns, labels, fields = selection(opts, 2, "count")
+  local _, ns, labels, fields = selection(opts, 2, "count", SELECT)
   return self.core:count(info.kind, ns, labels, fields)
 end
 
@@ -306,7 +318,7 @@ function Watch:stop()
 end
 Watch.__close = Watch.stop
 
-local WATCHES <const> = { resource_version = "string|integer", bookmarks = "boolean" }
+local WATCHES <const> = optional(SELECT, { resource_version = "string|integer", bookmarks = "boolean" })
 
 ---Calls `fn(type, object, old)` on each change of a kind from now on. What it raises reaches the call that let time pass.
 ---With `resource_version` first on all changes after that version ("0": ADDED for each object that is there); raises 410 Expired
@@ -375,7 +387,7 @@ end
 ---@return string
 function Cluster:logs(pod, opts)
   pod = pod_name(pod, 1, "logs")
-  opts = check.opts(opts, 2, "logs", optional(POD, { previous = "boolean" }))
+  opts = check.opts(opts, 2, "logs", LOGS)
   return self.core:logs(ns_of(opts), pod, opts.container, opts.previous) or ""
 end
 
@@ -389,7 +401,7 @@ end
 function Cluster:exec(pod, command, opts)
   pod = pod_name(pod, 1, "exec")
   check.type(command, 2, "exec", "string", "table")
-  opts = check.opts(opts, 3, "exec", optional(POD, { stdin = "string" }))
+  opts = check.opts(opts, 3, "exec", EXEC)
   return require "kubesim.shell".exec(self.core, ns_of(opts), pod, opts.container, command, opts.stdin)
 end
 
@@ -583,7 +595,7 @@ end
 ---@param opts? { container?: string, exit_code?: integer, reason?: string, namespace?: string }
 function Cluster:crash(pod, opts)
   pod = pod_name(pod, 1, "crash")
-  opts = check.opts(opts, 2, "crash", optional(POD, { exit_code = "integer", reason = "string" }))
+  opts = check.opts(opts, 2, "crash", CRASH)
   self.core:crash(ns_of(opts), pod, opts.container, math.tointeger(opts.exit_code or 1), opts.reason)
 end
 
