@@ -215,6 +215,13 @@ local function check_required(command, state)
   if #missing > 0 then errors.fail("required flag(s) " .. table.concat(missing, ", ") .. " not set") end
 end
 
+local function refuse_connection(state)
+  if #state.given == 0 then return end
+  for _, flag in ipairs(CONNECTION) do
+    if state.changed[flag[1]] then error(errors.verbatim("not supported: kubectl --" .. flag[1]), 0) end
+  end
+end
+
 local function execute(ctx, words)
   ctx.words = { table.unpack(words) }
   local command, set, path = descend(words)
@@ -224,9 +231,7 @@ local function execute(ctx, words)
   if not state and command.flag_error then command.flag_error(ctx, why) end
   if not state then errors.fail(("%s\nSee '%s --help' for usage."):format(why, path)) end
   for _, note in ipairs(state.notes) do ctx:err(note .. "\n") end
-  for _, flag in ipairs(CONNECTION) do
-    if state.changed[flag[1]] then error(errors.verbatim("not supported: kubectl --" .. flag[1]), 0) end
-  end
+  refuse_connection(state)
   check_required(command, state)
   ctx.flags, ctx.changed, ctx.dash, ctx.command = state.values, state.changed, state.dash, command
   ctx.enforce_namespace = state.values.namespace ~= ""

@@ -92,6 +92,7 @@ local READ <const> = {
 ---@class kubesim.kubectl.FlagSet
 ---@field by_name table<string, table>
 ---@field by_short table<string, table>
+---@field defaults table  metatable of the values of a command line
 local Set = {}
 Set.__index = Set
 
@@ -111,12 +112,22 @@ function Set:add(list)
   end
 end
 
+---The value of a flag that was not given: few of those that a command has are looked at. Lists are everybody's own.
+local function default_of(flag, values)
+  if not flag then return nil end
+  if flag.type ~= "slice" and flag.type ~= "array" then return flag.default end
+  local list = { table.unpack(flag.default or {}) }
+  values[flag.name] = list
+  return list
+end
+
 ---A set of flags from declaration lists.
 ---@param ... table
 ---@return kubesim.kubectl.FlagSet
 function flags.set(...)
   local set = setmetatable({ by_name = {}, by_short = {} }, Set)
   for _, list in ipairs { ... } do set:add(list) end
+  set.defaults = { __index = function(values, name) return default_of(set.by_name[name], values) end }
   return set
 end
 
@@ -219,12 +230,7 @@ end
 ---@return kubesim.kubectl.Flags? state
 ---@return string? why
 function Set:parse(words)
-  local state = { values = {}, changed = {}, args = {}, given = {}, notes = {} }
-  for name, flag in pairs(self.by_name) do
-    local default = flag.default
-    if flag.type == "slice" or flag.type == "array" then default = { table.unpack(default or {}) } end
-    state.values[name] = default
-  end
+  local state = { values = setmetatable({}, self.defaults), changed = {}, args = {}, given = {}, notes = {} }
   local i = 1
   while i <= #words do
     local word, why = words[i], nil

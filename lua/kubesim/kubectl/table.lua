@@ -31,6 +31,7 @@ function TablePrinter.escaped(text) return (text:gsub("\27", "^["):gsub("\r", "\
 local function cell_text(cell)
   if cell == nil then return "" end
   if type(cell) ~= "string" then return tostring(cell) end
+  if not cell:find "[\f\n\r\27]" then return cell end
   local stop = cell:find "[\f\n\r]"
   return TablePrinter.escaped(stop and cell:sub(1, stop - 1) or cell) .. (stop and "..." or "")
 end

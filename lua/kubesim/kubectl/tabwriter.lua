@@ -4,11 +4,15 @@
 --- lines that all have a cell there, so a line without tabs parts what lies above from what lies below.
 --- Go's text/tabwriter and github.com/liggitt/tabwriter (RememberWidths).
 
+---The cells of a line.
+---@class kubesim.kubectl.Tabline: string[]
+---@field widths integer[]   of those that belong to a column
+
 ---@class kubesim.kubectl.Tabwriter
 ---@field minimum integer    least width of a column, padding included
 ---@field padding integer
 ---@field remember boolean   a column never becomes narrower than it was in an earlier flush
----@field lines string[][]   cells of what is not laid out yet
+---@field lines kubesim.kubectl.Tabline[]   what is not laid out yet
 ---@field rest string        the unfinished line
 ---@field known integer[]    widths of earlier flushes
 ---@field out string[]       what is laid out
@@ -29,23 +33,31 @@ end
 local function width_of(cell) return utf8.len(cell) or #cell end
 
 local function cells_of(line)
-  local cells, from = {}, 1
-  while true do
-    local tab = line:find("\t", from, true)
-    if not tab then break end
-    cells[#cells + 1] = line:sub(from, tab - 1)
-    from = tab + 1
+  local cells, widths, count, from = {}, {}, 0, 1
+  local tab = line:find("\t", 1, true)
+  while tab do
+    local cell = line:sub(from, tab - 1)
+    count, from = count + 1, tab + 1
+    cells[count], widths[count] = cell, width_of(cell)
+    tab = line:find("\t", from, true)
   end
-  cells[#cells + 1] = line:sub(from)
+  cells[count + 1] = line:sub(from)
+  cells.widths = widths
   return cells
 end
+
+--- Spaces, by their number: most gaps are narrow, and there are as many of them as cells.
+local GAPS <const> = {}
+for i = 0, 40 do GAPS[i] = (" "):rep(i) end
 
 ---The width of a column that begins at a line, and the line behind it.
 function Tabwriter:column(widths, first, last)
   local column, width = #widths + 1, self.minimum
   local at = first
-  while at <= last and column < #self.lines[at] do
-    width = math.max(width, width_of(self.lines[at][column]) + self.padding)
+  local lines, padding = self.lines, self.padding
+  while at <= last and column < #lines[at] do
+    local wanted = lines[at].widths[column] + padding
+    if wanted > width then width = wanted end
     at = at + 1
   end
   if self.remember then
@@ -56,14 +68,22 @@ function Tabwriter:column(widths, first, last)
 end
 
 function Tabwriter:print(widths, first, last)
+  local out = self.out
+  local at, columns = #out, #widths
   for i = first, last do
-    local line, parts = self.lines[i], {}
-    for j, cell in ipairs(line) do
-      parts[#parts + 1] = cell
-      if widths[j] then parts[#parts + 1] = (" "):rep(widths[j] - width_of(cell)) end
+    local line = self.lines[i]
+    local its = line.widths
+    for j = 1, #line do
+      at = at + 1
+      out[at] = line[j]
+      if j <= columns then
+        local gap = widths[j] - its[j]
+        at = at + 1
+        out[at] = GAPS[gap] or (" "):rep(gap)
+      end
     end
-    self.out[#self.out + 1] = table.concat(parts)
-    self.out[#self.out + 1] = "\n"
+    at = at + 1
+    out[at] = "\n"
   end
 end
 

@@ -60,14 +60,19 @@ local ROWS <const> = {
   PriorityClass = cluster.priorityclass, Lease = cluster.lease,
 }
 
-local columns_of = {}
-for kind, text in pairs(COLUMNS) do
-  local list = {}
-  for title in text:gmatch "[^|]+" do
+--- The columns of the kinds that were printed: one table per kind, by which a printer knows whether its header still fits.
+local read <const> = {}
+
+local function columns_of(kind)
+  local list = read[kind]
+  if list then return list end
+  list = {}
+  for title in COLUMNS[kind]:gmatch "[^|]+" do
     local wide, named, name = title:match "^(%+?)(@?)(.*)$"
     list[#list + 1] = { name = name, wide = wide ~= "", named = named ~= "" }
   end
-  columns_of[kind] = list
+  read[kind] = list
+  return list
 end
 
 local printers = {}
@@ -81,7 +86,7 @@ function printers.table(kind, objects, now)
   local row, rows = ROWS[kind], {}
   if not row then error(("no columns are known for kind %q"):format(kind)) end
   for i, object in ipairs(objects) do rows[i] = { cells = row(object, now), object = object } end
-  return { columns = columns_of[kind], rows = rows }
+  return { columns = columns_of(kind), rows = rows }
 end
 
 return printers
