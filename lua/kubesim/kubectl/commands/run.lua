@@ -2,11 +2,9 @@
 local deletion <const> = require "kubesim.kubectl.deletion"
 local errors <const> = require "kubesim.kubectl.errors"
 local flags <const> = require "kubesim.kubectl.flags"
-local names <const> = require "kubesim.kubectl.names"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local overrides <const> = require "kubesim.kubectl.overrides"
-local pairs_of <const> = require "kubesim.kubectl.pairs"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local POLICIES <const> = { Always = true, OnFailure = true, Never = true }
@@ -63,13 +61,13 @@ local function parse_map(list, what)
   return map
 end
 
-local function labels_of(f, name) return f.labels == "" and { run = name } or pairs_of.labels(f.labels) end
+local function labels_of(f, name) return f.labels == "" and { run = name } or require "kubesim.kubectl.pairs".labels(f.labels) end
 
 local function env_of(list)
   local env
   for _, text in ipairs(list) do
     local name, value = text:match "^([^=]+)=(.*)$"
-    if not name or #names.env(name) > 0 then errors.fail("invalid env: %s", text) end
+    if not name or #require "kubesim.kubectl.names".env(name) > 0 then errors.fail("invalid env: %s", text) end
     env = env or {}
     env[#env + 1] = { name = name, value = value }
   end

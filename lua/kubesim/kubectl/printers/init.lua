@@ -1,11 +1,5 @@
 --- The columns of kubectl get: per kind their names, which of them only -o wide shows, and the function that makes a row's cells.
 --- pkg/printers/internalversion/printers.go: AddHandlers. Rows have all cells, wide ones too, as the API server sends them.
-local cluster <const> = require "kubesim.kubectl.printers.cluster"
-local network <const> = require "kubesim.kubectl.printers.network"
-local pod <const> = require "kubesim.kubectl.printers.pod"
-local storage <const> = require "kubesim.kubectl.printers.storage"
-local workloads <const> = require "kubesim.kubectl.printers.workloads"
-
 ---@class kubesim.kubectl.Column
 ---@field name string
 ---@field wide boolean   shown with -o wide only
@@ -48,16 +42,18 @@ local COLUMNS <const> = {
   VolumeAttachment = "@Name|@Attacher|PV|Node|Attached|Age",
 }
 
+--- Which file beside this one makes the rows of a kind, and under which name: those files are loaded when such a row is made.
 local ROWS <const> = {
-  Pod = pod.row,
-  ReplicaSet = workloads.replicaset, StatefulSet = workloads.statefulset, Deployment = workloads.deployment,
-  ControllerRevision = workloads.controllerrevision, PodDisruptionBudget = workloads.poddisruptionbudget, Scale = workloads.scale,
-  Service = network.service, Endpoints = network.endpoints, EndpointSlice = network.endpointslice,
-  PersistentVolume = storage.persistentvolume, PersistentVolumeClaim = storage.persistentvolumeclaim,
-  StorageClass = storage.storageclass, VolumeAttachment = storage.volumeattachment,
-  Node = cluster.node, Namespace = cluster.namespace, Event = cluster.event, ConfigMap = cluster.configmap, Secret = cluster.secret,
-  ServiceAccount = cluster.plain, ResourceQuota = cluster.resourcequota, LimitRange = cluster.limitrange,
-  PriorityClass = cluster.priorityclass, Lease = cluster.lease,
+  Pod = "pod.row",
+  ReplicaSet = "workloads.replicaset", StatefulSet = "workloads.statefulset", Deployment = "workloads.deployment",
+  ControllerRevision = "workloads.controllerrevision", PodDisruptionBudget = "workloads.poddisruptionbudget",
+  Scale = "workloads.scale",
+  Service = "network.service", Endpoints = "network.endpoints", EndpointSlice = "network.endpointslice",
+  PersistentVolume = "storage.persistentvolume", PersistentVolumeClaim = "storage.persistentvolumeclaim",
+  StorageClass = "storage.storageclass", VolumeAttachment = "storage.volumeattachment",
+  Node = "cluster.node", Namespace = "cluster.namespace", Event = "cluster.event", ConfigMap = "cluster.configmap",
+  Secret = "cluster.secret", ServiceAccount = "cluster.plain", ResourceQuota = "cluster.resourcequota",
+  LimitRange = "cluster.limitrange", PriorityClass = "cluster.priorityclass", Lease = "cluster.lease",
 }
 
 --- The columns of the kinds that were printed: one table per kind, by which a printer knows whether its header still fits.
@@ -77,14 +73,20 @@ end
 
 local printers = {}
 
+---The function that makes the cells of a kind's row.
+local function row_of(kind)
+  local file, name = (ROWS[kind] or ""):match "^(.*)%.(.*)$"
+  if not file then error(("no columns are known for kind %q"):format(kind)) end
+  return require("kubesim.kubectl.printers." .. file)[name]
+end
+
 ---The table of objects of one kind, as the API server makes it.
 ---@param kind string
 ---@param objects table[]
 ---@param now integer Unix nanoseconds
 ---@return kubesim.kubectl.Table
 function printers.table(kind, objects, now)
-  local row, rows = ROWS[kind], {}
-  if not row then error(("no columns are known for kind %q"):format(kind)) end
+  local row, rows = row_of(kind), {}
   for i, object in ipairs(objects) do rows[i] = { cells = row(object, now), object = object } end
   return { columns = columns_of(kind), rows = rows }
 end
