@@ -31,10 +31,9 @@ static ks_key agenda_add(ks_sim *sim, int component, uint64_t key, int64_t insta
 }
 
 void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
-    ks_key id = what(component, key);
-    if (ks_tree_has(&sim->queued, id)) return;
-    agenda_add(sim, component, key, sim->world.now);
-    ks_tree_put(sim->world.heap, &sim->queued, id, as_word(1));
+    size_t before = sim->queued.count;
+    ks_tree_put(sim->world.heap, &sim->queued, what(component, key), as_word(1));
+    if (sim->queued.count > before) agenda_add(sim, component, key, sim->world.now);
 }
 
 /* A delayed key: where its entry stands in the agenda. */

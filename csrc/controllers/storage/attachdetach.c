@@ -119,6 +119,14 @@ static const ks_object *volume_of_claim(const ks_sim *sim, const ks_str *ns, con
                         ks_str_or_null(ks_get(claim->spec, K(volumeName))));
 }
 
+/* Whether the claim is bound to that very volume: names of volumes are unique. */
+static bool holds(const ks_sim *sim, const ks_str *ns, const ks_str *name,
+                  const ks_object *volume) {
+    const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ns, name);
+    return claim != NULL && ks_claim_bound(claim) &&
+           ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
+}
+
 static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
     if (volume != NULL && ks_volume_attacher(volume) != NULL)
         ks_enqueue(sim, st->index, volume->id);
@@ -555,7 +563,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
                  *name = ks_str_or_null(ks_get(ref, K(name)));
     uint64_t claim_key = 0;
-    if (ns != NULL && name != NULL && volume_of_claim(sim, ns, name) == volume)
+    if (ns != NULL && name != NULL && holds(sim, ns, name, volume))
         claim_key = ks_claim_key(ns, name);
     /* Reports of nodes that no longer want the volume are forgotten. */
     for (ks_tree_iter it = ks_tree_from(&st->reported, (ks_key){key, 0});
