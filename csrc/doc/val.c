@@ -129,7 +129,7 @@ static ks_list *list_own(ks_heap *heap, ks_val l, uint32_t more) {
     ks_list *old = l.l;
     if (old->refs == 1 && old->len + more <= old->cap) return old;
     uint32_t cap = old->len + more;
-    if (more > 0 && cap < old->cap * 2) cap = old->cap * 2;
+    if (more > 0 && old->refs == 1 && cap < old->cap * 2) cap = old->cap * 2;
     ks_list *copy = ks_list_new(heap, cap).l;
     copy->len = old->len;
     memcpy(copy->items, old->items, old->len * sizeof(ks_val));
