@@ -233,8 +233,11 @@ ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val 
     const ks_object *now;
     if (out != NULL) *out = NULL;
     ks_fault fault = ks_server__fault(s);
-    ks_refusal *refusal =
-        fault == KS_FAULT_REFUSED ? ks_server__fail(s->heap, fault) : current(s, read, &now);
+    if (fault == KS_FAULT_REFUSED) {
+        ks_unref(s->heap, doc);
+        return ks_server__fail(s->heap, fault);
+    }
+    ks_refusal *refusal = current(s, read, &now);
     if (refusal != NULL) {
         ks_unref(s->heap, doc);
         return refusal;

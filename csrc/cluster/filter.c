@@ -69,7 +69,7 @@ static const ks_str *unescape(ks_heap *heap, const char *s, size_t len, ks_refus
                                  "invalid field selector: unescaped character in value: %d", s[i]);
         } else if (s[i] != '\\') {
             ks_buf_putc(&out, s[i]);
-        } else if (i + 1 < len && memchr("\\,=", s[i + 1], 3) != NULL) {
+        } else if (i + 1 < len && (s[i + 1] == '\\' || s[i + 1] == ',' || s[i + 1] == '=')) {
             ks_buf_putc(&out, s[++i]);
         } else {
             size_t rune = 1;
