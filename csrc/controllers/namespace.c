@@ -108,7 +108,7 @@ static int64_t grace_left(const ks_sim *sim, const ks_object *ns) {
         int64_t grace = ks_count(w.object->spec, K(terminationGracePeriodSeconds), 0);
         if (grace > most) most = grace;
     }
-    return sim->world.now - ns->deleting >= most * KS_SECOND ? 0 : most;
+    return sim->world.now - ns->deleting >= ks_seconds(most) ? 0 : most;
 }
 
 /* DELETE of the collection: one after the other, in the order of a list. */
@@ -280,10 +280,10 @@ static void look_again(ks_sim *sim, state *st, uint64_t id, const tally *left) {
             idle ? RETRY_MOST_SECONDS * KS_SECOND : (RETRY_FIRST_MS * KS_MILLISECOND) << failures;
     } else {
         idle = left->estimate == FINALIZER_SECONDS;
-        w->period = (left->estimate / 2 + 1) * KS_SECOND;
+        w->period = ks_seconds(left->estimate / 2 + 1);
     }
     ks_tree_put(sim->world.heap, &st->waiters, (ks_key){0, id}, w);
-    if (!idle) ks_enqueue_at(sim, st->index, id, w->looked + w->period);
+    if (!idle) ks_enqueue_at(sim, st->index, id, ks_after(w->looked, w->period));
 }
 
 /* deleteAllContent; true when nothing is left. */

@@ -127,7 +127,7 @@ static bool is_over(const state *st, const ks_object *object) {
 static int64_t end_of(const ks_object *pod) {
     ks_val grace = ks_get(pod->meta, K(deletionGracePeriodSeconds));
     if (!ks_object_terminating(pod) || !ks_exists(grace)) return KS_NEVER;
-    return pod->deleting + ks_int_or(grace, 0) * KS_SECOND;
+    return ks_after(pod->deleting, ks_seconds(ks_int_or(grace, 0)));
 }
 
 static ks_key ending_key(const ks_object *pod) {
