@@ -17,7 +17,8 @@ typedef struct ks_rules {
 /* name, first release that behaves so, what it does */
 #define KS_CHANGES(X)                                                                              \
     X(VERBS_IN_TITLE_CASE, 35, "StatefulSet events begin with Create, not create")                 \
-    X(EXACT_AVAILABILITY, 35, "minReadySeconds: sets look again at the instant, not a second later") \
+    X(EXACT_AVAILABILITY, 35,                                                                      \
+      "minReadySeconds: sets look again at the instant, not a second later")                       \
     X(TERMINATING_REPLICAS, 35, "status.terminatingReplicas of ReplicaSets and Deployments")       \
     X(GONE_IS_DELETED, 36, "a StatefulSet's own deletion that finds nothing has succeeded")        \
     X(LENGTHS_IN_BYTES, 35, "label keys and values are measured in bytes")                         \
@@ -32,7 +33,8 @@ typedef struct ks_rules {
     X(WARNS_OF_PREFER_CLOSE, 35, "trafficDistribution PreferClose is deprecated")                  \
     X(BALANCE_OF_BOTH, 36, "balanced allocation compares a node with and without the pod")         \
     X(CLAIMS_IN_MESSAGES, 35, "FailedScheduling speaks of claims where preemption is disabled")    \
-    X(NOMINATION_BEFORE_BINDING, 35, "nominatedNodeName is written before binding and dropped by it") \
+    X(NOMINATION_BEFORE_BINDING, 35,                                                               \
+      "nominatedNodeName is written before binding and dropped by it")                             \
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
     X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
     X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")

@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_digit(char ch) {
-    return ch >= '0' && ch <= '9';
-}
+static bool is_digit(char ch) { return ch >= '0' && ch <= '9'; }
 
 static bool parse_v4(const char *s, size_t len, uint8_t out[4]) {
     size_t at = 0;

@@ -12,9 +12,7 @@
 static const char *const PROTOCOLS[] = {"SCTP", "TCP", "UDP", NULL};
 static const char *const PULL_POLICIES[] = {"Always", "IfNotPresent", "Never", NULL};
 
-static bool host_users(ks_val spec) {
-    return ks_bool_or(ks_get(spec, K(hostUsers)), true);
-}
+static bool host_users(ks_val spec) { return ks_bool_or(ks_get(spec, K(hostUsers)), true); }
 
 /* --- ports --- */
 
@@ -167,7 +165,8 @@ static void check_restart_rules(ks_check *c, ks_val container) {
     static const char *const actions[] = {"Restart", "RestartAllContainers", NULL};
     static const char *const only_restart[] = {"Restart", NULL};
     static const char *const operators[] = {"In", "NotIn", NULL};
-    const char *const *allowed = ks_since(c->rules, KS_SINCE_RESTART_ALL_CONTAINERS) ? actions : only_restart;
+    const char *const *allowed =
+        ks_since(c->rules, KS_SINCE_RESTART_ALL_CONTAINERS) ? actions : only_restart;
     ks_val policy = ks_get(container, K(restartPolicy));
     ks_val rules = ks_get(container, K(restartPolicyRules));
     if (!ks_exists(policy)) {

@@ -119,8 +119,8 @@ void ks_check_env(ks_check *c, ks_val container) {
 /* --- mounts --- */
 
 static ks_val find(ks_val list, const ks_str *key, ks_val text) {
-    ks_each(item, list) if (ks_equal(ks_text_value(ks_get(*item, key)),
-                                     ks_text_value(text))) return *item;
+    ks_each(item, list)
+        if (ks_equal(ks_text_value(ks_get(*item, key)), ks_text_value(text))) return *item;
     return KS_NOTHING;
 }
 

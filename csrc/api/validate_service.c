@@ -392,7 +392,9 @@ void ks_check_service(ks_check *c, ks_val object, ks_val old, bool status) {
     } else if (ks_exists(old)) {
         check_service_update(c, object, old);
     } else {
-        ks_check_meta(c, object, true, ks_since(c->rules, KS_SINCE_SERVICE_NAMES_1123) ? KS_RULE_LABEL : KS_RULE_DNS1035);
+        ks_check_meta(c, object, true,
+                      ks_since(c->rules, KS_SINCE_SERVICE_NAMES_1123) ? KS_RULE_LABEL
+                                                                      : KS_RULE_DNS1035);
         check_service(c, object, KS_NOTHING);
     }
 }

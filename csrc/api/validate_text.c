@@ -17,13 +17,9 @@ ks_val ks_text_value(ks_val v) {
     return v.type == KS_STRING ? v : (ks_val){.type = KS_STRING, .s = &ks_decode_empty};
 }
 
-const char *ks_member(ks_val map, const ks_str *key) {
-    return ks_text_or(ks_get(map, key), "");
-}
+const char *ks_member(ks_val map, const ks_str *key) { return ks_text_or(ks_get(map, key), ""); }
 
-bool ks_is_empty_text(ks_val v) {
-    return v.type != KS_STRING || v.s->len == 0;
-}
+bool ks_is_empty_text(ks_val v) { return v.type != KS_STRING || v.s->len == 0; }
 
 bool ks_one_of(ks_val v, const char *const *allowed) {
     const char *text = ks_text_or(v, "");
@@ -42,12 +38,8 @@ void ks_check_enum(ks_check *c, const char *field, ks_val v, const char *const *
 
 /* --- characters --- */
 
-static bool lower(char ch) {
-    return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9');
-}
-static bool alnum(char ch) {
-    return lower(ch) || (ch >= 'A' && ch <= 'Z');
-}
+static bool lower(char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9'); }
+static bool alnum(char ch) { return lower(ch) || (ch >= 'A' && ch <= 'Z'); }
 
 /* [a-z0-9]([-a-z0-9]*[a-z0-9])? */
 static bool is_label(const char *s, size_t len) {
@@ -131,9 +123,7 @@ static const char AT_MOST_63[] = "must be no more than 63 characters";
 /* --- the rules --- */
 
 /* From 1.35 on, label keys and values are measured in "bytes". */
-static bool says_bytes(const ks_check *c) {
-    return ks_since(c->rules, KS_SINCE_LENGTHS_IN_BYTES);
-}
+static bool says_bytes(const ks_check *c) { return ks_since(c->rules, KS_SINCE_LENGTHS_IN_BYTES); }
 
 static int qualified_faults(const ks_check *c, const char *s, size_t len, const char **out) {
     int n = 0;
@@ -362,7 +352,8 @@ static bool same_map(ks_val a, ks_val b) {
         int order = x == NULL ? 1 : y == NULL ? -1 : ks_str_cmp(x->key, y->key);
         ks_val left = order <= 0 && x != NULL ? x->val : KS_NOTHING;
         ks_val right = order >= 0 && y != NULL ? y->val : KS_NOTHING;
-        if (order == 0 ? !ks_same(left, right) : !is_nothing(left) || !is_nothing(right)) return false;
+        if (order == 0 ? !ks_same(left, right) : !is_nothing(left) || !is_nothing(right))
+            return false;
         if (order <= 0) i++;
         if (order >= 0) j++;
     }

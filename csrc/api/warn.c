@@ -236,7 +236,8 @@ static void warn_service(ks_warner *w, ks_val object) {
     }
     KS_IN(w, "spec") {
         warn_ips(w, "externalIPs", ips);
-        if (ks_len(ips) > 0 && !headless && !external && ks_since(w->rules, KS_SINCE_WARNS_OF_CLUSTER_IPS))
+        if (ks_len(ips) > 0 && !headless && !external &&
+            ks_since(w->rules, KS_SINCE_WARNS_OF_CLUSTER_IPS))
             ks_warn_plain(w, "spec.externalIPs is deprecated and may no longer be implemented in "
                              "some clusters");
         if (!ks_is_empty_text(balancer)) ks_warn_ip(w, "loadBalancerIP", balancer);
@@ -245,7 +246,8 @@ static void warn_service(ks_warner *w, ks_val object) {
         ks_warn_plain(w, "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
     if (!external && !ks_is_empty_text(ks_get(spec, K(externalName))))
         ks_warn_plain(w, "spec.externalName is ignored when spec.type is not \"ExternalName\"");
-    if (ks_text_is(ks_get(spec, K(trafficDistribution)), "PreferClose") && ks_since(w->rules, KS_SINCE_WARNS_OF_PREFER_CLOSE))
+    if (ks_text_is(ks_get(spec, K(trafficDistribution)), "PreferClose") &&
+        ks_since(w->rules, KS_SINCE_WARNS_OF_PREFER_CLOSE))
         ks_warn_plain(w, "spec.trafficDistribution: \"PreferClose\" is deprecated; use "
                          "\"PreferSameZone\"");
 }

@@ -91,7 +91,8 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
     ks_val doc = ks_ref(now->doc);
     ks_val spec = ks_put(heap, ks_ref(now->spec), K(nodeName), ks_string(node));
     ks_val status = ks_ref(now->status);
-    if (ks_since(&s->rules, KS_SINCE_NOMINATION_BEFORE_BINDING)) status = ks_drop(heap, status, K(nominatedNodeName));
+    if (ks_since(&s->rules, KS_SINCE_NOMINATION_BEFORE_BINDING))
+        status = ks_drop(heap, status, K(nominatedNodeName));
     ks_val conditions = bound_conditions(s, ks_get(status, K(conditions)));
     status = ks_put(heap, status, K(conditions), conditions);
     doc = ks_put(heap, doc, K(spec), spec);

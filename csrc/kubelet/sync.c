@@ -9,26 +9,21 @@
 
 #include <string.h>
 
-static int policy_of(ks_val holder, const ks_str *key)
-{
+static int policy_of(ks_val holder, const ks_str *key) {
     ks_val policy = ks_get(holder, key);
-    if (!ks_is(policy, KS_STRING))
-        return 0;
+    if (!ks_is(policy, KS_STRING)) return 0;
     return ks_text_is(policy, "Never") ? 'N' : ks_text_is(policy, "OnFailure") ? 'F' : 'A';
 }
 
-static bool rule_matches(ks_val rule, int32_t exit_code)
-{
+static bool rule_matches(ks_val rule, int32_t exit_code) {
     ks_val codes = ks_get(rule, K(exitCodes));
     bool in = false;
-    ks_each(v, ks_get(codes, K(values)))
-        in = in || ks_int_or(*v, -1) == exit_code;
+    ks_each(v, ks_get(codes, K(values))) in = in || ks_int_or(*v, -1) == exit_code;
     return ks_text_is(ks_get(codes, K(operator)), "NotIn") ? !in : in;
 }
 
 /* Whether an exit with that code is followed by another start: podutil.ContainerShouldRestart. */
-static bool restartable(const worker *w, const container *c, int32_t exit_code)
-{
+static bool restartable(const worker *w, const container *c, int32_t exit_code) {
     ks_val spec = container_spec(w, c);
     int policy = policy_of(spec, K(restartPolicy));
     if (policy) {
@@ -41,20 +36,17 @@ static bool restartable(const worker *w, const container *c, int32_t exit_code)
     return policy != 'N' && (policy != 'F' || exit_code != 0);
 }
 
-bool should_restart(const worker *w, const container *c, const ks_object *pod)
-{
-    if (ks_object_terminating(pod) || w->stage != STAGE_SYNC || w->deadline)
-        return false;
-    if (c->run == RUN_RUNNING)
-        return false;
+bool should_restart(const worker *w, const container *c, const ks_object *pod) {
+    if (ks_object_terminating(pod) || w->stage != STAGE_SYNC || w->deadline) return false;
+    if (c->run == RUN_RUNNING) return false;
     if (c->run == RUN_EXITED)
-        return c->role == ROLE_INIT && c->end.exit_code == 0 ? false : restartable(w, c, c->end.exit_code);
+        return c->role == ROLE_INIT && c->end.exit_code == 0 ? false
+                                                             : restartable(w, c, c->end.exit_code);
     return true;
 }
 
 /* pkg/kubelet/kubelet_pods.go: getPhase. */
-const char *pod_phase(const worker *w, const ks_object *pod, bool terminal)
-{
+const char *pod_phase(const worker *w, const ks_object *pod, bool terminal) {
     int pending_inits = 0, pending_sides = 0, failed_inits = 0, waiting = 0, running = 0;
     int stopped = 0, final = 0, succeeded = 0;
     bool initialized = false;
@@ -89,24 +81,18 @@ const char *pod_phase(const worker *w, const ks_object *pod, bool terminal)
             }
         }
     }
-    if (failed_inits)
-        return "Failed";
-    if (pending_inits || (pending_sides && !initialized) || waiting)
-        return "Pending";
-    if (running)
-        return "Running";
-    if (stopped && !terminal && stopped != final)
-        return "Running";
-    if (stopped)
-        return stopped == succeeded ? "Succeeded" : "Failed";
+    if (failed_inits) return "Failed";
+    if (pending_inits || (pending_sides && !initialized) || waiting) return "Pending";
+    if (running) return "Running";
+    if (stopped && !terminal && stopped != final) return "Running";
+    if (stopped) return stopped == succeeded ? "Succeeded" : "Failed";
     return "Pending";
 }
 
 /* --- processes --- */
 
 /* The running instance of `c` has ended. */
-void end_instance(turn *t, container *c, int64_t at, int code, bool killed)
-{
+void end_instance(turn *t, container *c, int64_t at, int code, bool killed) {
     const ks_image *image = container_image(t, c);
     ending e = {.started = c->began, .finished = at, .exit_code = code, .instance = c->restarts};
     if (!killed && c->end_reason)
@@ -123,12 +109,12 @@ void end_instance(turn *t, container *c, int64_t at, int code, bool killed)
     c->ends = KS_NEVER;
 }
 
-void watch_processes(turn *t)
-{
+void watch_processes(turn *t) {
     worker *w = t->w;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
-        if (c->run != RUN_RUNNING || c->stopping || c->ends > t->now || relist_after(c->ends) > t->now)
+        if (c->run != RUN_RUNNING || c->stopping || c->ends > t->now ||
+            relist_after(c->ends) > t->now)
             continue;
         int64_t seen = relist_after(c->ends);
         end_instance(t, c, c->ends, c->end_code, false);
@@ -138,21 +124,19 @@ void watch_processes(turn *t)
 }
 
 /* When a process that is asked to end at `from` does so, and how: preStop, SIGTERM, SIGKILL (killContainer). */
-int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from)
-{
+int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from) {
     const ks_image *image = container_image(t, c);
     int64_t term = from, limit = ks_after(from, grace);
     ks_val hook = ks_get3(container_spec(t->w, c), K(lifecycle), K(preStop), K(sleep));
     if (ks_exists(hook))
         term = earlier(limit, ks_after(from, ks_seconds(ks_int_or(ks_get(hook, K(seconds)), 0))));
     limit = later(limit, ks_after(term, GRACE_LEAST));
-    int64_t stop = image->stop != KS_UNSET                   ? image->stop
+    int64_t stop = image->stop != KS_UNSET                  ? image->stop
                    : is_course_app(container_spec(t->w, c)) ? KS_NEVER
                                                             : t->sim->settings->latency.stop;
     int64_t dies = stop == KS_NEVER || stop > limit - term ? limit : ks_after(term, stop);
     c->stopping = true;
-    if (c->ends <= dies)
-        return c->ends;
+    if (c->ends <= dies) return c->ends;
     c->end_killed = stop == KS_NEVER || stop > limit - term;
     c->end_code = c->end_killed ? 137 : 0;
     c->ends = dies;
@@ -160,11 +144,9 @@ int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from)
 }
 
 /* The preStop hook of a container that is about to be killed; its failure is an event and no more. */
-static void pre_stop(turn *t, container *c)
-{
+static void pre_stop(turn *t, container *c) {
     ks_val hook = ks_get2(container_spec(t->w, c), K(lifecycle), K(preStop));
-    if (!ks_exists(hook) || ks_exists(ks_get(hook, K(sleep))))
-        return;
+    if (!ks_exists(hook) || ks_exists(ks_get(hook, K(sleep)))) return;
     ks_val output = KS_NOTHING;
     const char *problem = NULL;
     int code = 0;
@@ -173,15 +155,13 @@ static void pre_stop(turn *t, container *c)
     ks_unref(t->heap, output);
 }
 
-static int64_t grace_of(const turn *t)
-{
+static int64_t grace_of(const turn *t) {
     return ks_seconds(ks_int_or(ks_get(t->w->spec, K(terminationGracePeriodSeconds)), 30));
 }
 
 /* --- planning --- */
 
-static void doom(turn *t, container *c, bool again, const char *why)
-{
+static void doom(turn *t, container *c, bool again, const char *why) {
     c->doomed = true;
     c->again = again;
     c->todo = again;
@@ -189,10 +169,8 @@ static void doom(turn *t, container *c, bool again, const char *why)
     (void)t;
 }
 
-static const char *failed_probe(const container *c)
-{
-    if (!c->trouble)
-        return NULL;
+static const char *failed_probe(const container *c) {
+    if (!c->trouble) return NULL;
     const probe *p = c->trouble->probes;
     if (p[PROBE_LIVENESS].exists && p[PROBE_LIVENESS].known && !p[PROBE_LIVENESS].passing)
         return "liveness";
@@ -202,8 +180,7 @@ static const char *failed_probe(const container *c)
 }
 
 /* computeInitContainerActions: true when the app containers' turn has come; *kill when the pod has failed. */
-static bool plan_inits(turn *t, bool *kill)
-{
+static bool plan_inits(turn *t, bool *kill) {
     worker *w = t->w;
     int inits = 0;
     bool initialized = false;
@@ -211,10 +188,10 @@ static bool plan_inits(turn *t, bool *kill)
         if (w->containers[i].role != ROLE_APP)
             inits++;
         else
-            initialized = initialized || w->containers[i].run == RUN_CREATED || w->containers[i].run == RUN_RUNNING;
+            initialized = initialized || w->containers[i].run == RUN_CREATED ||
+                          w->containers[i].run == RUN_RUNNING;
     }
-    if (!inits)
-        return true;
+    if (!inits) return true;
     bool before = initialized;
     for (int i = inits - 1; i >= 0; i--) {
         container *c = &w->containers[i];
@@ -223,23 +200,20 @@ static bool plan_inits(turn *t, bool *kill)
             c->todo = c->todo || (before && side);
             continue;
         }
-        if (before && !side)
-            continue;
+        if (before && !side) continue;
         if (c->run == RUN_CREATED) {
             c->todo = true;
         } else if (c->run == RUN_RUNNING && side) {
             const char *failed = failed_probe(c);
             bool liveness = failed && failed[0] == 'l';
             if (!c->started) {
-                if (failed && !liveness)
-                    doom(t, c, true, failed);
+                if (failed && !liveness) doom(t, c, true, failed);
             } else {
                 if (i == inits - 1)
                     initialized = true;
                 else if (!before)
                     w->containers[i + 1].todo = w->containers[i + 1].run != RUN_RUNNING;
-                if (liveness)
-                    doom(t, c, true, failed);
+                if (liveness) doom(t, c, true, failed);
             }
         } else if (c->run == RUN_EXITED) {
             if (side) {
@@ -258,19 +232,16 @@ static bool plan_inits(turn *t, bool *kill)
         }
         before = true;
     }
-    if (!before)
-        w->containers[0].todo = true;
+    if (!before) w->containers[0].todo = true;
     return initialized;
 }
 
-static void plan_apps(turn *t)
-{
+static void plan_apps(turn *t) {
     worker *w = t->w;
     int keep = 0, start = 0;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
-        if (c->role != ROLE_APP)
-            continue;
+        if (c->role != ROLE_APP) continue;
         if (c->run != RUN_RUNNING) {
             if (should_restart(w, c, t->pod)) {
                 c->todo = true;
@@ -288,40 +259,32 @@ static void plan_apps(turn *t)
         doom(t, c, again, failed);
         start += again;
     }
-    if (keep || start)
-        return;
+    if (keep || start) return;
     /* Nothing is left to run: the sidecars end with the app containers. */
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
-        if (c->role == ROLE_APP)
-            continue;
+        if (c->role == ROLE_APP) continue;
         c->todo = false;
-        if (c->run == RUN_RUNNING && !c->doomed)
-            doom(t, c, false, "");
+        if (c->run == RUN_RUNNING && !c->doomed) doom(t, c, false, "");
     }
 }
 
-static void plan(turn *t)
-{
+static void plan(turn *t) {
     bool kill = false;
     for (uint32_t i = 0; i < t->w->count; i++)
         t->w->containers[i].todo = t->w->containers[i].doomed = false;
-    if (plan_inits(t, &kill))
-        plan_apps(t);
-    if (!kill)
-        return;
+    if (plan_inits(t, &kill)) plan_apps(t);
+    if (!kill) return;
     for (uint32_t i = 0; i < t->w->count; i++) {
         container *c = &t->w->containers[i];
         c->todo = false;
-        if (c->run == RUN_RUNNING && !c->doomed)
-            doom(t, c, false, "");
+        if (c->run == RUN_RUNNING && !c->doomed) doom(t, c, false, "");
     }
 }
 
 /* --- killing one container within a sync --- */
 
-static void start_kill(turn *t, container *c)
-{
+static void start_kill(turn *t, container *c) {
     worker *w = t->w;
     const char *name = container_name(w, c)->s;
     int64_t grace = grace_of(t);
@@ -334,10 +297,10 @@ static void start_kill(turn *t, container *c)
     else
         event(t, c, "Normal", "Killing", "%s %s failed %s probe%s", init, name, c->doom, tail);
     if (c->doom[0] == 'l' || c->doom[0] == 's') {
-        ks_val p = ks_get(container_spec(w, c), c->doom[0] == 'l' ? K(livenessProbe) : K(startupProbe));
+        ks_val p =
+            ks_get(container_spec(w, c), c->doom[0] == 'l' ? K(livenessProbe) : K(startupProbe));
         ks_val own = ks_get(p, K(terminationGracePeriodSeconds));
-        if (ks_is(own, KS_INT))
-            grace = ks_seconds(own.i);
+        if (ks_is(own, KS_INT)) grace = ks_seconds(own.i);
     }
     pre_stop(t, c);
     w->op = OP_KILL;
@@ -345,8 +308,7 @@ static void start_kill(turn *t, container *c)
     w->op_until = kill_time(t, c, grace, t->now);
 }
 
-static void end_kill(turn *t, container *c)
-{
+static void end_kill(turn *t, container *c) {
     c->doomed = false;
     end_instance(t, c, c->ends, c->end_code, c->end_killed);
     t->w->died = true;
@@ -354,18 +316,15 @@ static void end_kill(turn *t, container *c)
 
 /* --- starting one container --- */
 
-static void fail(turn *t, container *c, const ks_str *reason, const ks_str *message)
-{
+static void fail(turn *t, container *c, const ks_str *reason, const ks_str *message) {
     set_wait(t, c, reason, message);
     t->w->failed_sync = true;
 }
 
 /* client-go/util/flowcontrol/backoff.go. True: the restart has to wait (`*rest`). An allowed restart makes the next wait longer. */
-static bool crash_wait(turn *t, container *c, int64_t *rest)
-{
+static bool crash_wait(turn *t, container *c, int64_t *rest) {
     const ending *e = c->again ? (c->trouble ? &c->trouble->before : NULL) : &c->end;
-    if (!e || !e->reason || (!c->again && c->run != RUN_EXITED))
-        return false;
+    if (!e || !e->reason || (!c->again && c->run != RUN_EXITED)) return false;
     trouble *tr = trouble_of(t->heap, c);
     bool fresh = !tr->crash_delay || e->finished - tr->crash_at > BACKOFF_FORGET;
     if (!fresh && t->now - e->finished < tr->crash_delay) {
@@ -377,36 +336,33 @@ static bool crash_wait(turn *t, container *c, int64_t *rest)
     return false;
 }
 
-static bool refuse_restart(turn *t, container *c)
-{
+static bool refuse_restart(turn *t, container *c) {
     int64_t rest;
-    if (!crash_wait(t, c, &rest))
-        return false;
+    if (!crash_wait(t, c, &rest)) return false;
     const ks_object *pod = t->pod;
     const char *name = container_name(t->w, c)->s;
     char text[32];
     ks_duration_print(c->trouble->crash_delay, text);
-    event(t, c, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", name,
-          pod->name->s, pod->ns->s, pod->uid->s);
+    event(t, c, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)",
+          name, pod->name->s, pod->ns->s, pod->uid->s);
     fail(t, c, K(CrashLoopBackOff),
-         ks_str_printf(t->heap, "back-off %s restarting failed container=%s pod=%s_%s(%s)", text, name,
-                       pod->name->s, pod->ns->s, pod->uid->s));
+         ks_str_printf(t->heap, "back-off %s restarting failed container=%s pod=%s_%s(%s)", text,
+                       name, pod->name->s, pod->ns->s, pod->uid->s));
     t->w->retry_in = earlier(t->w->retry_in, rest);
     t->w->moves = true;
     return true;
 }
 
 /* Created and Started: pkg/kubelet/kuberuntime/kuberuntime_container.go; until 1.34 the container was named. */
-static void tell_container(turn *t, const container *c, const char *what)
-{
+static void tell_container(turn *t, const container *c, const char *what) {
     if (!ks_since(&t->sim->server.rules, KS_SINCE_CONTAINER_EVENTS))
-        event(t, c, "Normal", what, "%s container%s %s", what, *what == 'C' ? ":" : "", container_name(t->w, c)->s);
+        event(t, c, "Normal", what, "%s container%s %s", what, *what == 'C' ? ":" : "",
+              container_name(t->w, c)->s);
     else
         event(t, c, "Normal", what, "Container %c%s", *what - 'A' + 'a', what + 1);
 }
 
-static void create_container(turn *t, container *c)
-{
+static void create_container(turn *t, container *c) {
     const ks_str *missing = missing_config(t, c);
     if (missing) {
         event(t, c, "Warning", "Failed", "Error: %s", missing->s);
@@ -422,11 +378,9 @@ static void create_container(turn *t, container *c)
     t->w->op_until = ks_after(t->now, takes);
 }
 
-static void post_start(turn *t, container *c)
-{
+static void post_start(turn *t, container *c) {
     ks_val hook = ks_get2(container_spec(t->w, c), K(lifecycle), K(postStart));
-    if (!ks_exists(hook))
-        return;
+    if (!ks_exists(hook)) return;
     ks_val seconds = ks_get2(hook, K(sleep), K(seconds));
     if (ks_exists(seconds)) {
         c->hooked = true;
@@ -452,14 +406,17 @@ static void post_start(turn *t, container *c)
         event(t, c, "Warning", "FailedPostStartHook", "PostStartHook failed");
         event(t, c, "Normal", "Killing", "FailedPostStartHook");
         if (ks_exists(ks_get(hook, K(exec))))
-            fail(t, c, K(PostStartHookError),
-                 ks_str_printf(t->heap,
-                               "Exec lifecycle hook ([%s]) for Container \"%s\" in Pod \"%s_%s(%s)\" failed - error: "
-                               "command '%s' exited with %d: %s, message: %s",
-                               command->s, container_name(t->w, c)->s, t->pod->name->s, t->pod->ns->s, t->pod->uid->s,
-                               first, code, said, quoted.s));
+            fail(
+                t, c, K(PostStartHookError),
+                ks_str_printf(
+                    t->heap,
+                    "Exec lifecycle hook ([%s]) for Container \"%s\" in Pod \"%s_%s(%s)\" failed - error: "
+                    "command '%s' exited with %d: %s, message: %s",
+                    command->s, container_name(t->w, c)->s, t->pod->name->s, t->pod->ns->s,
+                    t->pod->uid->s, first, code, said, quoted.s));
         else
-            fail(t, c, K(PostStartHookError), ks_str_of(t->heap, problem ? problem : "PostStart handler failed"));
+            fail(t, c, K(PostStartHookError),
+                 ks_str_of(t->heap, problem ? problem : "PostStart handler failed"));
         ks_buf_dispose(&quoted);
         ks_str_unref(t->heap, command);
         t->w->retry_in = earlier(t->w->retry_in, RETRY_PERIOD);
@@ -472,13 +429,11 @@ static void post_start(turn *t, container *c)
     ks_unref(t->heap, output);
 }
 
-static void start_container(turn *t, container *c)
-{
+static void start_container(turn *t, container *c) {
     const ks_image *image = container_image(t, c);
     worker *w = t->w;
     bool another = c->run != RUN_NONE;
-    if (another)
-        c->restarts++;
+    if (another) c->restarts++;
     if (c->run == RUN_EXITED) {
         ending_set(t->heap, &trouble_of(t->heap, c)->before, &c->end);
         ending none = {0};
@@ -507,93 +462,75 @@ static void start_container(turn *t, container *c)
     post_start(t, c);
 }
 
-static void begin_start(turn *t, container *c)
-{
+static void begin_start(turn *t, container *c) {
     c->todo = false;
     if (refuse_restart(t, c)) {
         c->again = false;
         return;
     }
     switch (pull_image(t, c)) {
-    case PULL_THERE:
-        create_container(t, c);
-        break;
+    case PULL_THERE: create_container(t, c); break;
     case PULL_WAIT:
         t->w->op = OP_PULL;
         t->w->at = (int32_t)(c - t->w->containers);
         break;
-    case PULL_FAILED:
-        t->w->failed_sync = true;
-        break;
+    case PULL_FAILED: t->w->failed_sync = true; break;
     }
 }
 
 /* --- the sync --- */
 
-bool deadline_passed(turn *t)
-{
+bool deadline_passed(turn *t) {
     worker *w = t->w;
     ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
-    if (w->deadline || !ks_is(deadline, KS_INT) || w->start_time == KS_NEVER)
-        return false;
-    if (t->now < ks_after(w->start_time, ks_seconds(deadline.i)))
-        return false;
+    if (w->deadline || !ks_is(deadline, KS_INT) || w->start_time == KS_NEVER) return false;
+    if (t->now < ks_after(w->start_time, ks_seconds(deadline.i))) return false;
     w->deadline = true;
     w->why = "DeadlineExceeded";
-    w->why_text = ks_str_of(t->heap, "Pod was active on the node longer than the specified deadline");
+    w->why_text =
+        ks_str_of(t->heap, "Pod was active on the node longer than the specified deadline");
     return true;
 }
 
-static void tell_deadline(turn *t, int times)
-{
+static void tell_deadline(turn *t, int times) {
     for (int i = 0; i < times && t->w->deadline; i++)
         event(t, NULL, "Normal", "DeadlineExceeded", "%s", t->w->why_text->s);
 }
 
 /* How long after a failed sync the pod is looked at again. */
-static int64_t next_look(turn *t)
-{
-    if (fails_for_long(t) && !t->w->moves)
-        return RETRY_PATIENT;
+static int64_t next_look(turn *t) {
+    if (fails_for_long(t) && !t->w->moves) return RETRY_PATIENT;
     return earlier(later(t->w->retry_in, 0), RETRY_LONGEST) * LATE_PERCENT / 100;
 }
 
-static void end_sync(turn *t)
-{
+static void end_sync(turn *t) {
     worker *w = t->w;
     w->op = OP_NONE;
     w->op_until = KS_NEVER;
     if (w->again) {
         w->sync_at = t->now;
     } else {
-        if (w->died)
-            w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
+        if (w->died) w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
         if (w->failed_sync)
             w->sync_at = earlier(w->sync_at, t->now + next_look(t));
         else
             w->failing_since = KS_NEVER;
-        if (w->extra_sync)
-            w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
+        if (w->extra_sync) w->sync_at = earlier(w->sync_at, relist_after(t->now + 1));
     }
     w->again = w->died = false;
 }
 
-static void next_step(turn *t)
-{
+static void next_step(turn *t) {
     worker *w = t->w;
     w->op = OP_NONE;
     for (uint32_t i = 0; i < w->count && w->op == OP_NONE; i++)
-        if (w->containers[i].doomed)
-            start_kill(t, &w->containers[i]);
+        if (w->containers[i].doomed) start_kill(t, &w->containers[i]);
     for (uint32_t i = 0; i < w->count && w->op == OP_NONE; i++)
-        if (w->containers[i].todo)
-            begin_start(t, &w->containers[i]);
-    if (w->op == OP_NONE)
-        end_sync(t);
+        if (w->containers[i].todo) begin_start(t, &w->containers[i]);
+    if (w->op == OP_NONE) end_sync(t);
 }
 
-static void volumes_done(turn *t)
-{
+static void volumes_done(turn *t) {
     worker *w = t->w;
     w->mounted = true;
     volumes_in_use(t, true);
@@ -607,23 +544,18 @@ static void volumes_done(turn *t)
 }
 
 /* Takes up the operation under way, if its time has come. */
-void continue_sync(turn *t)
-{
+void continue_sync(turn *t) {
     worker *w = t->w;
     container *c = &w->containers[w->at];
     switch (w->op) {
     case OP_VOLUMES:
-        if (!volumes_ready(t))
-            return;
+        if (!volumes_ready(t)) return;
         w->op = OP_MOUNT;
         w->op_until = ks_after(t->now, mount_time(t));
-        if (w->op_until > t->now)
-            return;
+        if (w->op_until > t->now) return;
         volumes_done(t);
         return;
-    case OP_MOUNT:
-        volumes_done(t);
-        return;
+    case OP_MOUNT: volumes_done(t); return;
     case OP_PULL:
         w->op = OP_NONE;
         if (pull_done(t, c) == PULL_THERE)
@@ -642,36 +574,28 @@ void continue_sync(turn *t)
         w->op = OP_NONE;
         end_kill(t, c);
         break;
-    default:
-        break;
+    default: break;
     }
-    if (w->op == OP_NONE)
-        next_step(t);
+    if (w->op == OP_NONE) next_step(t);
 }
 
 /* A restart without a wait: the status of the end in between is merged with the next one where more than one
  * container is in the pod (recorded both ways; a real kubelet's writes race here). */
-static bool restarts_at_once(const turn *t)
-{
+static bool restarts_at_once(const turn *t) {
     const worker *w = t->w;
-    if (w->count < 2 || !w->deaths)
-        return false;
+    if (w->count < 2 || !w->deaths) return false;
     for (uint32_t i = 0; i < w->count; i++) {
         const container *c = &w->containers[i];
-        if (c->run != RUN_EXITED || !should_restart(w, c, t->pod))
-            continue;
+        if (c->run != RUN_EXITED || !should_restart(w, c, t->pod)) continue;
         const trouble *tr = c->trouble;
-        if (!tr || (!tr->wait_reason && !tr->crash_delay))
-            return true;
+        if (!tr || (!tr->wait_reason && !tr->crash_delay)) return true;
     }
     return false;
 }
 
-void sync_pod(turn *t)
-{
+void sync_pod(turn *t) {
     worker *w = t->w;
-    if (w->start_time == KS_NEVER)
-        w->start_time = t->now;
+    if (w->start_time == KS_NEVER) w->start_time = t->now;
     bool merged = restarts_at_once(t);
     w->sync_at = KS_NEVER;
     w->failed_sync = w->again = w->moves = false;
@@ -686,10 +610,8 @@ void sync_pod(turn *t)
         begin_kill(t);
         return;
     }
-    if (!merged)
-        write_status(t, STATUS_SYNC);
-    if (t->k->busy_gone)
-        return;
+    if (!merged) write_status(t, STATUS_SYNC);
+    if (t->k->busy_gone) return;
     probe_readiness_now(t);
     if (!w->mounted) {
         w->op = OP_VOLUMES;
@@ -702,33 +624,29 @@ void sync_pod(turn *t)
 }
 
 /* The pod's spec was changed (images, deadline): containers whose image changed are replaced. */
-void new_spec(turn *t)
-{
+void new_spec(turn *t) {
     worker *w = t->w;
     ks_val old = w->spec;
     ks_val spec = ks_ref(t->pod->spec);
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
         ks_val before = ks_get(container_spec(w, c), K(image));
-        ks_val after = ks_get(ks_at(ks_get(spec, c->role == ROLE_APP ? K(containers) : K(initContainers)), c->index), K(image));
-        if (ks_equal(before, after))
-            continue;
-        if (c->run == RUN_RUNNING)
-            c->changed = true;
-        if (c->trouble)
-            c->trouble->crash_delay = c->trouble->pull_delay = 0;
+        ks_val after = ks_get(
+            ks_at(ks_get(spec, c->role == ROLE_APP ? K(containers) : K(initContainers)), c->index),
+            K(image));
+        if (ks_equal(before, after)) continue;
+        if (c->run == RUN_RUNNING) c->changed = true;
+        if (c->trouble) c->trouble->crash_delay = c->trouble->pull_delay = 0;
     }
     w->spec = spec;
     ks_unref(t->heap, old);
-    if (w->op == OP_NONE)
-        w->sync_at = t->now;
+    if (w->op == OP_NONE) w->sync_at = t->now;
 }
 
 /* --- the end --- */
 
 /* Ends all containers within the grace; w->op_until says when the last one has. */
-static void kill_all(turn *t, int64_t grace)
-{
+static void kill_all(turn *t, int64_t grace) {
     worker *w = t->w;
     w->stage = STAGE_KILL;
     w->op = OP_NONE;
@@ -737,19 +655,16 @@ static void kill_all(turn *t, int64_t grace)
     int64_t apps_end = t->now;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
-        if (c->run != RUN_RUNNING)
-            continue;
+        if (c->run != RUN_RUNNING) continue;
         event(t, c, "Normal", "Killing", "Stopping container %s", container_name(w, c)->s);
-        if (c->role == ROLE_SIDECAR)
-            continue;
+        if (c->role == ROLE_SIDECAR) continue;
         pre_stop(t, c);
         apps_end = later(apps_end, kill_time(t, c, grace, t->now));
     }
     /* Sidecars end after the others, the last one first; the wait is taken off their grace. */
     for (uint32_t i = w->count; i-- > 0;) {
         container *c = &w->containers[i];
-        if (c->run != RUN_RUNNING || c->role != ROLE_SIDECAR)
-            continue;
+        if (c->run != RUN_RUNNING || c->role != ROLE_SIDECAR) continue;
         pre_stop(t, c);
         apps_end = kill_time(t, c, later(grace - (apps_end - t->now), GRACE_LEAST), apps_end);
     }
@@ -757,22 +672,16 @@ static void kill_all(turn *t, int64_t grace)
 }
 
 /* All containers of the pod are to end: SyncTerminatingPod. */
-void begin_kill(turn *t)
-{
+void begin_kill(turn *t) {
     bool deleted = ks_object_terminating(t->pod);
     ks_val period = ks_get(t->pod->meta, K(deletionGracePeriodSeconds));
     kill_all(t, deleted ? ks_seconds(ks_int_or(period, 30)) : grace_of(t));
-    if (deleted)
-        write_status(t, STATUS_SYNC);
+    if (deleted) write_status(t, STATUS_SYNC);
 }
 
-void begin_last_kill(turn *t)
-{
-    kill_all(t, GRACE_LEAST);
-}
+void begin_last_kill(turn *t) { kill_all(t, GRACE_LEAST); }
 
-void go_on_killing(turn *t)
-{
+void go_on_killing(turn *t) {
     worker *w = t->w;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
@@ -788,8 +697,7 @@ void go_on_killing(turn *t)
         w->final_at = relist_after(t->now + 1); /* the phase follows when the runtime confirms */
 }
 
-void go_on_ending(turn *t)
-{
+void go_on_ending(turn *t) {
     worker *w = t->w;
     if (!w->final_written && w->final_at <= t->now) {
         tell_deadline(t, 1);
@@ -802,11 +710,11 @@ void go_on_ending(turn *t)
         return;
     if (w->final_at == KS_NEVER)
         w->final_at = ks_after(t->now, later(t->sim->settings->latency.cleanup, CLEANUP_LEAST));
-    if (w->final_at > t->now)
-        return;
+    if (w->final_at > t->now) return;
     w->deleted = true;
     w->final_at = KS_NEVER;
     ks_delete_opts opts = {.grace_period = 0, .uid = t->pod->uid};
-    ks_refusal *refused = ks_server_delete(&t->sim->server, KS_POD, t->pod->ns, t->pod->name, &opts, NULL);
+    ks_refusal *refused =
+        ks_server_delete(&t->sim->server, KS_POD, t->pod->ns, t->pod->name, &opts, NULL);
     ks_refusal_free(t->heap, refused);
 }

@@ -8,7 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-static bool off(const ks_pod_rules *rules, ks_plugin plugin) { return (rules->disabled >> plugin & 1U) != 0; }
+static bool off(const ks_pod_rules *rules, ks_plugin plugin) {
+    return (rules->disabled >> plugin & 1U) != 0;
+}
 
 /* --- ports --- */
 
@@ -20,8 +22,11 @@ static uint64_t protocol_code(const char *protocol) {
 static ks_key port_key(ks_val port) {
     const char *ip = ks_text_or(ks_get(port, K(hostIP)), "");
     uint64_t number = (uint64_t)ks_int_or(ks_get(port, K(hostPort)), 0);
-    uint64_t address = *ip == '\0' || strcmp(ip, "0.0.0.0") == 0 ? 0 : ks_hash_bytes(ip, strlen(ip)) | UINT64_C(1) << 32;
-    return (ks_key){protocol_code(ks_text_or(ks_get(port, K(protocol)), "TCP")) << 32 | number, address};
+    uint64_t address = *ip == '\0' || strcmp(ip, "0.0.0.0") == 0
+                           ? 0
+                           : ks_hash_bytes(ip, strlen(ip)) | UINT64_C(1) << 32;
+    return (ks_key){protocol_code(ks_text_or(ks_get(port, K(protocol)), "TCP")) << 32 | number,
+                    address};
 }
 
 bool ks_sched_ports_free(const ks_pod_rules *rules, const ks_node_info *node) {
@@ -30,7 +35,8 @@ bool ks_sched_ports_free(const ks_pod_rules *rules, const ks_node_info *node) {
         ks_key key = port_key(*port), found;
         if (key.b == 0) {
             if (ks_tree_ceiling(&node->ports, key, &found, NULL) && found.a == key.a) return false;
-        } else if (ks_tree_has(&node->ports, key) || ks_tree_has(&node->ports, (ks_key){key.a, 0})) {
+        } else if (ks_tree_has(&node->ports, key) ||
+                   ks_tree_has(&node->ports, (ks_key){key.a, 0})) {
             return false;
         }
     }
@@ -42,7 +48,8 @@ void ks_sched_ports_take(ks_heap *heap, ks_node_info *node, ks_val ports, bool t
         if (take)
             ks_tree_put(heap, &node->ports, port_key(*port), (void *)(uintptr_t)1);
         else
-            ks_tree_del(heap, &node->ports, port_key(*port)); /* a set: also when two pods hold it */
+            ks_tree_del(heap, &node->ports,
+                        port_key(*port)); /* a set: also when two pods hold it */
     }
 }
 
@@ -81,7 +88,8 @@ ks_val ks_sched_short_extended(ks_heap *heap, const ks_pod_rules *rules, const k
     for (uint32_t i = 0; ask.type == KS_MAP && i < ks_len(ask); i++) {
         const ks_pair *p = ks_pair_at(ask, i);
         int64_t want = ks_int_or(p->val, 0);
-        if (want != 0 && want > ks_int_or(ks_get(node->can_extended, p->key), 0) - ks_int_or(ks_get(node->extended, p->key), 0))
+        if (want != 0 && want > ks_int_or(ks_get(node->can_extended, p->key), 0) -
+                                    ks_int_or(ks_get(node->extended, p->key), 0))
             out = ks_append(heap, out, ks_format(heap, "Insufficient %s", p->key->s));
     }
     return out;
@@ -117,7 +125,8 @@ static int64_t balance(const ks_node_info *node, int64_t cpu, int64_t memory) {
 
 /* balanced_allocation.go; from v1.36 on the change counts. */
 static uint8_t score_balanced(bool both, const ks_pod_rules *rules, const ks_node_info *node) {
-    int64_t with = balance(node, node->cpu + rules->amounts.cpu, node->memory + rules->amounts.memory);
+    int64_t with =
+        balance(node, node->cpu + rules->amounts.cpu, node->memory + rules->amounts.memory);
     if (!both) return (uint8_t)with;
     return (uint8_t)(50 + (50 + with - balance(node, node->cpu, node->memory)) / 2);
 }
@@ -164,7 +173,8 @@ static int64_t image_worth(const ks_sched *st, const ks_node_info *node, const c
 int ks_sched_score_images(const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node) {
     const int64_t mi = 1024 * 1024, low = 23 * mi;
     int64_t high = 1000 * mi * rules->container_count, sum = 0;
-    if (ks_len(ks_get(node->object->status, K(images))) == 0 || rules->container_count == 0) return 0;
+    if (ks_len(ks_get(node->object->status, K(images))) == 0 || rules->container_count == 0)
+        return 0;
     ks_each(c, ks_get(rules->spec, K(initContainers)))
         sum += image_worth(st, node, ks_text_or(ks_get(*c, K(image)), ""));
     ks_each(c, ks_get(rules->spec, K(containers)))
@@ -181,7 +191,8 @@ int ks_sched_score_images(const ks_sched *st, const ks_pod_rules *rules, const k
 /* --- all of them --- */
 
 static ks_val unschedulable_taint(ks_heap *heap) {
-    return ks_map_of(heap, K(key), ks_text(heap, "node.kubernetes.io/unschedulable"), K(effect), ks_text(heap, "NoSchedule"), NULL);
+    return ks_map_of(heap, K(key), ks_text(heap, "node.kubernetes.io/unschedulable"), K(effect),
+                     ks_text(heap, "NoSchedule"), NULL);
 }
 
 static bool tolerates_unschedulable(ks_heap *heap, ks_val tolerations) {
@@ -212,9 +223,12 @@ static bool outside_name_set(const ks_pod_rules *rules, const ks_object *node) {
     ks_each(term, terms) {
         bool named = false, in = true;
         ks_each(field, ks_get(*term, K(matchFields))) {
-            if (!ks_text_is(ks_get(*field, K(key)), "metadata.name") || !ks_text_is(ks_get(*field, K(operator)), "In")) continue;
+            if (!ks_text_is(ks_get(*field, K(key)), "metadata.name") ||
+                !ks_text_is(ks_get(*field, K(operator)), "In"))
+                continue;
             bool here = false;
-            ks_each(value, ks_get(*field, K(values))) here = here || ks_str_eq(ks_str_or_null(*value), node->name);
+            ks_each(value, ks_get(*field, K(values)))
+                here = here || ks_str_eq(ks_str_or_null(*value), node->name);
             in = in && here;
             named = true;
         }
@@ -224,22 +238,38 @@ static bool outside_name_set(const ks_pod_rules *rules, const ks_object *node) {
 }
 
 /* NodeName has nothing to do: a pod that names its node is never looked at. */
-void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node, ks_entry *out) {
+void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules,
+                       const ks_node_info *node, ks_entry *out) {
     ks_heap *heap = sim->world.heap;
     const ks_object *o = node->object;
     ks_val taints = ks_get(o->spec, K(taints));
     *out = (ks_entry){.generation = node->generation};
-    out->affinity_ok = ks_node_labels_match(rules->node_selector, o) && ks_node_selector_matches(heap, rules->node_affinity, o);
-    out->taints_ok = ks_len(taints) == 0 ||
-                     !ks_exists(ks_untolerated_taint(taints, rules->tolerations, "NoSchedule", "NoExecute"));
+    out->affinity_ok = ks_node_labels_match(rules->node_selector, o) &&
+                       ks_node_selector_matches(heap, rules->node_affinity, o);
+    out->taints_ok =
+        ks_len(taints) == 0 ||
+        !ks_exists(ks_untolerated_taint(taints, rules->tolerations, "NoSchedule", "NoExecute"));
     if (!off(rules, KS_PLUGIN_NODE_AFFINITY) && outside_name_set(rules, o)) {
-        *out = (ks_entry){node->generation, KS_REASON_NAME_SET, KS_PLUGIN_NODE_AFFINITY, true, false, out->taints_ok, 0, 0, 0, 0, 0};
-    } else if (node->unschedulable && !off(rules, KS_PLUGIN_UNSCHEDULABLE) && !tolerates_unschedulable(heap, rules->tolerations)) {
-        out->plugin = KS_PLUGIN_UNSCHEDULABLE, out->reasons = KS_REASON_UNSCHEDULABLE, out->unresolvable = true;
+        *out = (ks_entry){node->generation,
+                          KS_REASON_NAME_SET,
+                          KS_PLUGIN_NODE_AFFINITY,
+                          true,
+                          false,
+                          out->taints_ok,
+                          0,
+                          0,
+                          0,
+                          0,
+                          0};
+    } else if (node->unschedulable && !off(rules, KS_PLUGIN_UNSCHEDULABLE) &&
+               !tolerates_unschedulable(heap, rules->tolerations)) {
+        out->plugin = KS_PLUGIN_UNSCHEDULABLE, out->reasons = KS_REASON_UNSCHEDULABLE,
+        out->unresolvable = true;
     } else if (!out->taints_ok && !off(rules, KS_PLUGIN_TAINTS)) {
         out->plugin = KS_PLUGIN_TAINTS, out->reasons = KS_REASON_TAINT, out->unresolvable = true;
     } else if (!out->affinity_ok && !off(rules, KS_PLUGIN_NODE_AFFINITY)) {
-        out->plugin = KS_PLUGIN_NODE_AFFINITY, out->reasons = KS_REASON_AFFINITY, out->unresolvable = true;
+        out->plugin = KS_PLUGIN_NODE_AFFINITY, out->reasons = KS_REASON_AFFINITY,
+        out->unresolvable = true;
     } else if (!off(rules, KS_PLUGIN_PORTS) && !ks_sched_ports_free(rules, node)) {
         out->plugin = KS_PLUGIN_PORTS, out->reasons = KS_REASON_PORTS;
     } else if (!off(rules, KS_PLUGIN_FIT)) {
@@ -248,7 +278,10 @@ void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rule
     }
     if (out->plugin != KS_PLUGIN_NONE) return;
     out->fit = score_fit(rules, node);
-    out->balanced = rules->asks_cpu_or_memory ? score_balanced(ks_since(&sim->server.rules, KS_SINCE_BALANCE_OF_BOTH), rules, node) : 0;
+    out->balanced =
+        rules->asks_cpu_or_memory
+            ? score_balanced(ks_since(&sim->server.rules, KS_SINCE_BALANCE_OF_BOTH), rules, node)
+            : 0;
     out->images = (uint8_t)ks_sched_score_images(st, rules, node);
     out->taints = ks_len(taints) == 0 ? 0 : untolerated_preferences(taints, rules->tolerations);
     ks_each(term, rules->preferred) {

@@ -74,8 +74,9 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched *st = state;
     ks_sched_table_unref(heap, st->nodes);
     ks_sched_roster_unref(heap, st->roster);
-    ks_tree *trees[] = {&st->slots, &st->classes, &st->tallies, &st->pairs, &st->groups, &st->group_terms, &st->active, &st->backoff,
-                        &st->errors, &st->waiting, &st->prebind, &st->nominated, &st->looks};
+    ks_tree *trees[] = {&st->slots,       &st->classes,   &st->tallies, &st->pairs,  &st->groups,
+                        &st->group_terms, &st->active,    &st->backoff, &st->errors, &st->waiting,
+                        &st->prebind,     &st->nominated, &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     ks_volume_index_clear(heap, &st->volumes);
     drop_axes(heap, st);
@@ -85,13 +86,16 @@ static void dispose(ks_heap *heap, void *state) {
 
 /* --- what is noticed --- */
 
-static bool takes_place(const ks_object *pod) { return pod->node != NULL && !ks_sched_finished(pod); }
+static bool takes_place(const ks_object *pod) {
+    return pod->node != NULL && !ks_sched_finished(pod);
+}
 
 /* Whether a pod counts otherwise than before, though it is where it was. */
 static bool counts_otherwise(const ks_object *old, const ks_object *new) {
     if (ks_object_terminating(old) != ks_object_terminating(new)) return true;
     if (new->labels.m != old->labels.m && !ks_equal(old->labels, new->labels)) return true;
-    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m) return false;
+    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m)
+        return false;
     return !ks_equal(ks_get(old->spec, K(containers)), ks_get(new->spec, K(containers)));
 }
 
@@ -102,7 +106,8 @@ static void account(ks_sim *sim, ks_sched *st, const ks_object *pod, int sign) {
 
 /* A pod that waits for its volumes counts on its node already. */
 static void forget_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *kept_on) {
-    const ks_prebind *waits = st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
+    const ks_prebind *waits =
+        st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
     if (waits == NULL) return;
     int64_t slot = ks_sched_slot(st, waits->node);
     bool kept = kept_on != NULL && ks_str_eq(kept_on, waits->node);
@@ -113,7 +118,8 @@ static void forget_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod, cons
     ks_sched_pairs_account(sim->world.heap, st, pod, -1);
 }
 
-static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *old, bool had, bool has) {
+static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *old,
+                           bool had, bool has) {
     ks_heap *heap = sim->world.heap;
     const ks_object *pod = change->object;
     if (had && has && ks_str_eq(old->node, pod->node)) {
@@ -132,7 +138,8 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
     if (assumed) {
         const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, pod->id});
         bool same = has && ks_str_eq(waits->node, pod->node);
-        if (has || change->type == KS_DELETED) forget_assumed(sim, st, pod, same ? pod->node : NULL);
+        if (has || change->type == KS_DELETED)
+            forget_assumed(sim, st, pod, same ? pod->node : NULL);
         if (same) return;
     }
     if (!has) return;
@@ -142,7 +149,9 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
 
 static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, bool gone) {
     ks_heap *heap = sim->world.heap;
-    const ks_str *name = gone || pod->node != NULL ? NULL : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
+    const ks_str *name = gone || pod->node != NULL
+                             ? NULL
+                             : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
     int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(st, name);
     if (slot >= 0)
         ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id}, (void *)(uintptr_t)(slot + 1));
@@ -153,9 +162,11 @@ static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, b
 /* Whether an update of an unscheduled pod may make it schedulable: what the default plugins look at. */
 static bool relevant_update(const ks_object *old, const ks_object *new) {
     if (!ks_equal(old->labels, new->labels)) return true;
-    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m) return false;
+    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m)
+        return false;
     return !ks_equal(ks_get(old->spec, K(tolerations)), ks_get(new->spec, K(tolerations))) ||
-           !ks_equal(ks_get(old->spec, K(schedulingGates)), ks_get(new->spec, K(schedulingGates))) ||
+           !ks_equal(ks_get(old->spec, K(schedulingGates)),
+                     ks_get(new->spec, K(schedulingGates))) ||
            !ks_equal(ks_get(old->spec, K(nodeSelector)), ks_get(new->spec, K(nodeSelector))) ||
            !ks_equal(ks_get(old->spec, K(affinity)), ks_get(new->spec, K(affinity))) ||
            !ks_equal(ks_get(old->spec, K(containers)), ks_get(new->spec, K(containers)));
@@ -169,13 +180,16 @@ static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change)
         return;
     }
     if (change->type == KS_ADDED) {
-        if (ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName))))) ks_sched_queue_add(sim, st, pod);
+        if (ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName)))))
+            ks_sched_queue_add(sim, st, pod);
         return;
     }
-    const ks_waiting *w = st->waiting.count == 0 ? NULL : ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+    const ks_waiting *w =
+        st->waiting.count == 0 ? NULL : ks_tree_get(&st->waiting, (ks_key){0, pod->id});
     if (w == NULL || change->old == NULL || !relevant_update(change->old, pod)) return;
     if (w->place == KS_IN_GATED) {
-        if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0) ks_sched_queue_add(sim, st, pod);
+        if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0)
+            ks_sched_queue_add(sim, st, pod);
     } else if (w->place == KS_IN_UNSCHEDULABLE) {
         ks_sched_queue_release(sim, st, pod);
     }
@@ -187,12 +201,14 @@ static void observe_pod(ks_sim *sim, ks_sched *st, const ks_change *change) {
     bool had = old != NULL && takes_place(old), has = !gone && takes_place(pod);
     if (had || has || gone) observe_placed(sim, st, change, old, had, has);
     if (!had || gone) observe_unplaced(sim, st, change);
-    if (st->nominated.count > 0 || ks_exists(ks_get(pod->status, K(nominatedNodeName)))) follow_nomination(sim, st, pod, gone);
+    if (st->nominated.count > 0 || ks_exists(ks_get(pod->status, K(nominatedNodeName))))
+        follow_nomination(sim, st, pod, gone);
     if (gone) ks_sched_forget_look(sim->world.heap, st, pod->id);
 }
 
 static bool selects_pod_names(ks_val selector) {
-    return ks_exists(ks_get(selector, K(statefulset_kubernetes_io_pod_name))) || ks_exists(ks_get(selector, K(apps_kubernetes_io_pod_index)));
+    return ks_exists(ks_get(selector, K(statefulset_kubernetes_io_pod_name))) ||
+           ks_exists(ks_get(selector, K(apps_kubernetes_io_pod_index)));
 }
 
 static void observe_service(ks_sched *st, const ks_change *change) {
@@ -208,7 +224,8 @@ static void observe_service(ks_sched *st, const ks_change *change) {
 /* With the kubelet played by hand a pod is bound as soon as its claims are. */
 static void wake_prebind(ks_sim *sim, ks_sched *st) {
     if (!sim->settings->manual_kubelet) return;
-    for (ks_tree_iter it = ks_tree_begin(&st->prebind); ks_tree_next(&it);) ks_enqueue(sim, st->index, it.key.b * 2);
+    for (ks_tree_iter it = ks_tree_begin(&st->prebind); ks_tree_next(&it);)
+        ks_enqueue(sim, st->index, it.key.b * 2);
 }
 
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
@@ -223,7 +240,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         if (st->prebind.count > 0) wake_prebind(sim, st);
         break;
     case KS_NAMESPACE: /* terms select namespaces by label */
-        if (change->old != NULL && !ks_equal(change->old->labels, change->object->labels)) ks_sched_tallies_drop(sim->world.heap, st);
+        if (change->old != NULL && !ks_equal(change->old->labels, change->object->labels))
+            ks_sched_tallies_drop(sim->world.heap, st);
         return;
     case KS_STORAGECLASS:
     case KS_VOLUMEATTACHMENT: break;
@@ -249,8 +267,16 @@ static ks_cycle *begin(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         c->look = ks_alloc_zero(heap, cap * sizeof *c->look);
     }
     if (st->axes[KS_MAX_AXES - 1].key != NULL) drop_axes(heap, st);
-    ks_cycle fresh = {.sim = sim, .st = st, .pod = ks_object_ref(pod), .slots = st->nodes->slots, .cap = c->cap,
-                      .verdicts = c->verdicts, .looked = c->looked, .feasible = c->feasible, .raw = c->raw, .look = c->look,
+    ks_cycle fresh = {.sim = sim,
+                      .st = st,
+                      .pod = ks_object_ref(pod),
+                      .slots = st->nodes->slots,
+                      .cap = c->cap,
+                      .verdicts = c->verdicts,
+                      .looked = c->looked,
+                      .feasible = c->feasible,
+                      .raw = c->raw,
+                      .look = c->look,
                       .arena = {heap, NULL}};
     *c = fresh;
     if (c->slots > 0) {
@@ -290,11 +316,13 @@ static const ks_str *failure_message(ks_cycle *c) {
     }
     ks_val texts = KS_NOTHING;
     for (uint32_t slot = 0; slot < nodes->slots; slot++)
-        if (nodes->at[slot] != NULL && c->looked[slot]) texts = ks_sched_reasons(c, c->verdicts[slot], nodes->at[slot], texts);
+        if (nodes->at[slot] != NULL && c->looked[slot])
+            texts = ks_sched_reasons(c, c->verdicts[slot], nodes->at[slot], texts);
     ks_sched_fit_message(heap, &out, nodes->count, texts);
     ks_unref(heap, texts);
     if (c->rules->disabled >> KS_PLUGIN_PREEMPTION & 1U) {
-        if (ks_since(&c->sim->server.rules, KS_SINCE_CLAIMS_IN_MESSAGES)) ks_buf_puts(&out, " no new claims to deallocate");
+        if (ks_since(&c->sim->server.rules, KS_SINCE_CLAIMS_IN_MESSAGES))
+            ks_buf_puts(&out, " no new claims to deallocate");
         return ks_buf_take(&out);
     }
     const ks_str *post = ks_sched_preempt(c);
@@ -308,12 +336,14 @@ static const ks_str *failure_message(ks_cycle *c) {
 }
 
 static bool same_failure(ks_val condition, const char *reason, const ks_str *message) {
-    return ks_text_is(ks_get(condition, K(status)), "False") && ks_text_is(ks_get(condition, K(reason)), reason) &&
+    return ks_text_is(ks_get(condition, K(status)), "False") &&
+           ks_text_is(ks_get(condition, K(reason)), reason) &&
            ks_str_eq(ks_str_or_null(ks_get(condition, K(message))), message);
 }
 
 /* The PodScheduled condition, and the nominated node when `nominate`. */
-static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_str *message, bool nominate, const ks_str *nominated) {
+static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_str *message,
+                         bool nominate, const ks_str *nominated) {
     ks_heap *heap = sim->world.heap;
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
     if (pod == NULL) return;
@@ -326,12 +356,16 @@ static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_
         }
         conditions = ks_append(heap, conditions, ks_ref(*condition));
     }
-    ks_val since = ks_text_is(ks_get(old, K(status)), "False") ? ks_ref(ks_get(old, K(lastTransitionTime)))
-                                                               : ks_time_val(&sim->world, sim->world.now);
-    ks_val made = ks_map_of(heap, K(type), ks_text(heap, "PodScheduled"), K(status), ks_text(heap, "False"), K(reason),
-                            ks_text(heap, reason), K(message), ks_string(message), K(lastProbeTime), ks_null(),
-                            K(lastTransitionTime), since, K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), NULL);
-    bool same = same_failure(old, reason, message) && ks_equal(ks_get(old, K(observedGeneration)), ks_get(made, K(observedGeneration)));
+    ks_val since = ks_text_is(ks_get(old, K(status)), "False")
+                       ? ks_ref(ks_get(old, K(lastTransitionTime)))
+                       : ks_time_val(&sim->world, sim->world.now);
+    ks_val made =
+        ks_map_of(heap, K(type), ks_text(heap, "PodScheduled"), K(status), ks_text(heap, "False"),
+                  K(reason), ks_text(heap, reason), K(message), ks_string(message),
+                  K(lastProbeTime), ks_null(), K(lastTransitionTime), since, K(observedGeneration),
+                  ks_ref(ks_get(pod->meta, K(generation))), NULL);
+    bool same = same_failure(old, reason, message) &&
+                ks_equal(ks_get(old, K(observedGeneration)), ks_get(made, K(observedGeneration)));
     const ks_str *now = ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
     if (!nominate) nominated = now;
     if (same && ks_str_eq(now, nominated)) {
@@ -339,14 +373,20 @@ static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_
         ks_unref(heap, conditions);
         return;
     }
-    conditions = at == UINT32_MAX ? ks_append(heap, conditions, made) : ks_set_at(heap, conditions, at, made);
+    conditions = at == UINT32_MAX ? ks_append(heap, conditions, made)
+                                  : ks_set_at(heap, conditions, at, made);
     ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), conditions);
-    status = ks_put(heap, status, K(nominatedNodeName), nominated == NULL ? KS_NOTHING : ks_string(nominated));
+    status = ks_put(heap, status, K(nominatedNodeName),
+                    nominated == NULL ? KS_NOTHING : ks_string(nominated));
     ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
 }
 
-static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile, const ks_str *message) {
-    ks_event e = {.type = "Warning", .reason = "FailedScheduling", .component = profile->s, .action = "Scheduling"};
+static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
+                           const ks_str *message) {
+    ks_event e = {.type = "Warning",
+                  .reason = "FailedScheduling",
+                  .component = profile->s,
+                  .action = "Scheduling"};
     if (message->len > NOTE_LIMIT)
         ks_record(&sim->server, pod, &e, "%.*s ...", NOTE_LIMIT - 4, message->s);
     else
@@ -366,8 +406,10 @@ static void fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_
 
 static void record_scheduled(ks_sim *sim, const ks_object *pod, const ks_str *node) {
     const char *profile = ks_text_or(ks_get(pod->spec, K(schedulerName)), "default-scheduler");
-    ks_event e = {.type = "Normal", .reason = "Scheduled", .component = profile, .action = "Binding"};
-    ks_record(&sim->server, pod, &e, "Successfully assigned %s/%s to %s", pod->ns->s, pod->name->s, node->s);
+    ks_event e = {
+        .type = "Normal", .reason = "Scheduled", .component = profile, .action = "Binding"};
+    ks_record(&sim->server, pod, &e, "Successfully assigned %s/%s to %s", pod->ns->s, pod->name->s,
+              node->s);
 }
 
 /* Binds the newest version of a pod. NULL, or what was wrong. */
@@ -381,7 +423,8 @@ static ks_refusal *bind(ks_sim *sim, ks_sched *st, const ks_object *pod, const k
 
 static void bind_failed(ks_cycle *c, ks_refusal *refusal) {
     ks_heap *heap = c->sim->world.heap;
-    const ks_str *message = ks_str_printf(heap, "running Bind plugin \"DefaultBinder\": %s", refusal->message->s);
+    const ks_str *message =
+        ks_str_printf(heap, "running Bind plugin \"DefaultBinder\": %s", refusal->message->s);
     bool gone = refusal->code == 404;
     ks_refusal_free(heap, refusal);
     if (gone)
@@ -404,7 +447,8 @@ static void assume(ks_cycle *c, const ks_object *node) {
     ks_sched_queue_remove(sim, c->st, c->pod->id);
     if (ks_since(&sim->server.rules, KS_SINCE_NOMINATION_BEFORE_BINDING) &&
         !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {
-        ks_val status = ks_put(heap, ks_ref(c->pod->status), K(nominatedNodeName), ks_string(node->name));
+        ks_val status =
+            ks_put(heap, ks_ref(c->pod->status), K(nominatedNodeName), ks_string(node->name));
         ks_refusal_free(heap, ks_server_update_status(&sim->server, c->pod, status, NULL));
     }
 }
@@ -420,9 +464,16 @@ static void place(ks_cycle *c, uint32_t slot) {
         assume(c, node);
         if (!ks_sched_reserve_claims(c, node, &pending)) {
             forget_assumed(sim, c->st, c->pod, NULL);
-            fail(c, "SchedulerError", ks_str_of(heap, "running PreBind plugin \"VolumeBinding\": binding volumes: a claim or volume has changed"), 0);
+            fail(
+                c, "SchedulerError",
+                ks_str_of(
+                    heap,
+                    "running PreBind plugin \"VolumeBinding\": binding volumes: a claim or volume has changed"),
+                0);
         } else {
-            ks_enqueue_at(sim, c->st->index, id * 2, sim->settings->manual_kubelet ? sim->world.now : sim->world.now + KS_SECOND);
+            ks_enqueue_at(sim, c->st->index, id * 2,
+                          sim->settings->manual_kubelet ? sim->world.now
+                                                        : sim->world.now + KS_SECOND);
         }
     } else {
         ks_refusal *refusal = bind(sim, c->st, c->pod, node->name);
@@ -435,7 +486,8 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_cycle *c = begin(sim, st, pod);
     if (ks_object_terminating(pod)) {
-        const ks_str *message = ks_str_printf(heap, "skip schedule deleting pod: %s/%s", pod->ns->s, pod->name->s);
+        const ks_str *message =
+            ks_str_printf(heap, "skip schedule deleting pod: %s/%s", pod->ns->s, pod->name->s);
         record_failure(sim, pod, c->rules->scheduler, message);
         ks_str_unref(heap, message);
     } else if (st->nodes->count == 0) {
@@ -481,10 +533,16 @@ static void finish_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
     } else if (sim->world.now >= deadline) {
         forget_assumed(sim, st, pod, NULL);
         ks_cycle *c = begin(sim, st, pod);
-        fail(c, "SchedulerError", ks_str_of(heap, "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded"), 0);
+        fail(
+            c, "SchedulerError",
+            ks_str_of(
+                heap,
+                "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded"),
+            0);
         end(c);
     } else {
-        ks_enqueue_at(sim, st->index, id * 2, sim->settings->manual_kubelet ? deadline : sim->world.now + KS_SECOND);
+        ks_enqueue_at(sim, st->index, id * 2,
+                      sim->settings->manual_kubelet ? deadline : sim->world.now + KS_SECOND);
     }
     ks_str_unref(heap, node);
     ks_object_unref(heap, pod);
@@ -497,7 +555,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         return true;
     }
     uint64_t id = ks_sched_queue_pop(sim, st);
-    const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, id));
+    const ks_object *pod =
+        id == 0 ? NULL : ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, id));
     if (pod != NULL && pod->node == NULL) schedule(sim, st, pod);
     ks_object_unref(sim->world.heap, pod);
     ks_sched_queue_arm(sim, st);
@@ -505,7 +564,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 }
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key % 2 == 0 ? key / 2 : ks_sched_queue_head(state));
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD,
+                                          key % 2 == 0 ? key / 2 : ks_sched_queue_head(state));
     if (pod != NULL) ks_buf_printf(out, "%s/%s", pod->ns->s, pod->name->s);
 }
 
@@ -515,8 +575,11 @@ void ks_scheduler_policies_changed(ks_sim *sim) {
     ks_tree pods = ks_tree_copy(&sim->server.store.by_id[KS_POD]);
     for (ks_tree_iter it = ks_tree_begin(&pods); ks_tree_next(&it);) {
         const ks_object *pod = it.value;
-        if (pod->node != NULL || ks_sched_finished(pod) || ks_tree_has(&st->prebind, (ks_key){0, pod->id})) continue;
-        if (!ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName))))) continue;
+        if (pod->node != NULL || ks_sched_finished(pod) ||
+            ks_tree_has(&st->prebind, (ks_key){0, pod->id}))
+            continue;
+        if (!ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName)))))
+            continue;
         const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, pod->id});
         if (w == NULL && !ks_sched_queue_has_fresh(st, pod->id)) ks_sched_queue_add(sim, st, pod);
         if (w != NULL && w->place == KS_IN_UNSCHEDULABLE) ks_sched_queue_release(sim, st, pod);

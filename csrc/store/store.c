@@ -111,13 +111,9 @@ static ks_key mix(ks_key seed, const ks_str *text) {
 
 static const ks_key seed = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x9e3779b97f4a7c15)};
 
-static ks_key uid_key(const ks_str *uid) {
-    return mix(seed, uid);
-}
+static ks_key uid_key(const ks_str *uid) { return mix(seed, uid); }
 
-static uint64_t node_hash(const ks_str *node) {
-    return mix(seed, node).a;
-}
+static uint64_t node_hash(const ks_str *node) { return mix(seed, node).a; }
 
 static ks_key name_key(const ks_str *ns, const ks_str *name) {
     return mix(ns == NULL ? seed : mix(seed, ns), name);

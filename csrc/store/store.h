@@ -62,11 +62,11 @@ typedef struct ks_store {
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_tree by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name */
     ks_tree by_uid;                 /* 128-bit hash of the uid (not Events) */
-    ks_tree by_owner;               /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
-    ks_tree pods_by_node;           /* {hash of node name, id} */
-    ks_tree log;                    /* {0, first version} -> page of changes in a row; bounded */
-    struct ks_log_page *page;       /* the newest changes, not in `log` yet; counted */
-    uint64_t compacted;             /* versions up to here are no longer in the log */
+    ks_tree by_owner;     /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
+    ks_tree pods_by_node; /* {hash of node name, id} */
+    ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
+    struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */
+    uint64_t compacted;       /* versions up to here are no longer in the log */
 } ks_store;
 
 void ks_store_init(ks_store *store, ks_world *world);
