@@ -10,8 +10,8 @@
 #define EACH_TREE(X)                                                                               \
     X(pods)                                                                                        \
     X(unsettled)                                                                                   \
-    X(finished) X(outdated) X(condemned) X(missing) X(dirty) X(labels) X(waiting) X(ripe)          \
-        X(misfits) X(orphans)
+    X(finished)                                                                                    \
+    X(outdated) X(condemned) X(missing) X(dirty) X(labels) X(waiting) X(ripe) X(misfits) X(orphans)
 
 static void entry_ref(void *value) { ((sts_entry *)value)->refs++; }
 
