@@ -514,7 +514,7 @@ static bool read_start(ks_yaml_document *doc, bool *empty) {
 }
 
 bool ks_yaml_document_read(ks_yaml_document *doc, ks_val *out) {
-    bool empty;
+    bool empty = false;
     *out = ks_null();
     doc->rank = KS_YAML_FINE;
     doc->decoded = 1;
