@@ -48,8 +48,12 @@ static ks_refusal *refuse_kind(writing *w, ks_val doc) {
         ks_buf_dispose(&text);
         return refusal;
     }
-    return ks_refuse(w->cluster->heap, 404, "NotFound",
-                     "no matches for kind \"%s\" in version \"%s\"", kind->s, version->s);
+    ks_refusal *refusal =
+        ks_refuse(w->cluster->heap, 404, "NotFound", "no matches for kind \"%s\" in version \"%s\"",
+                  kind->s, version->s);
+    const ks_str *name = ks_str_or_null(ks_get2(doc, K(metadata), K(name)));
+    if (name != NULL) refusal->name = ks_str_ref(name);
+    return refusal;
 }
 
 /* The kind of a document. create() posts to a collection, which answers for what it cannot read;

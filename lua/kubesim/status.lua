@@ -49,7 +49,8 @@ function Status.text_of(status)
       place.column, message)
   end
   if message:find("^no matches for kind") then
-    return ("error: resource mapping not found for name: %q namespace: %q: %s"):format(status.name or "", status.namespace or "", message)
+    return ('error: resource mapping not found for name: "%s" namespace: "": %s\nensure CRDs are installed first'):format(
+      status.details and status.details.name or "", message)
   end
   if not status.code then return "error: " .. message end
   if (status.reason or "") == "" then return "Error from server: " .. message end

@@ -27,7 +27,9 @@ describe("bad input", function()
 
   it("refuses an unknown kind in kubectl's words", function()
     local err = refused(cluster.apply, cluster, "apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: a}\n")
-    assert.matches('no matches for kind "Gadget" in version "example.com/v1"', tostring(err), 1, true)
+    assert.equal('no matches for kind "Gadget" in version "example.com/v1"', err.message)
+    assert.equal('error: resource mapping not found for name: "a" namespace: "": no matches for kind "Gadget" in version '
+      .. '"example.com/v1"\nensure CRDs are installed first', tostring(err))
   end)
 
   it("refuses wrong types and unknown fields with the place", function()
