@@ -53,6 +53,13 @@ static ks_refusal *refuse_kind(writing *w, ks_val doc) {
                   kind->s, version->s);
     const ks_str *name = ks_str_or_null(ks_get2(doc, K(metadata), K(name)));
     if (name != NULL) refusal->name = ks_str_ref(name);
+    ks_val ns = ks_get2(doc, K(metadata), K(namespace)); /* kubectl says it, too */
+    if (ns.type == KS_STRING) {
+        ks_heap *heap = w->cluster->heap;
+        ks_val cause = ks_map_of(heap, K(field), ks_text(heap, "metadata.namespace"), K(message),
+                                 ks_ref(ns), NULL);
+        refusal->causes = ks_append(heap, refusal->causes, cause);
+    }
     return refusal;
 }
 

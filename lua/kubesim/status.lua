@@ -49,8 +49,10 @@ function Status.text_of(status)
       place.column, message)
   end
   if message:find("^no matches for kind") then
-    return ('error: resource mapping not found for name: "%s" namespace: "": %s\nensure CRDs are installed first'):format(
-      status.details and status.details.name or "", message)
+    local details = status.details or {}
+    local cause = details.causes and details.causes[1]
+    return ('error: resource mapping not found for name: "%s" namespace: "%s": %s\nensure CRDs are installed first'):format(
+      details.name or "", cause and cause.message or "", message)
   end
   if not status.code then return "error: " .. message end
   if (status.reason or "") == "" then return "Error from server: " .. message end

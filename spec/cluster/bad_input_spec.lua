@@ -30,6 +30,8 @@ describe("bad input", function()
     assert.equal('no matches for kind "Gadget" in version "example.com/v1"', err.message)
     assert.equal('error: resource mapping not found for name: "a" namespace: "": no matches for kind "Gadget" in version '
       .. '"example.com/v1"\nensure CRDs are installed first', tostring(err))
+    err = refused(cluster.apply, cluster, "apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: a, namespace: b}\n")
+    assert.matches('name: "a" namespace: "b": no matches', tostring(err), 1, true)
   end)
 
   it("refuses wrong types and unknown fields with the place", function()
