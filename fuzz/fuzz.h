@@ -51,4 +51,20 @@ static inline size_t fuzz_part(const uint8_t **data, size_t *size, const char **
     return len;
 }
 
+/* The first document of the input's next part; KS_NOTHING when it is none. */
+static inline ks_val fuzz_document(ks_heap *heap, const uint8_t **data, size_t *size) {
+    const char *text;
+    size_t len = fuzz_part(data, size, &text);
+    ks_val list = KS_NOTHING;
+    ks_text_error err = {0};
+    ks_text_limits limits = {.max_nodes = 5000, .max_depth = 100};
+    if (!ks_yaml_read(heap, text, len, &limits, &list, NULL, &err)) {
+        ks_str_unref(heap, err.message);
+        return KS_NOTHING;
+    }
+    ks_val first = ks_ref(ks_at(list, 0));
+    ks_unref(heap, list);
+    return first;
+}
+
 #endif

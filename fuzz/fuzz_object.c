@@ -8,21 +8,6 @@
 
 #include "apiserver/server.h"
 
-static ks_val read_first(ks_heap *heap, const uint8_t **data, size_t *size) {
-    const char *text;
-    size_t len = fuzz_part(data, size, &text);
-    ks_val list = KS_NOTHING;
-    ks_text_error err = {0};
-    ks_text_limits limits = {.max_nodes = 5000, .max_depth = 100};
-    if (!ks_yaml_read(heap, text, len, &limits, &list, NULL, &err)) {
-        ks_str_unref(heap, err.message);
-        return KS_NOTHING;
-    }
-    ks_val first = ks_ref(ks_at(list, 0));
-    ks_unref(heap, list);
-    return first;
-}
-
 /* A stored object is a manifest that means itself. */
 static void check_stored(ks_server *s, const ks_object *object) {
     ks_heap *heap = s->heap;
@@ -68,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     data += 2;
     size -= 2;
     const ks_str *ns = ks_kind_get(kind)->namespaced ? K(default) : NULL;
-    ks_val first = read_first(heap, &data, &size), second = read_first(heap, &data, &size);
+    ks_val first = fuzz_document(heap, &data, &size), second = fuzz_document(heap, &data, &size);
     const ks_object *object = NULL;
     if (first.type != KS_NONE) {
         ks_refusal *refusal = ks_server_create(&server, kind, ns, first, &opts, &object);

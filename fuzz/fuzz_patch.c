@@ -8,22 +8,6 @@
 
 #include "apiserver/server.h"
 
-/* The first document of a text, a map; KS_NOTHING otherwise. */
-static ks_val read_map(ks_heap *heap, const uint8_t **data, size_t *size) {
-    const char *text;
-    size_t len = fuzz_part(data, size, &text);
-    ks_val list = KS_NOTHING;
-    ks_text_error err = {0};
-    ks_text_limits limits = {.max_nodes = 5000, .max_depth = 60};
-    if (!ks_yaml_read(heap, text, len, &limits, &list, NULL, &err)) {
-        ks_str_unref(heap, err.message);
-        return KS_NOTHING;
-    }
-    ks_val first = ks_ref(ks_at(list, 0));
-    ks_unref(heap, list);
-    return first;
-}
-
 static void apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_val doc, ks_val patch) {
     ks_val out = KS_NOTHING;
     ks_refusal *refusal = ks_patch_apply(heap, kind, type, doc, patch, &out);
@@ -58,9 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int type = data[1] & 3;
     data += 2;
     size -= 2;
-    ks_val doc = read_map(heap, &data, &size), patch = read_map(heap, &data, &size);
+    ks_val doc = fuzz_document(heap, &data, &size), patch = fuzz_document(heap, &data, &size);
     if (type == 3)
-        three_way(heap, kind, doc, patch, read_map(heap, &data, &size));
+        three_way(heap, kind, doc, patch, fuzz_document(heap, &data, &size));
     else if (doc.type == KS_MAP && patch.type != KS_NONE)
         apply(heap, kind, (ks_patch_type)type, doc, patch);
     else {
