@@ -19,13 +19,14 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *state) {
     const dep_state *from = state;
     dep_state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (dep_state){from->index, ks_tree_copy(&from->failures)};
+    *st = (dep_state){from->index, ks_tree_copy(&from->failures), ks_tree_copy(&from->loose)};
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     dep_state *st = state;
     ks_tree_clear(heap, &st->failures);
+    ks_tree_clear(heap, &st->loose);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -51,8 +52,17 @@ static void queue_owner(ks_sim *sim, const dep_state *st, const ks_object *set) 
     if (d != NULL) ks_enqueue(sim, st->index, d->id);
 }
 
-static void observe_set(ks_sim *sim, const dep_state *st, const ks_change *change) {
+static void keep_loose(ks_heap *heap, dep_state *st, const ks_change *change) {
+    ks_key at = {0, change->object->id};
+    if (change->type == KS_DELETED || change->object->owner_uid != NULL)
+        ks_tree_del(heap, &st->loose, at);
+    else
+        ks_tree_put(heap, &st->loose, at, ks_word(1));
+}
+
+static void observe_set(ks_sim *sim, dep_state *st, const ks_change *change) {
     const ks_object *set = change->object, *old = change->old;
+    keep_loose(sim->world.heap, st, change);
     bool moved = old != NULL && !ks_str_eq(old->owner_uid, set->owner_uid);
     if (moved) queue_owner(sim, st, old);
     if (set->owner_uid != NULL) {
@@ -123,16 +133,25 @@ void dep_disarm(const dep_sync *c) {
     ks_cancel(c->sim, ks_component_index(c->sim, &ks_deployment_controller), c->d->id);
 }
 
+/* The sets that the Deployment controls, and those of its namespace that nobody does. */
+static void collect_sets(const dep_sync *c, ks_objects *seen) {
+    const ks_store *store = &c->sim->server.store;
+    const dep_state *st = ks_component_state(c->sim, &ks_deployment_controller);
+    for (ks_walk w = ks_walk_owned(store, c->d->uid, KS_REPLICASET); ks_walk_next(&w);)
+        if (ks_str_eq(w.object->owner_uid, c->d->uid)) ks_objects_add(c->heap, seen, w.object);
+    for (ks_tree_iter it = ks_tree_begin(&st->loose); ks_tree_next(&it);) {
+        const ks_object *set = ks_store_by_id(store, KS_REPLICASET, it.key.b);
+        if (set != NULL && ks_str_eq(set->ns, c->d->ns)) ks_objects_add(c->heap, seen, set);
+    }
+}
+
 /* ClaimReplicaSets: the same rules as for pods. A set that was adopted is used as it now stands. */
 static bool claim_sets(dep_sync *c) {
-    ks_store *store = &c->sim->server.store;
     ks_selector *selector = selector_of(c->heap, c->d);
     if (selector == NULL) return true;
     bool deleting = ks_object_terminating(c->d), fine = true;
     ks_objects seen = {NULL, 0, 0};
-    for (ks_walk w = ks_walk_kind(store, KS_REPLICASET, c->d->ns); ks_walk_next(&w);)
-        if (w.object->owner_uid == NULL || ks_str_eq(w.object->owner_uid, c->d->uid))
-            ks_objects_add(c->heap, &seen, w.object);
+    collect_sets(c, &seen);
     for (size_t i = 0; i < seen.count; i++) {
         const ks_object *set = seen.items[i];
         bool ours = set->owner_uid != NULL, matches = ks_selector_matches(selector, set->labels);
