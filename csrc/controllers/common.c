@@ -149,7 +149,7 @@ ks_val ks_template_meta(ks_heap *heap, ks_val template_meta) {
 }
 
 void ks_describe_object(ks_sim *sim, ks_kind kind, uint64_t id, ks_buf *out) {
-    const ks_object *object = ks_store_by_id(&sim->server.store, kind, id);
+    const ks_object *object = ks_store_by_id(ks_view(sim), kind, id);
     if (object == NULL) {
         ks_buf_printf(out, "#%llu", (unsigned long long)id);
         return;

@@ -97,7 +97,7 @@ static void entry_build(ks_sim *sim, state *st, const ks_object *budget) {
     e->refs = 1;
     e->selector = ks_selector_of(heap, ks_get(budget->spec, K(selector)), &why);
     ks_str_unref(heap, why);
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_POD, budget->ns); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_POD, budget->ns); ks_walk_next(&w);)
         if (e->selector != NULL && ks_selector_matches(e->selector, w.object->labels))
             put(sim, e, w.object);
     ks_tree_put(heap, &st->entries, (ks_key){0, budget->id}, e);
@@ -163,7 +163,7 @@ static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
     const ks_object *pod = change->object, *first = NULL;
     if (st->entries.count == 0) return;
     int matching = 0;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_PDB, pod->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_PDB, pod->ns); ks_walk_next(&w);) {
         entry *e = entry_own(heap, st, w.object->id);
         bool matches =
             e != NULL && e->selector != NULL && ks_selector_matches(e->selector, pod->labels);
@@ -229,7 +229,7 @@ static ks_val lacks_scale(ks_heap *heap, const char *api_version, const char *na
 /* The controller behind a pod: of a Deployment's ReplicaSet the Deployment, while it is there. */
 static void find_scale(ks_sim *sim, const ks_object *pod, scales *s) {
     ks_heap *heap = sim->world.heap;
-    const ks_store *store = &sim->server.store;
+    const ks_store *store = ks_view(sim);
     ks_val ref = ks_controller_ref(pod);
     const char *api_version = ks_text_or(ks_get(ref, K(apiVersion)), ""),
                *name = ks_text_or(ks_get(ref, K(kind)), "");
@@ -257,7 +257,7 @@ static scales scales_of(ks_sim *sim, const entry *e) {
     for (ks_tree_iter it = ks_tree_begin(&e->owners); ks_tree_next(&it) && it.key.a == 0;)
         s.unmanaged++;
     while (!ks_exists(s.error) && ks_tree_ceiling(&e->owners, (ks_key){at.a + 1, 0}, &at, NULL)) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, at.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, at.b);
         if (pod != NULL) find_scale(sim, pod, &s);
     }
     return s;
@@ -334,7 +334,7 @@ static void count_disrupted(ks_sim *sim, const ks_object *budget, const entry *e
     c->healthy = e->healthy;
     for (uint32_t i = 0; i < ks_len(map); i++) {
         const ks_pair *pair = ks_pair_at(map, i);
-        const ks_object *pod = ks_store_get(&sim->server.store, KS_POD, budget->ns, pair->key);
+        const ks_object *pod = ks_store_get(ks_view(sim), KS_POD, budget->ns, pair->key);
         if (pod == NULL || ks_object_terminating(pod) ||
             !ks_tree_has(&e->pods, (ks_key){0, pod->id}))
             continue;
@@ -425,7 +425,7 @@ static bool sync_budget(ks_sim *sim, const state *st, const ks_object *budget) {
 
 /* syncStalePodDisruption */
 static bool sync_stale(ks_sim *sim, const state *st, uint64_t id) {
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     int64_t stale = pod == NULL ? KS_NEVER : stale_at(sim, pod);
     if (stale == KS_NEVER) return true;
     if (stale > sim->world.now) {
@@ -439,9 +439,9 @@ static bool sync_stale(ks_sim *sim, const state *st, uint64_t id) {
 
 /* getPdbForPod: the first of several budgets. */
 static bool sync_multiple(ks_sim *sim, const state *st, uint64_t id) {
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     if (pod == NULL) return true;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_PDB, pod->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_PDB, pod->ns); ks_walk_next(&w);) {
         const entry *e = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
         if (e == NULL || !ks_tree_has(&e->pods, (ks_key){0, id})) continue;
         ks_event event = event_of("Warning", "MultiplePodDisruptionBudgets");
@@ -457,7 +457,7 @@ static bool sync_multiple(ks_sim *sim, const state *st, uint64_t id) {
 static bool sync(ks_sim *sim, void *payload, uint64_t key) {
     if (key & STALE) return sync_stale(sim, payload, key & ~STALE);
     if (key & MULTIPLE) return sync_multiple(sim, payload, key & ~MULTIPLE);
-    const ks_object *budget = ks_store_by_id(&sim->server.store, KS_PDB, key);
+    const ks_object *budget = ks_store_by_id(ks_view(sim), KS_PDB, key);
     if (budget == NULL) return true;
     ks_object_ref(budget);
     bool fine = sync_budget(sim, payload, budget);

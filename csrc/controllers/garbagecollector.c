@@ -47,7 +47,7 @@ static uint64_t key_of(const ks_object *object) {
 static const ks_object *object_of(const ks_sim *sim, uint64_t key) {
     key &= ~(ORPHAN | ABSENT);
     ks_kind kind = (ks_kind)(key >> KIND_SHIFT);
-    return ks_store_by_id(&sim->server.store, kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1));
+    return ks_store_by_id(ks_view(sim), kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1));
 }
 
 static ks_val refs_of(const ks_object *object) { return ks_get(object->meta, K(ownerReferences)); }
@@ -88,7 +88,7 @@ static owner_state state_of(const ks_sim *sim, const ks_object *object, ks_val r
     if (kind == KS_NO_KIND) return UNKNOWN;
     bool namespaced = ks_kind_get(kind)->namespaced;
     if (namespaced && object->ns == NULL) return UNKNOWN;
-    const ks_object *owner = ks_store_get(&sim->server.store, kind, namespaced ? object->ns : NULL,
+    const ks_object *owner = ks_store_get(ks_view(sim), kind, namespaced ? object->ns : NULL,
                                           ks_str_or_null(ks_get(ref, K(name))));
     if (owner == NULL || !ks_str_eq(owner->uid, ks_str_or_null(ks_get(ref, K(uid)))))
         return DANGLING;
@@ -102,7 +102,7 @@ static void queue(ks_sim *sim, const collector *gc, const ks_object *object) {
 }
 
 static void queue_dependents(ks_sim *sim, const collector *gc, const ks_object *owner) {
-    for (ks_walk w = ks_walk_owned(&sim->server.store, owner->uid, KS_NO_KIND); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_owned(ks_view(sim), owner->uid, KS_NO_KIND); ks_walk_next(&w);)
         queue(sim, gc, w.object);
 }
 
@@ -122,14 +122,14 @@ static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks
         return;
     }
     const ks_object *owner =
-        ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+        ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key_of(owner), key_of(object)}, ks_word(1));
 }
 
 /* addUnblockedOwnersToDeleteQueue: a reference that no longer holds its owner. */
 static void notice_freed(ks_sim *sim, const collector *gc, ks_val ref) {
     const ks_object *owner =
-        ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+        ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     if (owner != NULL && waits(owner)) queue(sim, gc, owner);
 }
 
@@ -202,18 +202,18 @@ static bool drop_ref(ks_sim *sim, const ks_object *object, const ks_str *uid) {
 static bool orphan_dependents(ks_sim *sim, const ks_object *owner) {
     ks_heap *heap = sim->world.heap;
     ks_objects dependents = {NULL, 0, 0};
-    for (ks_walk w = ks_walk_owned(&sim->server.store, owner->uid, KS_NO_KIND); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_owned(ks_view(sim), owner->uid, KS_NO_KIND); ks_walk_next(&w);)
         ks_objects_add(heap, &dependents, w.object);
     bool fine = true;
     for (size_t i = 0; i < dependents.count; i++)
         if (!drop_ref(sim, dependents.items[i], owner->uid)) fine = false;
     ks_objects_dispose(heap, &dependents);
-    const ks_object *now = ks_store_by_id(&sim->server.store, owner->kind, owner->id);
+    const ks_object *now = ks_store_by_id(ks_view(sim), owner->kind, owner->id);
     return fine && (now == NULL || drop_finalizer(sim, now, "orphan"));
 }
 
 static bool is_blocked(const ks_sim *sim, const ks_object *owner) {
-    for (ks_walk w = ks_walk_owned(&sim->server.store, owner->uid, KS_NO_KIND); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_owned(ks_view(sim), owner->uid, KS_NO_KIND); ks_walk_next(&w);)
         if (blocks(ref_to(w.object, owner->uid))) return true;
     return false;
 }
@@ -265,21 +265,21 @@ static bool unblock_owners(ks_sim *sim, const ks_object *object) {
 /* An owner waits for this object, which has dependents itself: they go first. */
 static bool delete_in_foreground(ks_sim *sim, const ks_object *object) {
     bool circle = false;
-    for (ks_walk w = ks_walk_owned(&sim->server.store, object->uid, KS_NO_KIND); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_owned(ks_view(sim), object->uid, KS_NO_KIND); ks_walk_next(&w);)
         if (waits(w.object)) circle = true;
     if (circle && !unblock_owners(sim, object)) return false;
     return delete_object(sim, object, KS_FOREGROUND);
 }
 
 static bool has_dependents(const ks_sim *sim, const ks_object *object) {
-    ks_walk w = ks_walk_owned(&sim->server.store, object->uid, KS_NO_KIND);
+    ks_walk w = ks_walk_owned(ks_view(sim), object->uid, KS_NO_KIND);
     return ks_walk_next(&w);
 }
 
 /* A reference into another namespace, or of a cluster-wide object to a namespaced one, is told about. */
 static void tell_invalid(ks_sim *sim, const ks_object *object, ks_val ref) {
     const ks_object *owner =
-        ks_store_by_uid(&sim->server.store, ks_str_or_null(ks_get(ref, K(uid))));
+        ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     if (owner == NULL || owner->ns == NULL || ks_str_eq(owner->ns, object->ns)) return;
     ks_event e = {.type = "Warning", .reason = "OwnerRefInvalidNamespace"};
     e.component = "garbage-collector-controller";

@@ -24,7 +24,7 @@ static int by_age(const void *a, const void *b) {
 
 void ks_history_list(ks_sim *sim, const ks_object *owner, const ks_selector *selector,
                      ks_objects *out) {
-    const ks_store *store = &sim->server.store;
+    const ks_store *store = ks_view(sim);
     for (ks_walk w = ks_walk_kind(store, KS_CONTROLLERREVISION, owner->ns); ks_walk_next(&w);) {
         const ks_object *r = w.object;
         if (r->owner_uid != NULL && !ks_str_eq(r->owner_uid, owner->uid)) continue;
@@ -85,7 +85,7 @@ ks_refusal *ks_revision_create(ks_sim *sim, const ks_object *owner, ks_val data,
             ks_server_create(&sim->server, KS_CONTROLLERREVISION, owner->ns, doc, &opts, out);
         const ks_object *there = NULL;
         if (refusal != NULL && refusal->code == 409)
-            there = ks_store_get(&sim->server.store, KS_CONTROLLERREVISION, owner->ns, name.s);
+            there = ks_store_get(ks_view(sim), KS_CONTROLLERREVISION, owner->ns, name.s);
         ks_unref(heap, name);
         if (there == NULL) {
             ks_unref(heap, proto);

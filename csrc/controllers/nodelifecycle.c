@@ -194,7 +194,7 @@ static void look_after(ks_sim *sim, const lifecycle *st, int64_t instant) {
 static void look_soon(ks_sim *sim, const lifecycle *st) { look_after(sim, st, sim->world.now); }
 
 static const ks_object *fresh(ks_sim *sim, uint64_t id) {
-    return ks_store_by_id(&sim->server.store, KS_NODE, id);
+    return ks_store_by_id(ks_view(sim), KS_NODE, id);
 }
 
 /* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). */
@@ -248,7 +248,7 @@ typedef struct ids {
 
 static ids pods_on(ks_sim *sim, const ks_str *node) {
     ids list = {{NULL, NULL, 0}};
-    for (ks_walk w = ks_walk_node(&sim->server.store, node); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_node(ks_view(sim), node); ks_walk_next(&w);)
         ks_tree_put(sim->world.heap, &list.tree, (ks_key){w.object->id, 0}, word(1));
     return list;
 }
@@ -258,7 +258,7 @@ static void now_unready(ks_sim *sim, const ks_object *node) {
     ks_record(&sim->server, node, &e, "Node %s status is now: NodeNotReady", node->name->s);
     ids pods = pods_on(sim, node->name);
     for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.a);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.a);
         if (pod) mark_pod(sim, pod);
     }
     ks_tree_clear(sim->world.heap, &pods.tree);
@@ -312,7 +312,7 @@ static void monitor(ks_sim *sim, lifecycle *st) {
     uint32_t all = 0, bad = 0;
     ids nodes = {{NULL, NULL, 0}};
     ks_tree zones = {NULL, NULL, 0};
-    for (ks_walk w = ks_walk_created(&sim->server.store, KS_NODE); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_created(ks_view(sim), KS_NODE); ks_walk_next(&w);)
         ks_tree_put(st->heap, &nodes.tree, (ks_key){w.object->id, 0}, word(1));
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
         const ks_object *node = fresh(sim, it.key.a);
@@ -416,7 +416,7 @@ static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod) {
 static void evict(ks_sim *sim, lifecycle *st, uint64_t id) {
     ks_heap *heap = st->heap;
     ks_tree_del(heap, &st->due, (ks_key){id, 0});
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     if (!pod || ks_object_terminating(pod)) return;
     ks_event e = {.type = "Normal",
                   .reason = "TaintManagerEviction",
@@ -460,7 +460,7 @@ static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node) {
     taints = ks_ref(taints);
     ids pods = pods_on(sim, node->name);
     for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.a);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.a);
         if (!pod) continue;
         if (has)
             consider_pod(sim, st, pod, node->id, taints);
@@ -540,9 +540,9 @@ static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id) {
         evict(sim, st, id);
         return;
     }
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     const ks_object *node =
-        pod && pod->node ? ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node) : NULL;
+        pod && pod->node ? ks_store_get(ks_view(sim), KS_NODE, NULL, pod->node) : NULL;
     if (node && has_taint(ks_get(node->spec, K(taints)), NULL, "NoExecute"))
         consider_pod(sim, st, pod, node->id, ks_get(node->spec, K(taints)));
     due = instant_in(&st->due, id);
@@ -571,7 +571,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
         return;
     }
     const ks_object *o =
-        ks_store_by_id(&sim->server.store, key & NODE ? KS_NODE : KS_POD, key & ~NODE);
+        ks_store_by_id(ks_view(sim), key & NODE ? KS_NODE : KS_POD, key & ~NODE);
     if (o && o->ns) {
         ks_buf_str(out, o->ns);
         ks_buf_putc(out, '/');

@@ -49,7 +49,7 @@ static void dispose(ks_heap *heap, void *payload) {
 /* --- what a pod is --- */
 
 static const ks_object *node_of(const ks_sim *sim, const ks_object *pod) {
-    return ks_store_get(&sim->server.store, KS_NODE, NULL, pod->node);
+    return ks_store_get(ks_view(sim), KS_NODE, NULL, pod->node);
 }
 
 static bool out_of_service(const ks_object *node) {
@@ -110,7 +110,7 @@ static void observe_node(ks_sim *sim, state *st, const ks_change *change) {
     if (change->type == KS_ADDED)
         ks_tree_del(sim->world.heap, &st->lost, (ks_key){ks_text_hash(node->name), 0});
     if (change->type == KS_ADDED || (change->type == KS_MODIFIED && !out_of_service(node))) return;
-    for (ks_walk w = ks_walk_node(&sim->server.store, node->name); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_node(ks_view(sim), node->name); ks_walk_next(&w);)
         suspect(sim, st, w.object);
 }
 
@@ -168,7 +168,7 @@ static void sort_suspects(ks_sim *sim, state *st, ks_objects groups[GROUPS]) {
     ks_tree suspects = st->suspects;
     st->suspects = (ks_tree){NULL, NULL, 0};
     for (ks_tree_iter it = ks_tree_begin(&suspects); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod == NULL || !suspicious(sim, pod)) continue;
         int group = group_of(sim, st, pod);
         if (group != KEEP)
@@ -198,7 +198,7 @@ static void remove_surplus(ks_sim *sim, const state *st) {
     ks_objects list = {NULL, 0, 0};
     size_t surplus = st->finished.count - THRESHOLD;
     for (ks_tree_iter it = ks_tree_begin(&st->finished); ks_tree_next(&it);)
-        ks_objects_add(heap, &list, ks_store_by_id(&sim->server.store, KS_POD, it.key.b));
+        ks_objects_add(heap, &list, ks_store_by_id(ks_view(sim), KS_POD, it.key.b));
     if (list.count > 1) qsort((void *)list.items, list.count, sizeof *list.items, goes_first);
     for (size_t i = 0; i < surplus && i < list.count; i++) remove_pod(sim, list.items[i], false);
     ks_objects_dispose(heap, &list);
@@ -206,7 +206,7 @@ static void remove_surplus(ks_sim *sim, const state *st) {
 
 static void remove_group(ks_sim *sim, state *st, const ks_objects *pods, bool gone) {
     for (size_t i = 0; i < pods->count; i++) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, pods->items[i]->id);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, pods->items[i]->id);
         if (pod == NULL) continue;
         ks_object_ref(pod);
         if (gone) ks_tree_del(sim->world.heap, &st->lost, (ks_key){ks_text_hash(pod->node), 0});

@@ -164,7 +164,7 @@ static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *
                      const ks_object *now, bool now_over) {
     ks_heap *heap = sim->world.heap;
     const ks_str *ns = old != NULL ? old->ns : now->ns;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_RESOURCEQUOTA, ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_RESOURCEQUOTA, ns); ks_walk_next(&w);) {
         entry *e = entry_own(heap, st, w.object->id);
         if (e == NULL || version <= e->counted) continue;
         bool some = old != NULL && charge(heap, e, old, old_over, -1);
@@ -194,7 +194,7 @@ static void count_all(ks_sim *sim, const state *st, entry *e, const ks_str *ns) 
                                      ks_pair_at(names_of(e), i)->key, false, &q);
         }
         if (!charged) continue;
-        for (ks_walk w = ks_walk_kind(&sim->server.store, kind, ns); ks_walk_next(&w);)
+        for (ks_walk w = ks_walk_kind(ks_view(sim), kind, ns); ks_walk_next(&w);)
             charge(sim->world.heap, e, w.object, is_over(st, w.object), 1);
     }
 }
@@ -237,7 +237,7 @@ static void end_pods(ks_sim *sim, state *st) {
     ks_key first;
     while (ks_tree_first(&st->ending, &first, NULL) && ks_word_instant(first.a) < sim->world.now) {
         ks_tree_del(heap, &st->ending, first);
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, first.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, first.b);
         if (pod == NULL) continue;
         if (st->entries.count > 0) recharge(sim, st, UINT64_MAX, pod, false, pod, true);
         ks_tree_put(heap, &st->over, (ks_key){0, pod->id}, ks_word(1));
@@ -287,7 +287,7 @@ static bool sync(ks_sim *sim, void *payload, uint64_t key) {
     state *st = payload;
     end_pods(sim, st);
     if (key == RESYNC) return true;
-    const ks_object *quota = ks_store_by_id(&sim->server.store, KS_RESOURCEQUOTA, key);
+    const ks_object *quota = ks_store_by_id(ks_view(sim), KS_RESOURCEQUOTA, key);
     if (quota == NULL) return true;
     ks_object_ref(quota);
     bool fine = sync_quota(sim, st, quota);

@@ -6,11 +6,11 @@
  * components run in the order in which they were queued, one at a time. `timers` holds delayed adds, which turn into queued keys when
  * their time comes; `failures` counts failed syncs for the backoff.
  */
-#include "engine/sim.h"
+#include "engine/cache.h"
 
 #include <string.h>
 
-enum { BACKOFF_BASE_MS = 5, BACKOFF_MAX_S = 1000, MAX_COMPONENTS = 32 };
+enum { BACKOFF_BASE_MS = 5, BACKOFF_MAX_S = 1000, MAX_COMPONENTS = KS_DELIVERY + 1 };
 
 _Static_assert(KS_KIND_COUNT <= 64, "a component's kinds are a word");
 
@@ -24,16 +24,18 @@ static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
 /* The agenda's key also says whose entry it is, in the low bits of the sequence: no block per entry. */
-static ks_key agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
+ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
     ks_key at = {time_word(instant), ++sim->sequence * MAX_COMPONENTS + (uint64_t)component};
     ks_tree_put(sim->world.heap, &sim->agenda, at, as_word(key));
     return at;
 }
 
+int64_t ks_agenda_instant(ks_key at) { return word_time(at.a); }
+
 void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
     size_t before = sim->queued.count;
     ks_tree_put(sim->world.heap, &sim->queued, what(component, key), as_word(1));
-    if (sim->queued.count > before) agenda_add(sim, component, key, sim->world.now);
+    if (sim->queued.count > before) ks_agenda_add(sim, component, key, sim->world.now);
 }
 
 /* A delayed key: where its entry stands in the agenda. */
@@ -63,7 +65,7 @@ void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
         ks_tree_del(heap, &sim->agenda, waiting->at);
     }
     timer *t = ks_alloc(heap, sizeof *t);
-    *t = (timer){.refs = 1, .at = agenda_add(sim, component, key, instant)};
+    *t = (timer){.refs = 1, .at = ks_agenda_add(sim, component, key, instant)};
     ks_tree_put(heap, &sim->timers, id, t);
 }
 
@@ -104,13 +106,24 @@ void *ks_component_state(const ks_sim *sim, const ks_component *component) {
 
 void ks_sim_fail(ks_sim *sim) { sim->pending_error = 1; }
 
+/* Those whose watches lag are sent the change; it reaches the others at once. True: these are `*now`. */
+static void send_late(ks_sim *sim, uint32_t *now, const ks_change *change) {
+    *now &= ~sim->late;
+    for (int i = 0; i < sim->component_count; i++)
+        if (sim->late >> i & 1U) ks_cache_send(sim, i, change);
+}
+
 /* The server has written: every component sees it, in the order in which they were added. */
 static void announce(void *payload, const ks_change *change) {
     ks_sim *sim = payload;
     uint32_t waiting = sim->observers[change->object->kind];
+    if (sim->late != 0) send_late(sim, &waiting, change);
+    const ks_store *view = sim->view; /* of whoever writes */
+    sim->view = &sim->server.store;
     for (int i = 0; waiting != 0; i++, waiting >>= 1)
         if (waiting & 1U)
             sim->components[i].component->observe(sim, sim->components[i].state, change);
+    sim->view = view;
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
 }
 
@@ -122,6 +135,7 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
     sim->server.payload = sim;
     sim->settings = ks_settings_new(heap);
     sim->timers.type = &timers_type;
+    sim->view = &sim->server.store;
 }
 
 void ks_sim_add(ks_sim *sim, const ks_component *component) {
@@ -140,6 +154,7 @@ void ks_sim_copy(ks_sim *out, const ks_sim *from) {
     ks_server_copy(&out->server, &from->server, &out->world);
     out->server.on_change = announce;
     out->server.payload = out;
+    out->view = &out->server.store;
     out->agenda = ks_tree_copy(&from->agenda);
     out->queued = ks_tree_copy(&from->queued);
     out->failures = ks_tree_copy(&from->failures);
@@ -147,6 +162,7 @@ void ks_sim_copy(ks_sim *out, const ks_sim *from) {
     for (int i = 0; i < from->component_count; i++) {
         const ks_component *c = from->components[i].component;
         void *state = from->components[i].state;
+        ks_cache_ref(out->components[i].cache);
         out->components[i].state = c->copy != NULL && state != NULL ? c->copy(out, state) : NULL;
     }
 }
@@ -157,6 +173,7 @@ void ks_sim_dispose(ks_sim *sim) {
         const ks_component *c = sim->components[i].component;
         if (c->dispose != NULL && sim->components[i].state != NULL)
             c->dispose(heap, sim->components[i].state);
+        ks_cache_unref(heap, sim->components[i].cache);
     }
     ks_tree_clear(heap, &sim->agenda);
     ks_tree_clear(heap, &sim->queued);
@@ -188,12 +205,22 @@ static void forget_keys(ks_sim *sim, int component) {
     forget_all(heap, &sim->timers, component);
 }
 
+/* What it reads is what it knows, until sim->view is put back. */
+static void look_through_its_eyes(ks_sim *sim, int component) {
+    ks_cache *cache = sim->components[component].cache;
+    if (cache == NULL) return;
+    cache->store.world = &sim->world; /* of whichever fork is at work */
+    sim->view = &cache->store;
+}
+
 void ks_sim_restart(ks_sim *sim, int component) {
     const ks_component *c = sim->components[component].component;
     forget_keys(sim, component);
     if (c->dispose != NULL && sim->components[component].state != NULL)
         c->dispose(sim->world.heap, sim->components[component].state);
     sim->components[component].state = c->create != NULL ? c->create(sim) : NULL;
+    ks_cache_renew(sim, component);
+    look_through_its_eyes(sim, component);
     for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++) {
         if (!(sim->observers[kind] >> component & 1U)) continue;
         for (ks_walk w = ks_walk_created(&sim->server.store, kind); ks_walk_next(&w);) {
@@ -203,6 +230,7 @@ void ks_sim_restart(ks_sim *sim, int component) {
             c->observe(sim, sim->components[component].state, &change);
         }
     }
+    sim->view = &sim->server.store;
 }
 
 /* --- running --- */
@@ -243,6 +271,10 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
     uint64_t key = of_word(value);
     ks_tree_del(heap, &sim->agenda, at);
     if (word_time(at.a) > sim->world.now) sim->world.now = word_time(at.a);
+    if (component == KS_DELIVERY) {
+        ks_cache_deliver(sim, key, step);
+        return true;
+    }
     ks_key id = what(component, key);
     const timer *t = sim->timers.count > 0 ? ks_tree_get(&sim->timers, id) : NULL;
     if (t != NULL && t->at.a == at.a && t->at.b == at.b) {
@@ -251,8 +283,10 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
     } else {
         ks_tree_del(heap, &sim->queued, id);
     }
+    look_through_its_eyes(sim, component);
     if (step != NULL) describe(sim, component, key, step);
     work(sim, component, key);
+    sim->view = &sim->server.store;
     return true;
 }
 

@@ -29,10 +29,17 @@ typedef struct ks_component {
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
+    uint64_t
+        lists; /* of others that it reads from its informers' caches (ks_view); what is in neither it asks the server for */
 } ks_component;
 
 #define KS_KIND_BIT(kind) (UINT64_C(1) << (kind))
 #define KS_ALL_KINDS      UINT64_MAX
+
+/* How late a component's watches deliver what was written: between two spans, in ns. */
+typedef struct ks_lag {
+    int64_t least, most;
+} ks_lag;
 
 struct ks_sim {
     ks_world world;
@@ -49,14 +56,23 @@ struct ks_sim {
     uint64_t sequence;
     int component_count;
     uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
+    const ks_store *view;              /* see ks_view() */
+    uint32_t late;                     /* a bit for each component that has a cache */
     struct {
         const ks_component *component;
         void *state;
-        uint32_t fault_rate; /* of 1000 writes, those that fail */
+        ks_lag lag;
+        struct ks_cache *cache; /* what it knows, where that is not the newest: engine/cache.h */
+        uint32_t fault_rate;    /* of 1000 writes, those that fail */
     } components[32];
 };
 
 /* --- for components --- */
+/* What the component that is at work knows of the cluster: what upstream's reads from its listers and informers. What upstream asks
+ * the API server for is read from sim->server.store. They are the same where watches deliver at once. */
+static inline const ks_store *ks_view(const ks_sim *sim) { return sim->view; }
+/* Whether the component has been told of all changes of the kind up to that version: the view shows its own writes. */
+bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is
  * run again afterwards (client-go workqueue). */
 void ks_enqueue(ks_sim *sim, int component, uint64_t key);
@@ -78,6 +94,8 @@ void ks_sim_add(ks_sim *sim, const ks_component *component);
 void ks_sim_copy(ks_sim *out, const ks_sim *from); /* O(1) */
 void ks_sim_dispose(ks_sim *sim);
 
+/* From now on the component hears of changes that late; what is on its way to it arrives no later than that either. */
+void ks_sim_set_lag(ks_sim *sim, int component, ks_lag lag);
 /* The component loses all that it knew, and is told of every object as if it were new: a controller that restarts. */
 void ks_sim_restart(ks_sim *sim, int component);
 

@@ -107,7 +107,7 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
     case KS_ENDPOINTS:
         if (change->type == KS_DELETED && !state->writing) {
-            uint64_t service = ks_tracker_find(&state->tracker, &sim->server.store,
+            uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim),
                                                change->object->ns, change->object->name);
             if (service) ks_enqueue(sim, component, service);
         }
@@ -440,7 +440,7 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     bool truncated = truncate_subsets(&list);
     ks_val subsets = subsets_value(&list);
     const ks_object *current =
-        ks_store_get(&sim->server.store, KS_ENDPOINTS, service->ns, service->name);
+        ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
     ks_val labels = endpoints_labels(heap, service);
     ks_val annotation =
         current ? ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity))
@@ -465,8 +465,8 @@ static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_track
     ks_key key;
     while (ks_tree_ceiling(&state->members, (ks_key){id, 0}, &key, NULL) && key.a == id)
         drop_member(heap, state, id, key.b);
-    if (ks_store_get(&sim->server.store, KS_SERVICE, work->ns, work->name)) return;
-    if (!ks_store_get(&sim->server.store, KS_ENDPOINTS, work->ns, work->name)) return;
+    if (ks_store_get(ks_view(sim), KS_SERVICE, work->ns, work->name)) return;
+    if (!ks_store_get(ks_view(sim), KS_ENDPOINTS, work->ns, work->name)) return;
     state->writing = true;
     ks_refusal *refusal =
         ks_server_delete(&sim->server, KS_ENDPOINTS, work->ns, work->name, NULL, NULL);

@@ -78,7 +78,7 @@ ks_slice_walk ks_slices_of(const ks_sim *sim, const ks_str *ns, const ks_str *na
 
 bool ks_slices_next(ks_slice_walk *walk) {
     while (ks_tree_next(&walk->iter) && walk->iter.key.a == walk->hash) {
-        walk->slice = ks_store_by_id(&walk->sim->server.store, KS_ENDPOINTSLICE, walk->iter.key.b);
+        walk->slice = ks_store_by_id(ks_view(walk->sim), KS_ENDPOINTSLICE, walk->iter.key.b);
         if (walk->slice && ks_str_eq(walk->slice->ns, walk->ns) &&
             ks_str_eq(service_of(walk->slice), walk->name))
             return true;
@@ -112,7 +112,7 @@ static void foreign_change(ks_sim *sim, slices_state *state, int component,
     const ks_object *slice = change->object;
     const ks_str *name = service_of(slice);
     if (!is_ours(slice) || !name) return;
-    uint64_t service = ks_tracker_find(&state->tracker, &sim->server.store, slice->ns, name);
+    uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim), slice->ns, name);
     if (!service) return;
     ks_tracker_mark_full(sim, &state->tracker, service);
     ks_enqueue_at(sim, component, service, sim->world.now + RESYNC_AFTER);
@@ -203,7 +203,7 @@ static ks_val list_or_nothing(ks_val v) { return ks_is(v, KS_LIST) ? ks_ref(v) :
 static open_slice *open_by_id(sync_run *run, uint64_t id) {
     for (size_t i = 0; i < run->opened; i++)
         if (run->open[i].object && run->open[i].object->id == id) return &run->open[i];
-    const ks_object *object = ks_store_by_id(&run->sim->server.store, KS_ENDPOINTSLICE, id);
+    const ks_object *object = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, id);
     if (!object) return NULL;
     return add_open(run,
                     (open_slice){.object = ks_object_ref(object),
@@ -232,7 +232,7 @@ static bool is_considered(const ks_tracker_work *work, const ks_object *pod) {
 static void reload(sync_run *run) {
     slices_state *state = run->state;
     ks_heap *heap = run->heap;
-    const ks_store *store = &run->sim->server.store;
+    const ks_store *store = ks_view(run->sim);
     ks_key key;
     while (ks_tree_ceiling(&state->members, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
         ks_tree_del(heap, &state->members, key);
@@ -347,7 +347,7 @@ static bool wanted(sync_run *run, const ks_tracked_pod *pod, const ks_object **n
     if (run->state->nodeless.count) ks_tree_del(run->heap, &run->state->nodeless, key);
     if (!pod->selected || !ks_pod_in_endpoints(pod->pod, true)) return false;
     if (pod->pod->node)
-        *node = ks_store_get(&run->sim->server.store, KS_NODE, NULL, pod->pod->node);
+        *node = ks_store_get(ks_view(run->sim), KS_NODE, NULL, pod->pod->node);
     if (*node || ks_bool_or(ks_get(run->service->spec, K(publishNotReadyAddresses)), false))
         return true;
     ks_tree_put(run->heap, &run->state->nodeless, key, as_word(1));
@@ -362,7 +362,7 @@ static uint32_t find_endpoint(sync_run *run, const open_slice *slice, const ks_t
         if (pod->pod) {
             if (ks_str_eq(ks_str_or_null(uid), pod->pod->uid)) return i;
         } else {
-            const ks_object *other = ks_store_by_uid(&run->sim->server.store, ks_str_or_null(uid));
+            const ks_object *other = ks_store_by_uid(ks_view(run->sim), ks_str_or_null(uid));
             if (!other || other->kind != KS_POD) return i;
         }
     }

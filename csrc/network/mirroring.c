@@ -18,7 +18,7 @@
 /* --- observing: keys are ids of Endpoints objects --- */
 
 static void enqueue_named(ks_sim *sim, const ks_str *ns, const ks_str *name) {
-    const ks_object *endpoints = ks_store_get(&sim->server.store, KS_ENDPOINTS, ns, name);
+    const ks_object *endpoints = ks_store_get(ks_view(sim), KS_ENDPOINTS, ns, name);
     if (endpoints)
         ks_enqueue(sim, ks_component_index(sim, &ks_endpointslicemirroring_controller),
                    endpoints->id);
@@ -194,7 +194,7 @@ static ks_refusal *reconcile(ks_sim *sim, const ks_object *endpoints, ks_val wan
     ks_refusal *refusal = NULL;
     ks_val names = mirror_names(sim, endpoints);
     ks_each(name, names) {
-        const ks_object *slice = ks_store_get(&sim->server.store, KS_ENDPOINTSLICE, endpoints->ns,
+        const ks_object *slice = ks_store_get(ks_view(sim), KS_ENDPOINTSLICE, endpoints->ns,
                                               ks_str_or_null(*name));
         if (!slice || refusal) continue;
         ks_val one = take_matching(heap, &wanted, slice);
@@ -219,14 +219,14 @@ static bool should_mirror(ks_sim *sim, const ks_object *endpoints) {
         return false;
     if (ks_exists(ks_get(endpoints->labels, K(endpoints_kubernetes_io_managed_by)))) return false;
     const ks_object *service =
-        ks_store_get(&sim->server.store, KS_SERVICE, endpoints->ns, endpoints->name);
+        ks_store_get(ks_view(sim), KS_SERVICE, endpoints->ns, endpoints->name);
     return service && is_selectorless(service);
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     (void)state;
     ks_heap *heap = sim->world.heap;
-    const ks_object *endpoints = ks_store_by_id(&sim->server.store, KS_ENDPOINTS, key);
+    const ks_object *endpoints = ks_store_by_id(ks_view(sim), KS_ENDPOINTS, key);
     if (!endpoints) return true; /* its slices go with it: they are owned by it */
     ks_object_ref(endpoints);
     ks_val wanted = should_mirror(sim, endpoints) ? desired_slices(heap, endpoints) : KS_NOTHING;

@@ -213,7 +213,7 @@ static void mark_all(ks_sim *sim, ks_tracker *tracker, const tracked_service *se
          ks_tree_next(&it) && it.key.a == service->id;)
         ks_tree_put(heap, &tracker->dirty, it.key, PRESENT);
     if (!service->selector) return;
-    for (ks_walk walk = ks_walk_kind(&sim->server.store, KS_POD, service->ns); ks_walk_next(&walk);)
+    for (ks_walk walk = ks_walk_kind(ks_view(sim), KS_POD, service->ns); ks_walk_next(&walk);)
         if (ks_selector_matches(service->selector, walk.object->labels))
             ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, walk.object->id}, PRESENT);
 }
@@ -241,7 +241,7 @@ bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, int component, uint64_
 
 bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_work *work) {
     ks_heap *heap = sim->world.heap;
-    const ks_store *store = &sim->server.store;
+    const ks_store *store = ks_view(sim);
     *work = (ks_tracker_work){.trigger = KS_NEVER};
     const tracked_service *service = ks_tree_get(&tracker->services, (ks_key){0, id});
     if (!service) return false;

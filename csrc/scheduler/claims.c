@@ -38,7 +38,7 @@ static bool uses(ks_heap *heap, const ks_object *pod, const ks_object *claim) {
 
 static int count_users(ks_cycle *c, const ks_object *claim) {
     int count = 0;
-    for (ks_walk w = ks_walk_kind(&c->sim->server.store, KS_POD, claim->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(c->sim), KS_POD, claim->ns); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         bool placed = pod->node != NULL || ks_tree_has(&c->st->prebind, (ks_key){0, pod->id});
         if (pod->id != c->pod->id && placed && !ks_sched_finished(pod) &&
@@ -60,7 +60,7 @@ static bool read_claims(ks_cycle *c) {
     ks_each(volume, ks_get(c->pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(heap, c->pod, *volume);
         if (name == NULL) continue;
-        const ks_object *claim = ks_store_get(&c->sim->server.store, KS_PVC, c->pod->ns, name);
+        const ks_object *claim = ks_store_get(ks_view(c->sim), KS_PVC, c->pod->ns, name);
         bool ephemeral = ks_exists(ks_get(*volume, K(ephemeral)));
         if (claim == NULL)
             refuse(
@@ -121,12 +121,12 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
         }
         if (ks_claim_bound(claim)) {
             const ks_object *pv = claims->volumes[i] =
-                ks_store_get_text(&c->sim->server.store, KS_PV, NULL, volume);
+                ks_store_get_text(ks_view(c->sim), KS_PV, NULL, volume);
             if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) ||
                 has_zone_label(pv->labels))
                 claims->restricts = true;
         } else if (*volume == '\0' &&
-                   ks_class_waits(ks_claim_class(&c->sim->server.store, claim))) {
+                   ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
             claims->delayed[i] = claims->any_delayed = claims->restricts = true;
         } else {
             immediate = true;
@@ -187,7 +187,7 @@ static bool topology_allowed(ks_heap *heap, const ks_object *class, const ks_obj
 }
 
 static bool provisionable(ks_cycle *c, const ks_object *claim, const ks_object *node) {
-    const ks_object *class = ks_claim_class(&c->sim->server.store, claim);
+    const ks_object *class = ks_claim_class(ks_view(c->sim), claim);
     const char *provisioner =
         class == NULL ? "" : ks_text_or(ks_get(class->doc, K(provisioner)), "");
     return *provisioner != '\0' && strcmp(provisioner, "kubernetes.io/no-provisioner") != 0 &&
@@ -231,7 +231,7 @@ static bool match_delayed(ks_cycle *c, const ks_object *node,
             continue;
         }
         const ks_object *pv =
-            ks_volume_on_node(&c->sim->server.store, &c->st->volumes, claim, node, taken);
+            ks_volume_on_node(ks_view(c->sim), &c->st->volumes, claim, node, taken);
         matched[order[n]] = pv;
         if (pv != NULL)
             taken = ks_append(heap, taken, ks_string(pv->name));
@@ -334,7 +334,7 @@ bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
         if (name == NULL) continue;
-        const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, pod->ns, name);
+        const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, pod->ns, name);
         if (claim == NULL || !ks_claim_bound(claim)) bound = false;
         ks_str_unref(heap, name);
     }

@@ -172,10 +172,10 @@ static ks_term selector_term(ks_heap *heap, ks_val label_selector) {
 static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, uint32_t room) {
     ks_heap *heap = sim->world.heap;
     uint32_t count = 0;
-    const ks_object *owner = ks_store_by_uid(&sim->server.store, pod->owner_uid);
+    const ks_object *owner = ks_store_by_uid(ks_view(sim), pod->owner_uid);
     if (owner != NULL && (owner->kind == KS_REPLICASET || owner->kind == KS_STATEFULSET))
         out[count++] = selector_term(heap, ks_get(owner->spec, K(selector)));
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_SERVICE, pod->ns);
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_SERVICE, pod->ns);
          count < room && ks_walk_next(&w);) {
         ks_val map = ks_get(w.object->spec, K(selector));
         if (ks_len(map) == 0) continue;

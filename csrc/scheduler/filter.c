@@ -48,7 +48,7 @@ void ks_sched_arena_reset(ks_arena *arena) {
 static ks_verdict filter_legacy_disks(ks_cycle *c, const ks_object *node) {
     static const char *const kinds[] = {"gcePersistentDisk", "awsElasticBlockStore", "rbd",
                                         "iscsi"};
-    for (ks_walk w = ks_walk_node(&c->sim->server.store, node->name); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_node(ks_view(c->sim), node->name); ks_walk_next(&w);) {
         if (ks_sched_finished(w.object)) continue;
         ks_each(mine, ks_get(c->pod->spec, K(volumes))) {
             ks_each(theirs, ks_get(w.object->spec, K(volumes))) {
@@ -100,7 +100,7 @@ static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int s
     for (ks_tree_iter it = ks_tree_begin(&c->st->nominated); ks_tree_next(&it);) {
         if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != (uint64_t)node->slot + 1)
             continue;
-        const ks_object *pod = ks_store_by_id(&c->sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, it.key.b);
         if (pod == NULL || pod->node != NULL || ks_sched_priority(pod) < ks_sched_priority(c->pod))
             continue;
         ks_pod_rules *own = c->rules;

@@ -305,11 +305,11 @@ static bool any_images(const ks_sched *st) {
 }
 
 static void account_pods_of(ks_sim *sim, ks_sched *st, const ks_str *node, uint32_t slot) {
-    for (ks_walk w = ks_walk_node(&sim->server.store, node); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_node(ks_view(sim), node); ks_walk_next(&w);)
         if (!ks_sched_finished(w.object)) ks_sched_account(sim, st, w.object, slot, 1);
     for (ks_tree_iter it = ks_tree_begin(&st->prebind); ks_tree_next(&it);) {
         const ks_prebind *waits = it.value;
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod != NULL && ks_str_eq(waits->node, node)) ks_sched_account(sim, st, pod, slot, 1);
     }
 }
@@ -348,7 +348,7 @@ static void add_node(ks_sim *sim, ks_sched *st, const ks_object *object) {
 static void remove_node(ks_sim *sim, ks_sched *st, uint32_t slot) {
     ks_heap *heap = sim->world.heap;
     const ks_str *name = ks_str_ref(st->nodes->at[slot]->object->name);
-    for (ks_walk w = ks_walk_node(&sim->server.store, name); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_node(ks_view(sim), name); ks_walk_next(&w);)
         if (!ks_sched_finished(w.object)) ks_sched_groups_account(sim, st, w.object, slot, -1);
     ks_node_table *table = own_table(heap, st);
     forget_slot(heap, st, name, slot);

@@ -49,7 +49,7 @@ typedef struct budget {
 
 static uint32_t read_budgets(ks_cycle *c, budget **out) {
     ks_heap *heap = c->sim->world.heap;
-    const ks_store *store = &c->sim->server.store;
+    const ks_store *store = ks_view(c->sim);
     uint32_t n = 0;
     budget *list = ks_sched_arena(&c->arena, (ks_store_count(store, KS_PDB) + 1) * sizeof *list);
     for (ks_walk w = ks_walk_kind(store, KS_PDB, NULL); ks_walk_next(&w);) {
@@ -105,7 +105,7 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
     int64_t priority = ks_sched_priority(c->pod);
     uint32_t room = (uint32_t)real->pods + 8, n = 0;
     victim *all = ks_sched_arena(&c->arena, room * sizeof *all);
-    for (ks_walk w = ks_walk_node(&c->sim->server.store, real->object->name);
+    for (ks_walk w = ks_walk_node(ks_view(c->sim), real->object->name);
          n < room && ks_walk_next(&w);)
         if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
             all[n++] = read_victim(c, w.object);
@@ -202,7 +202,7 @@ static const char *ineligible(ks_cycle *c) {
     const ks_str *nominated = ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName)));
     int64_t slot = nominated == NULL ? -1 : ks_sched_slot(c->st, nominated);
     if (slot < 0 || (c->looked[slot] && c->verdicts[slot].unresolvable)) return NULL;
-    for (ks_walk w = ks_walk_node(&c->sim->server.store, nominated); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_node(ks_view(c->sim), nominated); ks_walk_next(&w);)
         if (ks_sched_priority(w.object) < ks_sched_priority(c->pod) &&
             !ks_sched_finished(w.object) && terminating_by_preemption(w.object))
             return "not eligible due to a terminating pod on the nominated node.";
@@ -290,7 +290,7 @@ static void clear_nominations(ks_cycle *c, uint64_t slot) {
     ks_heap *heap = sim->world.heap;
     ks_tree all = ks_tree_copy(&c->st->nominated);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if ((uint64_t)(uintptr_t)it.value != slot + 1 || pod == NULL || pod->id == c->pod->id ||
             pod->node != NULL)
             continue;
@@ -306,7 +306,7 @@ void ks_sched_evict_victims(ks_cycle *c) {
     ks_heap *heap = sim->world.heap;
     ks_each(id, c->victim_ids) {
         const ks_object *pod =
-            ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, (uint64_t)id->i));
+            ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
         if (pod == NULL) continue;
         if (!ks_object_terminating(pod)) {
             mark_disrupted(sim, pod, c->rules->scheduler->s);

@@ -218,7 +218,7 @@ void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_h
         const ks_waiting *w = it.value;
         uint32_t asked = w->plugins & plugins;
         if (w->place != KS_IN_UNSCHEDULABLE || asked == 0) continue;
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod == NULL || pod->node != NULL) continue;
         bool go = hint == NULL;
         for (int p = 0; p < KS_PLUGIN_COUNT && !go; p++)

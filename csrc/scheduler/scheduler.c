@@ -345,7 +345,7 @@ static bool same_failure(ks_val condition, const char *reason, const ks_str *mes
 static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_str *message,
                          bool nominate, const ks_str *nominated) {
     ks_heap *heap = sim->world.heap;
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, id);
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     if (pod == NULL) return;
     ks_val old = KS_NOTHING, conditions = ks_list_new(heap, 2);
     uint32_t at = UINT32_MAX;
@@ -515,7 +515,7 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 static void finish_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
     const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, id});
-    const ks_object *pod = ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, id));
+    const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
     if (waits == NULL || pod == NULL) {
         ks_object_unref(heap, pod);
         return;
@@ -556,7 +556,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     }
     uint64_t id = ks_sched_queue_pop(sim, st);
     const ks_object *pod =
-        id == 0 ? NULL : ks_object_ref(ks_store_by_id(&sim->server.store, KS_POD, id));
+        id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
     if (pod != NULL && pod->node == NULL) schedule(sim, st, pod);
     ks_object_unref(sim->world.heap, pod);
     ks_sched_queue_arm(sim, st);
@@ -564,7 +564,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 }
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD,
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD,
                                           key % 2 == 0 ? key / 2 : ks_sched_queue_head(state));
     if (pod != NULL) ks_buf_printf(out, "%s/%s", pod->ns->s, pod->name->s);
 }
@@ -572,7 +572,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 void ks_scheduler_policies_changed(ks_sim *sim) {
     ks_sched *st = ks_component_state(sim, &ks_scheduler);
     if (st == NULL) return;
-    ks_tree pods = ks_tree_copy(&sim->server.store.by_id[KS_POD]);
+    ks_tree pods = ks_tree_copy(&ks_view(sim)->by_id[KS_POD]);
     for (ks_tree_iter it = ks_tree_begin(&pods); ks_tree_next(&it);) {
         const ks_object *pod = it.value;
         if (pod->node != NULL || ks_sched_finished(pod) ||

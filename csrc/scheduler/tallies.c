@@ -179,7 +179,7 @@ void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st) {
 
 /* Counts the pods that have a node already. */
 static void count_all(ks_sim *sim, ks_sched *st, ks_tally *t) {
-    for (ks_walk w = ks_walk_created(&sim->server.store, KS_POD); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_created(ks_view(sim), KS_POD); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         const ks_prebind *waits =
             st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});

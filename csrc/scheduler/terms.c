@@ -70,7 +70,7 @@ static bool namespace_meant(ks_sim *sim, const ks_term *term, const ks_str *ns) 
     }
     if (term->ns_selector == NULL) return false;
     if (ks_selector_empty(term->ns_selector)) return true;
-    const ks_object *namespace = ks_store_get(&sim->server.store, KS_NAMESPACE, NULL, ns);
+    const ks_object *namespace = ks_store_get(ks_view(sim), KS_NAMESPACE, NULL, ns);
     return namespace != NULL && ks_selector_matches(term->ns_selector, namespace->labels);
 }
 

@@ -140,8 +140,9 @@ void ks_store_init(ks_store *s, ks_world *world) {
     s->log.type = &log_type;
 }
 
-void ks_store_dispose(ks_store *s) {
-    ks_heap *heap = s->world->heap;
+void ks_store_dispose(ks_store *s) { ks_store_clear(s, s->world->heap); }
+
+void ks_store_clear(ks_store *s, ks_heap *heap) {
     for (int k = 0; k < KS_KIND_COUNT; k++) {
         ks_tree_clear(heap, &s->by_id[k]);
         ks_tree_clear(heap, &s->by_name[k]);
@@ -151,6 +152,12 @@ void ks_store_dispose(ks_store *s) {
     ks_tree_clear(heap, &s->pods_by_node);
     ks_tree_clear(heap, &s->log);
     page_unref(heap, s->page);
+}
+
+void ks_store_drop_log(ks_store *s) {
+    ks_tree_clear(s->world->heap, &s->log);
+    page_unref(s->world->heap, s->page);
+    s->page = NULL;
 }
 
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
@@ -384,6 +391,17 @@ const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_
     const ks_change *change = log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
     ks_object_unref(s->world->heap, old);
     return change;
+}
+
+void ks_store_follow(ks_store *s, const ks_change *change) {
+    const ks_object *object = change->object;
+    const ks_object *old = ks_object_ref(ks_store_by_id(s, object->kind, object->id));
+    if (change->type != KS_DELETED)
+        index_object(s, object, old);
+    else if (old != NULL)
+        unindex_object(s, old);
+    s->version = change->version;
+    ks_object_unref(s->world->heap, old);
 }
 
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {

@@ -74,6 +74,12 @@ void ks_store_dispose(ks_store *store);
 /* O(1). `world` of the copy is the one given. */
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world);
 
+/* For copies that go their own way, without a log: informer caches. Follows a change of the store that it was copied from, in which
+ * the changes of this kind before it have been followed. */
+void ks_store_follow(ks_store *s, const ks_change *change);
+void ks_store_drop_log(ks_store *s);
+void ks_store_clear(ks_store *s, ks_heap *heap); /* dispose, of a copy whose world may be gone */
+
 /* Looking: borrowed until the next change of the store; NULL when absent. ns NULL for cluster-scoped kinds. */
 const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
                               const ks_str *name);

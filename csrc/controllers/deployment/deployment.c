@@ -48,7 +48,7 @@ static bool selects(ks_heap *heap, const ks_object *d, const ks_object *set) {
 }
 
 static void queue_owner(ks_sim *sim, const dep_state *st, const ks_object *set) {
-    const ks_object *d = ks_controller_of(&sim->server.store, set, KS_DEPLOYMENT);
+    const ks_object *d = ks_controller_of(ks_view(sim), set, KS_DEPLOYMENT);
     if (d != NULL) ks_enqueue(sim, st->index, d->id);
 }
 
@@ -71,7 +71,7 @@ static void observe_set(ks_sim *sim, dep_state *st, const ks_change *change) {
     }
     if (change->type == KS_DELETED) return;
     if (old != NULL && !moved && ks_equal(old->labels, set->labels)) return;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_DEPLOYMENT, set->ns); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_DEPLOYMENT, set->ns); ks_walk_next(&w);)
         if (selects(sim->world.heap, w.object, set)) ks_enqueue(sim, st->index, w.object->id);
 }
 
@@ -85,7 +85,7 @@ static bool has_pods(const ks_store *store, const ks_object *d) {
 
 /* A Recreate Deployment waits for the last pod to go. */
 static void observe_pod_gone(ks_sim *sim, const dep_state *st, const ks_object *pod) {
-    const ks_store *store = &sim->server.store;
+    const ks_store *store = ks_view(sim);
     const ks_object *set = ks_controller_of(store, pod, KS_REPLICASET);
     const ks_object *d = set == NULL ? NULL : ks_controller_of(store, set, KS_DEPLOYMENT);
     if (d != NULL && ks_text_is(ks_get2(d->spec, K(strategy), K(type)), "Recreate") &&
@@ -135,7 +135,7 @@ void dep_disarm(const dep_sync *c) {
 
 /* The sets that the Deployment controls, and those of its namespace that nobody does. */
 static void collect_sets(const dep_sync *c, ks_objects *seen) {
-    const ks_store *store = &c->sim->server.store;
+    const ks_store *store = ks_view(c->sim);
     const dep_state *st = ks_component_state(c->sim, &ks_deployment_controller);
     for (ks_walk w = ks_walk_owned(store, c->d->uid, KS_REPLICASET); ks_walk_next(&w);)
         if (ks_str_eq(w.object->owner_uid, c->d->uid)) ks_objects_add(c->heap, seen, w.object);
@@ -221,7 +221,7 @@ static bool give_up(ks_sim *sim, dep_state *st, uint64_t key, bool fine) {
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    const ks_object *d = ks_store_by_id(&sim->server.store, KS_DEPLOYMENT, key);
+    const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
     if (d == NULL) return true;
     ks_heap *heap = sim->world.heap;
     dep_sync c = {.sim = sim, .heap = heap, .d = ks_object_ref(d)};

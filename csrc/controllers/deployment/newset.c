@@ -192,7 +192,7 @@ static ks_val new_set(dep_sync *c, const char *hash, int64_t size, int64_t revis
 
 /* A ReplicaSet of that name exists: it is used if it is ours and has the template; else the hash has collided. */
 static const ks_object *existing(dep_sync *c, const ks_str *name) {
-    const ks_object *set = ks_store_get(&c->sim->server.store, KS_REPLICASET, c->d->ns, name);
+    const ks_object *set = ks_store_get(ks_view(c->sim), KS_REPLICASET, c->d->ns, name);
     if (set == NULL) return NULL;
     if (ks_str_eq(set->owner_uid, c->d->uid) &&
         same_template(c->heap, ks_get(c->d->spec, K(template)), ks_get(set->spec, K(template))))

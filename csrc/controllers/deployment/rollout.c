@@ -86,7 +86,7 @@ bool dep_rollout_rolling(dep_sync *c) {
 
 /* Does a set, other than the new one, have a pod that has not finished? */
 static bool old_pods_run(const dep_sync *c, const dep_sets *sets) {
-    const ks_store *store = &c->sim->server.store;
+    const ks_store *store = ks_view(c->sim);
     for (size_t i = 0; i < sets->old_count; i++) {
         if (ks_count(sets->old[i]->status, K(replicas), 0) > 0) return true;
         for (ks_walk w = ks_walk_owned(store, sets->old[i]->uid, KS_POD); ks_walk_next(&w);)

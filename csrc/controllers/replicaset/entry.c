@@ -144,7 +144,7 @@ bool rs_entry_outdated(const ks_object *rs, const ks_object *old) {
 
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
     ks_heap *heap = sim->world.heap;
-    const ks_store *store = &sim->server.store;
+    const ks_store *store = ks_view(sim);
     rs_entry *e = ks_alloc_zero(heap, sizeof *e);
     const ks_str *why = NULL;
     e->refs = 1;

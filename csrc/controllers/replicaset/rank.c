@@ -94,7 +94,7 @@ static size_t related_selectors(ks_sim *sim, rs_state *st, const ks_object *rs,
                                 const ks_selector **out, size_t cap) {
     size_t count = 0;
     if (rs->owner_uid == NULL) return 0;
-    for (ks_walk w = ks_walk_owned(&sim->server.store, rs->owner_uid, KS_REPLICASET);
+    for (ks_walk w = ks_walk_owned(ks_view(sim), rs->owner_uid, KS_REPLICASET);
          ks_walk_next(&w);) {
         if (!ks_str_eq(w.object->owner_uid, rs->owner_uid) || !ks_str_eq(w.object->ns, rs->ns))
             continue;
@@ -115,7 +115,7 @@ static void rank_by_nodes(ks_sim *sim, rs_state *st, const ks_object *rs, ranked
     const ks_selector **selectors = ks_alloc(heap, many * sizeof(const ks_selector *));
     related_selectors(sim, st, rs, selectors, many);
     ks_tree nodes = {NULL, NULL, 0};
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_POD, rs->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_POD, rs->ns); ks_walk_next(&w);) {
         bool related = false;
         for (size_t i = 0; i < many && !related; i++)
             related = ks_selector_matches(selectors[i], w.object->labels);
@@ -161,7 +161,7 @@ void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, i
     ranked *pods = ks_alloc(heap, size);
     int64_t found = 0;
     for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it) && found < active;) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod == NULL || !ks_pod_active(pod) || !ks_selector_matches(e->selector, pod->labels))
             continue;
         pods[found++] = rank_of(sim, pod);

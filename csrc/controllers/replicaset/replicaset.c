@@ -41,7 +41,7 @@ static void observe_set(ks_sim *sim, rs_state *st, const ks_change *change) {
 
 /* The live ReplicaSet that controls a version of a pod, or NULL. */
 static const ks_object *owner_of(const ks_sim *sim, const ks_object *pod) {
-    return ks_controller_of(&sim->server.store, pod, KS_REPLICASET);
+    return ks_controller_of(ks_view(sim), pod, KS_REPLICASET);
 }
 
 static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, uint64_t pod) {
@@ -53,7 +53,7 @@ static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, uint64
 /* Every set whose selector matches a pod that nobody controls. */
 static void offer_orphan(ks_sim *sim, rs_state *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_REPLICASET, pod->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_REPLICASET, pod->ns); ks_walk_next(&w);) {
         const rs_entry *seen = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
         if (seen == NULL || seen->selector == NULL ||
             !ks_selector_matches(seen->selector, pod->labels))
@@ -137,7 +137,7 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
     ks_tree orphans = e->orphans, misfits = ks_tree_copy(&e->misfits);
     e->orphans = (ks_tree){NULL, NULL, 0};
     for (ks_tree_iter it = ks_tree_begin(&orphans); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod == NULL || pod->owner_uid != NULL || !ks_pod_active(pod)) continue;
         if (!ks_selector_matches(rs_entry_of(heap, st, rs->id)->selector, pod->labels)) continue;
         if (ks_adopt(sim, pod, rs)) continue;
@@ -145,7 +145,7 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
         fine = false;
     }
     for (ks_tree_iter it = ks_tree_begin(&misfits); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod != NULL && !ks_release(sim, pod, rs)) fine = false;
     }
     ks_tree_clear(heap, &orphans);
@@ -189,7 +189,7 @@ static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    const ks_object *rs = ks_store_by_id(&sim->server.store, KS_REPLICASET, key);
+    const ks_object *rs = ks_store_by_id(ks_view(sim), KS_REPLICASET, key);
     if (rs == NULL) return true;
     ks_object_ref(rs);
     bool fine = sync_set(sim, state, rs);

@@ -61,7 +61,7 @@ bool rs_write_status(ks_sim *sim, const ks_object *rs, const rs_counts *counts,
     bool shows = ks_since(&sim->server.rules, KS_SINCE_TERMINATING_REPLICAS);
     if (has_failure(rs) == (error != NULL) && unchanged(rs, counts, shows)) return true;
     /* the set may have been written by a request of this very sync (quota): one look at it as it is now */
-    const ks_object *now = ks_store_by_id(&sim->server.store, KS_REPLICASET, rs->id);
+    const ks_object *now = ks_store_by_id(ks_view(sim), KS_REPLICASET, rs->id);
     if (now == NULL) return false;
     ks_val status = build(sim, rs, counts, shows, error);
     ks_refusal *refusal = ks_server_update_status(&sim->server, now, status, NULL);

@@ -180,7 +180,7 @@ static outcome process_condemned_in_order(sts_sync *c) {
 
 static bool delete_condemned(sts_sync *c, ks_key at) {
     if (!ks_tree_has(&c->e->condemned, at)) return true; /* terminating */
-    const ks_object *pod = ks_store_by_id(&c->sim->server.store, KS_POD, at.b);
+    const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, at.b);
     return sts_delete_pod(c, pod->ns, pod->name);
 }
 

@@ -210,7 +210,7 @@ void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {
 void sts_entry_ripen(ks_sim *sim, sts_entry *e) {
     ks_key first;
     while (ks_tree_first(&e->waiting, &first, NULL) && ks_word_instant(first.a) <= sim->world.now) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, first.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, first.b);
         sts_entry_put(sim, e, pod);
     }
 }
@@ -232,7 +232,7 @@ const ks_object *sts_pod_at(const sts_sync *c, int64_t ordinal, uint64_t *word) 
         found.a != (uint64_t)ordinal)
         return NULL;
     if (word != NULL) *word = ks_word_of(value);
-    return ks_store_by_id(&c->sim->server.store, KS_POD, found.b);
+    return ks_store_by_id(ks_view(c->sim), KS_POD, found.b);
 }
 
 /* --- building --- */
@@ -266,7 +266,7 @@ static void find_orphans(ks_sim *sim, sts_state *st, sts_entry *e, const ks_obje
     ks_key first = {ks_text_hash(set_->ns), 0};
     for (ks_tree_iter it = ks_tree_from(&st->loose, first);
          ks_tree_next(&it) && it.key.a == first.a;) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         bool member;
         sts_ordinal_of(e->name, pod->name, &member);
         if (member && e->selector != NULL && ks_str_eq(pod->ns, set_->ns) &&
@@ -291,7 +291,7 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
     if (former != NULL) e->update = former->update;
     for (int64_t o = e->start; o < e->end; o++)
         ks_tree_put(heap, &e->missing, (ks_key){(uint64_t)o, 0}, ks_word(1));
-    for (ks_walk w = ks_walk_owned(&sim->server.store, set_->uid, KS_POD); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_owned(ks_view(sim), set_->uid, KS_POD); ks_walk_next(&w);) {
         if (ks_str_eq(w.object->owner_uid, set_->uid) && ks_str_eq(w.object->ns, set_->ns))
             sts_entry_put(sim, e, w.object);
     }

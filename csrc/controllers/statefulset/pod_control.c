@@ -55,7 +55,7 @@ static ks_val templates_of(const sts_sync *c) {
 /* The claim of a template for an ordinal, borrowed, or NULL. */
 static const ks_object *claim_at(const sts_sync *c, ks_val template, int64_t ordinal) {
     ks_val name = sts_claim_name(c->heap, c->set, template, ordinal);
-    const ks_object *claim = ks_store_get(&c->sim->server.store, KS_PVC, c->set->ns, name.s);
+    const ks_object *claim = ks_store_get(ks_view(c->sim), KS_PVC, c->set->ns, name.s);
     ks_unref(c->heap, name);
     return claim;
 }
@@ -117,7 +117,7 @@ static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordin
     ks_val errors = KS_NOTHING;
     ks_each(template, templates_of(c)) {
         ks_val name = sts_claim_name(heap, c->set, *template, ordinal);
-        const ks_object *there = ks_store_get(&c->sim->server.store, KS_PVC, c->set->ns, name.s);
+        const ks_object *there = ks_store_get(ks_view(c->sim), KS_PVC, c->set->ns, name.s);
         if (there == NULL) {
             ks_val claim = claim_of(c, *template, name);
             ks_refusal *refusal =

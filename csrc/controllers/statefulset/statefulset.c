@@ -55,7 +55,7 @@ static void observe_set(ks_sim *sim, sts_state *st, const ks_change *change) {
 }
 
 static const ks_object *owner_of(const ks_sim *sim, const ks_object *object) {
-    return ks_controller_of(&sim->server.store, object, KS_STATEFULSET);
+    return ks_controller_of(ks_view(sim), object, KS_STATEFULSET);
 }
 
 static void forget_pod(ks_sim *sim, sts_state *st, const ks_object *owner, const ks_object *pod) {
@@ -67,7 +67,7 @@ static void forget_pod(ks_sim *sim, sts_state *st, const ks_object *owner, const
 /* Every set whose selector matches a pod that nobody controls; those that it is a member of may adopt it. */
 static void offer_orphan(ks_sim *sim, sts_state *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STATEFULSET, pod->ns); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_STATEFULSET, pod->ns); ks_walk_next(&w);) {
         const sts_entry *seen = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
         if (seen == NULL || seen->selector == NULL ||
             !ks_selector_matches(seen->selector, pod->labels))
@@ -161,12 +161,12 @@ static void observe_claim(ks_sim *sim, sts_state *st, const ks_change *change) {
 static void observe_revision(ks_sim *sim, sts_state *st, const ks_object *revision) {
     ks_heap *heap = sim->world.heap;
     if (revision->owner_uid != NULL) {
-        const ks_object *set = ks_store_by_uid(&sim->server.store, revision->owner_uid);
+        const ks_object *set = ks_store_by_uid(ks_view(sim), revision->owner_uid);
         sts_entry *e = set == NULL ? NULL : sts_entry_of(heap, st, set->id);
         if (e != NULL) sts_forget_history(heap, e);
         return;
     }
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STATEFULSET, revision->ns);
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_STATEFULSET, revision->ns);
          ks_walk_next(&w);) {
         sts_entry *e = sts_entry_of(heap, st, w.object->id);
         if (e != NULL) sts_forget_history(heap, e);
@@ -190,7 +190,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* getPodsForStatefulSet. Pods come and go from the maps as they are written: walk copies. */
 static bool claim_pods(sts_sync *c) {
-    const ks_store *store = &c->sim->server.store;
+    const ks_store *store = ks_view(c->sim);
     sts_entry *e = c->e;
     if (ks_object_terminating(c->set) || (e->orphans.count == 0 && e->misfits.count == 0))
         return true;
@@ -242,7 +242,7 @@ static bool sync_set(sts_sync *c) {
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    const ks_object *set = ks_store_by_id(&sim->server.store, KS_STATEFULSET, key);
+    const ks_object *set = ks_store_by_id(ks_view(sim), KS_STATEFULSET, key);
     if (set == NULL) return true;
     ks_heap *heap = sim->world.heap;
     sts_sync c = {.sim = sim, .heap = heap, .st = state, .set = ks_object_ref(set)};

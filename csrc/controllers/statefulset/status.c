@@ -36,7 +36,7 @@ bool sts_write_status(sts_sync *c) {
         current = c->update->name;
     }
     if (unchanged(c, current)) return true;
-    const ks_object *now = ks_store_by_id(&c->sim->server.store, KS_STATEFULSET, c->set->id);
+    const ks_object *now = ks_store_by_id(ks_view(c->sim), KS_STATEFULSET, c->set->id);
     if (now == NULL) return false;
     ks_val s = ks_map_of(heap, K(replicas), ks_int(c->replicas), K(availableReplicas),
                          ks_int(c->available), K(collisionCount), ks_int(c->collisions),

@@ -113,16 +113,16 @@ static bool terminated(const ks_object *pod) {
 static bool wants_volumes(const ks_object *pod) { return pod->node != NULL && !terminated(pod); }
 
 static const ks_object *volume_of_claim(const ks_sim *sim, const ks_str *ns, const ks_str *name) {
-    const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ns, name);
+    const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, ns, name);
     if (claim == NULL || !ks_claim_bound(claim)) return NULL;
-    return ks_store_get(&sim->server.store, KS_PV, NULL,
+    return ks_store_get(ks_view(sim), KS_PV, NULL,
                         ks_str_or_null(ks_get(claim->spec, K(volumeName))));
 }
 
 /* Whether the claim is bound to that very volume: names of volumes are unique. */
 static bool holds(const ks_sim *sim, const ks_str *ns, const ks_str *name,
                   const ks_object *volume) {
-    const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, ns, name);
+    const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, ns, name);
     return claim != NULL && ks_claim_bound(claim) &&
            ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
 }
@@ -174,7 +174,7 @@ static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *c
         ks_tree_del(heap, &st->attachments, key);
         ks_tree_del(heap, &st->works, (ks_key){0, va->id});
     }
-    look_at(sim, st, ks_store_get(&sim->server.store, KS_PV, NULL, name));
+    look_at(sim, st, ks_store_get(ks_view(sim), KS_PV, NULL, name));
 }
 
 /* A node came, went, or changed what can hold up detaching from it. */
@@ -191,11 +191,11 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
         return;
     }
     for (ks_tree_iter it = ks_tree_begin(&st->attachments); ks_tree_next(&it);) {
-        const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
+        const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
         if (va == NULL) continue;
         look_at(
             sim, st,
-            ks_store_get(&sim->server.store, KS_PV, NULL,
+            ks_store_get(ks_view(sim), KS_PV, NULL,
                          ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)))));
     }
     for (ks_tree_iter it = ks_tree_begin(&st->wanted);
@@ -247,7 +247,7 @@ static const ks_str *unique_name(ks_heap *heap, const ks_object *volume) {
 static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *volume,
                       bool attached) {
     ks_heap *heap = sim->world.heap;
-    const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, node_name);
+    const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     const ks_str *name = unique_name(heap, volume);
     ks_val old = ks_get(node->status, K(volumesAttached)), list = KS_NOTHING;
@@ -273,7 +273,7 @@ static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *vol
 static const ks_object *next_user(const ks_sim *sim, ks_tree_iter *it, ks_val ref,
                                   const ks_str *node) {
     const ks_object *pod;
-    while ((pod = ks_claim_user(&sim->server.store, it, ks_str_or_null(ks_get(ref, K(namespace))),
+    while ((pod = ks_claim_user(ks_view(sim), it, ks_str_or_null(ks_get(ref, K(namespace))),
                                 ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
         if (wants_volumes(pod) && ks_str_eq(pod->node, node)) return pod;
     }
@@ -369,7 +369,7 @@ static void other_users(ks_sim *sim, const attachdetach *st, ks_val ref, const k
     ks_tree_iter it = users_of(st, ref);
     const ks_object *pod;
     while (count < 64 &&
-           (pod = ks_claim_user(&sim->server.store, &it, ks_str_or_null(ks_get(ref, K(namespace))),
+           (pod = ks_claim_user(ks_view(sim), &it, ks_str_or_null(ks_get(ref, K(namespace))),
                                 ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
         if (!wants_volumes(pod) || ks_str_eq(pod->node, node)) continue;
         int at = count++;
@@ -441,7 +441,7 @@ static bool out_of_service(const ks_object *node) {
 static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_object *va) {
     ks_heap *heap = sim->world.heap;
     const ks_str *node_name = ks_str_or_null(ks_get(va->spec, K(nodeName)));
-    const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, node_name);
+    const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     ks_key key = {volume->id, name_hash(node_name)};
     int64_t since = (int64_t)(intptr_t)ks_tree_get(&st->unwanted, key) - 1;
     if (since < 0) {
@@ -476,7 +476,7 @@ static const ks_object *attachment(const ks_sim *sim, const attachdetach *st,
     uint64_t hash = name_hash(volume->name);
     for (ks_tree_iter it = ks_tree_from(&st->attachments, (ks_key){hash, 0});
          ks_tree_next(&it) && it.key.a == hash;) {
-        const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
+        const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
         if (va == NULL ||
             !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
                        volume->name))
@@ -495,7 +495,7 @@ static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *vol
     ks_tree attachments = ks_tree_copy(&st->attachments);
     for (ks_tree_iter it = ks_tree_from(&attachments, (ks_key){hash, 0});
          ks_tree_next(&it) && it.key.a == hash;) {
-        const ks_object *va = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, it.key.b);
+        const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
         if (va == NULL ||
             !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
                        volume->name))
@@ -538,7 +538,7 @@ static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
          ks_tree_next(&it) && it.key.a == claim_key;) {
         const want *w = it.value;
         if (attachment(sim, st, volume, w->node, false) != NULL) continue;
-        if (ks_store_get(&sim->server.store, KS_NODE, NULL, w->node) == NULL) continue;
+        if (ks_store_get(ks_view(sim), KS_NODE, NULL, w->node) == NULL) continue;
         if (!many_nodes_allowed(volume) && attachment(sim, st, volume, w->node, true) != NULL) {
             /* While an attach or detach is under way nothing is said. */
             if (!detaching(sim, st, volume, w->node)) report_multi_attach(sim, st, volume, w->node);
@@ -553,7 +553,7 @@ static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     attachdetach *st = state;
-    const ks_object *volume = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
+    const ks_object *volume = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
     if (volume == NULL) return true;
     if (ks_volume_attacher(volume) == NULL) {
         ks_object_unref(sim->world.heap, volume);
@@ -580,7 +580,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    const ks_object *volume = ks_store_by_id(&sim->server.store, KS_PV, key);
+    const ks_object *volume = ks_store_by_id(ks_view(sim), KS_PV, key);
     if (volume != NULL) ks_buf_str(out, volume->name);
 }
 

@@ -89,7 +89,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
     ks_tree_del(heap, &st->fresh, (ks_key){0, claim->id});
     const ks_str *name = ks_str_or_null(ks_get(claim->spec, K(volumeName)));
-    const ks_object *volume = ks_store_get(&sim->server.store, KS_PV, NULL, name);
+    const ks_object *volume = ks_store_get(ks_view(sim), KS_PV, NULL, name);
     if (volume != NULL) ks_enqueue(sim, st->index, volume->id);
 }
 
@@ -110,7 +110,7 @@ static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
         if (available && !was) arm_resync(sim, st);
     } else if (ks_exists(ref)) {
         const ks_object *claim =
-            ks_store_get(&sim->server.store, KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
+            ks_store_get(ks_view(sim), KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
                          ks_str_or_null(ks_get(ref, K(name))));
         if (claim != NULL) ks_enqueue(sim, st->index, claim->id);
     }
@@ -266,7 +266,7 @@ static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, 
     int count = 0;
     for (ks_tree_iter it = ks_tree_from(&st->unassigned, (ks_key){hash, 0});
          ks_tree_next(&it) && it.key.a == hash;) {
-        const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, it.key.b);
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod == NULL || !ks_str_eq(pod->ns, claim->ns) || count == 32) continue;
         if (fresh && pod->id > claim->id) continue;
         int at = count++;
@@ -307,7 +307,7 @@ static bool assign_default_class(ks_sim *sim, const ks_object **claim) {
         ks_annotation(*claim, K(volume_beta_kubernetes_io_storage_class)) != NULL)
         return false;
     const ks_object *best = NULL;
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_STORAGECLASS, NULL); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_STORAGECLASS, NULL); ks_walk_next(&w);) {
         if (!default_class(w.object)) continue;
         if (best == NULL || w.object->created > best->created) best = w.object;
     }
@@ -354,7 +354,7 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
     ks_event failed = {.type = "Warning",
                        .reason = "ProvisioningFailed",
                        .component = "persistentvolume-controller"};
-    const ks_object *class = ks_claim_class(&sim->server.store, *claim);
+    const ks_object *class = ks_claim_class(ks_view(sim), *claim);
     if (class == NULL) {
         ks_record(&sim->server, *claim, &failed, "storageclass.storage.k8s.io \"%s\" not found",
                   ks_volume_class(*claim));
@@ -396,9 +396,9 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
 }
 
 static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object **claim) {
-    bool waits = ks_class_waits(ks_claim_class(&sim->server.store, *claim));
+    bool waits = ks_class_waits(ks_claim_class(ks_view(sim), *claim));
     bool delayed = waits && ks_annotation(*claim, K(volume_kubernetes_io_selected_node)) == NULL;
-    const ks_object *volume = ks_volume_for_claim(&sim->server.store, &st->volumes, *claim, waits);
+    const ks_object *volume = ks_volume_for_claim(ks_view(sim), &st->volumes, *claim, waits);
     if (volume != NULL) return bind(sim, claim, volume);
     if (assign_default_class(sim, claim)) return true;
     if (delayed) {
@@ -460,7 +460,7 @@ static bool sync_bound_claim(ks_sim *sim, const ks_object **claim, const ks_obje
 static bool sync_claim(ks_sim *sim, binder *st, const ks_object **claim) {
     const ks_str *name = ks_str_or_null(ks_get((*claim)->spec, K(volumeName)));
     bool named = name != NULL && name->len > 0;
-    const ks_object *volume = named ? ks_store_get(&sim->server.store, KS_PV, NULL, name) : NULL;
+    const ks_object *volume = named ? ks_store_get(ks_view(sim), KS_PV, NULL, name) : NULL;
     if (ks_annotation(*claim, K(pv_kubernetes_io_bind_completed)) != NULL)
         return sync_bound_claim(sim, claim, volume, named);
     if (named) return sync_claim_naming_volume(sim, claim, volume);
@@ -532,7 +532,7 @@ static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
     if (!ks_exists(ref) || uid == NULL || uid->len == 0)
         return set_volume_phase(sim, volume, "Available", "");
     const ks_object *claim =
-        ks_store_get(&sim->server.store, KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
+        ks_store_get(ks_view(sim), KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
                      ks_str_or_null(ks_get(ref, K(name))));
     if (claim != NULL && !ks_str_eq(claim->uid, uid)) claim = NULL;
     if (claim == NULL) return release(sim, volume);
@@ -576,9 +576,9 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         resync(sim, st);
         return true;
     }
-    const ks_object *object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PVC, key));
+    const ks_object *object = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PVC, key));
     bool is_claim = object != NULL;
-    if (!is_claim) object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
+    if (!is_claim) object = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
     if (object == NULL) return true;
     bool done = is_claim ? sync_claim(sim, st, &object) : sync_volume(sim, st, &object);
     if (is_claim) ks_tree_del(sim->world.heap, &st->fresh, (ks_key){0, key});
@@ -588,8 +588,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
-    if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
+    const ks_object *object = ks_store_by_id(ks_view(sim), KS_PVC, key);
+    if (object == NULL) object = ks_store_by_id(ks_view(sim), KS_PV, key);
     if (object == NULL)
         ks_buf_puts(out, "resync");
     else if (object->ns != NULL)

@@ -50,7 +50,7 @@ static void pod_gone(ks_sim *sim, protection *st, const ks_object *pod) {
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(sim->world.heap, pod, *volume);
         if (name == NULL) continue;
-        const ks_object *claim = ks_store_get(&sim->server.store, KS_PVC, pod->ns, name);
+        const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, pod->ns, name);
         if (claim != NULL && ks_object_terminating(claim)) ks_enqueue(sim, st->index, claim->id);
         ks_str_unref(sim->world.heap, name);
     }
@@ -72,7 +72,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 static bool in_use(ks_sim *sim, const protection *st, const ks_object *object) {
     if (object->kind == KS_PV) return ks_text_is(ks_get(object->status, K(phase)), "Bound");
     ks_tree_iter it = ks_claim_users_of(&st->users, object->ns, object->name);
-    return ks_claim_user(&sim->server.store, &it, object->ns, object->name) != NULL;
+    return ks_claim_user(ks_view(sim), &it, object->ns, object->name) != NULL;
 }
 
 static bool write_finalizers(ks_sim *sim, const ks_object *object, ks_val list) {
@@ -91,8 +91,8 @@ static bool write_finalizers(ks_sim *sim, const ks_object *object, ks_val list) 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     protection *st = state;
     ks_heap *heap = sim->world.heap;
-    const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
-    if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
+    const ks_object *object = ks_store_by_id(ks_view(sim), KS_PVC, key);
+    if (object == NULL) object = ks_store_by_id(ks_view(sim), KS_PV, key);
     if (object == NULL) return true;
     const ks_str *finalizer = finalizer_of(object);
     ks_val now = ks_get(object->meta, K(finalizers));
@@ -110,8 +110,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
-    if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
+    const ks_object *object = ks_store_by_id(ks_view(sim), KS_PVC, key);
+    if (object == NULL) object = ks_store_by_id(ks_view(sim), KS_PV, key);
     if (object == NULL) return;
     if (object->ns != NULL) ks_buf_printf(out, "%s/", object->ns->s);
     ks_buf_str(out, object->name);

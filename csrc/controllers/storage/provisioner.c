@@ -46,7 +46,7 @@ static bool asks(const ks_sim *sim, const ks_object *claim) {
     const ks_str *named = ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
     if (named == NULL || strncmp(named->s, "kubernetes.io/", 14) == 0)
         return false; /* nobody, or the controller itself */
-    const ks_object *class = ks_claim_class(&sim->server.store, claim);
+    const ks_object *class = ks_claim_class(ks_view(sim), claim);
     if (class == NULL) return false;
     return !ks_class_waits(class) ||
            ks_annotation(claim, K(volume_kubernetes_io_selected_node)) != NULL;
@@ -63,7 +63,7 @@ static void observe_attachment(ks_sim *sim, provisioner *st, const ks_change *ch
     if (change->type != KS_DELETED) return;
     const ks_str *name =
         ks_str_or_null(ks_get2(change->object->spec, K(source), K(persistentVolumeName)));
-    const ks_object *volume = ks_store_get(&sim->server.store, KS_PV, NULL, name);
+    const ks_object *volume = ks_store_get(ks_view(sim), KS_PV, NULL, name);
     if (volume != NULL && to_delete(volume)) ks_enqueue(sim, st->index, volume->id);
 }
 
@@ -207,7 +207,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
         ks_enqueue_at(sim, st->index, claim->id, due);
         return true;
     }
-    ks_val doc = volume_doc(sim, claim, ks_claim_class(&sim->server.store, claim));
+    ks_val doc = volume_doc(sim, claim, ks_claim_class(ks_view(sim), claim));
     ks_write_opts opts = {.trusted = true};
     const ks_object *volume = NULL;
     ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
@@ -223,7 +223,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
 
 /* The node that a volume is attached to, or NULL. */
 static const char *attached_to(const ks_sim *sim, const ks_object *volume) {
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_VOLUMEATTACHMENT, NULL);
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL);
          ks_walk_next(&w);) {
         if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))),
                       volume->name))
@@ -269,11 +269,11 @@ static bool delete_volume(ks_sim *sim, const ks_object *volume) {
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     provisioner *st = state;
     bool done = true;
-    const ks_object *object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PVC, key));
+    const ks_object *object = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PVC, key));
     if (object != NULL) {
         done = provision(sim, st, object);
     } else {
-        object = ks_object_ref(ks_store_by_id(&sim->server.store, KS_PV, key));
+        object = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
         if (object != NULL && to_delete(object)) done = delete_volume(sim, object);
     }
     ks_object_unref(sim->world.heap, object);
@@ -282,8 +282,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    const ks_object *object = ks_store_by_id(&sim->server.store, KS_PVC, key);
-    if (object == NULL) object = ks_store_by_id(&sim->server.store, KS_PV, key);
+    const ks_object *object = ks_store_by_id(ks_view(sim), KS_PVC, key);
+    if (object == NULL) object = ks_store_by_id(ks_view(sim), KS_PV, key);
     if (object != NULL && object->ns != NULL) ks_buf_printf(out, "%s/", object->ns->s);
     if (object != NULL) ks_buf_str(out, object->name);
 }
