@@ -76,8 +76,6 @@ typedef struct ks_result {
 /* Pushes a value: lists and maps as fresh tables. KS_NOTHING: nil. May raise. */
 void ks_lua_push(lua_State *L, ks_val v);
 
-/* A list of objects without their metadata.managedFields, which no table of kubectl's shows. */
-void ks_lua_push_bare(lua_State *L, ks_val objects);
 /* What was wrong with a Lua value. */
 typedef struct ks_lua_problem {
     char text[240];
@@ -91,6 +89,13 @@ bool ks_lua_read_object(lua_State *L, int index, ks_heap *heap, ks_kind kind, ks
                         ks_lua_problem *problem);
 /* A member of a table by text, without allocation or metamethods: pushes it (nil when absent). */
 int ks_lua_member(lua_State *L, int index, const char *name);
+
+/* --- views.c --- */
+/* Pushes a value that the ks_result at the stack place `result` owns: lists and maps as views, which read what they show where it
+ * lies. The result must not be released early. */
+void ks_lua_push_view(lua_State *L, ks_val v, int result);
+/* The same for each item of a list, in a fresh table. */
+void ks_lua_push_views(lua_State *L, ks_val list, int result);
 
 /* --- status.c --- */
 /* Pushes a refusal as a table of kubesim.Status. */
@@ -132,8 +137,9 @@ void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *
 extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[],
     ks_lua_network[], ks_lua_faults[];
 /* --- the module's functions --- */
-extern const luaL_Reg ks_lua_values[], ks_lua_types[];
-/* Metatables of values.c. */
+extern const luaL_Reg ks_lua_values[], ks_lua_types[], ks_lua_views[];
+/* Metatables of values.c and views.c. */
 void ks_lua_open_values(lua_State *L);
+void ks_lua_open_views(lua_State *L);
 
 #endif

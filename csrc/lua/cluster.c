@@ -305,9 +305,11 @@ __attribute__((visibility("default"))) int luaopen_kubesim_core(lua_State *L);
 int luaopen_kubesim_core(lua_State *L) {
     open_types(L);
     ks_lua_open_values(L);
+    ks_lua_open_views(L);
     lua_newtable(L);
     luaL_setfuncs(L, ks_lua_values, 0);
     luaL_setfuncs(L, ks_lua_types, 0);
+    luaL_setfuncs(L, ks_lua_views, 0);
     lua_pushcfunction(L, cluster_new);
     lua_setfield(L, -2, "new");
     lua_pushlightuserdata(L, NULL);

@@ -49,33 +49,6 @@ void ks_lua_push(lua_State *L, ks_val v) {
     }
 }
 
-/* A map without what stands under `left_out`; within the member `inside`, if it is not NULL, instead. */
-static void push_map_without(lua_State *L, ks_val map, const ks_str *inside,
-                             const ks_str *left_out) {
-    uint32_t n = ks_len(map);
-    lua_createtable(L, 0, (int)n);
-    for (uint32_t i = 0; i < n; i++) {
-        const ks_pair *pair = ks_pair_at(map, i);
-        if (inside == NULL && pair->key == left_out) continue;
-        lua_pushlstring(L, pair->key->s, pair->key->len);
-        if (pair->key == inside && ks_is(pair->val, KS_MAP))
-            push_map_without(L, pair->val, NULL, left_out);
-        else
-            ks_lua_push(L, pair->val);
-        lua_rawset(L, -3);
-    }
-}
-
-void ks_lua_push_bare(lua_State *L, ks_val objects) {
-    uint32_t n = ks_len(objects);
-    luaL_checkstack(L, 12, "document too deep");
-    lua_createtable(L, (int)n, 0);
-    for (uint32_t i = 0; i < n; i++) {
-        push_map_without(L, ks_at(objects, i), K(metadata), K(managedFields));
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
 /* --- from Lua: nothing here may raise, see binding.h --- */
 
 /* Where we are, for messages: a chain through the C stack. */

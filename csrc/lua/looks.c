@@ -38,14 +38,19 @@ static bool do_get(ks_cluster *cluster, void *arg) {
     return true;
 }
 
-/* get(self, kind, namespace, name) -> object | nil */
+/* get(self, kind, namespace, name, viewed) -> object | nil; `viewed`: as a view */
 static int look_get(lua_State *L) {
     ks_box *box = ks_lua_box(L);
     looking k = {.L = L, .kind = check_kind(L, 2)};
     luaL_checkstring(L, 3);
     luaL_checkstring(L, 4);
+    lua_settop(L, 5);
     k.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, k.result, do_get, &k);
+    if (lua_toboolean(L, 5)) {
+        ks_lua_push_view(L, k.result->value, -1);
+        return 1;
+    }
     ks_lua_push(L, k.result->value);
     ks_lua_release(k.result);
     return 1;
@@ -115,14 +120,15 @@ static void run_list(lua_State *L, looking *k) {
 }
 
 /* list(self, kind, namespace|nil, labels|nil, fields|nil, limit|nil, continue|nil, version|nil,
- * exact, bare) -> objects by namespace and name, metadata; `bare`: without managedFields */
+ * exact, viewed) -> objects by namespace and name, metadata; `viewed`: as views (lua/views.c), without the metadata */
 static int look_list(lua_State *L) {
     looking k = {.build = true};
     run_list(L, &k);
-    if (lua_toboolean(L, 10))
-        ks_lua_push_bare(L, k.result->value);
-    else
-        ks_lua_push(L, k.result->value);
+    if (lua_toboolean(L, 10)) {
+        ks_lua_push_views(L, k.result->value, -1);
+        return 1;
+    }
+    ks_lua_push(L, k.result->value);
     lua_pushnil(L);
     lua_setmetatable(L, -2); /* an empty answer is a plain table too */
     bool paged = !lua_isnil(L, 6) || !lua_isnil(L, 7) || !lua_isnil(L, 8);

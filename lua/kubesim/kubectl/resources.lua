@@ -100,9 +100,10 @@ end
 
 ---The object as it stands; raises NotFound, of the namespace where that does not exist.
 ---@param ctx kubesim.kubectl.Context
+---@param viewed? boolean  as a view
 ---@return table object
-function Info:get(ctx)
-  self.object = self:look(ctx)
+function Info:get(ctx, viewed)
+  self.object = self:look(ctx, viewed)
   if self.object then return self.object end
   if self.namespace ~= "" and self.namespace ~= "default" and not ctx.core:get("Namespace", "", self.namespace) then
     error(not_found(ctx.core:kind "namespaces", self.namespace), 0)
@@ -115,11 +116,12 @@ local DEPRECATED <const> = { Endpoints = "v1 Endpoints is deprecated in v1.33+; 
 
 ---The object as it stands, or nil.
 ---@param ctx kubesim.kubectl.Context
+---@param viewed? boolean  as a view
 ---@return table? object
-function Info:look(ctx)
+function Info:look(ctx, viewed)
   if self.name == "" then errors.fail "resource name may not be empty" end
   ctx:told { DEPRECATED[self.mapping.kind] }
-  return ctx.core:get(self.mapping.kind, self.namespace, self.name)
+  return ctx.core:get(self.mapping.kind, self.namespace, self.name, viewed)
 end
 
 ---"deployment.apps/web"
@@ -220,7 +222,7 @@ function Result:visit(fn)
   local function one(info, err)
     err = err or errors.try(function()
       self:prepare(info)
-      if opts.require_object ~= false and not info.object then info:get(ctx) end
+      if opts.require_object ~= false and not info.object then info:get(ctx, opts.viewed) end
       fn(info)
     end)
     if err then list[#list + 1] = err end
@@ -253,7 +255,7 @@ end
 ---Where an object that says no namespace goes; others than the one asked for are refused (SetNamespace, RequireNamespace).
 function Result:prepare(info)
   if not info.mapping or not info.mapping.namespaced then
-    if info.object and info.object.metadata then info.object.metadata.namespace = nil end
+    if info.source and info.object and info.object.metadata then info.object.metadata.namespace = nil end
     info.namespace = ""
     return
   end
@@ -297,12 +299,12 @@ end
 ---@param namespace string?  nil: all
 ---@param labels string
 ---@param fields string
----@param bare? boolean  without managedFields, which are the half of an object and stand in no table
+---@param viewed? boolean  as views
 ---@return table[]
-function resources.list(ctx, mapping, namespace, labels, fields, bare)
+function resources.list(ctx, mapping, namespace, labels, fields, viewed)
   ctx:told { DEPRECATED[mapping.kind] }
   local err, list = errors.try(ctx.core.list, ctx.core, mapping.kind, mapping.namespaced and namespace or nil,
-    labels ~= "" and labels or nil, fields ~= "" and fields or nil, nil, nil, nil, nil, bare)
+    labels ~= "" and labels or nil, fields ~= "" and fields or nil, nil, nil, nil, nil, viewed)
   if err then error(list_refused(err, mapping, labels, fields), 0) end
   return list
 end
@@ -317,7 +319,7 @@ local function by_selector(ctx, asked, opts)
   local r = result(ctx, opts, false, function(fn)
     for _, mapping in ipairs(mappings) do
       local err, list = errors.try(resources.list, ctx, mapping, not opts.all_namespaces and ctx.namespace or nil, labels, fields,
-        opts.bare)
+        opts.viewed)
       if err and fn(nil, err) then return end
       for _, object in ipairs(list or {}) do
         if fn(new_info(mapping, object.metadata.namespace or "", object.metadata.name, object)) then return end
@@ -415,7 +417,7 @@ Example resource specifications include:
 ---   files                -f;  validate: refuse what is no object before it is read further ("Strict", "Warn")
 ---   labels, fields       selectors;  all: --all;  all_namespaces: -A
 ---   continue_on_error    go on behind errors;  ignore_not_found;  single_type: one kind only
----   bare                 what selectors find comes without managedFields
+---   viewed               objects of the server are views: they read single fields where they lie, and cannot be changed
 ---   require_object=false infos need no object;  latest: objects of files as the server has them;  offline: kinds need not exist
 ---@param ctx kubesim.kubectl.Context
 ---@param opts table

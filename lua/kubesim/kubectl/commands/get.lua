@@ -207,7 +207,7 @@ local function run(ctx, args)
   local format = format_of(ctx)
   if ctx.flags.watch or ctx.flags["watch-only"] then return watch(ctx, args, format) end
   local result = find(ctx, args, { continue_on_error = true, ignore_not_found = ctx.flags["ignore-not-found"],
-    bare = not format and ctx.flags["sort-by"] == "" })
+    viewed = not format and ctx.flags["sort-by"] == "" and ctx.flags.subresource == "" })
   if format then return get_objects(ctx, result, format) end
   get_tables(ctx, result)
 end

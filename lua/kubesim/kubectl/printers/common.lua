@@ -22,7 +22,7 @@ function common.age(object, now) return common.since(object.metadata.creationTim
 ---A list that may be absent or null.
 ---@param value any
 ---@return table
-function common.list(value) return type(value) == "table" and value or {} end
+function common.list(value) return value ~= core.null and value or {} end
 
 ---Keys of a table in byte order.
 ---@param map table?
@@ -47,7 +47,7 @@ end
 ---@param selector table?
 ---@return string
 function common.selector(selector)
-  local parsed = core.selector(selector or {})
+  local parsed = core.selector(core.plain(selector or {}))
   if not parsed then return "<error>" end
   local text = selector and tostring(parsed) or ""
   return text ~= "" and text or "<none>"

@@ -1,5 +1,6 @@
 --- The columns of kubectl get: per kind their names, which of them only -o wide shows, and the function that makes a row's cells.
 --- pkg/printers/internalversion/printers.go: AddHandlers. Rows have all cells, wide ones too, as the API server sends them.
+--- Objects are tables or views (csrc/lua/views.c): what makes rows indexes them and walks them with ipairs, pairs and `#`, and no more.
 ---@class kubesim.kubectl.Column
 ---@field name string
 ---@field wide boolean   shown with -o wide only

@@ -30,7 +30,7 @@ end
 ---@return table
 function workloads.deployment(object, now)
   local status, names, images = object.status or {}, containers_of(object)
-  local selector = core.selector(object.spec.selector or {})
+  local selector = core.selector(core.plain(object.spec.selector or {}))
   return { object.metadata.name, ("%d/%d"):format(status.readyReplicas or 0, object.spec.replicas or 0), status.updatedReplicas or 0,
     status.availableReplicas or 0, common.age(object, now), names, images, selector and tostring(selector) or "<invalid>" }
 end

@@ -1,0 +1,123 @@
+/*
+ * lua/views.c - documents as Lua sees them without copying: a view reads single fields where they lie.
+ *
+ * kubectl get shows five columns of an object that has two hundred fields; as a table it would cost fifty times what is read of it.
+ * A view is indexed like the table (`pod.status.phase`, `list[1]`, `#list`, ipairs, pairs) and cannot be changed. It shows a list or
+ * map of a document that a ks_result owns; each view keeps that result alive, so views need no finalizers of their own.
+ */
+#include "lua/binding.h"
+
+#define VIEW_TYPE "kubesim.view"
+
+typedef struct view {
+    ks_val v; /* borrowed from the result in user value 1 */
+} view;
+
+void ks_lua_push_view(lua_State *L, ks_val v, int result) {
+    if (v.type != KS_LIST && v.type != KS_MAP) {
+        ks_lua_push(L, v);
+        return;
+    }
+    result = lua_absindex(L, result);
+    luaL_checkstack(L, 3, "too many views");
+    view *shown = lua_newuserdatauv(L, sizeof *shown, 1);
+    shown->v = v;
+    luaL_setmetatable(L, VIEW_TYPE);
+    lua_pushvalue(L, result);
+    lua_setiuservalue(L, -2, 1);
+}
+
+void ks_lua_push_views(lua_State *L, ks_val list, int result) {
+    uint32_t n = ks_len(list);
+    result = lua_absindex(L, result);
+    lua_createtable(L, (int)n, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        ks_lua_push_view(L, ks_at(list, i), result);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* The metatable is hidden (__metatable), so these are called with views alone. */
+static ks_val viewed(lua_State *L) {
+    const view *shown = lua_touserdata(L, 1);
+    return shown->v;
+}
+
+/* Pushes a part of what the view at index 1 shows. */
+static void push_part(lua_State *L, ks_val part) {
+    if (part.type != KS_LIST && part.type != KS_MAP) {
+        ks_lua_push(L, part);
+        return;
+    }
+    lua_getiuservalue(L, 1, 1);
+    ks_lua_push_view(L, part, -1);
+    lua_remove(L, -2);
+}
+
+static int view_index(lua_State *L) {
+    ks_val v = viewed(L), part = KS_NOTHING;
+    size_t len;
+    if (lua_type(L, 2) == LUA_TSTRING) {
+        const char *key = lua_tolstring(L, 2, &len);
+        part = ks_get_text(v, key, len);
+    } else if (v.type == KS_LIST && lua_isinteger(L, 2)) {
+        lua_Integer i = lua_tointeger(L, 2);
+        if (i >= 1 && i <= ks_len(v)) part = ks_at(v, (uint32_t)(i - 1));
+    }
+    push_part(L, part);
+    return 1;
+}
+
+static int view_len(lua_State *L) {
+    ks_val v = viewed(L);
+    lua_pushinteger(L, v.type == KS_LIST ? ks_len(v) : 0);
+    return 1;
+}
+
+/* The pair behind a key, for pairs(): like next(). Upvalue 1 counts the pairs that were shown. */
+static int view_next(lua_State *L) {
+    ks_val v = viewed(L);
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
+    if (i >= ks_len(v)) return 0;
+    lua_pushinteger(L, i + 1);
+    lua_replace(L, lua_upvalueindex(1));
+    if (v.type == KS_LIST) {
+        lua_pushinteger(L, i + 1);
+        push_part(L, ks_at(v, (uint32_t)i));
+    } else {
+        const ks_pair *pair = ks_pair_at(v, (uint32_t)i);
+        lua_pushlstring(L, pair->key->s, pair->key->len);
+        push_part(L, pair->val);
+    }
+    return 2;
+}
+
+static int view_pairs(lua_State *L) {
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, view_next, 1);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/* plain(value): what a view shows as fresh tables; anything else is itself. */
+static int plain(lua_State *L) {
+    luaL_checkany(L, 1);
+    const view *shown = luaL_testudata(L, 1, VIEW_TYPE);
+    if (shown != NULL)
+        ks_lua_push(L, shown->v);
+    else
+        lua_settop(L, 1);
+    return 1;
+}
+
+static const luaL_Reg view_meta[] = {
+    {"__index", view_index}, {"__len", view_len}, {"__pairs", view_pairs}, {NULL, NULL}};
+const luaL_Reg ks_lua_views[] = {{"plain", plain}, {NULL, NULL}};
+
+void ks_lua_open_views(lua_State *L) {
+    luaL_newmetatable(L, VIEW_TYPE);
+    luaL_setfuncs(L, view_meta, 0);
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
