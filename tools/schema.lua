@@ -123,6 +123,11 @@ end
 
 local schema = parse_json(read_file(SCHEMA))
 local types, enums = schema.types, schema.enums
+local atomic_types = {}
+for _, name in ipairs(schema.atomicTypes) do
+  if not types[name] then error("atomicTypes: no type " .. name, 0) end
+  atomic_types[name] = true
+end
 local type_names = getmetatable(types).keys
 table.sort(type_names)
 
@@ -334,13 +339,13 @@ end
 
 local function field_text(field)
   local strategy = field.patchStrategy or ""
-  return ("    {%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n"):format(
+  return ("    {%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n"):format(
     symbol(field.name), quote(go_field(field)), spec_text(field.type),
     field.optional or false, field.always_encoded or false,
     strategy:find("merge", 1, true) ~= nil, strategy:find("retainKeys", 1, true) ~= nil,
     field.patchMergeKey and symbol(field.patchMergeKey) or "NULL",
     LIST_TYPES[field.listType] or "KS_LIST_NONE", keys_ref(field.listMapKeys),
-    field.mapType == "atomic" or field.structType == "atomic")
+    field.mapType == "atomic", field.structType == "granular")
 end
 
 local function table_h()
@@ -359,8 +364,9 @@ local function table_c()
     local fields = flatten(name, {})
     local id = identifier(name)
     local go = name:match "[^.]+$"
+    local atomic = atomic_types[name] or false
     if #fields == 0 then
-      rows[#rows + 1] = ("    {%s, %s, NULL, NULL, 0},\n"):format(quote(name), quote(go))
+      rows[#rows + 1] = ("    {%s, %s, NULL, NULL, 0, %s},\n"):format(quote(name), quote(go), atomic)
     else
       local order = {}
       bodies[#bodies + 1] = ("static const ks_field fields_%s[] = {\n"):format(id)
@@ -371,7 +377,7 @@ local function table_c()
       table.sort(order, function(a, b) return fields[a].name < fields[b].name end)
       for i, index in ipairs(order) do order[i] = index - 1 end
       bodies[#bodies + 1] = ("};\nstatic const uint16_t sorted_%s[] = {%s};\n"):format(id, table.concat(order, ", "))
-      rows[#rows + 1] = ("    {%s, %s, fields_%s, sorted_%s, %d},\n"):format(quote(name), quote(go), id, id, #fields)
+      rows[#rows + 1] = ("    {%s, %s, fields_%s, sorted_%s, %d, %s},\n"):format(quote(name), quote(go), id, id, #fields, atomic)
     end
   end
   return table.concat {

@@ -51,7 +51,8 @@ struct ks_field {
     const ks_str *merge_key; /* patchMergeKey, or NULL */
     enum { KS_LIST_NONE, KS_LIST_ATOMIC, KS_LIST_SET, KS_LIST_KEYED } list_type;
     const ks_str *const *list_keys; /* NULL-terminated, for KS_LIST_KEYED */
-    bool atomic_map;                /* mapType or structType: atomic */
+    bool atomic_map;                /* mapType: atomic */
+    bool granular;                  /* structType: granular, though its type is atomic */
 };
 
 /* A struct. Inlined Go structs are flattened: `fields` has their fields in place, in Go's order. */
@@ -61,6 +62,7 @@ struct ks_type {
     const ks_field *fields; /* in Go's order */
     const uint16_t *sorted; /* indexes into fields, by JSON name */
     uint16_t count;
+    bool atomic; /* +structType=atomic: owned as a whole in metadata.managedFields */
 };
 
 /* The field of that (interned) name, or NULL. O(log n). */

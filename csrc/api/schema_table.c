@@ -202,2673 +202,2673 @@ static const ks_spec item_95 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storag
 static const ks_spec item_96 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_TopologySelectorTerm], NULL, "v1.TopologySelectorTerm", NULL};
 
 static const ks_field fields_apps_v1_ControllerRevision[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_ANY, false, NULL, NULL, "runtime.RawExtension", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_revision], "Revision", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_ANY, false, NULL, NULL, "runtime.RawExtension", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_revision], "Revision", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_ControllerRevision[] = {1, 3, 0, 2, 4};
 static const ks_field fields_apps_v1_DaemonSet[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetSpec], NULL, "v1.DaemonSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetStatus], NULL, "v1.DaemonSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetSpec], NULL, "v1.DaemonSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetStatus], NULL, "v1.DaemonSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DaemonSet[] = {1, 0, 2, 3, 4};
 static const ks_field fields_apps_v1_DaemonSetCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DaemonSetConditionType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DaemonSetConditionType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DaemonSetCondition[] = {2, 4, 3, 1, 0};
 static const ks_field fields_apps_v1_DaemonSetSpec[] = {
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_updateStrategy], "UpdateStrategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetUpdateStrategy], NULL, "v1.DaemonSetUpdateStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_updateStrategy], "UpdateStrategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetUpdateStrategy], NULL, "v1.DaemonSetUpdateStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DaemonSetSpec[] = {3, 4, 0, 1, 2};
 static const ks_field fields_apps_v1_DaemonSetStatus[] = {
-    {&ks_symbols[KS_SYM_currentNumberScheduled], "CurrentNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_numberMisscheduled], "NumberMisscheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_desiredNumberScheduled], "DesiredNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_numberReady], "NumberReady", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_updatedNumberScheduled], "UpdatedNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_numberAvailable], "NumberAvailable", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_numberUnavailable], "NumberUnavailable", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_1, "[]v1.DaemonSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
+    {&ks_symbols[KS_SYM_currentNumberScheduled], "CurrentNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_numberMisscheduled], "NumberMisscheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_desiredNumberScheduled], "DesiredNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_numberReady], "NumberReady", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_updatedNumberScheduled], "UpdatedNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_numberAvailable], "NumberAvailable", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_numberUnavailable], "NumberUnavailable", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_1, "[]v1.DaemonSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
 };
 static const uint16_t sorted_apps_v1_DaemonSetStatus[] = {8, 9, 0, 2, 6, 1, 3, 7, 4, 5};
 static const ks_field fields_apps_v1_DaemonSetUpdateStrategy[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DaemonSetUpdateStrategyType", enum_apps_v1_DaemonSetUpdateStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateDaemonSet], NULL, "v1.RollingUpdateDaemonSet", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DaemonSetUpdateStrategyType", enum_apps_v1_DaemonSetUpdateStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateDaemonSet], NULL, "v1.RollingUpdateDaemonSet", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DaemonSetUpdateStrategy[] = {1, 0};
 static const ks_field fields_apps_v1_Deployment[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentSpec], NULL, "v1.DeploymentSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentStatus], NULL, "v1.DeploymentStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentSpec], NULL, "v1.DeploymentSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentStatus], NULL, "v1.DeploymentStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_Deployment[] = {1, 0, 2, 3, 4};
 static const ks_field fields_apps_v1_DeploymentCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DeploymentConditionType", enum_apps_v1_DeploymentConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastUpdateTime], "LastUpdateTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DeploymentConditionType", enum_apps_v1_DeploymentConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastUpdateTime], "LastUpdateTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DeploymentCondition[] = {3, 2, 5, 4, 1, 0};
 static const ks_field fields_apps_v1_DeploymentSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_strategy], "Strategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentStrategy], NULL, "v1.DeploymentStrategy", NULL}, true, false, false, true, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_paused], "Paused", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_progressDeadlineSeconds], "ProgressDeadlineSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_strategy], "Strategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentStrategy], NULL, "v1.DeploymentStrategy", NULL}, true, false, false, true, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_paused], "Paused", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_progressDeadlineSeconds], "ProgressDeadlineSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DeploymentSpec[] = {4, 6, 7, 0, 5, 1, 3, 2};
 static const ks_field fields_apps_v1_DeploymentStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_updatedReplicas], "UpdatedReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_unavailableReplicas], "UnavailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminatingReplicas], "TerminatingReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_2, "[]v1.DeploymentCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
-    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_updatedReplicas], "UpdatedReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_unavailableReplicas], "UnavailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminatingReplicas], "TerminatingReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_2, "[]v1.DeploymentCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
+    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DeploymentStatus[] = {4, 8, 7, 0, 3, 1, 6, 5, 2};
 static const ks_field fields_apps_v1_DeploymentStrategy[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DeploymentStrategyType", enum_apps_v1_DeploymentStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateDeployment], NULL, "v1.RollingUpdateDeployment", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DeploymentStrategyType", enum_apps_v1_DeploymentStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateDeployment], NULL, "v1.RollingUpdateDeployment", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_DeploymentStrategy[] = {1, 0};
 static const ks_field fields_apps_v1_ReplicaSet[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetSpec], NULL, "v1.ReplicaSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetStatus], NULL, "v1.ReplicaSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetSpec], NULL, "v1.ReplicaSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetStatus], NULL, "v1.ReplicaSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_ReplicaSet[] = {1, 0, 2, 3, 4};
 static const ks_field fields_apps_v1_ReplicaSetCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ReplicaSetConditionType", enum_apps_v1_ReplicaSetConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ReplicaSetConditionType", enum_apps_v1_ReplicaSetConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_ReplicaSetCondition[] = {2, 4, 3, 1, 0};
 static const ks_field fields_apps_v1_ReplicaSetSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_ReplicaSetSpec[] = {1, 0, 2, 3};
 static const ks_field fields_apps_v1_ReplicaSetStatus[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fullyLabeledReplicas], "FullyLabeledReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminatingReplicas], "TerminatingReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_3, "[]v1.ReplicaSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fullyLabeledReplicas], "FullyLabeledReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminatingReplicas], "TerminatingReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_3, "[]v1.ReplicaSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
 };
 static const uint16_t sorted_apps_v1_ReplicaSetStatus[] = {3, 6, 1, 5, 2, 0, 4};
 static const ks_field fields_apps_v1_RollingUpdateDaemonSet[] = {
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxSurge], "MaxSurge", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxSurge], "MaxSurge", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_RollingUpdateDaemonSet[] = {1, 0};
 static const ks_field fields_apps_v1_RollingUpdateDeployment[] = {
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxSurge], "MaxSurge", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxSurge], "MaxSurge", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_RollingUpdateDeployment[] = {1, 0};
 static const ks_field fields_apps_v1_RollingUpdateStatefulSetStrategy[] = {
-    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_RollingUpdateStatefulSetStrategy[] = {1, 0};
 static const ks_field fields_apps_v1_StatefulSet[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetSpec], NULL, "v1.StatefulSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetStatus], NULL, "v1.StatefulSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetSpec], NULL, "v1.StatefulSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetStatus], NULL, "v1.StatefulSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSet[] = {1, 0, 2, 3, 4};
 static const ks_field fields_apps_v1_StatefulSetCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatefulSetConditionType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatefulSetConditionType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSetCondition[] = {2, 4, 3, 1, 0};
 static const ks_field fields_apps_v1_StatefulSetOrdinals[] = {
-    {&ks_symbols[KS_SYM_start], "Start", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_start], "Start", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSetOrdinals[] = {0};
 static const ks_field fields_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy[] = {
-    {&ks_symbols[KS_SYM_whenDeleted], "WhenDeleted", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimRetentionPolicyType", enum_apps_v1_PersistentVolumeClaimRetentionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_whenScaled], "WhenScaled", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimRetentionPolicyType", enum_apps_v1_PersistentVolumeClaimRetentionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_whenDeleted], "WhenDeleted", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimRetentionPolicyType", enum_apps_v1_PersistentVolumeClaimRetentionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_whenScaled], "WhenScaled", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimRetentionPolicyType", enum_apps_v1_PersistentVolumeClaimRetentionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy[] = {0, 1};
 static const ks_field fields_apps_v1_StatefulSetSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeClaimTemplates], "VolumeClaimTemplates", {KS_SHAPE_LIST, false, NULL, &item_4, "[]v1.PersistentVolumeClaim", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_serviceName], "ServiceName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podManagementPolicy], "PodManagementPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodManagementPolicyType", enum_apps_v1_PodManagementPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_updateStrategy], "UpdateStrategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetUpdateStrategy], NULL, "v1.StatefulSetUpdateStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_persistentVolumeClaimRetentionPolicy], "PersistentVolumeClaimRetentionPolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy], NULL, "v1.StatefulSetPersistentVolumeClaimRetentionPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ordinals], "Ordinals", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_StatefulSetOrdinals], NULL, "v1.StatefulSetOrdinals", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeClaimTemplates], "VolumeClaimTemplates", {KS_SHAPE_LIST, false, NULL, &item_4, "[]v1.PersistentVolumeClaim", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_serviceName], "ServiceName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podManagementPolicy], "PodManagementPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodManagementPolicyType", enum_apps_v1_PodManagementPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_updateStrategy], "UpdateStrategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetUpdateStrategy], NULL, "v1.StatefulSetUpdateStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_persistentVolumeClaimRetentionPolicy], "PersistentVolumeClaimRetentionPolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy], NULL, "v1.StatefulSetPersistentVolumeClaimRetentionPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ordinals], "Ordinals", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_StatefulSetOrdinals], NULL, "v1.StatefulSetOrdinals", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSetSpec[] = {8, 10, 9, 5, 0, 7, 1, 4, 2, 6, 3};
 static const ks_field fields_apps_v1_StatefulSetStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_currentReplicas], "CurrentReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_updatedReplicas], "UpdatedReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_currentRevision], "CurrentRevision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_updateRevision], "UpdateRevision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_5, "[]v1.StatefulSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
-    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_currentReplicas], "CurrentReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_updatedReplicas], "UpdatedReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_currentRevision], "CurrentRevision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_updateRevision], "UpdateRevision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_5, "[]v1.StatefulSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
+    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSetStatus[] = {9, 7, 8, 3, 5, 0, 2, 1, 6, 4};
 static const ks_field fields_apps_v1_StatefulSetUpdateStrategy[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatefulSetUpdateStrategyType", enum_apps_v1_StatefulSetUpdateStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy], NULL, "v1.RollingUpdateStatefulSetStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatefulSetUpdateStrategyType", enum_apps_v1_StatefulSetUpdateStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy], NULL, "v1.RollingUpdateStatefulSetStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_apps_v1_StatefulSetUpdateStrategy[] = {1, 0};
 static const ks_field fields_autoscaling_v1_CrossVersionObjectReference[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_CrossVersionObjectReference[] = {2, 0, 1};
 static const ks_field fields_autoscaling_v1_HorizontalPodAutoscaler[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerSpec], NULL, "v1.HorizontalPodAutoscalerSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerStatus], NULL, "v1.HorizontalPodAutoscalerStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerSpec], NULL, "v1.HorizontalPodAutoscalerSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerStatus], NULL, "v1.HorizontalPodAutoscalerStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_HorizontalPodAutoscaler[] = {1, 0, 2, 3, 4};
 static const ks_field fields_autoscaling_v1_HorizontalPodAutoscalerSpec[] = {
-    {&ks_symbols[KS_SYM_scaleTargetRef], "ScaleTargetRef", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_CrossVersionObjectReference], NULL, "v1.CrossVersionObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_minReplicas], "MinReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxReplicas], "MaxReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_targetCPUUtilizationPercentage], "TargetCPUUtilizationPercentage", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_scaleTargetRef], "ScaleTargetRef", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_CrossVersionObjectReference], NULL, "v1.CrossVersionObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_minReplicas], "MinReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxReplicas], "MaxReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_targetCPUUtilizationPercentage], "TargetCPUUtilizationPercentage", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_HorizontalPodAutoscalerSpec[] = {2, 1, 0, 3};
 static const ks_field fields_autoscaling_v1_HorizontalPodAutoscalerStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastScaleTime], "LastScaleTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_currentReplicas], "CurrentReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_desiredReplicas], "DesiredReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_currentCPUUtilizationPercentage], "CurrentCPUUtilizationPercentage", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastScaleTime], "LastScaleTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_currentReplicas], "CurrentReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_desiredReplicas], "DesiredReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_currentCPUUtilizationPercentage], "CurrentCPUUtilizationPercentage", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_HorizontalPodAutoscalerStatus[] = {4, 2, 3, 1, 0};
 static const ks_field fields_autoscaling_v1_Scale[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_ScaleSpec], NULL, "v1.ScaleSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_ScaleStatus], NULL, "v1.ScaleStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_ScaleSpec], NULL, "v1.ScaleSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_ScaleStatus], NULL, "v1.ScaleStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_Scale[] = {1, 0, 2, 3, 4};
 static const ks_field fields_autoscaling_v1_ScaleSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_ScaleSpec[] = {0};
 static const ks_field fields_autoscaling_v1_ScaleStatus[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_autoscaling_v1_ScaleStatus[] = {0, 1};
 static const ks_field fields_batch_v1_CronJob[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_CronJobSpec], NULL, "v1.CronJobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_CronJobStatus], NULL, "v1.CronJobStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_CronJobSpec], NULL, "v1.CronJobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_CronJobStatus], NULL, "v1.CronJobStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_CronJob[] = {1, 0, 2, 3, 4};
 static const ks_field fields_batch_v1_CronJobSpec[] = {
-    {&ks_symbols[KS_SYM_schedule], "Schedule", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_timeZone], "TimeZone", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_startingDeadlineSeconds], "StartingDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_concurrencyPolicy], "ConcurrencyPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConcurrencyPolicy", enum_batch_v1_ConcurrencyPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_suspend], "Suspend", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_jobTemplate], "JobTemplate", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobTemplateSpec], NULL, "v1.JobTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_successfulJobsHistoryLimit], "SuccessfulJobsHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_failedJobsHistoryLimit], "FailedJobsHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_schedule], "Schedule", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_timeZone], "TimeZone", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_startingDeadlineSeconds], "StartingDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_concurrencyPolicy], "ConcurrencyPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConcurrencyPolicy", enum_batch_v1_ConcurrencyPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_suspend], "Suspend", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_jobTemplate], "JobTemplate", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobTemplateSpec], NULL, "v1.JobTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_successfulJobsHistoryLimit], "SuccessfulJobsHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_failedJobsHistoryLimit], "FailedJobsHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_CronJobSpec[] = {3, 7, 5, 0, 2, 6, 4, 1};
 static const ks_field fields_batch_v1_CronJobStatus[] = {
-    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_LIST, false, NULL, &item_6, "[]v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_lastScheduleTime], "LastScheduleTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastSuccessfulTime], "LastSuccessfulTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_LIST, false, NULL, &item_6, "[]v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastScheduleTime], "LastScheduleTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastSuccessfulTime], "LastSuccessfulTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_CronJobStatus[] = {0, 1, 2};
 static const ks_field fields_batch_v1_Job[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobSpec], NULL, "v1.JobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobStatus], NULL, "v1.JobStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobSpec], NULL, "v1.JobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobStatus], NULL, "v1.JobStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_Job[] = {1, 0, 2, 3, 4};
 static const ks_field fields_batch_v1_JobCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.JobConditionType", enum_batch_v1_JobConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.JobConditionType", enum_batch_v1_JobConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_JobCondition[] = {2, 3, 5, 4, 1, 0};
 static const ks_field fields_batch_v1_JobSpec[] = {
-    {&ks_symbols[KS_SYM_parallelism], "Parallelism", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_completions], "Completions", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_activeDeadlineSeconds], "ActiveDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podFailurePolicy], "PodFailurePolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_PodFailurePolicy], NULL, "v1.PodFailurePolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_successPolicy], "SuccessPolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_SuccessPolicy], NULL, "v1.SuccessPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_backoffLimit], "BackoffLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_backoffLimitPerIndex], "BackoffLimitPerIndex", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxFailedIndexes], "MaxFailedIndexes", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_manualSelector], "ManualSelector", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ttlSecondsAfterFinished], "TTLSecondsAfterFinished", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_completionMode], "CompletionMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.CompletionMode", enum_batch_v1_CompletionMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_suspend], "Suspend", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podReplacementPolicy], "PodReplacementPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodReplacementPolicy", enum_batch_v1_PodReplacementPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_managedBy], "ManagedBy", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_parallelism], "Parallelism", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_completions], "Completions", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_activeDeadlineSeconds], "ActiveDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podFailurePolicy], "PodFailurePolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_PodFailurePolicy], NULL, "v1.PodFailurePolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_successPolicy], "SuccessPolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_SuccessPolicy], NULL, "v1.SuccessPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_backoffLimit], "BackoffLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_backoffLimitPerIndex], "BackoffLimitPerIndex", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxFailedIndexes], "MaxFailedIndexes", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_manualSelector], "ManualSelector", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ttlSecondsAfterFinished], "TTLSecondsAfterFinished", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_completionMode], "CompletionMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.CompletionMode", enum_batch_v1_CompletionMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_suspend], "Suspend", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podReplacementPolicy], "PodReplacementPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodReplacementPolicy", enum_batch_v1_PodReplacementPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_managedBy], "ManagedBy", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_JobSpec[] = {2, 5, 6, 12, 1, 15, 9, 7, 0, 3, 14, 8, 4, 13, 10, 11};
 static const ks_field fields_batch_v1_JobStatus[] = {
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_7, "[]v1.JobCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_startTime], "StartTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_completionTime], "CompletionTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_succeeded], "Succeeded", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_failed], "Failed", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminating], "Terminating", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_completedIndexes], "CompletedIndexes", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_failedIndexes], "FailedIndexes", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_uncountedTerminatedPods], "UncountedTerminatedPods", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_UncountedTerminatedPods], NULL, "v1.UncountedTerminatedPods", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_7, "[]v1.JobCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_startTime], "StartTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_completionTime], "CompletionTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_succeeded], "Succeeded", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_failed], "Failed", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminating], "Terminating", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_completedIndexes], "CompletedIndexes", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_failedIndexes], "FailedIndexes", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_uncountedTerminatedPods], "UncountedTerminatedPods", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_UncountedTerminatedPods], NULL, "v1.UncountedTerminatedPods", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_JobStatus[] = {3, 7, 2, 0, 5, 8, 10, 1, 4, 6, 9};
 static const ks_field fields_batch_v1_JobTemplateSpec[] = {
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobSpec], NULL, "v1.JobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobSpec], NULL, "v1.JobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_JobTemplateSpec[] = {0, 1};
 static const ks_field fields_batch_v1_PodFailurePolicy[] = {
-    {&ks_symbols[KS_SYM_rules], "Rules", {KS_SHAPE_LIST, false, NULL, &item_8, "[]v1.PodFailurePolicyRule", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_rules], "Rules", {KS_SHAPE_LIST, false, NULL, &item_8, "[]v1.PodFailurePolicyRule", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_PodFailurePolicy[] = {0};
 static const ks_field fields_batch_v1_PodFailurePolicyOnExitCodesRequirement[] = {
-    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodFailurePolicyOnExitCodesOperator", enum_batch_v1_PodFailurePolicyOnExitCodesOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_9, "[]int32", NULL}, false, true, false, false, NULL, KS_LIST_SET, NULL, false},
+    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodFailurePolicyOnExitCodesOperator", enum_batch_v1_PodFailurePolicyOnExitCodesOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_9, "[]int32", NULL}, false, true, false, false, NULL, KS_LIST_SET, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_PodFailurePolicyOnExitCodesRequirement[] = {0, 1, 2};
 static const ks_field fields_batch_v1_PodFailurePolicyOnPodConditionsPattern[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_PodFailurePolicyOnPodConditionsPattern[] = {1, 0};
 static const ks_field fields_batch_v1_PodFailurePolicyRule[] = {
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodFailurePolicyAction", enum_batch_v1_PodFailurePolicyAction}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_onExitCodes], "OnExitCodes", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_PodFailurePolicyOnExitCodesRequirement], NULL, "v1.PodFailurePolicyOnExitCodesRequirement", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_onPodConditions], "OnPodConditions", {KS_SHAPE_LIST, false, NULL, &item_10, "[]v1.PodFailurePolicyOnPodConditionsPattern", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodFailurePolicyAction", enum_batch_v1_PodFailurePolicyAction}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_onExitCodes], "OnExitCodes", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_PodFailurePolicyOnExitCodesRequirement], NULL, "v1.PodFailurePolicyOnExitCodesRequirement", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_onPodConditions], "OnPodConditions", {KS_SHAPE_LIST, false, NULL, &item_10, "[]v1.PodFailurePolicyOnPodConditionsPattern", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_PodFailurePolicyRule[] = {0, 1, 2};
 static const ks_field fields_batch_v1_SuccessPolicy[] = {
-    {&ks_symbols[KS_SYM_rules], "Rules", {KS_SHAPE_LIST, false, NULL, &item_11, "[]v1.SuccessPolicyRule", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_rules], "Rules", {KS_SHAPE_LIST, false, NULL, &item_11, "[]v1.SuccessPolicyRule", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_SuccessPolicy[] = {0};
 static const ks_field fields_batch_v1_SuccessPolicyRule[] = {
-    {&ks_symbols[KS_SYM_succeededIndexes], "SucceededIndexes", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_succeededCount], "SucceededCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_succeededIndexes], "SucceededIndexes", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_succeededCount], "SucceededCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_SuccessPolicyRule[] = {1, 0};
 static const ks_field fields_batch_v1_UncountedTerminatedPods[] = {
-    {&ks_symbols[KS_SYM_succeeded], "Succeeded", {KS_SHAPE_LIST, false, NULL, &item_12, "[]types.UID", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false},
-    {&ks_symbols[KS_SYM_failed], "Failed", {KS_SHAPE_LIST, false, NULL, &item_12, "[]types.UID", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false},
+    {&ks_symbols[KS_SYM_succeeded], "Succeeded", {KS_SHAPE_LIST, false, NULL, &item_12, "[]types.UID", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
+    {&ks_symbols[KS_SYM_failed], "Failed", {KS_SHAPE_LIST, false, NULL, &item_12, "[]types.UID", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
 };
 static const uint16_t sorted_batch_v1_UncountedTerminatedPods[] = {1, 0};
 static const ks_field fields_coordination_v1_Lease[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_coordination_v1_LeaseSpec], NULL, "v1.LeaseSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_coordination_v1_LeaseSpec], NULL, "v1.LeaseSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_coordination_v1_Lease[] = {1, 0, 2, 3};
 static const ks_field fields_coordination_v1_LeaseSpec[] = {
-    {&ks_symbols[KS_SYM_holderIdentity], "HolderIdentity", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_leaseDurationSeconds], "LeaseDurationSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_acquireTime], "AcquireTime", {KS_SHAPE_MICROTIME, true, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_renewTime], "RenewTime", {KS_SHAPE_MICROTIME, true, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_leaseTransitions], "LeaseTransitions", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_strategy], "Strategy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.CoordinatedLeaseStrategy", enum_coordination_v1_CoordinatedLeaseStrategy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preferredHolder], "PreferredHolder", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_holderIdentity], "HolderIdentity", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_leaseDurationSeconds], "LeaseDurationSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_acquireTime], "AcquireTime", {KS_SHAPE_MICROTIME, true, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_renewTime], "RenewTime", {KS_SHAPE_MICROTIME, true, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_leaseTransitions], "LeaseTransitions", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_strategy], "Strategy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.CoordinatedLeaseStrategy", enum_coordination_v1_CoordinatedLeaseStrategy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preferredHolder], "PreferredHolder", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_coordination_v1_LeaseSpec[] = {2, 0, 1, 4, 6, 3, 5};
 static const ks_field fields_core_v1_AWSElasticBlockStoreVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_AWSElasticBlockStoreVolumeSource[] = {1, 2, 3, 0};
 static const ks_field fields_core_v1_Affinity[] = {
-    {&ks_symbols[KS_SYM_nodeAffinity], "NodeAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeAffinity], NULL, "v1.NodeAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podAffinity], "PodAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodAffinity], NULL, "v1.PodAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podAntiAffinity], "PodAntiAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodAntiAffinity], NULL, "v1.PodAntiAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_nodeAffinity], "NodeAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeAffinity], NULL, "v1.NodeAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podAffinity], "PodAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodAffinity], NULL, "v1.PodAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podAntiAffinity], "PodAntiAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodAntiAffinity], NULL, "v1.PodAntiAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Affinity[] = {0, 1, 2};
 static const ks_field fields_core_v1_AppArmorProfile[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.AppArmorProfileType", enum_core_v1_AppArmorProfileType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_localhostProfile], "LocalhostProfile", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.AppArmorProfileType", enum_core_v1_AppArmorProfileType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_localhostProfile], "LocalhostProfile", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_AppArmorProfile[] = {1, 0};
 static const ks_field fields_core_v1_AttachedVolume[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.UniqueVolumeName", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_devicePath], "DevicePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.UniqueVolumeName", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_devicePath], "DevicePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_AttachedVolume[] = {1, 0};
 static const ks_field fields_core_v1_AzureDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_diskName], "DiskName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_diskURI], "DataDiskURI", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cachingMode], "CachingMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.AzureDataDiskCachingMode", enum_core_v1_AzureDataDiskCachingMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, true, NULL, NULL, "v1.AzureDataDiskKind", enum_core_v1_AzureDataDiskKind}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_diskName], "DiskName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_diskURI], "DataDiskURI", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cachingMode], "CachingMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.AzureDataDiskCachingMode", enum_core_v1_AzureDataDiskCachingMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, true, NULL, NULL, "v1.AzureDataDiskKind", enum_core_v1_AzureDataDiskKind}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_AzureDiskVolumeSource[] = {2, 0, 1, 3, 5, 4};
 static const ks_field fields_core_v1_AzureFilePersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_shareName], "ShareName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretNamespace], "SecretNamespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_shareName], "ShareName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretNamespace], "SecretNamespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_AzureFilePersistentVolumeSource[] = {2, 0, 3, 1};
 static const ks_field fields_core_v1_AzureFileVolumeSource[] = {
-    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_shareName], "ShareName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_shareName], "ShareName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_AzureFileVolumeSource[] = {2, 0, 1};
 static const ks_field fields_core_v1_Binding[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_target], "Target", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_target], "Target", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Binding[] = {1, 0, 2, 3};
 static const ks_field fields_core_v1_CSIPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeHandle], "VolumeHandle", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeAttributes], "VolumeAttributes", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_controllerPublishSecretRef], "ControllerPublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeStageSecretRef], "NodeStageSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodePublishSecretRef], "NodePublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_controllerExpandSecretRef], "ControllerExpandSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeExpandSecretRef], "NodeExpandSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeHandle], "VolumeHandle", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeAttributes], "VolumeAttributes", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_controllerPublishSecretRef], "ControllerPublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeStageSecretRef], "NodeStageSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodePublishSecretRef], "NodePublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_controllerExpandSecretRef], "ControllerExpandSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeExpandSecretRef], "NodeExpandSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_CSIPersistentVolumeSource[] = {8, 5, 0, 3, 9, 7, 6, 2, 4, 1};
 static const ks_field fields_core_v1_CSIVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeAttributes], "VolumeAttributes", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodePublishSecretRef], "NodePublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeAttributes], "VolumeAttributes", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodePublishSecretRef], "NodePublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_CSIVolumeSource[] = {0, 2, 4, 1, 3};
 static const ks_field fields_core_v1_Capabilities[] = {
-    {&ks_symbols[KS_SYM_add], "Add", {KS_SHAPE_LIST, false, NULL, &item_14, "[]v1.Capability", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_drop], "Drop", {KS_SHAPE_LIST, false, NULL, &item_14, "[]v1.Capability", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_add], "Add", {KS_SHAPE_LIST, false, NULL, &item_14, "[]v1.Capability", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_drop], "Drop", {KS_SHAPE_LIST, false, NULL, &item_14, "[]v1.Capability", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Capabilities[] = {0, 1};
 static const ks_field fields_core_v1_CephFSPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "Monitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretFile], "SecretFile", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_monitors], "Monitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretFile], "SecretFile", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_CephFSPersistentVolumeSource[] = {0, 1, 5, 3, 4, 2};
 static const ks_field fields_core_v1_CephFSVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "Monitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretFile], "SecretFile", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_monitors], "Monitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretFile], "SecretFile", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_CephFSVolumeSource[] = {0, 1, 5, 3, 4, 2};
 static const ks_field fields_core_v1_CinderPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_CinderPersistentVolumeSource[] = {1, 2, 3, 0};
 static const ks_field fields_core_v1_CinderVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_CinderVolumeSource[] = {1, 2, 3, 0};
 static const ks_field fields_core_v1_ClientIPConfig[] = {
-    {&ks_symbols[KS_SYM_timeoutSeconds], "TimeoutSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_timeoutSeconds], "TimeoutSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ClientIPConfig[] = {0};
 static const ks_field fields_core_v1_ClusterTrustBundleProjection[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_signerName], "SignerName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_signerName], "SignerName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ClusterTrustBundleProjection[] = {2, 0, 3, 4, 1};
 static const ks_field fields_core_v1_ConfigMap[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_immutable], "Immutable", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_binaryData], "BinaryData", {KS_SHAPE_MAP, false, NULL, &item_15, "map[string][]uint8", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_immutable], "Immutable", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_binaryData], "BinaryData", {KS_SHAPE_MAP, false, NULL, &item_15, "map[string][]uint8", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ConfigMap[] = {1, 5, 4, 3, 0, 2};
 static const ks_field fields_core_v1_ConfigMapEnvSource[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ConfigMapEnvSource[] = {0, 1};
 static const ks_field fields_core_v1_ConfigMapKeySelector[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ConfigMapKeySelector[] = {1, 0, 2};
 static const ks_field fields_core_v1_ConfigMapNodeConfigSource[] = {
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kubeletConfigKey], "KubeletConfigKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kubeletConfigKey], "KubeletConfigKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ConfigMapNodeConfigSource[] = {4, 1, 0, 3, 2};
 static const ks_field fields_core_v1_ConfigMapProjection[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ConfigMapProjection[] = {1, 0, 2};
 static const ks_field fields_core_v1_ConfigMapVolumeSource[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ConfigMapVolumeSource[] = {2, 1, 0, 3};
 static const ks_field fields_core_v1_Container[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false},
-    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false},
-    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false},
-    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false, false},
+    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
+    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false, false},
+    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Container[] = {3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 18, 19, 24, 13, 12, 4};
 static const ks_field fields_core_v1_ContainerExtendedResourceRequest[] = {
-    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceName], "ResourceName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_requestName], "RequestName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceName], "ResourceName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_requestName], "RequestName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerExtendedResourceRequest[] = {0, 2, 1};
 static const ks_field fields_core_v1_ContainerImage[] = {
-    {&ks_symbols[KS_SYM_names], "Names", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_sizeBytes], "SizeBytes", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_names], "Names", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_sizeBytes], "SizeBytes", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerImage[] = {0, 1};
 static const ks_field fields_core_v1_ContainerPort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostPort], "HostPort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_containerPort], "ContainerPort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostIP], "HostIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostPort], "HostPort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_containerPort], "ContainerPort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostIP], "HostIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerPort[] = {2, 4, 1, 0, 3};
 static const ks_field fields_core_v1_ContainerResizePolicy[] = {
-    {&ks_symbols[KS_SYM_resourceName], "ResourceName", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceName", enum_core_v1_ResourceName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceResizeRestartPolicy", enum_core_v1_ResourceResizeRestartPolicy}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_resourceName], "ResourceName", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceName", enum_core_v1_ResourceName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceResizeRestartPolicy", enum_core_v1_ResourceResizeRestartPolicy}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerResizePolicy[] = {0, 1};
 static const ks_field fields_core_v1_ContainerRestartRule[] = {
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ContainerRestartRuleAction", enum_core_v1_ContainerRestartRuleAction}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_exitCodes], "ExitCodes", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerRestartRuleOnExitCodes], NULL, "v1.ContainerRestartRuleOnExitCodes", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ContainerRestartRuleAction", enum_core_v1_ContainerRestartRuleAction}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_exitCodes], "ExitCodes", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerRestartRuleOnExitCodes], NULL, "v1.ContainerRestartRuleOnExitCodes", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerRestartRule[] = {0, 1};
 static const ks_field fields_core_v1_ContainerRestartRuleOnExitCodes[] = {
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ContainerRestartRuleOnExitCodesOperator", enum_core_v1_ContainerRestartRuleOnExitCodesOperator}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_9, "[]int32", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false},
+    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ContainerRestartRuleOnExitCodesOperator", enum_core_v1_ContainerRestartRuleOnExitCodesOperator}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_9, "[]int32", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerRestartRuleOnExitCodes[] = {0, 1};
 static const ks_field fields_core_v1_ContainerState[] = {
-    {&ks_symbols[KS_SYM_waiting], "Waiting", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateWaiting], NULL, "v1.ContainerStateWaiting", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_running], "Running", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateRunning], NULL, "v1.ContainerStateRunning", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminated], "Terminated", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateTerminated], NULL, "v1.ContainerStateTerminated", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_waiting], "Waiting", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateWaiting], NULL, "v1.ContainerStateWaiting", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_running], "Running", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateRunning], NULL, "v1.ContainerStateRunning", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminated], "Terminated", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateTerminated], NULL, "v1.ContainerStateTerminated", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerState[] = {1, 2, 0};
 static const ks_field fields_core_v1_ContainerStateRunning[] = {
-    {&ks_symbols[KS_SYM_startedAt], "StartedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_startedAt], "StartedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerStateRunning[] = {0};
 static const ks_field fields_core_v1_ContainerStateTerminated[] = {
-    {&ks_symbols[KS_SYM_exitCode], "ExitCode", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_signal], "Signal", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_startedAt], "StartedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_finishedAt], "FinishedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_containerID], "ContainerID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_exitCode], "ExitCode", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_signal], "Signal", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_startedAt], "StartedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_finishedAt], "FinishedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_containerID], "ContainerID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerStateTerminated[] = {6, 0, 5, 3, 2, 1, 4};
 static const ks_field fields_core_v1_ContainerStateWaiting[] = {
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerStateWaiting[] = {1, 0};
 static const ks_field fields_core_v1_ContainerStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_state], "State", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerState], NULL, "v1.ContainerState", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastState], "LastTerminationState", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerState], NULL, "v1.ContainerState", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_restartCount], "RestartCount", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_imageID], "ImageID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_containerID], "ContainerID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_started], "Started", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_25, "[]v1.VolumeMountStatus", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerUser], NULL, "v1.ContainerUser", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allocatedResourcesStatus], "AllocatedResourcesStatus", {KS_SHAPE_LIST, false, NULL, &item_26, "[]v1.ResourceStatus", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_stopSignal], "StopSignal", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Signal", enum_core_v1_Signal}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_state], "State", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerState], NULL, "v1.ContainerState", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastState], "LastTerminationState", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerState], NULL, "v1.ContainerState", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartCount], "RestartCount", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_imageID], "ImageID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_containerID], "ContainerID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_started], "Started", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_25, "[]v1.VolumeMountStatus", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
+    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerUser], NULL, "v1.ContainerUser", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocatedResourcesStatus], "AllocatedResourcesStatus", {KS_SHAPE_LIST, false, NULL, &item_26, "[]v1.ResourceStatus", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_stopSignal], "StopSignal", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Signal", enum_core_v1_Signal}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerStatus[] = {9, 13, 7, 5, 6, 2, 0, 3, 10, 4, 8, 1, 14, 12, 11};
 static const ks_field fields_core_v1_ContainerUser[] = {
-    {&ks_symbols[KS_SYM_linux], "Linux", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LinuxContainerUser], NULL, "v1.LinuxContainerUser", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_linux], "Linux", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LinuxContainerUser], NULL, "v1.LinuxContainerUser", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ContainerUser[] = {0};
 static const ks_field fields_core_v1_DaemonEndpoint[] = {
-    {&ks_symbols[KS_SYM_Port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_Port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_DaemonEndpoint[] = {0};
 static const ks_field fields_core_v1_DownwardAPIProjection[] = {
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_27, "[]v1.DownwardAPIVolumeFile", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_27, "[]v1.DownwardAPIVolumeFile", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_DownwardAPIProjection[] = {0};
 static const ks_field fields_core_v1_DownwardAPIVolumeFile[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldRef], "FieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectFieldSelector], NULL, "v1.ObjectFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceFieldRef], "ResourceFieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceFieldSelector], NULL, "v1.ResourceFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mode], "Mode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldRef], "FieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectFieldSelector], NULL, "v1.ObjectFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceFieldRef], "ResourceFieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceFieldSelector], NULL, "v1.ResourceFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mode], "Mode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_DownwardAPIVolumeFile[] = {1, 3, 0, 2};
 static const ks_field fields_core_v1_DownwardAPIVolumeSource[] = {
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_27, "[]v1.DownwardAPIVolumeFile", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_27, "[]v1.DownwardAPIVolumeFile", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_DownwardAPIVolumeSource[] = {1, 0};
 static const ks_field fields_core_v1_EmptyDirVolumeSource[] = {
-    {&ks_symbols[KS_SYM_medium], "Medium", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StorageMedium", enum_core_v1_StorageMedium}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_sizeLimit], "SizeLimit", {KS_SHAPE_QUANTITY, true, NULL, NULL, "resource.Quantity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_medium], "Medium", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StorageMedium", enum_core_v1_StorageMedium}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_sizeLimit], "SizeLimit", {KS_SHAPE_QUANTITY, true, NULL, NULL, "resource.Quantity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EmptyDirVolumeSource[] = {0, 1};
 static const ks_field fields_core_v1_EndpointAddress[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_targetRef], "TargetRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_targetRef], "TargetRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EndpointAddress[] = {1, 0, 2, 3};
 static const ks_field fields_core_v1_EndpointPort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EndpointPort[] = {3, 0, 1, 2};
 static const ks_field fields_core_v1_EndpointSubset[] = {
-    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_28, "[]v1.EndpointAddress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_notReadyAddresses], "NotReadyAddresses", {KS_SHAPE_LIST, false, NULL, &item_28, "[]v1.EndpointAddress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_29, "[]v1.EndpointPort", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_28, "[]v1.EndpointAddress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_notReadyAddresses], "NotReadyAddresses", {KS_SHAPE_LIST, false, NULL, &item_28, "[]v1.EndpointAddress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_29, "[]v1.EndpointPort", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EndpointSubset[] = {0, 1, 2};
 static const ks_field fields_core_v1_Endpoints[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_subsets], "Subsets", {KS_SHAPE_LIST, false, NULL, &item_30, "[]v1.EndpointSubset", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_subsets], "Subsets", {KS_SHAPE_LIST, false, NULL, &item_30, "[]v1.EndpointSubset", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Endpoints[] = {1, 0, 2, 3};
 static const ks_field fields_core_v1_EnvFromSource[] = {
-    {&ks_symbols[KS_SYM_prefix], "Prefix", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_configMapRef], "ConfigMapRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapEnvSource], NULL, "v1.ConfigMapEnvSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretEnvSource], NULL, "v1.SecretEnvSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_prefix], "Prefix", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_configMapRef], "ConfigMapRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapEnvSource], NULL, "v1.ConfigMapEnvSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretEnvSource], NULL, "v1.SecretEnvSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EnvFromSource[] = {1, 0, 2};
 static const ks_field fields_core_v1_EnvVar[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_valueFrom], "ValueFrom", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EnvVarSource], NULL, "v1.EnvVarSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_valueFrom], "ValueFrom", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EnvVarSource], NULL, "v1.EnvVarSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EnvVar[] = {0, 1, 2};
 static const ks_field fields_core_v1_EnvVarSource[] = {
-    {&ks_symbols[KS_SYM_fieldRef], "FieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectFieldSelector], NULL, "v1.ObjectFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceFieldRef], "ResourceFieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceFieldSelector], NULL, "v1.ResourceFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_configMapKeyRef], "ConfigMapKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapKeySelector], NULL, "v1.ConfigMapKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretKeyRef], "SecretKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretKeySelector], NULL, "v1.SecretKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fileKeyRef], "FileKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FileKeySelector], NULL, "v1.FileKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_fieldRef], "FieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectFieldSelector], NULL, "v1.ObjectFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceFieldRef], "ResourceFieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceFieldSelector], NULL, "v1.ResourceFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_configMapKeyRef], "ConfigMapKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapKeySelector], NULL, "v1.ConfigMapKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretKeyRef], "SecretKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretKeySelector], NULL, "v1.SecretKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fileKeyRef], "FileKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FileKeySelector], NULL, "v1.FileKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EnvVarSource[] = {2, 0, 4, 1, 3};
 static const ks_field fields_core_v1_EphemeralContainer[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false},
-    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false},
-    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false},
-    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_targetContainerName], "TargetContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false, false},
+    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
+    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false, false},
+    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_targetContainerName], "TargetContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EphemeralContainer[] = {3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 25, 18, 19, 24, 13, 12, 4};
 static const ks_field fields_core_v1_EphemeralContainerCommon[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false},
-    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false},
-    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false},
-    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false, false},
+    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
+    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false, false},
+    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EphemeralContainerCommon[] = {3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 18, 19, 24, 13, 12, 4};
 static const ks_field fields_core_v1_EphemeralVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeClaimTemplate], "VolumeClaimTemplate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimTemplate], NULL, "v1.PersistentVolumeClaimTemplate", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeClaimTemplate], "VolumeClaimTemplate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimTemplate], NULL, "v1.PersistentVolumeClaimTemplate", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EphemeralVolumeSource[] = {0};
 static const ks_field fields_core_v1_Event[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_involvedObject], "InvolvedObject", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_source], "Source", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EventSource], NULL, "v1.EventSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_firstTimestamp], "FirstTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTimestamp], "LastTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_eventTime], "EventTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_series], "Series", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EventSeries], NULL, "v1.EventSeries", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_related], "Related", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reportingComponent], "ReportingController", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reportingInstance], "ReportingInstance", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_involvedObject], "InvolvedObject", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_source], "Source", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EventSource], NULL, "v1.EventSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_firstTimestamp], "FirstTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTimestamp], "LastTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_eventTime], "EventTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_series], "Series", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EventSeries], NULL, "v1.EventSeries", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_related], "Related", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reportingComponent], "ReportingController", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reportingInstance], "ReportingInstance", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Event[] = {13, 1, 9, 11, 7, 3, 0, 8, 5, 2, 4, 14, 15, 16, 12, 6, 10};
 static const ks_field fields_core_v1_EventSeries[] = {
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastObservedTime], "LastObservedTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastObservedTime], "LastObservedTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EventSeries[] = {0, 1};
 static const ks_field fields_core_v1_EventSource[] = {
-    {&ks_symbols[KS_SYM_component], "Component", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_component], "Component", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_EventSource[] = {0, 1};
 static const ks_field fields_core_v1_ExecAction[] = {
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ExecAction[] = {0};
 static const ks_field fields_core_v1_FCVolumeSource[] = {
-    {&ks_symbols[KS_SYM_targetWWNs], "TargetWWNs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_wwids], "WWIDs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_targetWWNs], "TargetWWNs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_wwids], "WWIDs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_FCVolumeSource[] = {2, 1, 3, 0, 4};
 static const ks_field fields_core_v1_FileKeySelector[] = {
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_FileKeySelector[] = {2, 3, 1, 0};
 static const ks_field fields_core_v1_FlexPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_FlexPersistentVolumeSource[] = {0, 1, 4, 3, 2};
 static const ks_field fields_core_v1_FlexVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_FlexVolumeSource[] = {0, 1, 4, 3, 2};
 static const ks_field fields_core_v1_FlockerVolumeSource[] = {
-    {&ks_symbols[KS_SYM_datasetName], "DatasetName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_datasetUUID], "DatasetUUID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_datasetName], "DatasetName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_datasetUUID], "DatasetUUID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_FlockerVolumeSource[] = {0, 1};
 static const ks_field fields_core_v1_GCEPersistentDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_pdName], "PDName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_pdName], "PDName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_GCEPersistentDiskVolumeSource[] = {1, 2, 0, 3};
 static const ks_field fields_core_v1_GRPCAction[] = {
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_service], "Service", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_service], "Service", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_GRPCAction[] = {0, 1};
 static const ks_field fields_core_v1_GitRepoVolumeSource[] = {
-    {&ks_symbols[KS_SYM_repository], "Repository", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_revision], "Revision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_directory], "Directory", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_repository], "Repository", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_revision], "Revision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_directory], "Directory", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_GitRepoVolumeSource[] = {2, 0, 1};
 static const ks_field fields_core_v1_GlusterfsPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_endpoints], "EndpointsName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_endpointsNamespace], "EndpointsNamespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_endpoints], "EndpointsName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_endpointsNamespace], "EndpointsNamespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_GlusterfsPersistentVolumeSource[] = {0, 3, 1, 2};
 static const ks_field fields_core_v1_GlusterfsVolumeSource[] = {
-    {&ks_symbols[KS_SYM_endpoints], "EndpointsName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_endpoints], "EndpointsName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_GlusterfsVolumeSource[] = {0, 1, 2};
 static const ks_field fields_core_v1_HTTPGetAction[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_scheme], "Scheme", {KS_SHAPE_STRING, false, NULL, NULL, "v1.URIScheme", enum_core_v1_URIScheme}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_httpHeaders], "HTTPHeaders", {KS_SHAPE_LIST, false, NULL, &item_31, "[]v1.HTTPHeader", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_scheme], "Scheme", {KS_SHAPE_STRING, false, NULL, NULL, "v1.URIScheme", enum_core_v1_URIScheme}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_httpHeaders], "HTTPHeaders", {KS_SHAPE_LIST, false, NULL, &item_31, "[]v1.HTTPHeader", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_HTTPGetAction[] = {2, 4, 0, 1, 3};
 static const ks_field fields_core_v1_HTTPHeader[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_HTTPHeader[] = {0, 1};
 static const ks_field fields_core_v1_HostAlias[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostnames], "Hostnames", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostnames], "Hostnames", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_HostAlias[] = {1, 0};
 static const ks_field fields_core_v1_HostIP[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_HostIP[] = {0};
 static const ks_field fields_core_v1_HostPathVolumeSource[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, true, NULL, NULL, "v1.HostPathType", enum_core_v1_HostPathType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, true, NULL, NULL, "v1.HostPathType", enum_core_v1_HostPathType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_HostPathVolumeSource[] = {0, 1};
 static const ks_field fields_core_v1_ISCSIPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_targetPortal], "TargetPortal", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iqn], "IQN", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iscsiInterface], "ISCSIInterface", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_portals], "Portals", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_chapAuthDiscovery], "DiscoveryCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_chapAuthSession], "SessionCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_initiatorName], "InitiatorName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_targetPortal], "TargetPortal", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iqn], "IQN", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iscsiInterface], "ISCSIInterface", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_portals], "Portals", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_chapAuthDiscovery], "DiscoveryCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_chapAuthSession], "SessionCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_initiatorName], "InitiatorName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ISCSIPersistentVolumeSource[] = {7, 8, 4, 10, 1, 3, 2, 6, 5, 9, 0};
 static const ks_field fields_core_v1_ISCSIVolumeSource[] = {
-    {&ks_symbols[KS_SYM_targetPortal], "TargetPortal", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iqn], "IQN", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iscsiInterface], "ISCSIInterface", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_portals], "Portals", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_chapAuthDiscovery], "DiscoveryCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_chapAuthSession], "SessionCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_initiatorName], "InitiatorName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_targetPortal], "TargetPortal", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iqn], "IQN", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iscsiInterface], "ISCSIInterface", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_portals], "Portals", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_chapAuthDiscovery], "DiscoveryCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_chapAuthSession], "SessionCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_initiatorName], "InitiatorName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ISCSIVolumeSource[] = {7, 8, 4, 10, 1, 3, 2, 6, 5, 9, 0};
 static const ks_field fields_core_v1_ImageVolumeSource[] = {
-    {&ks_symbols[KS_SYM_reference], "Reference", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_pullPolicy], "PullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_reference], "Reference", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_pullPolicy], "PullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ImageVolumeSource[] = {1, 0};
 static const ks_field fields_core_v1_ImageVolumeStatus[] = {
-    {&ks_symbols[KS_SYM_imageRef], "ImageRef", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_imageRef], "ImageRef", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ImageVolumeStatus[] = {0};
 static const ks_field fields_core_v1_KeyToPath[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mode], "Mode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mode], "Mode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_KeyToPath[] = {0, 2, 1};
 static const ks_field fields_core_v1_Lifecycle[] = {
-    {&ks_symbols[KS_SYM_postStart], "PostStart", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LifecycleHandler], NULL, "v1.LifecycleHandler", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preStop], "PreStop", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LifecycleHandler], NULL, "v1.LifecycleHandler", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stopSignal], "StopSignal", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Signal", enum_core_v1_Signal}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_postStart], "PostStart", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LifecycleHandler], NULL, "v1.LifecycleHandler", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preStop], "PreStop", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LifecycleHandler], NULL, "v1.LifecycleHandler", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stopSignal], "StopSignal", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Signal", enum_core_v1_Signal}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Lifecycle[] = {0, 1, 2};
 static const ks_field fields_core_v1_LifecycleHandler[] = {
-    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_sleep], "Sleep", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SleepAction], NULL, "v1.SleepAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_sleep], "Sleep", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SleepAction], NULL, "v1.SleepAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LifecycleHandler[] = {0, 1, 3, 2};
 static const ks_field fields_core_v1_LimitRange[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LimitRangeSpec], NULL, "v1.LimitRangeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LimitRangeSpec], NULL, "v1.LimitRangeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LimitRange[] = {1, 0, 2, 3};
 static const ks_field fields_core_v1_LimitRangeItem[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.LimitType", enum_core_v1_LimitType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_max], "Max", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_min], "Min", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_default], "Default", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_defaultRequest], "DefaultRequest", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxLimitRequestRatio], "MaxLimitRequestRatio", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.LimitType", enum_core_v1_LimitType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_max], "Max", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_min], "Min", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_default], "Default", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_defaultRequest], "DefaultRequest", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxLimitRequestRatio], "MaxLimitRequestRatio", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LimitRangeItem[] = {3, 4, 1, 5, 2, 0};
 static const ks_field fields_core_v1_LimitRangeSpec[] = {
-    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_LIST, false, NULL, &item_32, "[]v1.LimitRangeItem", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_LIST, false, NULL, &item_32, "[]v1.LimitRangeItem", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LimitRangeSpec[] = {0};
 static const ks_field fields_core_v1_LinuxContainerUser[] = {
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gid], "GID", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_supplementalGroups], "SupplementalGroups", {KS_SHAPE_LIST, false, NULL, &item_33, "[]int64", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gid], "GID", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_supplementalGroups], "SupplementalGroups", {KS_SHAPE_LIST, false, NULL, &item_33, "[]int64", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LinuxContainerUser[] = {1, 2, 0};
 static const ks_field fields_core_v1_LoadBalancerIngress[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ipMode], "IPMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.LoadBalancerIPMode", enum_core_v1_LoadBalancerIPMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_34, "[]v1.PortStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ipMode], "IPMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.LoadBalancerIPMode", enum_core_v1_LoadBalancerIPMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_34, "[]v1.PortStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LoadBalancerIngress[] = {1, 0, 2, 3};
 static const ks_field fields_core_v1_LoadBalancerStatus[] = {
-    {&ks_symbols[KS_SYM_ingress], "Ingress", {KS_SHAPE_LIST, false, NULL, &item_35, "[]v1.LoadBalancerIngress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_ingress], "Ingress", {KS_SHAPE_LIST, false, NULL, &item_35, "[]v1.LoadBalancerIngress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LoadBalancerStatus[] = {0};
 static const ks_field fields_core_v1_LocalObjectReference[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LocalObjectReference[] = {0};
 static const ks_field fields_core_v1_LocalVolumeSource[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_LocalVolumeSource[] = {1, 0};
 static const ks_field fields_core_v1_ModifyVolumeStatus[] = {
-    {&ks_symbols[KS_SYM_targetVolumeAttributesClassName], "TargetVolumeAttributesClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimModifyVolumeStatus", enum_core_v1_PersistentVolumeClaimModifyVolumeStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_targetVolumeAttributesClassName], "TargetVolumeAttributesClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimModifyVolumeStatus", enum_core_v1_PersistentVolumeClaimModifyVolumeStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ModifyVolumeStatus[] = {1, 0};
 static const ks_field fields_core_v1_NFSVolumeSource[] = {
-    {&ks_symbols[KS_SYM_server], "Server", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_server], "Server", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NFSVolumeSource[] = {1, 2, 0};
 static const ks_field fields_core_v1_Namespace[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceSpec], NULL, "v1.NamespaceSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceStatus], NULL, "v1.NamespaceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceSpec], NULL, "v1.NamespaceSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceStatus], NULL, "v1.NamespaceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Namespace[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_NamespaceCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NamespaceConditionType", enum_core_v1_NamespaceConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NamespaceConditionType", enum_core_v1_NamespaceConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NamespaceCondition[] = {2, 4, 3, 1, 0};
 static const ks_field fields_core_v1_NamespaceSpec[] = {
-    {&ks_symbols[KS_SYM_finalizers], "Finalizers", {KS_SHAPE_LIST, false, NULL, &item_36, "[]v1.FinalizerName", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_finalizers], "Finalizers", {KS_SHAPE_LIST, false, NULL, &item_36, "[]v1.FinalizerName", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NamespaceSpec[] = {0};
 static const ks_field fields_core_v1_NamespaceStatus[] = {
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NamespacePhase", enum_core_v1_NamespacePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_37, "[]v1.NamespaceCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
+    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NamespacePhase", enum_core_v1_NamespacePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_37, "[]v1.NamespaceCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
 };
 static const uint16_t sorted_core_v1_NamespaceStatus[] = {1, 0};
 static const ks_field fields_core_v1_Node[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSpec], NULL, "v1.NodeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeStatus], NULL, "v1.NodeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSpec], NULL, "v1.NodeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeStatus], NULL, "v1.NodeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Node[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_NodeAddress[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeAddressType", enum_core_v1_NodeAddressType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_address], "Address", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeAddressType", enum_core_v1_NodeAddressType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_address], "Address", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeAddress[] = {1, 0};
 static const ks_field fields_core_v1_NodeAffinity[] = {
-    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSelector], NULL, "v1.NodeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_38, "[]v1.PreferredSchedulingTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSelector], NULL, "v1.NodeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_38, "[]v1.PreferredSchedulingTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeAffinity[] = {1, 0};
 static const ks_field fields_core_v1_NodeAllocatableResourceClaimStatus[] = {
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_containers], "Containers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_containers], "Containers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeAllocatableResourceClaimStatus[] = {1, 0, 2};
 static const ks_field fields_core_v1_NodeCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeConditionType", enum_core_v1_NodeConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastHeartbeatTime], "LastHeartbeatTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeConditionType", enum_core_v1_NodeConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastHeartbeatTime], "LastHeartbeatTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeCondition[] = {2, 3, 5, 4, 1, 0};
 static const ks_field fields_core_v1_NodeConfigSource[] = {
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapNodeConfigSource], NULL, "v1.ConfigMapNodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapNodeConfigSource], NULL, "v1.ConfigMapNodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeConfigSource[] = {0};
 static const ks_field fields_core_v1_NodeConfigStatus[] = {
-    {&ks_symbols[KS_SYM_assigned], "Assigned", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastKnownGood], "LastKnownGood", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_error], "Error", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_assigned], "Assigned", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastKnownGood], "LastKnownGood", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_error], "Error", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeConfigStatus[] = {1, 0, 3, 2};
 static const ks_field fields_core_v1_NodeDaemonEndpoints[] = {
-    {&ks_symbols[KS_SYM_kubeletEndpoint], "KubeletEndpoint", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_DaemonEndpoint], NULL, "v1.DaemonEndpoint", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kubeletEndpoint], "KubeletEndpoint", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_DaemonEndpoint], NULL, "v1.DaemonEndpoint", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeDaemonEndpoints[] = {0};
 static const ks_field fields_core_v1_NodeFeatures[] = {
-    {&ks_symbols[KS_SYM_supplementalGroupsPolicy], "SupplementalGroupsPolicy", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_supplementalGroupsPolicy], "SupplementalGroupsPolicy", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeFeatures[] = {0};
 static const ks_field fields_core_v1_NodeRuntimeHandler[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_features], "Features", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeRuntimeHandlerFeatures], NULL, "v1.NodeRuntimeHandlerFeatures", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_features], "Features", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeRuntimeHandlerFeatures], NULL, "v1.NodeRuntimeHandlerFeatures", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeRuntimeHandler[] = {1, 0};
 static const ks_field fields_core_v1_NodeRuntimeHandlerFeatures[] = {
-    {&ks_symbols[KS_SYM_recursiveReadOnlyMounts], "RecursiveReadOnlyMounts", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_userNamespaces], "UserNamespaces", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_recursiveReadOnlyMounts], "RecursiveReadOnlyMounts", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_userNamespaces], "UserNamespaces", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeRuntimeHandlerFeatures[] = {0, 1};
 static const ks_field fields_core_v1_NodeSelector[] = {
-    {&ks_symbols[KS_SYM_nodeSelectorTerms], "NodeSelectorTerms", {KS_SHAPE_LIST, false, NULL, &item_39, "[]v1.NodeSelectorTerm", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_nodeSelectorTerms], "NodeSelectorTerms", {KS_SHAPE_LIST, false, NULL, &item_39, "[]v1.NodeSelectorTerm", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeSelector[] = {0};
 static const ks_field fields_core_v1_NodeSelectorRequirement[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeSelectorOperator", enum_core_v1_NodeSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeSelectorOperator", enum_core_v1_NodeSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeSelectorRequirement[] = {0, 1, 2};
 static const ks_field fields_core_v1_NodeSelectorTerm[] = {
-    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_40, "[]v1.NodeSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_matchFields], "MatchFields", {KS_SHAPE_LIST, false, NULL, &item_40, "[]v1.NodeSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_40, "[]v1.NodeSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_matchFields], "MatchFields", {KS_SHAPE_LIST, false, NULL, &item_40, "[]v1.NodeSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeSelectorTerm[] = {0, 1};
 static const ks_field fields_core_v1_NodeSpec[] = {
-    {&ks_symbols[KS_SYM_podCIDR], "PodCIDR", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podCIDRs], "PodCIDRs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, true, false, NULL, KS_LIST_SET, NULL, false},
-    {&ks_symbols[KS_SYM_providerID], "ProviderID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_unschedulable], "Unschedulable", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_taints], "Taints", {KS_SHAPE_LIST, false, NULL, &item_41, "[]v1.Taint", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_configSource], "ConfigSource", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_externalID], "DoNotUseExternalID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_podCIDR], "PodCIDR", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podCIDRs], "PodCIDRs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, true, false, NULL, KS_LIST_SET, NULL, false, false},
+    {&ks_symbols[KS_SYM_providerID], "ProviderID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_unschedulable], "Unschedulable", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_taints], "Taints", {KS_SHAPE_LIST, false, NULL, &item_41, "[]v1.Taint", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_configSource], "ConfigSource", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_externalID], "DoNotUseExternalID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeSpec[] = {5, 6, 0, 1, 2, 4, 3};
 static const ks_field fields_core_v1_NodeStatus[] = {
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allocatable], "Allocatable", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodePhase", enum_core_v1_NodePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_42, "[]v1.NodeCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
-    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_43, "[]v1.NodeAddress", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
-    {&ks_symbols[KS_SYM_daemonEndpoints], "DaemonEndpoints", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeDaemonEndpoints], NULL, "v1.NodeDaemonEndpoints", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeInfo], "NodeInfo", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSystemInfo], NULL, "v1.NodeSystemInfo", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_images], "Images", {KS_SHAPE_LIST, false, NULL, &item_44, "[]v1.ContainerImage", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_volumesInUse], "VolumesInUse", {KS_SHAPE_LIST, false, NULL, &item_45, "[]v1.UniqueVolumeName", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_volumesAttached], "VolumesAttached", {KS_SHAPE_LIST, false, NULL, &item_46, "[]v1.AttachedVolume", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_config], "Config", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigStatus], NULL, "v1.NodeConfigStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runtimeHandlers], "RuntimeHandlers", {KS_SHAPE_LIST, false, NULL, &item_47, "[]v1.NodeRuntimeHandler", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_features], "Features", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeFeatures], NULL, "v1.NodeFeatures", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_declaredFeatures], "DeclaredFeatures", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocatable], "Allocatable", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodePhase", enum_core_v1_NodePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_42, "[]v1.NodeCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
+    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_43, "[]v1.NodeAddress", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
+    {&ks_symbols[KS_SYM_daemonEndpoints], "DaemonEndpoints", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeDaemonEndpoints], NULL, "v1.NodeDaemonEndpoints", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeInfo], "NodeInfo", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSystemInfo], NULL, "v1.NodeSystemInfo", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_images], "Images", {KS_SHAPE_LIST, false, NULL, &item_44, "[]v1.ContainerImage", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumesInUse], "VolumesInUse", {KS_SHAPE_LIST, false, NULL, &item_45, "[]v1.UniqueVolumeName", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumesAttached], "VolumesAttached", {KS_SHAPE_LIST, false, NULL, &item_46, "[]v1.AttachedVolume", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_config], "Config", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigStatus], NULL, "v1.NodeConfigStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runtimeHandlers], "RuntimeHandlers", {KS_SHAPE_LIST, false, NULL, &item_47, "[]v1.NodeRuntimeHandler", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_features], "Features", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeFeatures], NULL, "v1.NodeFeatures", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_declaredFeatures], "DeclaredFeatures", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeStatus[] = {4, 1, 0, 3, 10, 5, 13, 12, 7, 6, 2, 11, 9, 8};
 static const ks_field fields_core_v1_NodeSwapStatus[] = {
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeSwapStatus[] = {0};
 static const ks_field fields_core_v1_NodeSystemInfo[] = {
-    {&ks_symbols[KS_SYM_machineID], "MachineID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_systemUUID], "SystemUUID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_bootID], "BootID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kernelVersion], "KernelVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_osImage], "OSImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_containerRuntimeVersion], "ContainerRuntimeVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kubeletVersion], "KubeletVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kubeProxyVersion], "KubeProxyVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operatingSystem], "OperatingSystem", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_architecture], "Architecture", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_swap], "Swap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSwapStatus], NULL, "v1.NodeSwapStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_machineID], "MachineID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_systemUUID], "SystemUUID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_bootID], "BootID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kernelVersion], "KernelVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_osImage], "OSImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_containerRuntimeVersion], "ContainerRuntimeVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kubeletVersion], "KubeletVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kubeProxyVersion], "KubeProxyVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operatingSystem], "OperatingSystem", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_architecture], "Architecture", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_swap], "Swap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSwapStatus], NULL, "v1.NodeSwapStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_NodeSystemInfo[] = {9, 2, 5, 3, 7, 6, 0, 8, 4, 10, 1};
 static const ks_field fields_core_v1_ObjectFieldSelector[] = {
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldPath], "FieldPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldPath], "FieldPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ObjectFieldSelector[] = {0, 1};
 static const ks_field fields_core_v1_ObjectReference[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldPath], "FieldPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldPath], "FieldPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ObjectReference[] = {4, 6, 0, 2, 1, 5, 3};
 static const ks_field fields_core_v1_PersistentVolume[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeSpec], NULL, "v1.PersistentVolumeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeStatus], NULL, "v1.PersistentVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeSpec], NULL, "v1.PersistentVolumeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeStatus], NULL, "v1.PersistentVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolume[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_PersistentVolumeClaim[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], NULL, "v1.PersistentVolumeClaimSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimStatus], NULL, "v1.PersistentVolumeClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], NULL, "v1.PersistentVolumeClaimSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimStatus], NULL, "v1.PersistentVolumeClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeClaim[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_PersistentVolumeClaimCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimConditionType", enum_core_v1_PersistentVolumeClaimConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimConditionType", enum_core_v1_PersistentVolumeClaimConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeClaimCondition[] = {2, 3, 5, 4, 1, 0};
 static const ks_field fields_core_v1_PersistentVolumeClaimSpec[] = {
-    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeResourceRequirements], NULL, "v1.VolumeResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageClassName], "StorageClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeMode], "VolumeMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeMode", enum_core_v1_PersistentVolumeMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dataSource], "DataSource", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TypedLocalObjectReference], NULL, "v1.TypedLocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dataSourceRef], "DataSourceRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TypedObjectReference], NULL, "v1.TypedObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeAttributesClassName], "VolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeResourceRequirements], NULL, "v1.VolumeResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageClassName], "StorageClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeMode], "VolumeMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeMode", enum_core_v1_PersistentVolumeMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dataSource], "DataSource", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TypedLocalObjectReference], NULL, "v1.TypedLocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dataSourceRef], "DataSourceRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TypedObjectReference], NULL, "v1.TypedObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeAttributesClassName], "VolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeClaimSpec[] = {0, 6, 7, 2, 1, 4, 8, 5, 3};
 static const ks_field fields_core_v1_PersistentVolumeClaimStatus[] = {
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimPhase", enum_core_v1_PersistentVolumeClaimPhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_49, "[]v1.PersistentVolumeClaimCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
-    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allocatedResourceStatuses], "AllocatedResourceStatuses", {KS_SHAPE_MAP, false, NULL, &item_50, "map[v1.ResourceName]v1.ClaimResourceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_currentVolumeAttributesClassName], "CurrentVolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_modifyVolumeStatus], "ModifyVolumeStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ModifyVolumeStatus], NULL, "v1.ModifyVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimPhase", enum_core_v1_PersistentVolumeClaimPhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_49, "[]v1.PersistentVolumeClaimCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
+    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocatedResourceStatuses], "AllocatedResourceStatuses", {KS_SHAPE_MAP, false, NULL, &item_50, "map[v1.ResourceName]v1.ClaimResourceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_currentVolumeAttributesClassName], "CurrentVolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_modifyVolumeStatus], "ModifyVolumeStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ModifyVolumeStatus], NULL, "v1.ModifyVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeClaimStatus[] = {1, 5, 4, 2, 3, 6, 7, 0};
 static const ks_field fields_core_v1_PersistentVolumeClaimTemplate[] = {
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], NULL, "v1.PersistentVolumeClaimSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], NULL, "v1.PersistentVolumeClaimSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeClaimTemplate[] = {0, 1};
 static const ks_field fields_core_v1_PersistentVolumeClaimVolumeSource[] = {
-    {&ks_symbols[KS_SYM_claimName], "ClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_claimName], "ClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeClaimVolumeSource[] = {0, 1};
 static const ks_field fields_core_v1_PersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsPersistentVolumeSource], NULL, "v1.GlusterfsPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDPersistentVolumeSource], NULL, "v1.RBDPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIPersistentVolumeSource], NULL, "v1.ISCSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderPersistentVolumeSource], NULL, "v1.CinderPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSPersistentVolumeSource], NULL, "v1.CephFSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexPersistentVolumeSource], NULL, "v1.FlexPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFilePersistentVolumeSource], NULL, "v1.AzureFilePersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOPersistentVolumeSource], NULL, "v1.ScaleIOPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_local], "Local", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalVolumeSource], NULL, "v1.LocalVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSPersistentVolumeSource], NULL, "v1.StorageOSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIPersistentVolumeSource], NULL, "v1.CSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsPersistentVolumeSource], NULL, "v1.GlusterfsPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDPersistentVolumeSource], NULL, "v1.RBDPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIPersistentVolumeSource], NULL, "v1.ISCSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderPersistentVolumeSource], NULL, "v1.CinderPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSPersistentVolumeSource], NULL, "v1.CephFSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexPersistentVolumeSource], NULL, "v1.FlexPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFilePersistentVolumeSource], NULL, "v1.AzureFilePersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOPersistentVolumeSource], NULL, "v1.ScaleIOPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_local], "Local", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalVolumeSource], NULL, "v1.LocalVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSPersistentVolumeSource], NULL, "v1.StorageOSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIPersistentVolumeSource], NULL, "v1.CSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeSource[] = {1, 15, 12, 8, 7, 21, 9, 11, 10, 0, 3, 2, 6, 19, 4, 16, 17, 14, 5, 18, 20, 13};
 static const ks_field fields_core_v1_PersistentVolumeSpec[] = {
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsPersistentVolumeSource], NULL, "v1.GlusterfsPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDPersistentVolumeSource], NULL, "v1.RBDPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIPersistentVolumeSource], NULL, "v1.ISCSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderPersistentVolumeSource], NULL, "v1.CinderPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSPersistentVolumeSource], NULL, "v1.CephFSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexPersistentVolumeSource], NULL, "v1.FlexPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFilePersistentVolumeSource], NULL, "v1.AzureFilePersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOPersistentVolumeSource], NULL, "v1.ScaleIOPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_local], "Local", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalVolumeSource], NULL, "v1.LocalVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSPersistentVolumeSource], NULL, "v1.StorageOSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIPersistentVolumeSource], NULL, "v1.CSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_claimRef], "ClaimRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_persistentVolumeReclaimPolicy], "PersistentVolumeReclaimPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeReclaimPolicy", enum_core_v1_PersistentVolumeReclaimPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageClassName], "StorageClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mountOptions], "MountOptions", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_volumeMode], "VolumeMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeMode", enum_core_v1_PersistentVolumeMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeAffinity], "NodeAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VolumeNodeAffinity], NULL, "v1.VolumeNodeAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeAttributesClassName], "VolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsPersistentVolumeSource], NULL, "v1.GlusterfsPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDPersistentVolumeSource], NULL, "v1.RBDPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIPersistentVolumeSource], NULL, "v1.ISCSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderPersistentVolumeSource], NULL, "v1.CinderPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSPersistentVolumeSource], NULL, "v1.CephFSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexPersistentVolumeSource], NULL, "v1.FlexPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFilePersistentVolumeSource], NULL, "v1.AzureFilePersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOPersistentVolumeSource], NULL, "v1.ScaleIOPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_local], "Local", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalVolumeSource], NULL, "v1.LocalVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSPersistentVolumeSource], NULL, "v1.StorageOSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIPersistentVolumeSource], NULL, "v1.CSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_claimRef], "ClaimRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, true},
+    {&ks_symbols[KS_SYM_persistentVolumeReclaimPolicy], "PersistentVolumeReclaimPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeReclaimPolicy", enum_core_v1_PersistentVolumeReclaimPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageClassName], "StorageClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mountOptions], "MountOptions", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeMode], "VolumeMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeMode", enum_core_v1_PersistentVolumeMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeAffinity], "NodeAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VolumeNodeAffinity], NULL, "v1.VolumeNodeAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeAttributesClassName], "VolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeSpec[] = {23, 2, 16, 13, 0, 9, 8, 24, 22, 10, 12, 11, 1, 4, 3, 7, 20, 27, 5, 29, 25, 17, 18, 15, 6, 19, 26, 21, 30, 28, 14};
 static const ks_field fields_core_v1_PersistentVolumeStatus[] = {
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumePhase", enum_core_v1_PersistentVolumePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastPhaseTransitionTime], "LastPhaseTransitionTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumePhase", enum_core_v1_PersistentVolumePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastPhaseTransitionTime], "LastPhaseTransitionTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PersistentVolumeStatus[] = {3, 1, 0, 2};
 static const ks_field fields_core_v1_PhotonPersistentDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_pdID], "PdID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_pdID], "PdID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PhotonPersistentDiskVolumeSource[] = {1, 0};
 static const ks_field fields_core_v1_Pod[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSpec], NULL, "v1.PodSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodStatus], NULL, "v1.PodStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSpec], NULL, "v1.PodSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodStatus], NULL, "v1.PodStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Pod[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_PodAffinity[] = {
-    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_51, "[]v1.PodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_52, "[]v1.WeightedPodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_51, "[]v1.PodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_52, "[]v1.WeightedPodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodAffinity[] = {1, 0};
 static const ks_field fields_core_v1_PodAffinityTerm[] = {
-    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_namespaces], "Namespaces", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_topologyKey], "TopologyKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_namespaceSelector], "NamespaceSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_matchLabelKeys], "MatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_mismatchLabelKeys], "MismatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_namespaces], "Namespaces", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_topologyKey], "TopologyKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_namespaceSelector], "NamespaceSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_matchLabelKeys], "MatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_mismatchLabelKeys], "MismatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodAffinityTerm[] = {0, 4, 5, 3, 1, 2};
 static const ks_field fields_core_v1_PodAntiAffinity[] = {
-    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_51, "[]v1.PodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_52, "[]v1.WeightedPodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_51, "[]v1.PodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_52, "[]v1.WeightedPodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodAntiAffinity[] = {1, 0};
 static const ks_field fields_core_v1_PodCertificateProjection[] = {
-    {&ks_symbols[KS_SYM_signerName], "SignerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_keyType], "KeyType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxExpirationSeconds], "MaxExpirationSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_credentialBundlePath], "CredentialBundlePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_keyPath], "KeyPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_certificateChainPath], "CertificateChainPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_userAnnotations], "UserAnnotations", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_signerName], "SignerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_keyType], "KeyType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxExpirationSeconds], "MaxExpirationSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_credentialBundlePath], "CredentialBundlePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_keyPath], "KeyPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_certificateChainPath], "CertificateChainPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_userAnnotations], "UserAnnotations", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodCertificateProjection[] = {5, 3, 4, 1, 2, 0, 6};
 static const ks_field fields_core_v1_PodCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodCondition[] = {3, 4, 6, 1, 5, 2, 0};
 static const ks_field fields_core_v1_PodDNSConfig[] = {
-    {&ks_symbols[KS_SYM_nameservers], "Nameservers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_searches], "Searches", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_LIST, false, NULL, &item_53, "[]v1.PodDNSConfigOption", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_nameservers], "Nameservers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_searches], "Searches", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_LIST, false, NULL, &item_53, "[]v1.PodDNSConfigOption", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodDNSConfig[] = {0, 2, 1};
 static const ks_field fields_core_v1_PodDNSConfigOption[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodDNSConfigOption[] = {0, 1};
 static const ks_field fields_core_v1_PodExtendedResourceClaimStatus[] = {
-    {&ks_symbols[KS_SYM_requestMappings], "RequestMappings", {KS_SHAPE_LIST, false, NULL, &item_54, "[]v1.ContainerExtendedResourceRequest", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_requestMappings], "RequestMappings", {KS_SHAPE_LIST, false, NULL, &item_54, "[]v1.ContainerExtendedResourceRequest", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodExtendedResourceClaimStatus[] = {0, 1};
 static const ks_field fields_core_v1_PodIP[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodIP[] = {0};
 static const ks_field fields_core_v1_PodOS[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.OSName", enum_core_v1_OSName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.OSName", enum_core_v1_OSName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodOS[] = {0};
 static const ks_field fields_core_v1_PodReadinessGate[] = {
-    {&ks_symbols[KS_SYM_conditionType], "ConditionType", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_conditionType], "ConditionType", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodReadinessGate[] = {0};
 static const ks_field fields_core_v1_PodResourceClaim[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceClaimTemplateName], "ResourceClaimTemplateName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceClaimTemplateName], "ResourceClaimTemplateName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodResourceClaim[] = {0, 1, 2};
 static const ks_field fields_core_v1_PodResourceClaimStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodResourceClaimStatus[] = {0, 1};
 static const ks_field fields_core_v1_PodSchedulingGate[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodSchedulingGate[] = {0};
 static const ks_field fields_core_v1_PodSchedulingGroup[] = {
-    {&ks_symbols[KS_SYM_podGroupName], "PodGroupName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_podGroupName], "PodGroupName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodSchedulingGroup[] = {0};
 static const ks_field fields_core_v1_PodSecurityContext[] = {
-    {&ks_symbols[KS_SYM_seLinuxOptions], "SELinuxOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SELinuxOptions], NULL, "v1.SELinuxOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_windowsOptions], "WindowsOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_WindowsSecurityContextOptions], NULL, "v1.WindowsSecurityContextOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsUser], "RunAsUser", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsGroup], "RunAsGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsNonRoot], "RunAsNonRoot", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_supplementalGroups], "SupplementalGroups", {KS_SHAPE_LIST, false, NULL, &item_33, "[]int64", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_supplementalGroupsPolicy], "SupplementalGroupsPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.SupplementalGroupsPolicy", enum_core_v1_SupplementalGroupsPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsGroup], "FSGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_sysctls], "Sysctls", {KS_SHAPE_LIST, false, NULL, &item_55, "[]v1.Sysctl", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_fsGroupChangePolicy], "FSGroupChangePolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodFSGroupChangePolicy", enum_core_v1_PodFSGroupChangePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_seccompProfile], "SeccompProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SeccompProfile], NULL, "v1.SeccompProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_appArmorProfile], "AppArmorProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AppArmorProfile], NULL, "v1.AppArmorProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_seLinuxChangePolicy], "SELinuxChangePolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodSELinuxChangePolicy", enum_core_v1_PodSELinuxChangePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_seLinuxOptions], "SELinuxOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SELinuxOptions], NULL, "v1.SELinuxOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_windowsOptions], "WindowsOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_WindowsSecurityContextOptions], NULL, "v1.WindowsSecurityContextOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsUser], "RunAsUser", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsGroup], "RunAsGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsNonRoot], "RunAsNonRoot", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_supplementalGroups], "SupplementalGroups", {KS_SHAPE_LIST, false, NULL, &item_33, "[]int64", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_supplementalGroupsPolicy], "SupplementalGroupsPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.SupplementalGroupsPolicy", enum_core_v1_SupplementalGroupsPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsGroup], "FSGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_sysctls], "Sysctls", {KS_SHAPE_LIST, false, NULL, &item_55, "[]v1.Sysctl", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsGroupChangePolicy], "FSGroupChangePolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodFSGroupChangePolicy", enum_core_v1_PodFSGroupChangePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_seccompProfile], "SeccompProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SeccompProfile], NULL, "v1.SeccompProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_appArmorProfile], "AppArmorProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AppArmorProfile], NULL, "v1.AppArmorProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_seLinuxChangePolicy], "SELinuxChangePolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodSELinuxChangePolicy", enum_core_v1_PodSELinuxChangePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodSecurityContext[] = {11, 7, 9, 3, 4, 2, 12, 0, 10, 5, 6, 8, 1};
 static const ks_field fields_core_v1_PodSpec[] = {
-    {&ks_symbols[KS_SYM_volumes], "Volumes", {KS_SHAPE_LIST, false, NULL, &item_56, "[]v1.Volume", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_initContainers], "InitContainers", {KS_SHAPE_LIST, false, NULL, &item_57, "[]v1.Container", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_containers], "Containers", {KS_SHAPE_LIST, false, NULL, &item_57, "[]v1.Container", NULL}, false, true, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_ephemeralContainers], "EphemeralContainers", {KS_SHAPE_LIST, false, NULL, &item_58, "[]v1.EphemeralContainer", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.RestartPolicy", enum_core_v1_RestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationGracePeriodSeconds], "TerminationGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_activeDeadlineSeconds], "ActiveDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dnsPolicy], "DNSPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DNSPolicy", enum_core_v1_DNSPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeSelector], "NodeSelector", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, true},
-    {&ks_symbols[KS_SYM_serviceAccountName], "ServiceAccountName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_serviceAccount], "DeprecatedServiceAccount", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_automountServiceAccountToken], "AutomountServiceAccountToken", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostNetwork], "HostNetwork", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostPID], "HostPID", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostIPC], "HostIPC", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_shareProcessNamespace], "ShareProcessNamespace", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodSecurityContext], NULL, "v1.PodSecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_imagePullSecrets], "ImagePullSecrets", {KS_SHAPE_LIST, false, NULL, &item_59, "[]v1.LocalObjectReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_subdomain], "Subdomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_affinity], "Affinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Affinity], NULL, "v1.Affinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_schedulerName], "SchedulerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tolerations], "Tolerations", {KS_SHAPE_LIST, false, NULL, &item_60, "[]v1.Toleration", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_hostAliases], "HostAliases", {KS_SHAPE_LIST, false, NULL, &item_61, "[]v1.HostAlias", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_KEYED, keys_6, false},
-    {&ks_symbols[KS_SYM_priorityClassName], "PriorityClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_priority], "Priority", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dnsConfig], "DNSConfig", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodDNSConfig], NULL, "v1.PodDNSConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readinessGates], "ReadinessGates", {KS_SHAPE_LIST, false, NULL, &item_62, "[]v1.PodReadinessGate", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_runtimeClassName], "RuntimeClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_enableServiceLinks], "EnableServiceLinks", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preemptionPolicy], "PreemptionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PreemptionPolicy", enum_core_v1_PreemptionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_overhead], "Overhead", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_topologySpreadConstraints], "TopologySpreadConstraints", {KS_SHAPE_LIST, false, NULL, &item_63, "[]v1.TopologySpreadConstraint", NULL}, true, false, true, false, &ks_symbols[KS_SYM_topologyKey], KS_LIST_KEYED, keys_7, false},
-    {&ks_symbols[KS_SYM_setHostnameAsFQDN], "SetHostnameAsFQDN", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_os], "OS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodOS], NULL, "v1.PodOS", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostUsers], "HostUsers", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_schedulingGates], "SchedulingGates", {KS_SHAPE_LIST, false, NULL, &item_64, "[]v1.PodSchedulingGate", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_resourceClaims], "ResourceClaims", {KS_SHAPE_LIST, false, NULL, &item_65, "[]v1.PodResourceClaim", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostnameOverride], "HostnameOverride", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_schedulingGroup], "SchedulingGroup", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodSchedulingGroup], NULL, "v1.PodSchedulingGroup", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumes], "Volumes", {KS_SHAPE_LIST, false, NULL, &item_56, "[]v1.Volume", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_initContainers], "InitContainers", {KS_SHAPE_LIST, false, NULL, &item_57, "[]v1.Container", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_containers], "Containers", {KS_SHAPE_LIST, false, NULL, &item_57, "[]v1.Container", NULL}, false, true, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_ephemeralContainers], "EphemeralContainers", {KS_SHAPE_LIST, false, NULL, &item_58, "[]v1.EphemeralContainer", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.RestartPolicy", enum_core_v1_RestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationGracePeriodSeconds], "TerminationGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_activeDeadlineSeconds], "ActiveDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dnsPolicy], "DNSPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DNSPolicy", enum_core_v1_DNSPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeSelector], "NodeSelector", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, true, false},
+    {&ks_symbols[KS_SYM_serviceAccountName], "ServiceAccountName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_serviceAccount], "DeprecatedServiceAccount", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_automountServiceAccountToken], "AutomountServiceAccountToken", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostNetwork], "HostNetwork", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostPID], "HostPID", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostIPC], "HostIPC", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_shareProcessNamespace], "ShareProcessNamespace", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodSecurityContext], NULL, "v1.PodSecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_imagePullSecrets], "ImagePullSecrets", {KS_SHAPE_LIST, false, NULL, &item_59, "[]v1.LocalObjectReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_subdomain], "Subdomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_affinity], "Affinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Affinity], NULL, "v1.Affinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_schedulerName], "SchedulerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tolerations], "Tolerations", {KS_SHAPE_LIST, false, NULL, &item_60, "[]v1.Toleration", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostAliases], "HostAliases", {KS_SHAPE_LIST, false, NULL, &item_61, "[]v1.HostAlias", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_KEYED, keys_6, false, false},
+    {&ks_symbols[KS_SYM_priorityClassName], "PriorityClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_priority], "Priority", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dnsConfig], "DNSConfig", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodDNSConfig], NULL, "v1.PodDNSConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readinessGates], "ReadinessGates", {KS_SHAPE_LIST, false, NULL, &item_62, "[]v1.PodReadinessGate", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_runtimeClassName], "RuntimeClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_enableServiceLinks], "EnableServiceLinks", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preemptionPolicy], "PreemptionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PreemptionPolicy", enum_core_v1_PreemptionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_overhead], "Overhead", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_topologySpreadConstraints], "TopologySpreadConstraints", {KS_SHAPE_LIST, false, NULL, &item_63, "[]v1.TopologySpreadConstraint", NULL}, true, false, true, false, &ks_symbols[KS_SYM_topologyKey], KS_LIST_KEYED, keys_7, false, false},
+    {&ks_symbols[KS_SYM_setHostnameAsFQDN], "SetHostnameAsFQDN", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_os], "OS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodOS], NULL, "v1.PodOS", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostUsers], "HostUsers", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_schedulingGates], "SchedulingGates", {KS_SHAPE_LIST, false, NULL, &item_64, "[]v1.PodSchedulingGate", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_resourceClaims], "ResourceClaims", {KS_SHAPE_LIST, false, NULL, &item_65, "[]v1.PodResourceClaim", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostnameOverride], "HostnameOverride", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_schedulingGroup], "SchedulingGroup", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodSchedulingGroup], NULL, "v1.PodSchedulingGroup", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodSpec[] = {6, 21, 11, 2, 27, 7, 30, 3, 24, 15, 13, 14, 36, 19, 40, 18, 1, 12, 8, 35, 32, 31, 26, 25, 28, 38, 39, 4, 29, 22, 37, 41, 17, 10, 9, 34, 16, 20, 5, 23, 33, 0};
 static const ks_field fields_core_v1_PodStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodPhase", enum_core_v1_PodPhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_66, "[]v1.PodCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nominatedNodeName], "NominatedNodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostIP], "HostIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostIPs], "HostIPs", {KS_SHAPE_LIST, false, NULL, &item_67, "[]v1.HostIP", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_podIP], "PodIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podIPs], "PodIPs", {KS_SHAPE_LIST, false, NULL, &item_68, "[]v1.PodIP", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_KEYED, keys_6, false},
-    {&ks_symbols[KS_SYM_startTime], "StartTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_initContainerStatuses], "InitContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_containerStatuses], "ContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_qosClass], "QOSClass", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodQOSClass", enum_core_v1_PodQOSClass}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ephemeralContainerStatuses], "EphemeralContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_resize], "Resize", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodResizeStatus", enum_core_v1_PodResizeStatus}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceClaimStatuses], "ResourceClaimStatuses", {KS_SHAPE_LIST, false, NULL, &item_70, "[]v1.PodResourceClaimStatus", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_extendedResourceClaimStatus], "ExtendedResourceClaimStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodExtendedResourceClaimStatus], NULL, "v1.PodExtendedResourceClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeAllocatableResourceClaimStatuses], "NodeAllocatableResourceClaimStatuses", {KS_SHAPE_LIST, false, NULL, &item_71, "[]v1.NodeAllocatableResourceClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodPhase", enum_core_v1_PodPhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_66, "[]v1.PodCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nominatedNodeName], "NominatedNodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostIP], "HostIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostIPs], "HostIPs", {KS_SHAPE_LIST, false, NULL, &item_67, "[]v1.HostIP", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_podIP], "PodIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podIPs], "PodIPs", {KS_SHAPE_LIST, false, NULL, &item_68, "[]v1.PodIP", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_KEYED, keys_6, false, false},
+    {&ks_symbols[KS_SYM_startTime], "StartTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_initContainerStatuses], "InitContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_containerStatuses], "ContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_qosClass], "QOSClass", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodQOSClass", enum_core_v1_PodQOSClass}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ephemeralContainerStatuses], "EphemeralContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_resize], "Resize", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodResizeStatus", enum_core_v1_PodResizeStatus}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceClaimStatuses], "ResourceClaimStatuses", {KS_SHAPE_LIST, false, NULL, &item_70, "[]v1.PodResourceClaimStatus", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_extendedResourceClaimStatus], "ExtendedResourceClaimStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodExtendedResourceClaimStatus], NULL, "v1.PodExtendedResourceClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeAllocatableResourceClaimStatuses], "NodeAllocatableResourceClaimStatuses", {KS_SHAPE_LIST, false, NULL, &item_71, "[]v1.NodeAllocatableResourceClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodStatus[] = {18, 2, 12, 14, 17, 6, 7, 11, 3, 20, 5, 0, 1, 8, 9, 13, 4, 15, 16, 19, 10};
 static const ks_field fields_core_v1_PodTemplate[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodTemplate[] = {1, 0, 2, 3};
 static const ks_field fields_core_v1_PodTemplateSpec[] = {
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSpec], NULL, "v1.PodSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSpec], NULL, "v1.PodSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PodTemplateSpec[] = {0, 1};
 static const ks_field fields_core_v1_PortStatus[] = {
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_error], "Error", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_error], "Error", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PortStatus[] = {2, 0, 1};
 static const ks_field fields_core_v1_PortworxVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PortworxVolumeSource[] = {1, 2, 0};
 static const ks_field fields_core_v1_PreferredSchedulingTerm[] = {
-    {&ks_symbols[KS_SYM_weight], "Weight", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preference], "Preference", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSelectorTerm], NULL, "v1.NodeSelectorTerm", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_weight], "Weight", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preference], "Preference", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSelectorTerm], NULL, "v1.NodeSelectorTerm", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_PreferredSchedulingTerm[] = {1, 0};
 static const ks_field fields_core_v1_Probe[] = {
-    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_grpc], "GRPC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GRPCAction], NULL, "v1.GRPCAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_initialDelaySeconds], "InitialDelaySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_timeoutSeconds], "TimeoutSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_periodSeconds], "PeriodSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_successThreshold], "SuccessThreshold", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_failureThreshold], "FailureThreshold", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminationGracePeriodSeconds], "TerminationGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_grpc], "GRPC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GRPCAction], NULL, "v1.GRPCAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_initialDelaySeconds], "InitialDelaySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_timeoutSeconds], "TimeoutSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_periodSeconds], "PeriodSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_successThreshold], "SuccessThreshold", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_failureThreshold], "FailureThreshold", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminationGracePeriodSeconds], "TerminationGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Probe[] = {0, 8, 3, 1, 4, 6, 7, 2, 9, 5};
 static const ks_field fields_core_v1_ProbeHandler[] = {
-    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_grpc], "GRPC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GRPCAction], NULL, "v1.GRPCAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_grpc], "GRPC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GRPCAction], NULL, "v1.GRPCAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ProbeHandler[] = {0, 3, 1, 2};
 static const ks_field fields_core_v1_ProjectedVolumeSource[] = {
-    {&ks_symbols[KS_SYM_sources], "Sources", {KS_SHAPE_LIST, false, NULL, &item_72, "[]v1.VolumeProjection", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_sources], "Sources", {KS_SHAPE_LIST, false, NULL, &item_72, "[]v1.VolumeProjection", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ProjectedVolumeSource[] = {1, 0};
 static const ks_field fields_core_v1_QuobyteVolumeSource[] = {
-    {&ks_symbols[KS_SYM_registry], "Registry", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volume], "Volume", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_group], "Group", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tenant], "Tenant", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_registry], "Registry", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volume], "Volume", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_group], "Group", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tenant], "Tenant", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_QuobyteVolumeSource[] = {4, 2, 0, 5, 3, 1};
 static const ks_field fields_core_v1_RBDPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "CephMonitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_image], "RBDImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_pool], "RBDPool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_user], "RadosUser", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_keyring], "Keyring", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_monitors], "CephMonitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "RBDImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_pool], "RBDPool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_user], "RadosUser", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_keyring], "Keyring", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_RBDPersistentVolumeSource[] = {2, 1, 5, 0, 3, 7, 6, 4};
 static const ks_field fields_core_v1_RBDVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "CephMonitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_image], "RBDImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_pool], "RBDPool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_user], "RadosUser", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_keyring], "Keyring", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_monitors], "CephMonitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "RBDImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_pool], "RBDPool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_user], "RadosUser", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_keyring], "Keyring", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_RBDVolumeSource[] = {2, 1, 5, 0, 3, 7, 6, 4};
 static const ks_field fields_core_v1_ResourceClaim[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_request], "Request", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_request], "Request", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceClaim[] = {0, 1};
 static const ks_field fields_core_v1_ResourceFieldSelector[] = {
-    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resource], "Resource", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_divisor], "Divisor", {KS_SHAPE_QUANTITY, false, NULL, NULL, "resource.Quantity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resource], "Resource", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_divisor], "Divisor", {KS_SHAPE_QUANTITY, false, NULL, NULL, "resource.Quantity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceFieldSelector[] = {0, 2, 1};
 static const ks_field fields_core_v1_ResourceHealth[] = {
-    {&ks_symbols[KS_SYM_resourceID], "ResourceID", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceID", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_health], "Health", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceHealthStatus", enum_core_v1_ResourceHealthStatus}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_resourceID], "ResourceID", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceID", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_health], "Health", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceHealthStatus", enum_core_v1_ResourceHealthStatus}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceHealth[] = {1, 2, 0};
 static const ks_field fields_core_v1_ResourceQuota[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceQuotaSpec], NULL, "v1.ResourceQuotaSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceQuotaStatus], NULL, "v1.ResourceQuotaStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceQuotaSpec], NULL, "v1.ResourceQuotaSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceQuotaStatus], NULL, "v1.ResourceQuotaStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceQuota[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_ResourceQuotaSpec[] = {
-    {&ks_symbols[KS_SYM_hard], "Hard", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_scopes], "Scopes", {KS_SHAPE_LIST, false, NULL, &item_73, "[]v1.ResourceQuotaScope", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_scopeSelector], "ScopeSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScopeSelector], NULL, "v1.ScopeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_hard], "Hard", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_scopes], "Scopes", {KS_SHAPE_LIST, false, NULL, &item_73, "[]v1.ResourceQuotaScope", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_scopeSelector], "ScopeSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScopeSelector], NULL, "v1.ScopeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceQuotaSpec[] = {0, 2, 1};
 static const ks_field fields_core_v1_ResourceQuotaStatus[] = {
-    {&ks_symbols[KS_SYM_hard], "Hard", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_used], "Used", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_hard], "Hard", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_used], "Used", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceQuotaStatus[] = {0, 1};
 static const ks_field fields_core_v1_ResourceRequirements[] = {
-    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_requests], "Requests", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_claims], "Claims", {KS_SHAPE_LIST, false, NULL, &item_74, "[]v1.ResourceClaim", NULL}, true, false, false, false, NULL, KS_LIST_KEYED, keys_3, false},
+    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_requests], "Requests", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_claims], "Claims", {KS_SHAPE_LIST, false, NULL, &item_74, "[]v1.ResourceClaim", NULL}, true, false, false, false, NULL, KS_LIST_KEYED, keys_3, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceRequirements[] = {2, 0, 1};
 static const ks_field fields_core_v1_ResourceStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceName", enum_core_v1_ResourceName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_LIST, false, NULL, &item_75, "[]v1.ResourceHealth", NULL}, true, false, false, false, NULL, KS_LIST_KEYED, keys_8, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceName", enum_core_v1_ResourceName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_LIST, false, NULL, &item_75, "[]v1.ResourceHealth", NULL}, true, false, false, false, NULL, KS_LIST_KEYED, keys_8, false, false},
 };
 static const uint16_t sorted_core_v1_ResourceStatus[] = {0, 1};
 static const ks_field fields_core_v1_SELinuxOptions[] = {
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_role], "Role", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_level], "Level", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_role], "Role", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_level], "Level", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SELinuxOptions[] = {3, 1, 2, 0};
 static const ks_field fields_core_v1_ScaleIOPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_gateway], "Gateway", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_system], "System", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_sslEnabled], "SSLEnabled", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protectionDomain], "ProtectionDomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storagePool], "StoragePool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageMode], "StorageMode", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_gateway], "Gateway", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_system], "System", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_sslEnabled], "SSLEnabled", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protectionDomain], "ProtectionDomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storagePool], "StoragePool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageMode], "StorageMode", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ScaleIOPersistentVolumeSource[] = {8, 0, 4, 9, 2, 3, 6, 5, 1, 7};
 static const ks_field fields_core_v1_ScaleIOVolumeSource[] = {
-    {&ks_symbols[KS_SYM_gateway], "Gateway", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_system], "System", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_sslEnabled], "SSLEnabled", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protectionDomain], "ProtectionDomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storagePool], "StoragePool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageMode], "StorageMode", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_gateway], "Gateway", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_system], "System", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_sslEnabled], "SSLEnabled", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protectionDomain], "ProtectionDomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storagePool], "StoragePool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageMode], "StorageMode", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ScaleIOVolumeSource[] = {8, 0, 4, 9, 2, 3, 6, 5, 1, 7};
 static const ks_field fields_core_v1_ScopeSelector[] = {
-    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_76, "[]v1.ScopedResourceSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_76, "[]v1.ScopedResourceSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ScopeSelector[] = {0};
 static const ks_field fields_core_v1_ScopedResourceSelectorRequirement[] = {
-    {&ks_symbols[KS_SYM_scopeName], "ScopeName", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceQuotaScope", enum_core_v1_ResourceQuotaScope}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ScopeSelectorOperator", enum_core_v1_ScopeSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_scopeName], "ScopeName", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceQuotaScope", enum_core_v1_ResourceQuotaScope}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ScopeSelectorOperator", enum_core_v1_ScopeSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ScopedResourceSelectorRequirement[] = {1, 0, 2};
 static const ks_field fields_core_v1_SeccompProfile[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.SeccompProfileType", enum_core_v1_SeccompProfileType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_localhostProfile], "LocalhostProfile", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.SeccompProfileType", enum_core_v1_SeccompProfileType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_localhostProfile], "LocalhostProfile", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SeccompProfile[] = {1, 0};
 static const ks_field fields_core_v1_Secret[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_immutable], "Immutable", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_MAP, false, NULL, &item_15, "map[string][]uint8", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_stringData], "StringData", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.SecretType", enum_core_v1_SecretType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_immutable], "Immutable", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_MAP, false, NULL, &item_15, "map[string][]uint8", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_stringData], "StringData", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.SecretType", enum_core_v1_SecretType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Secret[] = {1, 4, 3, 0, 2, 5, 6};
 static const ks_field fields_core_v1_SecretEnvSource[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SecretEnvSource[] = {0, 1};
 static const ks_field fields_core_v1_SecretKeySelector[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SecretKeySelector[] = {1, 0, 2};
 static const ks_field fields_core_v1_SecretProjection[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SecretProjection[] = {1, 0, 2};
 static const ks_field fields_core_v1_SecretReference[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SecretReference[] = {0, 1};
 static const ks_field fields_core_v1_SecretVolumeSource[] = {
-    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SecretVolumeSource[] = {2, 1, 3, 0};
 static const ks_field fields_core_v1_SecurityContext[] = {
-    {&ks_symbols[KS_SYM_capabilities], "Capabilities", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Capabilities], NULL, "v1.Capabilities", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_privileged], "Privileged", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_seLinuxOptions], "SELinuxOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SELinuxOptions], NULL, "v1.SELinuxOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_windowsOptions], "WindowsOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_WindowsSecurityContextOptions], NULL, "v1.WindowsSecurityContextOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsUser], "RunAsUser", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsGroup], "RunAsGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsNonRoot], "RunAsNonRoot", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnlyRootFilesystem], "ReadOnlyRootFilesystem", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allowPrivilegeEscalation], "AllowPrivilegeEscalation", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_procMount], "ProcMount", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ProcMountType", enum_core_v1_ProcMountType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_seccompProfile], "SeccompProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SeccompProfile], NULL, "v1.SeccompProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_appArmorProfile], "AppArmorProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AppArmorProfile], NULL, "v1.AppArmorProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_capabilities], "Capabilities", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Capabilities], NULL, "v1.Capabilities", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_privileged], "Privileged", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_seLinuxOptions], "SELinuxOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SELinuxOptions], NULL, "v1.SELinuxOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_windowsOptions], "WindowsOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_WindowsSecurityContextOptions], NULL, "v1.WindowsSecurityContextOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsUser], "RunAsUser", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsGroup], "RunAsGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsNonRoot], "RunAsNonRoot", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnlyRootFilesystem], "ReadOnlyRootFilesystem", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allowPrivilegeEscalation], "AllowPrivilegeEscalation", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_procMount], "ProcMount", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ProcMountType", enum_core_v1_ProcMountType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_seccompProfile], "SeccompProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SeccompProfile], NULL, "v1.SeccompProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_appArmorProfile], "AppArmorProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AppArmorProfile], NULL, "v1.AppArmorProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SecurityContext[] = {8, 11, 0, 1, 9, 7, 5, 6, 4, 2, 10, 3};
 static const ks_field fields_core_v1_Service[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServiceSpec], NULL, "v1.ServiceSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServiceStatus], NULL, "v1.ServiceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServiceSpec], NULL, "v1.ServiceSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServiceStatus], NULL, "v1.ServiceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Service[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_ServiceAccount[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secrets], "Secrets", {KS_SHAPE_LIST, false, NULL, &item_6, "[]v1.ObjectReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
-    {&ks_symbols[KS_SYM_imagePullSecrets], "ImagePullSecrets", {KS_SHAPE_LIST, false, NULL, &item_59, "[]v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_automountServiceAccountToken], "AutomountServiceAccountToken", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secrets], "Secrets", {KS_SHAPE_LIST, false, NULL, &item_6, "[]v1.ObjectReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
+    {&ks_symbols[KS_SYM_imagePullSecrets], "ImagePullSecrets", {KS_SHAPE_LIST, false, NULL, &item_59, "[]v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_automountServiceAccountToken], "AutomountServiceAccountToken", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ServiceAccount[] = {1, 5, 4, 0, 2, 3};
 static const ks_field fields_core_v1_ServiceAccountTokenProjection[] = {
-    {&ks_symbols[KS_SYM_audience], "Audience", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_expirationSeconds], "ExpirationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_audience], "Audience", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_expirationSeconds], "ExpirationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ServiceAccountTokenProjection[] = {0, 1, 2};
 static const ks_field fields_core_v1_ServicePort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_targetPort], "TargetPort", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodePort], "NodePort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_targetPort], "TargetPort", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodePort], "NodePort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ServicePort[] = {2, 0, 5, 3, 1, 4};
 static const ks_field fields_core_v1_ServiceSpec[] = {
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_77, "[]v1.ServicePort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_port], KS_LIST_KEYED, keys_9, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, true},
-    {&ks_symbols[KS_SYM_clusterIP], "ClusterIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_clusterIPs], "ClusterIPs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceType", enum_core_v1_ServiceType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_externalIPs], "ExternalIPs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_sessionAffinity], "SessionAffinity", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceAffinity", enum_core_v1_ServiceAffinity}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_loadBalancerIP], "LoadBalancerIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_loadBalancerSourceRanges], "LoadBalancerSourceRanges", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_externalName], "ExternalName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_externalTrafficPolicy], "ExternalTrafficPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceExternalTrafficPolicy", enum_core_v1_ServiceExternalTrafficPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_healthCheckNodePort], "HealthCheckNodePort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_publishNotReadyAddresses], "PublishNotReadyAddresses", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_sessionAffinityConfig], "SessionAffinityConfig", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SessionAffinityConfig], NULL, "v1.SessionAffinityConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ipFamilies], "IPFamilies", {KS_SHAPE_LIST, false, NULL, &item_78, "[]v1.IPFamily", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_ipFamilyPolicy], "IPFamilyPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.IPFamilyPolicy", enum_core_v1_IPFamilyPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allocateLoadBalancerNodePorts], "AllocateLoadBalancerNodePorts", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_loadBalancerClass], "LoadBalancerClass", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_internalTrafficPolicy], "InternalTrafficPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ServiceInternalTrafficPolicy", enum_core_v1_ServiceInternalTrafficPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_trafficDistribution], "TrafficDistribution", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_77, "[]v1.ServicePort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_port], KS_LIST_KEYED, keys_9, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, true, false},
+    {&ks_symbols[KS_SYM_clusterIP], "ClusterIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_clusterIPs], "ClusterIPs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceType", enum_core_v1_ServiceType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_externalIPs], "ExternalIPs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_sessionAffinity], "SessionAffinity", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceAffinity", enum_core_v1_ServiceAffinity}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_loadBalancerIP], "LoadBalancerIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_loadBalancerSourceRanges], "LoadBalancerSourceRanges", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_externalName], "ExternalName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_externalTrafficPolicy], "ExternalTrafficPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceExternalTrafficPolicy", enum_core_v1_ServiceExternalTrafficPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_healthCheckNodePort], "HealthCheckNodePort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_publishNotReadyAddresses], "PublishNotReadyAddresses", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_sessionAffinityConfig], "SessionAffinityConfig", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SessionAffinityConfig], NULL, "v1.SessionAffinityConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ipFamilies], "IPFamilies", {KS_SHAPE_LIST, false, NULL, &item_78, "[]v1.IPFamily", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_ipFamilyPolicy], "IPFamilyPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.IPFamilyPolicy", enum_core_v1_IPFamilyPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocateLoadBalancerNodePorts], "AllocateLoadBalancerNodePorts", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_loadBalancerClass], "LoadBalancerClass", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_internalTrafficPolicy], "InternalTrafficPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ServiceInternalTrafficPolicy", enum_core_v1_ServiceInternalTrafficPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_trafficDistribution], "TrafficDistribution", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_ServiceSpec[] = {16, 2, 3, 5, 9, 10, 11, 18, 14, 15, 17, 7, 8, 0, 12, 1, 6, 13, 19, 4};
 static const ks_field fields_core_v1_ServiceStatus[] = {
-    {&ks_symbols[KS_SYM_loadBalancer], "LoadBalancer", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LoadBalancerStatus], NULL, "v1.LoadBalancerStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_79, "[]v1.Condition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
+    {&ks_symbols[KS_SYM_loadBalancer], "LoadBalancer", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LoadBalancerStatus], NULL, "v1.LoadBalancerStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_79, "[]v1.Condition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
 };
 static const uint16_t sorted_core_v1_ServiceStatus[] = {1, 0};
 static const ks_field fields_core_v1_SessionAffinityConfig[] = {
-    {&ks_symbols[KS_SYM_clientIP], "ClientIP", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ClientIPConfig], NULL, "v1.ClientIPConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_clientIP], "ClientIP", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ClientIPConfig], NULL, "v1.ClientIPConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SessionAffinityConfig[] = {0};
 static const ks_field fields_core_v1_SleepAction[] = {
-    {&ks_symbols[KS_SYM_seconds], "Seconds", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_seconds], "Seconds", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_SleepAction[] = {0};
 static const ks_field fields_core_v1_StorageOSPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeNamespace], "VolumeNamespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeNamespace], "VolumeNamespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_StorageOSPersistentVolumeSource[] = {2, 3, 4, 0, 1};
 static const ks_field fields_core_v1_StorageOSVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeNamespace], "VolumeNamespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeNamespace], "VolumeNamespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_StorageOSVolumeSource[] = {2, 3, 4, 0, 1};
 static const ks_field fields_core_v1_Sysctl[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Sysctl[] = {0, 1};
 static const ks_field fields_core_v1_TCPSocketAction[] = {
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_TCPSocketAction[] = {1, 0};
 static const ks_field fields_core_v1_Taint[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_effect], "Effect", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TaintEffect", enum_core_v1_TaintEffect}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_timeAdded], "TimeAdded", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_effect], "Effect", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TaintEffect", enum_core_v1_TaintEffect}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_timeAdded], "TimeAdded", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Taint[] = {2, 0, 3, 1};
 static const ks_field fields_core_v1_Toleration[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TolerationOperator", enum_core_v1_TolerationOperator}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_effect], "Effect", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TaintEffect", enum_core_v1_TaintEffect}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tolerationSeconds], "TolerationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TolerationOperator", enum_core_v1_TolerationOperator}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_effect], "Effect", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TaintEffect", enum_core_v1_TaintEffect}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tolerationSeconds], "TolerationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Toleration[] = {3, 0, 1, 4, 2};
 static const ks_field fields_core_v1_TopologySelectorLabelRequirement[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_TopologySelectorLabelRequirement[] = {0, 1};
 static const ks_field fields_core_v1_TopologySelectorTerm[] = {
-    {&ks_symbols[KS_SYM_matchLabelExpressions], "MatchLabelExpressions", {KS_SHAPE_LIST, false, NULL, &item_80, "[]v1.TopologySelectorLabelRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_matchLabelExpressions], "MatchLabelExpressions", {KS_SHAPE_LIST, false, NULL, &item_80, "[]v1.TopologySelectorLabelRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_TopologySelectorTerm[] = {0};
 static const ks_field fields_core_v1_TopologySpreadConstraint[] = {
-    {&ks_symbols[KS_SYM_maxSkew], "MaxSkew", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_topologyKey], "TopologyKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_whenUnsatisfiable], "WhenUnsatisfiable", {KS_SHAPE_STRING, false, NULL, NULL, "v1.UnsatisfiableConstraintAction", enum_core_v1_UnsatisfiableConstraintAction}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_minDomains], "MinDomains", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeAffinityPolicy], "NodeAffinityPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.NodeInclusionPolicy", enum_core_v1_NodeInclusionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeTaintsPolicy], "NodeTaintsPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.NodeInclusionPolicy", enum_core_v1_NodeInclusionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_matchLabelKeys], "MatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_maxSkew], "MaxSkew", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_topologyKey], "TopologyKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_whenUnsatisfiable], "WhenUnsatisfiable", {KS_SHAPE_STRING, false, NULL, NULL, "v1.UnsatisfiableConstraintAction", enum_core_v1_UnsatisfiableConstraintAction}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_minDomains], "MinDomains", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeAffinityPolicy], "NodeAffinityPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.NodeInclusionPolicy", enum_core_v1_NodeInclusionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeTaintsPolicy], "NodeTaintsPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.NodeInclusionPolicy", enum_core_v1_NodeInclusionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_matchLabelKeys], "MatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_TopologySpreadConstraint[] = {3, 7, 0, 4, 5, 6, 1, 2};
 static const ks_field fields_core_v1_TypedLocalObjectReference[] = {
-    {&ks_symbols[KS_SYM_apiGroup], "APIGroup", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_apiGroup], "APIGroup", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_TypedLocalObjectReference[] = {0, 1, 2};
 static const ks_field fields_core_v1_TypedObjectReference[] = {
-    {&ks_symbols[KS_SYM_apiGroup], "APIGroup", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_apiGroup], "APIGroup", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_TypedObjectReference[] = {0, 1, 2, 3};
 static const ks_field fields_core_v1_Volume[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_emptyDir], "EmptyDir", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EmptyDirVolumeSource], NULL, "v1.EmptyDirVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gitRepo], "GitRepo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GitRepoVolumeSource], NULL, "v1.GitRepoVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretVolumeSource], NULL, "v1.SecretVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIVolumeSource], NULL, "v1.ISCSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsVolumeSource], NULL, "v1.GlusterfsVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_persistentVolumeClaim], "PersistentVolumeClaim", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource], NULL, "v1.PersistentVolumeClaimVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDVolumeSource], NULL, "v1.RBDVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexVolumeSource], NULL, "v1.FlexVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderVolumeSource], NULL, "v1.CinderVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSVolumeSource], NULL, "v1.CephFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeSource], NULL, "v1.DownwardAPIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFileVolumeSource], NULL, "v1.AzureFileVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapVolumeSource], NULL, "v1.ConfigMapVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_projected], "Projected", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ProjectedVolumeSource], NULL, "v1.ProjectedVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOVolumeSource], NULL, "v1.ScaleIOVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSVolumeSource], NULL, "v1.StorageOSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIVolumeSource], NULL, "v1.CSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ephemeral], "Ephemeral", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EphemeralVolumeSource], NULL, "v1.EphemeralVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeSource], NULL, "v1.ImageVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_emptyDir], "EmptyDir", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EmptyDirVolumeSource], NULL, "v1.EmptyDirVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gitRepo], "GitRepo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GitRepoVolumeSource], NULL, "v1.GitRepoVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretVolumeSource], NULL, "v1.SecretVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIVolumeSource], NULL, "v1.ISCSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsVolumeSource], NULL, "v1.GlusterfsVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_persistentVolumeClaim], "PersistentVolumeClaim", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource], NULL, "v1.PersistentVolumeClaimVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDVolumeSource], NULL, "v1.RBDVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexVolumeSource], NULL, "v1.FlexVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderVolumeSource], NULL, "v1.CinderVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSVolumeSource], NULL, "v1.CephFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeSource], NULL, "v1.DownwardAPIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFileVolumeSource], NULL, "v1.AzureFileVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapVolumeSource], NULL, "v1.ConfigMapVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_projected], "Projected", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ProjectedVolumeSource], NULL, "v1.ProjectedVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOVolumeSource], NULL, "v1.ScaleIOVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSVolumeSource], NULL, "v1.StorageOSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIVolumeSource], NULL, "v1.CSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ephemeral], "Ephemeral", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EphemeralVolumeSource], NULL, "v1.EphemeralVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeSource], NULL, "v1.ImageVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_Volume[] = {4, 22, 18, 14, 13, 19, 28, 16, 2, 29, 17, 12, 15, 3, 5, 9, 1, 30, 8, 0, 7, 10, 23, 25, 24, 21, 11, 26, 6, 27, 20};
 static const ks_field fields_core_v1_VolumeDevice[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_devicePath], "DevicePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_devicePath], "DevicePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeDevice[] = {1, 0};
 static const ks_field fields_core_v1_VolumeMount[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_recursiveReadOnly], "RecursiveReadOnly", {KS_SHAPE_STRING, true, NULL, NULL, "v1.RecursiveReadOnlyMode", enum_core_v1_RecursiveReadOnlyMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mountPath], "MountPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_subPath], "SubPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mountPropagation], "MountPropagation", {KS_SHAPE_STRING, true, NULL, NULL, "v1.MountPropagationMode", enum_core_v1_MountPropagationMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_subPathExpr], "SubPathExpr", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_recursiveReadOnly], "RecursiveReadOnly", {KS_SHAPE_STRING, true, NULL, NULL, "v1.RecursiveReadOnlyMode", enum_core_v1_RecursiveReadOnlyMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mountPath], "MountPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_subPath], "SubPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mountPropagation], "MountPropagation", {KS_SHAPE_STRING, true, NULL, NULL, "v1.MountPropagationMode", enum_core_v1_MountPropagationMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_subPathExpr], "SubPathExpr", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeMount[] = {3, 5, 0, 1, 2, 4, 6};
 static const ks_field fields_core_v1_VolumeMountStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mountPath], "MountPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_recursiveReadOnly], "RecursiveReadOnly", {KS_SHAPE_STRING, true, NULL, NULL, "v1.RecursiveReadOnlyMode", enum_core_v1_RecursiveReadOnlyMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeStatus], "VolumeStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VolumeStatus], NULL, "v1.VolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mountPath], "MountPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_recursiveReadOnly], "RecursiveReadOnly", {KS_SHAPE_STRING, true, NULL, NULL, "v1.RecursiveReadOnlyMode", enum_core_v1_RecursiveReadOnlyMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeStatus], "VolumeStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VolumeStatus], NULL, "v1.VolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeMountStatus[] = {1, 0, 2, 3, 4};
 static const ks_field fields_core_v1_VolumeNodeAffinity[] = {
-    {&ks_symbols[KS_SYM_required], "Required", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSelector], NULL, "v1.NodeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_required], "Required", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSelector], NULL, "v1.NodeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeNodeAffinity[] = {0};
 static const ks_field fields_core_v1_VolumeProjection[] = {
-    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretProjection], NULL, "v1.SecretProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIProjection], NULL, "v1.DownwardAPIProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapProjection], NULL, "v1.ConfigMapProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_serviceAccountToken], "ServiceAccountToken", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ServiceAccountTokenProjection], NULL, "v1.ServiceAccountTokenProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_clusterTrustBundle], "ClusterTrustBundle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ClusterTrustBundleProjection], NULL, "v1.ClusterTrustBundleProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podCertificate], "PodCertificate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodCertificateProjection], NULL, "v1.PodCertificateProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretProjection], NULL, "v1.SecretProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIProjection], NULL, "v1.DownwardAPIProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapProjection], NULL, "v1.ConfigMapProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_serviceAccountToken], "ServiceAccountToken", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ServiceAccountTokenProjection], NULL, "v1.ServiceAccountTokenProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_clusterTrustBundle], "ClusterTrustBundle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ClusterTrustBundleProjection], NULL, "v1.ClusterTrustBundleProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podCertificate], "PodCertificate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodCertificateProjection], NULL, "v1.PodCertificateProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeProjection[] = {4, 2, 1, 5, 0, 3};
 static const ks_field fields_core_v1_VolumeResourceRequirements[] = {
-    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_requests], "Requests", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_requests], "Requests", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeResourceRequirements[] = {0, 1};
 static const ks_field fields_core_v1_VolumeSource[] = {
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_emptyDir], "EmptyDir", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EmptyDirVolumeSource], NULL, "v1.EmptyDirVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gitRepo], "GitRepo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GitRepoVolumeSource], NULL, "v1.GitRepoVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretVolumeSource], NULL, "v1.SecretVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIVolumeSource], NULL, "v1.ISCSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsVolumeSource], NULL, "v1.GlusterfsVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_persistentVolumeClaim], "PersistentVolumeClaim", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource], NULL, "v1.PersistentVolumeClaimVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDVolumeSource], NULL, "v1.RBDVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexVolumeSource], NULL, "v1.FlexVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderVolumeSource], NULL, "v1.CinderVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSVolumeSource], NULL, "v1.CephFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeSource], NULL, "v1.DownwardAPIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFileVolumeSource], NULL, "v1.AzureFileVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapVolumeSource], NULL, "v1.ConfigMapVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_projected], "Projected", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ProjectedVolumeSource], NULL, "v1.ProjectedVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOVolumeSource], NULL, "v1.ScaleIOVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSVolumeSource], NULL, "v1.StorageOSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIVolumeSource], NULL, "v1.CSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ephemeral], "Ephemeral", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EphemeralVolumeSource], NULL, "v1.EphemeralVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeSource], NULL, "v1.ImageVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_emptyDir], "EmptyDir", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EmptyDirVolumeSource], NULL, "v1.EmptyDirVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gitRepo], "GitRepo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GitRepoVolumeSource], NULL, "v1.GitRepoVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretVolumeSource], NULL, "v1.SecretVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIVolumeSource], NULL, "v1.ISCSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsVolumeSource], NULL, "v1.GlusterfsVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_persistentVolumeClaim], "PersistentVolumeClaim", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource], NULL, "v1.PersistentVolumeClaimVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDVolumeSource], NULL, "v1.RBDVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexVolumeSource], NULL, "v1.FlexVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderVolumeSource], NULL, "v1.CinderVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSVolumeSource], NULL, "v1.CephFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeSource], NULL, "v1.DownwardAPIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFileVolumeSource], NULL, "v1.AzureFileVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapVolumeSource], NULL, "v1.ConfigMapVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_projected], "Projected", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ProjectedVolumeSource], NULL, "v1.ProjectedVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOVolumeSource], NULL, "v1.ScaleIOVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSVolumeSource], NULL, "v1.StorageOSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIVolumeSource], NULL, "v1.CSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ephemeral], "Ephemeral", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EphemeralVolumeSource], NULL, "v1.EphemeralVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeSource], NULL, "v1.ImageVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeSource[] = {3, 21, 17, 13, 12, 18, 27, 15, 1, 28, 16, 11, 14, 2, 4, 8, 0, 29, 7, 6, 9, 22, 24, 23, 20, 10, 25, 5, 26, 19};
 static const ks_field fields_core_v1_VolumeStatus[] = {
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeStatus], NULL, "v1.ImageVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeStatus], NULL, "v1.ImageVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VolumeStatus[] = {0};
 static const ks_field fields_core_v1_VsphereVirtualDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumePath], "VolumePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storagePolicyName], "StoragePolicyName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_storagePolicyID], "StoragePolicyID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_volumePath], "VolumePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storagePolicyName], "StoragePolicyName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_storagePolicyID], "StoragePolicyID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_VsphereVirtualDiskVolumeSource[] = {1, 3, 2, 0};
 static const ks_field fields_core_v1_WeightedPodAffinityTerm[] = {
-    {&ks_symbols[KS_SYM_weight], "Weight", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podAffinityTerm], "PodAffinityTerm", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodAffinityTerm], NULL, "v1.PodAffinityTerm", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_weight], "Weight", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podAffinityTerm], "PodAffinityTerm", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodAffinityTerm], NULL, "v1.PodAffinityTerm", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_WeightedPodAffinityTerm[] = {1, 0};
 static const ks_field fields_core_v1_WindowsSecurityContextOptions[] = {
-    {&ks_symbols[KS_SYM_gmsaCredentialSpecName], "GMSACredentialSpecName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gmsaCredentialSpec], "GMSACredentialSpec", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_runAsUserName], "RunAsUserName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostProcess], "HostProcess", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_gmsaCredentialSpecName], "GMSACredentialSpecName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gmsaCredentialSpec], "GMSACredentialSpec", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_runAsUserName], "RunAsUserName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostProcess], "HostProcess", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_core_v1_WindowsSecurityContextOptions[] = {1, 0, 3, 2};
 static const ks_field fields_discovery_v1_Endpoint[] = {
-    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_SET, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_EndpointConditions], NULL, "v1.EndpointConditions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_targetRef], "TargetRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deprecatedTopology], "DeprecatedTopology", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_zone], "Zone", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_hints], "Hints", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_discovery_v1_EndpointHints], NULL, "v1.EndpointHints", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_SET, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_EndpointConditions], NULL, "v1.EndpointConditions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_targetRef], "TargetRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deprecatedTopology], "DeprecatedTopology", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_zone], "Zone", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_hints], "Hints", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_discovery_v1_EndpointHints], NULL, "v1.EndpointHints", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_Endpoint[] = {0, 1, 4, 7, 2, 5, 3, 6};
 static const ks_field fields_discovery_v1_EndpointConditions[] = {
-    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_serving], "Serving", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_terminating], "Terminating", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_serving], "Serving", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_terminating], "Terminating", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_EndpointConditions[] = {0, 1, 2};
 static const ks_field fields_discovery_v1_EndpointHints[] = {
-    {&ks_symbols[KS_SYM_forZones], "ForZones", {KS_SHAPE_LIST, false, NULL, &item_81, "[]v1.ForZone", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_forNodes], "ForNodes", {KS_SHAPE_LIST, false, NULL, &item_82, "[]v1.ForNode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_forZones], "ForZones", {KS_SHAPE_LIST, false, NULL, &item_81, "[]v1.ForZone", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_forNodes], "ForNodes", {KS_SHAPE_LIST, false, NULL, &item_82, "[]v1.ForNode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_EndpointHints[] = {1, 0};
 static const ks_field fields_discovery_v1_EndpointPort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Protocol", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Protocol", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_EndpointPort[] = {3, 0, 2, 1};
 static const ks_field fields_discovery_v1_EndpointSlice[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_addressType], "AddressType", {KS_SHAPE_STRING, false, NULL, NULL, "v1.AddressType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_endpoints], "Endpoints", {KS_SHAPE_LIST, false, NULL, &item_83, "[]v1.Endpoint", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_84, "[]v1.EndpointPort", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_addressType], "AddressType", {KS_SHAPE_STRING, false, NULL, NULL, "v1.AddressType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_endpoints], "Endpoints", {KS_SHAPE_LIST, false, NULL, &item_83, "[]v1.Endpoint", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_84, "[]v1.EndpointPort", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_EndpointSlice[] = {3, 1, 4, 0, 2, 5};
 static const ks_field fields_discovery_v1_ForNode[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_ForNode[] = {0};
 static const ks_field fields_discovery_v1_ForZone[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_discovery_v1_ForZone[] = {0};
 static const ks_field fields_events_v1_Event[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_eventTime], "EventTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_series], "Series", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_events_v1_EventSeries], NULL, "v1.EventSeries", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reportingController], "ReportingController", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reportingInstance], "ReportingInstance", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_regarding], "Regarding", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_related], "Related", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_note], "Note", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deprecatedSource], "DeprecatedSource", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EventSource], NULL, "v1.EventSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deprecatedFirstTimestamp], "DeprecatedFirstTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deprecatedLastTimestamp], "DeprecatedLastTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deprecatedCount], "DeprecatedCount", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_eventTime], "EventTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_series], "Series", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_events_v1_EventSeries], NULL, "v1.EventSeries", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reportingController], "ReportingController", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reportingInstance], "ReportingInstance", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_regarding], "Regarding", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_related], "Related", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_note], "Note", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deprecatedSource], "DeprecatedSource", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EventSource], NULL, "v1.EventSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deprecatedFirstTimestamp], "DeprecatedFirstTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deprecatedLastTimestamp], "DeprecatedLastTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deprecatedCount], "DeprecatedCount", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_events_v1_Event[] = {7, 1, 16, 14, 15, 13, 3, 0, 2, 11, 8, 9, 10, 5, 6, 4, 12};
 static const ks_field fields_events_v1_EventSeries[] = {
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastObservedTime], "LastObservedTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastObservedTime], "LastObservedTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_events_v1_EventSeries[] = {0, 1};
 static const ks_field fields_meta_v1_Condition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_Condition[] = {3, 5, 2, 4, 1, 0};
 static const ks_field fields_meta_v1_CreateOptions[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_fieldManager], "FieldManager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldValidation], "FieldValidation", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldManager], "FieldManager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldValidation], "FieldValidation", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_CreateOptions[] = {1, 2, 3, 4, 0};
 static const ks_field fields_meta_v1_DeleteOptions[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_gracePeriodSeconds], "GracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preconditions], "Preconditions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_Preconditions], NULL, "v1.Preconditions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_orphanDependents], "OrphanDependents", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_propagationPolicy], "PropagationPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.DeletionPropagation", enum_meta_v1_DeletionPropagation}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_ignoreStoreReadErrorWithClusterBreakingPotential], "IgnoreStoreReadErrorWithClusterBreakingPotential", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_gracePeriodSeconds], "GracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preconditions], "Preconditions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_Preconditions], NULL, "v1.Preconditions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_orphanDependents], "OrphanDependents", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_propagationPolicy], "PropagationPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.DeletionPropagation", enum_meta_v1_DeletionPropagation}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_ignoreStoreReadErrorWithClusterBreakingPotential], "IgnoreStoreReadErrorWithClusterBreakingPotential", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_DeleteOptions[] = {1, 6, 2, 7, 0, 4, 3, 5};
 static const ks_field fields_meta_v1_LabelSelector[] = {
-    {&ks_symbols[KS_SYM_matchLabels], "MatchLabels", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_85, "[]v1.LabelSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_matchLabels], "MatchLabels", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_85, "[]v1.LabelSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_LabelSelector[] = {1, 0};
 static const ks_field fields_meta_v1_LabelSelectorRequirement[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.LabelSelectorOperator", enum_meta_v1_LabelSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.LabelSelectorOperator", enum_meta_v1_LabelSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_LabelSelectorRequirement[] = {0, 1, 2};
 static const ks_field fields_meta_v1_ListMeta[] = {
-    {&ks_symbols[KS_SYM_selfLink], "SelfLink", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_continue], "Continue", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_remainingItemCount], "RemainingItemCount", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_shardInfo], "ShardInfo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_ShardInfo], NULL, "v1.ShardInfo", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_selfLink], "SelfLink", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_continue], "Continue", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_remainingItemCount], "RemainingItemCount", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_shardInfo], "ShardInfo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_ShardInfo], NULL, "v1.ShardInfo", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_ListMeta[] = {2, 3, 1, 0, 4};
 static const ks_field fields_meta_v1_ManagedFieldsEntry[] = {
-    {&ks_symbols[KS_SYM_manager], "Manager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_operation], "Operation", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ManagedFieldsOperationType", enum_meta_v1_ManagedFieldsOperationType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_time], "Time", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldsType], "FieldsType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldsV1], "FieldsV1", {KS_SHAPE_ANY, true, NULL, NULL, "v1.FieldsV1", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_subresource], "Subresource", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_manager], "Manager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_operation], "Operation", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ManagedFieldsOperationType", enum_meta_v1_ManagedFieldsOperationType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_time], "Time", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldsType], "FieldsType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldsV1], "FieldsV1", {KS_SHAPE_ANY, true, NULL, NULL, "v1.FieldsV1", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_subresource], "Subresource", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_ManagedFieldsEntry[] = {2, 4, 5, 0, 1, 6, 3};
 static const ks_field fields_meta_v1_ObjectMeta[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_generateName], "GenerateName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selfLink], "SelfLink", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_generation], "Generation", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_creationTimestamp], "CreationTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deletionTimestamp], "DeletionTimestamp", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deletionGracePeriodSeconds], "DeletionGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_labels], "Labels", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_annotations], "Annotations", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_ownerReferences], "OwnerReferences", {KS_SHAPE_LIST, false, NULL, &item_86, "[]v1.OwnerReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_uid], KS_LIST_KEYED, keys_10, false},
-    {&ks_symbols[KS_SYM_finalizers], "Finalizers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, true, false, NULL, KS_LIST_SET, NULL, false},
-    {&ks_symbols[KS_SYM_managedFields], "ManagedFields", {KS_SHAPE_LIST, false, NULL, &item_87, "[]v1.ManagedFieldsEntry", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_generateName], "GenerateName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selfLink], "SelfLink", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_generation], "Generation", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_creationTimestamp], "CreationTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deletionTimestamp], "DeletionTimestamp", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deletionGracePeriodSeconds], "DeletionGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_labels], "Labels", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_annotations], "Annotations", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_ownerReferences], "OwnerReferences", {KS_SHAPE_LIST, false, NULL, &item_86, "[]v1.OwnerReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_uid], KS_LIST_KEYED, keys_10, false, false},
+    {&ks_symbols[KS_SYM_finalizers], "Finalizers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, true, false, NULL, KS_LIST_SET, NULL, false, false},
+    {&ks_symbols[KS_SYM_managedFields], "ManagedFields", {KS_SHAPE_LIST, false, NULL, &item_87, "[]v1.ManagedFieldsEntry", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_ObjectMeta[] = {11, 7, 9, 8, 13, 1, 6, 10, 14, 0, 2, 12, 5, 3, 4};
 static const ks_field fields_meta_v1_OwnerReference[] = {
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_controller], "Controller", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_blockOwnerDeletion], "BlockOwnerDeletion", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_controller], "Controller", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_blockOwnerDeletion], "BlockOwnerDeletion", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_OwnerReference[] = {0, 5, 4, 1, 2, 3};
 static const ks_field fields_meta_v1_PatchOptions[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_force], "Force", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldManager], "FieldManager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fieldValidation], "FieldValidation", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_force], "Force", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldManager], "FieldManager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fieldValidation], "FieldValidation", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_PatchOptions[] = {1, 2, 4, 5, 3, 0};
 static const ks_field fields_meta_v1_Preconditions[] = {
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, true, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, true, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_Preconditions[] = {1, 0};
 static const ks_field fields_meta_v1_ShardInfo[] = {
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_ShardInfo[] = {0};
 static const ks_field fields_meta_v1_Status[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ListMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ListMeta], NULL, "v1.ListMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatusReason", enum_meta_v1_StatusReason}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_details], "Details", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_StatusDetails], NULL, "v1.StatusDetails", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_code], "Code", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ListMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ListMeta], NULL, "v1.ListMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatusReason", enum_meta_v1_StatusReason}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_details], "Details", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_StatusDetails], NULL, "v1.StatusDetails", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_code], "Code", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_Status[] = {1, 7, 6, 0, 4, 2, 5, 3};
 static const ks_field fields_meta_v1_StatusCause[] = {
-    {&ks_symbols[KS_SYM_reason], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.CauseType", enum_meta_v1_CauseType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_field], "Field", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_reason], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.CauseType", enum_meta_v1_CauseType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_field], "Field", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_StatusCause[] = {2, 1, 0};
 static const ks_field fields_meta_v1_StatusDetails[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_group], "Group", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_causes], "Causes", {KS_SHAPE_LIST, false, NULL, &item_88, "[]v1.StatusCause", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_retryAfterSeconds], "RetryAfterSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_group], "Group", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_causes], "Causes", {KS_SHAPE_LIST, false, NULL, &item_88, "[]v1.StatusCause", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_retryAfterSeconds], "RetryAfterSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_StatusDetails[] = {4, 1, 2, 0, 5, 3};
 static const ks_field fields_meta_v1_Table[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ListMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ListMeta], NULL, "v1.ListMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_columnDefinitions], "ColumnDefinitions", {KS_SHAPE_LIST, false, NULL, &item_89, "[]v1.TableColumnDefinition", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_rows], "Rows", {KS_SHAPE_LIST, false, NULL, &item_90, "[]v1.TableRow", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ListMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ListMeta], NULL, "v1.ListMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_columnDefinitions], "ColumnDefinitions", {KS_SHAPE_LIST, false, NULL, &item_89, "[]v1.TableColumnDefinition", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_rows], "Rows", {KS_SHAPE_LIST, false, NULL, &item_90, "[]v1.TableRow", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_Table[] = {1, 3, 0, 2, 4};
 static const ks_field fields_meta_v1_TableColumnDefinition[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_format], "Format", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_description], "Description", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_priority], "Priority", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_format], "Format", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_description], "Description", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_priority], "Priority", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_TableColumnDefinition[] = {3, 2, 0, 4, 1};
 static const ks_field fields_meta_v1_TableRow[] = {
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_91, "[]v1.TableRowCondition", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_object], "Object", {KS_SHAPE_ANY, false, NULL, NULL, "runtime.RawExtension", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_91, "[]v1.TableRowCondition", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_object], "Object", {KS_SHAPE_ANY, false, NULL, NULL, "runtime.RawExtension", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_TableRow[] = {0, 1};
 static const ks_field fields_meta_v1_TableRowCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.RowConditionType", enum_meta_v1_RowConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.RowConditionType", enum_meta_v1_RowConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_TableRowCondition[] = {3, 2, 1, 0};
 static const ks_field fields_meta_v1_TypeMeta[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_meta_v1_TypeMeta[] = {1, 0};
 static const ks_field fields_policy_v1_Eviction[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_deleteOptions], "DeleteOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_DeleteOptions], NULL, "v1.DeleteOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_deleteOptions], "DeleteOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_DeleteOptions], NULL, "v1.DeleteOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_policy_v1_Eviction[] = {1, 3, 0, 2};
 static const ks_field fields_policy_v1_PodDisruptionBudget[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_policy_v1_PodDisruptionBudgetSpec], NULL, "v1.PodDisruptionBudgetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_policy_v1_PodDisruptionBudgetStatus], NULL, "v1.PodDisruptionBudgetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_policy_v1_PodDisruptionBudgetSpec], NULL, "v1.PodDisruptionBudgetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_policy_v1_PodDisruptionBudgetStatus], NULL, "v1.PodDisruptionBudgetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_policy_v1_PodDisruptionBudget[] = {1, 0, 2, 3, 4};
 static const ks_field fields_policy_v1_PodDisruptionBudgetSpec[] = {
-    {&ks_symbols[KS_SYM_minAvailable], "MinAvailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_unhealthyPodEvictionPolicy], "UnhealthyPodEvictionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.UnhealthyPodEvictionPolicyType", enum_policy_v1_UnhealthyPodEvictionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_minAvailable], "MinAvailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_unhealthyPodEvictionPolicy], "UnhealthyPodEvictionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.UnhealthyPodEvictionPolicyType", enum_policy_v1_UnhealthyPodEvictionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_policy_v1_PodDisruptionBudgetSpec[] = {2, 0, 1, 3};
 static const ks_field fields_policy_v1_PodDisruptionBudgetStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_disruptedPods], "DisruptedPods", {KS_SHAPE_MAP, false, NULL, &item_92, "map[string]v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_disruptionsAllowed], "DisruptionsAllowed", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_currentHealthy], "CurrentHealthy", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_desiredHealthy], "DesiredHealthy", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_expectedPods], "ExpectedPods", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_79, "[]v1.Condition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false},
+    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_disruptedPods], "DisruptedPods", {KS_SHAPE_MAP, false, NULL, &item_92, "map[string]v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_disruptionsAllowed], "DisruptionsAllowed", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_currentHealthy], "CurrentHealthy", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_desiredHealthy], "DesiredHealthy", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_expectedPods], "ExpectedPods", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_79, "[]v1.Condition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
 };
 static const uint16_t sorted_policy_v1_PodDisruptionBudgetStatus[] = {6, 3, 4, 1, 2, 5, 0};
 static const ks_field fields_scheduling_v1_PriorityClass[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_globalDefault], "GlobalDefault", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_description], "Description", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preemptionPolicy], "PreemptionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PreemptionPolicy", enum_core_v1_PreemptionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_globalDefault], "GlobalDefault", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_description], "Description", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preemptionPolicy], "PreemptionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PreemptionPolicy", enum_core_v1_PreemptionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_scheduling_v1_PriorityClass[] = {1, 5, 4, 0, 2, 6, 3};
 static const ks_field fields_storage_v1_CSIDriver[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSIDriverSpec], NULL, "v1.CSIDriverSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSIDriverSpec], NULL, "v1.CSIDriverSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_CSIDriver[] = {1, 0, 2, 3};
 static const ks_field fields_storage_v1_CSIDriverSpec[] = {
-    {&ks_symbols[KS_SYM_attachRequired], "AttachRequired", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_podInfoOnMount], "PodInfoOnMount", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeLifecycleModes], "VolumeLifecycleModes", {KS_SHAPE_LIST, false, NULL, &item_93, "[]v1.VolumeLifecycleMode", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false},
-    {&ks_symbols[KS_SYM_storageCapacity], "StorageCapacity", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_fsGroupPolicy], "FSGroupPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.FSGroupPolicy", enum_storage_v1_FSGroupPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_tokenRequests], "TokenRequests", {KS_SHAPE_LIST, false, NULL, &item_94, "[]v1.TokenRequest", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_requiresRepublish], "RequiresRepublish", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_seLinuxMount], "SELinuxMount", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeAllocatableUpdatePeriodSeconds], "NodeAllocatableUpdatePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_serviceAccountTokenInSecrets], "ServiceAccountTokenInSecrets", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_preventPodSchedulingIfMissing], "PreventPodSchedulingIfMissing", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_attachRequired], "AttachRequired", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_podInfoOnMount], "PodInfoOnMount", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeLifecycleModes], "VolumeLifecycleModes", {KS_SHAPE_LIST, false, NULL, &item_93, "[]v1.VolumeLifecycleMode", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
+    {&ks_symbols[KS_SYM_storageCapacity], "StorageCapacity", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_fsGroupPolicy], "FSGroupPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.FSGroupPolicy", enum_storage_v1_FSGroupPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_tokenRequests], "TokenRequests", {KS_SHAPE_LIST, false, NULL, &item_94, "[]v1.TokenRequest", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_requiresRepublish], "RequiresRepublish", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_seLinuxMount], "SELinuxMount", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeAllocatableUpdatePeriodSeconds], "NodeAllocatableUpdatePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_serviceAccountTokenInSecrets], "ServiceAccountTokenInSecrets", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_preventPodSchedulingIfMissing], "PreventPodSchedulingIfMissing", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_CSIDriverSpec[] = {0, 4, 8, 1, 10, 6, 7, 9, 3, 5, 2};
 static const ks_field fields_storage_v1_CSINode[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSINodeSpec], NULL, "v1.CSINodeSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSINodeSpec], NULL, "v1.CSINodeSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_CSINode[] = {1, 0, 2, 3};
 static const ks_field fields_storage_v1_CSINodeDriver[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeID], "NodeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_topologyKeys], "TopologyKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_allocatable], "Allocatable", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeNodeResources], NULL, "v1.VolumeNodeResources", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeID], "NodeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_topologyKeys], "TopologyKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_allocatable], "Allocatable", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeNodeResources], NULL, "v1.VolumeNodeResources", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_CSINodeDriver[] = {3, 0, 1, 2};
 static const ks_field fields_storage_v1_CSINodeSpec[] = {
-    {&ks_symbols[KS_SYM_drivers], "Drivers", {KS_SHAPE_LIST, false, NULL, &item_95, "[]v1.CSINodeDriver", NULL}, false, true, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false},
+    {&ks_symbols[KS_SYM_drivers], "Drivers", {KS_SHAPE_LIST, false, NULL, &item_95, "[]v1.CSINodeDriver", NULL}, false, true, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
 };
 static const uint16_t sorted_storage_v1_CSINodeSpec[] = {0};
 static const ks_field fields_storage_v1_StorageClass[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_provisioner], "Provisioner", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_parameters], "Parameters", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_reclaimPolicy], "ReclaimPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeReclaimPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_mountOptions], "MountOptions", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
-    {&ks_symbols[KS_SYM_allowVolumeExpansion], "AllowVolumeExpansion", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_volumeBindingMode], "VolumeBindingMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.VolumeBindingMode", enum_storage_v1_VolumeBindingMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_allowedTopologies], "AllowedTopologies", {KS_SHAPE_LIST, false, NULL, &item_96, "[]v1.TopologySelectorTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_provisioner], "Provisioner", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_parameters], "Parameters", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_reclaimPolicy], "ReclaimPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeReclaimPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_mountOptions], "MountOptions", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
+    {&ks_symbols[KS_SYM_allowVolumeExpansion], "AllowVolumeExpansion", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_volumeBindingMode], "VolumeBindingMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.VolumeBindingMode", enum_storage_v1_VolumeBindingMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_allowedTopologies], "AllowedTopologies", {KS_SHAPE_LIST, false, NULL, &item_96, "[]v1.TopologySelectorTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_StorageClass[] = {7, 9, 1, 0, 2, 6, 4, 3, 5, 8};
 static const ks_field fields_storage_v1_TokenRequest[] = {
-    {&ks_symbols[KS_SYM_audience], "Audience", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_expirationSeconds], "ExpirationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_audience], "Audience", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_expirationSeconds], "ExpirationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_TokenRequest[] = {0, 1};
 static const ks_field fields_storage_v1_VolumeAttachment[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentSpec], NULL, "v1.VolumeAttachmentSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentStatus], NULL, "v1.VolumeAttachmentStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentSpec], NULL, "v1.VolumeAttachmentSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentStatus], NULL, "v1.VolumeAttachmentStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_VolumeAttachment[] = {1, 0, 2, 3, 4};
 static const ks_field fields_storage_v1_VolumeAttachmentSource[] = {
-    {&ks_symbols[KS_SYM_persistentVolumeName], "PersistentVolumeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_inlineVolumeSpec], "InlineVolumeSpec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeSpec], NULL, "v1.PersistentVolumeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_persistentVolumeName], "PersistentVolumeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_inlineVolumeSpec], "InlineVolumeSpec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeSpec], NULL, "v1.PersistentVolumeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_VolumeAttachmentSource[] = {1, 0};
 static const ks_field fields_storage_v1_VolumeAttachmentSpec[] = {
-    {&ks_symbols[KS_SYM_attacher], "Attacher", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_source], "Source", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentSource], NULL, "v1.VolumeAttachmentSource", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_attacher], "Attacher", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_source], "Source", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentSource], NULL, "v1.VolumeAttachmentSource", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_VolumeAttachmentSpec[] = {0, 2, 1};
 static const ks_field fields_storage_v1_VolumeAttachmentStatus[] = {
-    {&ks_symbols[KS_SYM_attached], "Attached", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_attachmentMetadata], "AttachmentMetadata", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_attachError], "AttachError", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeError], NULL, "v1.VolumeError", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_detachError], "DetachError", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeError], NULL, "v1.VolumeError", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_attached], "Attached", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_attachmentMetadata], "AttachmentMetadata", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_attachError], "AttachError", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeError], NULL, "v1.VolumeError", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_detachError], "DetachError", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeError], NULL, "v1.VolumeError", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_VolumeAttachmentStatus[] = {2, 0, 1, 3};
 static const ks_field fields_storage_v1_VolumeError[] = {
-    {&ks_symbols[KS_SYM_time], "Time", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
-    {&ks_symbols[KS_SYM_errorCode], "ErrorCode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_time], "Time", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+    {&ks_symbols[KS_SYM_errorCode], "ErrorCode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_VolumeError[] = {2, 1, 0};
 static const ks_field fields_storage_v1_VolumeNodeResources[] = {
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false},
+    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
 };
 static const uint16_t sorted_storage_v1_VolumeNodeResources[] = {0};
 
 const ks_type ks_types[KS_TYPE_COUNT] = {
-    {"apps/v1.ControllerRevision", "ControllerRevision", fields_apps_v1_ControllerRevision, sorted_apps_v1_ControllerRevision, 5},
-    {"apps/v1.DaemonSet", "DaemonSet", fields_apps_v1_DaemonSet, sorted_apps_v1_DaemonSet, 5},
-    {"apps/v1.DaemonSetCondition", "DaemonSetCondition", fields_apps_v1_DaemonSetCondition, sorted_apps_v1_DaemonSetCondition, 5},
-    {"apps/v1.DaemonSetSpec", "DaemonSetSpec", fields_apps_v1_DaemonSetSpec, sorted_apps_v1_DaemonSetSpec, 5},
-    {"apps/v1.DaemonSetStatus", "DaemonSetStatus", fields_apps_v1_DaemonSetStatus, sorted_apps_v1_DaemonSetStatus, 10},
-    {"apps/v1.DaemonSetUpdateStrategy", "DaemonSetUpdateStrategy", fields_apps_v1_DaemonSetUpdateStrategy, sorted_apps_v1_DaemonSetUpdateStrategy, 2},
-    {"apps/v1.Deployment", "Deployment", fields_apps_v1_Deployment, sorted_apps_v1_Deployment, 5},
-    {"apps/v1.DeploymentCondition", "DeploymentCondition", fields_apps_v1_DeploymentCondition, sorted_apps_v1_DeploymentCondition, 6},
-    {"apps/v1.DeploymentSpec", "DeploymentSpec", fields_apps_v1_DeploymentSpec, sorted_apps_v1_DeploymentSpec, 8},
-    {"apps/v1.DeploymentStatus", "DeploymentStatus", fields_apps_v1_DeploymentStatus, sorted_apps_v1_DeploymentStatus, 9},
-    {"apps/v1.DeploymentStrategy", "DeploymentStrategy", fields_apps_v1_DeploymentStrategy, sorted_apps_v1_DeploymentStrategy, 2},
-    {"apps/v1.ReplicaSet", "ReplicaSet", fields_apps_v1_ReplicaSet, sorted_apps_v1_ReplicaSet, 5},
-    {"apps/v1.ReplicaSetCondition", "ReplicaSetCondition", fields_apps_v1_ReplicaSetCondition, sorted_apps_v1_ReplicaSetCondition, 5},
-    {"apps/v1.ReplicaSetSpec", "ReplicaSetSpec", fields_apps_v1_ReplicaSetSpec, sorted_apps_v1_ReplicaSetSpec, 4},
-    {"apps/v1.ReplicaSetStatus", "ReplicaSetStatus", fields_apps_v1_ReplicaSetStatus, sorted_apps_v1_ReplicaSetStatus, 7},
-    {"apps/v1.RollingUpdateDaemonSet", "RollingUpdateDaemonSet", fields_apps_v1_RollingUpdateDaemonSet, sorted_apps_v1_RollingUpdateDaemonSet, 2},
-    {"apps/v1.RollingUpdateDeployment", "RollingUpdateDeployment", fields_apps_v1_RollingUpdateDeployment, sorted_apps_v1_RollingUpdateDeployment, 2},
-    {"apps/v1.RollingUpdateStatefulSetStrategy", "RollingUpdateStatefulSetStrategy", fields_apps_v1_RollingUpdateStatefulSetStrategy, sorted_apps_v1_RollingUpdateStatefulSetStrategy, 2},
-    {"apps/v1.StatefulSet", "StatefulSet", fields_apps_v1_StatefulSet, sorted_apps_v1_StatefulSet, 5},
-    {"apps/v1.StatefulSetCondition", "StatefulSetCondition", fields_apps_v1_StatefulSetCondition, sorted_apps_v1_StatefulSetCondition, 5},
-    {"apps/v1.StatefulSetOrdinals", "StatefulSetOrdinals", fields_apps_v1_StatefulSetOrdinals, sorted_apps_v1_StatefulSetOrdinals, 1},
-    {"apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy", "StatefulSetPersistentVolumeClaimRetentionPolicy", fields_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy, sorted_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy, 2},
-    {"apps/v1.StatefulSetSpec", "StatefulSetSpec", fields_apps_v1_StatefulSetSpec, sorted_apps_v1_StatefulSetSpec, 11},
-    {"apps/v1.StatefulSetStatus", "StatefulSetStatus", fields_apps_v1_StatefulSetStatus, sorted_apps_v1_StatefulSetStatus, 10},
-    {"apps/v1.StatefulSetUpdateStrategy", "StatefulSetUpdateStrategy", fields_apps_v1_StatefulSetUpdateStrategy, sorted_apps_v1_StatefulSetUpdateStrategy, 2},
-    {"autoscaling/v1.CrossVersionObjectReference", "CrossVersionObjectReference", fields_autoscaling_v1_CrossVersionObjectReference, sorted_autoscaling_v1_CrossVersionObjectReference, 3},
-    {"autoscaling/v1.HorizontalPodAutoscaler", "HorizontalPodAutoscaler", fields_autoscaling_v1_HorizontalPodAutoscaler, sorted_autoscaling_v1_HorizontalPodAutoscaler, 5},
-    {"autoscaling/v1.HorizontalPodAutoscalerSpec", "HorizontalPodAutoscalerSpec", fields_autoscaling_v1_HorizontalPodAutoscalerSpec, sorted_autoscaling_v1_HorizontalPodAutoscalerSpec, 4},
-    {"autoscaling/v1.HorizontalPodAutoscalerStatus", "HorizontalPodAutoscalerStatus", fields_autoscaling_v1_HorizontalPodAutoscalerStatus, sorted_autoscaling_v1_HorizontalPodAutoscalerStatus, 5},
-    {"autoscaling/v1.Scale", "Scale", fields_autoscaling_v1_Scale, sorted_autoscaling_v1_Scale, 5},
-    {"autoscaling/v1.ScaleSpec", "ScaleSpec", fields_autoscaling_v1_ScaleSpec, sorted_autoscaling_v1_ScaleSpec, 1},
-    {"autoscaling/v1.ScaleStatus", "ScaleStatus", fields_autoscaling_v1_ScaleStatus, sorted_autoscaling_v1_ScaleStatus, 2},
-    {"batch/v1.CronJob", "CronJob", fields_batch_v1_CronJob, sorted_batch_v1_CronJob, 5},
-    {"batch/v1.CronJobSpec", "CronJobSpec", fields_batch_v1_CronJobSpec, sorted_batch_v1_CronJobSpec, 8},
-    {"batch/v1.CronJobStatus", "CronJobStatus", fields_batch_v1_CronJobStatus, sorted_batch_v1_CronJobStatus, 3},
-    {"batch/v1.Job", "Job", fields_batch_v1_Job, sorted_batch_v1_Job, 5},
-    {"batch/v1.JobCondition", "JobCondition", fields_batch_v1_JobCondition, sorted_batch_v1_JobCondition, 6},
-    {"batch/v1.JobSpec", "JobSpec", fields_batch_v1_JobSpec, sorted_batch_v1_JobSpec, 16},
-    {"batch/v1.JobStatus", "JobStatus", fields_batch_v1_JobStatus, sorted_batch_v1_JobStatus, 11},
-    {"batch/v1.JobTemplateSpec", "JobTemplateSpec", fields_batch_v1_JobTemplateSpec, sorted_batch_v1_JobTemplateSpec, 2},
-    {"batch/v1.PodFailurePolicy", "PodFailurePolicy", fields_batch_v1_PodFailurePolicy, sorted_batch_v1_PodFailurePolicy, 1},
-    {"batch/v1.PodFailurePolicyOnExitCodesRequirement", "PodFailurePolicyOnExitCodesRequirement", fields_batch_v1_PodFailurePolicyOnExitCodesRequirement, sorted_batch_v1_PodFailurePolicyOnExitCodesRequirement, 3},
-    {"batch/v1.PodFailurePolicyOnPodConditionsPattern", "PodFailurePolicyOnPodConditionsPattern", fields_batch_v1_PodFailurePolicyOnPodConditionsPattern, sorted_batch_v1_PodFailurePolicyOnPodConditionsPattern, 2},
-    {"batch/v1.PodFailurePolicyRule", "PodFailurePolicyRule", fields_batch_v1_PodFailurePolicyRule, sorted_batch_v1_PodFailurePolicyRule, 3},
-    {"batch/v1.SuccessPolicy", "SuccessPolicy", fields_batch_v1_SuccessPolicy, sorted_batch_v1_SuccessPolicy, 1},
-    {"batch/v1.SuccessPolicyRule", "SuccessPolicyRule", fields_batch_v1_SuccessPolicyRule, sorted_batch_v1_SuccessPolicyRule, 2},
-    {"batch/v1.UncountedTerminatedPods", "UncountedTerminatedPods", fields_batch_v1_UncountedTerminatedPods, sorted_batch_v1_UncountedTerminatedPods, 2},
-    {"coordination/v1.Lease", "Lease", fields_coordination_v1_Lease, sorted_coordination_v1_Lease, 4},
-    {"coordination/v1.LeaseSpec", "LeaseSpec", fields_coordination_v1_LeaseSpec, sorted_coordination_v1_LeaseSpec, 7},
-    {"core/v1.AWSElasticBlockStoreVolumeSource", "AWSElasticBlockStoreVolumeSource", fields_core_v1_AWSElasticBlockStoreVolumeSource, sorted_core_v1_AWSElasticBlockStoreVolumeSource, 4},
-    {"core/v1.Affinity", "Affinity", fields_core_v1_Affinity, sorted_core_v1_Affinity, 3},
-    {"core/v1.AppArmorProfile", "AppArmorProfile", fields_core_v1_AppArmorProfile, sorted_core_v1_AppArmorProfile, 2},
-    {"core/v1.AttachedVolume", "AttachedVolume", fields_core_v1_AttachedVolume, sorted_core_v1_AttachedVolume, 2},
-    {"core/v1.AzureDiskVolumeSource", "AzureDiskVolumeSource", fields_core_v1_AzureDiskVolumeSource, sorted_core_v1_AzureDiskVolumeSource, 6},
-    {"core/v1.AzureFilePersistentVolumeSource", "AzureFilePersistentVolumeSource", fields_core_v1_AzureFilePersistentVolumeSource, sorted_core_v1_AzureFilePersistentVolumeSource, 4},
-    {"core/v1.AzureFileVolumeSource", "AzureFileVolumeSource", fields_core_v1_AzureFileVolumeSource, sorted_core_v1_AzureFileVolumeSource, 3},
-    {"core/v1.Binding", "Binding", fields_core_v1_Binding, sorted_core_v1_Binding, 4},
-    {"core/v1.CSIPersistentVolumeSource", "CSIPersistentVolumeSource", fields_core_v1_CSIPersistentVolumeSource, sorted_core_v1_CSIPersistentVolumeSource, 10},
-    {"core/v1.CSIVolumeSource", "CSIVolumeSource", fields_core_v1_CSIVolumeSource, sorted_core_v1_CSIVolumeSource, 5},
-    {"core/v1.Capabilities", "Capabilities", fields_core_v1_Capabilities, sorted_core_v1_Capabilities, 2},
-    {"core/v1.CephFSPersistentVolumeSource", "CephFSPersistentVolumeSource", fields_core_v1_CephFSPersistentVolumeSource, sorted_core_v1_CephFSPersistentVolumeSource, 6},
-    {"core/v1.CephFSVolumeSource", "CephFSVolumeSource", fields_core_v1_CephFSVolumeSource, sorted_core_v1_CephFSVolumeSource, 6},
-    {"core/v1.CinderPersistentVolumeSource", "CinderPersistentVolumeSource", fields_core_v1_CinderPersistentVolumeSource, sorted_core_v1_CinderPersistentVolumeSource, 4},
-    {"core/v1.CinderVolumeSource", "CinderVolumeSource", fields_core_v1_CinderVolumeSource, sorted_core_v1_CinderVolumeSource, 4},
-    {"core/v1.ClientIPConfig", "ClientIPConfig", fields_core_v1_ClientIPConfig, sorted_core_v1_ClientIPConfig, 1},
-    {"core/v1.ClusterTrustBundleProjection", "ClusterTrustBundleProjection", fields_core_v1_ClusterTrustBundleProjection, sorted_core_v1_ClusterTrustBundleProjection, 5},
-    {"core/v1.ConfigMap", "ConfigMap", fields_core_v1_ConfigMap, sorted_core_v1_ConfigMap, 6},
-    {"core/v1.ConfigMapEnvSource", "ConfigMapEnvSource", fields_core_v1_ConfigMapEnvSource, sorted_core_v1_ConfigMapEnvSource, 2},
-    {"core/v1.ConfigMapKeySelector", "ConfigMapKeySelector", fields_core_v1_ConfigMapKeySelector, sorted_core_v1_ConfigMapKeySelector, 3},
-    {"core/v1.ConfigMapNodeConfigSource", "ConfigMapNodeConfigSource", fields_core_v1_ConfigMapNodeConfigSource, sorted_core_v1_ConfigMapNodeConfigSource, 5},
-    {"core/v1.ConfigMapProjection", "ConfigMapProjection", fields_core_v1_ConfigMapProjection, sorted_core_v1_ConfigMapProjection, 3},
-    {"core/v1.ConfigMapVolumeSource", "ConfigMapVolumeSource", fields_core_v1_ConfigMapVolumeSource, sorted_core_v1_ConfigMapVolumeSource, 4},
-    {"core/v1.Container", "Container", fields_core_v1_Container, sorted_core_v1_Container, 25},
-    {"core/v1.ContainerExtendedResourceRequest", "ContainerExtendedResourceRequest", fields_core_v1_ContainerExtendedResourceRequest, sorted_core_v1_ContainerExtendedResourceRequest, 3},
-    {"core/v1.ContainerImage", "ContainerImage", fields_core_v1_ContainerImage, sorted_core_v1_ContainerImage, 2},
-    {"core/v1.ContainerPort", "ContainerPort", fields_core_v1_ContainerPort, sorted_core_v1_ContainerPort, 5},
-    {"core/v1.ContainerResizePolicy", "ContainerResizePolicy", fields_core_v1_ContainerResizePolicy, sorted_core_v1_ContainerResizePolicy, 2},
-    {"core/v1.ContainerRestartRule", "ContainerRestartRule", fields_core_v1_ContainerRestartRule, sorted_core_v1_ContainerRestartRule, 2},
-    {"core/v1.ContainerRestartRuleOnExitCodes", "ContainerRestartRuleOnExitCodes", fields_core_v1_ContainerRestartRuleOnExitCodes, sorted_core_v1_ContainerRestartRuleOnExitCodes, 2},
-    {"core/v1.ContainerState", "ContainerState", fields_core_v1_ContainerState, sorted_core_v1_ContainerState, 3},
-    {"core/v1.ContainerStateRunning", "ContainerStateRunning", fields_core_v1_ContainerStateRunning, sorted_core_v1_ContainerStateRunning, 1},
-    {"core/v1.ContainerStateTerminated", "ContainerStateTerminated", fields_core_v1_ContainerStateTerminated, sorted_core_v1_ContainerStateTerminated, 7},
-    {"core/v1.ContainerStateWaiting", "ContainerStateWaiting", fields_core_v1_ContainerStateWaiting, sorted_core_v1_ContainerStateWaiting, 2},
-    {"core/v1.ContainerStatus", "ContainerStatus", fields_core_v1_ContainerStatus, sorted_core_v1_ContainerStatus, 15},
-    {"core/v1.ContainerUser", "ContainerUser", fields_core_v1_ContainerUser, sorted_core_v1_ContainerUser, 1},
-    {"core/v1.DaemonEndpoint", "DaemonEndpoint", fields_core_v1_DaemonEndpoint, sorted_core_v1_DaemonEndpoint, 1},
-    {"core/v1.DownwardAPIProjection", "DownwardAPIProjection", fields_core_v1_DownwardAPIProjection, sorted_core_v1_DownwardAPIProjection, 1},
-    {"core/v1.DownwardAPIVolumeFile", "DownwardAPIVolumeFile", fields_core_v1_DownwardAPIVolumeFile, sorted_core_v1_DownwardAPIVolumeFile, 4},
-    {"core/v1.DownwardAPIVolumeSource", "DownwardAPIVolumeSource", fields_core_v1_DownwardAPIVolumeSource, sorted_core_v1_DownwardAPIVolumeSource, 2},
-    {"core/v1.EmptyDirVolumeSource", "EmptyDirVolumeSource", fields_core_v1_EmptyDirVolumeSource, sorted_core_v1_EmptyDirVolumeSource, 2},
-    {"core/v1.EndpointAddress", "EndpointAddress", fields_core_v1_EndpointAddress, sorted_core_v1_EndpointAddress, 4},
-    {"core/v1.EndpointPort", "EndpointPort", fields_core_v1_EndpointPort, sorted_core_v1_EndpointPort, 4},
-    {"core/v1.EndpointSubset", "EndpointSubset", fields_core_v1_EndpointSubset, sorted_core_v1_EndpointSubset, 3},
-    {"core/v1.Endpoints", "Endpoints", fields_core_v1_Endpoints, sorted_core_v1_Endpoints, 4},
-    {"core/v1.EnvFromSource", "EnvFromSource", fields_core_v1_EnvFromSource, sorted_core_v1_EnvFromSource, 3},
-    {"core/v1.EnvVar", "EnvVar", fields_core_v1_EnvVar, sorted_core_v1_EnvVar, 3},
-    {"core/v1.EnvVarSource", "EnvVarSource", fields_core_v1_EnvVarSource, sorted_core_v1_EnvVarSource, 5},
-    {"core/v1.EphemeralContainer", "EphemeralContainer", fields_core_v1_EphemeralContainer, sorted_core_v1_EphemeralContainer, 26},
-    {"core/v1.EphemeralContainerCommon", "EphemeralContainerCommon", fields_core_v1_EphemeralContainerCommon, sorted_core_v1_EphemeralContainerCommon, 25},
-    {"core/v1.EphemeralVolumeSource", "EphemeralVolumeSource", fields_core_v1_EphemeralVolumeSource, sorted_core_v1_EphemeralVolumeSource, 1},
-    {"core/v1.Event", "Event", fields_core_v1_Event, sorted_core_v1_Event, 17},
-    {"core/v1.EventSeries", "EventSeries", fields_core_v1_EventSeries, sorted_core_v1_EventSeries, 2},
-    {"core/v1.EventSource", "EventSource", fields_core_v1_EventSource, sorted_core_v1_EventSource, 2},
-    {"core/v1.ExecAction", "ExecAction", fields_core_v1_ExecAction, sorted_core_v1_ExecAction, 1},
-    {"core/v1.FCVolumeSource", "FCVolumeSource", fields_core_v1_FCVolumeSource, sorted_core_v1_FCVolumeSource, 5},
-    {"core/v1.FileKeySelector", "FileKeySelector", fields_core_v1_FileKeySelector, sorted_core_v1_FileKeySelector, 4},
-    {"core/v1.FlexPersistentVolumeSource", "FlexPersistentVolumeSource", fields_core_v1_FlexPersistentVolumeSource, sorted_core_v1_FlexPersistentVolumeSource, 5},
-    {"core/v1.FlexVolumeSource", "FlexVolumeSource", fields_core_v1_FlexVolumeSource, sorted_core_v1_FlexVolumeSource, 5},
-    {"core/v1.FlockerVolumeSource", "FlockerVolumeSource", fields_core_v1_FlockerVolumeSource, sorted_core_v1_FlockerVolumeSource, 2},
-    {"core/v1.GCEPersistentDiskVolumeSource", "GCEPersistentDiskVolumeSource", fields_core_v1_GCEPersistentDiskVolumeSource, sorted_core_v1_GCEPersistentDiskVolumeSource, 4},
-    {"core/v1.GRPCAction", "GRPCAction", fields_core_v1_GRPCAction, sorted_core_v1_GRPCAction, 2},
-    {"core/v1.GitRepoVolumeSource", "GitRepoVolumeSource", fields_core_v1_GitRepoVolumeSource, sorted_core_v1_GitRepoVolumeSource, 3},
-    {"core/v1.GlusterfsPersistentVolumeSource", "GlusterfsPersistentVolumeSource", fields_core_v1_GlusterfsPersistentVolumeSource, sorted_core_v1_GlusterfsPersistentVolumeSource, 4},
-    {"core/v1.GlusterfsVolumeSource", "GlusterfsVolumeSource", fields_core_v1_GlusterfsVolumeSource, sorted_core_v1_GlusterfsVolumeSource, 3},
-    {"core/v1.HTTPGetAction", "HTTPGetAction", fields_core_v1_HTTPGetAction, sorted_core_v1_HTTPGetAction, 5},
-    {"core/v1.HTTPHeader", "HTTPHeader", fields_core_v1_HTTPHeader, sorted_core_v1_HTTPHeader, 2},
-    {"core/v1.HostAlias", "HostAlias", fields_core_v1_HostAlias, sorted_core_v1_HostAlias, 2},
-    {"core/v1.HostIP", "HostIP", fields_core_v1_HostIP, sorted_core_v1_HostIP, 1},
-    {"core/v1.HostPathVolumeSource", "HostPathVolumeSource", fields_core_v1_HostPathVolumeSource, sorted_core_v1_HostPathVolumeSource, 2},
-    {"core/v1.ISCSIPersistentVolumeSource", "ISCSIPersistentVolumeSource", fields_core_v1_ISCSIPersistentVolumeSource, sorted_core_v1_ISCSIPersistentVolumeSource, 11},
-    {"core/v1.ISCSIVolumeSource", "ISCSIVolumeSource", fields_core_v1_ISCSIVolumeSource, sorted_core_v1_ISCSIVolumeSource, 11},
-    {"core/v1.ImageVolumeSource", "ImageVolumeSource", fields_core_v1_ImageVolumeSource, sorted_core_v1_ImageVolumeSource, 2},
-    {"core/v1.ImageVolumeStatus", "ImageVolumeStatus", fields_core_v1_ImageVolumeStatus, sorted_core_v1_ImageVolumeStatus, 1},
-    {"core/v1.KeyToPath", "KeyToPath", fields_core_v1_KeyToPath, sorted_core_v1_KeyToPath, 3},
-    {"core/v1.Lifecycle", "Lifecycle", fields_core_v1_Lifecycle, sorted_core_v1_Lifecycle, 3},
-    {"core/v1.LifecycleHandler", "LifecycleHandler", fields_core_v1_LifecycleHandler, sorted_core_v1_LifecycleHandler, 4},
-    {"core/v1.LimitRange", "LimitRange", fields_core_v1_LimitRange, sorted_core_v1_LimitRange, 4},
-    {"core/v1.LimitRangeItem", "LimitRangeItem", fields_core_v1_LimitRangeItem, sorted_core_v1_LimitRangeItem, 6},
-    {"core/v1.LimitRangeSpec", "LimitRangeSpec", fields_core_v1_LimitRangeSpec, sorted_core_v1_LimitRangeSpec, 1},
-    {"core/v1.LinuxContainerUser", "LinuxContainerUser", fields_core_v1_LinuxContainerUser, sorted_core_v1_LinuxContainerUser, 3},
-    {"core/v1.LoadBalancerIngress", "LoadBalancerIngress", fields_core_v1_LoadBalancerIngress, sorted_core_v1_LoadBalancerIngress, 4},
-    {"core/v1.LoadBalancerStatus", "LoadBalancerStatus", fields_core_v1_LoadBalancerStatus, sorted_core_v1_LoadBalancerStatus, 1},
-    {"core/v1.LocalObjectReference", "LocalObjectReference", fields_core_v1_LocalObjectReference, sorted_core_v1_LocalObjectReference, 1},
-    {"core/v1.LocalVolumeSource", "LocalVolumeSource", fields_core_v1_LocalVolumeSource, sorted_core_v1_LocalVolumeSource, 2},
-    {"core/v1.ModifyVolumeStatus", "ModifyVolumeStatus", fields_core_v1_ModifyVolumeStatus, sorted_core_v1_ModifyVolumeStatus, 2},
-    {"core/v1.NFSVolumeSource", "NFSVolumeSource", fields_core_v1_NFSVolumeSource, sorted_core_v1_NFSVolumeSource, 3},
-    {"core/v1.Namespace", "Namespace", fields_core_v1_Namespace, sorted_core_v1_Namespace, 5},
-    {"core/v1.NamespaceCondition", "NamespaceCondition", fields_core_v1_NamespaceCondition, sorted_core_v1_NamespaceCondition, 5},
-    {"core/v1.NamespaceSpec", "NamespaceSpec", fields_core_v1_NamespaceSpec, sorted_core_v1_NamespaceSpec, 1},
-    {"core/v1.NamespaceStatus", "NamespaceStatus", fields_core_v1_NamespaceStatus, sorted_core_v1_NamespaceStatus, 2},
-    {"core/v1.Node", "Node", fields_core_v1_Node, sorted_core_v1_Node, 5},
-    {"core/v1.NodeAddress", "NodeAddress", fields_core_v1_NodeAddress, sorted_core_v1_NodeAddress, 2},
-    {"core/v1.NodeAffinity", "NodeAffinity", fields_core_v1_NodeAffinity, sorted_core_v1_NodeAffinity, 2},
-    {"core/v1.NodeAllocatableResourceClaimStatus", "NodeAllocatableResourceClaimStatus", fields_core_v1_NodeAllocatableResourceClaimStatus, sorted_core_v1_NodeAllocatableResourceClaimStatus, 3},
-    {"core/v1.NodeCondition", "NodeCondition", fields_core_v1_NodeCondition, sorted_core_v1_NodeCondition, 6},
-    {"core/v1.NodeConfigSource", "NodeConfigSource", fields_core_v1_NodeConfigSource, sorted_core_v1_NodeConfigSource, 1},
-    {"core/v1.NodeConfigStatus", "NodeConfigStatus", fields_core_v1_NodeConfigStatus, sorted_core_v1_NodeConfigStatus, 4},
-    {"core/v1.NodeDaemonEndpoints", "NodeDaemonEndpoints", fields_core_v1_NodeDaemonEndpoints, sorted_core_v1_NodeDaemonEndpoints, 1},
-    {"core/v1.NodeFeatures", "NodeFeatures", fields_core_v1_NodeFeatures, sorted_core_v1_NodeFeatures, 1},
-    {"core/v1.NodeRuntimeHandler", "NodeRuntimeHandler", fields_core_v1_NodeRuntimeHandler, sorted_core_v1_NodeRuntimeHandler, 2},
-    {"core/v1.NodeRuntimeHandlerFeatures", "NodeRuntimeHandlerFeatures", fields_core_v1_NodeRuntimeHandlerFeatures, sorted_core_v1_NodeRuntimeHandlerFeatures, 2},
-    {"core/v1.NodeSelector", "NodeSelector", fields_core_v1_NodeSelector, sorted_core_v1_NodeSelector, 1},
-    {"core/v1.NodeSelectorRequirement", "NodeSelectorRequirement", fields_core_v1_NodeSelectorRequirement, sorted_core_v1_NodeSelectorRequirement, 3},
-    {"core/v1.NodeSelectorTerm", "NodeSelectorTerm", fields_core_v1_NodeSelectorTerm, sorted_core_v1_NodeSelectorTerm, 2},
-    {"core/v1.NodeSpec", "NodeSpec", fields_core_v1_NodeSpec, sorted_core_v1_NodeSpec, 7},
-    {"core/v1.NodeStatus", "NodeStatus", fields_core_v1_NodeStatus, sorted_core_v1_NodeStatus, 14},
-    {"core/v1.NodeSwapStatus", "NodeSwapStatus", fields_core_v1_NodeSwapStatus, sorted_core_v1_NodeSwapStatus, 1},
-    {"core/v1.NodeSystemInfo", "NodeSystemInfo", fields_core_v1_NodeSystemInfo, sorted_core_v1_NodeSystemInfo, 11},
-    {"core/v1.ObjectFieldSelector", "ObjectFieldSelector", fields_core_v1_ObjectFieldSelector, sorted_core_v1_ObjectFieldSelector, 2},
-    {"core/v1.ObjectReference", "ObjectReference", fields_core_v1_ObjectReference, sorted_core_v1_ObjectReference, 7},
-    {"core/v1.PersistentVolume", "PersistentVolume", fields_core_v1_PersistentVolume, sorted_core_v1_PersistentVolume, 5},
-    {"core/v1.PersistentVolumeClaim", "PersistentVolumeClaim", fields_core_v1_PersistentVolumeClaim, sorted_core_v1_PersistentVolumeClaim, 5},
-    {"core/v1.PersistentVolumeClaimCondition", "PersistentVolumeClaimCondition", fields_core_v1_PersistentVolumeClaimCondition, sorted_core_v1_PersistentVolumeClaimCondition, 6},
-    {"core/v1.PersistentVolumeClaimSpec", "PersistentVolumeClaimSpec", fields_core_v1_PersistentVolumeClaimSpec, sorted_core_v1_PersistentVolumeClaimSpec, 9},
-    {"core/v1.PersistentVolumeClaimStatus", "PersistentVolumeClaimStatus", fields_core_v1_PersistentVolumeClaimStatus, sorted_core_v1_PersistentVolumeClaimStatus, 8},
-    {"core/v1.PersistentVolumeClaimTemplate", "PersistentVolumeClaimTemplate", fields_core_v1_PersistentVolumeClaimTemplate, sorted_core_v1_PersistentVolumeClaimTemplate, 2},
-    {"core/v1.PersistentVolumeClaimVolumeSource", "PersistentVolumeClaimVolumeSource", fields_core_v1_PersistentVolumeClaimVolumeSource, sorted_core_v1_PersistentVolumeClaimVolumeSource, 2},
-    {"core/v1.PersistentVolumeSource", "PersistentVolumeSource", fields_core_v1_PersistentVolumeSource, sorted_core_v1_PersistentVolumeSource, 22},
-    {"core/v1.PersistentVolumeSpec", "PersistentVolumeSpec", fields_core_v1_PersistentVolumeSpec, sorted_core_v1_PersistentVolumeSpec, 31},
-    {"core/v1.PersistentVolumeStatus", "PersistentVolumeStatus", fields_core_v1_PersistentVolumeStatus, sorted_core_v1_PersistentVolumeStatus, 4},
-    {"core/v1.PhotonPersistentDiskVolumeSource", "PhotonPersistentDiskVolumeSource", fields_core_v1_PhotonPersistentDiskVolumeSource, sorted_core_v1_PhotonPersistentDiskVolumeSource, 2},
-    {"core/v1.Pod", "Pod", fields_core_v1_Pod, sorted_core_v1_Pod, 5},
-    {"core/v1.PodAffinity", "PodAffinity", fields_core_v1_PodAffinity, sorted_core_v1_PodAffinity, 2},
-    {"core/v1.PodAffinityTerm", "PodAffinityTerm", fields_core_v1_PodAffinityTerm, sorted_core_v1_PodAffinityTerm, 6},
-    {"core/v1.PodAntiAffinity", "PodAntiAffinity", fields_core_v1_PodAntiAffinity, sorted_core_v1_PodAntiAffinity, 2},
-    {"core/v1.PodCertificateProjection", "PodCertificateProjection", fields_core_v1_PodCertificateProjection, sorted_core_v1_PodCertificateProjection, 7},
-    {"core/v1.PodCondition", "PodCondition", fields_core_v1_PodCondition, sorted_core_v1_PodCondition, 7},
-    {"core/v1.PodDNSConfig", "PodDNSConfig", fields_core_v1_PodDNSConfig, sorted_core_v1_PodDNSConfig, 3},
-    {"core/v1.PodDNSConfigOption", "PodDNSConfigOption", fields_core_v1_PodDNSConfigOption, sorted_core_v1_PodDNSConfigOption, 2},
-    {"core/v1.PodExtendedResourceClaimStatus", "PodExtendedResourceClaimStatus", fields_core_v1_PodExtendedResourceClaimStatus, sorted_core_v1_PodExtendedResourceClaimStatus, 2},
-    {"core/v1.PodIP", "PodIP", fields_core_v1_PodIP, sorted_core_v1_PodIP, 1},
-    {"core/v1.PodOS", "PodOS", fields_core_v1_PodOS, sorted_core_v1_PodOS, 1},
-    {"core/v1.PodReadinessGate", "PodReadinessGate", fields_core_v1_PodReadinessGate, sorted_core_v1_PodReadinessGate, 1},
-    {"core/v1.PodResourceClaim", "PodResourceClaim", fields_core_v1_PodResourceClaim, sorted_core_v1_PodResourceClaim, 3},
-    {"core/v1.PodResourceClaimStatus", "PodResourceClaimStatus", fields_core_v1_PodResourceClaimStatus, sorted_core_v1_PodResourceClaimStatus, 2},
-    {"core/v1.PodSchedulingGate", "PodSchedulingGate", fields_core_v1_PodSchedulingGate, sorted_core_v1_PodSchedulingGate, 1},
-    {"core/v1.PodSchedulingGroup", "PodSchedulingGroup", fields_core_v1_PodSchedulingGroup, sorted_core_v1_PodSchedulingGroup, 1},
-    {"core/v1.PodSecurityContext", "PodSecurityContext", fields_core_v1_PodSecurityContext, sorted_core_v1_PodSecurityContext, 13},
-    {"core/v1.PodSpec", "PodSpec", fields_core_v1_PodSpec, sorted_core_v1_PodSpec, 42},
-    {"core/v1.PodStatus", "PodStatus", fields_core_v1_PodStatus, sorted_core_v1_PodStatus, 21},
-    {"core/v1.PodTemplate", "PodTemplate", fields_core_v1_PodTemplate, sorted_core_v1_PodTemplate, 4},
-    {"core/v1.PodTemplateSpec", "PodTemplateSpec", fields_core_v1_PodTemplateSpec, sorted_core_v1_PodTemplateSpec, 2},
-    {"core/v1.PortStatus", "PortStatus", fields_core_v1_PortStatus, sorted_core_v1_PortStatus, 3},
-    {"core/v1.PortworxVolumeSource", "PortworxVolumeSource", fields_core_v1_PortworxVolumeSource, sorted_core_v1_PortworxVolumeSource, 3},
-    {"core/v1.PreferredSchedulingTerm", "PreferredSchedulingTerm", fields_core_v1_PreferredSchedulingTerm, sorted_core_v1_PreferredSchedulingTerm, 2},
-    {"core/v1.Probe", "Probe", fields_core_v1_Probe, sorted_core_v1_Probe, 10},
-    {"core/v1.ProbeHandler", "ProbeHandler", fields_core_v1_ProbeHandler, sorted_core_v1_ProbeHandler, 4},
-    {"core/v1.ProjectedVolumeSource", "ProjectedVolumeSource", fields_core_v1_ProjectedVolumeSource, sorted_core_v1_ProjectedVolumeSource, 2},
-    {"core/v1.QuobyteVolumeSource", "QuobyteVolumeSource", fields_core_v1_QuobyteVolumeSource, sorted_core_v1_QuobyteVolumeSource, 6},
-    {"core/v1.RBDPersistentVolumeSource", "RBDPersistentVolumeSource", fields_core_v1_RBDPersistentVolumeSource, sorted_core_v1_RBDPersistentVolumeSource, 8},
-    {"core/v1.RBDVolumeSource", "RBDVolumeSource", fields_core_v1_RBDVolumeSource, sorted_core_v1_RBDVolumeSource, 8},
-    {"core/v1.ResourceClaim", "ResourceClaim", fields_core_v1_ResourceClaim, sorted_core_v1_ResourceClaim, 2},
-    {"core/v1.ResourceFieldSelector", "ResourceFieldSelector", fields_core_v1_ResourceFieldSelector, sorted_core_v1_ResourceFieldSelector, 3},
-    {"core/v1.ResourceHealth", "ResourceHealth", fields_core_v1_ResourceHealth, sorted_core_v1_ResourceHealth, 3},
-    {"core/v1.ResourceQuota", "ResourceQuota", fields_core_v1_ResourceQuota, sorted_core_v1_ResourceQuota, 5},
-    {"core/v1.ResourceQuotaSpec", "ResourceQuotaSpec", fields_core_v1_ResourceQuotaSpec, sorted_core_v1_ResourceQuotaSpec, 3},
-    {"core/v1.ResourceQuotaStatus", "ResourceQuotaStatus", fields_core_v1_ResourceQuotaStatus, sorted_core_v1_ResourceQuotaStatus, 2},
-    {"core/v1.ResourceRequirements", "ResourceRequirements", fields_core_v1_ResourceRequirements, sorted_core_v1_ResourceRequirements, 3},
-    {"core/v1.ResourceStatus", "ResourceStatus", fields_core_v1_ResourceStatus, sorted_core_v1_ResourceStatus, 2},
-    {"core/v1.SELinuxOptions", "SELinuxOptions", fields_core_v1_SELinuxOptions, sorted_core_v1_SELinuxOptions, 4},
-    {"core/v1.ScaleIOPersistentVolumeSource", "ScaleIOPersistentVolumeSource", fields_core_v1_ScaleIOPersistentVolumeSource, sorted_core_v1_ScaleIOPersistentVolumeSource, 10},
-    {"core/v1.ScaleIOVolumeSource", "ScaleIOVolumeSource", fields_core_v1_ScaleIOVolumeSource, sorted_core_v1_ScaleIOVolumeSource, 10},
-    {"core/v1.ScopeSelector", "ScopeSelector", fields_core_v1_ScopeSelector, sorted_core_v1_ScopeSelector, 1},
-    {"core/v1.ScopedResourceSelectorRequirement", "ScopedResourceSelectorRequirement", fields_core_v1_ScopedResourceSelectorRequirement, sorted_core_v1_ScopedResourceSelectorRequirement, 3},
-    {"core/v1.SeccompProfile", "SeccompProfile", fields_core_v1_SeccompProfile, sorted_core_v1_SeccompProfile, 2},
-    {"core/v1.Secret", "Secret", fields_core_v1_Secret, sorted_core_v1_Secret, 7},
-    {"core/v1.SecretEnvSource", "SecretEnvSource", fields_core_v1_SecretEnvSource, sorted_core_v1_SecretEnvSource, 2},
-    {"core/v1.SecretKeySelector", "SecretKeySelector", fields_core_v1_SecretKeySelector, sorted_core_v1_SecretKeySelector, 3},
-    {"core/v1.SecretProjection", "SecretProjection", fields_core_v1_SecretProjection, sorted_core_v1_SecretProjection, 3},
-    {"core/v1.SecretReference", "SecretReference", fields_core_v1_SecretReference, sorted_core_v1_SecretReference, 2},
-    {"core/v1.SecretVolumeSource", "SecretVolumeSource", fields_core_v1_SecretVolumeSource, sorted_core_v1_SecretVolumeSource, 4},
-    {"core/v1.SecurityContext", "SecurityContext", fields_core_v1_SecurityContext, sorted_core_v1_SecurityContext, 12},
-    {"core/v1.Service", "Service", fields_core_v1_Service, sorted_core_v1_Service, 5},
-    {"core/v1.ServiceAccount", "ServiceAccount", fields_core_v1_ServiceAccount, sorted_core_v1_ServiceAccount, 6},
-    {"core/v1.ServiceAccountTokenProjection", "ServiceAccountTokenProjection", fields_core_v1_ServiceAccountTokenProjection, sorted_core_v1_ServiceAccountTokenProjection, 3},
-    {"core/v1.ServicePort", "ServicePort", fields_core_v1_ServicePort, sorted_core_v1_ServicePort, 6},
-    {"core/v1.ServiceSpec", "ServiceSpec", fields_core_v1_ServiceSpec, sorted_core_v1_ServiceSpec, 20},
-    {"core/v1.ServiceStatus", "ServiceStatus", fields_core_v1_ServiceStatus, sorted_core_v1_ServiceStatus, 2},
-    {"core/v1.SessionAffinityConfig", "SessionAffinityConfig", fields_core_v1_SessionAffinityConfig, sorted_core_v1_SessionAffinityConfig, 1},
-    {"core/v1.SleepAction", "SleepAction", fields_core_v1_SleepAction, sorted_core_v1_SleepAction, 1},
-    {"core/v1.StorageOSPersistentVolumeSource", "StorageOSPersistentVolumeSource", fields_core_v1_StorageOSPersistentVolumeSource, sorted_core_v1_StorageOSPersistentVolumeSource, 5},
-    {"core/v1.StorageOSVolumeSource", "StorageOSVolumeSource", fields_core_v1_StorageOSVolumeSource, sorted_core_v1_StorageOSVolumeSource, 5},
-    {"core/v1.Sysctl", "Sysctl", fields_core_v1_Sysctl, sorted_core_v1_Sysctl, 2},
-    {"core/v1.TCPSocketAction", "TCPSocketAction", fields_core_v1_TCPSocketAction, sorted_core_v1_TCPSocketAction, 2},
-    {"core/v1.Taint", "Taint", fields_core_v1_Taint, sorted_core_v1_Taint, 4},
-    {"core/v1.Toleration", "Toleration", fields_core_v1_Toleration, sorted_core_v1_Toleration, 5},
-    {"core/v1.TopologySelectorLabelRequirement", "TopologySelectorLabelRequirement", fields_core_v1_TopologySelectorLabelRequirement, sorted_core_v1_TopologySelectorLabelRequirement, 2},
-    {"core/v1.TopologySelectorTerm", "TopologySelectorTerm", fields_core_v1_TopologySelectorTerm, sorted_core_v1_TopologySelectorTerm, 1},
-    {"core/v1.TopologySpreadConstraint", "TopologySpreadConstraint", fields_core_v1_TopologySpreadConstraint, sorted_core_v1_TopologySpreadConstraint, 8},
-    {"core/v1.TypedLocalObjectReference", "TypedLocalObjectReference", fields_core_v1_TypedLocalObjectReference, sorted_core_v1_TypedLocalObjectReference, 3},
-    {"core/v1.TypedObjectReference", "TypedObjectReference", fields_core_v1_TypedObjectReference, sorted_core_v1_TypedObjectReference, 4},
-    {"core/v1.Volume", "Volume", fields_core_v1_Volume, sorted_core_v1_Volume, 31},
-    {"core/v1.VolumeDevice", "VolumeDevice", fields_core_v1_VolumeDevice, sorted_core_v1_VolumeDevice, 2},
-    {"core/v1.VolumeMount", "VolumeMount", fields_core_v1_VolumeMount, sorted_core_v1_VolumeMount, 7},
-    {"core/v1.VolumeMountStatus", "VolumeMountStatus", fields_core_v1_VolumeMountStatus, sorted_core_v1_VolumeMountStatus, 5},
-    {"core/v1.VolumeNodeAffinity", "VolumeNodeAffinity", fields_core_v1_VolumeNodeAffinity, sorted_core_v1_VolumeNodeAffinity, 1},
-    {"core/v1.VolumeProjection", "VolumeProjection", fields_core_v1_VolumeProjection, sorted_core_v1_VolumeProjection, 6},
-    {"core/v1.VolumeResourceRequirements", "VolumeResourceRequirements", fields_core_v1_VolumeResourceRequirements, sorted_core_v1_VolumeResourceRequirements, 2},
-    {"core/v1.VolumeSource", "VolumeSource", fields_core_v1_VolumeSource, sorted_core_v1_VolumeSource, 30},
-    {"core/v1.VolumeStatus", "VolumeStatus", fields_core_v1_VolumeStatus, sorted_core_v1_VolumeStatus, 1},
-    {"core/v1.VsphereVirtualDiskVolumeSource", "VsphereVirtualDiskVolumeSource", fields_core_v1_VsphereVirtualDiskVolumeSource, sorted_core_v1_VsphereVirtualDiskVolumeSource, 4},
-    {"core/v1.WeightedPodAffinityTerm", "WeightedPodAffinityTerm", fields_core_v1_WeightedPodAffinityTerm, sorted_core_v1_WeightedPodAffinityTerm, 2},
-    {"core/v1.WindowsSecurityContextOptions", "WindowsSecurityContextOptions", fields_core_v1_WindowsSecurityContextOptions, sorted_core_v1_WindowsSecurityContextOptions, 4},
-    {"discovery/v1.Endpoint", "Endpoint", fields_discovery_v1_Endpoint, sorted_discovery_v1_Endpoint, 8},
-    {"discovery/v1.EndpointConditions", "EndpointConditions", fields_discovery_v1_EndpointConditions, sorted_discovery_v1_EndpointConditions, 3},
-    {"discovery/v1.EndpointHints", "EndpointHints", fields_discovery_v1_EndpointHints, sorted_discovery_v1_EndpointHints, 2},
-    {"discovery/v1.EndpointPort", "EndpointPort", fields_discovery_v1_EndpointPort, sorted_discovery_v1_EndpointPort, 4},
-    {"discovery/v1.EndpointSlice", "EndpointSlice", fields_discovery_v1_EndpointSlice, sorted_discovery_v1_EndpointSlice, 6},
-    {"discovery/v1.ForNode", "ForNode", fields_discovery_v1_ForNode, sorted_discovery_v1_ForNode, 1},
-    {"discovery/v1.ForZone", "ForZone", fields_discovery_v1_ForZone, sorted_discovery_v1_ForZone, 1},
-    {"events/v1.Event", "Event", fields_events_v1_Event, sorted_events_v1_Event, 17},
-    {"events/v1.EventSeries", "EventSeries", fields_events_v1_EventSeries, sorted_events_v1_EventSeries, 2},
-    {"meta/v1.Condition", "Condition", fields_meta_v1_Condition, sorted_meta_v1_Condition, 6},
-    {"meta/v1.CreateOptions", "CreateOptions", fields_meta_v1_CreateOptions, sorted_meta_v1_CreateOptions, 5},
-    {"meta/v1.DeleteOptions", "DeleteOptions", fields_meta_v1_DeleteOptions, sorted_meta_v1_DeleteOptions, 8},
-    {"meta/v1.LabelSelector", "LabelSelector", fields_meta_v1_LabelSelector, sorted_meta_v1_LabelSelector, 2},
-    {"meta/v1.LabelSelectorRequirement", "LabelSelectorRequirement", fields_meta_v1_LabelSelectorRequirement, sorted_meta_v1_LabelSelectorRequirement, 3},
-    {"meta/v1.ListMeta", "ListMeta", fields_meta_v1_ListMeta, sorted_meta_v1_ListMeta, 5},
-    {"meta/v1.ManagedFieldsEntry", "ManagedFieldsEntry", fields_meta_v1_ManagedFieldsEntry, sorted_meta_v1_ManagedFieldsEntry, 7},
-    {"meta/v1.ObjectMeta", "ObjectMeta", fields_meta_v1_ObjectMeta, sorted_meta_v1_ObjectMeta, 15},
-    {"meta/v1.OwnerReference", "OwnerReference", fields_meta_v1_OwnerReference, sorted_meta_v1_OwnerReference, 6},
-    {"meta/v1.PatchOptions", "PatchOptions", fields_meta_v1_PatchOptions, sorted_meta_v1_PatchOptions, 6},
-    {"meta/v1.Preconditions", "Preconditions", fields_meta_v1_Preconditions, sorted_meta_v1_Preconditions, 2},
-    {"meta/v1.ShardInfo", "ShardInfo", fields_meta_v1_ShardInfo, sorted_meta_v1_ShardInfo, 1},
-    {"meta/v1.Status", "Status", fields_meta_v1_Status, sorted_meta_v1_Status, 8},
-    {"meta/v1.StatusCause", "StatusCause", fields_meta_v1_StatusCause, sorted_meta_v1_StatusCause, 3},
-    {"meta/v1.StatusDetails", "StatusDetails", fields_meta_v1_StatusDetails, sorted_meta_v1_StatusDetails, 6},
-    {"meta/v1.Table", "Table", fields_meta_v1_Table, sorted_meta_v1_Table, 5},
-    {"meta/v1.TableColumnDefinition", "TableColumnDefinition", fields_meta_v1_TableColumnDefinition, sorted_meta_v1_TableColumnDefinition, 5},
-    {"meta/v1.TableRow", "TableRow", fields_meta_v1_TableRow, sorted_meta_v1_TableRow, 2},
-    {"meta/v1.TableRowCondition", "TableRowCondition", fields_meta_v1_TableRowCondition, sorted_meta_v1_TableRowCondition, 4},
-    {"meta/v1.TypeMeta", "TypeMeta", fields_meta_v1_TypeMeta, sorted_meta_v1_TypeMeta, 2},
-    {"policy/v1.Eviction", "Eviction", fields_policy_v1_Eviction, sorted_policy_v1_Eviction, 4},
-    {"policy/v1.PodDisruptionBudget", "PodDisruptionBudget", fields_policy_v1_PodDisruptionBudget, sorted_policy_v1_PodDisruptionBudget, 5},
-    {"policy/v1.PodDisruptionBudgetSpec", "PodDisruptionBudgetSpec", fields_policy_v1_PodDisruptionBudgetSpec, sorted_policy_v1_PodDisruptionBudgetSpec, 4},
-    {"policy/v1.PodDisruptionBudgetStatus", "PodDisruptionBudgetStatus", fields_policy_v1_PodDisruptionBudgetStatus, sorted_policy_v1_PodDisruptionBudgetStatus, 7},
-    {"scheduling/v1.PriorityClass", "PriorityClass", fields_scheduling_v1_PriorityClass, sorted_scheduling_v1_PriorityClass, 7},
-    {"storage/v1.CSIDriver", "CSIDriver", fields_storage_v1_CSIDriver, sorted_storage_v1_CSIDriver, 4},
-    {"storage/v1.CSIDriverSpec", "CSIDriverSpec", fields_storage_v1_CSIDriverSpec, sorted_storage_v1_CSIDriverSpec, 11},
-    {"storage/v1.CSINode", "CSINode", fields_storage_v1_CSINode, sorted_storage_v1_CSINode, 4},
-    {"storage/v1.CSINodeDriver", "CSINodeDriver", fields_storage_v1_CSINodeDriver, sorted_storage_v1_CSINodeDriver, 4},
-    {"storage/v1.CSINodeSpec", "CSINodeSpec", fields_storage_v1_CSINodeSpec, sorted_storage_v1_CSINodeSpec, 1},
-    {"storage/v1.StorageClass", "StorageClass", fields_storage_v1_StorageClass, sorted_storage_v1_StorageClass, 10},
-    {"storage/v1.TokenRequest", "TokenRequest", fields_storage_v1_TokenRequest, sorted_storage_v1_TokenRequest, 2},
-    {"storage/v1.VolumeAttachment", "VolumeAttachment", fields_storage_v1_VolumeAttachment, sorted_storage_v1_VolumeAttachment, 5},
-    {"storage/v1.VolumeAttachmentSource", "VolumeAttachmentSource", fields_storage_v1_VolumeAttachmentSource, sorted_storage_v1_VolumeAttachmentSource, 2},
-    {"storage/v1.VolumeAttachmentSpec", "VolumeAttachmentSpec", fields_storage_v1_VolumeAttachmentSpec, sorted_storage_v1_VolumeAttachmentSpec, 3},
-    {"storage/v1.VolumeAttachmentStatus", "VolumeAttachmentStatus", fields_storage_v1_VolumeAttachmentStatus, sorted_storage_v1_VolumeAttachmentStatus, 4},
-    {"storage/v1.VolumeError", "VolumeError", fields_storage_v1_VolumeError, sorted_storage_v1_VolumeError, 3},
-    {"storage/v1.VolumeNodeResources", "VolumeNodeResources", fields_storage_v1_VolumeNodeResources, sorted_storage_v1_VolumeNodeResources, 1},
+    {"apps/v1.ControllerRevision", "ControllerRevision", fields_apps_v1_ControllerRevision, sorted_apps_v1_ControllerRevision, 5, false},
+    {"apps/v1.DaemonSet", "DaemonSet", fields_apps_v1_DaemonSet, sorted_apps_v1_DaemonSet, 5, false},
+    {"apps/v1.DaemonSetCondition", "DaemonSetCondition", fields_apps_v1_DaemonSetCondition, sorted_apps_v1_DaemonSetCondition, 5, false},
+    {"apps/v1.DaemonSetSpec", "DaemonSetSpec", fields_apps_v1_DaemonSetSpec, sorted_apps_v1_DaemonSetSpec, 5, false},
+    {"apps/v1.DaemonSetStatus", "DaemonSetStatus", fields_apps_v1_DaemonSetStatus, sorted_apps_v1_DaemonSetStatus, 10, false},
+    {"apps/v1.DaemonSetUpdateStrategy", "DaemonSetUpdateStrategy", fields_apps_v1_DaemonSetUpdateStrategy, sorted_apps_v1_DaemonSetUpdateStrategy, 2, false},
+    {"apps/v1.Deployment", "Deployment", fields_apps_v1_Deployment, sorted_apps_v1_Deployment, 5, false},
+    {"apps/v1.DeploymentCondition", "DeploymentCondition", fields_apps_v1_DeploymentCondition, sorted_apps_v1_DeploymentCondition, 6, false},
+    {"apps/v1.DeploymentSpec", "DeploymentSpec", fields_apps_v1_DeploymentSpec, sorted_apps_v1_DeploymentSpec, 8, false},
+    {"apps/v1.DeploymentStatus", "DeploymentStatus", fields_apps_v1_DeploymentStatus, sorted_apps_v1_DeploymentStatus, 9, false},
+    {"apps/v1.DeploymentStrategy", "DeploymentStrategy", fields_apps_v1_DeploymentStrategy, sorted_apps_v1_DeploymentStrategy, 2, false},
+    {"apps/v1.ReplicaSet", "ReplicaSet", fields_apps_v1_ReplicaSet, sorted_apps_v1_ReplicaSet, 5, false},
+    {"apps/v1.ReplicaSetCondition", "ReplicaSetCondition", fields_apps_v1_ReplicaSetCondition, sorted_apps_v1_ReplicaSetCondition, 5, false},
+    {"apps/v1.ReplicaSetSpec", "ReplicaSetSpec", fields_apps_v1_ReplicaSetSpec, sorted_apps_v1_ReplicaSetSpec, 4, false},
+    {"apps/v1.ReplicaSetStatus", "ReplicaSetStatus", fields_apps_v1_ReplicaSetStatus, sorted_apps_v1_ReplicaSetStatus, 7, false},
+    {"apps/v1.RollingUpdateDaemonSet", "RollingUpdateDaemonSet", fields_apps_v1_RollingUpdateDaemonSet, sorted_apps_v1_RollingUpdateDaemonSet, 2, false},
+    {"apps/v1.RollingUpdateDeployment", "RollingUpdateDeployment", fields_apps_v1_RollingUpdateDeployment, sorted_apps_v1_RollingUpdateDeployment, 2, false},
+    {"apps/v1.RollingUpdateStatefulSetStrategy", "RollingUpdateStatefulSetStrategy", fields_apps_v1_RollingUpdateStatefulSetStrategy, sorted_apps_v1_RollingUpdateStatefulSetStrategy, 2, false},
+    {"apps/v1.StatefulSet", "StatefulSet", fields_apps_v1_StatefulSet, sorted_apps_v1_StatefulSet, 5, false},
+    {"apps/v1.StatefulSetCondition", "StatefulSetCondition", fields_apps_v1_StatefulSetCondition, sorted_apps_v1_StatefulSetCondition, 5, false},
+    {"apps/v1.StatefulSetOrdinals", "StatefulSetOrdinals", fields_apps_v1_StatefulSetOrdinals, sorted_apps_v1_StatefulSetOrdinals, 1, false},
+    {"apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy", "StatefulSetPersistentVolumeClaimRetentionPolicy", fields_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy, sorted_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy, 2, false},
+    {"apps/v1.StatefulSetSpec", "StatefulSetSpec", fields_apps_v1_StatefulSetSpec, sorted_apps_v1_StatefulSetSpec, 11, false},
+    {"apps/v1.StatefulSetStatus", "StatefulSetStatus", fields_apps_v1_StatefulSetStatus, sorted_apps_v1_StatefulSetStatus, 10, false},
+    {"apps/v1.StatefulSetUpdateStrategy", "StatefulSetUpdateStrategy", fields_apps_v1_StatefulSetUpdateStrategy, sorted_apps_v1_StatefulSetUpdateStrategy, 2, false},
+    {"autoscaling/v1.CrossVersionObjectReference", "CrossVersionObjectReference", fields_autoscaling_v1_CrossVersionObjectReference, sorted_autoscaling_v1_CrossVersionObjectReference, 3, false},
+    {"autoscaling/v1.HorizontalPodAutoscaler", "HorizontalPodAutoscaler", fields_autoscaling_v1_HorizontalPodAutoscaler, sorted_autoscaling_v1_HorizontalPodAutoscaler, 5, false},
+    {"autoscaling/v1.HorizontalPodAutoscalerSpec", "HorizontalPodAutoscalerSpec", fields_autoscaling_v1_HorizontalPodAutoscalerSpec, sorted_autoscaling_v1_HorizontalPodAutoscalerSpec, 4, false},
+    {"autoscaling/v1.HorizontalPodAutoscalerStatus", "HorizontalPodAutoscalerStatus", fields_autoscaling_v1_HorizontalPodAutoscalerStatus, sorted_autoscaling_v1_HorizontalPodAutoscalerStatus, 5, false},
+    {"autoscaling/v1.Scale", "Scale", fields_autoscaling_v1_Scale, sorted_autoscaling_v1_Scale, 5, false},
+    {"autoscaling/v1.ScaleSpec", "ScaleSpec", fields_autoscaling_v1_ScaleSpec, sorted_autoscaling_v1_ScaleSpec, 1, false},
+    {"autoscaling/v1.ScaleStatus", "ScaleStatus", fields_autoscaling_v1_ScaleStatus, sorted_autoscaling_v1_ScaleStatus, 2, false},
+    {"batch/v1.CronJob", "CronJob", fields_batch_v1_CronJob, sorted_batch_v1_CronJob, 5, false},
+    {"batch/v1.CronJobSpec", "CronJobSpec", fields_batch_v1_CronJobSpec, sorted_batch_v1_CronJobSpec, 8, false},
+    {"batch/v1.CronJobStatus", "CronJobStatus", fields_batch_v1_CronJobStatus, sorted_batch_v1_CronJobStatus, 3, false},
+    {"batch/v1.Job", "Job", fields_batch_v1_Job, sorted_batch_v1_Job, 5, false},
+    {"batch/v1.JobCondition", "JobCondition", fields_batch_v1_JobCondition, sorted_batch_v1_JobCondition, 6, false},
+    {"batch/v1.JobSpec", "JobSpec", fields_batch_v1_JobSpec, sorted_batch_v1_JobSpec, 16, false},
+    {"batch/v1.JobStatus", "JobStatus", fields_batch_v1_JobStatus, sorted_batch_v1_JobStatus, 11, false},
+    {"batch/v1.JobTemplateSpec", "JobTemplateSpec", fields_batch_v1_JobTemplateSpec, sorted_batch_v1_JobTemplateSpec, 2, false},
+    {"batch/v1.PodFailurePolicy", "PodFailurePolicy", fields_batch_v1_PodFailurePolicy, sorted_batch_v1_PodFailurePolicy, 1, false},
+    {"batch/v1.PodFailurePolicyOnExitCodesRequirement", "PodFailurePolicyOnExitCodesRequirement", fields_batch_v1_PodFailurePolicyOnExitCodesRequirement, sorted_batch_v1_PodFailurePolicyOnExitCodesRequirement, 3, false},
+    {"batch/v1.PodFailurePolicyOnPodConditionsPattern", "PodFailurePolicyOnPodConditionsPattern", fields_batch_v1_PodFailurePolicyOnPodConditionsPattern, sorted_batch_v1_PodFailurePolicyOnPodConditionsPattern, 2, false},
+    {"batch/v1.PodFailurePolicyRule", "PodFailurePolicyRule", fields_batch_v1_PodFailurePolicyRule, sorted_batch_v1_PodFailurePolicyRule, 3, false},
+    {"batch/v1.SuccessPolicy", "SuccessPolicy", fields_batch_v1_SuccessPolicy, sorted_batch_v1_SuccessPolicy, 1, false},
+    {"batch/v1.SuccessPolicyRule", "SuccessPolicyRule", fields_batch_v1_SuccessPolicyRule, sorted_batch_v1_SuccessPolicyRule, 2, false},
+    {"batch/v1.UncountedTerminatedPods", "UncountedTerminatedPods", fields_batch_v1_UncountedTerminatedPods, sorted_batch_v1_UncountedTerminatedPods, 2, false},
+    {"coordination/v1.Lease", "Lease", fields_coordination_v1_Lease, sorted_coordination_v1_Lease, 4, false},
+    {"coordination/v1.LeaseSpec", "LeaseSpec", fields_coordination_v1_LeaseSpec, sorted_coordination_v1_LeaseSpec, 7, false},
+    {"core/v1.AWSElasticBlockStoreVolumeSource", "AWSElasticBlockStoreVolumeSource", fields_core_v1_AWSElasticBlockStoreVolumeSource, sorted_core_v1_AWSElasticBlockStoreVolumeSource, 4, false},
+    {"core/v1.Affinity", "Affinity", fields_core_v1_Affinity, sorted_core_v1_Affinity, 3, false},
+    {"core/v1.AppArmorProfile", "AppArmorProfile", fields_core_v1_AppArmorProfile, sorted_core_v1_AppArmorProfile, 2, false},
+    {"core/v1.AttachedVolume", "AttachedVolume", fields_core_v1_AttachedVolume, sorted_core_v1_AttachedVolume, 2, false},
+    {"core/v1.AzureDiskVolumeSource", "AzureDiskVolumeSource", fields_core_v1_AzureDiskVolumeSource, sorted_core_v1_AzureDiskVolumeSource, 6, false},
+    {"core/v1.AzureFilePersistentVolumeSource", "AzureFilePersistentVolumeSource", fields_core_v1_AzureFilePersistentVolumeSource, sorted_core_v1_AzureFilePersistentVolumeSource, 4, false},
+    {"core/v1.AzureFileVolumeSource", "AzureFileVolumeSource", fields_core_v1_AzureFileVolumeSource, sorted_core_v1_AzureFileVolumeSource, 3, false},
+    {"core/v1.Binding", "Binding", fields_core_v1_Binding, sorted_core_v1_Binding, 4, false},
+    {"core/v1.CSIPersistentVolumeSource", "CSIPersistentVolumeSource", fields_core_v1_CSIPersistentVolumeSource, sorted_core_v1_CSIPersistentVolumeSource, 10, false},
+    {"core/v1.CSIVolumeSource", "CSIVolumeSource", fields_core_v1_CSIVolumeSource, sorted_core_v1_CSIVolumeSource, 5, false},
+    {"core/v1.Capabilities", "Capabilities", fields_core_v1_Capabilities, sorted_core_v1_Capabilities, 2, false},
+    {"core/v1.CephFSPersistentVolumeSource", "CephFSPersistentVolumeSource", fields_core_v1_CephFSPersistentVolumeSource, sorted_core_v1_CephFSPersistentVolumeSource, 6, false},
+    {"core/v1.CephFSVolumeSource", "CephFSVolumeSource", fields_core_v1_CephFSVolumeSource, sorted_core_v1_CephFSVolumeSource, 6, false},
+    {"core/v1.CinderPersistentVolumeSource", "CinderPersistentVolumeSource", fields_core_v1_CinderPersistentVolumeSource, sorted_core_v1_CinderPersistentVolumeSource, 4, false},
+    {"core/v1.CinderVolumeSource", "CinderVolumeSource", fields_core_v1_CinderVolumeSource, sorted_core_v1_CinderVolumeSource, 4, false},
+    {"core/v1.ClientIPConfig", "ClientIPConfig", fields_core_v1_ClientIPConfig, sorted_core_v1_ClientIPConfig, 1, false},
+    {"core/v1.ClusterTrustBundleProjection", "ClusterTrustBundleProjection", fields_core_v1_ClusterTrustBundleProjection, sorted_core_v1_ClusterTrustBundleProjection, 5, false},
+    {"core/v1.ConfigMap", "ConfigMap", fields_core_v1_ConfigMap, sorted_core_v1_ConfigMap, 6, false},
+    {"core/v1.ConfigMapEnvSource", "ConfigMapEnvSource", fields_core_v1_ConfigMapEnvSource, sorted_core_v1_ConfigMapEnvSource, 2, false},
+    {"core/v1.ConfigMapKeySelector", "ConfigMapKeySelector", fields_core_v1_ConfigMapKeySelector, sorted_core_v1_ConfigMapKeySelector, 3, true},
+    {"core/v1.ConfigMapNodeConfigSource", "ConfigMapNodeConfigSource", fields_core_v1_ConfigMapNodeConfigSource, sorted_core_v1_ConfigMapNodeConfigSource, 5, false},
+    {"core/v1.ConfigMapProjection", "ConfigMapProjection", fields_core_v1_ConfigMapProjection, sorted_core_v1_ConfigMapProjection, 3, false},
+    {"core/v1.ConfigMapVolumeSource", "ConfigMapVolumeSource", fields_core_v1_ConfigMapVolumeSource, sorted_core_v1_ConfigMapVolumeSource, 4, false},
+    {"core/v1.Container", "Container", fields_core_v1_Container, sorted_core_v1_Container, 25, false},
+    {"core/v1.ContainerExtendedResourceRequest", "ContainerExtendedResourceRequest", fields_core_v1_ContainerExtendedResourceRequest, sorted_core_v1_ContainerExtendedResourceRequest, 3, false},
+    {"core/v1.ContainerImage", "ContainerImage", fields_core_v1_ContainerImage, sorted_core_v1_ContainerImage, 2, false},
+    {"core/v1.ContainerPort", "ContainerPort", fields_core_v1_ContainerPort, sorted_core_v1_ContainerPort, 5, false},
+    {"core/v1.ContainerResizePolicy", "ContainerResizePolicy", fields_core_v1_ContainerResizePolicy, sorted_core_v1_ContainerResizePolicy, 2, false},
+    {"core/v1.ContainerRestartRule", "ContainerRestartRule", fields_core_v1_ContainerRestartRule, sorted_core_v1_ContainerRestartRule, 2, false},
+    {"core/v1.ContainerRestartRuleOnExitCodes", "ContainerRestartRuleOnExitCodes", fields_core_v1_ContainerRestartRuleOnExitCodes, sorted_core_v1_ContainerRestartRuleOnExitCodes, 2, false},
+    {"core/v1.ContainerState", "ContainerState", fields_core_v1_ContainerState, sorted_core_v1_ContainerState, 3, false},
+    {"core/v1.ContainerStateRunning", "ContainerStateRunning", fields_core_v1_ContainerStateRunning, sorted_core_v1_ContainerStateRunning, 1, false},
+    {"core/v1.ContainerStateTerminated", "ContainerStateTerminated", fields_core_v1_ContainerStateTerminated, sorted_core_v1_ContainerStateTerminated, 7, false},
+    {"core/v1.ContainerStateWaiting", "ContainerStateWaiting", fields_core_v1_ContainerStateWaiting, sorted_core_v1_ContainerStateWaiting, 2, false},
+    {"core/v1.ContainerStatus", "ContainerStatus", fields_core_v1_ContainerStatus, sorted_core_v1_ContainerStatus, 15, false},
+    {"core/v1.ContainerUser", "ContainerUser", fields_core_v1_ContainerUser, sorted_core_v1_ContainerUser, 1, false},
+    {"core/v1.DaemonEndpoint", "DaemonEndpoint", fields_core_v1_DaemonEndpoint, sorted_core_v1_DaemonEndpoint, 1, false},
+    {"core/v1.DownwardAPIProjection", "DownwardAPIProjection", fields_core_v1_DownwardAPIProjection, sorted_core_v1_DownwardAPIProjection, 1, false},
+    {"core/v1.DownwardAPIVolumeFile", "DownwardAPIVolumeFile", fields_core_v1_DownwardAPIVolumeFile, sorted_core_v1_DownwardAPIVolumeFile, 4, false},
+    {"core/v1.DownwardAPIVolumeSource", "DownwardAPIVolumeSource", fields_core_v1_DownwardAPIVolumeSource, sorted_core_v1_DownwardAPIVolumeSource, 2, false},
+    {"core/v1.EmptyDirVolumeSource", "EmptyDirVolumeSource", fields_core_v1_EmptyDirVolumeSource, sorted_core_v1_EmptyDirVolumeSource, 2, false},
+    {"core/v1.EndpointAddress", "EndpointAddress", fields_core_v1_EndpointAddress, sorted_core_v1_EndpointAddress, 4, true},
+    {"core/v1.EndpointPort", "EndpointPort", fields_core_v1_EndpointPort, sorted_core_v1_EndpointPort, 4, true},
+    {"core/v1.EndpointSubset", "EndpointSubset", fields_core_v1_EndpointSubset, sorted_core_v1_EndpointSubset, 3, false},
+    {"core/v1.Endpoints", "Endpoints", fields_core_v1_Endpoints, sorted_core_v1_Endpoints, 4, false},
+    {"core/v1.EnvFromSource", "EnvFromSource", fields_core_v1_EnvFromSource, sorted_core_v1_EnvFromSource, 3, false},
+    {"core/v1.EnvVar", "EnvVar", fields_core_v1_EnvVar, sorted_core_v1_EnvVar, 3, false},
+    {"core/v1.EnvVarSource", "EnvVarSource", fields_core_v1_EnvVarSource, sorted_core_v1_EnvVarSource, 5, false},
+    {"core/v1.EphemeralContainer", "EphemeralContainer", fields_core_v1_EphemeralContainer, sorted_core_v1_EphemeralContainer, 26, false},
+    {"core/v1.EphemeralContainerCommon", "EphemeralContainerCommon", fields_core_v1_EphemeralContainerCommon, sorted_core_v1_EphemeralContainerCommon, 25, false},
+    {"core/v1.EphemeralVolumeSource", "EphemeralVolumeSource", fields_core_v1_EphemeralVolumeSource, sorted_core_v1_EphemeralVolumeSource, 1, false},
+    {"core/v1.Event", "Event", fields_core_v1_Event, sorted_core_v1_Event, 17, false},
+    {"core/v1.EventSeries", "EventSeries", fields_core_v1_EventSeries, sorted_core_v1_EventSeries, 2, false},
+    {"core/v1.EventSource", "EventSource", fields_core_v1_EventSource, sorted_core_v1_EventSource, 2, false},
+    {"core/v1.ExecAction", "ExecAction", fields_core_v1_ExecAction, sorted_core_v1_ExecAction, 1, false},
+    {"core/v1.FCVolumeSource", "FCVolumeSource", fields_core_v1_FCVolumeSource, sorted_core_v1_FCVolumeSource, 5, false},
+    {"core/v1.FileKeySelector", "FileKeySelector", fields_core_v1_FileKeySelector, sorted_core_v1_FileKeySelector, 4, true},
+    {"core/v1.FlexPersistentVolumeSource", "FlexPersistentVolumeSource", fields_core_v1_FlexPersistentVolumeSource, sorted_core_v1_FlexPersistentVolumeSource, 5, false},
+    {"core/v1.FlexVolumeSource", "FlexVolumeSource", fields_core_v1_FlexVolumeSource, sorted_core_v1_FlexVolumeSource, 5, false},
+    {"core/v1.FlockerVolumeSource", "FlockerVolumeSource", fields_core_v1_FlockerVolumeSource, sorted_core_v1_FlockerVolumeSource, 2, false},
+    {"core/v1.GCEPersistentDiskVolumeSource", "GCEPersistentDiskVolumeSource", fields_core_v1_GCEPersistentDiskVolumeSource, sorted_core_v1_GCEPersistentDiskVolumeSource, 4, false},
+    {"core/v1.GRPCAction", "GRPCAction", fields_core_v1_GRPCAction, sorted_core_v1_GRPCAction, 2, false},
+    {"core/v1.GitRepoVolumeSource", "GitRepoVolumeSource", fields_core_v1_GitRepoVolumeSource, sorted_core_v1_GitRepoVolumeSource, 3, false},
+    {"core/v1.GlusterfsPersistentVolumeSource", "GlusterfsPersistentVolumeSource", fields_core_v1_GlusterfsPersistentVolumeSource, sorted_core_v1_GlusterfsPersistentVolumeSource, 4, false},
+    {"core/v1.GlusterfsVolumeSource", "GlusterfsVolumeSource", fields_core_v1_GlusterfsVolumeSource, sorted_core_v1_GlusterfsVolumeSource, 3, false},
+    {"core/v1.HTTPGetAction", "HTTPGetAction", fields_core_v1_HTTPGetAction, sorted_core_v1_HTTPGetAction, 5, false},
+    {"core/v1.HTTPHeader", "HTTPHeader", fields_core_v1_HTTPHeader, sorted_core_v1_HTTPHeader, 2, false},
+    {"core/v1.HostAlias", "HostAlias", fields_core_v1_HostAlias, sorted_core_v1_HostAlias, 2, false},
+    {"core/v1.HostIP", "HostIP", fields_core_v1_HostIP, sorted_core_v1_HostIP, 1, false},
+    {"core/v1.HostPathVolumeSource", "HostPathVolumeSource", fields_core_v1_HostPathVolumeSource, sorted_core_v1_HostPathVolumeSource, 2, false},
+    {"core/v1.ISCSIPersistentVolumeSource", "ISCSIPersistentVolumeSource", fields_core_v1_ISCSIPersistentVolumeSource, sorted_core_v1_ISCSIPersistentVolumeSource, 11, false},
+    {"core/v1.ISCSIVolumeSource", "ISCSIVolumeSource", fields_core_v1_ISCSIVolumeSource, sorted_core_v1_ISCSIVolumeSource, 11, false},
+    {"core/v1.ImageVolumeSource", "ImageVolumeSource", fields_core_v1_ImageVolumeSource, sorted_core_v1_ImageVolumeSource, 2, false},
+    {"core/v1.ImageVolumeStatus", "ImageVolumeStatus", fields_core_v1_ImageVolumeStatus, sorted_core_v1_ImageVolumeStatus, 1, false},
+    {"core/v1.KeyToPath", "KeyToPath", fields_core_v1_KeyToPath, sorted_core_v1_KeyToPath, 3, false},
+    {"core/v1.Lifecycle", "Lifecycle", fields_core_v1_Lifecycle, sorted_core_v1_Lifecycle, 3, false},
+    {"core/v1.LifecycleHandler", "LifecycleHandler", fields_core_v1_LifecycleHandler, sorted_core_v1_LifecycleHandler, 4, false},
+    {"core/v1.LimitRange", "LimitRange", fields_core_v1_LimitRange, sorted_core_v1_LimitRange, 4, false},
+    {"core/v1.LimitRangeItem", "LimitRangeItem", fields_core_v1_LimitRangeItem, sorted_core_v1_LimitRangeItem, 6, false},
+    {"core/v1.LimitRangeSpec", "LimitRangeSpec", fields_core_v1_LimitRangeSpec, sorted_core_v1_LimitRangeSpec, 1, false},
+    {"core/v1.LinuxContainerUser", "LinuxContainerUser", fields_core_v1_LinuxContainerUser, sorted_core_v1_LinuxContainerUser, 3, false},
+    {"core/v1.LoadBalancerIngress", "LoadBalancerIngress", fields_core_v1_LoadBalancerIngress, sorted_core_v1_LoadBalancerIngress, 4, false},
+    {"core/v1.LoadBalancerStatus", "LoadBalancerStatus", fields_core_v1_LoadBalancerStatus, sorted_core_v1_LoadBalancerStatus, 1, false},
+    {"core/v1.LocalObjectReference", "LocalObjectReference", fields_core_v1_LocalObjectReference, sorted_core_v1_LocalObjectReference, 1, true},
+    {"core/v1.LocalVolumeSource", "LocalVolumeSource", fields_core_v1_LocalVolumeSource, sorted_core_v1_LocalVolumeSource, 2, false},
+    {"core/v1.ModifyVolumeStatus", "ModifyVolumeStatus", fields_core_v1_ModifyVolumeStatus, sorted_core_v1_ModifyVolumeStatus, 2, false},
+    {"core/v1.NFSVolumeSource", "NFSVolumeSource", fields_core_v1_NFSVolumeSource, sorted_core_v1_NFSVolumeSource, 3, false},
+    {"core/v1.Namespace", "Namespace", fields_core_v1_Namespace, sorted_core_v1_Namespace, 5, false},
+    {"core/v1.NamespaceCondition", "NamespaceCondition", fields_core_v1_NamespaceCondition, sorted_core_v1_NamespaceCondition, 5, false},
+    {"core/v1.NamespaceSpec", "NamespaceSpec", fields_core_v1_NamespaceSpec, sorted_core_v1_NamespaceSpec, 1, false},
+    {"core/v1.NamespaceStatus", "NamespaceStatus", fields_core_v1_NamespaceStatus, sorted_core_v1_NamespaceStatus, 2, false},
+    {"core/v1.Node", "Node", fields_core_v1_Node, sorted_core_v1_Node, 5, false},
+    {"core/v1.NodeAddress", "NodeAddress", fields_core_v1_NodeAddress, sorted_core_v1_NodeAddress, 2, false},
+    {"core/v1.NodeAffinity", "NodeAffinity", fields_core_v1_NodeAffinity, sorted_core_v1_NodeAffinity, 2, false},
+    {"core/v1.NodeAllocatableResourceClaimStatus", "NodeAllocatableResourceClaimStatus", fields_core_v1_NodeAllocatableResourceClaimStatus, sorted_core_v1_NodeAllocatableResourceClaimStatus, 3, false},
+    {"core/v1.NodeCondition", "NodeCondition", fields_core_v1_NodeCondition, sorted_core_v1_NodeCondition, 6, false},
+    {"core/v1.NodeConfigSource", "NodeConfigSource", fields_core_v1_NodeConfigSource, sorted_core_v1_NodeConfigSource, 1, false},
+    {"core/v1.NodeConfigStatus", "NodeConfigStatus", fields_core_v1_NodeConfigStatus, sorted_core_v1_NodeConfigStatus, 4, false},
+    {"core/v1.NodeDaemonEndpoints", "NodeDaemonEndpoints", fields_core_v1_NodeDaemonEndpoints, sorted_core_v1_NodeDaemonEndpoints, 1, false},
+    {"core/v1.NodeFeatures", "NodeFeatures", fields_core_v1_NodeFeatures, sorted_core_v1_NodeFeatures, 1, false},
+    {"core/v1.NodeRuntimeHandler", "NodeRuntimeHandler", fields_core_v1_NodeRuntimeHandler, sorted_core_v1_NodeRuntimeHandler, 2, false},
+    {"core/v1.NodeRuntimeHandlerFeatures", "NodeRuntimeHandlerFeatures", fields_core_v1_NodeRuntimeHandlerFeatures, sorted_core_v1_NodeRuntimeHandlerFeatures, 2, false},
+    {"core/v1.NodeSelector", "NodeSelector", fields_core_v1_NodeSelector, sorted_core_v1_NodeSelector, 1, true},
+    {"core/v1.NodeSelectorRequirement", "NodeSelectorRequirement", fields_core_v1_NodeSelectorRequirement, sorted_core_v1_NodeSelectorRequirement, 3, false},
+    {"core/v1.NodeSelectorTerm", "NodeSelectorTerm", fields_core_v1_NodeSelectorTerm, sorted_core_v1_NodeSelectorTerm, 2, true},
+    {"core/v1.NodeSpec", "NodeSpec", fields_core_v1_NodeSpec, sorted_core_v1_NodeSpec, 7, false},
+    {"core/v1.NodeStatus", "NodeStatus", fields_core_v1_NodeStatus, sorted_core_v1_NodeStatus, 14, false},
+    {"core/v1.NodeSwapStatus", "NodeSwapStatus", fields_core_v1_NodeSwapStatus, sorted_core_v1_NodeSwapStatus, 1, false},
+    {"core/v1.NodeSystemInfo", "NodeSystemInfo", fields_core_v1_NodeSystemInfo, sorted_core_v1_NodeSystemInfo, 11, false},
+    {"core/v1.ObjectFieldSelector", "ObjectFieldSelector", fields_core_v1_ObjectFieldSelector, sorted_core_v1_ObjectFieldSelector, 2, true},
+    {"core/v1.ObjectReference", "ObjectReference", fields_core_v1_ObjectReference, sorted_core_v1_ObjectReference, 7, true},
+    {"core/v1.PersistentVolume", "PersistentVolume", fields_core_v1_PersistentVolume, sorted_core_v1_PersistentVolume, 5, false},
+    {"core/v1.PersistentVolumeClaim", "PersistentVolumeClaim", fields_core_v1_PersistentVolumeClaim, sorted_core_v1_PersistentVolumeClaim, 5, false},
+    {"core/v1.PersistentVolumeClaimCondition", "PersistentVolumeClaimCondition", fields_core_v1_PersistentVolumeClaimCondition, sorted_core_v1_PersistentVolumeClaimCondition, 6, false},
+    {"core/v1.PersistentVolumeClaimSpec", "PersistentVolumeClaimSpec", fields_core_v1_PersistentVolumeClaimSpec, sorted_core_v1_PersistentVolumeClaimSpec, 9, false},
+    {"core/v1.PersistentVolumeClaimStatus", "PersistentVolumeClaimStatus", fields_core_v1_PersistentVolumeClaimStatus, sorted_core_v1_PersistentVolumeClaimStatus, 8, false},
+    {"core/v1.PersistentVolumeClaimTemplate", "PersistentVolumeClaimTemplate", fields_core_v1_PersistentVolumeClaimTemplate, sorted_core_v1_PersistentVolumeClaimTemplate, 2, false},
+    {"core/v1.PersistentVolumeClaimVolumeSource", "PersistentVolumeClaimVolumeSource", fields_core_v1_PersistentVolumeClaimVolumeSource, sorted_core_v1_PersistentVolumeClaimVolumeSource, 2, false},
+    {"core/v1.PersistentVolumeSource", "PersistentVolumeSource", fields_core_v1_PersistentVolumeSource, sorted_core_v1_PersistentVolumeSource, 22, false},
+    {"core/v1.PersistentVolumeSpec", "PersistentVolumeSpec", fields_core_v1_PersistentVolumeSpec, sorted_core_v1_PersistentVolumeSpec, 31, false},
+    {"core/v1.PersistentVolumeStatus", "PersistentVolumeStatus", fields_core_v1_PersistentVolumeStatus, sorted_core_v1_PersistentVolumeStatus, 4, false},
+    {"core/v1.PhotonPersistentDiskVolumeSource", "PhotonPersistentDiskVolumeSource", fields_core_v1_PhotonPersistentDiskVolumeSource, sorted_core_v1_PhotonPersistentDiskVolumeSource, 2, false},
+    {"core/v1.Pod", "Pod", fields_core_v1_Pod, sorted_core_v1_Pod, 5, false},
+    {"core/v1.PodAffinity", "PodAffinity", fields_core_v1_PodAffinity, sorted_core_v1_PodAffinity, 2, false},
+    {"core/v1.PodAffinityTerm", "PodAffinityTerm", fields_core_v1_PodAffinityTerm, sorted_core_v1_PodAffinityTerm, 6, false},
+    {"core/v1.PodAntiAffinity", "PodAntiAffinity", fields_core_v1_PodAntiAffinity, sorted_core_v1_PodAntiAffinity, 2, false},
+    {"core/v1.PodCertificateProjection", "PodCertificateProjection", fields_core_v1_PodCertificateProjection, sorted_core_v1_PodCertificateProjection, 7, false},
+    {"core/v1.PodCondition", "PodCondition", fields_core_v1_PodCondition, sorted_core_v1_PodCondition, 7, false},
+    {"core/v1.PodDNSConfig", "PodDNSConfig", fields_core_v1_PodDNSConfig, sorted_core_v1_PodDNSConfig, 3, false},
+    {"core/v1.PodDNSConfigOption", "PodDNSConfigOption", fields_core_v1_PodDNSConfigOption, sorted_core_v1_PodDNSConfigOption, 2, false},
+    {"core/v1.PodExtendedResourceClaimStatus", "PodExtendedResourceClaimStatus", fields_core_v1_PodExtendedResourceClaimStatus, sorted_core_v1_PodExtendedResourceClaimStatus, 2, false},
+    {"core/v1.PodIP", "PodIP", fields_core_v1_PodIP, sorted_core_v1_PodIP, 1, false},
+    {"core/v1.PodOS", "PodOS", fields_core_v1_PodOS, sorted_core_v1_PodOS, 1, false},
+    {"core/v1.PodReadinessGate", "PodReadinessGate", fields_core_v1_PodReadinessGate, sorted_core_v1_PodReadinessGate, 1, false},
+    {"core/v1.PodResourceClaim", "PodResourceClaim", fields_core_v1_PodResourceClaim, sorted_core_v1_PodResourceClaim, 3, false},
+    {"core/v1.PodResourceClaimStatus", "PodResourceClaimStatus", fields_core_v1_PodResourceClaimStatus, sorted_core_v1_PodResourceClaimStatus, 2, false},
+    {"core/v1.PodSchedulingGate", "PodSchedulingGate", fields_core_v1_PodSchedulingGate, sorted_core_v1_PodSchedulingGate, 1, false},
+    {"core/v1.PodSchedulingGroup", "PodSchedulingGroup", fields_core_v1_PodSchedulingGroup, sorted_core_v1_PodSchedulingGroup, 1, false},
+    {"core/v1.PodSecurityContext", "PodSecurityContext", fields_core_v1_PodSecurityContext, sorted_core_v1_PodSecurityContext, 13, false},
+    {"core/v1.PodSpec", "PodSpec", fields_core_v1_PodSpec, sorted_core_v1_PodSpec, 42, false},
+    {"core/v1.PodStatus", "PodStatus", fields_core_v1_PodStatus, sorted_core_v1_PodStatus, 21, false},
+    {"core/v1.PodTemplate", "PodTemplate", fields_core_v1_PodTemplate, sorted_core_v1_PodTemplate, 4, false},
+    {"core/v1.PodTemplateSpec", "PodTemplateSpec", fields_core_v1_PodTemplateSpec, sorted_core_v1_PodTemplateSpec, 2, false},
+    {"core/v1.PortStatus", "PortStatus", fields_core_v1_PortStatus, sorted_core_v1_PortStatus, 3, false},
+    {"core/v1.PortworxVolumeSource", "PortworxVolumeSource", fields_core_v1_PortworxVolumeSource, sorted_core_v1_PortworxVolumeSource, 3, false},
+    {"core/v1.PreferredSchedulingTerm", "PreferredSchedulingTerm", fields_core_v1_PreferredSchedulingTerm, sorted_core_v1_PreferredSchedulingTerm, 2, false},
+    {"core/v1.Probe", "Probe", fields_core_v1_Probe, sorted_core_v1_Probe, 10, false},
+    {"core/v1.ProbeHandler", "ProbeHandler", fields_core_v1_ProbeHandler, sorted_core_v1_ProbeHandler, 4, false},
+    {"core/v1.ProjectedVolumeSource", "ProjectedVolumeSource", fields_core_v1_ProjectedVolumeSource, sorted_core_v1_ProjectedVolumeSource, 2, false},
+    {"core/v1.QuobyteVolumeSource", "QuobyteVolumeSource", fields_core_v1_QuobyteVolumeSource, sorted_core_v1_QuobyteVolumeSource, 6, false},
+    {"core/v1.RBDPersistentVolumeSource", "RBDPersistentVolumeSource", fields_core_v1_RBDPersistentVolumeSource, sorted_core_v1_RBDPersistentVolumeSource, 8, false},
+    {"core/v1.RBDVolumeSource", "RBDVolumeSource", fields_core_v1_RBDVolumeSource, sorted_core_v1_RBDVolumeSource, 8, false},
+    {"core/v1.ResourceClaim", "ResourceClaim", fields_core_v1_ResourceClaim, sorted_core_v1_ResourceClaim, 2, false},
+    {"core/v1.ResourceFieldSelector", "ResourceFieldSelector", fields_core_v1_ResourceFieldSelector, sorted_core_v1_ResourceFieldSelector, 3, true},
+    {"core/v1.ResourceHealth", "ResourceHealth", fields_core_v1_ResourceHealth, sorted_core_v1_ResourceHealth, 3, false},
+    {"core/v1.ResourceQuota", "ResourceQuota", fields_core_v1_ResourceQuota, sorted_core_v1_ResourceQuota, 5, false},
+    {"core/v1.ResourceQuotaSpec", "ResourceQuotaSpec", fields_core_v1_ResourceQuotaSpec, sorted_core_v1_ResourceQuotaSpec, 3, false},
+    {"core/v1.ResourceQuotaStatus", "ResourceQuotaStatus", fields_core_v1_ResourceQuotaStatus, sorted_core_v1_ResourceQuotaStatus, 2, false},
+    {"core/v1.ResourceRequirements", "ResourceRequirements", fields_core_v1_ResourceRequirements, sorted_core_v1_ResourceRequirements, 3, false},
+    {"core/v1.ResourceStatus", "ResourceStatus", fields_core_v1_ResourceStatus, sorted_core_v1_ResourceStatus, 2, false},
+    {"core/v1.SELinuxOptions", "SELinuxOptions", fields_core_v1_SELinuxOptions, sorted_core_v1_SELinuxOptions, 4, false},
+    {"core/v1.ScaleIOPersistentVolumeSource", "ScaleIOPersistentVolumeSource", fields_core_v1_ScaleIOPersistentVolumeSource, sorted_core_v1_ScaleIOPersistentVolumeSource, 10, false},
+    {"core/v1.ScaleIOVolumeSource", "ScaleIOVolumeSource", fields_core_v1_ScaleIOVolumeSource, sorted_core_v1_ScaleIOVolumeSource, 10, false},
+    {"core/v1.ScopeSelector", "ScopeSelector", fields_core_v1_ScopeSelector, sorted_core_v1_ScopeSelector, 1, true},
+    {"core/v1.ScopedResourceSelectorRequirement", "ScopedResourceSelectorRequirement", fields_core_v1_ScopedResourceSelectorRequirement, sorted_core_v1_ScopedResourceSelectorRequirement, 3, false},
+    {"core/v1.SeccompProfile", "SeccompProfile", fields_core_v1_SeccompProfile, sorted_core_v1_SeccompProfile, 2, false},
+    {"core/v1.Secret", "Secret", fields_core_v1_Secret, sorted_core_v1_Secret, 7, false},
+    {"core/v1.SecretEnvSource", "SecretEnvSource", fields_core_v1_SecretEnvSource, sorted_core_v1_SecretEnvSource, 2, false},
+    {"core/v1.SecretKeySelector", "SecretKeySelector", fields_core_v1_SecretKeySelector, sorted_core_v1_SecretKeySelector, 3, true},
+    {"core/v1.SecretProjection", "SecretProjection", fields_core_v1_SecretProjection, sorted_core_v1_SecretProjection, 3, false},
+    {"core/v1.SecretReference", "SecretReference", fields_core_v1_SecretReference, sorted_core_v1_SecretReference, 2, true},
+    {"core/v1.SecretVolumeSource", "SecretVolumeSource", fields_core_v1_SecretVolumeSource, sorted_core_v1_SecretVolumeSource, 4, false},
+    {"core/v1.SecurityContext", "SecurityContext", fields_core_v1_SecurityContext, sorted_core_v1_SecurityContext, 12, false},
+    {"core/v1.Service", "Service", fields_core_v1_Service, sorted_core_v1_Service, 5, false},
+    {"core/v1.ServiceAccount", "ServiceAccount", fields_core_v1_ServiceAccount, sorted_core_v1_ServiceAccount, 6, false},
+    {"core/v1.ServiceAccountTokenProjection", "ServiceAccountTokenProjection", fields_core_v1_ServiceAccountTokenProjection, sorted_core_v1_ServiceAccountTokenProjection, 3, false},
+    {"core/v1.ServicePort", "ServicePort", fields_core_v1_ServicePort, sorted_core_v1_ServicePort, 6, false},
+    {"core/v1.ServiceSpec", "ServiceSpec", fields_core_v1_ServiceSpec, sorted_core_v1_ServiceSpec, 20, false},
+    {"core/v1.ServiceStatus", "ServiceStatus", fields_core_v1_ServiceStatus, sorted_core_v1_ServiceStatus, 2, false},
+    {"core/v1.SessionAffinityConfig", "SessionAffinityConfig", fields_core_v1_SessionAffinityConfig, sorted_core_v1_SessionAffinityConfig, 1, false},
+    {"core/v1.SleepAction", "SleepAction", fields_core_v1_SleepAction, sorted_core_v1_SleepAction, 1, false},
+    {"core/v1.StorageOSPersistentVolumeSource", "StorageOSPersistentVolumeSource", fields_core_v1_StorageOSPersistentVolumeSource, sorted_core_v1_StorageOSPersistentVolumeSource, 5, false},
+    {"core/v1.StorageOSVolumeSource", "StorageOSVolumeSource", fields_core_v1_StorageOSVolumeSource, sorted_core_v1_StorageOSVolumeSource, 5, false},
+    {"core/v1.Sysctl", "Sysctl", fields_core_v1_Sysctl, sorted_core_v1_Sysctl, 2, false},
+    {"core/v1.TCPSocketAction", "TCPSocketAction", fields_core_v1_TCPSocketAction, sorted_core_v1_TCPSocketAction, 2, false},
+    {"core/v1.Taint", "Taint", fields_core_v1_Taint, sorted_core_v1_Taint, 4, false},
+    {"core/v1.Toleration", "Toleration", fields_core_v1_Toleration, sorted_core_v1_Toleration, 5, false},
+    {"core/v1.TopologySelectorLabelRequirement", "TopologySelectorLabelRequirement", fields_core_v1_TopologySelectorLabelRequirement, sorted_core_v1_TopologySelectorLabelRequirement, 2, false},
+    {"core/v1.TopologySelectorTerm", "TopologySelectorTerm", fields_core_v1_TopologySelectorTerm, sorted_core_v1_TopologySelectorTerm, 1, true},
+    {"core/v1.TopologySpreadConstraint", "TopologySpreadConstraint", fields_core_v1_TopologySpreadConstraint, sorted_core_v1_TopologySpreadConstraint, 8, false},
+    {"core/v1.TypedLocalObjectReference", "TypedLocalObjectReference", fields_core_v1_TypedLocalObjectReference, sorted_core_v1_TypedLocalObjectReference, 3, true},
+    {"core/v1.TypedObjectReference", "TypedObjectReference", fields_core_v1_TypedObjectReference, sorted_core_v1_TypedObjectReference, 4, false},
+    {"core/v1.Volume", "Volume", fields_core_v1_Volume, sorted_core_v1_Volume, 31, false},
+    {"core/v1.VolumeDevice", "VolumeDevice", fields_core_v1_VolumeDevice, sorted_core_v1_VolumeDevice, 2, false},
+    {"core/v1.VolumeMount", "VolumeMount", fields_core_v1_VolumeMount, sorted_core_v1_VolumeMount, 7, false},
+    {"core/v1.VolumeMountStatus", "VolumeMountStatus", fields_core_v1_VolumeMountStatus, sorted_core_v1_VolumeMountStatus, 5, false},
+    {"core/v1.VolumeNodeAffinity", "VolumeNodeAffinity", fields_core_v1_VolumeNodeAffinity, sorted_core_v1_VolumeNodeAffinity, 1, false},
+    {"core/v1.VolumeProjection", "VolumeProjection", fields_core_v1_VolumeProjection, sorted_core_v1_VolumeProjection, 6, false},
+    {"core/v1.VolumeResourceRequirements", "VolumeResourceRequirements", fields_core_v1_VolumeResourceRequirements, sorted_core_v1_VolumeResourceRequirements, 2, false},
+    {"core/v1.VolumeSource", "VolumeSource", fields_core_v1_VolumeSource, sorted_core_v1_VolumeSource, 30, false},
+    {"core/v1.VolumeStatus", "VolumeStatus", fields_core_v1_VolumeStatus, sorted_core_v1_VolumeStatus, 1, false},
+    {"core/v1.VsphereVirtualDiskVolumeSource", "VsphereVirtualDiskVolumeSource", fields_core_v1_VsphereVirtualDiskVolumeSource, sorted_core_v1_VsphereVirtualDiskVolumeSource, 4, false},
+    {"core/v1.WeightedPodAffinityTerm", "WeightedPodAffinityTerm", fields_core_v1_WeightedPodAffinityTerm, sorted_core_v1_WeightedPodAffinityTerm, 2, false},
+    {"core/v1.WindowsSecurityContextOptions", "WindowsSecurityContextOptions", fields_core_v1_WindowsSecurityContextOptions, sorted_core_v1_WindowsSecurityContextOptions, 4, false},
+    {"discovery/v1.Endpoint", "Endpoint", fields_discovery_v1_Endpoint, sorted_discovery_v1_Endpoint, 8, false},
+    {"discovery/v1.EndpointConditions", "EndpointConditions", fields_discovery_v1_EndpointConditions, sorted_discovery_v1_EndpointConditions, 3, false},
+    {"discovery/v1.EndpointHints", "EndpointHints", fields_discovery_v1_EndpointHints, sorted_discovery_v1_EndpointHints, 2, false},
+    {"discovery/v1.EndpointPort", "EndpointPort", fields_discovery_v1_EndpointPort, sorted_discovery_v1_EndpointPort, 4, true},
+    {"discovery/v1.EndpointSlice", "EndpointSlice", fields_discovery_v1_EndpointSlice, sorted_discovery_v1_EndpointSlice, 6, false},
+    {"discovery/v1.ForNode", "ForNode", fields_discovery_v1_ForNode, sorted_discovery_v1_ForNode, 1, false},
+    {"discovery/v1.ForZone", "ForZone", fields_discovery_v1_ForZone, sorted_discovery_v1_ForZone, 1, false},
+    {"events/v1.Event", "Event", fields_events_v1_Event, sorted_events_v1_Event, 17, false},
+    {"events/v1.EventSeries", "EventSeries", fields_events_v1_EventSeries, sorted_events_v1_EventSeries, 2, false},
+    {"meta/v1.Condition", "Condition", fields_meta_v1_Condition, sorted_meta_v1_Condition, 6, false},
+    {"meta/v1.CreateOptions", "CreateOptions", fields_meta_v1_CreateOptions, sorted_meta_v1_CreateOptions, 5, false},
+    {"meta/v1.DeleteOptions", "DeleteOptions", fields_meta_v1_DeleteOptions, sorted_meta_v1_DeleteOptions, 8, false},
+    {"meta/v1.LabelSelector", "LabelSelector", fields_meta_v1_LabelSelector, sorted_meta_v1_LabelSelector, 2, true},
+    {"meta/v1.LabelSelectorRequirement", "LabelSelectorRequirement", fields_meta_v1_LabelSelectorRequirement, sorted_meta_v1_LabelSelectorRequirement, 3, false},
+    {"meta/v1.ListMeta", "ListMeta", fields_meta_v1_ListMeta, sorted_meta_v1_ListMeta, 5, false},
+    {"meta/v1.ManagedFieldsEntry", "ManagedFieldsEntry", fields_meta_v1_ManagedFieldsEntry, sorted_meta_v1_ManagedFieldsEntry, 7, false},
+    {"meta/v1.ObjectMeta", "ObjectMeta", fields_meta_v1_ObjectMeta, sorted_meta_v1_ObjectMeta, 15, false},
+    {"meta/v1.OwnerReference", "OwnerReference", fields_meta_v1_OwnerReference, sorted_meta_v1_OwnerReference, 6, true},
+    {"meta/v1.PatchOptions", "PatchOptions", fields_meta_v1_PatchOptions, sorted_meta_v1_PatchOptions, 6, false},
+    {"meta/v1.Preconditions", "Preconditions", fields_meta_v1_Preconditions, sorted_meta_v1_Preconditions, 2, false},
+    {"meta/v1.ShardInfo", "ShardInfo", fields_meta_v1_ShardInfo, sorted_meta_v1_ShardInfo, 1, false},
+    {"meta/v1.Status", "Status", fields_meta_v1_Status, sorted_meta_v1_Status, 8, false},
+    {"meta/v1.StatusCause", "StatusCause", fields_meta_v1_StatusCause, sorted_meta_v1_StatusCause, 3, false},
+    {"meta/v1.StatusDetails", "StatusDetails", fields_meta_v1_StatusDetails, sorted_meta_v1_StatusDetails, 6, false},
+    {"meta/v1.Table", "Table", fields_meta_v1_Table, sorted_meta_v1_Table, 5, false},
+    {"meta/v1.TableColumnDefinition", "TableColumnDefinition", fields_meta_v1_TableColumnDefinition, sorted_meta_v1_TableColumnDefinition, 5, false},
+    {"meta/v1.TableRow", "TableRow", fields_meta_v1_TableRow, sorted_meta_v1_TableRow, 2, false},
+    {"meta/v1.TableRowCondition", "TableRowCondition", fields_meta_v1_TableRowCondition, sorted_meta_v1_TableRowCondition, 4, false},
+    {"meta/v1.TypeMeta", "TypeMeta", fields_meta_v1_TypeMeta, sorted_meta_v1_TypeMeta, 2, false},
+    {"policy/v1.Eviction", "Eviction", fields_policy_v1_Eviction, sorted_policy_v1_Eviction, 4, false},
+    {"policy/v1.PodDisruptionBudget", "PodDisruptionBudget", fields_policy_v1_PodDisruptionBudget, sorted_policy_v1_PodDisruptionBudget, 5, false},
+    {"policy/v1.PodDisruptionBudgetSpec", "PodDisruptionBudgetSpec", fields_policy_v1_PodDisruptionBudgetSpec, sorted_policy_v1_PodDisruptionBudgetSpec, 4, false},
+    {"policy/v1.PodDisruptionBudgetStatus", "PodDisruptionBudgetStatus", fields_policy_v1_PodDisruptionBudgetStatus, sorted_policy_v1_PodDisruptionBudgetStatus, 7, false},
+    {"scheduling/v1.PriorityClass", "PriorityClass", fields_scheduling_v1_PriorityClass, sorted_scheduling_v1_PriorityClass, 7, false},
+    {"storage/v1.CSIDriver", "CSIDriver", fields_storage_v1_CSIDriver, sorted_storage_v1_CSIDriver, 4, false},
+    {"storage/v1.CSIDriverSpec", "CSIDriverSpec", fields_storage_v1_CSIDriverSpec, sorted_storage_v1_CSIDriverSpec, 11, false},
+    {"storage/v1.CSINode", "CSINode", fields_storage_v1_CSINode, sorted_storage_v1_CSINode, 4, false},
+    {"storage/v1.CSINodeDriver", "CSINodeDriver", fields_storage_v1_CSINodeDriver, sorted_storage_v1_CSINodeDriver, 4, false},
+    {"storage/v1.CSINodeSpec", "CSINodeSpec", fields_storage_v1_CSINodeSpec, sorted_storage_v1_CSINodeSpec, 1, false},
+    {"storage/v1.StorageClass", "StorageClass", fields_storage_v1_StorageClass, sorted_storage_v1_StorageClass, 10, false},
+    {"storage/v1.TokenRequest", "TokenRequest", fields_storage_v1_TokenRequest, sorted_storage_v1_TokenRequest, 2, false},
+    {"storage/v1.VolumeAttachment", "VolumeAttachment", fields_storage_v1_VolumeAttachment, sorted_storage_v1_VolumeAttachment, 5, false},
+    {"storage/v1.VolumeAttachmentSource", "VolumeAttachmentSource", fields_storage_v1_VolumeAttachmentSource, sorted_storage_v1_VolumeAttachmentSource, 2, false},
+    {"storage/v1.VolumeAttachmentSpec", "VolumeAttachmentSpec", fields_storage_v1_VolumeAttachmentSpec, sorted_storage_v1_VolumeAttachmentSpec, 3, false},
+    {"storage/v1.VolumeAttachmentStatus", "VolumeAttachmentStatus", fields_storage_v1_VolumeAttachmentStatus, sorted_storage_v1_VolumeAttachmentStatus, 4, false},
+    {"storage/v1.VolumeError", "VolumeError", fields_storage_v1_VolumeError, sorted_storage_v1_VolumeError, 3, false},
+    {"storage/v1.VolumeNodeResources", "VolumeNodeResources", fields_storage_v1_VolumeNodeResources, sorted_storage_v1_VolumeNodeResources, 1, false},
 };

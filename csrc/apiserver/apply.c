@@ -231,25 +231,21 @@ static ks_refusal *check_conflicts(const ks_request *r, const ks_object *live, k
 static ks_val own(const ks_request *r, const ks_object *live, ks_val mine, ks_val changed,
                   ks_val removed) {
     ks_heap *heap = r->heap;
-    ks_val list = KS_NOTHING, first = KS_NOTHING;
+    ks_val list = KS_NOTHING, applied = KS_NOTHING;
     ks_each(entry, live != NULL ? ks_get(live->meta, K(managedFields)) : KS_NOTHING) {
         ks_val before = ks_get(*entry, K(fieldsV1));
         if (is_entry(r, *entry, "Apply")) {
-            if (ks_equal(before, mine)) first = ks_ref(*entry);
+            if (ks_equal(before, mine)) applied = ks_ref(*entry);
             continue;
         }
         ks_val set = ks_fields_minus(heap, ks_fields_minus(heap, ks_ref(before), changed), removed);
         if (set.type == KS_MAP)
-            list = ks_append(heap, list, ks_put(heap, ks_ref(*entry), K(fieldsV1), set));
+            list = ks_managed_with(heap, list, ks_put(heap, ks_ref(*entry), K(fieldsV1), set));
     }
-    if (first.type == KS_NONE && mine.type == KS_MAP)
-        first = ks_managed_entry(r, "Apply", ks_ref(mine));
+    if (applied.type == KS_NONE && mine.type == KS_MAP)
+        applied = ks_managed_entry(r, "Apply", ks_ref(mine));
     ks_unref(heap, mine);
-    if (first.type == KS_NONE) return list;
-    ks_val all = ks_append(heap, KS_NOTHING, first);
-    ks_each(entry, list) all = ks_append(heap, all, ks_ref(*entry));
-    ks_unref(heap, list);
-    return all;
+    return applied.type == KS_NONE ? list : ks_managed_with(heap, list, applied);
 }
 
 /* What the manager applied last time, and leaves to nobody now. */
@@ -258,11 +254,11 @@ static ks_val abandoned(const ks_request *r, const ks_object *live, ks_val mine)
     ks_val gone = KS_NOTHING, managed = ks_get(live->meta, K(managedFields));
     ks_each(entry, managed) {
         if (is_entry(r, *entry, "Apply"))
-            gone = ks_fields_minus(heap, ks_ref(ks_get(*entry, K(fieldsV1))), mine);
+            gone = ks_fields_beyond(heap, ks_ref(ks_get(*entry, K(fieldsV1))), mine);
     }
     ks_each(entry, managed) {
         if (!is_entry(r, *entry, "Apply"))
-            gone = ks_fields_minus(heap, gone, ks_get(*entry, K(fieldsV1)));
+            gone = ks_fields_beyond(heap, gone, ks_get(*entry, K(fieldsV1)));
     }
     return gone;
 }
@@ -339,9 +335,10 @@ static ks_val applied_before(const ks_request *r, const ks_object *live) {
         ks_refusal_free(heap, refusal);
         return KS_NOTHING;
     }
-    ks_val differs = ks_fields_changed(heap, r->info->type, live->doc, typed);
-    ks_val set = ks_fields_minus(heap, ks_fields_of(heap, r->info->type, typed), differs);
-    ks_unref(heap, differs);
+    ks_fields_diff differs = ks_fields_compare(heap, r->info->type, live->doc, typed);
+    ks_val set = ks_fields_minus(heap, ks_fields_of(heap, r->info->type, typed), differs.changed);
+    ks_unref(heap, differs.changed);
+    ks_unref(heap, differs.removed);
     ks_unref(heap, typed);
     return set;
 }
@@ -381,8 +378,9 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     ks_refusal *refusal = ks_decode(heap, r->kind, merged, KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
         typed = ks_default(heap, r->kind, typed);
-        ks_val all = ks_fields_changed(heap, type, live->doc, typed);
-        changed = ks_fields_common(heap, all, mine);
+        ks_fields_diff all = ks_fields_compare(heap, type, live->doc, typed);
+        ks_unref(heap, all.removed);
+        changed = ks_fields_common(heap, all.changed, mine);
         if (!r->force) {
             ks_val before = applied_before(r, live);
             ks_val foreign = ks_fields_minus(heap, ks_ref(changed), before);

@@ -36,11 +36,34 @@ ks_owned ks_owned_item(ks_owned of) {
 bool ks_owned_whole(ks_owned of, ks_val value) {
     if (value.type == KS_MAP) {
         if (of.field != NULL && of.field->atomic_map) return true;
-        return struct_of(of) == NULL && (of.spec == NULL || of.spec->shape != KS_SHAPE_MAP);
+        const ks_type *type = struct_of(of);
+        if (type != NULL) return type->atomic && (of.field == NULL || !of.field->granular);
+        return of.spec == NULL || of.spec->shape != KS_SHAPE_MAP;
     }
     if (value.type != KS_LIST) return true;
     return of.field == NULL ||
            (of.field->list_type != KS_LIST_SET && of.field->list_type != KS_LIST_KEYED);
+}
+
+/* Go's encoding writes such a field always, as its zero value: a struct in place, and what has no
+ * "omitempty" (structured-merge-diff/v6/value/reflectcache.go: CanOmit). */
+static bool always_there(ks_owned of) {
+    if (of.field == NULL) return of.type != NULL; /* the root */
+    return of.field->always_encoded ||
+           (of.field->spec.shape == KS_SHAPE_STRUCT && !of.field->spec.pointer);
+}
+
+static bool is_zero(ks_val value) {
+    switch (value.type) {
+    case KS_NONE:
+    case KS_NULL: return true;
+    case KS_BOOL: return !value.b;
+    case KS_INT: return value.i == 0;
+    case KS_STRING: return value.s->len == 0;
+    case KS_MAP:
+    case KS_LIST: return ks_len(value) == 0;
+    default: return false;
+    }
 }
 
 static const ks_str *interned(ks_heap *heap, ks_buf *text) {
@@ -103,17 +126,21 @@ static ks_val without_root(ks_heap *heap, ks_val set) {
     return KS_NOTHING;
 }
 
-typedef enum algebra { UNION, MINUS, COMMON } algebra;
+typedef enum algebra { UNION, MINUS, BEYOND, COMMON } algebra;
 
 static ks_val combine(ks_heap *heap, ks_val a, ks_val b, algebra how) {
     if (a.type != KS_MAP || b.type != KS_MAP) {
         if (how == UNION) return a.type == KS_MAP ? a : ks_ref(b);
-        if (how == MINUS) return a;
+        if (how == MINUS || how == BEYOND) return a;
         ks_unref(heap, a);
         return KS_NOTHING;
     }
     bool in_a = ks_fields_member(a), in_b = ks_fields_member(b);
-    bool member = how == UNION ? in_a || in_b : how == MINUS ? in_a && !in_b : in_a && in_b;
+    bool member = how == UNION   ? in_a || in_b
+                  : how == MINUS ? in_a && !in_b
+                  : how == COMMON
+                      ? in_a && in_b
+                      : false; /* BEYOND: b is no empty set, so it has something there */
     ks_val out = KS_NOTHING;
     for (int side = 0; side < (how == UNION ? 2 : 1); side++) {
         ks_val from = side == 0 ? a : b;
@@ -131,6 +158,7 @@ static ks_val combine(ks_heap *heap, ks_val a, ks_val b, algebra how) {
 
 ks_val ks_fields_union(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, UNION); }
 ks_val ks_fields_minus(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, MINUS); }
+ks_val ks_fields_beyond(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, BEYOND); }
 ks_val ks_fields_common(ks_heap *heap, ks_val a, ks_val b) { return combine(heap, a, b, COMMON); }
 
 /* --- sets of documents --- */
@@ -206,44 +234,102 @@ static ks_val item_named(ks_heap *heap, ks_owned list, ks_val items, const ks_st
     return KS_NOTHING;
 }
 
-/* Where both have something, and it differs. */
-static ks_val modified(ks_heap *heap, ks_owned of, ks_val before, ks_val after) {
-    if (ks_equal(before, after)) return KS_NOTHING;
-    if (before.type != after.type || ks_owned_whole(of, after)) return ks_map_new(heap, 0);
-    ks_val set = KS_NOTHING;
-    if (after.type == KS_MAP) {
-        for (uint32_t i = 0; i < ks_len(after); i++) {
-            const ks_pair *pair = ks_pair_at(after, i);
-            ks_val was = ks_get(before, pair->key);
-            if (was.type == KS_NONE) continue;
-            ks_val part = modified(heap, ks_owned_member(of, pair->key), was, pair->val);
-            const ks_str *name = field_name(heap, pair->key);
-            if (part.type != KS_NONE) set = ks_put(heap, set, name, part);
-            ks_str_unref(heap, name);
-        }
-        return set;
-    }
-    if (of.field != NULL && of.field->list_type == KS_LIST_SET) return set;
-    ks_each(item, after) {
-        const ks_str *name = ks_owned_name(heap, of, *item);
-        ks_val was = item_named(heap, of, before, name);
-        ks_val part =
-            was.type != KS_NONE ? modified(heap, ks_owned_item(of), was, *item) : KS_NOTHING;
-        if (part.type != KS_NONE) set = ks_put(heap, set, name, part);
-        ks_str_unref(heap, name);
-    }
-    return set;
+/* Is what holds the value there, before and after? */
+typedef struct holder {
+    bool had, has;
+} holder;
+
+static ks_fields_diff compare(ks_heap *heap, ks_owned of, holder in, ks_val before, ks_val after);
+
+/* What a part of a value adds to the difference of the whole. Takes over `name` and `part`. */
+static void compared(ks_heap *heap, ks_fields_diff *all, const ks_str *name, ks_fields_diff part) {
+    if (part.changed.type != KS_NONE) all->changed = ks_put(heap, all->changed, name, part.changed);
+    if (part.removed.type != KS_NONE) all->removed = ks_put(heap, all->removed, name, part.removed);
+    ks_str_unref(heap, name);
 }
 
-ks_val ks_fields_changed(ks_heap *heap, const ks_type *type, ks_val before, ks_val after) {
-    ks_val had = ks_fields_of(heap, type, before), added = ks_fields_of(heap, type, after);
-    added = ks_fields_minus(heap, added, had);
-    ks_unref(heap, had);
-    if (before.type != KS_MAP) return added;
-    ks_val changed = strip(heap, modified(heap, ks_owned_root(type), before, after));
-    added = ks_fields_union(heap, added, changed);
-    ks_unref(heap, changed);
-    return added;
+static void compare_members(ks_heap *heap, ks_owned of, holder in, ks_val before, ks_val after,
+                            ks_fields_diff *all) {
+    for (int side = 0; side < 2; side++) {
+        ks_val from = side == 0 ? after : before;
+        for (uint32_t i = 0; i < ks_len(from); i++) {
+            const ks_pair *pair = ks_pair_at(from, i);
+            ks_val other = ks_get(side == 0 ? before : after, pair->key);
+            if (side == 1 && other.type != KS_NONE) continue;
+            compared(heap, all, field_name(heap, pair->key),
+                     compare(heap, ks_owned_member(of, pair->key), in,
+                             side == 0 ? other : pair->val, side == 0 ? pair->val : other));
+        }
+    }
+}
+
+/* In a struct that came or went whole, the fields that Go writes though nothing is in them. */
+static void add_unwritten(ks_heap *heap, ks_owned of, ks_val value, ks_val *set) {
+    const ks_type *type = struct_of(of);
+    for (uint16_t i = 0; type != NULL && i < type->count; i++) {
+        const ks_field *field = &type->fields[i];
+        if (!always_there(ks_owned_member(of, field->name)) ||
+            ks_get(value, field->name).type != KS_NONE)
+            continue;
+        const ks_str *name = field_name(heap, field->name);
+        *set = ks_put(heap, *set, name, ks_map_new(heap, 0));
+        ks_str_unref(heap, name);
+    }
+}
+
+static void compare_items(ks_heap *heap, ks_owned of, holder in, ks_val before, ks_val after,
+                          ks_fields_diff *all) {
+    for (int side = 0; side < 2; side++) {
+        ks_each(item, side == 0 ? after : before) {
+            const ks_str *name = ks_owned_name(heap, of, *item);
+            ks_val other = item_named(heap, of, side == 0 ? before : after, name);
+            if (side == 1 && other.type != KS_NONE)
+                ks_str_unref(heap, name);
+            else
+                compared(heap, all, name,
+                         compare(heap, ks_owned_item(of), in, side == 0 ? other : *item,
+                                 side == 0 ? *item : other));
+        }
+    }
+}
+
+/* structured-merge-diff/v6/typed/compare.go: compare, doLeaf, doMap, doList. */
+static ks_fields_diff compare(ks_heap *heap, ks_owned of, holder in, ks_val before, ks_val after) {
+    ks_fields_diff all = {KS_NOTHING, KS_NOTHING};
+    bool always = always_there(of);
+    holder self = {before.type != KS_NONE || (always && in.had),
+                   after.type != KS_NONE || (always && in.has)};
+    if (ks_equal(before, after)) return all;
+    if (ks_owned_whole(of, after.type != KS_NONE ? after : before) ||
+        (is_zero(before) && is_zero(after)) ||
+        (ks_exists(before) && ks_exists(after) && before.type != after.type)) {
+        if (self.had && self.has && is_zero(before) && is_zero(after)) return all;
+        if (self.has)
+            all.changed = ks_map_new(heap, 0);
+        else
+            all.removed = ks_map_new(heap, 0);
+        return all;
+    }
+    if (before.type == KS_MAP || after.type == KS_MAP)
+        compare_members(heap, of, self, before, after, &all);
+    else
+        compare_items(heap, of, self, before, after, &all);
+    if (!self.had) {
+        add_unwritten(heap, of, after, &all.changed);
+        all.changed = with_root(heap, all.changed);
+    }
+    if (!self.has) {
+        add_unwritten(heap, of, before, &all.removed);
+        all.removed = with_root(heap, all.removed);
+    }
+    return all;
+}
+
+ks_fields_diff ks_fields_compare(ks_heap *heap, const ks_type *type, ks_val before, ks_val after) {
+    ks_fields_diff all = compare(heap, ks_owned_root(type), (holder){true, true}, before, after);
+    all.changed = strip(heap, all.changed);
+    all.removed = strip(heap, all.removed);
+    return all;
 }
 
 /* --- entries --- */
@@ -266,30 +352,55 @@ static bool is_mine(const ks_request *r, ks_val entry) {
                   r->subresource != NULL ? r->subresource : "") == 0;
 }
 
+/* Applied entries first, then by time, then by name (internal/managedfields.go:
+ * sortEncodedManagedFields). */
+static bool stands_before(ks_val a, ks_val b) {
+    static const int keys[] = {KS_SYM_operation, KS_SYM_time, KS_SYM_manager, KS_SYM_subresource};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        int order = strcmp(ks_text_or(ks_get(a, &ks_symbols[keys[i]]), ""),
+                           ks_text_or(ks_get(b, &ks_symbols[keys[i]]), ""));
+        if (order != 0) return order < 0;
+    }
+    return false;
+}
+
+ks_val ks_managed_with(ks_heap *heap, ks_val list, ks_val entry) {
+    ks_val out = KS_NOTHING;
+    bool done = false;
+    ks_each(other, list) {
+        if (!done && stands_before(entry, *other)) {
+            out = ks_append(heap, out, ks_ref(entry));
+            done = true;
+        }
+        out = ks_append(heap, out, ks_ref(*other));
+    }
+    if (!done) out = ks_append(heap, out, ks_ref(entry));
+    ks_unref(heap, entry);
+    ks_unref(heap, list);
+    return out;
+}
+
 ks_val ks_managed_update(const ks_request *r, ks_val managed, ks_val before, ks_val after) {
     ks_heap *heap = r->heap;
-    const ks_type *type = r->info->type;
-    ks_val changed = ks_fields_changed(heap, type, before, after),
-           has = ks_fields_of(heap, type, after);
-    ks_val removed = ks_fields_minus(heap, ks_fields_of(heap, type, before), has),
-           list = KS_NOTHING;
+    ks_fields_diff diff = ks_fields_compare(heap, r->info->type, before, after);
+    ks_val list = KS_NOTHING;
     bool found = false;
-    ks_unref(heap, has);
     ks_each(entry, managed) {
-        ks_val set = ks_fields_minus(heap, ks_ref(ks_get(*entry, K(fieldsV1))), removed);
+        ks_val had = ks_get(*entry, K(fieldsV1));
+        ks_val set = ks_fields_minus(heap, ks_ref(had), diff.removed);
         bool mine = is_mine(r, *entry);
-        set = mine ? ks_fields_union(heap, set, changed) : ks_fields_minus(heap, set, changed);
+        set = mine ? ks_fields_union(heap, set, diff.changed)
+                   : ks_fields_minus(heap, set, diff.changed);
         found |= mine;
         if (set.type != KS_MAP) continue;
-        if (mine && !ks_equal(set, ks_get(*entry, K(fieldsV1)))) {
-            list = ks_append(heap, list, ks_managed_entry(r, "Update", set));
-        } else {
-            list = ks_append(heap, list, ks_put(heap, ks_ref(*entry), K(fieldsV1), set));
-        }
+        list = ks_managed_with(heap, list,
+                               mine && !ks_equal(set, had)
+                                   ? ks_managed_entry(r, "Update", set)
+                                   : ks_put(heap, ks_ref(*entry), K(fieldsV1), set));
     }
-    if (!found && changed.type == KS_MAP)
-        list = ks_append(heap, list, ks_managed_entry(r, "Update", ks_ref(changed)));
-    ks_unref(heap, changed);
-    ks_unref(heap, removed);
+    if (!found && diff.changed.type == KS_MAP)
+        list = ks_managed_with(heap, list, ks_managed_entry(r, "Update", ks_ref(diff.changed)));
+    ks_unref(heap, diff.changed);
+    ks_unref(heap, diff.removed);
     return list;
 }
