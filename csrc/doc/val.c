@@ -277,6 +277,42 @@ ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...) {
     return m;
 }
 
+static const ks_str *copy_text(ks_heap *heap, const ks_str *text) {
+    return text->refs == KS_IMMORTAL ? text : ks_str_new(heap, text->s, text->len);
+}
+
+ks_val ks_copy(ks_heap *heap, ks_val v) {
+    ks_val out = v;
+    if (v.type == KS_STRING) {
+        out.s = copy_text(heap, v.s);
+    } else if (v.type == KS_LIST) {
+        out = ks_list_new(heap, v.l->len);
+        ks_each(item, v) out.l->items[out.l->len++] = ks_copy(heap, *item);
+    } else if (v.type == KS_MAP) {
+        out = ks_map_new(heap, v.m->len);
+        for (uint32_t i = 0; i < v.m->len; i++) {
+            const ks_pair *pair = &v.m->pairs[i];
+            ks_map_push(heap, &out, ks_intern(heap, pair->key->s, pair->key->len),
+                        ks_copy(heap, pair->val));
+        }
+    }
+    return out;
+}
+
+size_t ks_own_bytes(ks_val v) {
+    size_t bytes = 0;
+    if (v.type == KS_STRING && v.s->refs == 1) {
+        bytes = sizeof *v.s + v.s->len;
+    } else if (v.type == KS_LIST && v.l->refs == 1) {
+        bytes = list_size(v.l->cap);
+        ks_each(item, v) bytes += ks_own_bytes(*item);
+    } else if (v.type == KS_MAP && v.m->refs == 1) {
+        bytes = map_size(v.m->cap);
+        for (uint32_t i = 0; i < v.m->len; i++) bytes += ks_own_bytes(v.m->pairs[i].val);
+    }
+    return bytes;
+}
+
 void ks_map_push_slowly(ks_heap *heap, ks_val *m, const ks_str *key, ks_val v) {
     ks_map *map = map_own(heap, *m, 1);
     map->pairs[map->len++] = (ks_pair){key, v};

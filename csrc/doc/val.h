@@ -159,6 +159,10 @@ ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, cons
 /* A map from a list of fields: ks_map_of(heap, K(name), ks_text(heap, "x"), K(value), v, NULL).
  * Takes over the values; KS_NONE values are left out. */
 ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...);
+/* A new copy of a document that lives in another heap. */
+ks_val ks_copy(ks_heap *heap, ks_val v);
+/* Bytes that only this reference holds: a walk over what no other document shares. */
+size_t ks_own_bytes(ks_val v);
 /* Raw building for parsers: appends a pair without sorting (takes over key and value) ... */
 void ks_map_push_slowly(ks_heap *heap, ks_val *m, const ks_str *key,
                         ks_val v); /* private: where there is no room */

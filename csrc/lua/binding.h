@@ -70,6 +70,8 @@ typedef struct ks_result {
     ks_heap *heap;
     ks_val value, more, warnings;
     ks_refusal *refusal;
+    const ks_object **objects; /* what was written, in order; NULL where there is none */
+    size_t object_count, object_cap;
 } ks_result;
 
 /* --- convert.c --- */
@@ -97,6 +99,14 @@ void ks_lua_push_view(lua_State *L, ks_val v, int result);
 /* The same for each item of a list, in a fresh table. */
 void ks_lua_push_views(lua_State *L, ks_val list, int result);
 
+/* --- unseen.c --- */
+/* Pushes an object that was written, as a table that is filled when it is looked at. May raise. */
+void ks_lua_push_unseen(lua_State *L, ks_heap *heap, const ks_object *object);
+/* The object of a table that nobody has looked at, new, in `heap`; false for other tables. Never
+ * raises; within a guard. */
+bool ks_lua_read_unseen(lua_State *L, int index, ks_heap *heap, ks_val *out);
+void ks_lua_open_unseen(lua_State *L);
+
 /* --- status.c --- */
 /* Pushes a refusal as a table of kubesim.Status. */
 void ks_lua_push_refusal(lua_State *L, const ks_refusal *refusal);
@@ -109,6 +119,8 @@ ks_result *ks_lua_result(lua_State *L, ks_box *box);
 /* Runs `body` in the door. Raises what went wrong: no memory, a hook's error, the refusal. */
 void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
                  bool (*body)(ks_cluster *cluster, void *arg), void *arg);
+/* Keeps an object (taken over; may be NULL) as the next that was written. Within a guard. */
+void ks_lua_keep(ks_result *result, const ks_object *object);
 /* Frees what is in a result, early. */
 void ks_lua_release(ks_result *result);
 /* "default/web-0" arguments: texts at two stack places as borrowed strings made in the core's heap.

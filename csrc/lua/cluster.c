@@ -5,6 +5,11 @@
 
 /* --- results --- */
 
+static ks_result empty_result(ks_heap *heap) {
+    return (ks_result){
+        .heap = heap, .value = KS_NOTHING, .more = KS_NOTHING, .warnings = KS_NOTHING};
+}
+
 static int result_gc(lua_State *L) {
     ks_result *result = luaL_checkudata(L, 1, KS_RESULT_TYPE);
     ks_lua_release(result);
@@ -19,13 +24,25 @@ void ks_lua_release(ks_result *result) {
     ks_unref(result->heap, result->more);
     ks_unref(result->heap, result->warnings);
     if (result->refusal != NULL) ks_refusal_free(result->heap, result->refusal);
-    result->value = result->more = result->warnings = KS_NOTHING;
-    result->refusal = NULL;
+    for (size_t i = 0; i < result->object_count; i++)
+        ks_object_unref(result->heap, result->objects[i]);
+    ks_free(result->heap, result->objects, result->object_cap * sizeof(const ks_object *));
+    *result = empty_result(result->heap);
+}
+
+void ks_lua_keep(ks_result *result, const ks_object *object) {
+    if (result->object_count == result->object_cap) {
+        size_t size = sizeof(const ks_object *), cap = result->object_cap * 2 + 1;
+        result->objects =
+            ks_resize(result->heap, result->objects, result->object_cap * size, cap * size);
+        result->object_cap = cap;
+    }
+    result->objects[result->object_count++] = object;
 }
 
 ks_result *ks_lua_result(lua_State *L, ks_box *box) {
     ks_result *result = lua_newuserdatauv(L, sizeof *result, 0);
-    *result = (ks_result){.value = KS_NOTHING, .more = KS_NOTHING, .warnings = KS_NOTHING};
+    *result = empty_result(NULL);
     luaL_setmetatable(L, KS_RESULT_TYPE);
     result->heap = ks_heap_ref(box->cluster->heap);
     return result;
@@ -120,7 +137,7 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
         lua_error(L);
     }
     if (err != KS_OK) {
-        *result = (ks_result){.heap = result->heap}; /* what was in flight goes with the heap */
+        *result = empty_result(result->heap); /* what was in flight goes with the heap */
         luaL_error(L, "not enough memory");
     }
     if (result->refusal != NULL) {
@@ -306,6 +323,7 @@ int luaopen_kubesim_core(lua_State *L) {
     open_types(L);
     ks_lua_open_values(L);
     ks_lua_open_views(L);
+    ks_lua_open_unseen(L);
     lua_newtable(L);
     luaL_setfuncs(L, ks_lua_values, 0);
     luaL_setfuncs(L, ks_lua_types, 0);

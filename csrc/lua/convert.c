@@ -157,6 +157,7 @@ static bool marked_array(lua_State *L, int index) {
 }
 
 static bool read_table(reader *r, int index, const ks_spec *hint, const place *at, ks_val *out) {
+    if (ks_lua_read_unseen(r->L, index, r->heap, out)) return true;
     lua_Unsigned n = lua_rawlen(r->L, index);
     if (n > 0 && n < UINT32_MAX) {
         lua_Unsigned keys = 0;

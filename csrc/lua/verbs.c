@@ -183,10 +183,9 @@ static void add_entry(writing *w, ks_kind kind, const char *operation, ks_val na
     entry = ks_put(heap, entry, K(name), name);
     entry = ks_put(heap, entry, K(namespace), ns);
     if (operation != NULL) entry = ks_put(heap, entry, K(operation), ks_text(heap, operation));
-    if (object != NULL && !w->bare)
-        entry = ks_put(heap, entry, K(object), ks_object_doc(heap, object));
     entry = ks_put(heap, entry, K(error), error);
     w->entries = ks_append(heap, w->entries, entry);
+    ks_lua_keep(w->result, w->bare ? NULL : ks_object_ref(object));
 }
 
 /* `doc` is taken over. */
@@ -337,6 +336,20 @@ static int warnings_and(lua_State *L, const ks_result *result, int values) {
     return values + 1;
 }
 
+/* The entries, each with its object. */
+static void push_entries(lua_State *L, const ks_result *result) {
+    lua_createtable(L, (int)result->object_count, 0);
+    for (size_t i = 0; i < result->object_count; i++) {
+        ks_lua_push(L, ks_at(result->value, (uint32_t)i));
+        if (result->objects[i] != NULL) {
+            ks_lua_push_unseen(L, result->heap, result->objects[i]);
+            lua_setfield(L, -2, "object");
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    if (result->object_count == 0) luaL_setmetatable(L, KS_ARRAY_TYPE);
+}
+
 /* write(self, verb, manifests, namespace, validation, dry_run, keep_going, own_namespace, bare,
  * manager|nil, subresource|nil)
  * -> entries, warnings */
@@ -358,7 +371,7 @@ static int verb_write(lua_State *L) {
     w.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_CHANGE, w.result, write_all, &w);
     ks_lua_tell(L, box);
-    ks_lua_push(L, w.result->value);
+    push_entries(L, w.result);
     int n = warnings_and(L, w.result, 1);
     ks_lua_release(w.result);
     return n;
@@ -388,8 +401,7 @@ static void take_names(naming *n, ks_heap *heap) {
 
 /* Keeps the object as the result. `object` is taken over. */
 static bool end_naming(naming *n, ks_heap *heap, ks_refusal *refusal, const ks_object *object) {
-    if (object != NULL && refusal == NULL) n->result->value = ks_object_doc(heap, object);
-    ks_object_unref(heap, object);
+    ks_lua_keep(n->result, object);
     ks_str_unref(heap, n->ns);
     ks_str_unref(heap, n->name);
     n->result->refusal = refusal;
@@ -412,7 +424,10 @@ static int run_naming(lua_State *L, ks_box *box, naming *n, bool (*body)(ks_clus
     n->result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_CHANGE, n->result, body, n);
     ks_lua_tell(L, box);
-    ks_lua_push(L, n->result->value);
+    if (n->result->object_count > 0 && n->result->objects[0] != NULL)
+        ks_lua_push_unseen(L, n->result->heap, n->result->objects[0]);
+    else
+        lua_pushnil(L);
     int count = warnings_and(L, n->result, 1);
     ks_lua_release(n->result);
     return count;
