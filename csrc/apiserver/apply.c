@@ -7,7 +7,7 @@
  * k8s.io/apimachinery/pkg/util/managedfields/internal/ {structuredmerge,conflict}.go. Called by
  * patch.c.
  */
-#include "apiserver/managed.h"
+#include "apiserver/typed.h"
 #include "doc/text.h"
 
 #include <stdlib.h>
@@ -119,30 +119,6 @@ static bool is_entry(const ks_request *r, ks_val entry, const char *operation) {
                   r->subresource != NULL ? r->subresource : "") == 0;
 }
 
-/* [name="c"] of k:{"name":"c"}; ["x"] of v:"x" as upstream prints values: [="x"]. */
-static void print_item(ks_buf *out, const ks_str *name) {
-    if (name->s[0] == 'v') {
-        ks_buf_printf(out, "[=%s]", name->s + 2);
-        return;
-    }
-    bool quoted = false, key = true;
-    ks_buf_putc(out, '[');
-    for (const char *s = name->s + 3; *s != '\0' && !(s[1] == '\0' && *s == '}'); s++) {
-        if (*s == '"') {
-            quoted = !quoted;
-            if (key) continue;
-        }
-        if (!quoted && *s == ':' && key) {
-            key = false;
-            ks_buf_putc(out, '=');
-            continue;
-        }
-        if (!quoted && *s == ',') key = true;
-        ks_buf_putc(out, *s);
-    }
-    ks_buf_putc(out, ']');
-}
-
 /* The paths of a set's members, appended to a list of texts. */
 static void list_paths(ks_heap *heap, ks_val set, ks_buf *path, ks_val *out) {
     if (ks_fields_member(set) && path->len > 0)
@@ -154,7 +130,7 @@ static void list_paths(ks_heap *heap, ks_val set, ks_buf *path, ks_val *out) {
         if (pair->key->s[0] == 'f')
             ks_buf_printf(path, ".%s", pair->key->s + 2);
         else
-            print_item(path, pair->key);
+            ks_typed_place(path, pair->key);
         list_paths(heap, pair->val, path, out);
         path->len = mark;
         path->s[mark] = '\0';
@@ -265,25 +241,16 @@ static ks_val abandoned(const ks_request *r, const ks_object *live, ks_val mine)
 
 /* --- the door --- */
 
-/* An unknown field, as the typed converter words it. */
 static ks_refusal *check_schema(const ks_request *r, const ks_str *ns, const ks_str *name,
                                 ks_val config) {
-    ks_val typed = KS_NOTHING;
-    ks_refusal *refusal = ks_decode(r->heap, r->kind, ks_ref(config), KS_STRICT, NULL, &typed);
-    ks_unref(r->heap, typed);
-    if (refusal == NULL) return NULL;
-    const char *field = strstr(refusal->message->s, "unknown field \"");
-    if (field == NULL) return refusal;
-    field += strlen("unknown field \"");
-    int len = (int)strcspn(field, "\"");
-    ks_refusal *made =
-        ks_refuse(r->heap, 500, "",
-                  "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): .%.*s: "
-                  "field not declared in schema",
-                  ns != NULL ? ns->s : "", name->s, r->info->group, r->info->version, r->info->name,
-                  len, field);
-    ks_refusal_free(r->heap, refusal);
-    return made;
+    const ks_str *errors = ks_typed_errors(r->heap, r->info->type, config);
+    if (errors == NULL) return NULL;
+    ks_refusal *refusal = ks_refuse(
+        r->heap, 500, "", "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): %s",
+        ns != NULL ? ns->s : "", name->s, r->info->group, r->info->version, r->info->name,
+        errors->s);
+    ks_str_unref(r->heap, errors);
+    return refusal;
 }
 
 static ks_refusal *check_request(const ks_request *r, const ks_str *ns, const ks_str *name,

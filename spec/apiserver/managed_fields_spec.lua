@@ -78,7 +78,8 @@ describe("managed fields", function()
   end)
 
   it("are nothing for a zero that is there in any case", function()
-    cluster:kubectl("create -f -", "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: none}\nvalue: 0\ndescription: text\n")
+    cluster:kubectl("create -f -", "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\n"
+      .. "metadata: {name: none}\nvalue: 0\ndescription: text\n")
     assert.same({ ["f:description"] = {}, ["f:preemptionPolicy"] = {} }, entries(cluster, "priorityclass/none")[1][4])
   end)
 
