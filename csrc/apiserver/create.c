@@ -162,13 +162,32 @@ static ks_refusal *create(const ks_request *r, const ks_str *ns, ks_val *doc,
     return store(r, doc, where, generated, out);
 }
 
+/* A document that needs no looking at (ks_write_opts: whole): only the name may be taken. */
+static ks_refusal *create_whole(const ks_request *r, ks_val doc, const ks_object **out) {
+    ks_server *s = r->s;
+    ks_val meta = ks_get(doc, K(metadata));
+    const ks_object *there =
+        ks_store_get(&s->store, r->kind, NULL, ks_str_or_null(ks_get(meta, K(name))));
+    if (there != NULL) {
+        ks_unref(r->heap, doc);
+        return refuse_taken(r, there, false);
+    }
+    const ks_pair more[] = {{K(creationTimestamp), ks_server__stamp(s)},
+                            {K(uid), ks_server__uid(s)}};
+    meta = ks_put_all(r->heap, ks_ref(meta), more, 2);
+    ks_server__commit(s, r->kind, ks_put(r->heap, doc, K(metadata), meta), NULL, out);
+    return NULL;
+}
+
 ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
                            const ks_object **out) {
     ks_server *s = r->s;
-    ks_val spec_in = KS_NOTHING;
-    if (r->trusted && r->kind == KS_POD && !r->dry_run) {
-        if (ks_pod_create_quickly(s, ns, &doc, out)) return NULL;
-        spec_in = ks_ref(ks_get(doc, K(spec)));
+    if (r->whole) return create_whole(r, doc, out);
+    ks_val in = KS_NOTHING;
+    bool templated = r->trusted && (r->kind == KS_POD || r->kind == KS_PVC) && !r->dry_run;
+    if (templated) {
+        if (ks_create_quickly(s, r->kind, ns, &doc, out)) return NULL;
+        in = ks_ref(doc);
     }
     if (!r->trusted) {
         ks_val typed = KS_NOTHING;
@@ -179,9 +198,8 @@ ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
     }
     doc = ks_default(s->heap, r->kind, doc);
     ks_refusal *refusal = create(r, ns, &doc, out);
-    if (refusal == NULL && spec_in.type == KS_MAP)
-        ks_pod_remember(s, ks_str_or_null(ks_meta_get(doc, K(namespace))), spec_in, doc);
-    ks_unref(s->heap, spec_in);
+    if (refusal == NULL && templated) ks_create_remember(s, r->kind, in, doc);
+    ks_unref(s->heap, in);
     ks_unref(s->heap, doc);
     return refusal;
 }

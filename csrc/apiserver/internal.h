@@ -16,7 +16,7 @@ typedef struct ks_request {
     ks_kind kind;
     const ks_kind_info *info;
     const char *subresource; /* NULL or "status" */
-    bool trusted, dry_run;
+    bool trusted, whole, dry_run;
     ks_field_validation field_validation;
     ks_val *warnings;
     const char *manager; /* whose write managedFields record; NULL: nobody's */
@@ -50,7 +50,8 @@ ks_refusal *ks_refuse_stale(ks_heap *heap, ks_kind kind, const ks_str *name);
  * document part. */
 typedef struct ks_memo {
     uint32_t refs;
-    ks_val in, out, status; /* a spec as it came, as it was admitted; the status of a new pod */
+    ks_val in, out, status;  /* a spec as it came, as it was admitted; the new object's status */
+    ks_val meta, finalizers; /* a claim's metadata as it came, its finalizers as admitted */
     const ks_str *ns;
 } ks_memo;
 const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t what);
@@ -100,11 +101,12 @@ ks_refusal *ks_service_allocate(const ks_request *r, ks_val *doc, const ks_objec
 /* Gives back what `old` had and `doc` (KS_NOTHING: gone) has no more; takes what only `doc` has. */
 void ks_service_settle(ks_server *s, ks_val doc, ks_val old);
 
-/* --- pod_create.c --- */
-/* The quick way for a pod whose template has been admitted before. False: take the long way. */
-bool ks_pod_create_quickly(ks_server *s, const ks_str *ns, ks_val *doc, const ks_object **out);
-/* Remembers what the long way made of a pod's spec. */
-void ks_pod_remember(ks_server *s, const ks_str *ns, ks_val spec_in, ks_val doc);
+/* --- quick_create.c --- */
+/* The quick way for a pod or claim whose template has been admitted before. False: take the long way. */
+bool ks_create_quickly(ks_server *s, ks_kind kind, const ks_str *ns, ks_val *doc,
+                       const ks_object **out);
+/* Remembers what the long way made (`doc`) of a pod or claim that came as `in`. */
+void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc);
 
 /* --- create.c --- */
 /* The common half of POST and of applying what is not there: `doc` (taken over) is not decoded yet

@@ -19,6 +19,8 @@ static void memo_unref(ks_heap *heap, void *value) {
     ks_unref(heap, memo->in);
     ks_unref(heap, memo->out);
     ks_unref(heap, memo->status);
+    ks_unref(heap, memo->meta);
+    ks_unref(heap, memo->finalizers);
     ks_str_unref(heap, memo->ns);
     ks_free(heap, memo, sizeof *memo);
 }
@@ -41,7 +43,7 @@ void ks_memo_put(ks_server *s, const void *identity, uint64_t what, ks_memo *mem
 /* What admission looks at has changed: nothing that was admitted holds any more. */
 static bool admission_reads(ks_kind kind) {
     return kind == KS_LIMITRANGE || kind == KS_PRIORITYCLASS || kind == KS_SERVICEACCOUNT ||
-           kind == KS_NAMESPACE;
+           kind == KS_NAMESPACE || kind == KS_STORAGECLASS;
 }
 
 /* --- life --- */
@@ -155,7 +157,8 @@ ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
                         .kind = kind,
                         .info = ks_kind_get(kind),
                         .subresource = subresource,
-                        .trusted = opts->trusted,
+                        .trusted = opts->trusted || opts->whole,
+                        .whole = opts->whole,
                         .dry_run = opts->dry_run,
                         .field_validation = opts->field_validation,
                         .warnings = opts->warnings,

@@ -34,7 +34,9 @@ typedef struct ks_server {
 typedef struct ks_write_opts {
     ks_field_validation field_validation;
     bool dry_run;
-    bool trusted;        /* the doc comes from a component: typed already, no strict decoding */
+    bool trusted; /* the doc comes from a component: typed already, no strict decoding */
+    bool whole;   /* ... and is, but for uid and creationTimestamp, what defaulting, admission and
+                            validation would make of it: cluster-scoped kinds only */
     const char *manager; /* field manager, for managedFields; NULL: none recorded */
     bool force;          /* server-side apply: take over fields that others own */
     ks_val *warnings;    /* receives a list of texts, may be NULL */

@@ -549,6 +549,7 @@ enum {
     KS_SYM_expirationSeconds,
     KS_SYM_ext4,
     KS_SYM_extendedResourceClaimStatus,
+    KS_SYM_external_provisioner_volume_kubernetes_io_finalizer,
     KS_SYM_externalID,
     KS_SYM_externalIPs,
     KS_SYM_externalName,
@@ -1032,6 +1033,7 @@ enum {
     KS_SYM_stdinOnce,
     KS_SYM_stopSignal,
     KS_SYM_storage,
+    KS_SYM_storage_k8s_io_v1,
     KS_SYM_storageCapacity,
     KS_SYM_storageClassName,
     KS_SYM_storageMode,
@@ -1156,6 +1158,7 @@ enum {
     KS_SYM_workingDir,
     KS_SYM_wwids,
     KS_SYM_xfs,
+    KS_SYM_yes,
     KS_SYM_zone,
     KS_SYM_COUNT
 };

@@ -11,6 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The order of keys. Symbols lie in memory in that order (base/symbols.h), and most keys are symbols. */
+static inline bool is_symbol(const ks_str *key) {
+    return (uintptr_t)key - (uintptr_t)ks_symbols < sizeof ks_symbols;
+}
+static inline int key_cmp(const ks_str *a, const ks_str *b) {
+    if (is_symbol(a) && is_symbol(b)) return a < b ? -1 : a > b;
+    return ks_str_cmp(a, b);
+}
+
 static size_t list_size(uint32_t cap) { return sizeof(ks_list) + cap * sizeof(ks_val); }
 static size_t map_size(uint32_t cap) { return sizeof(ks_map) + cap * sizeof(ks_pair); }
 
@@ -80,7 +89,7 @@ static int64_t index_of(const ks_map *m, const ks_str *key) {
     while (low < high) {
         uint32_t mid = (low + high) / 2;
         if (m->pairs[mid].key == key) return mid;
-        if (ks_str_cmp(m->pairs[mid].key, key) < 0)
+        if (key_cmp(m->pairs[mid].key, key) < 0)
             low = mid + 1;
         else
             high = mid;
@@ -180,10 +189,38 @@ ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
     }
     ks_map *map = map_own(heap, m, 1);
     uint32_t to = map->len;
-    while (to > 0 && ks_str_cmp(map->pairs[to - 1].key, key) > 0) to--;
+    while (to > 0 && key_cmp(map->pairs[to - 1].key, key) > 0) to--;
     memmove(map->pairs + to + 1, map->pairs + to, (map->len - to) * sizeof(ks_pair));
     map->pairs[to] = (ks_pair){ks_str_ref(key), v};
     map->len++;
+    return of_map(map);
+}
+
+ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count) {
+    uint32_t had = m.type == KS_MAP ? m.m->len : 0, i = 0, j = 0;
+    bool own = m.type == KS_MAP && m.m->refs == 1;
+    ks_map *map = ks_map_new(heap, had + count).m;
+    while (i < had || j < count) {
+        int order = i == had ? 1 : j == count ? -1 : key_cmp(m.m->pairs[i].key, more[j].key);
+        ks_pair *to = &map->pairs[map->len++];
+        if (order > 0) {
+            *to = (ks_pair){ks_str_ref(more[j].key), more[j].val};
+            j++;
+            continue;
+        }
+        *to = m.m->pairs[i++];
+        if (!own) ks_str_ref(to->key);
+        if (order < 0) {
+            if (!own) ks_ref(to->val);
+        } else {
+            if (own) ks_unref(heap, to->val);
+            to->val = more[j++].val;
+        }
+    }
+    if (own)
+        ks_free(heap, m.m, map_size(m.m->cap));
+    else
+        ks_unref(heap, m);
     return of_map(map);
 }
 
@@ -249,7 +286,7 @@ ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, cons
 static void insert_pair(ks_heap *heap, ks_map *map, const ks_str *key, ks_val v) {
     uint32_t to = map->len;
     int order = -1;
-    while (to > 0 && (order = ks_str_cmp(map->pairs[to - 1].key, key)) > 0) to--;
+    while (to > 0 && (order = key_cmp(map->pairs[to - 1].key, key)) > 0) to--;
     if (to > 0 && order == 0) {
         ks_unref(heap, map->pairs[to - 1].val);
         map->pairs[to - 1].val = v;
@@ -325,7 +362,7 @@ static void sort_pairs(ks_heap *heap, ks_pair *pairs, uint32_t len) {
         for (uint32_t i = 1; i < len; i++) {
             ks_pair moving = pairs[i];
             uint32_t to = i;
-            for (; to > 0 && ks_str_cmp(pairs[to - 1].key, moving.key) > 0; to--)
+            for (; to > 0 && key_cmp(pairs[to - 1].key, moving.key) > 0; to--)
                 pairs[to] = pairs[to - 1];
             pairs[to] = moving;
         }
@@ -334,13 +371,12 @@ static void sort_pairs(ks_heap *heap, ks_pair *pairs, uint32_t len) {
     uint32_t half = len / 2;
     sort_pairs(heap, pairs, half);
     sort_pairs(heap, pairs + half, len - half);
-    if (ks_str_cmp(pairs[half - 1].key, pairs[half].key) <= 0) return;
+    if (key_cmp(pairs[half - 1].key, pairs[half].key) <= 0) return;
     ks_pair *left = ks_alloc(heap, half * sizeof *left);
     memcpy(left, pairs, half * sizeof *left);
     uint32_t l = 0, r = half, out = 0;
     while (l < half)
-        pairs[out++] =
-            r < len && ks_str_cmp(pairs[r].key, left[l].key) < 0 ? pairs[r++] : left[l++];
+        pairs[out++] = r < len && key_cmp(pairs[r].key, left[l].key) < 0 ? pairs[r++] : left[l++];
     ks_free(heap, left, half * sizeof *left);
 }
 

@@ -147,6 +147,8 @@ static inline bool ks_text_is(ks_val v, const char *text) {
 
 /* Building (see ownership above). `m` of type KS_NONE counts as an empty map, likewise `l`. */
 ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v); /* v KS_NONE: removes */
+/* Several at once, in one walk, into a map with room for just these: `more` in key order, no value KS_NONE. */
+ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count);
 ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key);
 ks_val ks_append(ks_heap *heap, ks_val l, ks_val v);
 ks_val ks_set_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v);

@@ -7,6 +7,7 @@
 #include "api/values.h"
 #include "controllers/storage/storage.h"
 #include "controllers/storage/users.h"
+#include "doc/alike.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,12 @@ typedef struct binder {
     ks_tree pending;    /* claim id: not bound yet */
     ks_tree fresh;      /* claim id: not looked at yet; pods made after it are not known then */
     ks_tree unassigned; /* {hash of claim, pod id}: pods without a node that refer to it */
+    uint64_t settling
+        [2]; /* claim and volume that are being bound: when done, neither needs another look */
+    struct {
+        ks_alike handed, bound;      /* annotations of claims */
+        ks_alike claim_bound, phase; /* status of claims, of volumes */
+    } alike;
 } binder;
 
 static void *create(ks_sim *sim) {
@@ -35,6 +42,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->pending = ks_tree_copy(&from->pending);
     st->fresh = ks_tree_copy(&from->fresh);
     st->unassigned = ks_tree_copy(&from->unassigned);
+    memset(&st->alike, 0, sizeof st->alike);
     return st;
 }
 
@@ -44,14 +52,24 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &st->pending);
     ks_tree_clear(heap, &st->fresh);
     ks_tree_clear(heap, &st->unassigned);
+    ks_alike_clear(heap, &st->alike.handed);
+    ks_alike_clear(heap, &st->alike.bound);
+    ks_alike_clear(heap, &st->alike.claim_bound);
+    ks_alike_clear(heap, &st->alike.phase);
     ks_free(heap, st, sizeof *st);
 }
 
+static binder *state_of(const ks_sim *sim) { return ks_component_state(sim, &ks_volume_binder); }
+
 /* --- what is noticed --- */
 
+static void look_at(ks_sim *sim, binder *st, const ks_object *object) {
+    if (object->id != st->settling[0] && object->id != st->settling[1])
+        ks_enqueue(sim, st->index, object->id);
+}
+
 static bool pod_waits(const ks_object *pod) {
-    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
-    return pod->node == NULL && strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0;
+    return pod->node == NULL && pod->phase != 'S' && pod->phase != 'F';
 }
 
 static void observe_pod(ks_sim *sim, binder *st, const ks_change *change) {
@@ -83,7 +101,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
             ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
         else
             ks_tree_put(heap, &st->pending, (ks_key){0, claim->id}, (void *)(uintptr_t)claim->id);
-        ks_enqueue(sim, st->index, claim->id);
+        look_at(sim, st, claim);
         return;
     }
     ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
@@ -103,7 +121,7 @@ static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
     ks_volume_index_observe(sim->world.heap, &st->volumes, change);
     ks_val ref = ks_get(volume->spec, K(claimRef));
     if (change->type != KS_DELETED) {
-        ks_enqueue(sim, st->index, volume->id);
+        look_at(sim, st, volume);
         bool available = ks_text_is(ks_get(volume->status, K(phase)), "Available");
         bool was =
             change->old != NULL && ks_text_is(ks_get(change->old->status, K(phase)), "Available");
@@ -182,31 +200,52 @@ static bool set_volume_phase(ks_sim *sim, const ks_object **volume, const char *
     ks_heap *heap = sim->world.heap;
     const char *old_message = ks_text_or(ks_get((*volume)->status, K(message)), "");
     if (strcmp(phase_of(*volume), phase) == 0 && strcmp(old_message, message) == 0) return true;
-    ks_val status = ks_put(heap, ks_ref((*volume)->status), K(phase), ks_text(heap, phase));
-    if (strcmp(phase_of(*volume), phase) != 0)
-        status = ks_put(heap, status, K(lastPhaseTransitionTime),
-                        ks_time_val(&sim->world, sim->world.now));
-    status =
-        ks_put(heap, status, K(message), *message == '\0' ? KS_NOTHING : ks_text(heap, message));
+    ks_val before = (*volume)->status, now = ks_time_val(&sim->world, sim->world.now);
+    bool binds = strcmp(phase, "Bound") == 0 && strcmp(phase_of(*volume), phase) != 0 && !*message;
+    ks_alike *alike = &state_of(sim)->alike.phase;
+    ks_val status = binds ? ks_alike_get(alike, before, now, KS_NOTHING) : KS_NOTHING;
+    if (!ks_exists(status)) {
+        status = ks_put(heap, ks_ref(before), K(phase), ks_text(heap, phase));
+        if (strcmp(phase_of(*volume), phase) != 0)
+            status = ks_put(heap, status, K(lastPhaseTransitionTime), ks_ref(now));
+        status = ks_put(heap, status, K(message),
+                        *message == '\0' ? KS_NOTHING : ks_text(heap, message));
+        if (binds) ks_alike_put(heap, alike, before, now, KS_NOTHING, status);
+    }
+    ks_unref(heap, now);
     return write_status(sim, volume, status);
+}
+
+/* The status of a claim that is bound to the volume from now on. */
+static ks_val bound_status(ks_sim *sim, const ks_object *claim, const ks_object *volume) {
+    ks_heap *heap = sim->world.heap;
+    ks_val modes = ks_get(volume->spec, K(accessModes));
+    ks_val size = ks_get2(volume->spec, K(capacity), K(storage));
+    /* A size that a later expansion reached is not taken back. */
+    if (strcmp(phase_of(claim), "Bound") == 0 &&
+        ks_exists(ks_get2(claim->status, K(capacity), K(storage))))
+        size = KS_NOTHING;
+    ks_alike *alike = &state_of(sim)->alike.claim_bound;
+    ks_val status = ks_alike_get(alike, claim->status, modes, size);
+    if (ks_exists(status)) return status;
+    status = ks_put(heap, ks_ref(claim->status), K(phase), ks_string(K(Bound)));
+    status = ks_put(heap, status, K(accessModes), ks_ref(modes));
+    if (ks_exists(size)) status = ks_put2(heap, status, K(capacity), K(storage), ks_ref(size));
+    return ks_alike_put(heap, alike, claim->status, modes, size, status);
 }
 
 /* updateClaimStatus: phase, and for a bound claim what its volume has. */
 static bool set_claim_phase(ks_sim *sim, const ks_object **claim, const char *phase,
                             const ks_object *volume) {
     ks_heap *heap = sim->world.heap;
-    ks_val status = ks_put(heap, ks_ref((*claim)->status), K(phase), ks_text(heap, phase));
+    ks_val status;
     if (volume == NULL) {
+        status = ks_put(heap, ks_ref((*claim)->status), K(phase), ks_text(heap, phase));
         status = ks_drop(heap, status, K(accessModes));
         status = ks_drop(heap, status, K(capacity));
         status = ks_drop(heap, status, K(currentVolumeAttributesClassName));
     } else {
-        status = ks_put(heap, status, K(accessModes), ks_ref(ks_get(volume->spec, K(accessModes))));
-        /* A size that a later expansion reached is not taken back. */
-        ks_val size = ks_get2(volume->spec, K(capacity), K(storage));
-        if (strcmp(phase_of(*claim), "Bound") != 0 ||
-            !ks_exists(ks_get2((*claim)->status, K(capacity), K(storage))))
-            status = ks_put2(heap, status, K(capacity), K(storage), ks_ref(size));
+        status = bound_status(sim, *claim, volume);
     }
     if (ks_equal(status, (*claim)->status)) {
         ks_unref(heap, status);
@@ -237,21 +276,38 @@ static bool bind_claim_to_volume(ks_sim *sim, const ks_object **claim, const ks_
     bool named = *ks_text_or(ks_get((*claim)->spec, K(volumeName)), "") != '\0';
     bool marked = ks_annotation(*claim, K(pv_kubernetes_io_bind_completed)) != NULL;
     if (named && marked) return true;
-    ks_val doc = ks_ref((*claim)->doc);
-    if (!named) {
-        doc = ks_put2(heap, doc, K(spec), K(volumeName), ks_string(volume->name));
-        doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), "yes");
+    ks_val before = ks_get((*claim)->meta, K(annotations)), how = ks_int(named);
+    ks_alike *alike = &state_of(sim)->alike.bound;
+    ks_val annotations = ks_alike_get(alike, before, how, KS_NOTHING);
+    if (!ks_exists(annotations)) {
+        annotations = ks_ref(before);
+        if (!named)
+            annotations = ks_put(heap, annotations, K(pv_kubernetes_io_bound_by_controller),
+                                 ks_string(K(yes)));
+        annotations =
+            ks_put(heap, annotations, K(pv_kubernetes_io_bind_completed), ks_string(K(yes)));
+        ks_alike_put(heap, alike, before, how, KS_NOTHING, annotations);
     }
-    if (!marked) doc = annotated(heap, doc, K(pv_kubernetes_io_bind_completed), "yes");
+    ks_val doc = ks_ref((*claim)->doc);
+    if (!named) doc = ks_put2(heap, doc, K(spec), K(volumeName), ks_string(volume->name));
+    doc = ks_put2(heap, doc, K(metadata), K(annotations), annotations);
     return write_object(sim, claim, doc);
 }
 
 /* `volume` borrowed. */
 static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
     const ks_object *volume = ks_object_ref(found);
+    binder *st = state_of(sim);
+    st->settling[0] = (*claim)->id;
+    st->settling[1] = volume->id;
     bool done =
         bind_volume_to_claim(sim, &volume, *claim) && set_volume_phase(sim, &volume, "Bound", "") &&
         bind_claim_to_volume(sim, claim, volume) && set_claim_phase(sim, claim, "Bound", volume);
+    st->settling[0] = st->settling[1] = 0;
+    if (!done) {
+        look_at(sim, st, *claim);
+        look_at(sim, st, volume);
+    }
     ks_object_unref(sim->world.heap, volume);
     return done;
 }
@@ -338,13 +394,22 @@ static const char *driver_now(const char *provisioner) {
 }
 
 /* Says on the claim whom it was handed to. */
-static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_str *name) {
+static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_object *class,
+                             const ks_str *name) {
     ks_heap *heap = sim->world.heap;
     if (ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name))
         return true;
-    ks_val doc = annotated(heap, ks_ref((*claim)->doc),
-                           K(volume_beta_kubernetes_io_storage_provisioner), name->s);
-    doc = annotated(heap, doc, K(volume_kubernetes_io_storage_provisioner), name->s);
+    ks_val before = ks_get((*claim)->meta, K(annotations)), of = ks_get(class->doc, K(provisioner));
+    ks_alike *alike = &state_of(sim)->alike.handed;
+    ks_val annotations = ks_alike_get(alike, before, of, KS_NOTHING);
+    if (!ks_exists(annotations)) {
+        annotations = ks_put(heap, ks_ref(before), K(volume_beta_kubernetes_io_storage_provisioner),
+                             ks_string(name));
+        annotations =
+            ks_put(heap, annotations, K(volume_kubernetes_io_storage_provisioner), ks_string(name));
+        ks_alike_put(heap, alike, before, of, KS_NOTHING, annotations);
+    }
+    ks_val doc = ks_put2(heap, ks_ref((*claim)->doc), K(metadata), K(annotations), annotations);
     return write_object(sim, claim, doc);
 }
 
@@ -365,7 +430,7 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
     bool done = true;
     if (strcmp(provisioner, "kubernetes.io/host-path") ==
         0) { /* the one plugin left in the tree: for tests, off by default */
-        done = name_provisioner(sim, claim, name);
+        done = name_provisioner(sim, claim, class, name);
         if (done)
             ks_record(
                 &sim->server, *claim, &failed,
@@ -379,7 +444,7 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
         ks_record(&sim->server, *claim, &failed, "no volume plugin matched name: %s", provisioner);
         return true;
     }
-    done = name_provisioner(sim, claim, name);
+    done = name_provisioner(sim, claim, class, name);
     if (done) {
         ks_event e = {.type = "Normal",
                       .reason = "ExternalProvisioning",

@@ -8,6 +8,7 @@
  */
 #include "api/values.h"
 #include "controllers/storage/storage.h"
+#include "doc/alike.h"
 #include "engine/volumes.h"
 
 #include <stdio.h>
@@ -18,6 +19,9 @@
 typedef struct provisioner {
     int index;
     ks_tree started; /* claim id: provisioning has begun */
+    struct {
+        ks_alike annotations, finalizers, capacity, status; /* of volumes */
+    } alike;
 } provisioner;
 
 static void *create(ks_sim *sim) {
@@ -31,12 +35,17 @@ static void *copy(ks_sim *sim, const void *state) {
     provisioner *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
     st->started = ks_tree_copy(&from->started);
+    memset(&st->alike, 0, sizeof st->alike);
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     provisioner *st = state;
     ks_tree_clear(heap, &st->started);
+    ks_alike_clear(heap, &st->alike.annotations);
+    ks_alike_clear(heap, &st->alike.finalizers);
+    ks_alike_clear(heap, &st->alike.capacity);
+    ks_alike_clear(heap, &st->alike.status);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -124,52 +133,86 @@ static bool attaches(const ks_sim *sim, const ks_object *class) {
     return !sim->settings->manual_kubelet || ks_str_is(class->name, "disk");
 }
 
-static ks_val volume_doc(ks_sim *sim, const ks_object *claim, const ks_object *class) {
+/* --- parts that the volumes of one class share --- */
+
+static ks_val annotations_of(ks_sim *sim, provisioner *st, const ks_object *claim) {
     ks_heap *heap = sim->world.heap;
-    const ks_str *provisioned_by =
-        ks_annotation(claim, K(volume_kubernetes_io_storage_provisioner));
-    ks_val name = ks_format(heap, "pvc-%s", claim->uid->s);
-    ks_val annotations =
-        ks_map_of(heap, K(pv_kubernetes_io_provisioned_by), ks_string(provisioned_by), NULL);
+    ks_val by = ks_get2(claim->meta, K(annotations), K(volume_kubernetes_io_storage_provisioner));
+    ks_val made = ks_alike_get(&st->alike.annotations, by, KS_NOTHING, KS_NOTHING);
+    if (ks_exists(made)) return made;
+    made = ks_map_of(heap, K(pv_kubernetes_io_provisioned_by), ks_ref(by), NULL);
     if (!sim->settings->manual_kubelet) {
-        annotations =
-            ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_name),
-                   ks_text(heap, ""));
-        annotations =
-            ks_put(heap, annotations, K(volume_kubernetes_io_provisioner_deletion_secret_namespace),
-                   ks_text(heap, ""));
+        made = ks_put(heap, made, K(volume_kubernetes_io_provisioner_deletion_secret_name),
+                      ks_text(heap, ""));
+        made = ks_put(heap, made, K(volume_kubernetes_io_provisioner_deletion_secret_namespace),
+                      ks_text(heap, ""));
     }
-    ks_val finalizers =
-        ks_append(heap, ks_list_new(heap, 2),
-                  ks_text(heap, "external-provisioner.volume.kubernetes.io/finalizer"));
-    ks_val meta = ks_map_of(heap, K(name), ks_ref(name), K(annotations), annotations, K(finalizers),
-                            finalizers, NULL);
-    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
-                           ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
-                           K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
-                           K(resourceVersion),
-                           ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
+    return ks_alike_put(heap, &st->alike.annotations, by, KS_NOTHING, KS_NOTHING, made);
+}
+
+/* The provisioner's own, and what admission adds. */
+static ks_val finalizers_of(ks_heap *heap, provisioner *st) {
+    ks_val made = ks_alike_get(&st->alike.finalizers, KS_NOTHING, KS_NOTHING, KS_NOTHING);
+    if (ks_exists(made)) return made;
+    made = ks_append(heap, ks_list_new(heap, 2),
+                     ks_string(K(external_provisioner_volume_kubernetes_io_finalizer)));
+    made = ks_append(heap, made, ks_string(K(kubernetes_io_pv_protection)));
+    return ks_alike_put(heap, &st->alike.finalizers, KS_NOTHING, KS_NOTHING, KS_NOTHING, made);
+}
+
+static ks_val capacity_of(ks_heap *heap, provisioner *st, const ks_object *claim) {
+    ks_val asked = ks_get(claim->spec, K(resources));
+    ks_val made = ks_alike_get(&st->alike.capacity, asked, KS_NOTHING, KS_NOTHING);
+    if (ks_exists(made)) return made;
+    made = ks_map_of(heap, K(storage), size_of(heap, claim), NULL);
+    return ks_alike_put(heap, &st->alike.capacity, asked, KS_NOTHING, KS_NOTHING, made);
+}
+
+static ks_val new_status(ks_sim *sim, provisioner *st) {
+    ks_heap *heap = sim->world.heap;
+    ks_val now = ks_time_val(&sim->world, sim->world.now);
+    ks_val made = ks_alike_get(&st->alike.status, now, KS_NOTHING, KS_NOTHING);
+    if (!ks_exists(made)) {
+        made = ks_map_of(heap, K(lastPhaseTransitionTime), ks_ref(now), K(phase),
+                         ks_string(K(Pending)), NULL);
+        ks_alike_put(heap, &st->alike.status, now, KS_NOTHING, KS_NOTHING, made);
+    }
+    ks_unref(heap, now);
+    return made;
+}
+
+/* The volume, as the server would store it: every part of it comes from a claim and a class that have been validated. */
+static ks_val volume_doc(ks_sim *sim, provisioner *st, const ks_object *claim,
+                         const ks_object *class) {
+    ks_heap *heap = sim->world.heap;
+    ks_val name = ks_format(heap, "pvc-%s", claim->uid->s);
+    ks_val meta = ks_map_of(heap, K(annotations), annotations_of(sim, st, claim), K(finalizers),
+                            finalizers_of(heap, st), K(name), ks_ref(name), NULL);
+    ks_val ref = ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind),
+                           ks_string(K(PersistentVolumeClaim)), K(name), ks_string(claim->name),
+                           K(namespace), ks_string(claim->ns), K(resourceVersion),
+                           ks_format(heap, "%llu", (unsigned long long)claim->version), K(uid),
+                           ks_string(claim->uid), NULL);
     ks_val policy = ks_get(class->doc, K(reclaimPolicy));
-    ks_val mode = ks_get(claim->spec, K(volumeMode));
+    ks_val mode = ks_get(claim->spec, K(volumeMode)), source;
+    bool disk = attaches(sim, class);
+    if (disk)
+        source =
+            ks_map_of(heap, K(driver), ks_text(heap, DRIVER), K(volumeHandle), ks_ref(name), NULL);
+    else
+        source = ks_map_of(heap, K(path), ks_format(heap, "/%s", name.s->s), K(server),
+                           ks_text(heap, "127.0.0.1"), NULL);
     ks_val spec = ks_map_of(heap, K(accessModes), ks_ref(ks_get(claim->spec, K(accessModes))),
-                            K(capacity), ks_map_of(heap, K(storage), size_of(heap, claim), NULL),
-                            K(claimRef), ref, K(persistentVolumeReclaimPolicy),
-                            ks_exists(policy) ? ks_ref(policy) : ks_text(heap, "Delete"),
-                            K(storageClassName), ks_string(class->name), K(mountOptions),
-                            ks_ref(ks_get(class->doc, K(mountOptions))), K(volumeMode),
-                            ks_exists(mode) ? ks_ref(mode) : ks_text(heap, "Filesystem"), NULL);
-    if (attaches(sim, class)) {
-        spec = ks_put(
-            heap, spec, K(csi),
-            ks_map_of(heap, K(driver), ks_text(heap, DRIVER), K(volumeHandle), ks_ref(name), NULL));
-    } else {
-        spec = ks_put(heap, spec, K(nfs),
-                      ks_map_of(heap, K(server), ks_text(heap, "127.0.0.1"), K(path),
-                                ks_format(heap, "/%s", name.s->s), NULL));
-    }
+                            K(capacity), capacity_of(heap, st, claim), K(claimRef), ref, K(csi),
+                            disk ? source : KS_NOTHING, K(mountOptions),
+                            ks_ref(ks_get(class->doc, K(mountOptions))), K(nfs),
+                            disk ? KS_NOTHING : source, K(persistentVolumeReclaimPolicy),
+                            ks_exists(policy) ? ks_ref(policy) : ks_string(K(Delete)),
+                            K(storageClassName), ks_string(class->name), K(volumeMode),
+                            ks_exists(mode) ? ks_ref(mode) : ks_string(K(Filesystem)), NULL);
     ks_unref(heap, name);
-    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
-                     ks_text(heap, "PersistentVolume"), K(metadata), meta, K(spec), spec, NULL);
+    return ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind), ks_string(K(PersistentVolume)),
+                     K(metadata), meta, K(spec), spec, K(status), new_status(sim, st), NULL);
 }
 
 static bool settled(ks_sim *sim, ks_refusal *refusal) {
@@ -207,8 +250,8 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
         ks_enqueue_at(sim, st->index, claim->id, due);
         return true;
     }
-    ks_val doc = volume_doc(sim, claim, ks_claim_class(ks_view(sim), claim));
-    ks_write_opts opts = {.trusted = true};
+    ks_val doc = volume_doc(sim, st, claim, ks_claim_class(ks_view(sim), claim));
+    ks_write_opts opts = {.whole = true};
     const ks_object *volume = NULL;
     ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
     ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
@@ -237,7 +280,7 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {
     ks_val now = ks_get(volume->meta, K(finalizers));
     ks_val left = ks_list_new(heap, ks_len(now));
     ks_each(f, now) {
-        if (!ks_text_is(*f, "external-provisioner.volume.kubernetes.io/finalizer"))
+        if (!ks_str_eq(ks_str_or_null(*f), K(external_provisioner_volume_kubernetes_io_finalizer)))
             left = ks_append(heap, left, ks_ref(*f));
     }
     bool same = ks_len(left) == ks_len(now);
