@@ -18,6 +18,8 @@ ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(CFLAGS)
 SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 MODULE := $(BUILD)/kubesim/core.so
+# The Lua modules, compiled: csrc/lua/chunks.c says what for.
+CHUNKS := $(BUILD)/obj/chunks
 
 SPECS    ?=
 SECONDS  ?= 60
@@ -35,9 +37,16 @@ help: ## this list
 
 build: $(MODULE) ## compile the C core in place
 
-$(MODULE): $(OBJ)
+$(MODULE): $(OBJ) $(CHUNKS).o
 	@mkdir -p $(@D)
-	$(CC) $(LIBFLAG) $(LDFLAGS) -o $@ $(OBJ) $(YAML_LIBS) -lm
+	$(CC) $(LIBFLAG) $(LDFLAGS) -o $@ $^ $(YAML_LIBS) -lm
+
+$(CHUNKS).c: tools/chunks.lua $(shell find lua -name '*.lua')
+	@mkdir -p $(@D)
+	@$(LUA) tools/chunks.lua $@
+
+$(CHUNKS).o: $(CHUNKS).c csrc/lua/chunks.h $(BUILD)/flags
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

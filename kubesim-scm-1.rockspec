@@ -14,7 +14,7 @@ build = {
   build_target = "build",
   install_target = "files", -- copies every module: nothing to list here
   build_variables = {
-    CC = "$(CC)", CFLAGS = "$(CFLAGS)", LIBFLAG = "$(LIBFLAG)", LUA_INCDIR = "$(LUA_INCDIR)",
+    CC = "$(CC)", CFLAGS = "$(CFLAGS)", LIBFLAG = "$(LIBFLAG)", LUA_INCDIR = "$(LUA_INCDIR)", LUA = "$(LUA)",
     YAML_INCDIR = "$(YAML_INCDIR)", YAML_LIBDIR = "$(YAML_LIBDIR)", BUILD = "build/rock",
   },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BUILD = "build/rock" },

@@ -2,6 +2,7 @@
  * lua/cluster.c - the handle of a cluster: its life, and the way from a Lua call through the core's door and back.
  */
 #include "lua/binding.h"
+#include "lua/chunks.h"
 
 /* --- results --- */
 
@@ -324,10 +325,12 @@ int luaopen_kubesim_core(lua_State *L) {
     ks_lua_open_values(L);
     ks_lua_open_views(L);
     ks_lua_open_unseen(L);
+    ks_lua_open_chunks(L);
     lua_newtable(L);
     luaL_setfuncs(L, ks_lua_values, 0);
     luaL_setfuncs(L, ks_lua_types, 0);
     luaL_setfuncs(L, ks_lua_views, 0);
+    luaL_setfuncs(L, ks_lua_chunks, 0);
     lua_pushcfunction(L, cluster_new);
     lua_setfield(L, -2, "new");
     lua_pushlightuserdata(L, NULL);

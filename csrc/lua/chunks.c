@@ -1,0 +1,201 @@
+/*
+ * lua/chunks.c - loads the Lua modules that stand compiled in the core, because compiling them costs more than what is done with them.
+ *
+ * Nobody has to know: a module is still the file that `require` would find. Its text is read and, if it is byte for byte the one that
+ * was compiled when the core was built, the code is taken instead; a file that was changed since is compiled as ever. The code says
+ * the file's own name, so errors and tracebacks are the same. And it is taken only by a Lua that turns the probe into the very bytes
+ * that the Lua at build time made of it: other releases, or other sizes of numbers, compile the text.
+ */
+#include "lua/chunks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STATE "kubesim.chunks" /* in the registry: does this Lua understand the code? */
+
+/* --- the pieces of a chunk: the head, the name with its length, the code --- */
+
+typedef struct pieces {
+    const unsigned char *code;
+    size_t size;
+    const char *name;
+    unsigned char length[2]; /* of the name and one: seven bits in a byte, the last one is marked */
+    size_t length_size;
+    int next; /* the piece to hand out */
+} pieces;
+
+enum { LONGEST_NAME = (1 << 14) - 2 };
+
+static pieces pieces_of(const unsigned char *code, size_t size, const char *name) {
+    size_t length = strlen(name) + 1;
+    pieces p = {.code = code, .size = size, .name = name};
+    if (length > 127) p.length[p.length_size++] = (unsigned char)(length >> 7);
+    p.length[p.length_size++] = (unsigned char)(0x80 | (length & 127));
+    return p;
+}
+
+/* A lua_Reader. */
+static const char *next_piece(lua_State *L, void *payload, size_t *size) {
+    pieces *p = payload;
+    (void)L;
+    switch (p->next++) {
+    case 0: *size = ks_chunks_probe.head_size; return (const char *)ks_chunks_probe.head;
+    case 1: *size = p->length_size; return (const char *)p->length;
+    case 2: *size = strlen(p->name); return p->name;
+    case 3: *size = p->size; return (const char *)p->code;
+    default: *size = 0; return NULL;
+    }
+}
+
+/* --- does this Lua compile as the one did at build time? --- */
+
+typedef struct comparison {
+    pieces expected;
+    const char *left; /* of the piece at hand */
+    size_t left_size;
+    bool equal;
+} comparison;
+
+/* A lua_Writer. */
+static int compare(lua_State *L, const void *data, size_t size, void *payload) {
+    comparison *c = payload;
+    const char *at = data;
+    while (size > 0 && c->equal) {
+        if (c->left_size == 0) c->left = next_piece(L, &c->expected, &c->left_size);
+        size_t n = size < c->left_size ? size : c->left_size;
+        c->equal = n > 0 && memcmp(at, c->left, n) == 0;
+        at += n;
+        size -= n;
+        c->left += n;
+        c->left_size -= n;
+    }
+    return c->equal ? 0 : 1;
+}
+
+static bool compiles_alike(lua_State *L) {
+    static const char name[] = "@probe";
+    const ks_chunk_probe *probe = &ks_chunks_probe;
+    comparison c = {.expected = pieces_of(probe->code, probe->size, name), .equal = true};
+    c.equal = luaL_loadbufferx(L, (const char *)probe->text, probe->text_size, name, "t") == LUA_OK;
+    if (c.equal) lua_dump(L, compare, &c, 0);
+    lua_pop(L, 1);
+    return c.equal && c.left_size == 0 && c.expected.next == 4;
+}
+
+/* Looked into once per Lua state. */
+static bool understood(lua_State *L) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, STATE) == LUA_TNIL) {
+        lua_pushboolean(L, compiles_alike(L));
+        lua_copy(L, -1, -2);
+        lua_setfield(L, LUA_REGISTRYINDEX, STATE);
+    }
+    bool yes = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return yes;
+}
+
+/* --- loading --- */
+
+/* The same in tools/chunks.lua. */
+static uint64_t hash_of(const char *s, size_t len) {
+    uint64_t hash = len;
+    for (size_t at = 0; at < len; at += 8) {
+        uint64_t word = 0;
+        memcpy(&word, s + at, len - at < 8 ? len - at : 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+static const ks_chunk *chunk_named(const char *name) {
+    for (const ks_chunk *c = ks_chunks; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+/* Pushes the path of the file that `require` would load. */
+static const char *find_file(lua_State *L, const char *name) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, LUA_LOADLIBNAME);
+    lua_getfield(L, -1, "searchpath");
+    lua_pushstring(L, name);
+    lua_getfield(L, -3, "path");
+    lua_call(L, 2, 2);
+    if (lua_isnil(L, -2)) luaL_error(L, "module '%s' not found:\n%s", name, lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return lua_tostring(L, -1);
+}
+
+/* Pushes the text of a file, or nothing. */
+static bool read_file(lua_State *L, const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return false;
+    luaL_Buffer text;
+    luaL_buffinit(L, &text);
+    for (;;) {
+        size_t n = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, file);
+        if (n == 0) break;
+        luaL_addsize(&text, n);
+    }
+    bool fine = !ferror(file);
+    fclose(file);
+    luaL_pushresult(&text);
+    return fine;
+}
+
+/* Pushes the code of the file at `path`: the chunk's, if it was made from the same text. Returns whether it was; raises what is wrong
+ * with the file. */
+static bool load(lua_State *L, const ks_chunk *chunk, const char *path) {
+    const char *name = lua_pushfstring(L, "@%s", path);
+    size_t len = 0;
+    bool read = read_file(L, path);
+    const char *text = read ? lua_tolstring(L, -1, &len) : NULL;
+    bool same = read && chunk != NULL && strlen(name) <= LONGEST_NAME &&
+                hash_of(text, len) == chunk->hash && understood(L);
+    int err;
+    if (same) {
+        pieces p = pieces_of(chunk->code, chunk->size, name);
+        err = lua_load(L, next_piece, &p, name, "b");
+    } else {
+        err = luaL_loadfilex(L, path, NULL);
+    }
+    if (err != LUA_OK)
+        luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", lua_tostring(L, 1), path,
+                   lua_tostring(L, -1));
+    return same;
+}
+
+/* What `require` calls: the module's name is argument 1. */
+static int load_module(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    const char *path = find_file(L, name);
+    load(L, chunk_named(name), path);
+    lua_pushvalue(L, 1);
+    lua_pushstring(L, path);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+/* compiled(name) -> is this module's file taken from the code in the core? nil: there is none of that name */
+static int compiled(lua_State *L) {
+    const ks_chunk *chunk = chunk_named(luaL_checkstring(L, 1));
+    if (chunk == NULL) return 0;
+    lua_pushboolean(L, load(L, chunk, find_file(L, chunk->name)));
+    return 1;
+}
+
+const luaL_Reg ks_lua_chunks[] = {{"compiled", compiled}, {NULL, NULL}};
+
+void ks_lua_open_chunks(lua_State *L) {
+    int top = lua_gettop(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    for (const ks_chunk *c = ks_chunks; c->name != NULL; c++) {
+        if (lua_getfield(L, -1, c->name) == LUA_TNIL) {
+            lua_pushcfunction(L, load_module);
+            lua_setfield(L, -3, c->name);
+        }
+        lua_pop(L, 1);
+    }
+    lua_settop(L, top);
+}
