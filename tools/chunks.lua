@@ -11,8 +11,8 @@ local function f(n, ...) local u, v = n & 1 | 2 ~ 3, n << 4 >> 1 if n < 2 and u 
   while n <= 300 do n = n + 1 - 2 * 3 / 4 % 5 ^ 6 // 7 if n == 1000000 then break end end
   repeat local w = n; function f.g() w = w + 1 return w, t end until w > 3 or ~w == 9
   for i = 1, n, 2 do v = (v or 0) + i end for k, e in pairs(t) do t[k] = e .. k end return f(n - 1, ...) end
-b, d = f(a), function(...) return select("#", ...), 1e300, -0x7fffffffffffffff, true, false, nil, "a longer string of more than forty bytes, then" end
-_G.h = d ]==]
+b, d = f(a), function(...) return select("#", ...), 1e300, -0x7fffffffffffffff, true, false, nil end
+_G.s = "a longer string, one of more than forty bytes" _G.h = d ]==]
 
 local STANDS_FOR_NAME <const> = "@a name that is put in when the chunk is loaded"
 

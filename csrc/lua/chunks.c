@@ -177,15 +177,19 @@ static int load_module(lua_State *L) {
     return 1;
 }
 
-/* compiled(name) -> is this module's file taken from the code in the core? nil: there is none of that name */
-static int compiled(lua_State *L) {
+/* chunk(name) -> what `require` would call to load this module, the path of its file, and whether the code in the core was taken for
+ * it; nil: there is none of that name */
+static int chunk_of(lua_State *L) {
     const ks_chunk *chunk = chunk_named(luaL_checkstring(L, 1));
     if (chunk == NULL) return 0;
-    lua_pushboolean(L, load(L, chunk, find_file(L, chunk->name)));
-    return 1;
+    const char *path = find_file(L, chunk->name);
+    bool taken = load(L, chunk, path);
+    lua_pushstring(L, path);
+    lua_pushboolean(L, taken);
+    return 3;
 }
 
-const luaL_Reg ks_lua_chunks[] = {{"compiled", compiled}, {NULL, NULL}};
+const luaL_Reg ks_lua_chunks[] = {{"chunk", chunk_of}, {NULL, NULL}};
 
 void ks_lua_open_chunks(lua_State *L) {
     int top = lua_gettop(L);

@@ -7,6 +7,8 @@
  */
 #include "lua/binding.h"
 
+#include <string.h>
+
 #define VIEW_TYPE "kubesim.view"
 
 typedef struct view {
@@ -19,7 +21,6 @@ void ks_lua_push_view(lua_State *L, ks_val v, int result) {
         return;
     }
     result = lua_absindex(L, result);
-    luaL_checkstack(L, 3, "too many views");
     view *shown = lua_newuserdatauv(L, sizeof *shown, 1);
     shown->v = v;
     luaL_setmetatable(L, VIEW_TYPE);
@@ -37,7 +38,7 @@ void ks_lua_push_views(lua_State *L, ks_val list, int result) {
     }
 }
 
-/* The metatable is hidden (__metatable), so these are called with views alone. */
+/* The metatable is hidden (__metatable), so these are called with views alone. Their first upvalue is that metatable. */
 static ks_val viewed(lua_State *L) {
     const view *shown = lua_touserdata(L, 1);
     return shown->v;
@@ -49,9 +50,23 @@ static void push_part(lua_State *L, ks_val part) {
         ks_lua_push(L, part);
         return;
     }
+    view *shown = lua_newuserdatauv(L, sizeof *shown, 1);
+    shown->v = part;
     lua_getiuservalue(L, 1, 1);
-    ks_lua_push_view(L, part, -1);
-    lua_remove(L, -2);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_setmetatable(L, -2);
+}
+
+/* The member of that name. Maps are small: comparing lengths finds most keys out. */
+static ks_val member(ks_val v, const char *key, size_t len) {
+    uint32_t n = v.type == KS_MAP ? v.m->len : 0;
+    if (n > KS_SCANNED) return ks_get_text(v, key, len);
+    for (uint32_t i = 0; i < n; i++) {
+        const ks_pair *pair = ks_pair_at(v, i);
+        if (pair->key->len == len && memcmp(pair->key->s, key, len) == 0) return pair->val;
+    }
+    return KS_NOTHING;
 }
 
 static int view_index(lua_State *L) {
@@ -59,10 +74,11 @@ static int view_index(lua_State *L) {
     size_t len;
     if (lua_type(L, 2) == LUA_TSTRING) {
         const char *key = lua_tolstring(L, 2, &len);
-        part = ks_get_text(v, key, len);
-    } else if (v.type == KS_LIST && lua_isinteger(L, 2)) {
-        lua_Integer i = lua_tointeger(L, 2);
-        if (i >= 1 && i <= ks_len(v)) part = ks_at(v, (uint32_t)(i - 1));
+        part = member(v, key, len);
+    } else if (v.type == KS_LIST) {
+        int whole;
+        lua_Integer i = lua_tointegerx(L, 2, &whole);
+        if (whole && i >= 1 && i <= ks_len(v)) part = ks_at(v, (uint32_t)(i - 1));
     }
     push_part(L, part);
     return 1;
@@ -74,13 +90,13 @@ static int view_len(lua_State *L) {
     return 1;
 }
 
-/* The pair behind a key, for pairs(): like next(). Upvalue 1 counts the pairs that were shown. */
+/* What pairs() calls for one pair after the other. Upvalue 2 counts those that were shown. */
 static int view_next(lua_State *L) {
     ks_val v = viewed(L);
-    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
     if (i >= ks_len(v)) return 0;
     lua_pushinteger(L, i + 1);
-    lua_replace(L, lua_upvalueindex(1));
+    lua_replace(L, lua_upvalueindex(2));
     if (v.type == KS_LIST) {
         lua_pushinteger(L, i + 1);
         push_part(L, ks_at(v, (uint32_t)i));
@@ -93,8 +109,9 @@ static int view_next(lua_State *L) {
 }
 
 static int view_pairs(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushinteger(L, 0);
-    lua_pushcclosure(L, view_next, 1);
+    lua_pushcclosure(L, view_next, 2);
     lua_pushvalue(L, 1);
     return 2;
 }
@@ -116,7 +133,8 @@ const luaL_Reg ks_lua_views[] = {{"plain", plain}, {NULL, NULL}};
 
 void ks_lua_open_views(lua_State *L) {
     luaL_newmetatable(L, VIEW_TYPE);
-    luaL_setfuncs(L, view_meta, 0);
+    lua_pushvalue(L, -1);
+    luaL_setfuncs(L, view_meta, 1);
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);

@@ -75,6 +75,8 @@ local CONNECTION <const> = {
   { "log-flush-frequency", false, "duration", 5000000000 },
 }
 local ROOT <const> = flags.set(GLOBAL, CONNECTION)
+local REACHES <const> = {}
+for _, flag in ipairs(CONNECTION) do REACHES[flag[1]] = true end
 --- The flags of each command that was used: declarations do not change.
 local SETS <const> = {}
 
@@ -216,9 +218,8 @@ local function check_required(command, state)
 end
 
 local function refuse_connection(state)
-  if #state.given == 0 then return end
-  for _, flag in ipairs(CONNECTION) do
-    if state.changed[flag[1]] then error(errors.verbatim("not supported: kubectl --" .. flag[1]), 0) end
+  for _, flag in ipairs(state.given) do
+    if REACHES[flag[1]] then error(errors.verbatim("not supported: kubectl --" .. flag[1]), 0) end
   end
 end
 

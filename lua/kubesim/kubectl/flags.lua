@@ -92,7 +92,8 @@ local READ <const> = {
 ---@class kubesim.kubectl.FlagSet
 ---@field by_name table<string, table>
 ---@field by_short table<string, table>
----@field defaults table  metatable of the values of a command line
+---@field defaults table<string, any>  of flags that are no lists
+---@field lists table<string, string[]>  defaults of those that are
 local Set = {}
 Set.__index = Set
 
@@ -108,27 +109,30 @@ function Set:add(list)
       if entry.type == "bool" then entry.noopt = "true" end
       self.by_name[entry.name] = entry
       if entry.short then self.by_short[entry.short] = entry end
+      if entry.type == "slice" or entry.type == "array" then
+        self.lists[entry.name] = entry.default or {}
+      else
+        self.defaults[entry.name] = entry.default
+      end
     end
   end
-end
-
----The value of a flag that was not given: few of those that a command has are looked at. Lists are everybody's own.
-local function default_of(flag, values)
-  if not flag then return nil end
-  if flag.type ~= "slice" and flag.type ~= "array" then return flag.default end
-  local list = { table.unpack(flag.default or {}) }
-  values[flag.name] = list
-  return list
 end
 
 ---A set of flags from declaration lists.
 ---@param ... table
 ---@return kubesim.kubectl.FlagSet
 function flags.set(...)
-  local set = setmetatable({ by_name = {}, by_short = {} }, Set)
+  local set = setmetatable({ by_name = {}, by_short = {}, lists = {}, defaults = {} }, Set)
   for _, list in ipairs { ... } do set:add(list) end
-  set.defaults = { __index = function(values, name) return default_of(set.by_name[name], values) end }
+  set.meta = { __index = set.defaults }
   return set
+end
+
+---The values when no flag is given. Few of those that a command has are looked at, so they are not copied; lists are everybody's own.
+function Set:values()
+  local values = setmetatable({}, self.meta)
+  for name, list in pairs(self.lists) do values[name] = { table.unpack(list) } end
+  return values
 end
 
 ---The words that are no flags and no flags' values, with their places (cobra's stripFlags).
@@ -230,7 +234,7 @@ end
 ---@return kubesim.kubectl.Flags? state
 ---@return string? why
 function Set:parse(words)
-  local state = { values = setmetatable({}, self.defaults), changed = {}, args = {}, given = {}, notes = {} }
+  local state = { values = self:values(), changed = {}, args = {}, given = {}, notes = {} }
   local i = 1
   while i <= #words do
     local word, why = words[i], nil

@@ -31,13 +31,17 @@ local ALL <const> = "pods,services,deployments.apps,replicasets.apps,statefulset
 ---Where people are sent who name no resource (SuggestAPIResources).
 resources.SUGGESTION = 'Use "kubectl api-resources" for a complete list of supported resources.'
 
+--- What the core tells of kinds, by the words that were asked for: it is the same for all clusters, and nobody changes it here.
+local KINDS <const> = {}
+
 ---The kind that a word means (sts, statefulsets.apps, StatefulSet ...); raises when there is none.
 ---@param ctx kubesim.kubectl.Context
 ---@param word string
 ---@return table mapping
 function resources.mapping(ctx, word)
-  local mapping = word ~= "" and ctx.core:kind(word)
+  local mapping = KINDS[word] or word ~= "" and ctx.core:kind(word)
   if not mapping then errors.fail("the server doesn't have a resource type %s", quote(word:match "^[^.]*")) end
+  KINDS[word] = mapping
   return mapping
 end
 

@@ -27,13 +27,13 @@ function TablePrinter.new(options) return setmetatable({ options = options, head
 ---@return string
 function TablePrinter.escaped(text) return (text:gsub("\27", "^["):gsub("\r", "\\r")) end
 
--- A cell ends at its first line break.
+-- A cell ends at its first line break. The second value: it has a tab.
 local function cell_text(cell)
-  if cell == nil then return "" end
-  if type(cell) ~= "string" then return tostring(cell) end
-  if not cell:find "[\f\n\r\27]" then return cell end
+  if type(cell) ~= "string" then return cell == nil and "" or tostring(cell) end
+  if not cell:find "%c" then return cell end
   local stop = cell:find "[\f\n\r]"
-  return TablePrinter.escaped(stop and cell:sub(1, stop - 1) or cell) .. (stop and "..." or "")
+  local text = TablePrinter.escaped(stop and cell:sub(1, stop - 1) or cell) .. (stop and "..." or "")
+  return text, text:find("\t", 1, true) ~= nil
 end
 
 local EVENTS <const> = { ADDED = "ADDED   ", MODIFIED = "MODIFIED", DELETED = "DELETED ", ERROR = "ERROR   " }
@@ -50,21 +50,45 @@ function TablePrinter:header(columns, event)
   return table.concat(titles, "\t") .. "\n"
 end
 
-function TablePrinter:row(columns, row, event)
-  local options, cells, metadata = self.options, {}, row.object.metadata
-  if event then cells[#cells + 1] = EVENTS[event] or event end
-  if options.with_namespace then cells[#cells + 1] = metadata.namespace or "" end
-  local named = false
+---The places of the columns that are shown.
+---@return integer[] places
+---@return integer? named  where among them the name of the object is, when its kind goes before it
+function TablePrinter:shown(columns)
+  local places, named, looking = {}, nil, self.options.with_kind ~= nil
   for i, column in ipairs(columns) do
-    local text = cell_text(row.cells[i])
-    if column.named and not named and options.with_kind then text = options.with_kind .. "/" .. text end
-    named = named or column.named
-    if options.wide or not column.wide then cells[#cells + 1] = text end
+    local shown = self.options.wide or not column.wide
+    if shown then places[#places + 1] = i end
+    if column.named and looking then named, looking = shown and #places or nil, false end
   end
-  local labels = metadata.labels or {}
-  for _, label in ipairs(options.label_columns or {}) do cells[#cells + 1] = cell_text(labels[label] or "") end
-  if options.show_labels then cells[#cells + 1] = common.labels(labels) end
-  return table.concat(cells, "\t") .. "\n"
+  return places, named
+end
+
+---The cells of a line, and whether one has a tab. The row's own table is used where it can be: tables are long.
+function TablePrinter:cells(places, named, row, event)
+  local options, cells, all, n, tabbed = self.options, row.cells, row.cells, 0, false
+  if event or options.with_namespace then
+    cells = {}
+    if event then cells[1] = EVENTS[event] or event end
+    if options.with_namespace then cells[#cells + 1] = row.object.metadata.namespace or "" end
+    n = #cells
+  end
+  for i, place in ipairs(places) do -- places only grow: what is overwritten has been read
+    local text, has_tab = cell_text(all[place])
+    cells[n + i] = i == named and options.with_kind .. "/" .. text or text
+    tabbed = tabbed or has_tab
+  end
+  n = n + #places
+  if cells == all then
+    for i = n + 1, #self.last do cells[i] = nil end
+  end
+  if not options.label_columns and not options.show_labels then return cells, tabbed end
+  local labels = row.object.metadata.labels or {}
+  for _, label in ipairs(options.label_columns or {}) do
+    n = n + 1
+    cells[n] = cell_text(labels[label] or "")
+  end
+  if options.show_labels then cells[n + 1] = common.labels(labels) end
+  return cells, tabbed
 end
 
 ---Prints a table.
@@ -78,7 +102,15 @@ function TablePrinter:print(tabled, writer, event)
   if #tabled.rows == 0 then return end
   if not self.headed and not self.options.no_headers then writer:write(self:header(tabled.columns, event)) end
   self.headed = true
-  for _, row in ipairs(tabled.rows) do writer:write(self:row(tabled.columns, row, event)) end
+  local places, named = self:shown(tabled.columns)
+  for _, row in ipairs(tabled.rows) do
+    local cells, tabbed = self:cells(places, named, row, event)
+    if tabbed or #cells < 2 then
+      writer:write(table.concat(cells, "\t") .. "\n")
+    else
+      writer:row(cells)
+    end
+  end
 end
 
 return TablePrinter

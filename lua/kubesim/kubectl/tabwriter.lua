@@ -4,15 +4,12 @@
 --- lines that all have a cell there, so a line without tabs parts what lies above from what lies below.
 --- Go's text/tabwriter and github.com/liggitt/tabwriter (RememberWidths).
 
----The cells of a line.
----@class kubesim.kubectl.Tabline: string[]
----@field widths integer[]   of those that belong to a column
-
 ---@class kubesim.kubectl.Tabwriter
 ---@field minimum integer    least width of a column, padding included
 ---@field padding integer
 ---@field remember boolean   a column never becomes narrower than it was in an earlier flush
----@field lines kubesim.kubectl.Tabline[]   what is not laid out yet
+---@field lines string[][]   the cells of the lines that are not laid out yet
+---@field measured integer[][]   by column and line: widths of cells that belong to a column
 ---@field rest string        the unfinished line
 ---@field known integer[]    widths of earlier flushes
 ---@field out string[]       what is laid out
@@ -26,23 +23,21 @@ function Tabwriter.new(options)
   options = options or { minimum = 6, padding = 3, remember = true }
   return setmetatable({
     minimum = options.minimum or 0, padding = options.padding or 0, remember = options.remember or false,
-    lines = {}, rest = "", known = {}, out = {},
+    lines = {}, measured = {}, rest = "", known = {}, out = {},
   }, Tabwriter)
 end
 
 local function width_of(cell) return utf8.len(cell) or #cell end
 
 local function cells_of(line)
-  local cells, widths, count, from = {}, {}, 0, 1
+  local cells, count, from = {}, 0, 1
   local tab = line:find("\t", 1, true)
   while tab do
-    local cell = line:sub(from, tab - 1)
-    count, from = count + 1, tab + 1
-    cells[count], widths[count] = cell, width_of(cell)
+    count = count + 1
+    cells[count], from = line:sub(from, tab - 1), tab + 1
     tab = line:find("\t", from, true)
   end
   cells[count + 1] = line:sub(from)
-  cells.widths = widths
   return cells
 end
 
@@ -54,10 +49,12 @@ for i = 0, 40 do GAPS[i] = (" "):rep(i) end
 function Tabwriter:column(widths, first, last)
   local column, width = #widths + 1, self.minimum
   local at = first
-  local lines, padding = self.lines, self.padding
+  local lines, padding, measured = self.lines, self.padding, self.measured[column] or {}
+  self.measured[column] = measured
   while at <= last and column < #lines[at] do
-    local wanted = lines[at].widths[column] + padding
-    if wanted > width then width = wanted end
+    local cell = width_of(lines[at][column])
+    measured[at] = cell
+    if cell + padding > width then width = cell + padding end
     at = at + 1
   end
   if self.remember then
@@ -68,16 +65,15 @@ function Tabwriter:column(widths, first, last)
 end
 
 function Tabwriter:print(widths, first, last)
-  local out = self.out
+  local out, measured = self.out, self.measured
   local at, columns = #out, #widths
   for i = first, last do
     local line = self.lines[i]
-    local its = line.widths
     for j = 1, #line do
       at = at + 1
       out[at] = line[j]
       if j <= columns then
-        local gap = widths[j] - its[j]
+        local gap = widths[j] - measured[j][i]
         at = at + 1
         out[at] = GAPS[gap] or (" "):rep(gap)
       end
@@ -117,11 +113,18 @@ function Tabwriter:write(text)
     self.lines[#self.lines + 1] = cells
     if #cells == 1 then -- it parts columns: what is above cannot change any more
       self:format({}, 1, #self.lines)
-      self.lines = {}
+      self.lines, self.measured = {}, {}
     end
     from = stop + 1
   end
   self.rest = text:sub(from)
+end
+
+---Adds a line, given by its cells, of which there are two at least: what write() would make of them, joined with tabs.
+---@param cells string[]  without tabs and line ends; the writer keeps the table
+function Tabwriter:row(cells)
+  if self.rest ~= "" then return self:write(table.concat(cells, "\t") .. "\n") end
+  self.lines[#self.lines + 1] = cells
 end
 
 ---Lays out all that was written.
@@ -134,7 +137,7 @@ function Tabwriter:flush()
   end
   self:format({}, 1, #self.lines)
   if unfinished then self.out[#self.out] = nil end
-  self.lines = {}
+  self.lines, self.measured = {}, {}
 end
 
 ---Forgets the widths of earlier flushes.

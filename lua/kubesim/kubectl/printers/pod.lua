@@ -17,6 +17,11 @@ local function ended_before(status)
   return last and last.finishedAt
 end
 
+local function is_true(conditions, kind)
+  local condition = common.condition(conditions, kind)
+  return condition ~= nil and condition.status == "True"
+end
+
 ---What a container that has terminated is said to have died of.
 local function death(terminated)
   if (terminated.reason or "") ~= "" then return terminated.reason end
@@ -25,8 +30,7 @@ local function death(terminated)
 end
 
 ---The first init container that holds the pod up, as "Init:..."; counts restarts and ready sidecars on the way.
-local function initialization(object, sidecars, state, kept)
-  local statuses = object.status.initContainerStatuses or {}
+local function initialization(spec, statuses, sidecars, state, kept)
   for i, status in ipairs(statuses) do
     local sidecar = sidecars[status.name]
     state.restarts = state.restarts + (status.restartCount or 0)
@@ -35,7 +39,8 @@ local function initialization(object, sidecars, state, kept)
       kept.restarts = kept.restarts + (status.restartCount or 0)
       kept.restarted = later(kept.restarted, ended_before(status))
     end
-    local terminated, waiting = (status.state or {}).terminated, (status.state or {}).waiting
+    local now = status.state or {}
+    local terminated, waiting = now.terminated, now.waiting
     local done = terminated and terminated.exitCode == 0
     if done or sidecar and status.started then
       if not done and status.ready then state.ready = state.ready + 1 end
@@ -44,33 +49,32 @@ local function initialization(object, sidecars, state, kept)
     elseif waiting and (waiting.reason or "") ~= "" and waiting.reason ~= "PodInitializing" then
       return "Init:" .. waiting.reason
     else
-      return ("Init:%d/%d"):format(i - 1, #object.spec.initContainers)
+      return ("Init:%d/%d"):format(i - 1, #spec.initContainers)
     end
   end
 end
 
 ---The reason that the containers give, over the pod's own.
-local function of_containers(object, state)
+local function of_containers(statuses, conditions, state)
   local running, failed = false, nil
-  local statuses = object.status.containerStatuses or {}
   for i = #statuses, 1, -1 do
     local status = statuses[i]
     local now = status.state or {}
     state.restarts = state.restarts + (status.restartCount or 0)
     state.restarted = later(state.restarted, ended_before(status))
-    if now.waiting and (now.waiting.reason or "") ~= "" then
-      state.status = now.waiting.reason
-    elseif now.terminated then
-      state.status = death(now.terminated)
-      if now.terminated.exitCode ~= 0 then failed = state.status end
+    local waiting, terminated = now.waiting, now.terminated
+    if waiting and (waiting.reason or "") ~= "" then
+      state.status = waiting.reason
+    elseif terminated then
+      state.status = death(terminated)
+      if terminated.exitCode ~= 0 then failed = state.status end
     elseif status.ready and now.running then
       running = true
       state.ready = state.ready + 1
     end
   end
   if state.status ~= "Completed" then return end
-  local ready = common.condition(object.status.conditions, "Ready")
-  if running and ready and ready.status == "True" then
+  if running and is_true(conditions, "Ready") then
     state.status = "Running"
   elseif failed then
     state.status = failed
@@ -83,30 +87,30 @@ end
 ---@param object table
 ---@return kubesim.kubectl.PodState
 function pod.state(object)
-  local status = object.status or {}
-  object = { metadata = object.metadata, spec = object.spec, status = status }
-  local state = { ready = 0, total = #object.spec.containers, restarts = 0, status = status.phase or "" }
-  if (status.reason or "") ~= "" then state.status = status.reason end
-  for _, condition in ipairs(status.conditions or {}) do
+  local spec, status = object.spec, object.status or {}
+  local conditions = status.conditions
+  local state = { ready = 0, total = #spec.containers, restarts = 0, status = status.phase or "" }
+  local reason = status.reason or ""
+  if reason ~= "" then state.status = reason end
+  for _, condition in ipairs(conditions or {}) do
     if condition.type == "PodScheduled" and condition.reason == "SchedulingGated" then state.status = "SchedulingGated" end
   end
   local sidecars = {}
-  for _, container in ipairs(object.spec.initContainers or {}) do
+  for _, container in ipairs(spec.initContainers or {}) do
     if container.restartPolicy == "Always" then
       sidecars[container.name] = true
       state.total = state.total + 1
     end
   end
   local kept = { restarts = 0 }
-  local held_up = initialization(object, sidecars, state, kept)
+  local held_up = initialization(spec, status.initContainerStatuses or {}, sidecars, state, kept)
   state.status = held_up or state.status
-  local initialized = common.condition(status.conditions, "Initialized")
-  if not held_up or initialized and initialized.status == "True" then
+  if not held_up or is_true(conditions, "Initialized") then
     state.restarts, state.restarted = kept.restarts, kept.restarted
-    of_containers(object, state)
+    of_containers(status.containerStatuses or {}, conditions, state)
   end
   if object.metadata.deletionTimestamp then
-    if status.reason == "NodeLost" then
+    if reason == "NodeLost" then
       state.status = "Unknown"
     elseif status.phase ~= "Failed" and status.phase ~= "Succeeded" then
       state.status = "Terminating"
@@ -115,13 +119,11 @@ function pod.state(object)
   return state
 end
 
-local function gates(object)
-  local list = object.spec.readinessGates or {}
-  if #list == 0 then return "<none>" end
+local function gates(list, conditions)
+  if not list or #list == 0 then return "<none>" end
   local passed = 0
   for _, gate in ipairs(list) do
-    local condition = common.condition((object.status or {}).conditions, gate.conditionType)
-    if condition and condition.status == "True" then passed = passed + 1 end
+    if is_true(conditions, gate.conditionType) then passed = passed + 1 end
   end
   return ("%d/%d"):format(passed, #list)
 end
@@ -133,14 +135,15 @@ local function or_none(text) return (text or "") ~= "" and text or "<none>" end
 ---@param now integer Unix nanoseconds
 ---@return table
 function pod.row(object, now)
-  local state, status = pod.state(object), object.status or {}
+  local state, metadata, spec, status = pod.state(object), object.metadata, object.spec, object.status or {}
   local restarts = tostring(state.restarts)
   if state.restarts ~= 0 and state.restarted then
     restarts = ("%d (%s ago)"):format(state.restarts, common.since(state.restarted, now))
   end
-  local address = status.podIPs and status.podIPs[1] and status.podIPs[1].ip
-  return { object.metadata.name, ("%d/%d"):format(state.ready, state.total), state.status, restarts, common.age(object, now),
-    or_none(address), or_none(object.spec.nodeName), or_none(status.nominatedNodeName), gates(object) }
+  local addresses = status.podIPs
+  local address = addresses and addresses[1] and addresses[1].ip
+  return { metadata.name, state.ready .. "/" .. state.total, state.status, restarts, common.since(metadata.creationTimestamp, now),
+    or_none(address), or_none(spec.nodeName), or_none(status.nominatedNodeName), gates(spec.readinessGates, status.conditions) }
 end
 
 return pod
