@@ -40,10 +40,7 @@ void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *r) {
 static void class_ref(void *value) { ((ks_pod_class *)value)->refs++; }
 static void class_unref(ks_heap *heap, void *value) {
     ks_pod_class *class = value;
-    if (--class->refs > 0) return;
-    ks_sched_rules_unref(heap, class->rules);
-    ks_free(heap, class->entries, class->cap * sizeof *class->entries);
-    ks_free(heap, class, sizeof *class);
+    if (--class->refs == 0) ks_sched_class_free(heap, class);
 }
 const ks_tree_type ks_sched_classes_type = {NULL, NULL, NULL, class_ref, class_unref};
 
@@ -52,18 +49,18 @@ static ks_pod_class *own_class(ks_heap *heap, ks_sched *st, ks_key key) {
     void **slot = ks_tree_slot(heap, &st->classes, key);
     ks_pod_class *class = *slot;
     if (class->refs == 1) return class;
-    ks_pod_class *copy = ks_alloc(heap, sizeof *copy);
-    *copy =
-        (ks_pod_class){.refs = 1, .used = class->used, .rules = class->rules, .cap = class->cap};
-    copy->rules->refs++;
-    copy->entries = ks_alloc(heap, class->cap * sizeof *copy->entries);
-    if (class->cap > 0) memcpy(copy->entries, class->entries, class->cap * sizeof *copy->entries);
+    ks_pod_class *copy = ks_sched_class_copy(heap, class);
     class_unref(heap, class);
     *slot = copy;
     return copy;
 }
 
 /* --- comparing --- */
+
+/* The very same value; others may be equal. */
+static inline bool same_value(ks_val a, ks_val b) {
+    return a.type == b.type && (a.type <= KS_NULL || a.i == b.i);
+}
 
 static bool per_pod_label(const ks_str *key) {
     return key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index);
@@ -78,7 +75,8 @@ static bool same_labels(const ks_sched *st, ks_val a, ks_val b) {
         while (j < m && per_pod_label(ks_pair_at(b, j)->key)) j++;
         if (i == n || j == m) return i == n && j == m;
         const ks_pair *x = ks_pair_at(a, i++), *y = ks_pair_at(b, j++);
-        if (x->key != y->key || !ks_equal(x->val, y->val)) return false;
+        if (x->key != y->key || !(same_value(x->val, y->val) || ks_equal(x->val, y->val)))
+            return false;
     }
 }
 
@@ -97,32 +95,51 @@ static bool same_containers(ks_val a, ks_val b) {
     return true;
 }
 
-static bool image_volumes(ks_val spec) {
-    ks_each(v, ks_get(spec, K(volumes))) {
-        if (ks_exists(ks_get(*v, K(image)))) return true;
-    }
-    return false;
-}
-
 static bool legacy_disk(ks_val volume) {
     return ks_exists(ks_get(volume, K(gcePersistentDisk))) ||
            ks_exists(ks_get(volume, K(awsElasticBlockStore))) ||
            ks_exists(ks_get(volume, K(rbd))) || ks_exists(ks_get(volume, K(iscsi)));
 }
 
+/* Claims are looked at pod by pod; other volumes belong to the class. */
+static bool same_volumes(ks_val a, ks_val b) {
+    if (a.type == KS_LIST && b.type == KS_LIST && a.l == b.l) return true;
+    bool matter = false;
+    ks_each(v, a) matter = matter || legacy_disk(*v) || ks_exists(ks_get(*v, K(image)));
+    ks_each(v, b) matter = matter || legacy_disk(*v) || ks_exists(ks_get(*v, K(image)));
+    return !matter || ks_equal(a, b);
+}
+
+/* Whether placing a pod depends on this member of its spec. */
+static bool matters(const ks_str *key) {
+    return key == K(containers) || key == K(initContainers) || key == K(nodeSelector) ||
+           key == K(affinity) || key == K(tolerations) || key == K(topologySpreadConstraints) ||
+           key == K(overhead) || key == K(resources) || key == K(volumes) ||
+           key == K(schedulerName);
+}
+
+static bool same_member(const ks_str *key, ks_val a, ks_val b) {
+    if (key == K(containers) || key == K(initContainers)) return same_containers(a, b);
+    return key == K(volumes) ? same_volumes(a, b) : ks_equal(a, b);
+}
+
+/* Specs of one template have nearly all members in common: one walk over both finds the others. */
 static bool same_spec(ks_val a, ks_val b) {
-    if (a.type == KS_MAP && b.type == KS_MAP && a.m == b.m) return true;
-    return same_containers(ks_get(a, K(containers)), ks_get(b, K(containers))) &&
-           same_containers(ks_get(a, K(initContainers)), ks_get(b, K(initContainers))) &&
-           ks_equal(ks_get(a, K(nodeSelector)), ks_get(b, K(nodeSelector))) &&
-           ks_equal(ks_get(a, K(affinity)), ks_get(b, K(affinity))) &&
-           ks_equal(ks_get(a, K(tolerations)), ks_get(b, K(tolerations))) &&
-           ks_equal(ks_get(a, K(topologySpreadConstraints)),
-                    ks_get(b, K(topologySpreadConstraints))) &&
-           ks_equal(ks_get(a, K(overhead)), ks_get(b, K(overhead))) &&
-           ks_equal(ks_get(a, K(resources)), ks_get(b, K(resources))) &&
-           (ks_get(a, K(volumes)).type == KS_NONE || !(image_volumes(a) || image_volumes(b)) ||
-            ks_equal(ks_get(a, K(volumes)), ks_get(b, K(volumes))));
+    if (a.type != KS_MAP || b.type != KS_MAP) return a.type == b.type;
+    if (a.m == b.m) return true;
+    uint32_t i = 0, j = 0, n = a.m->len, m = b.m->len;
+    while (i < n || j < m) {
+        const ks_pair *x = i < n ? ks_pair_at(a, i) : NULL, *y = j < m ? ks_pair_at(b, j) : NULL;
+        int order = x == NULL ? 1 : y == NULL ? -1 : x->key == y->key ? 0 : ks_str_cmp(x->key, y->key);
+        i += order <= 0;
+        j += order >= 0;
+        if (order == 0 && same_value(x->val, y->val)) continue;
+        const ks_str *key = order <= 0 ? x->key : y->key;
+        if (matters(key) && !same_member(key, order <= 0 ? x->val : KS_NOTHING,
+                                         order >= 0 ? y->val : KS_NOTHING))
+            return false;
+    }
+    return true;
 }
 
 static const ks_str *scheduler_of(const ks_object *pod) {
@@ -137,8 +154,7 @@ static uint64_t policy_version(const ks_sim *sim) {
 
 static bool is_of(const ks_sched *st, const ks_pod_rules *r, const ks_object *pod) {
     return ks_str_eq(r->owner_uid, pod->owner_uid) && ks_str_eq(r->ns, pod->ns) &&
-           same_spec(r->spec, pod->spec) && same_labels(st, r->labels, pod->labels) &&
-           ks_str_eq(r->scheduler, scheduler_of(pod));
+           same_spec(r->spec, pod->spec) && same_labels(st, r->labels, pod->labels);
 }
 
 /* --- compiling --- */
@@ -340,7 +356,8 @@ static uint64_t class_hash(const ks_object *pod) {
 }
 
 static uint64_t max_classes(const ks_sched *st) {
-    uint64_t n = MAX_CLASS_BYTES / (st->nodes->cap * sizeof(ks_entry) + sizeof(ks_pod_rules));
+    uint64_t slot = sizeof(ks_entry) + 21; /* with the columns of the board */
+    uint64_t n = MAX_CLASS_BYTES / (st->nodes->cap * slot + sizeof(ks_pod_rules));
     return n < 64 ? 64 : n;
 }
 
@@ -354,24 +371,36 @@ static void sweep(ks_heap *heap, ks_sched *st) {
     ks_tree_clear(heap, &all);
 }
 
+/* Where the class of a pod stands: mostly it is the one that was asked for last. */
+static bool find_class(const ks_sched *st, const ks_object *pod, uint64_t *hash, ks_key *key) {
+    const ks_pod_class *last = ks_tree_get(&st->classes, st->last_class);
+    *key = st->last_class;
+    if (last != NULL && is_of(st, last->rules, pod)) return true;
+    *hash = class_hash(pod);
+    *key = (ks_key){*hash, 0};
+    void *value;
+    for (bool more = ks_tree_ceiling(&st->classes, *key, key, &value); more && key->a == *hash;
+         more = ks_tree_higher(&st->classes, *key, key, &value))
+        if (is_of(st, ((const ks_pod_class *)value)->rules, pod)) return true;
+    return false;
+}
+
 ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    uint64_t hash = class_hash(pod), policies = policy_version(sim);
-    ks_key key = {hash, 0};
-    void *value;
+    uint64_t hash = 0;
+    ks_key key;
     st->cycles++;
-    for (bool more = ks_tree_ceiling(&st->classes, key, &key, &value); more && key.a == hash;
-         more = ks_tree_higher(&st->classes, key, &key, &value)) {
-        ks_pod_class *class = value;
-        if (!is_of(st, class->rules, pod)) continue;
-        class = own_class(heap, st, key);
+    if (find_class(st, pod, &hash, &key)) {
+        ks_pod_class *class = own_class(heap, st, key);
+        st->last_class = key;
         class->used = st->cycles;
         const ks_pod_rules *r = class->rules;
-        if (r->services == st->services && r->policies == policies && r->epoch == st->tally_epoch)
+        if (r->services == st->services && r->policies == policy_version(sim) &&
+            r->epoch == st->tally_epoch)
             return class;
         ks_sched_rules_unref(heap, class->rules);
         class->rules = compile_rules(sim, st, pod);
-        if (class->cap > 0) memset(class->entries, 0, class->cap * sizeof *class->entries);
+        ks_sched_class_reset(heap, st, class);
         return class;
     }
     if (st->classes.count >= max_classes(st)) sweep(heap, st);
@@ -379,21 +408,8 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     class->refs = 1;
     class->used = st->cycles;
     class->rules = compile_rules(sim, st, pod);
-    ks_tree_put(heap, &st->classes, (ks_key){hash, ++st->sequence}, class);
+    class->seen = st->generation;
+    st->last_class = (ks_key){hash, ++st->sequence};
+    ks_tree_put(heap, &st->classes, st->last_class, class);
     return class;
-}
-
-const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class,
-                                    const ks_node_info *node) {
-    if (node->slot >= class->cap) {
-        uint32_t cap = st->nodes->cap;
-        class->entries =
-            ks_resize(sim->world.heap, class->entries, class->cap * sizeof *class->entries,
-                      cap * sizeof *class->entries);
-        memset(class->entries + class->cap, 0, (cap - class->cap) * sizeof *class->entries);
-        class->cap = cap;
-    }
-    ks_entry *entry = &class->entries[node->slot];
-    ks_sched_evaluate(sim, st, class->rules, node, entry);
-    return entry;
 }

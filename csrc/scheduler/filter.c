@@ -132,37 +132,9 @@ void ks_sched_prefilter(ks_cycle *c) {
     c->claims.count = 0;
     c->claims.rwop_users = 0;
     if (ks_len(ks_get(c->pod->spec, K(volumes))) > 0) ks_sched_prefilter_claims(c);
-    if (c->prefilter == NULL) ks_sched_prefilter_topology(c);
-}
-
-/* numFeasibleNodesToFind. */
-static uint32_t enough(uint32_t nodes) {
-    if (nodes < 100) return nodes;
-    uint32_t percent = 50 - (nodes / 125 < 45 ? nodes / 125 : 45);
-    uint32_t n = nodes * percent / 100;
-    return n < 100 ? 100 : n;
-}
-
-/* Whether a node's entry says all: no plugin looks at more than the node itself and what the pod asks for. */
-static bool is_plain(const ks_cycle *c) {
-    const ks_pod_rules *r = c->rules;
-    bool spread = r->spread_hard && !(r->disabled >> KS_PLUGIN_SPREAD & 1U);
-    bool affinity = r->affinity.count > 0 || r->anti.count > 0 || c->existing_anti_count > 0;
-    return c->st->nominated.count == 0 && !r->legacy_disks && c->claims.count == 0 && !spread &&
-           !affinity && !r->has_policies;
-}
-
-/* look_at() for a plain pod. Verdicts are kept of nodes that will not do: nobody asks why others will. */
-static inline void look_plainly(ks_cycle *c, const ks_node_info *node, uint32_t slot) {
-    const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
-    if (entry->plugin == KS_PLUGIN_NONE) {
-        c->feasible[c->feasible_count++] = slot;
-        return;
-    }
-    c->verdicts[slot] = (ks_verdict){entry->reasons, entry->plugin, entry->unresolvable};
-    c->looked[slot] = true;
-    c->failed_count++;
-    c->plugins |= 1U << entry->plugin;
+    if (c->prefilter != NULL) return;
+    ks_sched_catch_up(c->sim, c->st, c->class);
+    ks_sched_prefilter_topology(c);
 }
 
 static void look_at(ks_cycle *c, const ks_node_info *node) {
@@ -171,7 +143,7 @@ static void look_at(ks_cycle *c, const ks_node_info *node) {
     if (c->st->nominated.count > 0) {
         v = ks_sched_filter_nominated(c, node);
     } else {
-        const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node);
+        const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, slot);
         v = (ks_verdict){entry->reasons, entry->plugin, entry->unresolvable};
         if (v.plugin == KS_PLUGIN_NONE) v = filter_rest(c, node);
     }
@@ -197,31 +169,21 @@ static bool nominated_will_do(ks_cycle *c) {
 }
 
 void ks_sched_find_nodes(ks_cycle *c) {
-    const ks_node_table *nodes = c->st->nodes;
-    uint32_t n = nodes->count, want = enough(n);
-    c->feasible_count = c->failed_count = 0;
-    if (nominated_will_do(c)) return;
-    c->plugins = 0;
-    bool plain = is_plain(c);
-    if (n < 100) {
-        for (uint32_t slot = 0; slot < nodes->slots && !c->failed; slot++) {
-            if (nodes->at[slot] == NULL) continue;
-            if (plain)
-                look_plainly(c, nodes->at[slot], slot);
-            else
-                look_at(c, nodes->at[slot]);
-        }
+    ks_sched *st = c->st;
+    uint32_t n = st->nodes->count, want = ks_sched_enough(n);
+    if (ks_sched_is_plain(c)) {
+        ks_sched_walk_plainly(c);
         return;
     }
-    const uint32_t *order = ks_sched_order(c->sim->world.heap, c->st);
-    nodes = c->st->nodes;
-    uint32_t start = c->st->next_start % n;
+    c->feasible_count = c->failed_count = 0;
+    memset(c->looked, 0, c->slots * sizeof *c->looked);
+    memset(c->look, 0, c->slots * sizeof *c->look);
+    if (nominated_will_do(c)) return;
+    c->plugins = 0;
+    const ks_roster *roster = ks_sched_roster(c->sim->world.heap, st);
+    uint32_t start = n < 100 ? 0 : st->next_start % n;
     for (uint32_t i = 0, at = start; i < n && c->feasible_count < want && !c->failed;
-         i++, at = at + 1 == n ? 0 : at + 1) {
-        if (plain)
-            look_plainly(c, nodes->at[order[at]], order[at]);
-        else
-            look_at(c, nodes->at[order[at]]);
-    }
-    c->st->next_start = (start + c->feasible_count + c->failed_count) % n;
+         i++, at = at + 1 == n ? 0 : at + 1)
+        look_at(c, st->nodes->at[roster->order[at]]);
+    if (n >= 100) st->next_start = (start + c->feasible_count + c->failed_count) % n;
 }

@@ -129,12 +129,23 @@ typedef struct ks_node_info {
     bool unschedulable;
 } ks_node_info;
 
-/* The nodes in dense slots, and the names of the slots. */
+/* Which nodes there are and where they lie, for as long as that does not change. Shared by all looks of that time. */
 typedef struct ks_roster {
     uint32_t refs;
-    uint32_t slots;        /* slots in use end before this */
-    const ks_str *names[]; /* NULL: a free slot */
+    uint32_t slots;       /* slots in use end before this */
+    uint32_t count;       /* nodes */
+    const ks_str **names; /* by slot; NULL: a free slot */
+    uint32_t *order;      /* slots in the order in which a look walks them */
+    uint32_t zones;       /* different values of topology.kubernetes.io/zone */
+    int32_t *zone;        /* by slot; -1: the node has none */
 } ks_roster;
+
+/* Which nodes changed of late: the slot that got generation g stands at g modulo the room. Not shared with forks. */
+enum { KS_CHANGES = 1024 };
+typedef struct ks_node_changes {
+    uint64_t from; /* changes with a higher generation are all here, but for those overwritten since */
+    uint32_t slots[KS_CHANGES];
+} ks_node_changes;
 
 typedef struct ks_node_table {
     uint32_t refs;
@@ -200,24 +211,74 @@ typedef struct ks_pod_rules {
     int container_count; /* containers and init containers */
 } ks_pod_rules;
 
-/* What came out for one node at one generation. */
+/* What one node comes to for a class of pods, whatever the other nodes are like. No padding: entries are compared as bytes. */
 typedef struct ks_entry {
-    uint64_t generation;
     uint32_t reasons;
-    uint8_t plugin;
+    uint8_t plugin; /* that refuses it */
     bool unresolvable;
     bool affinity_ok, taints_ok;
-    uint8_t fit, balanced, images;
-    uint32_t taints;    /* PreferNoSchedule taints not tolerated */
-    int32_t preference; /* sum of weights of preferred node affinity */
+    uint8_t fit, balanced, images; /* scores */
+    bool hostname;                 /* it has a label of that name: pods on it count when spreading */
+    uint32_t taints;               /* PreferNoSchedule taints not tolerated */
+    int32_t preference;            /* sum of weights of preferred node affinity */
+    int32_t count;                 /* its pods that count where spreading is by default */
 } ks_entry;
+
+/* What scores of single nodes are set against: extremes among the nodes that will do, weights of spread constraints. */
+typedef struct ks_norms {
+    uint32_t max_taints;
+    int32_t max_preference, min_spread, max_spread;
+    double host_weight, zone_weight;
+} ks_norms;
+
+/* The last look of a class, if it was a plain one (board.c). */
+typedef struct ks_board {
+    bool walked;         /* the nodes that will do are right ... */
+    bool scored;         /* ... and so are totals, but for entries that have changed since */
+    uint64_t topology;   /* under which it was walked */
+    uint32_t start, end; /* the walk: from where in the roster's order, how many nodes */
+    uint32_t count;      /* nodes that will do */
+    uint32_t plugins;    /* that refused the others */
+    ks_norms norms;
+    uint32_t least, most; /* how many nodes have the extremes of spreading ... */
+    uint32_t equal;       /* ... and the best total */
+    int32_t best;
+} ks_board;
+
+/* What the looks of a class were made from, for cluster:placement(): entries in the order in which they became known or
+ * changed. A look remembers how many of them it knew (placement.c). Only grows: looks and forks share it. */
+typedef struct ks_page_item {
+    uint32_t slot;
+    ks_entry entry;
+} ks_page_item;
+typedef struct ks_page {
+    uint32_t refs;
+    uint32_t count, cap, first; /* first: items that it began with */
+    ks_pod_rules *rules;
+    ks_roster *roster;
+    ks_page_item *items;
+} ks_page;
 
 typedef struct ks_pod_class {
     uint32_t refs;
     uint64_t used; /* cycle of the last use */
     ks_pod_rules *rules;
+    uint64_t seen; /* changes of nodes up to this generation are noticed */
+    bool uneven;   /* some node had untolerated taints or preferences */
+    bool lost;     /* more entries have changed since the last plain look than `changed` has room for */
+    uint32_t changed_count;
+    ks_board board;
+    ks_page *page;    /* where looks are being written down, or NULL */
+    uint32_t page_at; /* items of it that are this class's */
     uint32_t cap;
-    ks_entry *entries; /* by slot */
+    /* by slot, in one block */
+    ks_entry *entries;
+    int32_t *raw;   /* of nodes that will do: their pods, counted and weighed; -1 for others */
+    int32_t *total; /* of nodes that will do: the sum of scores */
+    int32_t *sums;        /* by zone */
+    uint32_t *feasible;   /* slots of nodes that will do, in the order of the walk */
+    uint32_t *changed;    /* slots of entries that have changed since the last plain look */
+    bool *known;          /* the entry is right */
 } ks_pod_class;
 
 /* How many pods on each node a list of selectors matches. */
@@ -277,8 +338,18 @@ typedef struct ks_look_node {
     uint8_t taints, affinity, fit, spread, pod_affinity, balanced, images; /* before weights */
 } ks_look_node;
 
+/* The last look at a pod. A plain one is what its page says, up to a position, and who was walked; others stand alone. */
 typedef struct ks_look {
     uint32_t refs;
+    uint32_t bytes;    /* that it added to what looks take */
+    ks_page *page;     /* NULL: a ks_whole_look */
+    uint32_t position; /* items of the page that are its own */
+    uint32_t start, end;
+    int32_t slot; /* that was chosen; -1: none */
+} ks_look;
+
+typedef struct ks_whole_look {
+    ks_look head;
     ks_roster *roster; /* NULL: nodes were not looked at */
     const ks_str *node, *profile, *nominated;
     ks_val victims;
@@ -287,7 +358,7 @@ typedef struct ks_look {
     ks_val extended_texts; /* map node -> texts of extended resources that were short */
     uint32_t skipped;      /* scorers that did not run */
     ks_look_node nodes[];  /* by slot */
-} ks_look;
+} ks_whole_look;
 
 /* Domains of a topology key: which of them each slot is in, -1: none. */
 typedef struct ks_axis {
@@ -324,26 +395,32 @@ typedef struct ks_sched {
     ks_tree nominated;               /* pod id -> slot + 1 */
     ks_tree looks;                   /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
+    uint64_t last_look; /* the highest id of a pod that was looked at */
+    ks_key last_class;  /* where the class that was asked for last is */
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
     ks_volume_index volumes;
     /* scratch, not shared with forks */
     struct ks_cycle *scratch;
+    ks_node_changes *changes; /* NULL: none since the fork */
     ks_axis axes[KS_MAX_AXES];
 } ks_sched;
 
 /* --- classes.c --- */
 /* The class of a pod, made if there is none; borrowed, its spec to be counted up if kept across a write to the server. */
 ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod);
-/* The entry of a class for a node, brought up to date. */
-const ks_entry *ks_sched_entry_anew(ks_sim *sim, ks_sched *st, ks_pod_class *class,
-                                    const ks_node_info *node);
+/* Drops what is known of nodes. */
+void ks_sched_class_reset(ks_heap *heap, ks_sched *st, ks_pod_class *class);
+/* Notices the changes of nodes since the class was asked for last: to be called before a cycle's first ks_sched_entry(). */
+void ks_sched_catch_up(ks_sim *sim, ks_sched *st, ks_pod_class *class);
+/* Works an entry out afresh. */
+void ks_sched_refresh(ks_sim *sim, ks_sched *st, ks_pod_class *class, uint32_t slot);
+/* The entry of a class for a node. */
 static inline const ks_entry *ks_sched_entry(ks_sim *sim, ks_sched *st, ks_pod_class *class,
-                                             const ks_node_info *node) {
-    if (node->slot < class->cap && class->entries[node->slot].generation == node->generation)
-        return &class->entries[node->slot];
-    return ks_sched_entry_anew(sim, st, class, node);
+                                             uint32_t slot) {
+    if (!class->known[slot]) ks_sched_refresh(sim, st, class, slot);
+    return &class->entries[slot];
 }
-/* Makes the entry afresh for any state of a node. */
+/* Makes the entry for any state of a node, but for `count`. */
 void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rules,
                        const ks_node_info *node, ks_entry *out);
 void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *rules);
@@ -510,6 +587,7 @@ typedef struct ks_cycle {
     bool preempted;             /* preemption was tried: the nomination is decided anew */
     const ks_str *nominated;
     bool failed; /* a hook raised */
+    bool plain;  /* the class's board has it all: verdicts, looked and look are not filled in */
     ks_arena arena;
 } ks_cycle;
 
@@ -545,7 +623,31 @@ ks_verdict ks_sched_filter(ks_cycle *c, const ks_node_info *node);
 /* The same with and without the pods nominated to the node. */
 ks_verdict ks_sched_filter_nominated(ks_cycle *c, const ks_node_info *node);
 
+/* --- board.c: looks that depend on nothing but the class --- */
+void ks_sched_class_free(ks_heap *heap, ks_pod_class *class);
+ks_pod_class *ks_sched_class_copy(ks_heap *heap, const ks_pod_class *class);
+/* How many nodes that will do are enough. */
+uint32_t ks_sched_enough(uint32_t nodes);
+/* Whether it is one: no plugin looks at more than single nodes, what the class asks for and how its pods lie by default. */
+bool ks_sched_is_plain(ks_cycle *c);
+void ks_sched_walk_plainly(ks_cycle *c);
+uint32_t ks_sched_choose_plainly(ks_cycle *c);
+/* Scorers that do not run for pods of these rules. */
+uint32_t ks_sched_skipped(const ks_pod_rules *rules);
+/* The scores of a node that will do. `raw` as ks_sched_raw_spread() says. */
+ks_look_node ks_sched_grade(const ks_pod_rules *rules, const ks_norms *norms, const ks_entry *entry,
+                            int32_t raw);
+/* What spreading by default says before it is normalised; `sums`: pods by zone. */
+int32_t ks_sched_raw_spread(const ks_norms *norms, const ks_entry *entry, int32_t zone,
+                            const int32_t *sums);
+/* The norms of a look at `feasible`: everything in them, raw values and sums by zone on the way. */
+void ks_sched_norms(const ks_pod_rules *rules, const ks_roster *roster, const ks_entry *entries,
+                    const uint32_t *feasible, uint32_t count, int32_t *raw, int32_t *sums,
+                    ks_norms *out);
+
 /* --- score.c --- */
+/* The sum of a node's weighted scores. */
+int32_t ks_sched_total(const ks_look_node *look, uint32_t skipped);
 /* Fills c->look and chooses; the slot. */
 uint32_t ks_sched_choose(ks_cycle *c);
 
@@ -563,7 +665,9 @@ void ks_sched_evict_victims(ks_cycle *c);
 
 /* --- placement.c --- */
 extern const ks_tree_type ks_sched_looks_type;
-void ks_sched_remember(ks_cycle *c, const ks_str *node);
+/* Writes a look down; `slot` of the node that was chosen, or -1. */
+void ks_sched_remember(ks_cycle *c, int64_t slot);
+void ks_sched_page_unref(ks_heap *heap, ks_page *page);
 void ks_sched_forget_look(ks_heap *heap, ks_sched *st, uint64_t pod);
 
 #endif

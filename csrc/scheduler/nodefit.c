@@ -243,24 +243,15 @@ void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rule
     ks_heap *heap = sim->world.heap;
     const ks_object *o = node->object;
     ks_val taints = ks_get(o->spec, K(taints));
-    *out = (ks_entry){.generation = node->generation};
+    *out = (ks_entry){.hostname = ks_is(ks_get(o->labels, K(kubernetes_io_hostname)), KS_STRING)};
     out->affinity_ok = ks_node_labels_match(rules->node_selector, o) &&
                        ks_node_selector_matches(heap, rules->node_affinity, o);
     out->taints_ok =
         ks_len(taints) == 0 ||
         !ks_exists(ks_untolerated_taint(taints, rules->tolerations, "NoSchedule", "NoExecute"));
     if (!off(rules, KS_PLUGIN_NODE_AFFINITY) && outside_name_set(rules, o)) {
-        *out = (ks_entry){node->generation,
-                          KS_REASON_NAME_SET,
-                          KS_PLUGIN_NODE_AFFINITY,
-                          true,
-                          false,
-                          out->taints_ok,
-                          0,
-                          0,
-                          0,
-                          0,
-                          0};
+        out->plugin = KS_PLUGIN_NODE_AFFINITY, out->reasons = KS_REASON_NAME_SET,
+        out->unresolvable = true, out->affinity_ok = false;
     } else if (node->unschedulable && !off(rules, KS_PLUGIN_UNSCHEDULABLE) &&
                !tolerates_unschedulable(heap, rules->tolerations)) {
         out->plugin = KS_PLUGIN_UNSCHEDULABLE, out->reasons = KS_REASON_UNSCHEDULABLE,

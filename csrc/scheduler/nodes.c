@@ -56,6 +56,16 @@ static ks_node_table *own_table(ks_heap *heap, ks_sched *st) {
     return copy;
 }
 
+/* A change of a node: what was found out about it no longer holds. */
+static void note_change(ks_heap *heap, ks_sched *st, ks_node_info *node) {
+    if (st->changes == NULL) {
+        st->changes = ks_alloc(heap, sizeof *st->changes);
+        st->changes->from = st->generation;
+    }
+    node->generation = ++st->generation;
+    st->changes->slots[st->generation % KS_CHANGES] = node->slot;
+}
+
 ks_node_info *ks_sched_node_own(ks_heap *heap, ks_sched *st, uint32_t slot) {
     ks_node_table *table = own_table(heap, st);
     ks_node_info *node = table->at[slot];
@@ -64,7 +74,7 @@ ks_node_info *ks_sched_node_own(ks_heap *heap, ks_sched *st, uint32_t slot) {
         ks_sched_node_unref(heap, node);
         node = table->at[slot];
     }
-    node->generation = ++st->generation;
+    note_change(heap, st, node);
     return node;
 }
 
@@ -159,14 +169,62 @@ const uint32_t *ks_sched_order(ks_heap *heap, ks_sched *st) {
 void ks_sched_roster_unref(ks_heap *heap, ks_roster *roster) {
     if (roster == NULL || --roster->refs > 0) return;
     for (uint32_t i = 0; i < roster->slots; i++) ks_str_unref(heap, roster->names[i]);
-    ks_free(heap, roster, sizeof *roster + roster->slots * sizeof roster->names[0]);
+    ks_free(heap, roster->names, roster->slots * sizeof *roster->names);
+    ks_free(heap, roster->order, roster->slots * sizeof *roster->order);
+    ks_free(heap, roster->zone, roster->slots * sizeof *roster->zone);
+    ks_free(heap, roster, sizeof *roster);
+}
+
+/* Sorts the nodes by the value that they have for a label: numbers the values from 0 on, -1 for none. Returns how many. */
+static uint32_t sort_by_label(ks_heap *heap, const ks_sched *st, const ks_str *key, int32_t *out) {
+    uint32_t slots = st->nodes->slots, size = 16, count = 0;
+    while (size < slots * 2) size *= 2;
+    /* A table of the values met so far: value and its number. */
+    struct seen {
+        const ks_str *value;
+        int32_t number;
+    } *seen = ks_alloc_zero(heap, size * sizeof *seen);
+    for (uint32_t i = 0; i < slots; i++) {
+        out[i] = -1;
+        if (st->nodes->at[i] == NULL) continue;
+        const ks_str *value = ks_str_or_null(ks_get(st->nodes->at[i]->object->labels, key));
+        if (value == NULL) continue;
+        uint32_t at = ks_hash_bytes(value->s, value->len) & (size - 1);
+        while (seen[at].value != NULL && !ks_str_eq(seen[at].value, value))
+            at = (at + 1) & (size - 1);
+        if (seen[at].value == NULL) {
+            seen[at].value = value;
+            seen[at].number = (int32_t)count++;
+        }
+        out[i] = seen[at].number;
+    }
+    ks_free(heap, seen, size * sizeof *seen);
+    return count;
+}
+
+/* The order of a walk: that of the slots where all nodes are looked at anyway. */
+static void copy_order(ks_heap *heap, ks_sched *st, uint32_t *out) {
+    uint32_t n = 0;
+    if (st->nodes->count >= 100) {
+        memcpy(out, ks_sched_order(heap, st), st->nodes->count * sizeof *out);
+        return;
+    }
+    for (uint32_t slot = 0; slot < st->nodes->slots; slot++)
+        if (st->nodes->at[slot] != NULL) out[n++] = slot;
 }
 
 ks_roster *ks_sched_roster(ks_heap *heap, ks_sched *st) {
     if (st->roster != NULL) return st->roster;
     uint32_t slots = st->nodes->slots;
-    ks_roster *roster = ks_alloc(heap, sizeof *roster + slots * sizeof roster->names[0]);
-    *roster = (ks_roster){.refs = 1, .slots = slots};
+    ks_roster *roster = ks_alloc(heap, sizeof *roster);
+    *roster = (ks_roster){.refs = 1,
+                          .slots = slots,
+                          .count = st->nodes->count,
+                          .names = ks_alloc(heap, slots * sizeof *roster->names),
+                          .order = ks_alloc(heap, slots * sizeof *roster->order),
+                          .zone = ks_alloc(heap, slots * sizeof *roster->zone)};
+    copy_order(heap, st, roster->order);
+    roster->zones = sort_by_label(heap, st, K(topology_kubernetes_io_zone), roster->zone);
     for (uint32_t i = 0; i < slots; i++)
         roster->names[i] =
             st->nodes->at[i] == NULL ? NULL : ks_str_ref(st->nodes->at[i]->object->name);
@@ -182,34 +240,13 @@ static void new_topology(ks_heap *heap, ks_sched *st) {
 }
 
 static void fill_axis(ks_heap *heap, const ks_sched *st, ks_axis *axis) {
-    uint32_t slots = st->nodes->slots, size = 16;
+    uint32_t slots = st->nodes->slots;
     if (axis->cap < slots) {
         axis->domain = ks_resize(heap, axis->domain, axis->cap * sizeof *axis->domain,
                                  slots * sizeof *axis->domain);
         axis->cap = slots;
     }
-    while (size < slots * 2) size *= 2;
-    /* A table of the values met so far: value and its domain. */
-    struct seen {
-        const ks_str *value;
-        int32_t domain;
-    } *seen = ks_alloc_zero(heap, size * sizeof *seen);
-    axis->count = 0;
-    for (uint32_t i = 0; i < slots; i++) {
-        axis->domain[i] = -1;
-        if (st->nodes->at[i] == NULL) continue;
-        const ks_str *value = ks_str_or_null(ks_get(st->nodes->at[i]->object->labels, axis->key));
-        if (value == NULL) continue;
-        uint32_t at = ks_hash_bytes(value->s, value->len) & (size - 1);
-        while (seen[at].value != NULL && !ks_str_eq(seen[at].value, value))
-            at = (at + 1) & (size - 1);
-        if (seen[at].value == NULL) {
-            seen[at].value = value;
-            seen[at].domain = (int32_t)axis->count++;
-        }
-        axis->domain[i] = seen[at].domain;
-    }
-    ks_free(heap, seen, size * sizeof *seen);
+    axis->count = sort_by_label(heap, st, axis->key, axis->domain);
     axis->topology = st->topology;
 }
 
@@ -332,7 +369,7 @@ static void add_node(ks_sim *sim, ks_sched *st, const ks_object *object) {
     node->refs = 1;
     node->slot = slot;
     node->arrival = ++st->sequence;
-    node->generation = ++st->generation;
+    note_change(heap, st, node);
     read_node(heap, node, object);
     table->at[slot] = node;
     table->count++;

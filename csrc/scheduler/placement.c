@@ -1,18 +1,94 @@
 /*
  * scheduler/placement.c - the scheduler's last look at each pod, for cluster:placement().
+ *
+ * A look is a function of what its class knew of each node and of where the walk went (board.c). So plain looks do not keep
+ * what came out: they share a page of what became known or changed, in order, and remember how far of it they had come;
+ * cluster:placement() plays the page that far and scores again. A page is shared by looks of about as many changes as there
+ * are nodes, and goes with the last of them. Looks that depended on more are kept whole.
  */
 #include "scheduler/internal.h"
 
 #include <string.h>
 
-enum { KEEP_BYTES = 8 * 1024 * 1024 };
+/* What looks may take: so much in all, or so much for each. The oldest go when they take more. */
+enum { KEEP_BYTES = 8 * 1024 * 1024, KEEP_BYTES_EACH = 160 };
 
-static size_t look_size(uint32_t slots) { return sizeof(ks_look) + slots * sizeof(ks_look_node); }
+/* --- pages --- */
 
-static void look_ref(void *value) { ((ks_look *)value)->refs++; }
-static void look_unref(ks_heap *heap, void *value) {
-    ks_look *look = value;
-    if (--look->refs > 0) return;
+void ks_sched_page_unref(ks_heap *heap, ks_page *page) {
+    if (page == NULL || --page->refs > 0) return;
+    ks_sched_rules_unref(heap, page->rules);
+    ks_sched_roster_unref(heap, page->roster);
+    ks_free(heap, page->items, page->cap * sizeof *page->items);
+    ks_free(heap, page, sizeof *page);
+}
+
+/* Whether the class ever came across a node: what it found out then is on the page, or will be when it has changed. */
+static bool was_met(const ks_pod_class *class, const ks_roster *roster, uint32_t slot) {
+    static const ks_entry nothing;
+    return roster->names[slot] != NULL &&
+           memcmp(&class->entries[slot], &nothing, sizeof nothing) != 0;
+}
+
+/* A new page, which begins with all that the class knows. */
+static ks_page *open_page(ks_heap *heap, ks_pod_class *class, ks_roster *roster) {
+    ks_page *page = ks_alloc(heap, sizeof *page);
+    uint32_t met = 0;
+    for (uint32_t slot = 0; slot < roster->slots; slot++) met += was_met(class, roster, slot);
+    *page = (ks_page){.refs = 1,
+                      .cap = met,
+                      .first = met,
+                      .items = ks_alloc(heap, met * sizeof *page->items),
+                      .rules = class->rules,
+                      .roster = roster};
+    page->rules->refs++;
+    roster->refs++;
+    for (uint32_t slot = 0; slot < roster->slots; slot++)
+        if (was_met(class, roster, slot))
+            page->items[page->count++] = (ks_page_item){slot, class->entries[slot]};
+    ks_sched_page_unref(heap, class->page);
+    class->page = page;
+    return page;
+}
+
+/* Adds what has changed since the class's last plain look. */
+static void write_changes(ks_heap *heap, ks_pod_class *class, ks_page *page) {
+    uint32_t need = page->count + class->changed_count;
+    if (need > page->cap) {
+        uint32_t cap = page->cap + page->cap / 2 + 4;
+        if (cap < need) cap = need;
+        page->items = ks_resize(heap, page->items, page->cap * sizeof *page->items,
+                                cap * sizeof *page->items);
+        page->cap = cap;
+    }
+    for (uint32_t i = 0; i < class->changed_count; i++) {
+        uint32_t slot = class->changed[i];
+        page->items[page->count++] = (ks_page_item){slot, class->entries[slot]};
+    }
+}
+
+/* The class's page, with all in it that it knows now. A page that someone else has written further in, is about other nodes
+ * or other rules, or has doubled, is left. */
+static ks_page *page_of(ks_heap *heap, ks_pod_class *class, ks_roster *roster) {
+    ks_page *page = class->page;
+    if (page == NULL || class->lost || page->count != class->page_at || page->roster != roster ||
+        page->rules != class->rules || page->count + class->changed_count > 2 * page->first + 16)
+        page = open_page(heap, class, roster);
+    else
+        write_changes(heap, class, page);
+    class->page_at = page->count;
+    class->changed_count = 0;
+    class->lost = false;
+    return page;
+}
+
+/* --- looks --- */
+
+static size_t whole_size(uint32_t slots) {
+    return sizeof(ks_whole_look) + slots * sizeof(ks_look_node);
+}
+
+static void free_whole(ks_heap *heap, ks_whole_look *look) {
     uint32_t slots = look->roster == NULL ? 0 : look->roster->slots;
     ks_sched_roster_unref(heap, look->roster);
     ks_str_unref(heap, look->node);
@@ -22,7 +98,19 @@ static void look_unref(ks_heap *heap, void *value) {
     ks_unref(heap, look->policy_texts);
     ks_unref(heap, look->policy_scores);
     ks_unref(heap, look->extended_texts);
-    ks_free(heap, look, look_size(slots));
+    ks_free(heap, look, whole_size(slots));
+}
+
+static void look_ref(void *value) { ((ks_look *)value)->refs++; }
+static void look_unref(ks_heap *heap, void *value) {
+    ks_look *look = value;
+    if (--look->refs > 0) return;
+    if (look->page == NULL) {
+        free_whole(heap, (ks_whole_look *)look);
+        return;
+    }
+    ks_sched_page_unref(heap, look->page);
+    ks_free(heap, look, sizeof *look);
 }
 const ks_tree_type ks_sched_looks_type = {NULL, NULL, NULL, look_ref, look_unref};
 
@@ -30,10 +118,9 @@ const ks_tree_type ks_sched_looks_type = {NULL, NULL, NULL, look_ref, look_unref
 static void make_room(ks_heap *heap, ks_sched *st) {
     ks_key oldest;
     void *value;
-    while (st->look_bytes > KEEP_BYTES && st->looks.count > 1 &&
-           ks_tree_first(&st->looks, &oldest, &value)) {
-        const ks_look *look = value;
-        st->look_bytes -= look_size(look->roster == NULL ? 0 : look->roster->slots);
+    while (st->look_bytes > KEEP_BYTES + st->looks.count * KEEP_BYTES_EACH &&
+           st->looks.count > 1 && ks_tree_first(&st->looks, &oldest, &value)) {
+        st->look_bytes -= ((const ks_look *)value)->bytes;
         ks_tree_del(heap, &st->looks, oldest);
     }
 }
@@ -41,28 +128,49 @@ static void make_room(ks_heap *heap, ks_sched *st) {
 void ks_sched_forget_look(ks_heap *heap, ks_sched *st, uint64_t pod) {
     const ks_look *look = st->looks.count == 0 ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod});
     if (look == NULL) return;
-    st->look_bytes -= look_size(look->roster == NULL ? 0 : look->roster->slots);
+    st->look_bytes -= look->bytes;
     ks_tree_del(heap, &st->looks, (ks_key){0, pod});
 }
 
-void ks_sched_remember(ks_cycle *c, const ks_str *node) {
+static ks_look *plain_look(ks_cycle *c, ks_roster *roster, int64_t slot) {
     ks_heap *heap = c->sim->world.heap;
-    ks_sched *st = c->st;
-    bool nodes = c->prefilter == NULL;
-    ks_roster *roster = nodes ? ks_sched_roster(heap, st) : NULL;
-    uint32_t slots = nodes ? roster->slots : 0;
-    ks_look *look = ks_alloc(heap, look_size(slots));
+    ks_look *look = ks_alloc(heap, sizeof *look);
+    ks_pod_class *class = c->class;
+    const ks_page *before = class->page;
+    uint32_t items = before == NULL ? 0 : before->count;
+    ks_page *page = page_of(heap, class, roster);
+    items = page == before ? page->count - items : page->count;
     *look = (ks_look){.refs = 1,
-                      .roster = roster,
-                      .node = ks_str_ref(node),
-                      .profile = ks_str_ref(c->rules->scheduler),
-                      .nominated = ks_str_ref(c->nominated),
-                      .victims = ks_ref(c->victims),
-                      .policy_texts = ks_ref(c->policy_texts),
-                      .policy_scores = ks_ref(c->policy_scores),
-                      .skipped = c->skipped};
+                      .bytes = (uint32_t)(sizeof *look + items * sizeof *page->items),
+                      .page = page,
+                      .position = page->count,
+                      .start = class->board.start,
+                      .end = class->board.end,
+                      .slot = (int32_t)slot};
+    page->refs++;
+    return look;
+}
+
+static ks_look *whole_look(ks_cycle *c, ks_roster *roster, int64_t chosen) {
+    ks_heap *heap = c->sim->world.heap;
+    const ks_sched *st = c->st;
+    uint32_t slots = roster == NULL ? 0 : roster->slots;
+    ks_whole_look *look = ks_alloc(heap, whole_size(slots));
+    *look = (ks_whole_look){
+        .head = {.refs = 1, .bytes = (uint32_t)whole_size(slots)},
+        .roster = roster,
+        .node = chosen < 0 ? NULL : ks_str_ref(st->nodes->at[chosen]->object->name),
+        .profile = ks_str_ref(c->rules->scheduler),
+        .nominated = ks_str_ref(c->nominated),
+        .victims = ks_ref(c->victims),
+        .policy_texts = ks_ref(c->policy_texts),
+        .policy_scores = ks_ref(c->policy_scores),
+        .skipped = c->skipped};
     if (roster != NULL) roster->refs++;
-    if (slots > 0) memcpy(look->nodes, c->look, slots * sizeof *c->look);
+    if (slots > 0 && c->plain)
+        memset(look->nodes, 0, slots * sizeof *look->nodes);
+    else if (slots > 0)
+        memcpy(look->nodes, c->look, slots * sizeof *c->look);
     for (uint32_t slot = 0; slot < slots && c->failed_count > 0; slot++) {
         ks_verdict v = c->verdicts[slot];
         if (roster->names[slot] == NULL || !c->looked[slot] || v.plugin == KS_PLUGIN_NONE) continue;
@@ -73,15 +181,74 @@ void ks_sched_remember(ks_cycle *c, const ks_str *node) {
                                       ks_sched_short_extended(heap, c->rules, st->nodes->at[slot]));
         ks_str_unref(heap, key);
     }
-    ks_sched_forget_look(heap, st, c->pod->id);
-    ks_tree_put(heap, &st->looks, (ks_key){0, c->pod->id}, look);
-    st->look_bytes += look_size(slots);
+    return &look->head;
+}
+
+/* Whether the page tells it all: entries do not say which extended resource was short, and preemption may have read so many
+ * other pods that the class has been compiled anew. */
+static bool fits_on_page(const ks_cycle *c) {
+    return c->plain && c->class->rules == c->rules && c->nominated == NULL && !ks_exists(c->victims) &&
+           c->rules->amounts.extended.type != KS_MAP;
+}
+
+void ks_sched_remember(ks_cycle *c, int64_t slot) {
+    ks_heap *heap = c->sim->world.heap;
+    ks_sched *st = c->st;
+    uint64_t id = c->pod->id;
+    ks_roster *roster = c->prefilter == NULL ? ks_sched_roster(heap, st) : NULL;
+    ks_look *look = fits_on_page(c) ? plain_look(c, roster, slot) : whole_look(c, roster, slot);
+    if (id <= st->last_look)
+        ks_sched_forget_look(heap, st, id);
+    else
+        st->last_look = id;
+    ks_tree_put(heap, &st->looks, (ks_key){0, id}, look);
+    st->look_bytes += look->bytes;
     make_room(heap, st);
+}
+
+/* Plays a page as far as a look had come, and scores the nodes that will do. */
+static ks_whole_look *play(ks_heap *heap, const ks_look *look) {
+    const ks_page *page = look->page;
+    ks_roster *roster = page->roster;
+    uint32_t slots = roster->slots, count = 0;
+    ks_whole_look *out = ks_alloc_zero(heap, whole_size(slots));
+    ks_entry *entries = ks_alloc_zero(heap, slots * sizeof *entries);
+    uint32_t *feasible = ks_alloc(heap, slots * sizeof *feasible);
+    int32_t *raw = ks_alloc(heap, slots * sizeof *raw), *sums = ks_alloc(heap, slots * sizeof *sums);
+    out->head.refs = 1;
+    out->roster = roster;
+    roster->refs++;
+    out->node = look->slot < 0 ? NULL : ks_str_ref(roster->names[look->slot]);
+    out->profile = ks_str_ref(page->rules->scheduler);
+    for (uint32_t i = 0; i < look->position; i++)
+        entries[page->items[i].slot] = page->items[i].entry;
+    for (uint32_t i = 0; i < look->end; i++) {
+        uint32_t slot = roster->order[(look->start + i) % roster->count];
+        const ks_entry *e = &entries[slot];
+        if (e->plugin == KS_PLUGIN_NONE)
+            feasible[count++] = slot;
+        else
+            out->nodes[slot] = (ks_look_node){.reasons = e->reasons, .plugin = e->plugin};
+    }
+    if (count > 1) {
+        ks_norms norms;
+        out->skipped = ks_sched_skipped(page->rules);
+        ks_sched_norms(page->rules, roster, entries, feasible, count, raw, sums, &norms);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t slot = feasible[i];
+            out->nodes[slot] = ks_sched_grade(page->rules, &norms, &entries[slot], raw[slot]);
+        }
+    }
+    ks_free(heap, sums, slots * sizeof *sums);
+    ks_free(heap, raw, slots * sizeof *raw);
+    ks_free(heap, feasible, slots * sizeof *feasible);
+    ks_free(heap, entries, slots * sizeof *entries);
+    return out;
 }
 
 /* --- as a document --- */
 
-static ks_val reason_text(ks_heap *heap, const ks_look *look, const ks_look_node *n,
+static ks_val reason_text(ks_heap *heap, const ks_whole_look *look, const ks_look_node *n,
                           const ks_str *name) {
     ks_buf text = {heap, NULL, 0, 0};
     for (int i = 0; i < KS_REASON_COUNT; i++) {
@@ -103,7 +270,7 @@ static ks_val reason_text(ks_heap *heap, const ks_look *look, const ks_look_node
     return ks_string_take(ks_buf_take(&text));
 }
 
-static ks_val put_score(ks_heap *heap, ks_val scores, const ks_look *look, ks_plugin plugin,
+static ks_val put_score(ks_heap *heap, ks_val scores, const ks_whole_look *look, ks_plugin plugin,
                         int score, int64_t *total) {
     if (look->skipped >> plugin & 1U) return scores;
     const ks_str *key = ks_intern_of(heap, ks_sched_plugin_name(plugin));
@@ -113,7 +280,7 @@ static ks_val put_score(ks_heap *heap, ks_val scores, const ks_look *look, ks_pl
     return scores;
 }
 
-static ks_val node_doc(ks_heap *heap, const ks_look *look, const ks_look_node *n,
+static ks_val node_doc(ks_heap *heap, const ks_whole_look *look, const ks_look_node *n,
                        const ks_str *name) {
     if (n->plugin != KS_PLUGIN_NONE) {
         const char *plugin = ks_sched_plugin_name((ks_plugin)n->plugin);
@@ -140,15 +307,7 @@ static ks_val node_doc(ks_heap *heap, const ks_look *look, const ks_look_node *n
     return ks_map_of(heap, K(total), ks_int(total + n->policy), K(scores), scores, NULL);
 }
 
-ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
-    ks_heap *heap = sim->world.heap;
-    const ks_sched *st = ks_component_state(sim, &ks_scheduler);
-    const ks_look *look = st == NULL ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod->id});
-    if (look == NULL) {
-        if (pod->node == NULL) return KS_NOTHING;
-        return ks_map_of(heap, K(node), ks_string(pod->node), K(profile),
-                         ks_ref(ks_get(pod->spec, K(schedulerName))), NULL);
-    }
+static ks_val look_doc(ks_heap *heap, const ks_whole_look *look) {
     ks_val nodes = ks_map_new(heap, 0);
     for (uint32_t slot = 0; look->roster != NULL && slot < look->roster->slots; slot++) {
         const ks_str *name = look->roster->names[slot];
@@ -161,4 +320,20 @@ ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
                      K(profile), ks_string(look->profile), K(nodes), nodes, K(nominated),
                      look->nominated == NULL ? KS_NOTHING : ks_string(look->nominated), K(victims),
                      ks_ref(look->victims), NULL);
+}
+
+ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    const ks_sched *st = ks_component_state(sim, &ks_scheduler);
+    const ks_look *look = st == NULL ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod->id});
+    if (look == NULL) {
+        if (pod->node == NULL) return KS_NOTHING;
+        return ks_map_of(heap, K(node), ks_string(pod->node), K(profile),
+                         ks_ref(ks_get(pod->spec, K(schedulerName))), NULL);
+    }
+    if (look->page == NULL) return look_doc(heap, (const ks_whole_look *)look);
+    ks_whole_look *played = play(heap, look);
+    ks_val doc = look_doc(heap, played);
+    free_whole(heap, played);
+    return doc;
 }

@@ -47,6 +47,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->looks = ks_tree_copy(&from->looks);
     st->volumes = ks_volume_index_copy(&from->volumes);
     st->scratch = NULL;
+    st->changes = NULL;
     memset(st->axes, 0, sizeof st->axes);
     return st;
 }
@@ -81,6 +82,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_volume_index_clear(heap, &st->volumes);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
+    ks_free(heap, st->changes, sizeof *st->changes);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -279,10 +281,6 @@ static ks_cycle *begin(ks_sim *sim, ks_sched *st, const ks_object *pod) {
                       .look = c->look,
                       .arena = {heap, NULL}};
     *c = fresh;
-    if (c->slots > 0) {
-        memset(c->looked, 0, c->slots * sizeof *c->looked);
-        memset(c->look, 0, c->slots * sizeof *c->look);
-    }
     c->class = ks_sched_class(sim, st, pod);
     c->rules = c->class->rules;
     c->rules->refs++;
@@ -457,7 +455,7 @@ static void place(ks_cycle *c, uint32_t slot) {
     ks_sim *sim = c->sim;
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_object_ref(c->st->nodes->at[slot]->object);
-    ks_sched_remember(c, node->name);
+    ks_sched_remember(c, slot);
     if (c->claims.any_delayed) {
         uint64_t id = c->pod->id;
         bool pending = false;
@@ -503,7 +501,7 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
             place(c, slot);
         } else {
             const ks_str *message = failure_message(c);
-            ks_sched_remember(c, NULL);
+            ks_sched_remember(c, -1);
             fail(c, "Unschedulable", message, c->plugins);
             if (ks_len(c->victim_ids) > 0) ks_sched_evict_victims(c);
         }

@@ -13,7 +13,8 @@ extern const ks_component ks_scheduler;
 
 /* The scheduler's last look at `pod` (cluster:placement): {node, profile, nodes: {name: {total, scores: {plugin: weighted
  * score}, plugin, reason}}, nominated, victims}. A new reference; KS_NOTHING when the scheduler never looked at it.
- * Only node and profile are left of looks that lie far back (the newest 8 MiB of looks are kept whole). */
+ * Looks that depended on more than single nodes and how the pods of the set lie take some bytes per node: of them, only node and
+ * profile are left when they take more than 8 MiB and others came after. */
 ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod);
 
 /* Whether the default profile has a plugin of that name, which a policy's `disable` may then name. */

@@ -33,10 +33,9 @@ static void score_nodes(ks_cycle *c) {
     const uint32_t *feasible = c->feasible, count = c->feasible_count;
     ks_look_node *looks = c->look;
     ks_pod_class *class = c->class;
-    ks_node_info *const *nodes = c->st->nodes->at;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = feasible[i];
-        const ks_entry *e = ks_sched_entry(c->sim, c->st, class, nodes[slot]);
+        const ks_entry *e = ks_sched_entry(c->sim, c->st, class, slot);
         if (e->taints > max_taints) max_taints = e->taints;
         if (e->preference > max_preference) max_preference = e->preference;
         looks[slot] = (ks_look_node){.scored = true,
@@ -61,19 +60,18 @@ static void score_nodes(ks_cycle *c) {
     if (off(c, KS_PLUGIN_TAINTS)) skip(c, KS_PLUGIN_TAINTS);
 }
 
-/* Weights of the scorers that ran. */
-typedef struct weights {
-    int64_t taints, affinity;
-} weights;
-
-static int64_t total_of(const weights *w, const ks_look_node *l) {
-    return l->policy + w->taints * l->taints + w->affinity * l->affinity + W_FIT * l->fit +
+/* Those that did not run left nothing behind, but for these two. */
+int32_t ks_sched_total(const ks_look_node *l, uint32_t skipped) {
+    int32_t taints = skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS;
+    int32_t affinity = skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY;
+    return l->policy + taints * l->taints + affinity * l->affinity + W_FIT * l->fit +
            W_SPREAD * l->spread + W_POD_AFFINITY * l->pod_affinity + W_BALANCED * l->balanced +
            W_IMAGES * l->images;
 }
 
 uint32_t ks_sched_choose(ks_cycle *c) {
     c->skipped = 0;
+    if (c->plain) return ks_sched_choose_plainly(c);
     if (c->feasible_count == 1) return c->feasible[0];
     score_nodes(c);
     if (!ks_sched_score_spread(c)) skip(c, KS_PLUGIN_SPREAD);
@@ -84,14 +82,12 @@ uint32_t ks_sched_choose(ks_cycle *c) {
         skip(c, KS_PLUGIN_POD_AFFINITY);
     }
     if (c->rules->has_policies) ks_sched_score_policies(c);
-    weights w = {c->skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS,
-                 c->skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY};
     int64_t best = INT64_MIN, *raw = c->raw;
     const uint32_t *feasible = c->feasible, count = c->feasible_count;
     const ks_look_node *looks = c->look;
     uint32_t equal = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int64_t total = raw[feasible[i]] = total_of(&w, &looks[feasible[i]]);
+        int64_t total = raw[feasible[i]] = ks_sched_total(&looks[feasible[i]], c->skipped);
         if (total > best) {
             best = total;
             equal = 0;

@@ -41,7 +41,7 @@ static bool has_keys(const ks_cycle *c, const ks_spread *spread, bool hard, uint
 
 /* matchNodeInclusionPolicies. */
 static bool included(ks_cycle *c, const ks_constraint *constraint, uint32_t slot) {
-    const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, node_at(c, slot));
+    const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, slot);
     if (constraint->honor_affinity && !entry->affinity_ok) return false;
     return !constraint->honor_taints || entry->taints_ok;
 }
@@ -152,6 +152,7 @@ static void existing_anti(void *payload, const ks_group *g, uint64_t bucket) {
 
 static void prefilter_affinity(ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
+    if (r->affinity.count + r->anti.count + c->st->groups.count == 0) return;
     c->affinity = ks_sched_arena(&c->arena, (r->affinity.count + 1) * sizeof *c->affinity);
     c->anti = ks_sched_arena(&c->arena, (r->anti.count + 1) * sizeof *c->anti);
     for (uint32_t i = 0; i < r->affinity.count; i++)
