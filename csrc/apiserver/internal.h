@@ -31,9 +31,14 @@ ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
 /* The current second as the API shows it; a new uid: new references. */
 ks_val ks_server__stamp(ks_server *s);
 ks_val ks_server__uid(ks_server *s);
+/* The same in two steps: the bits, and their text. */
+void ks_server__draw_uid(ks_server *s, uint32_t words[4]);
+ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]);
 /* Stores, announces, and hands out the new version where `out` is not NULL. Takes over `doc`. */
 void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
                        const ks_object **out);
+/* Stores a brief (taken over), `old` being the one before or NULL, and announces it if anybody listens. */
+void ks_server__commit_brief(ks_server *s, ks_brief *brief, const ks_brief *old);
 /* Removes from the store and announces. */
 void ks_server__remove(ks_server *s, const ks_object *object);
 /* A version that is not stored, for dry runs. Takes over `doc`. */

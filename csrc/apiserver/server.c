@@ -102,11 +102,13 @@ static char *put_hex(char *out, uint32_t word) {
 }
 
 /* A version-4 UUID. */
-ks_val ks_server__uid(ks_server *s) {
-    uint32_t words[4];
+void ks_server__draw_uid(ks_server *s, uint32_t words[4]) {
     for (int i = 0; i < 4; i++) words[i] = ks_choose(s->world, KS_CHOOSE_UID, 0);
     words[1] = (words[1] & 0xffff0fffU) | 0x4000U;
     words[2] = (words[2] & 0x3fffffffU) | 0x80000000U;
+}
+
+ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]) {
     char digits[32], text[36], *at = digits;
     for (int i = 0; i < 4; i++) at = put_hex(at, words[i]);
     memcpy(text, digits, 8);
@@ -115,7 +117,13 @@ ks_val ks_server__uid(ks_server *s) {
     memcpy(text + 19, digits + 16, 4);
     memcpy(text + 24, digits + 20, 12);
     text[8] = text[13] = text[18] = text[23] = '-';
-    return ks_textn(s->heap, text, sizeof text);
+    return ks_textn(heap, text, sizeof text);
+}
+
+ks_val ks_server__uid(ks_server *s) {
+    uint32_t words[4];
+    ks_server__draw_uid(s, words);
+    return ks_server__uid_text(s->heap, words);
 }
 
 /* --- the way into the store --- */
@@ -139,6 +147,16 @@ void ks_server__remove(ks_server *s, const ks_object *object) {
     if (object->kind == KS_SERVICE) ks_service_settle(s, KS_NOTHING, object->doc);
     if (object->kind != KS_EVENT) ks_record_forget(s, object);
     announce(s, ks_store_delete(&s->store, object));
+}
+
+void ks_server__commit_brief(ks_server *s, ks_brief *brief, const ks_brief *old) {
+    const ks_change *change;
+    ks_kind kind = brief->type->kind;
+    uint64_t before = s->store.version;
+    ks_store_write_brief(&s->store, brief, old);
+    if (s->listens == NULL || !s->listens(s->payload, kind)) return;
+    ks_store_since(&s->store, kind, before, &change);
+    announce(s, ks_change_ref(change));
 }
 
 const ks_object *ks_server__unstored(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old) {

@@ -21,6 +21,9 @@ typedef struct ks_server {
     ks_store store;
     ks_rules rules;
     void (*on_change)(void *payload, const ks_change *change);
+    /* Whether anybody has to hear of a change of that kind at the moment: what is kept as a brief is not announced else, nor made
+     * whole. NULL: nobody. */
+    bool (*listens)(void *payload, ks_kind kind);
     void *payload;
     ks_tree memo;                    /* admitted pod templates etc.; private to apiserver/ */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */

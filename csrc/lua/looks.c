@@ -215,9 +215,8 @@ static bool do_changes(ks_cluster *cluster, void *arg) {
     if (after < store->compacted) after = store->compacted;
     const ks_change *change;
     k->result->value = ks_list_new(cluster->heap, 8);
-    for (; ks_store_since(store, after, &change) && change != NULL; after = change->version) {
+    for (; ks_store_since(store, k->kind, after, &change) && change != NULL; after = change->version) {
         const ks_object *object = change->object;
-        if (object->kind != k->kind) continue;
         if (!lua_isnil(k->L, 4) &&
             (object->ns == NULL || !ks_str_is(object->ns, lua_tostring(k->L, 4))))
             continue;

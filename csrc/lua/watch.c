@@ -239,14 +239,14 @@ static bool list_changes(ks_cluster *cluster, void *arg) {
         ks_filter_make(heap, q->kind, ns, labels, labels_len, fields, fields_len, &watch.filter);
     ks_str_unref(heap, ns);
     if (q->result->refusal != NULL) return true;
-    if (!ks_store_since(store, version, &change)) {
+    if (!ks_store_since(store, q->kind, version, &change)) {
         q->result->refusal =
             ks_refuse(heap, 410, "Expired", "too old resource version: %llu (%llu)",
                       (unsigned long long)version, (unsigned long long)store->compacted);
     } else {
         q->result->value = ks_list_new(heap, 8);
-        for (; change != NULL; ks_store_since(store, change->version, &change)) {
-            news n = change->object->kind == q->kind ? what_for(&watch, change) : NO_NEWS;
+        for (; change != NULL; ks_store_since(store, q->kind, change->version, &change)) {
+            news n = what_for(&watch, change);
             if (n == NO_NEWS) continue;
             ks_val old = change->old != NULL ? ks_object_doc(heap, change->old) : KS_NOTHING;
             q->result->value =

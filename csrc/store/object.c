@@ -25,8 +25,8 @@ const ks_change *ks_change_ref(const ks_change *change) {
 void ks_change_unref(ks_heap *heap, const ks_change *change) {
     ks_change *mutable = (ks_change *)change;
     if (mutable == NULL || --mutable->refs > 0) return;
-    ks_object_unref(heap, mutable->object);
-    ks_object_unref(heap, mutable->old);
+    ks_version__unref(heap, mutable->object);
+    ks_version__unref(heap, mutable->old);
     ks_free(heap, mutable, sizeof *mutable);
 }
 

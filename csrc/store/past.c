@@ -19,11 +19,11 @@ bool ks_past_open(const ks_store *s, ks_kind kind, uint64_t version, ks_past *ou
     const ks_change *change;
     *out = (ks_past){.then = {.type = &past_type}};
     if (version < s->compacted) return false;
-    for (uint64_t at = version; ks_store_since(s, at, &change) && change != NULL;
+    for (uint64_t at = version; ks_store_since(s, kind, at, &change) && change != NULL;
          at = change->version) {
         ks_key key = key_of(change->object->id);
         /* the first change since then knows what was before it */
-        if (change->object->kind != kind || ks_tree_has(&out->then, key)) continue;
+        if (ks_tree_has(&out->then, key)) continue;
         ks_object_ref(change->old);
         ks_tree_put(s->world->heap, &out->then, key, (void *)change->old);
     }

@@ -14,10 +14,10 @@ static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 
 /* --- types of maps --- */
 
-static void object_ref(void *value) { ks_object_ref(value); }
-static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
+static void version_ref(void *value) { ks_version__ref(value); }
+static void version_unref(ks_heap *heap, void *value) { ks_version__unref(heap, value); }
 
-static const ks_tree_type objects_type = {NULL, NULL, NULL, object_ref, object_unref};
+static const ks_tree_type versions_type = {NULL, NULL, NULL, version_ref, version_unref};
 
 /* --- the log: a change costs one word here, and the maps hear of it once a page --- */
 
@@ -64,22 +64,25 @@ static log_page *open_page(ks_store *s) {
     return fresh;
 }
 
-static const ks_change *first_after(const log_page *page, uint64_t version) {
-    for (uint32_t i = 0; page != NULL && i < page->len; i++)
-        if (page->changes[i]->version > version) return page->changes[i];
+static const ks_change *first_after(const log_page *page, ks_kind kind, uint64_t version) {
+    for (uint32_t i = 0; page != NULL && i < page->len; i++) {
+        const ks_change *change = page->changes[i];
+        if (change->version <= version) continue;
+        if (kind == KS_NO_KIND || ks_version__kind(change->object) == kind) return change;
+    }
     return NULL;
 }
 
-bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **change) {
+bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_change **change) {
+    ks_key after = {0, version + 1};
     void *page;
     *change = NULL;
     if (version < s->compacted) return false;
-    if (ks_tree_floor(&s->log, (ks_key){0, version + 1}, NULL, &page))
-        *change = first_after(page, version);
-    ks_key next;
-    if (*change == NULL && ks_tree_ceiling(&s->log, (ks_key){0, version + 1}, &next, &page))
-        *change = first_after(page, version);
-    if (*change == NULL) *change = first_after(s->page, version);
+    if (ks_tree_floor(&s->log, after, NULL, &page)) *change = first_after(page, kind, version);
+    for (ks_tree_iter it = ks_tree_from(&s->log, after); *change == NULL && ks_tree_next(&it);)
+        *change = first_after(it.value, kind, version);
+    if (*change == NULL) *change = first_after(s->page, kind, version);
+    ks_change__settle(s->world, *change);
     return true;
 }
 
@@ -115,28 +118,62 @@ static ks_key uid_key(const ks_str *uid) { return mix(seed, uid); }
 
 static uint64_t node_hash(const ks_str *node) { return mix(seed, node).a; }
 
-static ks_key name_key(const ks_str *ns, const ks_str *name) {
+static ks_key full_name_key(const ks_str *ns, const ks_str *name) {
     return mix(ns == NULL ? seed : mix(seed, ns), name);
+}
+
+uint64_t ks_store_hash(const ks_str *ns, const ks_str *before) {
+    return full_name_key(ns, before).b;
+}
+
+ks_key ks_store_stamped(uint64_t hash, uint64_t number) { return (ks_key){number, hash}; }
+
+/* Reads the number that a name ends in, if it is written as numbers are: without zeros in front. */
+static bool read_stamp(const ks_str *name, ks_str *before, uint64_t *number) {
+    uint32_t at = name->len, digits = 0;
+    *number = 0;
+    for (; at > 0 && digits <= 16; at--, digits++) {
+        char c = name->s[at - 1];
+        if (c == '.') break;
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+        uint64_t digit = (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        if (digits < 16) *number |= digit << 4 * digits;
+    }
+    if (at == 0 || digits == 0 || digits > 16 || name->s[at] == '0') return false;
+    *before = (ks_str){.s = name->s, .len = at - 1};
+    return true;
+}
+
+static ks_key name_key(ks_kind kind, const ks_str *ns, const ks_str *name) {
+    ks_str before;
+    uint64_t number;
+    if (kind != KS_EVENT) return full_name_key(ns, name);
+    if (read_stamp(name, &before, &number))
+        return ks_store_stamped(ks_store_hash(ns, &before), number);
+    ks_key key = full_name_key(ns, name);
+    return (ks_key){key.a >> 8, key.b}; /* before the names with an instant of our times in them */
 }
 
 static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
 
 /* What an index says: the kind above, the id below; never NULL, since ids begin at 1. */
-static void *entry(const ks_object *object) {
-    return (void *)(uintptr_t)((uint64_t)object->kind << 56 | object->id);
+static void *index_word(ks_kind kind, uint64_t id) {
+    return (void *)(uintptr_t)((uint64_t)kind << 56 | id);
 }
+static void *entry(const ks_object *object) { return index_word(object->kind, object->id); }
 
 static const ks_object *resolve(const ks_store *s, const void *index_entry) {
     uint64_t w = word(index_entry);
     if (w == 0) return NULL;
-    return ks_tree_get(&s->by_id[w >> 56], id_key(w & (UINT64_MAX >> 8)));
+    const void *version = ks_tree_get(&s->by_id[w >> 56], id_key(w & (UINT64_MAX >> 8)));
+    return ks_version__object(s->world, version);
 }
 
 /* --- life --- */
 
 void ks_store_init(ks_store *s, ks_world *world) {
     *s = (ks_store){.world = world};
-    for (int k = 0; k < KS_KIND_COUNT; k++) s->by_id[k].type = &objects_type;
+    for (int k = 0; k < KS_KIND_COUNT; k++) s->by_id[k].type = &versions_type;
     s->log.type = &log_type;
 }
 
@@ -179,7 +216,7 @@ void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
 const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
                               const ks_str *name) {
     if (name == NULL) return NULL;
-    const ks_object *object = resolve(s, ks_tree_get(&s->by_name[kind], name_key(ns, name)));
+    const ks_object *object = resolve(s, ks_tree_get(&s->by_name[kind], name_key(kind, ns, name)));
     bool same = object != NULL && ks_str_eq(object->name, name) && ks_str_eq(object->ns, ns);
     return same ? object : NULL;
 }
@@ -192,7 +229,11 @@ const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *
 }
 
 const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id) {
-    return ks_tree_get(&s->by_id[kind], id_key(id));
+    return ks_version__object(s->world, ks_tree_get(&s->by_id[kind], id_key(id)));
+}
+
+const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
+    return ks_version__brief(ks_tree_get(&s->by_id[kind], id_key(id)));
 }
 
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
@@ -244,11 +285,22 @@ static bool is_owned(const ks_object *object, const ks_str *uid) {
     return false;
 }
 
+/* Whether a look at the brief is enough to go by it. */
+static bool passes_by(const ks_walk *walk, const ks_brief *brief) {
+    if (walk->ns != NULL && !ks_str_eq(brief->type->ns(brief), walk->ns)) return true;
+    return walk->passes != NULL && !walk->passes(walk->payload, brief);
+}
+
 bool ks_walk_next(ks_walk *walk) {
     while (ks_tree_next(&walk->iter)) {
         if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
-        const ks_object *object =
-            walk->mode == WALK_IDS ? walk->iter.value : resolve(walk->store, walk->iter.value);
+        const ks_object *object = walk->iter.value;
+        if (walk->mode != WALK_IDS) {
+            object = resolve(walk->store, walk->iter.value);
+        } else if (ks_version__is_brief(object)) {
+            if (passes_by(walk, ks_version__brief(object))) continue;
+            object = ks_version__object(walk->store->world, object);
+        }
         if (walk->ns != NULL && !ks_str_eq(object->ns, walk->ns)) continue;
         if (walk->mode >= WALK_OWNED) {
             if (walk->kind != KS_NO_KIND && object->kind != walk->kind) continue;
@@ -317,7 +369,7 @@ static void index_owners(ks_store *s, const ks_object *object) {
 
 static void index_new(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
-    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->ns, object->name), entry(object));
+    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->kind, object->ns, object->name), entry(object));
     if (object->kind != KS_EVENT && object->uid != NULL)
         ks_tree_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
     index_owners(s, object);
@@ -349,27 +401,35 @@ static void unindex_object(ks_store *s, const ks_object *object) {
         ks_tree_del(heap, &s->pods_by_node, (ks_key){node_hash(object->node), object->id});
     if (object->kind != KS_EVENT && object->uid != NULL)
         ks_tree_del(heap, &s->by_uid, uid_key(object->uid));
-    ks_tree_del(heap, &s->by_name[object->kind], name_key(object->ns, object->name));
+    ks_tree_del(heap, &s->by_name[object->kind], name_key(object->kind, object->ns, object->name));
     ks_tree_del(heap, &s->by_id[object->kind], id_key(object->id));
 }
 
-/* Logs a change: takes over `object`, counts `old` up; a new reference. */
-static const ks_change *log_change(ks_store *s, ks_change_type type, const ks_object *object,
-                                   const ks_object *old) {
-    ks_heap *heap = s->world->heap;
-    ks_change *change = ks_alloc(heap, sizeof *change);
-    *change = (ks_change){.refs = 2,
+/* Logs a change, with one reference: takes over the words `object` and `old`. */
+static ks_change *log_change(ks_store *s, ks_change_type type, const void *object, const void *old,
+                             ks_kind kind, uint64_t id) {
+    ks_change *change = ks_alloc(s->world->heap, sizeof *change);
+    *change = (ks_change){.refs = 1,
                           .type = type,
-                          .version = object->version,
+                          .version = s->version,
                           .at = s->world->now,
                           .object = object,
-                          .old = ks_object_ref(old)};
+                          .old = old};
     log_page *page = open_page(s);
     page->changes[page->len++] = change;
-    uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)object->kind, object->id, change->version,
+    uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)kind, id, s->version,
                          (uint64_t)s->world->now};
     ks_trace(s->world, facts, sizeof facts);
+    return change;
+}
+
+/* Logs a change of objects: takes over `object`, counts `old` up; a new reference. */
+static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_object *object,
+                                    const ks_object *old) {
+    ks_change *change =
+        log_change(s, type, object, ks_object_ref(old), object->kind, object->id);
     ks_trace(s->world, object->name->s, object->name->len);
+    change->refs++;
     return change;
 }
 
@@ -388,7 +448,7 @@ const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_
     note_owner(s, (ks_object *)object, old);
     ks_object_ref(old); /* the maps may hold the last reference */
     index_object(s, object, old);
-    const ks_change *change = log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
+    const ks_change *change = log_objects(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
     ks_object_unref(s->world->heap, old);
     return change;
 }
@@ -409,7 +469,26 @@ const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {
     const ks_object *last = ks_object__new(s->world, object->kind, ks_ref(object->doc), object,
                                            object->id, ++s->version);
     unindex_object(s, object);
-    const ks_change *change = log_change(s, KS_DELETED, last, object);
+    const ks_change *change = log_objects(s, KS_DELETED, last, object);
     ks_object_unref(s->world->heap, object);
     return change;
+}
+
+void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
+    ks_heap *heap = s->world->heap;
+    ks_kind kind = brief->type->kind;
+    brief->id = old != NULL ? old->id : ++s->last_id;
+    brief->version = ++s->version;
+    void *now = ks_version__of_brief(brief), *before = NULL;
+    brief->refs++; /* one for the map, one for the log */
+    if (old != NULL) {
+        before = ks_version__of_brief(old);
+        ks_version__ref(before);
+    }
+    ks_key name = brief->type->key(brief);
+    if (old == NULL)
+        ks_tree_put(heap, &s->by_name[kind], name, index_word(kind, brief->id));
+    ks_tree_put(heap, &s->by_id[kind], id_key(brief->id), now);
+    log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, now, before, kind, brief->id);
+    ks_trace(s->world, &name, sizeof name);
 }

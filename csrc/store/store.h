@@ -41,6 +41,34 @@ static inline bool ks_object_terminating(const ks_object *o) { return o->deletin
 /* The document with metadata.resourceVersion in it: a new reference. */
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
 
+/* --- briefs: versions that are kept short --- */
+
+/* A version whose writer keeps it in a form of its own, shorter than a document, because mostly nobody looks at it: a recorded Event.
+ * Whoever looks at the store finds an ordinary ks_object all the same, made on the first look and kept with the brief for as long as
+ * that lives. It must come out the same whenever that is: so whatever is drawn, counted or read off the clock is in the brief.
+ * Counted; never changed but for `whole`. It is the first member of its writer's own struct. */
+typedef struct ks_brief {
+    uint32_t refs;
+    const struct ks_brief_type *type;
+    uint64_t id, version;   /* as in ks_object: given by ks_store_write_brief() */
+    const ks_object *whole; /* private to store/: what has been made of it; NULL: nobody has looked */
+} ks_brief;
+
+/* What the writer knows about its briefs. */
+typedef struct ks_brief_type {
+    ks_kind kind;
+    /* The whole document, as ks_object.doc: a new reference. */
+    ks_val (*compose)(ks_world *world, const ks_brief *brief);
+    /* Frees the brief, which nobody holds any more, and what it holds. */
+    void (*dispose)(ks_heap *heap, ks_brief *brief);
+    const ks_str *(*ns)(const ks_brief *brief); /* its namespace, borrowed */
+    ks_key (*key)(const ks_brief *brief);       /* ks_store_stamped() of its name */
+    /* The text of the field at a path of field selectors ("involvedObject.name"), borrowed; NULL: look at the document. */
+    const char *(*field)(const ks_brief *brief, const char *path);
+} ks_brief_type;
+
+void ks_brief_unref(ks_heap *heap, const ks_brief *brief);
+
 typedef enum ks_change_type { KS_ADDED, KS_MODIFIED, KS_DELETED } ks_change_type;
 typedef struct ks_change {
     uint32_t refs;
@@ -58,9 +86,9 @@ typedef struct ks_store {
     ks_world *world;
     uint64_t version; /* of the last write */
     uint64_t last_id;
-    ks_tree by_id[KS_KIND_COUNT]; /* {0, id} -> object: order of creation */
+    ks_tree by_id[KS_KIND_COUNT]; /* {0, id} -> object or (marked) brief: order of creation */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
-    ks_tree by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name */
+    ks_tree by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name, or ks_store_stamped() */
     ks_tree by_uid;                 /* 128-bit hash of the uid (not Events) */
     ks_tree by_owner;     /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
     ks_tree pods_by_node; /* {hash of node name, id} */
@@ -102,6 +130,9 @@ typedef struct ks_walk {
     const ks_str *text; /* uid or node name that must agree */
     ks_kind kind;       /* KS_NO_KIND: any */
     int mode;
+    /* May be set before the first step: briefs that it does not let pass are gone by, and nothing is made of them. */
+    bool (*passes)(const void *payload, const ks_brief *brief);
+    const void *payload;
     const ks_object *object;
 } ks_walk;
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);
@@ -120,6 +151,16 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old);
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object);
 
+/* The same for a brief (taken over, refs 1), `old` being the brief before. Nobody is told: who has to hear of it finds the change with
+ * ks_store_since(). */
+void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old);
+/* The object as the brief that it is kept as, borrowed; NULL when it is not there or whole. */
+const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id);
+/* The key of a name that ends in '.' and a number as hexadecimal digits, `before` being what precedes the point: later
+ * numbers stand behind earlier ones in the index, which so grows at its end. `hash` is ks_store_hash() of what precedes. */
+ks_key ks_store_stamped(uint64_t hash, uint64_t number);
+uint64_t ks_store_hash(const ks_str *ns, const ks_str *before);
+
 /* What there was of a kind at an earlier version: today's objects, but for those that have changed
  * since. */
 typedef struct ks_past {
@@ -132,8 +173,8 @@ void ks_past_walk(const ks_store *s, ks_kind kind, const ks_past *past,
                   void (*found)(void *payload, const ks_object *object), void *payload);
 void ks_past_dispose(const ks_store *s, ks_past *past);
 
-/* The first change after `version`, borrowed, NULL when there is none; false when it is compacted
- * away (410 Gone). */
-bool ks_store_since(const ks_store *s, uint64_t version, const ks_change **change);
+/* The first change of the kind (KS_NO_KIND: of any) after `version`, borrowed, NULL when there is none; false when it is compacted away
+ * (410 Gone). */
+bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_change **change);
 
 #endif

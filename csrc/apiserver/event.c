@@ -1,0 +1,310 @@
+/*
+ * apiserver/event.c - the short form of recorded Events, and the documents that are made of it.
+ *
+ * k8s.io/client-go/tools/record/event.go (makeEvent) and tools/events/event_recorder.go (makeEvent), the latter as the
+ * conversion to core/v1 shows it.
+ */
+#include "apiserver/event.h"
+
+#include "api/values.h"
+
+#include <string.h>
+
+/* --- what Events have in common --- */
+
+enum { NAME_MAX = 253 }; /* what a name may have before the point */
+
+static const ks_str *namespace_of(const ks_event_about *about) {
+    return about->ns != NULL ? about->ns : K(default);
+}
+
+ks_event_about *ks_event_about_new(ks_heap *heap, const ks_object *object) {
+    ks_event_about *about = ks_alloc(heap, sizeof *about);
+    *about = (ks_event_about){.refs = 1,
+                              .kind = object->kind,
+                              .ns = ks_str_ref(object->ns),
+                              .name = ks_str_ref(object->name),
+                              .uid = ks_str_ref(object->uid)};
+    const ks_str before = {.s = object->name->s,
+                           .len = object->name->len < NAME_MAX ? object->name->len : NAME_MAX};
+    about->hash = ks_store_hash(namespace_of(about), &before);
+    return about;
+}
+
+void ks_event_about_unref(ks_heap *heap, const ks_event_about *about) {
+    ks_event_about *mutable = (ks_event_about *)about;
+    if (mutable == NULL || --mutable->refs > 0) return;
+    ks_str_unref(heap, mutable->ns);
+    ks_str_unref(heap, mutable->name);
+    ks_str_unref(heap, mutable->uid);
+    ks_free(heap, mutable, sizeof *mutable);
+}
+
+const ks_event_about *ks_event_about_ref(const ks_event_about *about) {
+    if (about != NULL) ((ks_event_about *)about)->refs++;
+    return about;
+}
+
+uint64_t ks_event_hash(uint64_t hash, const char *text, size_t len) {
+    for (; len >= 8; len -= 8, text += 8) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+        hash ^= hash >> 29;
+    }
+    for (; len > 0; len--, text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return (hash ^ 0x1f) * UINT64_C(0x9fb21c651e98df25);
+}
+
+static uint64_t hash_of(uint64_t hash, const ks_str *text) {
+    return ks_event_hash(hash, text != NULL ? text->s : "", text != NULL ? text->len : 0);
+}
+
+static const ks_str *text_or_null(ks_heap *heap, const char *text) {
+    return text != NULL ? ks_intern_of(heap, text) : NULL;
+}
+
+ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event) {
+    ks_event_head *head = ks_alloc(heap, sizeof *head);
+    *head = (ks_event_head){.refs = 1};
+    head->component = ks_intern_of(heap, event->component);
+    head->type = ks_intern_of(heap, event->type);
+    head->reason = ks_intern_of(heap, event->reason);
+    head->action = text_or_null(heap, event->action);
+    head->field_path = text_or_null(heap, event->field_path);
+    if (event->related != NULL) {
+        head->related = ks_event_about_new(heap, event->related);
+        head->related_version = event->related->version;
+    }
+    head->source = hash_of(hash_of(0, head->component), head->type);
+    head->group = hash_of(hash_of(head->source, head->reason), head->action);
+    head->place = hash_of(0, head->field_path);
+    return head;
+}
+
+void ks_event_head_unref(ks_heap *heap, const ks_event_head *head) {
+    ks_event_head *mutable = (ks_event_head *)head;
+    if (mutable == NULL || --mutable->refs > 0) return;
+    ks_str_unref(heap, mutable->component);
+    ks_str_unref(heap, mutable->type);
+    ks_str_unref(heap, mutable->reason);
+    ks_str_unref(heap, mutable->action);
+    ks_str_unref(heap, mutable->field_path);
+    ks_event_about_unref(heap, mutable->related);
+    ks_free(heap, mutable, sizeof *mutable);
+}
+
+const ks_event_head *ks_event_head_ref(const ks_event_head *head) {
+    if (head != NULL) ((ks_event_head *)head)->refs++;
+    return head;
+}
+
+static bool is_text(const ks_str *str, const char *text) {
+    return str == NULL || text == NULL ? str == NULL && text == NULL : strcmp(str->s, text) == 0;
+}
+
+bool ks_event_head_is(const ks_event_head *head, const ks_event *event) {
+    return strcmp(head->reason->s, event->reason) == 0 &&
+           strcmp(head->component->s, event->component) == 0 &&
+           strcmp(head->type->s, event->type) == 0 && is_text(head->action, event->action) &&
+           is_text(head->field_path, event->field_path) && head->related == NULL &&
+           event->related == NULL;
+}
+
+/* --- documents --- */
+
+static const ks_short_event *short_of(const ks_brief *brief) {
+    return (const ks_short_event *)brief;
+}
+
+static ks_val number_text(ks_heap *heap, uint64_t v) {
+    char text[20];
+    int at = (int)sizeof text;
+    do text[--at] = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
+    return ks_textn(heap, text + at, sizeof text - (size_t)at);
+}
+
+/* Keys are pushed in bytewise order, here and below. */
+static ks_val reference(ks_heap *heap, const ks_event_about *about, uint64_t version,
+                        const ks_str *path) {
+    const ks_kind_info *info = ks_kind_get(about->kind);
+    ks_val m = ks_map_new(heap, 7);
+    ks_map_push(heap, &m, K(apiVersion), ks_text(heap, info->api_version));
+    if (path != NULL) ks_map_push(heap, &m, K(fieldPath), ks_string(path));
+    ks_map_push(heap, &m, K(kind), ks_text(heap, info->name));
+    ks_map_push(heap, &m, K(name), ks_string(about->name));
+    if (about->ns != NULL) ks_map_push(heap, &m, K(namespace), ks_string(about->ns));
+    ks_map_push(heap, &m, K(resourceVersion), number_text(heap, version));
+    if (about->uid != NULL) ks_map_push(heap, &m, K(uid), ks_string(about->uid));
+    return m;
+}
+
+/* "web-0.18b3a..." as util.GenerateEventName: the object's name and the time in ns. */
+static ks_val name_of(ks_heap *heap, const ks_short_event *e) {
+    static const char hex[] = "0123456789abcdef";
+    const ks_str *name = e->about->name;
+    char text[NAME_MAX + 18], digits[16];
+    size_t len = name->len < NAME_MAX ? name->len : NAME_MAX;
+    int n = 0;
+    for (uint64_t v = e->stamp; v != 0; v >>= 4) digits[n++] = hex[v & 15];
+    memcpy(text, name->s, len);
+    text[len++] = '.';
+    while (n > 0) text[len++] = digits[--n];
+    return ks_textn(heap, text, len);
+}
+
+static ks_val meta_of(ks_world *world, const ks_short_event *e) {
+    ks_heap *heap = world->heap;
+    ks_val m = ks_map_new(heap, 4);
+    ks_map_push(heap, &m, K(creationTimestamp), ks_time_val(world, e->first));
+    ks_map_push(heap, &m, K(name), name_of(heap, e));
+    ks_map_push(heap, &m, K(namespace), ks_string(namespace_of(e->about)));
+    ks_map_push(heap, &m, K(uid), ks_server__uid_text(heap, e->uid));
+    return m;
+}
+
+static ks_val compose_core(ks_world *world, const ks_short_event *e) {
+    ks_heap *heap = world->heap;
+    const ks_event_head *head = e->head;
+    ks_val source = ks_map_new(heap, 2), m = ks_map_new(heap, 14);
+    ks_map_push(heap, &source, K(component), ks_string(head->component));
+    if (e->host != NULL) ks_map_push(heap, &source, K(host), ks_string(e->host));
+    ks_map_push(heap, &m, K(apiVersion), ks_string(K(v1)));
+    ks_map_push(heap, &m, K(count), ks_int(e->count));
+    ks_map_push(heap, &m, K(eventTime), ks_null());
+    ks_map_push(heap, &m, K(firstTimestamp), ks_time_val(world, e->first));
+    ks_map_push(heap, &m, K(involvedObject),
+                reference(heap, e->about, e->about_version, head->field_path));
+    ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
+    ks_map_push(heap, &m, K(lastTimestamp), ks_time_val(world, e->last));
+    ks_map_push(heap, &m, K(message), ks_string(e->message));
+    ks_map_push(heap, &m, K(metadata), meta_of(world, e));
+    ks_map_push(heap, &m, K(reason), ks_string(head->reason));
+    ks_map_push(heap, &m, K(reportingComponent), ks_string(head->component));
+    ks_map_push(heap, &m, K(reportingInstance),
+                e->host != NULL ? ks_string(e->host) : ks_text(heap, ""));
+    ks_map_push(heap, &m, K(source), source);
+    ks_map_push(heap, &m, K(type), ks_string(head->type));
+    return m;
+}
+
+static ks_val series_of(ks_world *world, const ks_short_event *e) {
+    return ks_map_of(world->heap, K(count), ks_int(e->count), K(lastObservedTime),
+                     ks_microtime_val(world, e->last), NULL);
+}
+
+static ks_val compose_new(ks_world *world, const ks_short_event *e) {
+    ks_heap *heap = world->heap;
+    const ks_event_head *head = e->head;
+    ks_val m = ks_map_new(heap, 16);
+    ks_map_push(heap, &m, K(action), ks_string(head->action));
+    ks_map_push(heap, &m, K(apiVersion), ks_string(K(v1)));
+    ks_map_push(heap, &m, K(eventTime), ks_microtime_val(world, e->first));
+    ks_map_push(heap, &m, K(firstTimestamp), ks_null());
+    ks_map_push(heap, &m, K(involvedObject),
+                reference(heap, e->about, e->about_version, head->field_path));
+    ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
+    ks_map_push(heap, &m, K(lastTimestamp), ks_null());
+    ks_map_push(heap, &m, K(message), ks_string(e->message));
+    ks_map_push(heap, &m, K(metadata), meta_of(world, e));
+    ks_map_push(heap, &m, K(reason), ks_string(head->reason));
+    if (head->related != NULL)
+        ks_map_push(heap, &m, K(related),
+                    reference(heap, head->related, head->related_version, NULL));
+    ks_map_push(heap, &m, K(reportingComponent), ks_string(head->component));
+    ks_map_push(heap, &m, K(reportingInstance),
+                ks_format(heap, "%s-control-plane", head->component->s));
+    if (e->count > 1) ks_map_push(heap, &m, K(series), series_of(world, e));
+    ks_map_push(heap, &m, K(source), ks_map_new(heap, 0));
+    ks_map_push(heap, &m, K(type), ks_string(head->type));
+    return m;
+}
+
+/* --- as the store knows it --- */
+
+static ks_val compose(ks_world *world, const ks_brief *brief) {
+    const ks_short_event *e = short_of(brief);
+    return e->head->action == NULL ? compose_core(world, e) : compose_new(world, e);
+}
+
+static void dispose(ks_heap *heap, ks_brief *brief) {
+    const ks_short_event *e = short_of(brief);
+    ks_event_about_unref(heap, e->about);
+    ks_event_head_unref(heap, e->head);
+    ks_str_unref(heap, e->host);
+    ks_str_unref(heap, e->message);
+    ks_free(heap, brief, sizeof *e);
+}
+
+static const ks_str *ns_of(const ks_brief *brief) { return namespace_of(short_of(brief)->about); }
+
+static ks_key key_of(const ks_brief *brief) {
+    const ks_short_event *e = short_of(brief);
+    return ks_store_stamped(e->about->hash, e->stamp);
+}
+
+static const char *text_of(const ks_str *str) { return str != NULL ? str->s : ""; }
+
+static const char *about_field(const ks_short_event *e, const char *field) {
+    const ks_kind_info *info = ks_kind_get(e->about->kind);
+    if (strcmp(field, "kind") == 0) return info->name;
+    if (strcmp(field, "apiVersion") == 0) return info->api_version;
+    if (strcmp(field, "namespace") == 0) return text_of(e->about->ns);
+    if (strcmp(field, "name") == 0) return e->about->name->s;
+    if (strcmp(field, "uid") == 0) return text_of(e->about->uid);
+    if (strcmp(field, "fieldPath") == 0) return text_of(e->head->field_path);
+    return NULL;
+}
+
+static const char *field(const ks_brief *brief, const char *path) {
+    static const char about[] = "involvedObject.";
+    const ks_short_event *e = short_of(brief);
+    if (strncmp(path, about, sizeof about - 1) == 0)
+        return about_field(e, path + sizeof about - 1);
+    if (strcmp(path, "reason") == 0) return e->head->reason->s;
+    if (strcmp(path, "type") == 0) return e->head->type->s;
+    if (strcmp(path, "source") == 0 || strcmp(path, "reportingComponent") == 0)
+        return e->head->component->s;
+    return NULL;
+}
+
+static const ks_brief_type short_event_type = {KS_EVENT, compose, dispose, ns_of, key_of, field};
+
+/* The time in ns, one more where that is taken. */
+static uint64_t draw_stamp(ks_server *s) {
+    int64_t stamp = s->world->epoch * KS_SECOND + s->world->now;
+    if (stamp <= s->event_stamp) stamp = s->event_stamp + 1;
+    s->event_stamp = stamp;
+    return (uint64_t)stamp;
+}
+
+ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about, uint64_t about_version,
+                                   const ks_event_head *head, const ks_str *host,
+                                   const ks_str *message) {
+    ks_short_event *e = ks_alloc(s->heap, sizeof *e);
+    *e = (ks_short_event){.brief = {.refs = 1, .type = &short_event_type},
+                          .about = ks_event_about_ref(about),
+                          .head = ks_event_head_ref(head),
+                          .host = ks_str_ref(host),
+                          .message = message,
+                          .about_version = about_version,
+                          .first = s->world->now,
+                          .last = s->world->now,
+                          .stamp = draw_stamp(s),
+                          .count = 1};
+    ks_server__draw_uid(s, e->uid);
+    return e;
+}
+
+ks_short_event *ks_short_event_next(ks_heap *heap, const ks_short_event *before,
+                                    const ks_str *message) {
+    ks_short_event *e = ks_alloc(heap, sizeof *e);
+    *e = *before;
+    e->brief = (ks_brief){.refs = 1, .type = &short_event_type};
+    ks_event_about_ref(e->about);
+    ks_event_head_ref(e->head);
+    ks_str_ref(e->host);
+    e->message = message;
+    return e;
+}

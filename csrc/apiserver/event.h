@@ -1,0 +1,66 @@
+/*
+ * apiserver/event.h - recorded Events in their short form, from which event.c makes documents when somebody looks.
+ *
+ * Called by record.c, which decides what is recorded. A short Event is what tells it apart from others, and pointers to what it has in
+ * common with them: whom it is about, what kind of thing has happened, and the message where others say the same.
+ */
+#ifndef KS_APISERVER_EVENT_H
+#define KS_APISERVER_EVENT_H
+
+#include "apiserver/internal.h"
+
+/* Whom Events are about: one for all that is recorded about an object. Counted; never changed. */
+typedef struct ks_event_about {
+    uint32_t refs;
+    ks_kind kind;
+    const ks_str *ns, *name, *uid; /* ns NULL: cluster-scoped; uid may be NULL */
+    uint64_t hash;                 /* of the namespace and the beginning of its Events' names */
+} ks_event_about;
+
+/* What Events of one sort have in common. Counted; never changed. */
+typedef struct ks_event_head {
+    uint32_t refs;
+    const ks_str *component, *type, *reason;
+    const ks_str *action;     /* NULL: written by a core recorder */
+    const ks_str *field_path; /* of the object, or NULL */
+    const ks_event_about *related; /* or NULL */
+    uint64_t related_version;
+    uint64_t source, group, place; /* hashes: of component and type; and reason (and action); of the field path */
+} ks_event_head;
+
+typedef struct ks_short_event {
+    ks_brief brief;
+    const ks_event_about *about;
+    const ks_event_head *head;
+    const ks_str *host; /* source.host, or NULL */
+    const ks_str *message;
+    uint64_t about_version; /* of the object when this was recorded */
+    int64_t first, last;    /* instants; of a series `last` is when it was last observed */
+    uint64_t stamp;         /* the number in its name */
+    uint32_t uid[4];
+    uint32_t count; /* core: how often; else the length of the series, 1 being none */
+} ks_short_event;
+
+/* Goes on with a hash of texts that are told apart by what they say and where they end; NULL is as good as an empty one. */
+uint64_t ks_event_hash(uint64_t hash, const char *text, size_t len);
+
+ks_event_about *ks_event_about_new(ks_heap *heap, const ks_object *object);
+const ks_event_about *ks_event_about_ref(const ks_event_about *about); /* NULL is fine, here and below */
+void ks_event_about_unref(ks_heap *heap, const ks_event_about *about);
+/* `event` is borrowed, and so is its related object. */
+ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event);
+const ks_event_head *ks_event_head_ref(const ks_event_head *head);
+void ks_event_head_unref(ks_heap *heap, const ks_event_head *head);
+/* Whether an Event recorded like that is of this sort. */
+bool ks_event_head_is(const ks_event_head *head, const ks_event *event);
+
+/* A new Event, to be stored with ks_store_write_brief(). Counts up what it is given, but for `message`, which it takes over. Draws the
+ * uid and the name here: nothing is left to chance for later. */
+ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about, uint64_t about_version,
+                                   const ks_event_head *head, const ks_str *host,
+                                   const ks_str *message);
+/* The next version of one, for `count`, `last` and the message (taken over) to be put in. */
+ks_short_event *ks_short_event_next(ks_heap *heap, const ks_short_event *before,
+                                    const ks_str *message);
+
+#endif
