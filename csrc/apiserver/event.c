@@ -260,8 +260,8 @@ static const char *about_field(const ks_short_event *e, const char *field) {
 static const char *field(const ks_brief *brief, const char *path) {
     static const char about[] = "involvedObject.";
     const ks_short_event *e = short_of(brief);
-    if (strncmp(path, about, sizeof about - 1) == 0)
-        return about_field(e, path + sizeof about - 1);
+    if (strncmp(path, about, sizeof about - 1) == 0) return about_field(e, path + sizeof about - 1);
+    if (strcmp(path, "metadata.namespace") == 0) return namespace_of(e->about)->s;
     if (strcmp(path, "reason") == 0) return e->head->reason->s;
     if (strcmp(path, "type") == 0) return e->head->type->s;
     if (strcmp(path, "source") == 0 || strcmp(path, "reportingComponent") == 0)
@@ -279,9 +279,9 @@ static uint64_t draw_stamp(ks_server *s) {
     return (uint64_t)stamp;
 }
 
-ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about, uint64_t about_version,
-                                   const ks_event_head *head, const ks_str *host,
-                                   const ks_str *message) {
+ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
+                                   uint64_t about_version, const ks_event_head *head,
+                                   const ks_str *host, const ks_str *message) {
     ks_short_event *e = ks_alloc(s->heap, sizeof *e);
     *e = (ks_short_event){.brief = {.refs = 1, .type = &short_event_type},
                           .about = ks_event_about_ref(about),

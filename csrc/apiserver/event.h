@@ -21,11 +21,12 @@ typedef struct ks_event_about {
 typedef struct ks_event_head {
     uint32_t refs;
     const ks_str *component, *type, *reason;
-    const ks_str *action;     /* NULL: written by a core recorder */
-    const ks_str *field_path; /* of the object, or NULL */
+    const ks_str *action;          /* NULL: written by a core recorder */
+    const ks_str *field_path;      /* of the object, or NULL */
     const ks_event_about *related; /* or NULL */
     uint64_t related_version;
-    uint64_t source, group, place; /* hashes: of component and type; and reason (and action); of the field path */
+    uint64_t source, group,
+        place; /* hashes: of component and type; and reason (and action); of the field path */
 } ks_event_head;
 
 typedef struct ks_short_event {
@@ -45,7 +46,8 @@ typedef struct ks_short_event {
 uint64_t ks_event_hash(uint64_t hash, const char *text, size_t len);
 
 ks_event_about *ks_event_about_new(ks_heap *heap, const ks_object *object);
-const ks_event_about *ks_event_about_ref(const ks_event_about *about); /* NULL is fine, here and below */
+const ks_event_about *
+ks_event_about_ref(const ks_event_about *about); /* NULL is fine, here and below */
 void ks_event_about_unref(ks_heap *heap, const ks_event_about *about);
 /* `event` is borrowed, and so is its related object. */
 ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event);
@@ -56,9 +58,9 @@ bool ks_event_head_is(const ks_event_head *head, const ks_event *event);
 
 /* A new Event, to be stored with ks_store_write_brief(). Counts up what it is given, but for `message`, which it takes over. Draws the
  * uid and the name here: nothing is left to chance for later. */
-ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about, uint64_t about_version,
-                                   const ks_event_head *head, const ks_str *host,
-                                   const ks_str *message);
+ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
+                                   uint64_t about_version, const ks_event_head *head,
+                                   const ks_str *host, const ks_str *message);
 /* The next version of one, for `count`, `last` and the message (taken over) to be put in. */
 ks_short_event *ks_short_event_next(ks_heap *heap, const ks_short_event *before,
                                     const ks_str *message);

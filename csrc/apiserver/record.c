@@ -30,7 +30,8 @@ typedef struct entry {
     uint64_t id;    /* of the Event */
     int64_t at;     /* when last seen; bucket: when it is full again */
     uint32_t count; /* how often */
-    uint32_t group; /* event: its group's name; its lowest bit: it counts as one of the group's messages */
+    uint32_t
+        group; /* event: its group's name; its lowest bit: it counts as one of the group's messages */
 } entry;
 
 typedef struct history {
@@ -137,7 +138,9 @@ static uint64_t tagged(uint64_t hash, uint64_t tag) { return (hash ^ hash >> 32)
 
 /* --- the rules of the core recorder --- */
 
-static bool is_of(const entry *e, uint32_t group) { return (e->group & ~(uint32_t)COUNTED) == group; }
+static bool is_of(const entry *e, uint32_t group) {
+    return (e->group & ~(uint32_t)COUNTED) == group;
+}
 
 /* How many distinct messages the group counts; none any more when it has been quiet for long. */
 static uint32_t count_group(history *h, uint32_t group, int64_t now) {
@@ -240,8 +243,7 @@ typedef struct saying {
 
 /* A new reference to the message, shared with others that say the same. */
 static const ks_str *message_of(ks_server *s, const saying *said, bool combined) {
-    if (combined)
-        return ks_str_printf(s->heap, "(combined from similar events): %s", said->text);
+    if (combined) return ks_str_printf(s->heap, "(combined from similar events): %s", said->text);
     struct ks_record_cache *cache = cache_of(s);
     size_t at = (said->hash >> 32) % MESSAGES;
     const ks_str *known = cache->messages[at].text;
@@ -319,9 +321,8 @@ typedef struct recording {
 
 static void write_new(const recording *r, const history *h, uint32_t count, bool combined) {
     const ks_str *host = r->event->action == NULL ? r->event->host : NULL;
-    ks_short_event *e =
-        ks_short_event_new(r->s, h->about, r->about->version, r->head, host,
-                           message_of(r->s, &r->said, combined));
+    ks_short_event *e = ks_short_event_new(r->s, h->about, r->about->version, r->head, host,
+                                           message_of(r->s, &r->said, combined));
     e->count = count;
     ks_server__commit_brief(r->s, &e->brief, NULL);
 }
@@ -343,11 +344,8 @@ static void record_core(const recording *r) {
     seen->at = now;
     seen->count++;
     if (!accepts(h, bucket, now)) return;
-    update u = {.id = seen->id,
-                .count = seen->count,
-                .last = now,
-                .said = &r->said,
-                .combined = combined};
+    update u = {
+        .id = seen->id, .count = seen->count, .last = now, .said = &r->said, .combined = combined};
     if (u.id != 0 && write_next(s, &u)) return;
     /* the id that the new Event will get: remembered before watchers run, who may record more */
     seen->id = s->store.last_id + 1;

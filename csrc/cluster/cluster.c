@@ -41,12 +41,19 @@ static void hear(void *payload, const ks_change *change) {
         ks_str_eq(object->name, cluster->awaited_name) &&
         ks_str_eq(object->ns, cluster->awaited_ns))
         cluster->awaited_changed = true;
-    if (cluster->all_changes && cluster->on_change != NULL)
+    if ((cluster->told_kinds & KS_KIND_BIT(object->kind)) != 0 && cluster->on_change != NULL)
         cluster->on_change(cluster->payload, change);
+}
+
+static bool listens(void *payload, ks_kind kind) {
+    const ks_cluster *cluster = payload;
+    return (cluster->awaited_name != NULL && cluster->awaited_kind == kind) ||
+           (cluster->told_kinds & KS_KIND_BIT(kind)) != 0;
 }
 
 static void connect(ks_cluster *cluster) {
     cluster->sim->on_change = hear;
+    cluster->sim->listens = listens;
     cluster->sim->hook_payload = cluster;
 }
 

@@ -19,8 +19,8 @@ typedef struct ks_cluster {
     ks_kind awaited_kind;
     const ks_str *awaited_ns, *awaited_name;
     bool awaited_changed;
-    bool
-        all_changes; /* tell of every change (there are watches), not only of the awaited object's */
+    uint64_t
+        told_kinds; /* KS_KIND_BIT of those of which every change is told (there are watches) */
     /* How the embedder hears of changes; during a step: it may only take notes. */
     void (*on_change)(void *payload, const ks_change *change);
     void *payload; /* the embedder's; hooks are given the ks_cluster, and find it here */

@@ -212,3 +212,18 @@ bool ks_filter_matches(const ks_filter *filter, const ks_object *object) {
     }
     return true;
 }
+
+ks_verdict ks_filter_brief(const ks_filter *filter, const ks_brief *brief) {
+    ks_verdict verdict = KS_MATCHES;
+    if (filter->ns != NULL && !ks_str_eq(filter->ns, brief->type->ns(brief))) return KS_DIFFERS;
+    if (filter->labels != NULL && !ks_selector_matches(filter->labels, KS_NOTHING))
+        return KS_DIFFERS;
+    ks_each(field, filter->fields) {
+        const char *is = brief->type->field(brief, ks_text_or(ks_at(*field, 0), ""));
+        if (is == NULL)
+            verdict = KS_MAY_MATCH;
+        else if (ks_text_is(ks_at(*field, 1), is) == ks_bool_or(ks_at(*field, 2), false))
+            return KS_DIFFERS;
+    }
+    return verdict;
+}

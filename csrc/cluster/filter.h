@@ -20,5 +20,8 @@ ks_refusal *ks_filter_make(ks_heap *heap, ks_kind kind, const ks_str *ns, const 
                            ks_filter *out);
 void ks_filter_dispose(ks_heap *heap, ks_filter *filter);
 bool ks_filter_matches(const ks_filter *filter, const ks_object *object);
+/* The same of a version that is kept short, as far as that can tell without its document. */
+typedef enum ks_verdict { KS_DIFFERS, KS_MATCHES, KS_MAY_MATCH } ks_verdict;
+ks_verdict ks_filter_brief(const ks_filter *filter, const ks_brief *brief);
 
 #endif

@@ -207,6 +207,10 @@ static void collect(void *payload, const ks_object *object) {
     c->objects[c->count++] = object;
 }
 
+static bool may_match(void *payload, const ks_brief *brief) {
+    return ks_filter_brief(((const collection *)payload)->filter, brief) != KS_DIFFERS;
+}
+
 /* The page, and what the list says about itself. */
 static void build(const collection *c, const ks_list_opts *opts, uint64_t version, ks_val *items,
                   ks_val *metadata) {
@@ -238,8 +242,10 @@ ks_refusal *ks_cluster_list(const ks_store *store, ks_kind kind, const ks_filter
     collection c = {.heap = heap, .filter = filter, .start = at.start};
     uint64_t version = at.version > 0 ? (uint64_t)at.version : store->version;
     if (version >= store->version) {
-        for (ks_walk w = ks_walk_kind(store, kind, filter->ns); ks_walk_next(&w);)
-            collect(&c, w.object);
+        ks_walk w = ks_walk_kind(store, kind, filter->ns);
+        w.passes = may_match;
+        w.payload = &c;
+        while (ks_walk_next(&w)) collect(&c, w.object);
     } else if (ks_past_open(store, kind, version, &past)) {
         ks_past_walk(store, kind, &past, collect, &c);
     } else if (at.start != NULL) {

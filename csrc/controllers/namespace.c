@@ -72,6 +72,12 @@ static void notice_content(ks_sim *sim, const state *st, const ks_object *object
     ks_enqueue_at(sim, st->index, ns->id, w->looked + periods * w->period);
 }
 
+/* No Event is recorded in a namespace that is going away: it never waits for one. */
+static bool listens(const void *payload) {
+    (void)payload;
+    return false;
+}
+
 static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     state *st = payload;
     const ks_object *object = change->object;
@@ -326,4 +332,5 @@ const ks_component ks_namespace_controller = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,
+    .listens = listens,
 };

@@ -216,6 +216,8 @@ static void observe_quota(ks_sim *sim, state *st, const ks_change *change) {
     ks_enqueue(sim, st->index, quota->id);
 }
 
+static bool listens(const void *payload) { return ((const state *)payload)->entries.count > 0; }
+
 static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     state *st = payload;
     const ks_object *object = change->object;
@@ -312,4 +314,5 @@ const ks_component ks_quota_controller = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,
+    .listens = listens,
 };

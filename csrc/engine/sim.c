@@ -127,11 +127,24 @@ static void announce(void *payload, const ks_change *change) {
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
 }
 
+/* Does anybody have to hear of a change of that kind? */
+static bool listens(void *payload, ks_kind kind) {
+    const ks_sim *sim = payload;
+    uint32_t observers = sim->observers[kind];
+    for (int i = 0; observers != 0; i++, observers >>= 1) {
+        if (!(observers & 1U)) continue;
+        const ks_component *c = sim->components[i].component;
+        if (c->listens == NULL || c->listens(sim->components[i].state)) return true;
+    }
+    return sim->listens != NULL && sim->listens(sim->hook_payload, kind);
+}
+
 void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_rules rules) {
     memset(sim, 0, sizeof *sim);
     ks_world_init(&sim->world, heap, seed, epoch);
     ks_server_init(&sim->server, &sim->world, rules);
     sim->server.on_change = announce;
+    sim->server.listens = listens;
     sim->server.payload = sim;
     sim->settings = ks_settings_new(heap);
     sim->timers.type = &timers_type;

@@ -29,6 +29,8 @@ typedef struct ks_component {
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
+    /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
+    bool (*listens)(const void *state);
     uint64_t
         lists; /* of others that it reads from its informers' caches (ks_view); what is in neither it asks the server for */
 } ks_component;
@@ -48,6 +50,7 @@ struct ks_sim {
     const struct ks_hooks *hooks; /* callbacks into the embedder; may be NULL */
     void *hook_payload;
     void (*on_change)(void *hook_payload, const ks_change *change); /* for watches; may be NULL */
+    bool (*listens)(void *hook_payload, ks_kind kind); /* has it to hear of that kind? NULL: no */
     int pending_error; /* set by ks_sim_fail(): the run stops at the end of the step */
     ks_tree agenda;    /* private to engine/ */
     ks_tree queued;

@@ -8,6 +8,8 @@
 
 #include "scheduler/scheduler.h"
 
+#include <string.h>
+
 typedef struct looking {
     lua_State *L;
     ks_result *result;
@@ -58,21 +60,38 @@ static int look_get(lua_State *L) {
 
 /* --- list, count --- */
 
+typedef struct counting {
+    const ks_filter *filter;
+    int64_t count;
+} counting;
+
+/* Counts briefs where they lie; true: it takes the object to tell. */
+static bool count_brief(void *payload, const ks_brief *brief) {
+    counting *c = payload;
+    ks_verdict verdict = ks_filter_brief(c->filter, brief);
+    c->count += verdict == KS_MATCHES;
+    return verdict == KS_MAY_MATCH;
+}
+
 static int64_t count_matches(const ks_store *store, ks_kind kind, const ks_filter *filter) {
+    counting briefs = {.filter = filter};
     int64_t count = 0;
     if (filter->ns == NULL && filter->labels == NULL && !ks_exists(filter->fields))
         return (int64_t)ks_store_count(store, kind);
     /* Labels are mostly shared, by the pods of a set: the very same ones are matched once. */
     bool by_labels = !ks_exists(filter->fields), last = false;
     const ks_map *last_labels = NULL;
-    for (ks_walk w = ks_walk_kind(store, kind, filter->ns); ks_walk_next(&w);) {
+    ks_walk w = ks_walk_kind(store, kind, filter->ns);
+    w.passes = count_brief;
+    w.payload = &briefs;
+    while (ks_walk_next(&w)) {
         const ks_map *labels =
             by_labels && ks_is(w.object->labels, KS_MAP) ? w.object->labels.m : NULL;
         if (labels == NULL || labels != last_labels) last = ks_filter_matches(filter, w.object);
         last_labels = labels;
         count += last;
     }
-    return count;
+    return count + briefs.count;
 }
 
 static bool do_list(ks_cluster *cluster, void *arg) {
@@ -161,10 +180,27 @@ static bool event_fits(const looking *k, const ks_object *event) {
            text_is(L, 6, ks_get(event->doc, K(type)));
 }
 
+/* Whether it may fit: recorded Events tell without their documents. */
+static bool brief_fits(void *payload, const ks_brief *brief) {
+    static const char *const paths[] = {"metadata.namespace", "involvedObject.kind",
+                                        "involvedObject.name", "reason", "type"};
+    const looking *k = payload;
+    for (int i = 0; i < 5; i++) {
+        if (lua_isnil(k->L, i + 2)) continue;
+        const char *wanted = i == 1 ? ks_kind_get(k->kind)->name : lua_tostring(k->L, i + 2);
+        const char *is = brief->type->field(brief, paths[i]);
+        if (is != NULL && strcmp(is, wanted) != 0) return false;
+    }
+    return true;
+}
+
 static bool do_events(ks_cluster *cluster, void *arg) {
     looking *k = arg;
     ks_val list = ks_list_new(cluster->heap, 8);
-    for (ks_walk w = ks_walk_created(&cluster->sim->server.store, KS_EVENT); ks_walk_next(&w);)
+    ks_walk w = ks_walk_created(&cluster->sim->server.store, KS_EVENT);
+    w.passes = brief_fits;
+    w.payload = k;
+    while (ks_walk_next(&w))
         if (event_fits(k, w.object))
             list = ks_append(cluster->heap, list, ks_object_doc(cluster->heap, w.object));
     k->result->value = list;
@@ -215,7 +251,8 @@ static bool do_changes(ks_cluster *cluster, void *arg) {
     if (after < store->compacted) after = store->compacted;
     const ks_change *change;
     k->result->value = ks_list_new(cluster->heap, 8);
-    for (; ks_store_since(store, k->kind, after, &change) && change != NULL; after = change->version) {
+    for (; ks_store_since(store, k->kind, after, &change) && change != NULL;
+         after = change->version) {
         const ks_object *object = change->object;
         if (!lua_isnil(k->L, 4) &&
             (object->ns == NULL || !ks_str_is(object->ns, lua_tostring(k->L, 4))))

@@ -11,16 +11,17 @@
 
 /* --- taking notes (inside the core) --- */
 
-static bool wanted(const ks_box *box, const ks_change *change) {
+/* The core tells of what there are watches for. */
+static void ask(ks_box *box) {
+    uint64_t kinds = 0;
     for (size_t i = 0; i < box->watch_count; i++)
-        if (box->watches[i].kind == KS_NO_KIND || box->watches[i].kind == change->object->kind)
-            return true;
-    return false;
+        kinds |=
+            box->watches[i].kind == KS_NO_KIND ? KS_ALL_KINDS : KS_KIND_BIT(box->watches[i].kind);
+    box->cluster->told_kinds = kinds;
 }
 
 void ks_lua_hear(void *payload, const ks_change *change) {
     ks_box *box = payload;
-    if (!wanted(box, change)) return;
     if (box->last == box->queue_cap) {
         size_t cap = box->queue_cap == 0 ? 64 : box->queue_cap * 2;
         box->queue = ks_resize(box->cluster->heap, box->queue, box->queue_cap * sizeof *box->queue,
@@ -300,7 +301,7 @@ int ks_lua_watch(lua_State *L) {
     ks_lua_call(L, box, KS_LOOK, q.result, add_watch, &q);
     lua_pushvalue(L, 2);
     lua_rawseti(L, 8, box->last_watch);
-    box->cluster->all_changes = true;
+    ask(box);
     lua_pushinteger(L, box->last_watch);
     return 1;
 }
@@ -321,6 +322,6 @@ int ks_lua_unwatch(lua_State *L) {
         box->watch_count--;
         break;
     }
-    box->cluster->all_changes = box->watch_count > 0;
+    ask(box);
     return 0;
 }

@@ -369,7 +369,8 @@ static void index_owners(ks_store *s, const ks_object *object) {
 
 static void index_new(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
-    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->kind, object->ns, object->name), entry(object));
+    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->kind, object->ns, object->name),
+                entry(object));
     if (object->kind != KS_EVENT && object->uid != NULL)
         ks_tree_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
     index_owners(s, object);
@@ -426,8 +427,7 @@ static ks_change *log_change(ks_store *s, ks_change_type type, const void *objec
 /* Logs a change of objects: takes over `object`, counts `old` up; a new reference. */
 static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_object *object,
                                     const ks_object *old) {
-    ks_change *change =
-        log_change(s, type, object, ks_object_ref(old), object->kind, object->id);
+    ks_change *change = log_change(s, type, object, ks_object_ref(old), object->kind, object->id);
     ks_trace(s->world, object->name->s, object->name->len);
     change->refs++;
     return change;
@@ -486,8 +486,7 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
         ks_version__ref(before);
     }
     ks_key name = brief->type->key(brief);
-    if (old == NULL)
-        ks_tree_put(heap, &s->by_name[kind], name, index_word(kind, brief->id));
+    if (old == NULL) ks_tree_put(heap, &s->by_name[kind], name, index_word(kind, brief->id));
     ks_tree_put(heap, &s->by_id[kind], id_key(brief->id), now);
     log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, now, before, kind, brief->id);
     ks_trace(s->world, &name, sizeof name);

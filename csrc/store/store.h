@@ -45,13 +45,15 @@ ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
 
 /* A version whose writer keeps it in a form of its own, shorter than a document, because mostly nobody looks at it: a recorded Event.
  * Whoever looks at the store finds an ordinary ks_object all the same, made on the first look and kept with the brief for as long as
- * that lives. It must come out the same whenever that is: so whatever is drawn, counted or read off the clock is in the brief.
+ * that lives. It must come out the same whenever that is: so whatever is drawn, counted or read off the clock is in the brief. It has
+ * neither labels nor owners.
  * Counted; never changed but for `whole`. It is the first member of its writer's own struct. */
 typedef struct ks_brief {
     uint32_t refs;
     const struct ks_brief_type *type;
-    uint64_t id, version;   /* as in ks_object: given by ks_store_write_brief() */
-    const ks_object *whole; /* private to store/: what has been made of it; NULL: nobody has looked */
+    uint64_t id, version; /* as in ks_object: given by ks_store_write_brief() */
+    const ks_object
+        *whole; /* private to store/: what has been made of it; NULL: nobody has looked */
 } ks_brief;
 
 /* What the writer knows about its briefs. */
@@ -131,8 +133,8 @@ typedef struct ks_walk {
     ks_kind kind;       /* KS_NO_KIND: any */
     int mode;
     /* May be set before the first step: briefs that it does not let pass are gone by, and nothing is made of them. */
-    bool (*passes)(const void *payload, const ks_brief *brief);
-    const void *payload;
+    bool (*passes)(void *payload, const ks_brief *brief);
+    void *payload;
     const ks_object *object;
 } ks_walk;
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);
