@@ -2,8 +2,10 @@
  * controllers/storage/attachdetach.c - attaches volumes to nodes and detaches them: pkg/controller/volume/attachdetach
  * together with an external attacher that needs settings->latency.attach and .detach.
  *
- * A key is a volume's id. What is wanted follows the pods that have a node (`wanted`: how many pods of a claim each node
- * has), what is, the VolumeAttachment objects. Only volumes whose driver attaches take part (engine/volumes.h).
+ * A key is a volume's id, or a node's. What is wanted follows the pods that have a node (`wanted`: how many pods of a claim
+ * each node has), what is, the VolumeAttachment objects. Only volumes whose driver attaches take part (engine/volumes.h).
+ * A node's status learns of all that has been attached to it in one instant with one write, as upstream's of one round of its
+ * reconciler (statusupdater/node_status_updater.go); of a detachment it learns before that begins.
  */
 #include "controllers/storage/sha256.h"
 #include "controllers/storage/storage.h"
@@ -21,23 +23,23 @@ typedef struct want {
     const ks_str *node, *ns, *claim;
 } want;
 
-/* A VolumeAttachment that is being worked on. */
-enum { STEP_NONE, STEP_ATTACHING, STEP_DETACHING };
-typedef struct work {
-    uint32_t refs;
-    int step;
-    int64_t due;
-} work;
-
 typedef struct attachdetach {
     int index;
     ks_claim_users users;
     ks_tree wanted;      /* {claim key, hash of node name} -> want */
     ks_tree attachments; /* {hash of volume name, VolumeAttachment id} */
-    ks_tree works;       /* VolumeAttachment id -> work */
+    ks_tree attaching;   /* VolumeAttachment id -> instant + 1 at which the attacher will be done */
+    ks_tree detaching;   /* the same */
     ks_tree reported;    /* {volume id, hash of node}: Multi-Attach was reported */
     ks_tree
-        unwanted; /* {volume id, hash of node} -> instant + 1 from when on detaching was wanted */
+        unwanted; /* {hash of node, volume id} -> instant + 1 from when on detaching was wanted */
+    ks_tree
+        untold; /* {node id, sequence} -> volume id: attached, and the node's status does not say so yet */
+    uint64_t sequence;
+    bool writing; /* one's own write is being heard of: nothing follows from it */
+    bool
+        mixed; /* others have written what nodes list, or deleted attachments: lists have to be searched */
+    ks_val yes, no; /* {attached: true}, {attached: false} */
 } attachdetach;
 
 static void want_ref(void *value) { ((want *)value)->refs++; }
@@ -49,13 +51,7 @@ static void want_unref(ks_heap *heap, void *value) {
     ks_str_unref(heap, w->claim);
     ks_free(heap, w, sizeof *w);
 }
-static void work_ref(void *value) { ((work *)value)->refs++; }
-static void work_unref(ks_heap *heap, void *value) {
-    work *w = value;
-    if (--w->refs == 0) ks_free(heap, w, sizeof *w);
-}
 static const ks_tree_type wants_type = {NULL, NULL, NULL, want_ref, want_unref};
-static const ks_tree_type works_type = {NULL, NULL, NULL, work_ref, work_unref};
 
 static uint64_t name_hash(const ks_str *name) {
     return name == NULL ? 0 : ks_hash_bytes(name->s, name->len);
@@ -65,7 +61,8 @@ static void *create(ks_sim *sim) {
     attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_attachdetach_controller);
     st->wanted.type = &wants_type;
-    st->works.type = &works_type;
+    st->yes = ks_map_of(sim->world.heap, K(attached), ks_bool(true), NULL);
+    st->no = ks_map_of(sim->world.heap, K(attached), ks_bool(false), NULL);
     return st;
 }
 
@@ -76,7 +73,11 @@ static void *copy(ks_sim *sim, const void *state) {
     st->users.pods = ks_tree_copy(&from->users.pods);
     st->wanted = ks_tree_copy(&from->wanted);
     st->attachments = ks_tree_copy(&from->attachments);
-    st->works = ks_tree_copy(&from->works);
+    st->attaching = ks_tree_copy(&from->attaching);
+    st->detaching = ks_tree_copy(&from->detaching);
+    st->untold = ks_tree_copy(&from->untold);
+    ks_ref(st->yes);
+    ks_ref(st->no);
     st->reported = ks_tree_copy(&from->reported);
     st->unwanted = ks_tree_copy(&from->unwanted);
     return st;
@@ -87,7 +88,11 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &st->users.pods);
     ks_tree_clear(heap, &st->wanted);
     ks_tree_clear(heap, &st->attachments);
-    ks_tree_clear(heap, &st->works);
+    ks_tree_clear(heap, &st->attaching);
+    ks_tree_clear(heap, &st->detaching);
+    ks_tree_clear(heap, &st->untold);
+    ks_unref(heap, st->yes);
+    ks_unref(heap, st->no);
     ks_tree_clear(heap, &st->reported);
     ks_tree_clear(heap, &st->unwanted);
     ks_free(heap, st, sizeof *st);
@@ -104,8 +109,7 @@ static bool any_running(ks_val statuses) {
 
 /* pkg/volume/util: IsPodTerminated. */
 static bool terminated(const ks_object *pod) {
-    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
-    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0) return true;
+    if (pod->phase == 'S' || pod->phase == 'F') return true;
     return ks_object_terminating(pod) && !any_running(ks_get(pod->status, K(containerStatuses))) &&
            !any_running(ks_get(pod->status, K(initContainerStatuses)));
 }
@@ -130,6 +134,12 @@ static bool holds(const ks_sim *sim, const ks_str *ns, const ks_str *name,
 static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
     if (volume != NULL && ks_volume_attacher(volume) != NULL)
         ks_enqueue(sim, st->index, volume->id);
+}
+
+/* Whether a pod that has a node wants the claim. */
+static bool is_wanted(const attachdetach *st, const ks_str *ns, const ks_str *name) {
+    ks_key first = {ks_claim_key(ns, name), 0}, found;
+    return ks_tree_ceiling(&st->wanted, first, &found, NULL) && found.a == first.a;
 }
 
 /* One pod more (or less) that wants its claims on its node. */
@@ -157,6 +167,9 @@ static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool 
 static void observe_pod(ks_sim *sim, attachdetach *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->type == KS_DELETED ? pod : change->old;
     if (ks_len(ks_get(pod->spec, K(volumes))) == 0) return;
+    if (old != NULL && change->type != KS_DELETED && old->node == pod->node &&
+        old->phase == pod->phase && !ks_object_terminating(pod))
+        return;
     ks_claim_users_observe(sim->world.heap, &st->users, change);
     bool had = old != NULL && wants_volumes(old);
     bool has = change->type != KS_DELETED && wants_volumes(pod);
@@ -172,24 +185,36 @@ static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *c
         ks_tree_put(heap, &st->attachments, key, (void *)(uintptr_t)va->id);
     if (change->type == KS_DELETED) {
         ks_tree_del(heap, &st->attachments, key);
-        ks_tree_del(heap, &st->works, (ks_key){0, va->id});
+        ks_tree_del(heap, &st->attaching, (ks_key){0, va->id});
+        st->mixed = st->mixed || !ks_tree_has(&st->detaching, (ks_key){0, va->id});
+        ks_tree_del(heap, &st->detaching, (ks_key){0, va->id});
     }
-    look_at(sim, st, ks_store_get(ks_view(sim), KS_PV, NULL, name));
+    if (!st->writing) look_at(sim, st, ks_store_get(ks_view(sim), KS_PV, NULL, name));
 }
 
-/* A node came, went, or changed what can hold up detaching from it. */
-static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change) {
-    const ks_object *node = change->object, *old = change->old;
-    if (st->unwanted.count == 0 && change->type == KS_MODIFIED) return;
-    if (change->type == KS_MODIFIED &&
-        ks_equal(ks_get(node->status, K(volumesInUse)), ks_get(old->status, K(volumesInUse))) &&
-        ks_equal(ks_get(node->spec, K(taints)), ks_get(old->spec, K(taints))))
+/* A node changed what can hold up detaching from it. */
+static void node_changed(ks_sim *sim, attachdetach *st, const ks_object *node,
+                         const ks_object *old) {
+    if (!ks_equal(ks_get(node->status, K(volumesAttached)),
+                  ks_get(old->status, K(volumesAttached))))
+        st->mixed = true;
+    if (st->unwanted.count == 0 ||
+        (ks_equal(ks_get(node->status, K(volumesInUse)), ks_get(old->status, K(volumesInUse))) &&
+         ks_equal(ks_get(node->spec, K(taints)), ks_get(old->spec, K(taints)))))
         return;
+    ks_key first = {name_hash(node->name), 0};
+    for (ks_tree_iter it = ks_tree_from(&st->unwanted, first);
+         ks_tree_next(&it) && it.key.a == first.a;)
+        ks_enqueue(sim, st->index, it.key.b);
+}
+
+static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change) {
+    const ks_object *node = change->object;
     if (change->type == KS_MODIFIED) {
-        for (ks_tree_iter it = ks_tree_begin(&st->unwanted); ks_tree_next(&it);)
-            ks_enqueue(sim, st->index, it.key.a);
+        if (!st->writing) node_changed(sim, st, node, change->old);
         return;
     }
+    st->mixed = st->mixed || ks_len(ks_get(node->status, K(volumesAttached))) > 0;
     for (ks_tree_iter it = ks_tree_begin(&st->attachments); ks_tree_next(&it);) {
         const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
         if (va == NULL) continue;
@@ -205,6 +230,17 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
     }
 }
 
+/* Attachments and claims may have been there before it. */
+static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume) {
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
+                 *claim = ks_str_or_null(ks_get(ref, K(name)));
+    ks_key first = {name_hash(volume->name), 0}, found;
+    if ((ks_tree_ceiling(&st->attachments, first, &found, NULL) && found.a == first.a) ||
+        (ns != NULL && claim != NULL && is_wanted(st, ns, claim)))
+        look_at(sim, st, volume);
+}
+
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
     attachdetach *st = state;
     const ks_object *object = change->object;
@@ -214,11 +250,12 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_NODE: observe_node(sim, st, change); break;
     case KS_PVC:
         if (change->type != KS_DELETED && ks_claim_bound(object) &&
-            !(change->old != NULL && ks_claim_bound(change->old)))
+            !(change->old != NULL && ks_claim_bound(change->old)) &&
+            is_wanted(st, object->ns, object->name))
             look_at(sim, st, volume_of_claim(sim, object->ns, object->name));
         break;
     case KS_PV:
-        if (change->type == KS_ADDED) look_at(sim, st, object);
+        if (change->type == KS_ADDED) volume_added(sim, st, object);
         break;
     default: break;
     }
@@ -243,30 +280,73 @@ static const ks_str *unique_name(ks_heap *heap, const ks_object *volume) {
                          handle == NULL ? "" : handle->s);
 }
 
-/* Adds the volume to node.status.volumesAttached, or takes it off. */
-static bool tell_node(ks_sim *sim, const ks_str *node_name, const ks_object *volume,
-                      bool attached) {
+static bool lists(ks_val list, const ks_str *name, uint32_t *at) {
+    for (*at = 0; *at < ks_len(list); ++*at)
+        if (ks_str_eq(ks_str_or_null(ks_get(ks_at(list, *at), K(name))), name)) return true;
+    return false;
+}
+
+static bool write_attached(ks_sim *sim, attachdetach *st, const ks_object *node, ks_val list) {
+    ks_val status = ks_put(sim->world.heap, ks_ref(node->status), K(volumesAttached), list);
+    st->writing = true;
+    bool fine = settled(sim, ks_server_update_status(&sim->server, node, status, NULL));
+    st->writing = false;
+    return fine;
+}
+
+/* Adds to node.status.volumesAttached what has been attached. */
+static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *node) {
+    ks_heap *heap = sim->world.heap;
+    ks_val list = ks_ref(ks_get(node->status, K(volumesAttached)));
+    uint32_t at, before = ks_len(list);
+    ks_key key = {node->id, 0};
+    for (ks_tree_iter it = ks_tree_from(&st->untold, key);
+         ks_tree_next(&it) && it.key.a == key.a;) {
+        const ks_object *volume =
+            ks_store_by_id(ks_view(sim), KS_PV, (uint64_t)(uintptr_t)it.value);
+        if (volume == NULL || ks_volume_attacher(volume) == NULL) continue;
+        ks_val name = ks_string_take(unique_name(heap, volume));
+        if (st->mixed && lists(list, name.s, &at))
+            ks_unref(heap, name);
+        else
+            list = ks_append(
+                heap, list, ks_map_of(heap, K(devicePath), ks_text(heap, ""), K(name), name, NULL));
+    }
+    bool fine = true;
+    if (ks_len(list) > before)
+        fine = write_attached(sim, st, node, list);
+    else
+        ks_unref(heap, list);
+    if (!fine) return false;
+    while (ks_tree_ceiling(&st->untold, (ks_key){node->id, 0}, &key, NULL) && key.a == node->id)
+        ks_tree_del(heap, &st->untold, key);
+    return true;
+}
+
+/* What is being detached need not be told any more. */
+static void keep_quiet(ks_heap *heap, attachdetach *st, uint64_t node, uint64_t volume) {
+    ks_key key = {node, 0}, found;
+    void *value;
+    for (; ks_tree_ceiling(&st->untold, key, &found, &value) && found.a == node;
+         key.b = found.b + 1)
+        if ((uint64_t)(uintptr_t)value == volume) ks_tree_del(heap, &st->untold, found);
+}
+
+/* Takes the volume off node.status.volumesAttached. */
+static bool tell_detached(ks_sim *sim, attachdetach *st, const ks_str *node_name,
+                          const ks_object *volume) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
+    keep_quiet(heap, st, node->id, volume->id);
     const ks_str *name = unique_name(heap, volume);
     ks_val old = ks_get(node->status, K(volumesAttached)), list = KS_NOTHING;
-    uint32_t at = 0;
-    while (at < ks_len(old) && !ks_str_eq(ks_str_or_null(ks_get(ks_at(old, at), K(name))), name))
-        at++;
-    if ((at < ks_len(old)) == attached) {
-        ks_str_unref(heap, name);
-        return true;
-    }
-    if (attached)
-        list = ks_append(
-            heap, ks_ref(old),
-            ks_map_of(heap, K(name), ks_string(name), K(devicePath), ks_text(heap, ""), NULL));
-    else if (ks_len(old) > 1)
-        list = ks_remove_at(heap, ks_ref(old), at);
+    uint32_t at;
+    bool listed = lists(old, name, &at);
     ks_str_unref(heap, name);
-    ks_val status = ks_put(heap, ks_ref(node->status), K(volumesAttached), list);
-    return settled(sim, ks_server_update_status(&sim->server, node, status, NULL));
+    if (!listed) return true;
+    if (ks_len(old) > 1) list = ks_remove_at(heap, ks_ref(old), at);
+    return write_attached(sim, st, node, list);
 }
 
 /* For each pod that uses the volume's claim on a node. */
@@ -288,24 +368,26 @@ static ks_tree_iter users_of(const attachdetach *st, ks_val ref) {
 static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume,
                           const ks_object *va) {
     ks_heap *heap = sim->world.heap;
-    const ks_str *node = ks_str_or_null(ks_get(va->spec, K(nodeName)));
-    ks_tree_del(heap, &st->works, (ks_key){0, va->id});
-    ks_val status = ks_put(heap, ks_ref(va->status), K(attached), ks_bool(true));
-    if (!settled(sim, ks_server_update_status(&sim->server, va, status, NULL))) return false;
-    if (!tell_node(sim, node, volume, true)) return false;
+    const ks_str *node_name = ks_str_or_null(ks_get(va->spec, K(nodeName)));
+    st->writing = true;
+    bool fine = settled(sim, ks_server_update_status(&sim->server, va, ks_ref(st->yes), NULL));
+    st->writing = false;
+    if (!fine) return false;
+    ks_tree_del(heap, &st->attaching, (ks_key){0, va->id});
     ks_event e = {.type = "Normal",
                   .reason = "SuccessfulAttachVolume",
                   .component = "attachdetach-controller"};
     ks_val ref = ks_get(volume->spec, K(claimRef));
     const ks_object *pod;
-    ks_tree users = ks_tree_copy(&st->users.pods); /* recording changes the store */
-    ks_claim_users snapshot = {users};
-    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))),
-                                        ks_str_or_null(ks_get(ref, K(name))));
-    while ((pod = next_user(sim, &it, ref, node)) != NULL)
+    ks_tree_iter it = users_of(st, ref);
+    while ((pod = next_user(sim, &it, ref, node_name)) != NULL)
         ks_record(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
                   volume->name->s);
-    ks_tree_clear(heap, &users);
+    const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
+    if (node == NULL) return true;
+    ks_tree_put(heap, &st->untold, (ks_key){node->id, ++st->sequence},
+                (void *)(uintptr_t)volume->id);
+    ks_enqueue(sim, st->index, node->id);
     return true;
 }
 
@@ -313,10 +395,18 @@ static int64_t latency(const ks_sim *sim, int64_t setting) {
     return sim->settings->manual_kubelet ? 0 : setting;
 }
 
-static void work_on(ks_sim *sim, attachdetach *st, uint64_t va, int step, int64_t due) {
-    work *w = ks_alloc(sim->world.heap, sizeof *w);
-    *w = (work){1, step, due};
-    ks_tree_put(sim->world.heap, &st->works, (ks_key){0, va}, w);
+/* The attacher begins: in `works`, it will be done at that instant. */
+static void begin(ks_sim *sim, attachdetach *st, ks_tree *works, const ks_object *volume,
+                  uint64_t va, int64_t takes) {
+    int64_t due = ks_after(sim->world.now, latency(sim, takes));
+    if (due > KS_LAST) due = KS_LAST;
+    ks_tree_put(sim->world.heap, works, (ks_key){0, va}, (void *)(intptr_t)(due + 1));
+    ks_enqueue_at(sim, st->index, volume->id, due);
+}
+
+/* When the attacher will be done; -1: it has nothing to do. */
+static int64_t due_at(const ks_tree *works, uint64_t va) {
+    return (int64_t)(intptr_t)ks_tree_get(works, (ks_key){0, va}) - 1;
 }
 
 static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_str *node) {
@@ -331,22 +421,21 @@ static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     ks_val source = ks_map_of(heap, K(persistentVolumeName), ks_string(volume->name), NULL);
     ks_val spec = ks_map_of(heap, K(attacher), ks_string(driver), K(nodeName), ks_string(node),
                             K(source), source, NULL);
-    ks_val status = ks_map_of(heap, K(attached), ks_bool(false), NULL);
-    ks_val doc = ks_map_of(heap, K(apiVersion), ks_text(heap, "storage.k8s.io/v1"), K(kind),
-                           ks_text(heap, "VolumeAttachment"), K(metadata), meta, K(spec), spec,
-                           K(status), status, NULL);
-    ks_write_opts opts = {.trusted = true};
+    ks_val doc = ks_map_of(heap, K(apiVersion), ks_string(K(storage_k8s_io_v1)), K(kind),
+                           ks_string(K(VolumeAttachment)), K(metadata), meta, K(spec), spec,
+                           K(status), ks_ref(st->no), NULL);
+    ks_write_opts opts = {.whole = true};
     const ks_object *va = NULL;
+    st->writing = true;
     ks_refusal *refusal =
         ks_server_create(&sim->server, KS_VOLUMEATTACHMENT, NULL, doc, &opts, &va);
+    st->writing = false;
     if (refusal != NULL) {
         bool exists = refusal->code == 409;
         ks_refusal_free(heap, refusal);
         return exists;
     }
-    work_on(sim, st, va->id, STEP_ATTACHING,
-            ks_after(sim->world.now, latency(sim, sim->settings->latency.attach)));
-    ks_enqueue(sim, st->index, volume->id);
+    begin(sim, st, &st->attaching, volume, va->id, sim->settings->latency.attach);
     ks_object_unref(heap, va);
     return true;
 }
@@ -392,9 +481,7 @@ static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *
     ks_val ref = ks_get(volume->spec, K(claimRef));
     ks_buf names = {heap, NULL, 0, 0};
     other_users(sim, st, ref, node, &names);
-    ks_claim_users snapshot = {ks_tree_copy(&st->users.pods)};
-    ks_tree_iter it = ks_claim_users_of(&snapshot, ks_str_or_null(ks_get(ref, K(namespace))),
-                                        ks_str_or_null(ks_get(ref, K(name))));
+    ks_tree_iter it = users_of(st, ref);
     const ks_object *pod;
     while ((pod = next_user(sim, &it, ref, node)) != NULL) {
         if (names.len == 0)
@@ -408,7 +495,6 @@ static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *
                       "Multi-Attach error for volume \"%s\" Volume is already used by pod(s) %s",
                       volume->name->s, names.s);
     }
-    ks_tree_clear(heap, &snapshot.pods);
     ks_buf_dispose(&names);
 }
 
@@ -442,7 +528,7 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     ks_heap *heap = sim->world.heap;
     const ks_str *node_name = ks_str_or_null(ks_get(va->spec, K(nodeName)));
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
-    ks_key key = {volume->id, name_hash(node_name)};
+    ks_key key = {name_hash(node_name), volume->id};
     int64_t since = (int64_t)(intptr_t)ks_tree_get(&st->unwanted, key) - 1;
     if (since < 0) {
         since = sim->world.now;
@@ -457,15 +543,13 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         if (sim->world.now < forced) ks_enqueue_at(sim, st->index, volume->id, forced);
         return true;
     }
+    if (!tell_detached(sim, st, node_name, volume)) return false;
     ks_tree_del(heap, &st->unwanted, key);
-    work_on(sim, st, va->id, STEP_DETACHING,
-            ks_after(sim->world.now, latency(sim, sim->settings->latency.detach)));
-    ks_enqueue(sim, st->index, volume->id);
-    return tell_node(sim, node_name, volume, false);
+    begin(sim, st, &st->detaching, volume, va->id, sim->settings->latency.detach);
+    return true;
 }
 
-static bool finish_detach(ks_sim *sim, attachdetach *st, const ks_object *va) {
-    ks_tree_del(sim->world.heap, &st->works, (ks_key){0, va->id});
+static bool finish_detach(ks_sim *sim, const ks_object *va) {
     return settled(sim,
                    ks_server_delete(&sim->server, KS_VOLUMEATTACHMENT, NULL, va->name, NULL, NULL));
 }
@@ -486,75 +570,86 @@ static const ks_object *attachment(const ks_sim *sim, const attachdetach *st,
     return NULL;
 }
 
-/* Works on what is attached: false: to be tried again. */
+/* Works on one attachment of the volume: false: to be tried again. */
+static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volume,
+                            const ks_object *va, uint64_t claim_key) {
+    int64_t attached = due_at(&st->attaching, va->id), detached = due_at(&st->detaching, va->id);
+    uint64_t node = name_hash(ks_str_or_null(ks_get(va->spec, K(nodeName))));
+    if (attached > sim->world.now || detached > sim->world.now) {
+        ks_enqueue_at(sim, st->index, volume->id, attached > detached ? attached : detached);
+        return true;
+    }
+    if (detached >= 0) return finish_detach(sim, va);
+    if (attached >= 0) return finish_attach(sim, st, volume, va);
+    if (claim_key == 0 || !ks_tree_has(&st->wanted, (ks_key){claim_key, node}))
+        return detach(sim, st, volume, va);
+    if (st->unwanted.count > 0)
+        ks_tree_del(sim->world.heap, &st->unwanted, (ks_key){node, volume->id});
+    /* An attacher that was restarted begins anew. */
+    const ks_object *now = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, va->id);
+    if (now != NULL && !ks_bool_or(ks_get(now->status, K(attached)), false))
+        begin(sim, st, &st->attaching, volume, va->id, sim->settings->latency.attach);
+    return true;
+}
+
+/* Attachments come and go meanwhile: each is looked for anew. */
 static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume,
                              uint64_t claim_key) {
     ks_heap *heap = sim->world.heap;
-    uint64_t hash = name_hash(volume->name);
     bool done = true;
-    ks_tree attachments = ks_tree_copy(&st->attachments);
-    for (ks_tree_iter it = ks_tree_from(&attachments, (ks_key){hash, 0});
-         ks_tree_next(&it) && it.key.a == hash;) {
-        const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
-        if (va == NULL ||
-            !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
-                       volume->name))
-            continue;
-        ks_object_ref(va);
-        const work *w = ks_tree_get(&st->works, (ks_key){0, va->id});
-        const ks_str *node = ks_str_or_null(ks_get(va->spec, K(nodeName)));
-        ks_key where = {volume->id, name_hash(node)};
-        const want *wanted =
-            claim_key == 0 ? NULL : ks_tree_get(&st->wanted, (ks_key){claim_key, where.b});
-        if (w != NULL && w->due > sim->world.now)
-            ks_enqueue_at(sim, st->index, volume->id, w->due);
-        else if (w != NULL)
-            done = (w->step == STEP_ATTACHING ? finish_attach(sim, st, volume, va)
-                                              : finish_detach(sim, st, va)) &&
-                   done;
-        else if (wanted == NULL)
-            done = detach(sim, st, volume, va) && done;
-        else
-            ks_tree_del(heap, &st->unwanted, where);
+    ks_key key = {name_hash(volume->name), 0}, found;
+    for (; ks_tree_ceiling(&st->attachments, key, &found, NULL) && found.a == key.a;
+         key.b = found.b + 1) {
+        const ks_object *va =
+            ks_object_ref(ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, found.b));
+        if (va != NULL &&
+            ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
+                      volume->name))
+            done = sync_attachment(sim, st, volume, va, claim_key) && done;
         ks_object_unref(heap, va);
     }
-    ks_tree_clear(heap, &attachments);
     return done;
 }
 
-static bool detaching(const ks_sim *sim, const attachdetach *st, const ks_object *volume,
-                      const ks_str *node) {
-    const ks_object *va = attachment(sim, st, volume, node, true);
-    const work *w = va == NULL ? NULL : ks_tree_get(&st->works, (ks_key){0, va->id});
-    return w != NULL;
+/* While an attach or detach is under way nothing is said. */
+static bool is_busy(const attachdetach *st, const ks_object *va) {
+    return va != NULL && (ks_tree_has(&st->attaching, (ks_key){0, va->id}) ||
+                          ks_tree_has(&st->detaching, (ks_key){0, va->id}));
 }
 
 static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
                         uint64_t claim_key) {
     ks_heap *heap = sim->world.heap;
     bool done = true;
-    ks_tree wanted = ks_tree_copy(&st->wanted);
-    for (ks_tree_iter it = ks_tree_from(&wanted, (ks_key){claim_key, 0});
-         ks_tree_next(&it) && it.key.a == claim_key;) {
-        const want *w = it.value;
-        if (attachment(sim, st, volume, w->node, false) != NULL) continue;
-        if (ks_store_get(ks_view(sim), KS_NODE, NULL, w->node) == NULL) continue;
-        if (!many_nodes_allowed(volume) && attachment(sim, st, volume, w->node, true) != NULL) {
-            /* While an attach or detach is under way nothing is said. */
-            if (!detaching(sim, st, volume, w->node)) report_multi_attach(sim, st, volume, w->node);
-            continue;
+    ks_key key = {claim_key, 0}, found;
+    void *value;
+    for (; ks_tree_ceiling(&st->wanted, key, &found, &value) && found.a == key.a;
+         key.b = found.b + 1) {
+        const ks_str *node = ((const want *)value)->node;
+        if (attachment(sim, st, volume, node, false) == NULL &&
+            ks_store_get(ks_view(sim), KS_NODE, NULL, node) != NULL) {
+            const ks_object *other =
+                many_nodes_allowed(volume) ? NULL : attachment(sim, st, volume, node, true);
+            if (other == NULL) {
+                if (st->reported.count > 0)
+                    ks_tree_del(heap, &st->reported, (ks_key){volume->id, found.b});
+                done = attach(sim, st, volume, node) && done;
+            } else if (!is_busy(st, other)) {
+                report_multi_attach(sim, st, volume, node);
+            }
         }
-        ks_tree_del(heap, &st->reported, (ks_key){volume->id, it.key.b});
-        done = attach(sim, st, volume, w->node) && done;
+        if (found.b == UINT64_MAX) break;
     }
-    ks_tree_clear(heap, &wanted);
     return done;
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     attachdetach *st = state;
     const ks_object *volume = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
-    if (volume == NULL) return true;
+    if (volume == NULL) {
+        const ks_object *node = ks_store_by_id(ks_view(sim), KS_NODE, key);
+        return node == NULL || tell_attached(sim, st, node);
+    }
     if (ks_volume_attacher(volume) == NULL) {
         ks_object_unref(sim->world.heap, volume);
         return true;
@@ -580,8 +675,9 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    const ks_object *volume = ks_store_by_id(ks_view(sim), KS_PV, key);
-    if (volume != NULL) ks_buf_str(out, volume->name);
+    const ks_object *object = ks_store_by_id(ks_view(sim), KS_PV, key);
+    if (object == NULL) object = ks_store_by_id(ks_view(sim), KS_NODE, key);
+    if (object != NULL) ks_buf_str(out, object->name);
 }
 
 const ks_component ks_attachdetach_controller = {

@@ -266,8 +266,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
 
 /* The node that a volume is attached to, or NULL. */
 static const char *attached_to(const ks_sim *sim, const ks_object *volume) {
-    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL);
-         ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);) {
         if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))),
                       volume->name))
             return ks_text_or(ks_get(w.object->spec, K(nodeName)), "");
