@@ -47,9 +47,18 @@ static ks_val dress(ks_heap *heap, const ks_memo *memo, ks_val spec) {
     ks_val before = ks_get(memo->in, K(volumes)), after = ks_get(memo->out, K(volumes));
     for (uint32_t i = ks_len(before); i < ks_len(after); i++)
         volumes = ks_append(heap, volumes, ks_ref(ks_at(after, i)));
-    out = ks_put(heap, out, K(volumes), volumes);
-    out = ks_put(heap, out, K(hostname), ks_ref(ks_get(spec, K(hostname))));
-    return ks_put(heap, out, K(subdomain), ks_ref(ks_get(spec, K(subdomain))));
+    const ks_pair own[] = {{K(hostname), ks_ref(ks_get(spec, K(hostname)))},
+                           {K(subdomain), ks_ref(ks_get(spec, K(subdomain)))},
+                           {K(volumes), volumes}};
+    ks_pair more[3];
+    uint32_t n = 0;
+    for (int i = 0; i < 3; i++) {
+        if (own[i].val.type == KS_NONE)
+            out = ks_drop(heap, out, own[i].key);
+        else
+            more[n++] = own[i];
+    }
+    return ks_put_all(heap, out, more, n);
 }
 
 /* Can metadata that a controller made from a valid template be wrong? Only by length. */

@@ -22,6 +22,8 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_str_unref(heap, e->name);
     ks_selector_unref(heap, e->selector);
     ks_unref(heap, e->templates);
+    ks_unref(heap, e->owners);
+    ks_unref(heap, e->prefix);
     ks_unref(heap, e->parsed);
 #define CLEAR(tree) ks_tree_clear(heap, &e->tree);
     EACH_TREE(CLEAR)
@@ -38,6 +40,8 @@ static sts_entry *entry_copy(ks_heap *heap, const sts_entry *from) {
     ks_str_ref(e->name);
     if (e->selector != NULL) ks_selector_ref(e->selector);
     ks_ref(e->templates);
+    ks_ref(e->owners);
+    ks_ref(e->prefix);
     ks_ref(e->parsed);
     if (e->history != NULL) e->history->refs++;
 #define COPY(tree) e->tree = ks_tree_copy(&from->tree);
@@ -182,6 +186,12 @@ void sts_entry_drop(ks_sim *sim, sts_entry *e, const ks_object *pod) {
     if (sts_in_range(e, ordinal)) ks_tree_put(heap, &e->missing, place, ks_word(1));
 }
 
+bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *old) {
+    return e->dirty.count == 0 && !e->failing && ks_same(pod->labels, old->labels) &&
+           pod->phase == old->phase && pod->ready == old->ready && pod->deleting == old->deleting &&
+           ks_equal(pod->ready_time, old->ready_time);
+}
+
 void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     bool member;
@@ -202,8 +212,9 @@ void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {
     exchange(heap, e, key, old, word);
     if (old == 0 && sts_in_range(e, ordinal))
         ks_tree_del(heap, &e->missing, (ks_key){(uint64_t)ordinal, 0});
-    bool new_phase = ((old ^ word) & (STS_PENDING | STS_KNOWN)) != 0;
-    if ((word & STS_STRANGE) || (new_phase && ks_len(e->templates) > 0))
+    /* The claims of a pod that is being made are as they should be; when they change, they say so themselves. */
+    bool is_new = ((old ^ word) & STS_KNOWN) != 0 && e->making != ordinal;
+    if ((word & STS_STRANGE) || (is_new && ks_len(e->templates) > 0))
         sts_entry_mark(heap, e, ordinal);
 }
 
@@ -280,6 +291,7 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
     sts_entry *e = ks_alloc_zero(heap, sizeof *e);
     const ks_str *why = NULL;
     e->refs = 1;
+    e->making = -1;
     e->name = ks_str_ref(set_->name);
     e->selector = ks_selector_of(heap, ks_get(set_->spec, K(selector)), &why);
     ks_str_unref(heap, why);

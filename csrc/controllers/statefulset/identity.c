@@ -87,30 +87,46 @@ ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t 
     return out;
 }
 
-ks_val sts_new_pod(ks_heap *heap, const ks_object *set, ks_val template, const ks_str *revision,
-                   int64_t ordinal) {
-    ks_val meta = ks_template_meta(heap, ks_get(template, K(metadata)));
-    ks_val name = sts_pod_name(heap, set, ordinal);
-    ks_val labels = ks_ref(ks_get(meta, K(labels)));
-    labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_ref(name));
-    labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index),
-                    ks_format(heap, "%lld", (long long)ordinal));
-    labels = ks_put(heap, labels, K(controller_revision_hash), ks_string(revision));
-    meta = ks_put(heap, meta, K(labels), labels);
-    meta = ks_put(heap, meta, K(name), ks_ref(name));
-    meta = ks_put(heap, meta, K(generateName), ks_format(heap, "%s-", set->name->s));
-    ks_val owners = ks_append(heap, ks_list_new(heap, 1), ks_owner_reference(heap, set));
-    meta = ks_put(heap, meta, K(ownerReferences), owners);
+/* What all pods of the set have in common, made once. */
+static void make_common(ks_heap *heap, sts_entry *e, const ks_object *set) {
+    if (ks_exists(e->owners)) return;
+    e->owners = ks_append(heap, ks_list_new(heap, 1), ks_owner_reference(heap, set));
+    e->prefix = ks_format(heap, "%s-", set->name->s);
+}
 
-    ks_val spec = ks_ref(ks_get(template, K(spec)));
-    const ks_str *service = ks_str_or_null(ks_get(set->spec, K(serviceName)));
-    ks_val volumes = sts_volumes(heap, set, ks_get(spec, K(volumes)), ordinal);
-    spec = ks_put(heap, spec, K(hostname), name);
-    spec = ks_put(heap, spec, K(subdomain),
-                  service == NULL || service->len == 0 ? KS_NOTHING : ks_string(service));
-    spec = ks_put(heap, spec, K(volumes), volumes);
-    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind), ks_text(heap, "Pod"),
-                     K(metadata), meta, K(spec), spec, NULL);
+/* Appends what is there to pairs that are in key order; takes over `v`. */
+static void add_pair(ks_pair *pairs, uint32_t *n, const ks_str *key, ks_val v) {
+    if (v.type != KS_NONE) pairs[(*n)++] = (ks_pair){key, v};
+}
+
+ks_val sts_new_pod(ks_heap *heap, sts_entry *e, const ks_object *set, ks_val template,
+                   const ks_str *revision, int64_t ordinal) {
+    make_common(heap, e, set);
+    ks_val from = ks_get(template, K(metadata)), name = sts_pod_name(heap, set, ordinal);
+    ks_val index = ks_format(heap, "%lld", (long long)ordinal);
+    const ks_pair identity[] = {{K(apps_kubernetes_io_pod_index), index},
+                                {K(controller_revision_hash), ks_string(revision)},
+                                {K(statefulset_kubernetes_io_pod_name), ks_ref(name)}};
+    ks_pair pairs[6];
+    uint32_t n = 0;
+    add_pair(pairs, &n, K(annotations), ks_ref(ks_get(from, K(annotations))));
+    add_pair(pairs, &n, K(finalizers), ks_ref(ks_get(from, K(finalizers))));
+    add_pair(pairs, &n, K(generateName), ks_ref(e->prefix));
+    add_pair(pairs, &n, K(labels), ks_put_all(heap, ks_ref(ks_get(from, K(labels))), identity, 3));
+    add_pair(pairs, &n, K(name), ks_ref(name));
+    add_pair(pairs, &n, K(ownerReferences), ks_ref(e->owners));
+    ks_val meta = ks_put_all(heap, KS_NOTHING, pairs, n);
+
+    ks_val spec = ks_get(template, K(spec)), service = ks_get(set->spec, K(serviceName));
+    bool named = service.type == KS_STRING && service.s->len > 0;
+    n = 0;
+    add_pair(pairs, &n, K(hostname), name);
+    add_pair(pairs, &n, K(subdomain), named ? ks_ref(service) : KS_NOTHING);
+    add_pair(pairs, &n, K(volumes), sts_volumes(heap, set, ks_get(spec, K(volumes)), ordinal));
+    spec = ks_put_all(heap, named ? ks_ref(spec) : ks_drop(heap, ks_ref(spec), K(subdomain)), pairs,
+                      n);
+    return ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind), ks_string(K(Pod)), K(metadata),
+                     meta, K(spec), spec, NULL);
 }
 
 const char *sts_strategy(const ks_object *set) {

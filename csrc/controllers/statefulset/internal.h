@@ -17,6 +17,7 @@
 
 #include "controllers/controllers.h"
 #include "controllers/history.h"
+#include "doc/alike.h"
 
 /* What a pod is, for the decisions: the low bits of its word; the upper ones are a hash of its revision. */
 enum {
@@ -41,14 +42,17 @@ typedef struct sts_history {
 
 typedef struct sts_entry {
     uint32_t refs;
-    const ks_str *name;                /* the set's */
-    ks_selector *selector;             /* NULL: it does not convert */
-    ks_val templates;                  /* volumeClaimTemplates */
-    int64_t start, end;                /* ordinals in range: start <= o < end */
-    int64_t min_ready;                 /* seconds */
-    uint64_t update;                   /* hash of the update revision's name; 0: not chosen yet */
+    const ks_str *name;    /* the set's */
+    ks_selector *selector; /* NULL: it does not convert */
+    ks_val templates;      /* volumeClaimTemplates */
+    ks_val owners, prefix; /* of its pods: ownerReferences, generateName; made when needed */
+    int64_t start, end;    /* ordinals in range: start <= o < end */
+    int64_t min_ready;     /* seconds */
+    uint64_t update;       /* hash of the update revision's name; 0: not chosen yet */
     int64_t created, ready, available; /* pods */
     int64_t unavailable;               /* pods in range that are */
+    int64_t making;                    /* the ordinal that a sync makes a pod for; -1: none */
+    bool failing;                      /* the last sync was not all done */
     /* maps of pods, keyed {ordinal, pod id} -> word */
     ks_tree pods;      /* all */
     ks_tree unsettled; /* not running, ready and available, or terminating */
@@ -101,6 +105,8 @@ sts_entry *sts_entry_of(ks_heap *heap, sts_state *st, uint64_t id);
 void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set);
 bool sts_entry_outdated(const ks_object *set, const ks_object *old);
 void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod);
+/* Nothing that a sync could act on follows from this change of a pod of the set. */
+bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *old);
 void sts_entry_drop(ks_sim *sim, sts_entry *e, const ks_object *pod);
 void sts_entry_ripen(ks_sim *sim, sts_entry *e);
 /* Says which revision is the update one. */
@@ -127,8 +133,8 @@ bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *p
                          int64_t ordinal);
 ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t ordinal);
 /* A pod for an ordinal, from a template. */
-ks_val sts_new_pod(ks_heap *heap, const ks_object *set, ks_val template, const ks_str *revision,
-                   int64_t ordinal);
+ks_val sts_new_pod(ks_heap *heap, sts_entry *e, const ks_object *set, ks_val template,
+                   const ks_str *revision, int64_t ordinal);
 const char *sts_strategy(const ks_object *set);
 bool sts_deletes_when_scaled(const ks_object *set);
 /* Owners of claims; the pod is `pod_name`, and `pod_uid` where it has been created. */

@@ -93,21 +93,31 @@ static const ks_str *join_errors(ks_heap *heap, ks_val errors) {
 
 /* --- claims --- */
 
-/* getPersistentVolumeClaims: one claim; the selector's labels win. */
-static ks_val claim_of(const sts_sync *c, ks_val template, ks_val name) {
-    ks_heap *heap = c->heap;
-    ks_val meta = ks_ref(ks_get(template, K(metadata)));
-    ks_val labels = ks_ref(ks_get(meta, K(labels)));
+/* The labels of a claim: its template's, but the selector's win. Claims share them where they are just one or the other. */
+static ks_val claim_labels(const sts_sync *c, ks_val template) {
+    ks_val labels = ks_get2(template, K(metadata), K(labels));
     ks_val match = ks_get2(c->set->spec, K(selector), K(matchLabels));
+    if (ks_len(labels) == 0 && ks_len(match) > 0) return ks_ref(match);
+    labels = ks_ref(labels);
+    if (ks_labels_contain(labels, match)) return labels;
     for (uint32_t i = 0; i < ks_len(match); i++) {
         const ks_pair *pair = ks_pair_at(match, i);
-        labels = ks_put(heap, labels, pair->key, ks_ref(pair->val));
+        labels = ks_put(c->heap, labels, pair->key, ks_ref(pair->val));
     }
-    meta = ks_put(heap, meta, K(labels), labels);
-    meta = ks_put(heap, meta, K(name), ks_ref(name));
-    meta = ks_put(heap, meta, K(namespace), ks_string(c->set->ns));
-    return ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
-                     ks_text(heap, "PersistentVolumeClaim"), K(metadata), meta, K(spec),
+    return labels;
+}
+
+/* getPersistentVolumeClaims: one claim. */
+static ks_val claim_of(const sts_sync *c, ks_val template, ks_val name) {
+    ks_heap *heap = c->heap;
+    ks_val meta = ks_ref(ks_get(template, K(metadata))), labels = claim_labels(c, template);
+    ks_pair more[3] = {{K(labels), labels}};
+    uint32_t n = labels.type == KS_NONE ? 0 : 1;
+    more[n++] = (ks_pair){K(name), ks_ref(name)};
+    more[n++] = (ks_pair){K(namespace), ks_string(c->set->ns)};
+    meta = ks_put_all(heap, meta, more, n);
+    return ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind),
+                     ks_string(K(PersistentVolumeClaim)), K(metadata), meta, K(spec),
                      ks_ref(ks_get(template, K(spec))), NULL);
 }
 
@@ -233,16 +243,20 @@ bool sts_create_pod(sts_sync *c, int64_t ordinal) {
     const ks_str *error = create_claims(c, name.s, ordinal);
     bool fine = tell(c, CREATE, name.s, error);
     if (fine) {
-        ks_val pod = sts_new_pod(heap, c->set, template, revision->name, ordinal);
+        ks_val pod = sts_new_pod(heap, c->e, c->set, template, revision->name, ordinal);
+        c->e->making = ordinal;
         ks_refusal *refusal =
             ks_server_create(&c->sim->server, KS_POD, c->set->ns, pod, &trusted, NULL);
+        c->e->making = -1;
         bool there = refusal != NULL && refusal->code == 409 &&
                      strcmp(refusal->reason, "AlreadyExists") == 0;
         fine = refusal == NULL;
         if (!there) {
             /* upstream names the pod without a uid here, so nothing of it can be an owner yet */
             sts_claim_owners o = owners(c, name.s, NULL, ordinal);
-            bool owned = tell(c, UPDATE, name.s, set_claim_owners(c, &o, ordinal, NULL));
+            bool noisy = false;
+            bool owned = tell(c, UPDATE, name.s, set_claim_owners(c, &o, ordinal, &noisy));
+            if (noisy || !owned) sts_entry_mark(heap, c->e, ordinal);
             if (owned) pod_event(c, CREATE, name.s, fine ? NULL : refusal->message->s);
             fine = fine && owned;
         }

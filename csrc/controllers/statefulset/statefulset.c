@@ -125,7 +125,7 @@ static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
     if (pod->owner_uid != NULL) {
         const ks_object *owner = owner_of(sim, pod);
         sts_entry *e = owner == NULL ? NULL : sts_entry_of(sim->world.heap, st, owner->id);
-        if (e == NULL) return;
+        if (e == NULL || (old != NULL && !moved && sts_entry_knows(e, pod, old))) return;
         sts_entry_put(sim, e, pod);
         ks_enqueue(sim, st->index, owner->id);
         arm_availability(sim, st, change, owner->id, e->min_ready);
@@ -166,8 +166,7 @@ static void observe_revision(ks_sim *sim, sts_state *st, const ks_object *revisi
         if (e != NULL) sts_forget_history(heap, e);
         return;
     }
-    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_STATEFULSET, revision->ns);
-         ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_STATEFULSET, revision->ns); ks_walk_next(&w);) {
         sts_entry *e = sts_entry_of(heap, st, w.object->id);
         if (e != NULL) sts_forget_history(heap, e);
     }
@@ -248,6 +247,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     sts_sync c = {.sim = sim, .heap = heap, .st = state, .set = ks_object_ref(set)};
     c.e = sts_entry_of(heap, state, key);
     bool fine = c.e == NULL || c.e->selector == NULL || sync_set(&c);
+    if (c.e != NULL) c.e->failing = !fine;
     ks_object_unref(heap, c.current);
     ks_object_unref(heap, c.update);
     sts_history_unref(heap, c.history);
