@@ -288,7 +288,8 @@ static void write_literal(writer *w, const char *s, size_t len, int indent) {
 static void write_text(writer *w, const char *s, size_t len, int indent, bool key) {
     int inner = indent < 0 ? BEST_INDENT : indent + BEST_INDENT;
     analysis can = analyze(s, len);
-    bool text = ks_yaml_resolve(s, len).kind == KS_YAML_STRING && !ks_yaml_base60(s, len);
+    bool text = ks_yaml_resolve(s, len).kind == KS_YAML_STRING && !ks_yaml_base60(s, len) &&
+                !(len == 2 && memcmp(s, "<<", 2) == 0); /* that would merge */
     bool block = len > 0 && memchr(s, '\n', len) != NULL;
     if (block && can.block && !key)
         write_literal(w, s, len, inner);

@@ -68,6 +68,7 @@ describe("the module", function()
   it("reads and writes YAML and JSON", function()
     assert.same({ { a = 1 }, { b = { "x" } } }, kubesim.yaml.decode "a: 1\n---\nb: [x]\n")
     assert.equal("a:\n- 1\n- two\n", kubesim.yaml.encode { a = { 1, "two" } })
+    assert.equal('"<<": "<<"\n', kubesim.yaml.encode { ["<<"] = "<<" }) -- plain it would merge
     assert.same({ a = { true } }, kubesim.json.decode '{"a": [true]}')
     assert.equal('{"a":[1,"two"]}', kubesim.json.encode { a = { 1, "two" } })
   end)
