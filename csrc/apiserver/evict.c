@@ -56,25 +56,47 @@ static void copy_topology(ks_server *s, const ks_str *node, ks_val *doc) {
     }
 }
 
-/* The conditions of a pod that has just been bound are mostly alike: shared while the second lasts.
- */
-static ks_val bound_conditions(ks_server *s, ks_val before) {
+/* The status of a pod that is bound: mostly alike, and shared while the second lasts. */
+static ks_val bound_status(ks_server *s, ks_val before) {
     enum { MEMO_BOUND = 3 };
-    if (ks_len(before) > 0)
-        return set_condition(s, ks_ref(before), "PodScheduled", "True", NULL, NULL);
-    ks_val stamp = ks_server__stamp(s);
+    ks_heap *heap = s->heap;
+    ks_val stamp = ks_server__stamp(s), status;
     const ks_memo *known = ks_memo_get(s, NULL, MEMO_BOUND);
-    ks_val list;
-    if (known != NULL && known->in.type == KS_STRING && known->in.s == stamp.s) {
-        list = ks_ref(known->out);
+    if (known != NULL && known->in.s == stamp.s && known->status.m == before.m) {
+        status = ks_ref(known->out);
     } else {
-        list = set_condition(s, KS_NOTHING, "PodScheduled", "True", NULL, NULL);
-        ks_memo *memo = ks_alloc(s->heap, sizeof *memo);
-        *memo = (ks_memo){.refs = 1, .in = ks_ref(stamp), .out = ks_ref(list)};
-        ks_memo_put(s, NULL, MEMO_BOUND, memo);
+        status = ks_ref(before);
+        if (ks_since(&s->rules, KS_SINCE_NOMINATION_BEFORE_BINDING))
+            status = ks_drop(heap, status, K(nominatedNodeName));
+        ks_val conditions = set_condition(s, ks_ref(ks_get(status, K(conditions))), "PodScheduled",
+                                          "True", NULL, NULL);
+        status = ks_put(heap, status, K(conditions), conditions);
+        if (before.type == KS_MAP && stamp.type == KS_STRING) {
+            ks_memo *memo = ks_alloc(heap, sizeof *memo);
+            *memo = (ks_memo){
+                .refs = 1, .in = ks_ref(stamp), .status = ks_ref(before), .out = ks_ref(status)};
+            ks_memo_put(s, NULL, MEMO_BOUND, memo);
+        }
     }
-    ks_unref(s->heap, stamp);
-    return list;
+    ks_unref(heap, stamp);
+    return status;
+}
+
+/* The spec of a pod that is bound. Pods that share a spec share it still when they are bound to one node. */
+static ks_val bound_spec(ks_server *s, ks_val spec, const ks_str *node) {
+    enum { BOUND_LIMIT = 4096 };
+    ks_heap *heap = s->heap;
+    if (spec.type != KS_MAP || spec.m->refs == 1)
+        return ks_put(heap, ks_ref(spec), K(nodeName), ks_string(node));
+    ks_key key = {(uint64_t)(uintptr_t)spec.m, (uint64_t)(uintptr_t)node};
+    const ks_memo *known = ks_tree_get(&s->bound, key);
+    if (known != NULL) return ks_ref(known->out);
+    ks_val out = ks_put(heap, ks_ref(spec), K(nodeName), ks_string(node));
+    ks_memo *memo = ks_alloc(heap, sizeof *memo);
+    *memo = (ks_memo){.refs = 1, .in = ks_ref(spec), .out = ks_ref(out)}; /* hold the identities */
+    if (s->bound.count >= BOUND_LIMIT) ks_tree_clear(heap, &s->bound);
+    ks_tree_put(heap, &s->bound, key, memo);
+    return out;
 }
 
 ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *node) {
@@ -89,14 +111,8 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
     if (ks_len(ks_get(now->spec, K(schedulingGates))) > 0)
         return refuse_binding(heap, now, "pod %s has non-empty .spec.schedulingGates%s", "");
     ks_val doc = ks_ref(now->doc);
-    ks_val spec = ks_put(heap, ks_ref(now->spec), K(nodeName), ks_string(node));
-    ks_val status = ks_ref(now->status);
-    if (ks_since(&s->rules, KS_SINCE_NOMINATION_BEFORE_BINDING))
-        status = ks_drop(heap, status, K(nominatedNodeName));
-    ks_val conditions = bound_conditions(s, ks_get(status, K(conditions)));
-    status = ks_put(heap, status, K(conditions), conditions);
-    doc = ks_put(heap, doc, K(spec), spec);
-    doc = ks_put(heap, doc, K(status), status);
+    doc = ks_put(heap, doc, K(spec), bound_spec(s, now->spec, node));
+    doc = ks_put(heap, doc, K(status), bound_status(s, now->status));
     copy_topology(s, node, &doc);
     ks_server__commit(s, KS_POD, doc, now, NULL);
     return NULL;

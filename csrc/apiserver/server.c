@@ -51,12 +51,13 @@ static bool admission_reads(ks_kind kind) {
 void ks_server_init(ks_server *s, ks_world *world, ks_rules rules) {
     *s = (ks_server){.world = world, .heap = world->heap, .rules = rules};
     ks_store_init(&s->store, world);
-    s->memo.type = &memo_type;
+    s->memo.type = s->bound.type = &memo_type;
     ks_record_init(s);
 }
 
 void ks_server_dispose(ks_server *s) {
     ks_tree_clear(s->heap, &s->memo);
+    ks_tree_clear(s->heap, &s->bound);
     ks_tree_clear(s->heap, &s->service_ips);
     ks_tree_clear(s->heap, &s->node_ports);
     ks_tree_clear(s->heap, &s->correlation);
@@ -70,6 +71,7 @@ void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
     out->heap = world->heap;
     ks_store_copy(&out->store, &from->store, world);
     out->memo = ks_tree_copy(&from->memo);
+    out->bound = ks_tree_copy(&from->bound);
     out->service_ips = ks_tree_copy(&from->service_ips);
     out->node_ports = ks_tree_copy(&from->node_ports);
     out->correlation = ks_tree_copy(&from->correlation);

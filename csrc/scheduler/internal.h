@@ -383,6 +383,7 @@ typedef struct ks_sched {
     uint64_t sequence;
     uint64_t mark; /* tallies with a higher number were counted after the change being noticed */
     uint32_t next_start;
+    bool armed;          /* the key that looks at the next pod is queued */
     ks_tree slots;       /* hash of node name -> slot + 1 */
     ks_tree classes;     /* {hash of owner, number} -> ks_pod_class */
     ks_tree tallies;     /* {hash of a label or 0, number} -> ks_tally */

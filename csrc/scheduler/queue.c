@@ -37,7 +37,9 @@ static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
 void ks_sched_queue_arm(ks_sim *sim, ks_sched *st) {
+    if (st->armed) return;
     if (st->active.count > 0 || st->backoff.count > 0) {
+        st->armed = true;
         ks_enqueue(sim, st->index, SCHEDULE_KEY);
         return;
     }

@@ -552,6 +552,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         finish_binding(sim, st, key / 2);
         return true;
     }
+    st->armed = false;
     uint64_t id = ks_sched_queue_pop(sim, st);
     const ks_object *pod =
         id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
