@@ -101,13 +101,21 @@ static bool legacy_disk(ks_val volume) {
            ks_exists(ks_get(volume, K(rbd))) || ks_exists(ks_get(volume, K(iscsi)));
 }
 
-/* Claims are looked at pod by pod; other volumes belong to the class. */
+/* Volumes that belong to the class: disks and images. Claims are looked at pod by pod, others never. */
+static bool volumes_matter(ks_val volumes) {
+    ks_each(v, volumes) {
+        for (uint32_t i = 0; v->type == KS_MAP && i < ks_len(*v); i++) {
+            const ks_str *key = ks_pair_at(*v, i)->key;
+            if (key == K(gcePersistentDisk) || key == K(awsElasticBlockStore) || key == K(rbd) ||
+                key == K(iscsi) || key == K(image))
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool same_volumes(ks_val a, ks_val b) {
-    if (a.type == KS_LIST && b.type == KS_LIST && a.l == b.l) return true;
-    bool matter = false;
-    ks_each(v, a) matter = matter || legacy_disk(*v) || ks_exists(ks_get(*v, K(image)));
-    ks_each(v, b) matter = matter || legacy_disk(*v) || ks_exists(ks_get(*v, K(image)));
-    return !matter || ks_equal(a, b);
+    return !(volumes_matter(a) || volumes_matter(b)) || ks_equal(a, b);
 }
 
 /* Whether placing a pod depends on this member of its spec. */
@@ -401,6 +409,7 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         ks_sched_rules_unref(heap, class->rules);
         class->rules = compile_rules(sim, st, pod);
         ks_sched_class_reset(heap, st, class);
+        class->tallies = 0;
         return class;
     }
     if (st->classes.count >= max_classes(st)) sweep(heap, st);

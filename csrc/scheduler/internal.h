@@ -259,10 +259,16 @@ typedef struct ks_page {
     ks_page_item *items;
 } ks_page;
 
+enum { KS_CLASS_TALLIES = 6 };
+
 typedef struct ks_pod_class {
     uint32_t refs;
     uint64_t used; /* cycle of the last use */
     ks_pod_rules *rules;
+    /* Tallies that the class's pods count in, while the set of tallies is that of `tallies`; 0: to be found out. */
+    uint64_t tallies;
+    uint32_t tally_count;
+    ks_key tally_keys[KS_CLASS_TALLIES];
     uint64_t seen; /* changes of nodes up to this generation are noticed */
     bool uneven;   /* some node had untolerated taints or preferences */
     bool lost;     /* more entries have changed since the last plain look than `changed` has room for */
@@ -289,6 +295,7 @@ typedef struct ks_tally {
     uint32_t count;
     ks_term *terms; /* a pod counts when it matches all of them */
     bool living;    /* pods that terminate do not count */
+    bool by_pod;    /* pods of one class may differ in whether they count */
     uint32_t cap;
     int32_t *counts; /* by slot */
 } ks_tally;
@@ -378,6 +385,8 @@ typedef struct ks_sched {
     uint64_t topology;           /* of the last change of the set of nodes or their labels */
     uint64_t services;           /* of the last change of Services' selectors */
     uint64_t tally_epoch;        /* of the last time that tallies were dropped */
+    uint64_t tally_set;          /* another one when there is one more or less of them */
+    uint32_t tallies_by_pod;     /* tallies that are `by_pod` */
     uint64_t pod_name_selectors; /* Services that select by labels which differ from pod to pod */
     uint64_t cycles;
     uint64_t sequence;
@@ -459,8 +468,8 @@ ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *i
 const ks_tally *ks_sched_tally(ks_sched *st, ks_key key);
 /* Whether a pod counts in a tally. */
 bool ks_sched_tally_means(ks_sim *sim, const ks_tally *tally, const ks_object *pod);
-void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot,
-                              int sign);
+void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_object *pod,
+                              uint32_t slot, int sign);
 /* How many placed pods have each label, whatever their namespace. A pod is counted before anything else looks at it, and
  * taken off last: so that a tally that begins meanwhile does not miss it. */
 void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, int sign);

@@ -294,7 +294,7 @@ void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t 
     ks_heap *heap = sim->world.heap;
     ks_pod_class *class = ks_sched_class(sim, st, pod);
     ks_sched_node_add(heap, ks_sched_node_own(heap, st, slot), class->rules, sign);
-    ks_sched_tallies_account(sim, st, pod, slot, sign);
+    ks_sched_tallies_account(sim, st, class, pod, slot, sign);
     if (ks_exists(ks_get(pod->spec, K(affinity))))
         ks_sched_groups_account(sim, st, pod, slot, sign);
 }

@@ -82,6 +82,22 @@ static ks_tally *own_tally(ks_heap *heap, ks_sched *st, ks_key key) {
 /* Labels that each pod of a StatefulSet has its own value of share one bucket: so many values are not worth counting. */
 enum { PER_POD_BUCKET = 1 };
 
+static bool is_per_pod(const ks_str *key) {
+    return key != NULL && (ks_str_eq(key, K(statefulset_kubernetes_io_pod_name)) ||
+                           ks_str_eq(key, K(apps_kubernetes_io_pod_index)));
+}
+
+/* Whether a label selector asks for such a label. */
+static bool selects_by_pod(ks_val selector) {
+    ks_val labels = ks_get(selector, K(matchLabels));
+    for (uint32_t i = 0; i < ks_len(labels); i++)
+        if (is_per_pod(ks_pair_at(labels, i)->key)) return true;
+    ks_each(e, ks_get(selector, K(matchExpressions))) {
+        if (is_per_pod(ks_str_or_null(ks_get(*e, K(key))))) return true;
+    }
+    return false;
+}
+
 static uint64_t pair_hash(const ks_str *key, const ks_str *value) {
     if (key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index))
         return PER_POD_BUCKET;
@@ -105,9 +121,9 @@ uint64_t ks_sched_bucket(ks_val selector) {
     return 0;
 }
 
-bool ks_sched_tally_means(ks_sim *sim, const ks_tally *t, const ks_object *pod) {
+/* Whether a pod counts in a tally, were it alive. */
+static bool means(ks_sim *sim, const ks_tally *t, const ks_object *pod) {
     if (t->ns != NULL && !ks_str_eq(t->ns, pod->ns)) return false;
-    if (t->living && ks_object_terminating(pod)) return false;
     for (uint32_t i = 0; i < t->count; i++) {
         const ks_term *term = &t->terms[i];
         if (t->ns != NULL
@@ -118,17 +134,56 @@ bool ks_sched_tally_means(ks_sim *sim, const ks_tally *t, const ks_object *pod) 
     return true;
 }
 
-static void account_bucket(ks_sim *sim, ks_sched *st, uint64_t bucket, const ks_object *pod,
-                           uint32_t slot, int sign) {
-    ks_heap *heap = sim->world.heap;
+bool ks_sched_tally_means(ks_sim *sim, const ks_tally *t, const ks_object *pod) {
+    return !(t->living && ks_object_terminating(pod)) && means(sim, t, pod);
+}
+
+static void add_to(ks_heap *heap, ks_sched *st, ks_key key, uint32_t slot, int sign) {
+    ks_tally *t = own_tally(heap, st, key);
+    reserve_tally(heap, st, t, slot);
+    t->counts[slot] += sign;
+}
+
+/* A pod that counts, or not any more. */
+typedef struct counting {
+    ks_sim *sim;
+    ks_sched *st;
+    const ks_object *pod;
+    uint32_t slot;
+    int sign;
+    ks_pod_class *class; /* NULL: count; else note the tallies in the class */
+} counting;
+
+/* The tallies of a bucket that mean the pod. */
+static void look_into(const counting *c, uint64_t bucket) {
     ks_key key = {bucket, 0};
     void *value;
-    for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
-         more = ks_tree_higher(&st->tallies, key, &key, &value)) {
-        if (key.b > st->mark || !ks_sched_tally_means(sim, value, pod)) continue;
-        ks_tally *t = own_tally(heap, st, key);
-        reserve_tally(heap, st, t, slot);
-        t->counts[slot] += sign;
+    for (bool more = ks_tree_ceiling(&c->st->tallies, key, &key, &value); more && key.a == bucket;
+         more = ks_tree_higher(&c->st->tallies, key, &key, &value)) {
+        if (c->class == NULL) {
+            if (key.b <= c->st->mark && ks_sched_tally_means(c->sim, value, c->pod))
+                add_to(c->sim->world.heap, c->st, key, c->slot, c->sign);
+        } else if (means(c->sim, value, c->pod)) {
+            if (c->class->tally_count < KS_CLASS_TALLIES)
+                c->class->tally_keys[c->class->tally_count] = key;
+            c->class->tally_count++;
+        }
+    }
+}
+
+/* All tallies that a pod may count in are in the buckets of its labels. */
+static void look_into_all(const counting *c) {
+    bool per_pod = false;
+    look_into(c, 0);
+    for (uint32_t i = 0; c->pod->labels.type == KS_MAP && i < ks_len(c->pod->labels); i++) {
+        const ks_pair *p = ks_pair_at(c->pod->labels, i);
+        if (p->val.type != KS_STRING) continue;
+        uint64_t pair = pair_hash(p->key, p->val.s);
+        if (pair == PER_POD_BUCKET) {
+            if (per_pod) continue;
+            per_pod = true;
+        }
+        look_into(c, pair);
     }
 }
 
@@ -154,26 +209,38 @@ void ks_sched_pairs_account(ks_heap *heap, ks_sched *st, const ks_object *pod, i
     }
 }
 
-void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot,
-                              int sign) {
-    bool per_pod = false;
+void ks_sched_tallies_account(ks_sim *sim, ks_sched *st, ks_pod_class *class, const ks_object *pod,
+                              uint32_t slot, int sign) {
     if (st->tallies.count == 0) return;
-    account_bucket(sim, st, 0, pod, slot, sign);
-    for (uint32_t i = 0; pod->labels.type == KS_MAP && i < ks_len(pod->labels); i++) {
-        const ks_pair *p = ks_pair_at(pod->labels, i);
-        if (p->val.type != KS_STRING) continue;
-        uint64_t pair = pair_hash(p->key, p->val.s);
-        if (pair == PER_POD_BUCKET) {
-            if (per_pod) continue;
-            per_pod = true;
-        }
-        account_bucket(sim, st, pair, pod, slot, sign);
+    counting c = {sim, st, pod, slot, sign, NULL};
+    if (st->tallies_by_pod > 0) {
+        look_into_all(&c);
+        return;
+    }
+    if (class->tallies != st->tally_set) {
+        c.class = class;
+        class->tally_count = 0;
+        class->tallies = st->tally_set;
+        look_into_all(&c);
+        c.class = NULL;
+    }
+    if (class->tally_count > KS_CLASS_TALLIES) {
+        look_into_all(&c);
+        return;
+    }
+    for (uint32_t i = 0; i < class->tally_count; i++) {
+        ks_key key = class->tally_keys[i];
+        const ks_tally *t = ks_tree_get(&st->tallies, key);
+        if (key.b <= st->mark && !(t->living && ks_object_terminating(pod)))
+            add_to(sim->world.heap, st, key, slot, sign);
     }
 }
 
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st) {
     ks_tree_clear(heap, &st->tallies);
     st->tally_epoch++;
+    st->tally_set++;
+    st->tallies_by_pod = 0;
     st->tally_bytes = 0;
 }
 
@@ -228,12 +295,15 @@ ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *i
     *t = (ks_tally){.refs = 1, .ns = ks_str_ref(ns), .count = count, .living = living};
     t->terms = ks_alloc(heap, count * sizeof *t->terms);
     memcpy(t->terms, items, count * sizeof *t->terms);
+    for (uint32_t i = 0; i < count; i++) t->by_pod = t->by_pod || selects_by_pod(items[i].selector_doc);
     st->tally_bytes += sizeof *t + count * sizeof *t->terms;
     /* No pod has the label: nothing to count. */
     if (bucket == 0 || bucket == PER_POD_BUCKET || ks_tree_has(&st->pairs, (ks_key){0, bucket}))
         count_all(sim, st, t);
     key = (ks_key){bucket, ++st->sequence};
     ks_tree_put(heap, &st->tallies, key, t);
+    st->tally_set++;
+    st->tallies_by_pod += t->by_pod;
     return key;
 }
 
