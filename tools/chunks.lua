@@ -54,7 +54,7 @@ local function add(name, text)
   assert(before == head, "all chunks begin alike")
   local code = "code" .. #rows
   out[#out + 1] = bytes(code, behind)
-  rows[#rows + 1] = ("{\"%s\", 0x%xu, %s, sizeof %s}"):format(name, hash_of(text), code, code)
+  rows[#rows + 1] = ("{\"%s\", %du, 0x%xu, %s, sizeof %s}"):format(name, #text, hash_of(text), code, code)
 end
 
 local files = assert(io.popen "find lua/kubesim -name '*.lua' | LC_ALL=C sort")

@@ -93,8 +93,8 @@ bool ks_lua_read_object(lua_State *L, int index, ks_heap *heap, ks_kind kind, ks
 int ks_lua_member(lua_State *L, int index, const char *name);
 
 /* --- views.c --- */
-/* Pushes a value that the ks_result at the stack place `result` owns: lists and maps as views, which read what they show where it
- * lies. The result must not be released early. */
+/* Pushes a value that the userdata at the stack place `result` owns: lists and maps as views, which read what they show where it
+ * lies. What owns it must not let go of it early. */
 void ks_lua_push_view(lua_State *L, ks_val v, int result);
 /* The same for each item of a list, in a fresh table. */
 void ks_lua_push_views(lua_State *L, ks_val list, int result);
@@ -149,7 +149,7 @@ void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *
 extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[],
     ks_lua_network[], ks_lua_faults[];
 /* --- the module's functions --- */
-extern const luaL_Reg ks_lua_values[], ks_lua_types[], ks_lua_views[];
+extern const luaL_Reg ks_lua_values[], ks_lua_types[], ks_lua_views[], ks_lua_unseen[];
 /* Metatables of values.c and views.c. */
 void ks_lua_open_values(lua_State *L);
 void ks_lua_open_views(lua_State *L);

@@ -96,16 +96,24 @@ static bool understood(lua_State *L) {
 
 /* --- loading --- */
 
-/* The same in tools/chunks.lua. */
-static uint64_t hash_of(const char *s, size_t len) {
-    uint64_t hash = len;
-    for (size_t at = 0; at < len; at += 8) {
-        uint64_t word = 0;
-        memcpy(&word, s + at, len - at < 8 ? len - at : 8);
-        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-        hash ^= hash >> 29;
+/* The hash of a file's bytes, without keeping them; the same in tools/chunks.lua, whose hash begins with the length. */
+static bool hash_file(const char *path, uint64_t length, uint64_t *hash) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return false;
+    char part[4096]; /* whole words, but for the last */
+    uint64_t left = length;
+    *hash = length;
+    for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0 && n <= left; left -= n) {
+        for (size_t at = 0; at < n; at += 8) {
+            uint64_t word = 0;
+            memcpy(&word, part + at, n - at < 8 ? n - at : 8);
+            *hash = (*hash ^ word) * 0x9E3779B97F4A7C15u;
+            *hash ^= *hash >> 29;
+        }
     }
-    return hash;
+    bool whole = left == 0 && feof(file) && !ferror(file);
+    fclose(file);
+    return whole;
 }
 
 static const ks_chunk *chunk_named(const char *name) {
@@ -127,32 +135,13 @@ static const char *find_file(lua_State *L, const char *name) {
     return lua_tostring(L, -1);
 }
 
-/* Pushes the text of a file, or nothing. */
-static bool read_file(lua_State *L, const char *path) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) return false;
-    luaL_Buffer text;
-    luaL_buffinit(L, &text);
-    for (;;) {
-        size_t n = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, file);
-        if (n == 0) break;
-        luaL_addsize(&text, n);
-    }
-    bool fine = !ferror(file);
-    fclose(file);
-    luaL_pushresult(&text);
-    return fine;
-}
-
 /* Pushes the code of the file at `path`: the chunk's, if it was made from the same text. Returns whether it was; raises what is wrong
  * with the file. */
 static bool load(lua_State *L, const ks_chunk *chunk, const char *path) {
     const char *name = lua_pushfstring(L, "@%s", path);
-    size_t len = 0;
-    bool read = read_file(L, path);
-    const char *text = read ? lua_tolstring(L, -1, &len) : NULL;
-    bool same = read && chunk != NULL && strlen(name) <= LONGEST_NAME &&
-                hash_of(text, len) == chunk->hash && understood(L);
+    uint64_t hash;
+    bool same = chunk != NULL && strlen(name) <= LONGEST_NAME &&
+                hash_file(path, chunk->length, &hash) && hash == chunk->hash && understood(L);
     int err;
     if (same) {
         pieces p = pieces_of(chunk->code, chunk->size, name);

@@ -91,6 +91,19 @@ bool ks_lua_read_unseen(lua_State *L, int index, ks_heap *heap, ks_val *out) {
     return true;
 }
 
+/* view(value): the object of a table that nobody has looked at, as a view; it lacks metadata.resourceVersion. Anything else is
+ * itself. */
+static int view(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_settop(L, 1);
+    if (!lua_istable(L, 1) || !is_unseen(L, 1)) return 1;
+    const version *v = push_version(L, 1);
+    if (v != NULL) ks_lua_push_view(L, v->object->doc, 2);
+    return 1;
+}
+
+const luaL_Reg ks_lua_unseen[] = {{"view", view}, {NULL, NULL}};
+
 /* --- looking --- */
 
 /* The object as an ordinary table. Needs no memory of the cluster, which may have none. */

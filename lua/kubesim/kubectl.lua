@@ -74,7 +74,7 @@ local CONNECTION <const> = {
   { "username", false, "string", "" }, { "v", "v", "string", "0" }, { "vmodule", false, "string", "" },
   { "log-flush-frequency", false, "duration", 5000000000 },
 }
-local ROOT <const> = flags.set(GLOBAL, CONNECTION)
+local ROOT <const> = flags.set(nil, GLOBAL, CONNECTION)
 local REACHES <const> = {}
 for _, flag in ipairs(CONNECTION) do REACHES[flag[1]] = true end
 --- The flags of each command that was used: declarations do not change.
@@ -138,7 +138,7 @@ local function descend(words)
   if entry.refused then error(errors.verbatim(("not supported: %s: %s"):format(path, entry.refused)), 0) end
   local command = require("kubesim.kubectl.commands." .. entry[1]:gsub("-", "_"))
   while true do
-    local set = SETS[command] or flags.set(GLOBAL, CONNECTION, command.flags or {})
+    local set = SETS[command] or flags.set(ROOT, command.flags or {})
     SETS[command] = set
     place = command.commands and set:places(words)[1]
     local name, sub = nil, nil

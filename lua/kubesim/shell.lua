@@ -613,6 +613,34 @@ end
 
 -- Entry ----------------------------------------------------------------------------------------------------------------
 
+---The variables of a new shell and which of them are exported. Most commands ask for none: the container's environment is looked up
+---when the first one is wanted, or all.
+local function environment(shell)
+  local vars, exported, lazy = {}, {}, {}
+  local function fill()
+    setmetatable(vars, nil)
+    setmetatable(exported, nil)
+    for name, value in pairs(shell.core:container_env(shell.namespace, shell.pod, shell.container)) do
+      exported[name] = true
+      if rawget(vars, name) == nil then vars[name] = value end
+    end
+  end
+  vars.PWD = shell.cwd
+  function lazy.__index(t, name)
+    fill()
+    return t[name]
+  end
+  function lazy.__newindex(t, name, value)
+    fill()
+    t[name] = value
+  end
+  function lazy.__pairs(t)
+    fill()
+    return pairs(t)
+  end
+  return setmetatable(vars, lazy), setmetatable(exported, lazy)
+end
+
 ---@param core table
 ---@param namespace string
 ---@param pod string
@@ -622,11 +650,7 @@ function M.new(core, namespace, pod, container)
   local shell = setmetatable({ core = core, namespace = namespace, pod = pod, status = 0, cwd = "/", args = {},
     spent = { bytes = 0, rounds = 0 } }, Shell)
   shell.container = core:container(namespace, pod, container)
-  shell.vars, shell.exported = {}, {}
-  for name, value in pairs(core:container_env(namespace, pod, shell.container)) do
-    shell.vars[name], shell.exported[name] = value, true
-  end
-  shell.vars.PWD = shell.cwd
+  shell.vars, shell.exported = environment(shell)
   return shell
 end
 

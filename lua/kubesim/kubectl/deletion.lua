@@ -31,7 +31,7 @@ end
 ---@return boolean
 function deletion.wait(ctx, info, uid, ends)
   while true do
-    local object = info:look(ctx)
+    local object = info:look(ctx, true)
     if not object or uid and object.metadata.uid ~= uid then return true end
     if not ctx.core:wait("deleted", info.mapping.kind, info.namespace, info.name, ends) then return false end
   end
@@ -71,7 +71,7 @@ function deletion.run(ctx, found, o)
       warn = false
     end
     if o.dry_run == "client" then return say(ctx, info, o) end
-    local uid = (info:look(ctx) or { metadata = {} }).metadata.uid
+    local uid = (info:look(ctx, true) or { metadata = {} }).metadata.uid
     local refused = errors.try(writes.delete, ctx, info, o)
     if refused then error(errors.from_source("deleting", info.source, refused), 0) end
     say(ctx, info, o)

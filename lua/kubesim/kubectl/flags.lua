@@ -118,11 +118,15 @@ function Set:add(list)
   end
 end
 
----A set of flags from declaration lists.
+---A set of flags: those of another set, if one is given, and declared ones, which may have the same names.
+---@param base kubesim.kubectl.FlagSet?
 ---@param ... table
 ---@return kubesim.kubectl.FlagSet
-function flags.set(...)
-  local set = setmetatable({ by_name = {}, by_short = {}, lists = {}, defaults = {} }, Set)
+function flags.set(base, ...)
+  local function table_over(name) return setmetatable({}, base and { __index = base[name] }) end
+  local set = setmetatable({ by_name = table_over "by_name", by_short = table_over "by_short", defaults = table_over "defaults",
+    lists = {} }, Set)
+  for name, list in pairs(base and base.lists or {}) do set.lists[name] = list end
   for _, list in ipairs { ... } do set:add(list) end
   set.meta = { __index = set.defaults }
   return set

@@ -55,7 +55,7 @@ function output.printer(ctx, operation, dry_run)
   local format = output.format(ctx, {})
   if format then return function(object) ctx:out(format(object)) end end
   local suffix = DRY[dry_run or "none"]
-  return function(object, other) ctx:out(output.name_of(object) .. " " .. (other or operation) .. suffix .. "\n") end
+  return function(object, other) ctx:out(output.name_of(core.view(object)) .. " " .. (other or operation) .. suffix .. "\n") end
 end
 
 ---Whether -o asks for whole objects.

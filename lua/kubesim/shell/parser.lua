@@ -424,10 +424,23 @@ function Parser:list()
   end
 end
 
+local COMPOUND <const> = { ["if"] = true, ["for"] = true, ["while"] = true, ["until"] = true }
+
+---The tree of a text that is one command of plain words, as most are; nil for others.
+local function plain(text)
+  local first = text:match "^ *([%w./_-]+)[%w./_:,@%%+ -]*$"
+  if not first or RESERVED[first] or UNSUPPORTED[first] or COMPOUND[first] then return nil end
+  local command = { kind = "simple", assignments = {}, words = {}, redirections = {} }
+  for word in text:gmatch "[^ ]+" do command.words[#command.words + 1] = { { kind = "text", text = word, quoted = false } } end
+  return { kind = "list", { kind = "chain", { pipeline = { kind = "pipeline", commands = { command } } } } }
+end
+
 ---Parses shell text. Raises {syntax = message} as a shell would say it, or {unsupported = what}.
 ---@param text string
 ---@return table tree
 function M.parse(text)
+  local simple = plain(text)
+  if simple then return simple end
   local parser = setmetatable({ text = text, at = 1 }, Parser)
   local list = parser:list()
   if parser.at <= #parser.text then unexpected(parser:keyword() or parser:peek()) end

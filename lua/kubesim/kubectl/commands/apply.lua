@@ -44,8 +44,9 @@ local function validate(f, o)
 end
 
 local function warn_if_deleting(ctx, object)
-  if object.metadata.deletionTimestamp then
-    ctx:warn(("Detected changes to resource %s which is currently being deleted."):format(object.metadata.name))
+  local metadata = core.view(object).metadata
+  if metadata.deletionTimestamp then
+    ctx:warn(("Detected changes to resource %s which is currently being deleted."):format(metadata.name))
   end
 end
 
@@ -99,7 +100,7 @@ end
 
 local function apply_client_side(ctx, info, o)
   local modified = writes.annotated(info.object)
-  local err, live = errors.try(info.look, info, ctx)
+  local err, live = errors.try(info.look, info, ctx, o.viewed)
   if err then
     error(errors.from_source(("retrieving current configuration of:\n%s\nfrom server for:"):format(info), info.source, err), 0)
   end
@@ -146,7 +147,8 @@ local function apply_one(ctx, info, o, print)
     if prefix and prefix ~= "" then errors.fail("from %s: cannot use generate name with apply", prefix) end
   end
   local operation = (o.type == "apply" and apply_server_side or apply_client_side)(ctx, info, o)
-  if info.object.metadata.uid then o.visited[info.object.metadata.uid] = true end
+  local uid = core.view(info.object).metadata.uid
+  if uid then o.visited[uid] = true end
   if not output.wants_object(ctx) then print(info.object, operation) end
 end
 
@@ -165,6 +167,7 @@ local function run(ctx, args)
   local o = { dry_run = options.dry_run(ctx), cascade = options.cascade(ctx), files = options.required_files(ctx),
     validate = options.validate(ctx), grace = f["grace-period"], timeout = f.timeout, force = f.force, visited = {}, namespaces = {},
     selector = f.selector }
+  o.viewed = not output.wants_object(ctx) and not o.force and o.dry_run ~= "client"
   o.manager = ctx.changed["field-manager"] and f["field-manager"] or f["server-side"] and "kubectl" or "kubectl-client-side-apply"
   if f.prune then o.prune = require "kubesim.kubectl.prune".kinds(ctx, f["prune-allowlist"]) end
   validate(f, o)
