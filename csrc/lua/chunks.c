@@ -96,23 +96,29 @@ static bool understood(lua_State *L) {
 
 /* --- loading --- */
 
-/* The hash of a file's bytes, without keeping them; the same in tools/chunks.lua, whose hash begins with the length. */
-static bool hash_file(const char *path, uint64_t length, uint64_t *hash) {
+/* The same in tools/chunks.lua. */
+static uint64_t mix(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 29;
+}
+
+/* The hash of a file's length and bytes, in words of eight, the last one filled with zeros; false when it has another length. */
+static bool hash_file(const char *path, uint64_t length, uint64_t *out) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) return false;
     char part[4096]; /* whole words, but for the last */
-    uint64_t left = length;
-    *hash = length;
+    uint64_t left = length, hash = length;
     for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0 && n <= left; left -= n) {
+        memset(part + n, 0, sizeof part - n < 8 ? sizeof part - n : 8);
         for (size_t at = 0; at < n; at += 8) {
-            uint64_t word = 0;
-            memcpy(&word, part + at, n - at < 8 ? n - at : 8);
-            *hash = (*hash ^ word) * 0x9E3779B97F4A7C15u;
-            *hash ^= *hash >> 29;
+            uint64_t word;
+            memcpy(&word, part + at, sizeof word);
+            hash = mix(hash, word);
         }
     }
     bool whole = left == 0 && feof(file) && !ferror(file);
     fclose(file);
+    *out = hash;
     return whole;
 }
 

@@ -12,7 +12,7 @@
 
 /* A module's code: what lua_dump makes of it, from behind the name of the chunk on. */
 typedef struct ks_chunk {
-    const char *name; /* "kubesim.kubectl" */
+    const char *name;      /* "kubesim.kubectl" */
     uint64_t length, hash; /* of the text that was compiled */
     const unsigned char *code;
     size_t size;

@@ -359,6 +359,19 @@ static int look_kind(lua_State *L) {
     return 1;
 }
 
+/* kind_of(self, apiVersion, kind) -> the same by what stands in a manifest, letter for letter */
+static int look_kind_of(lua_State *L) {
+    size_t version_len, kind_len;
+    ks_lua_box(L);
+    const char *version = luaL_checklstring(L, 2, &version_len);
+    const char *name = luaL_checklstring(L, 3, &kind_len);
+    bool whole = strlen(version) == version_len && strlen(name) == kind_len;
+    ks_kind kind = whole ? ks_kind_by_gvk(version, name) : KS_NO_KIND;
+    if (kind == KS_NO_KIND) return 0;
+    push_kind(L, ks_kind_get(kind));
+    return 1;
+}
+
 /* kinds(self) -> list of them */
 static int look_kinds(lua_State *L) {
     ks_lua_box(L);
@@ -376,14 +389,8 @@ static int look_release(lua_State *L) {
     return 1;
 }
 
-const luaL_Reg ks_lua_looks[] = {{"get", look_get},
-                                 {"list", look_list},
-                                 {"count", look_count},
-                                 {"events", look_events},
-                                 {"placement", look_placement},
-                                 {"kind", look_kind},
-                                 {"changes", look_changes},
-                                 {"version", look_version},
-                                 {"kinds", look_kinds},
-                                 {"release", look_release},
-                                 {NULL, NULL}};
+const luaL_Reg ks_lua_looks[] = {
+    {"get", look_get},         {"list", look_list},           {"count", look_count},
+    {"events", look_events},   {"placement", look_placement}, {"kind", look_kind},
+    {"kind_of", look_kind_of}, {"changes", look_changes},     {"version", look_version},
+    {"kinds", look_kinds},     {"release", look_release},     {NULL, NULL}};

@@ -82,16 +82,14 @@ end
 
 ---The kind of this apiVersion and kind, or nil.
 ---@param ctx kubesim.kubectl.Context
----@param api_version string
----@param kind string
+---@param api_version any
+---@param kind any
 ---@return table?
 function resources.mapping_of(ctx, api_version, kind)
-  if not resources.kinds then
-    local all = {}
-    for _, mapping in ipairs(ctx.core:kinds()) do all[mapping.api_version .. "/" .. mapping.kind] = mapping end
-    resources.kinds = all
-  end
-  return resources.kinds[tostring(api_version) .. "/" .. tostring(kind)]
+  local word = tostring(api_version) .. "/" .. tostring(kind)
+  local mapping = KINDS[word] or ctx.core:kind_of(tostring(api_version), tostring(kind))
+  KINDS[word] = mapping
+  return mapping
 end
 
 local function not_found(mapping, name)
