@@ -65,17 +65,26 @@ void ks_server_dispose(ks_server *s) {
     ks_store_dispose(&s->store);
 }
 
-void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
+static void copy_around(ks_server *out, const ks_server *from, ks_world *world) {
     *out = *from;
     out->world = world;
     out->heap = world->heap;
-    ks_store_copy(&out->store, &from->store, world);
     out->memo = ks_tree_copy(&from->memo);
     out->bound = ks_tree_copy(&from->bound);
     out->service_ips = ks_tree_copy(&from->service_ips);
     out->node_ports = ks_tree_copy(&from->node_ports);
     out->correlation = ks_tree_copy(&from->correlation);
     out->record_cache = NULL;
+}
+
+void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
+    copy_around(out, from, world);
+    ks_store_copy(&out->store, &from->store, world);
+}
+
+void ks_server_snapshot(ks_server *out, ks_server *from, ks_world *world) {
+    copy_around(out, from, world);
+    ks_store_snapshot(&out->store, &from->store, world);
 }
 
 /* --- time and identity --- */

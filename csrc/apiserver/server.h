@@ -49,6 +49,8 @@ typedef struct ks_write_opts {
 void ks_server_init(ks_server *server, ks_world *world, ks_rules rules);
 void ks_server_dispose(ks_server *server);
 void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world); /* O(1) */
+/* The same with a store that is only good for being put back: see ks_store_snapshot(). */
+void ks_server_snapshot(ks_server *out, ks_server *from, ks_world *world);
 
 /* Creates. `doc` is taken over; `ns` is the request's namespace, used where the doc has none (a
  * mismatch is refused as the real server does). *out (may be NULL): the object, a NEW reference

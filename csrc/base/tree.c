@@ -182,6 +182,22 @@ void ks_tree_clear(ks_heap *heap, ks_tree *tree) {
     if (root != NULL) node_unref(heap, tree->type, root);
 }
 
+void ks_trees_copied(const ks_tree *trees, size_t n) {
+    for (const ks_tree *tree = trees; tree != trees + n; tree++)
+        if (tree->root != NULL) tree->root->refs++;
+}
+
+void ks_trees_clear(ks_heap *heap, ks_tree *trees, size_t n) {
+    for (ks_tree *tree = trees; tree != trees + n; tree++) {
+        if (tree->root != NULL && tree->root->refs > 1)
+            tree->root->refs--;
+        else if (tree->root != NULL)
+            node_unref(heap, tree->type, tree->root);
+        tree->root = NULL;
+        tree->count = 0;
+    }
+}
+
 static const ks_tree_node *find(const ks_tree *tree, ks_key key, int *at) {
     const ks_tree_node *node = tree->root;
     if (node == NULL) return NULL;
@@ -440,6 +456,14 @@ void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key) {
         }
         ref = (ks_tree_node **)&slots(node)[child_of(tree->type, node, key)];
     }
+}
+
+void *ks_tree_exchange(ks_tree *tree, ks_key key, void *value) {
+    int at;
+    const ks_tree_node *leaf = find(tree, key, &at);
+    void **slot = &slots(leaf)[at], *before = *slot;
+    *slot = value;
+    return before;
 }
 
 /* --- neighbours and walking --- */

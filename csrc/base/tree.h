@@ -44,6 +44,9 @@ typedef struct ks_tree {
 ks_tree ks_tree_copy(const ks_tree *tree);
 /* Empties the map: counts down what it alone holds. */
 void ks_tree_clear(ks_heap *heap, ks_tree *tree);
+/* The same for `n` maps in a row: after these have been copied by assignment, and at their end. */
+void ks_trees_copied(const ks_tree *trees, size_t n);
+void ks_trees_clear(ks_heap *heap, ks_tree *trees, size_t n);
 
 /* The value at `key`, borrowed, or NULL. */
 void *ks_tree_get(const ks_tree *tree, ks_key key);
@@ -57,6 +60,10 @@ void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key);
 /* The slot of an existing key, its path made unshared, so that the caller may exchange the value in
  * place (until the next change of this map). NULL when absent. */
 void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key);
+
+/* Exchanges the value of an existing key, also in every map that shares the place where it stands; hands the caller the reference
+ * to the one before. Allocates nothing: for putting back what ks_tree_slot() has been used to change. */
+void *ks_tree_exchange(ks_tree *tree, ks_key key, void *value);
 
 /* Neighbours: false when there is none. Out-parameters may be NULL. */
 bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value);

@@ -143,22 +143,27 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
     ks_guard guard;
     int err = KS_GUARD_ENTER(heap, &guard);
     if (err != KS_OK) {
-        if (before != NULL) cluster->sim = before; /* what was in flight goes with the heap */
+        if (before != NULL) {
+            ks_sim_undo(cluster->sim);
+            cluster->sim = before; /* what was in flight goes with the heap */
+        }
         cluster->sim->pending_error = 0;
         cluster->awaited_ns = cluster->awaited_name = NULL;
         return err;
     }
     if (door == KS_CHANGE) {
         ks_sim *snapshot = room_for_sim(cluster);
-        ks_sim_copy(snapshot, cluster->sim);
+        ks_sim_snapshot(snapshot, cluster->sim);
         before = snapshot;
     }
     bool keep = body(cluster, arg);
     ks_guard_leave(heap, &guard);
     if (before != NULL) {
         if (keep) {
+            ks_sim_keep(cluster->sim);
             retire(cluster, before);
         } else {
+            ks_sim_undo(cluster->sim);
             retire(cluster, cluster->sim);
             cluster->sim = before;
         }

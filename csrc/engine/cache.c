@@ -153,7 +153,7 @@ void ks_cache_deliver(ks_sim *sim, uint64_t key, ks_step *step) {
     ks_store_follow(&cache->store, late->change);
     sim->view = &cache->store;
     if (c->observe != NULL && (c->kinds >> kind & 1U) != 0)
-        c->observe(sim, sim->components[component].state, late->change);
+        c->observe(sim, ks_state_own(sim, component), late->change);
     sim->view = &sim->server.store;
     late_unref(heap, late);
     if (cache->late.count == 0 && !is_late(sim, component)) drop(sim, component);

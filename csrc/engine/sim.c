@@ -99,10 +99,57 @@ int ks_component_index(const ks_sim *sim, const ks_component *component) {
     return -1;
 }
 
-void *ks_component_state(const ks_sim *sim, const ks_component *component) {
-    int index = ks_component_index(sim, component);
-    return index < 0 ? NULL : sim->components[index].state;
+/* --- states --- */
+
+/* A component's state, counted: forks and snapshots share it until one of them works on it. */
+typedef struct ks_held {
+    uint32_t refs;
+    void *state; /* NULL: it has none */
+} held;
+
+static held *hold(ks_heap *heap, void *state) {
+    held *h = ks_alloc(heap, sizeof *h);
+    *h = (held){.refs = 1, .state = state};
+    return h;
 }
+
+static void let_go(ks_heap *heap, const ks_component *c, held *h) {
+    if (--h->refs > 0) return;
+    if (c->dispose != NULL && h->state != NULL) c->dispose(heap, h->state);
+    ks_free(heap, h, sizeof *h);
+}
+
+static void *own_copy(ks_sim *sim, int component) {
+    const ks_component *c = sim->components[component].component;
+    held *shared = sim->components[component].held;
+    if (shared->state == NULL) return NULL;
+    held *own = hold(sim->world.heap, NULL);
+    own->state = c->copy(sim, shared->state);
+    shared->refs--;
+    sim->components[component].held = own;
+    return own->state;
+}
+
+void *ks_state_own(ks_sim *sim, int component) {
+    held *h = sim->components[component].held;
+    return h->refs == 1 ? h->state : own_copy(sim, component);
+}
+
+void *ks_component_state(ks_sim *sim, const ks_component *component) {
+    int index = ks_component_index(sim, component);
+    return index < 0 ? NULL : ks_state_own(sim, index);
+}
+
+const void *ks_component_look(const ks_sim *sim, const ks_component *component) {
+    int index = ks_component_index(sim, component);
+    return index < 0 ? NULL : sim->components[index].held->state;
+}
+
+static void *create(ks_sim *sim, const ks_component *component) {
+    return component->create != NULL ? component->create(sim) : NULL;
+}
+
+/* --- what happens --- */
 
 void ks_sim_fail(ks_sim *sim) { sim->pending_error = 1; }
 
@@ -122,7 +169,7 @@ static void announce(void *payload, const ks_change *change) {
     sim->view = &sim->server.store;
     for (int i = 0; waiting != 0; i++, waiting >>= 1)
         if (waiting & 1U)
-            sim->components[i].component->observe(sim, sim->components[i].state, change);
+            sim->components[i].component->observe(sim, ks_state_own(sim, i), change);
     sim->view = view;
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
 }
@@ -134,7 +181,7 @@ static bool listens(void *payload, ks_kind kind) {
     for (int i = 0; observers != 0; i++, observers >>= 1) {
         if (!(observers & 1U)) continue;
         const ks_component *c = sim->components[i].component;
-        if (c->listens == NULL || c->listens(sim->components[i].state)) return true;
+        if (c->listens == NULL || c->listens(sim->components[i].held->state)) return true;
     }
     return sim->listens != NULL && sim->listens(sim->hook_payload, kind);
 }
@@ -156,36 +203,52 @@ void ks_sim_add(ks_sim *sim, const ks_component *component) {
     sim->components[index].component = component;
     for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++)
         if (component->kinds & KS_KIND_BIT(kind)) sim->observers[kind] |= 1U << index;
-    sim->components[index].state = component->create != NULL ? component->create(sim) : NULL;
+    sim->components[index].held = hold(sim->world.heap, NULL);
+    sim->components[index].held->state = create(sim, component);
 }
 
-void ks_sim_copy(ks_sim *out, const ks_sim *from) {
+/* All but the server. */
+static void copy_around(ks_sim *out, const ks_sim *from) {
     *out = *from;
     ks_world_copied(&out->world);
     out->settings = ks_settings_ref(from->settings);
     out->pending_error = 0;
-    ks_server_copy(&out->server, &from->server, &out->world);
-    out->server.on_change = announce;
-    out->server.payload = out;
     out->view = &out->server.store;
     out->agenda = ks_tree_copy(&from->agenda);
     out->queued = ks_tree_copy(&from->queued);
     out->failures = ks_tree_copy(&from->failures);
     out->timers = ks_tree_copy(&from->timers);
     for (int i = 0; i < from->component_count; i++) {
-        const ks_component *c = from->components[i].component;
-        void *state = from->components[i].state;
         ks_cache_ref(out->components[i].cache);
-        out->components[i].state = c->copy != NULL && state != NULL ? c->copy(out, state) : NULL;
+        out->components[i].held->refs++;
     }
 }
+
+static void connect(ks_sim *out) {
+    out->server.on_change = announce;
+    out->server.payload = out;
+}
+
+void ks_sim_copy(ks_sim *out, const ks_sim *from) {
+    copy_around(out, from);
+    ks_server_copy(&out->server, &from->server, &out->world);
+    connect(out);
+}
+
+void ks_sim_snapshot(ks_sim *out, ks_sim *from) {
+    copy_around(out, from);
+    ks_server_snapshot(&out->server, &from->server, &out->world);
+    connect(out);
+}
+
+void ks_sim_keep(ks_sim *from) { ks_store_keep(&from->server.store); }
+
+void ks_sim_undo(ks_sim *from) { ks_store_undo(&from->server.store); }
 
 void ks_sim_dispose(ks_sim *sim) {
     ks_heap *heap = sim->world.heap;
     for (int i = 0; i < sim->component_count; i++) {
-        const ks_component *c = sim->components[i].component;
-        if (c->dispose != NULL && sim->components[i].state != NULL)
-            c->dispose(heap, sim->components[i].state);
+        let_go(heap, sim->components[i].component, sim->components[i].held);
         ks_cache_unref(heap, sim->components[i].cache);
     }
     ks_tree_clear(heap, &sim->agenda);
@@ -229,9 +292,10 @@ static void look_through_its_eyes(ks_sim *sim, int component) {
 void ks_sim_restart(ks_sim *sim, int component) {
     const ks_component *c = sim->components[component].component;
     forget_keys(sim, component);
-    if (c->dispose != NULL && sim->components[component].state != NULL)
-        c->dispose(sim->world.heap, sim->components[component].state);
-    sim->components[component].state = c->create != NULL ? c->create(sim) : NULL;
+    held *before = sim->components[component].held;
+    sim->components[component].held = hold(sim->world.heap, NULL);
+    let_go(sim->world.heap, c, before);
+    sim->components[component].held->state = create(sim, c);
     ks_cache_renew(sim, component);
     look_through_its_eyes(sim, component);
     for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++) {
@@ -240,7 +304,7 @@ void ks_sim_restart(ks_sim *sim, int component) {
             ks_change change = {.refs = 1, .type = KS_ADDED, .version = w.object->version};
             change.at = sim->world.now;
             change.object = w.object;
-            c->observe(sim, sim->components[component].state, &change);
+            c->observe(sim, ks_state_own(sim, component), &change);
         }
     }
     sim->view = &sim->server.store;
@@ -259,7 +323,7 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
     ks_trace(&sim->world, facts, sizeof facts);
     sim->server.fault_rate = sim->components[index].fault_rate;
-    bool fine = c->sync(sim, sim->components[index].state, key);
+    bool fine = c->sync(sim, ks_state_own(sim, index), key);
     sim->server.fault_rate = 0;
     if (fine)
         ks_forget(sim, index, key);
@@ -270,7 +334,7 @@ static void work(ks_sim *sim, int index, uint64_t key) {
 static void describe(ks_sim *sim, int index, uint64_t key, ks_step *step) {
     const ks_component *c = sim->components[index].component;
     ks_buf text = {sim->world.heap, NULL, 0, 0};
-    if (c->describe != NULL) c->describe(sim, sim->components[index].state, key, &text);
+    if (c->describe != NULL) c->describe(sim, sim->components[index].held->state, key, &text);
     *step = (ks_step){.at = sim->world.now, .component = c->name};
     step->key = ks_string_take(ks_buf_take(&text));
 }

@@ -18,7 +18,7 @@ typedef struct ks_component {
     const char *name; /* "statefulset", "scheduler": what step() shows */
     /* Makes the state (may be NULL for none); called once for a new cluster. */
     void *(*create)(ks_sim *sim);
-    /* A copy for a fork: O(1), ks_tree_copy for maps. */
+    /* A copy: O(1), ks_tree_copy for maps. Made when a cluster whose fork or snapshot has the same state first works on it. */
     void *(*copy)(ks_sim *sim, const void *state);
     void (*dispose)(ks_heap *heap, void *state);
     /* A change has been written (synchronously, in order): queue keys, update caches. Must not write to the server.
@@ -63,7 +63,7 @@ struct ks_sim {
     uint32_t late;                     /* a bit for each component that has a cache */
     struct {
         const ks_component *component;
-        void *state;
+        struct ks_held *held; /* its state */
         ks_lag lag;
         struct ks_cache *cache; /* what it knows, where that is not the newest: engine/cache.h */
         uint32_t fault_rate;    /* of 1000 writes, those that fail */
@@ -88,13 +88,20 @@ void ks_forget(ks_sim *sim, int component, uint64_t key);
 void ks_cancel(ks_sim *sim, int component, uint64_t key);
 /* The index of the component whose functions are running (valid in create, observe, sync). */
 int ks_component_index(const ks_sim *sim, const ks_component *component);
-void *ks_component_state(const ks_sim *sim, const ks_component *component);
+/* Its state, for changing (this cluster alone has it from now on) and for looking; NULL when it has none. */
+void *ks_component_state(ks_sim *sim, const ks_component *component);
+const void *ks_component_look(const ks_sim *sim, const ks_component *component);
 
 /* --- for cluster/ --- */
 /* `sim` is filled; components are added before any change is written. */
 void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_rules rules);
 void ks_sim_add(ks_sim *sim, const ks_component *component);
-void ks_sim_copy(ks_sim *out, const ks_sim *from); /* O(1) */
+/* O(1), and little: what both have is copied when one of them first changes it. */
+void ks_sim_copy(ks_sim *out, const ks_sim *from);
+/* A copy that is only good for being put back, until one of the two says what becomes of it: see ks_store_snapshot(). */
+void ks_sim_snapshot(ks_sim *out, ks_sim *from);
+void ks_sim_keep(ks_sim *from);
+void ks_sim_undo(ks_sim *from);
 void ks_sim_dispose(ks_sim *sim);
 
 /* From now on the component hears of changes that late; what is on its way to it arrives no later than that either. */

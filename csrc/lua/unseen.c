@@ -8,8 +8,6 @@
  */
 #include "lua/binding.h"
 
-#include <limits.h>
-
 #define UNSEEN_TYPE  "kubesim.unseen"  /* metatable of the tables */
 #define VERSION_TYPE "kubesim.version" /* metatable of what keeps their versions */
 
@@ -21,38 +19,16 @@ typedef struct version {
     const ks_object *object;
 } version;
 
-static int version_gc(lua_State *L) {
-    version *v = luaL_checkudata(L, 1, VERSION_TYPE);
-    if (v->heap == NULL) return 0;
+static void release(version *v) {
+    if (v->heap == NULL) return;
     ks_object_unref(v->heap, v->object);
     ks_heap_unref(v->heap);
     v->heap = NULL;
+}
+
+static int version_gc(lua_State *L) {
+    release(luaL_checkudata(L, 1, VERSION_TYPE));
     return 0;
-}
-
-/* Lua's collector knows nothing of what the version holds, and with it, until it has found the table to be garbage. For an ordinary
- * change that is about what Lua itself takes for the call; what goes beyond is told to it, as if Lua had allocated that much. */
-static void tell_collector(lua_State *L, const ks_object *object) {
-    enum { ORDINARY_KB = 2 };
-    size_t kb = ks_own_bytes(object->doc) / 1024;
-    if (kb > ORDINARY_KB && lua_gc(L, LUA_GCISRUNNING))
-        lua_gc(L, LUA_GCSTEP, kb < INT_MAX / 2048 ? (int)kb : INT_MAX / 2048);
-}
-
-void ks_lua_push_unseen(lua_State *L, ks_heap *heap, const ks_object *object) {
-    luaL_checkstack(L, 6, "too many objects");
-    /* With room for what comes in, so that filling it cannot fail half-way. */
-    lua_createtable(L, 0, (int)ks_len(object->doc));
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &versions_key);
-    lua_pushvalue(L, -2);
-    version *v = lua_newuserdatauv(L, sizeof *v, 0);
-    *v = (version){NULL, NULL};
-    luaL_setmetatable(L, VERSION_TYPE);
-    *v = (version){ks_heap_ref(heap), ks_object_ref(object)};
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
-    luaL_setmetatable(L, UNSEEN_TYPE);
-    tell_collector(L, object);
 }
 
 /* --- for C that reads tables raw --- */
@@ -66,7 +42,7 @@ static bool is_unseen(lua_State *L, int index) {
 }
 
 /* What it is to be filled from; NULL: somebody has copied the metatable. Pushes what keeps it. */
-static const version *push_version(lua_State *L, int index) {
+static version *push_version(lua_State *L, int index) {
     index = lua_absindex(L, index);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &versions_key);
     lua_pushvalue(L, index);
@@ -120,7 +96,7 @@ static void push_object(lua_State *L, const ks_object *object) {
 static void see(lua_State *L, int index) {
     luaL_checkstack(L, 8, "too many objects");
     if (!is_unseen(L, index)) return;
-    const version *v = push_version(L, index);
+    version *v = push_version(L, index);
     if (v != NULL) {
         push_object(L, v->object);
         for (lua_pushnil(L); lua_next(L, -2);) {
@@ -137,10 +113,31 @@ static void see(lua_State *L, int index) {
         lua_pushnil(L);
         lua_rawset(L, -3);
         lua_pop(L, 2);
+        release(v);
     }
     lua_pop(L, 1);
     lua_pushnil(L);
     lua_setmetatable(L, index);
+}
+
+/* Lua's collector knows nothing of what a version holds until it has found the table to be garbage: a large object is made at once,
+ * so that it is Lua's to count. */
+enum { LARGE = 8192 };
+
+void ks_lua_push_unseen(lua_State *L, ks_heap *heap, const ks_object *object) {
+    luaL_checkstack(L, 6, "too many objects");
+    /* With room for what comes in, so that filling it cannot fail half-way. */
+    lua_createtable(L, 0, (int)ks_len(object->doc));
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &versions_key);
+    lua_pushvalue(L, -2);
+    version *v = lua_newuserdatauv(L, sizeof *v, 0);
+    *v = (version){NULL, NULL};
+    luaL_setmetatable(L, VERSION_TYPE);
+    *v = (version){ks_heap_ref(heap), ks_object_ref(object)};
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    luaL_setmetatable(L, UNSEEN_TYPE);
+    if (ks_own_bytes(object->doc) > LARGE) see(L, lua_gettop(L));
 }
 
 static void see_argument(lua_State *L) {

@@ -70,7 +70,7 @@ static const ks_str *service_of(const ks_object *slice) {
 }
 
 ks_slice_walk ks_slices_of(const ks_sim *sim, const ks_str *ns, const ks_str *name) {
-    const slices_state *state = ks_component_state(sim, &ks_endpointslice_controller);
+    const slices_state *state = ks_component_look(sim, &ks_endpointslice_controller);
     ks_slice_walk walk = {.sim = sim, .hash = service_hash(ns, name), .ns = ns, .name = name};
     walk.iter = ks_tree_from(&state->by_service, (ks_key){walk.hash, 0});
     return walk;

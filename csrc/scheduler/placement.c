@@ -324,7 +324,7 @@ static ks_val look_doc(ks_heap *heap, const ks_whole_look *look) {
 
 ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    const ks_sched *st = ks_component_state(sim, &ks_scheduler);
+    const ks_sched *st = ks_component_look(sim, &ks_scheduler);
     const ks_look *look = st == NULL ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod->id});
     if (look == NULL) {
         if (pod->node == NULL) return KS_NOTHING;

@@ -18,10 +18,12 @@ static void version_ref(void *value) { ks_version__ref(value); }
 static void version_unref(ks_heap *heap, void *value) { ks_version__unref(heap, value); }
 
 static const ks_tree_type versions_type = {NULL, NULL, NULL, version_ref, version_unref};
+static const ks_tree no_versions = {&versions_type, NULL, 0};
 
 /* --- the log: a change costs one word here, and the maps hear of it once a page --- */
 
-/* Changes in a row. The newest page grows in place while one store alone has it. */
+/* Changes in a row. Stores that share a page see what it held when they came to: the first of them that has something to add
+ * adds it in place, the others copy what is theirs. */
 typedef struct ks_log_page {
     uint32_t refs, len;
     const ks_change *changes[PAGE_LENGTH];
@@ -38,34 +40,36 @@ static void page_unref(ks_heap *heap, void *value) {
 
 static const ks_tree_type log_type = {NULL, NULL, NULL, page_ref, page_unref};
 
-/* The newest page, owned and with room for one more. */
+/* The newest page, where this store may add a change. */
 static log_page *open_page(ks_store *s) {
     ks_heap *heap = s->world->heap;
     log_page *page = s->page;
-    if (page != NULL && page->len < PAGE_LENGTH && page->refs == 1) return page;
+    if (page != NULL && s->page_len < PAGE_LENGTH && page->len == s->page_len) return page;
     log_page *fresh = ks_alloc(heap, sizeof *fresh);
     *fresh = (log_page){.refs = 1, .len = 0};
-    s->page = fresh;
-    if (page == NULL) return fresh;
-    if (page->len < PAGE_LENGTH) {
-        for (; fresh->len < page->len; fresh->len++)
+    if (page != NULL && s->page_len < PAGE_LENGTH) {
+        for (; fresh->len < s->page_len; fresh->len++)
             fresh->changes[fresh->len] = ks_change_ref(page->changes[fresh->len]);
         page_unref(heap, page);
-        return fresh;
+        return s->page = fresh;
     }
-    ks_tree_put(heap, &s->log, (ks_key){0, page->changes[0]->version}, page);
-    if (s->log.count > LOG_PAGES) {
+    s->page = fresh;
+    s->page_len = 0;
+    if (page == NULL) return fresh;
+    ks_tree_put(heap, &s->maps.log, (ks_key){0, page->changes[0]->version}, page);
+    if (s->maps.log.count > LOG_PAGES) {
         ks_key oldest;
         void *value;
-        ks_tree_first(&s->log, &oldest, &value);
+        ks_tree_first(&s->maps.log, &oldest, &value);
         s->compacted = ((log_page *)value)->changes[PAGE_LENGTH - 1]->version;
-        ks_tree_del(heap, &s->log, oldest);
+        ks_tree_del(heap, &s->maps.log, oldest);
     }
     return fresh;
 }
 
-static const ks_change *first_after(const log_page *page, ks_kind kind, uint64_t version) {
-    for (uint32_t i = 0; page != NULL && i < page->len; i++) {
+static const ks_change *first_after(const log_page *page, uint32_t len, ks_kind kind,
+                                    uint64_t version) {
+    for (uint32_t i = 0; i < len; i++) {
         const ks_change *change = page->changes[i];
         if (change->version <= version) continue;
         if (kind == KS_NO_KIND || ks_version__kind(change->object) == kind) return change;
@@ -78,10 +82,11 @@ bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_
     void *page;
     *change = NULL;
     if (version < s->compacted) return false;
-    if (ks_tree_floor(&s->log, after, NULL, &page)) *change = first_after(page, kind, version);
-    for (ks_tree_iter it = ks_tree_from(&s->log, after); *change == NULL && ks_tree_next(&it);)
-        *change = first_after(it.value, kind, version);
-    if (*change == NULL) *change = first_after(s->page, kind, version);
+    if (ks_tree_floor(&s->maps.log, after, NULL, &page))
+        *change = first_after(page, PAGE_LENGTH, kind, version);
+    for (ks_tree_iter it = ks_tree_from(&s->maps.log, after); *change == NULL && ks_tree_next(&it);)
+        *change = first_after(it.value, PAGE_LENGTH, kind, version);
+    if (*change == NULL) *change = first_after(s->page, s->page_len, kind, version);
     ks_change__settle(s->world, *change);
     return true;
 }
@@ -174,41 +179,146 @@ static const ks_object *resolve(const ks_store *s, const void *index_entry) {
 void ks_store_init(ks_store *s, ks_world *world) {
     *s = (ks_store){.world = world};
     for (int k = 0; k < KS_KIND_COUNT; k++) s->by_id[k].type = &versions_type;
-    s->log.type = &log_type;
+    s->maps.log.type = &log_type;
 }
 
 void ks_store_dispose(ks_store *s) { ks_store_clear(s, s->world->heap); }
 
+enum { MAPS = sizeof(struct ks_store_maps) / sizeof(ks_tree) };
+
+static ks_tree *other_maps(ks_store *s) { return s->maps.by_name; }
+
 void ks_store_clear(ks_store *s, ks_heap *heap) {
-    for (int k = 0; k < KS_KIND_COUNT; k++) {
-        ks_tree_clear(heap, &s->by_id[k]);
-        ks_tree_clear(heap, &s->by_name[k]);
-    }
-    ks_tree_clear(heap, &s->by_uid);
-    ks_tree_clear(heap, &s->by_owner);
-    ks_tree_clear(heap, &s->pods_by_node);
-    ks_tree_clear(heap, &s->log);
+    ks_trees_clear(heap, s->by_id, KS_KIND_COUNT);
+    ks_trees_clear(heap, other_maps(s), MAPS);
     page_unref(heap, s->page);
 }
 
 void ks_store_drop_log(ks_store *s) {
-    ks_tree_clear(s->world->heap, &s->log);
+    ks_tree_clear(s->world->heap, &s->maps.log);
     page_unref(s->world->heap, s->page);
     s->page = NULL;
+    s->page_len = 0;
+}
+
+/* All but the objects. */
+static void copy_around(ks_store *out, const ks_store *from, ks_world *world) {
+    *out = *from;
+    out->world = world;
+    out->undo = NULL;
+    ks_trees_copied(other_maps(out), MAPS);
+    if (out->page != NULL) out->page->refs++;
 }
 
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
-    *out = *from;
-    out->world = world;
-    for (int k = 0; k < KS_KIND_COUNT; k++) {
-        out->by_id[k] = ks_tree_copy(&from->by_id[k]);
-        out->by_name[k] = ks_tree_copy(&from->by_name[k]);
+    copy_around(out, from, world);
+    ks_trees_copied(out->by_id, KS_KIND_COUNT);
+}
+
+/* --- snapshots --- */
+
+/* How a snapshot's objects are found again. Of most kinds a call writes few objects, and none is new or gone: their versions from
+ * before are kept here, and written back. Of the others (`copied`) the snapshot has a map of its own. */
+enum { UNDO_LENGTH = 64 };
+typedef struct ks_undo {
+    ks_store *snapshot;
+    struct ks_undo *outer; /* of the call within which this one is made */
+    uint64_t copied;       /* a bit for each kind */
+    uint32_t len;
+    struct {
+        ks_kind kind;
+        uint64_t id;
+        void *version; /* counted */
+    } before[UNDO_LENGTH];
+} undo;
+
+/* From now on the snapshot has a map of this kind. */
+static void copy_kind(ks_store *s, ks_kind kind) {
+    undo *u = s->undo;
+    ks_heap *heap = s->world->heap;
+    if (u->copied >> kind & 1U) return;
+    ks_tree map = ks_tree_copy(&s->by_id[kind]);
+    for (uint32_t i = u->len; i-- > 0;) {
+        if (u->before[i].kind != kind) continue;
+        ks_version__ref(u->before[i].version);
+        ks_tree_put(heap, &map, id_key(u->before[i].id), u->before[i].version);
     }
-    out->by_uid = ks_tree_copy(&from->by_uid);
-    out->by_owner = ks_tree_copy(&from->by_owner);
-    out->pods_by_node = ks_tree_copy(&from->pods_by_node);
-    out->log = ks_tree_copy(&from->log);
-    if (out->page != NULL) out->page->refs++;
+    u->snapshot->by_id[kind] = map;
+    u->copied |= UINT64_C(1) << kind;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < u->len; i++) {
+        if (u->before[i].kind != kind)
+            u->before[left++] = u->before[i];
+        else
+            ks_version__unref(heap, u->before[i].version);
+    }
+    u->len = left;
+}
+
+/* Nothing is noted any more. */
+static void copy_all(ks_store *s) {
+    for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++) copy_kind(s, kind);
+}
+
+void ks_store_snapshot(ks_store *out, ks_store *from, ks_world *world) {
+    if (from->undo != NULL) copy_all(from);
+    undo *u = ks_alloc(world->heap, sizeof *u);
+    u->snapshot = out;
+    u->outer = from->undo;
+    u->copied = 0;
+    u->len = 0;
+    copy_around(out, from, world);
+    for (int kind = 0; kind < KS_KIND_COUNT; kind++) out->by_id[kind] = no_versions;
+    from->undo = u;
+}
+
+void ks_store_keep(ks_store *from) {
+    undo *u = from->undo;
+    ks_heap *heap = from->world->heap;
+    for (uint32_t i = 0; i < u->len; i++) ks_version__unref(heap, u->before[i].version);
+    from->undo = u->outer;
+    ks_free(heap, u, sizeof *u);
+}
+
+void ks_store_undo(ks_store *from) {
+    undo *u = from->undo;
+    ks_store *snapshot = u->snapshot;
+    ks_heap *heap = snapshot->world->heap;
+    for (uint32_t i = u->len; i-- > 0;) {
+        void *now = ks_tree_exchange(&from->by_id[u->before[i].kind], id_key(u->before[i].id),
+                                     u->before[i].version);
+        ks_version__unref(heap, now);
+    }
+    for (int kind = 0; kind < KS_KIND_COUNT; kind++) {
+        if (u->copied >> kind & 1U) continue;
+        snapshot->by_id[kind] = from->by_id[kind];
+        from->by_id[kind] = no_versions;
+    }
+    snapshot->undo = u->outer;
+    from->undo = NULL;
+    ks_free(heap, u, sizeof *u);
+}
+
+/* An object has a new version: takes over the word. */
+static void put_version(ks_store *s, ks_kind kind, uint64_t id, void *version, bool is_new) {
+    ks_heap *heap = s->world->heap;
+    undo *u = s->undo;
+    if (u != NULL && is_new) copy_kind(s, kind);
+    if (u != NULL && u->len == UNDO_LENGTH) copy_all(s);
+    if (u == NULL || u->copied >> kind & 1U) {
+        ks_tree_put(heap, &s->by_id[kind], id_key(id), version);
+        return;
+    }
+    void **slot = ks_tree_slot(heap, &s->by_id[kind], id_key(id));
+    u->before[u->len].kind = kind;
+    u->before[u->len].id = id;
+    u->before[u->len++].version = *slot;
+    *slot = version;
+}
+
+static void drop_version(ks_store *s, ks_kind kind, uint64_t id) {
+    if (s->undo != NULL) copy_kind(s, kind);
+    ks_tree_del(s->world->heap, &s->by_id[kind], id_key(id));
 }
 
 /* --- looking --- */
@@ -216,7 +326,8 @@ void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
 const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
                               const ks_str *name) {
     if (name == NULL) return NULL;
-    const ks_object *object = resolve(s, ks_tree_get(&s->by_name[kind], name_key(kind, ns, name)));
+    const ks_object *object =
+        resolve(s, ks_tree_get(&s->maps.by_name[kind], name_key(kind, ns, name)));
     bool same = object != NULL && ks_str_eq(object->name, name) && ks_str_eq(object->ns, ns);
     return same ? object : NULL;
 }
@@ -238,7 +349,7 @@ const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
 
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
     if (uid == NULL) return NULL;
-    const ks_object *object = resolve(s, ks_tree_get(&s->by_uid, uid_key(uid)));
+    const ks_object *object = resolve(s, ks_tree_get(&s->maps.by_uid, uid_key(uid)));
     return object != NULL && ks_str_eq(object->uid, uid) ? object : NULL;
 }
 
@@ -266,14 +377,14 @@ ks_walk ks_walk_created(const ks_store *s, ks_kind kind) { return ks_walk_kind(s
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind) {
     ks_walk walk = {.store = s, .mode = WALK_OWNED, .kind = kind, .text = owner_uid};
     walk.prefix = uid_key(owner_uid).a;
-    walk.iter = ks_tree_from(&s->by_owner, (ks_key){walk.prefix, 0});
+    walk.iter = ks_tree_from(&s->maps.by_owner, (ks_key){walk.prefix, 0});
     return walk;
 }
 
 ks_walk ks_walk_node(const ks_store *s, const ks_str *node) {
     ks_walk walk = {.store = s, .mode = WALK_NODE, .kind = KS_POD, .text = node};
     walk.prefix = node_hash(node);
-    walk.iter = ks_tree_from(&s->pods_by_node, (ks_key){walk.prefix, 0});
+    walk.iter = ks_tree_from(&s->maps.pods_by_node, (ks_key){walk.prefix, 0});
     return walk;
 }
 
@@ -354,7 +465,7 @@ static void unindex_owners(ks_store *s, const ks_object *object) {
     ks_each(owner, object->owners) {
         const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
         if (uid != NULL)
-            ks_tree_del(s->world->heap, &s->by_owner, (ks_key){uid_key(uid).a, object->id});
+            ks_tree_del(s->world->heap, &s->maps.by_owner, (ks_key){uid_key(uid).a, object->id});
     }
 }
 
@@ -362,17 +473,17 @@ static void index_owners(ks_store *s, const ks_object *object) {
     ks_each(owner, object->owners) {
         const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
         if (uid != NULL)
-            ks_tree_put(s->world->heap, &s->by_owner, (ks_key){uid_key(uid).a, object->id},
+            ks_tree_put(s->world->heap, &s->maps.by_owner, (ks_key){uid_key(uid).a, object->id},
                         entry(object));
     }
 }
 
 static void index_new(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
-    ks_tree_put(heap, &s->by_name[object->kind], name_key(object->kind, object->ns, object->name),
-                entry(object));
+    ks_tree_put(heap, &s->maps.by_name[object->kind],
+                name_key(object->kind, object->ns, object->name), entry(object));
     if (object->kind != KS_EVENT && object->uid != NULL)
-        ks_tree_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
+        ks_tree_put(heap, &s->maps.by_uid, uid_key(object->uid), entry(object));
     index_owners(s, object);
 }
 
@@ -387,23 +498,24 @@ static void index_object(ks_store *s, const ks_object *object, const ks_object *
     }
     if (!ks_str_eq(old_node, object->node)) {
         if (old_node != NULL)
-            ks_tree_del(heap, &s->pods_by_node, (ks_key){node_hash(old_node), old->id});
+            ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(old_node), old->id});
         if (object->node != NULL)
-            ks_tree_put(heap, &s->pods_by_node, (ks_key){node_hash(object->node), object->id},
+            ks_tree_put(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id},
                         entry(object));
     }
-    ks_tree_put(heap, &s->by_id[object->kind], id_key(object->id), counted(object));
+    put_version(s, object->kind, object->id, counted(object), old == NULL);
 }
 
 static void unindex_object(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
     unindex_owners(s, object);
     if (object->node != NULL)
-        ks_tree_del(heap, &s->pods_by_node, (ks_key){node_hash(object->node), object->id});
+        ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});
     if (object->kind != KS_EVENT && object->uid != NULL)
-        ks_tree_del(heap, &s->by_uid, uid_key(object->uid));
-    ks_tree_del(heap, &s->by_name[object->kind], name_key(object->kind, object->ns, object->name));
-    ks_tree_del(heap, &s->by_id[object->kind], id_key(object->id));
+        ks_tree_del(heap, &s->maps.by_uid, uid_key(object->uid));
+    ks_tree_del(heap, &s->maps.by_name[object->kind],
+                name_key(object->kind, object->ns, object->name));
+    drop_version(s, object->kind, object->id);
 }
 
 /* Logs a change, with one reference: takes over the words `object` and `old`. */
@@ -418,6 +530,7 @@ static ks_change *log_change(ks_store *s, ks_change_type type, const void *objec
                           .old = old};
     log_page *page = open_page(s);
     page->changes[page->len++] = change;
+    s->page_len = page->len;
     uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)kind, id, s->version,
                          (uint64_t)s->world->now};
     ks_trace(s->world, facts, sizeof facts);
@@ -439,7 +552,7 @@ static void note_owner(const ks_store *s, ks_object *object, const ks_object *ol
     if (old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid))
         object->owner = old->owner;
     else
-        object->owner = word(ks_tree_get(&s->by_uid, uid_key(object->owner_uid)));
+        object->owner = word(ks_tree_get(&s->maps.by_uid, uid_key(object->owner_uid)));
 }
 
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old) {
@@ -486,8 +599,8 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
         ks_version__ref(before);
     }
     ks_key name = brief->type->key(brief);
-    if (old == NULL) ks_tree_put(heap, &s->by_name[kind], name, index_word(kind, brief->id));
-    ks_tree_put(heap, &s->by_id[kind], id_key(brief->id), now);
+    if (old == NULL) ks_tree_put(heap, &s->maps.by_name[kind], name, index_word(kind, brief->id));
+    put_version(s, kind, brief->id, now, old == NULL);
     log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, now, before, kind, brief->id);
     ks_trace(s->world, &name, sizeof name);
 }

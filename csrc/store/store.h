@@ -89,20 +89,33 @@ typedef struct ks_store {
     uint64_t version; /* of the last write */
     uint64_t last_id;
     ks_tree by_id[KS_KIND_COUNT]; /* {0, id} -> object or (marked) brief: order of creation */
-    /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
-    ks_tree by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name, or ks_store_stamped() */
-    ks_tree by_uid;                 /* 128-bit hash of the uid (not Events) */
-    ks_tree by_owner;     /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
-    ks_tree pods_by_node; /* {hash of node name, id} */
-    ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
+    struct ks_store_maps {
+        /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
+        ks_tree
+            by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name, or ks_store_stamped() */
+        ks_tree by_uid;             /* 128-bit hash of the uid (not Events) */
+        ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
+        ks_tree pods_by_node; /* {hash of node name, id} */
+        ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
+    } maps;
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */
+    uint32_t page_len;        /* how many of those in it are this store's */
     uint64_t compacted;       /* versions up to here are no longer in the log */
+    struct ks_undo *undo; /* what has to be put back if the call in progress fails; NULL: nothing */
 } ks_store;
 
 void ks_store_init(ks_store *store, ks_world *world);
 void ks_store_dispose(ks_store *store);
 /* O(1). `world` of the copy is the one given. */
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world);
+/* A copy that is only good for being put back, soon: new versions of objects are written into the maps that both share, and
+ * noted. So a call that changes one object of many need not copy any map. `from` must not move until one of the two ends it: */
+void ks_store_snapshot(ks_store *out, ks_store *from, ks_world *world);
+/* what was done is kept (`out` may be disposed of then), */
+void ks_store_keep(ks_store *from);
+/* or it is undone, and `out` is what `from` was. Allocates nothing, so that it can be done when memory has run out; `from` may be in
+ * any state then, and can be disposed of if no write was interrupted. */
+void ks_store_undo(ks_store *from);
 
 /* For copies that go their own way, without a log: informer caches. Follows a change of the store that it was copied from, in which
  * the changes of this kind before it have been followed. */

@@ -136,7 +136,7 @@ void dep_disarm(const dep_sync *c) {
 /* The sets that the Deployment controls, and those of its namespace that nobody does. */
 static void collect_sets(const dep_sync *c, ks_objects *seen) {
     const ks_store *store = ks_view(c->sim);
-    const dep_state *st = ks_component_state(c->sim, &ks_deployment_controller);
+    const dep_state *st = ks_component_look(c->sim, &ks_deployment_controller);
     for (ks_walk w = ks_walk_owned(store, c->d->uid, KS_REPLICASET); ks_walk_next(&w);)
         if (ks_str_eq(w.object->owner_uid, c->d->uid)) ks_objects_add(c->heap, seen, w.object);
     for (ks_tree_iter it = ks_tree_begin(&st->loose); ks_tree_next(&it);) {

@@ -59,7 +59,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_free(heap, st, sizeof *st);
 }
 
-static binder *state_of(const ks_sim *sim) { return ks_component_state(sim, &ks_volume_binder); }
+static binder *state_of(ks_sim *sim) { return ks_component_state(sim, &ks_volume_binder); }
 
 /* --- what is noticed --- */
 
