@@ -469,7 +469,8 @@ void *ks_tree_exchange(ks_tree *tree, ks_key key, void *value) {
 /* --- neighbours and walking --- */
 
 ks_tree_iter ks_tree_begin(const ks_tree *tree) {
-    ks_tree_iter it = {.depth = 0};
+    ks_tree_iter it; /* the path is written as far as it is deep */
+    it.depth = 0;
     for (const ks_tree_node *node = tree->root; node != NULL; node = child(node, 0)) {
         it.path[it.depth].node = node;
         it.path[it.depth++].at = 0;
@@ -479,8 +480,9 @@ ks_tree_iter ks_tree_begin(const ks_tree *tree) {
 }
 
 ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least) {
-    ks_tree_iter it = {.depth = 0};
+    ks_tree_iter it; /* the path is written as far as it is deep */
     bool found;
+    it.depth = 0;
     for (const ks_tree_node *node = tree->root; node != NULL;) {
         int at = node->leaf ? search(tree->type, node, at_least, &found)
                             : child_of(tree->type, node, at_least);
@@ -515,10 +517,9 @@ bool ks_tree_next(ks_tree_iter *it) {
     return true;
 }
 
-static bool answer(ks_tree_iter it, ks_key *key, void **value) {
-    if (!ks_tree_next(&it)) return false;
-    if (key != NULL) *key = it.key;
-    if (value != NULL) *value = it.value;
+static bool entry_of(const ks_tree_node *leaf, int at, ks_key *key, void **value) {
+    if (key != NULL) *key = leaf->keys[at];
+    if (value != NULL) *value = slots(leaf)[at];
     return true;
 }
 
@@ -540,8 +541,21 @@ bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value) {
     return true;
 }
 
+/* The leaf where the key belongs, or the first entry of the subtree behind it. */
 bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value) {
-    return answer(ks_tree_from(tree, at_least), key, value);
+    const ks_tree_node *node = tree->root, *behind = NULL;
+    if (node == NULL) return false;
+    while (!node->leaf) {
+        int at = child_of(tree->type, node, at_least);
+        if (at + 1 < node->len) behind = child(node, at + 1);
+        node = child(node, at);
+    }
+    bool found;
+    int at = search(tree->type, node, at_least, &found);
+    if (at < node->len) return entry_of(node, at, key, value);
+    if (behind == NULL) return false;
+    while (!behind->leaf) behind = child(behind, 0);
+    return entry_of(behind, 0, key, value);
 }
 
 bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value) {
@@ -553,19 +567,20 @@ bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value
     return true;
 }
 
+/* The last index whose key is <= `key`, or -1. */
+static inline int last_up_to(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
+    bool found;
+    int at = search(type, node, key, &found);
+    return found ? at : at - 1;
+}
+
 /* Keys of inner nodes are lower bounds, so the child found first may hold nothing small enough; the one before it does. */
 static bool floor_in(const ks_tree_type *type, const ks_tree_node *node, ks_key at_most,
                      ks_key *key, void **value) {
-    for (int i = node->len - 1; i >= 0; i--) {
-        if (compare(type, node->keys[i], at_most) > 0) continue;
-        if (!node->leaf) {
-            if (floor_in(type, child(node, i), at_most, key, value)) return true;
-            continue;
-        }
-        if (key != NULL) *key = node->keys[i];
-        if (value != NULL) *value = slots(node)[i];
-        return true;
-    }
+    int i = last_up_to(type, node, at_most);
+    if (node->leaf) return i >= 0 && entry_of(node, i, key, value);
+    for (; i >= 0; i--)
+        if (floor_in(type, child(node, i), at_most, key, value)) return true;
     return false;
 }
 

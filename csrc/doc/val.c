@@ -305,7 +305,7 @@ ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...) {
     for (const ks_str *k = key; k != NULL; k = va_arg(ahead, const ks_str *))
         if (va_arg(ahead, ks_val).type != KS_NONE) count++;
     va_end(ahead);
-    ks_val m = ks_map_new(heap, count < 4 ? 4 : count);
+    ks_val m = ks_map_new(heap, count);
     for (; key != NULL; key = va_arg(args, const ks_str *)) {
         ks_val v = va_arg(args, ks_val);
         if (v.type != KS_NONE) insert_pair(heap, m.m, key, v);
