@@ -95,10 +95,10 @@ ks_refusal *ks_kubelet_drive(ks_sim *sim, const ks_object *pod, const char *stat
     t.w->manual = true;
     k->busy = pod->id;
     k->busy_gone = false;
-    uint64_t id = pod->id;
     ks_refusal *refused = !strcmp(state, "gone") ? drive_gone(&t) : drive(&t, state);
     k->busy = 0;
-    if (k->busy_gone) forget(k, id);
+    if (k->busy_gone) forget(k, t.pod);
+    tell_in_use(sim, k, n->id);
     ks_object_unref(k->heap, t.pod);
     return refused;
 }

@@ -24,6 +24,7 @@ static void *create(ks_sim *sim) {
     k->nodes.type = &node_type;
     k->gone.type = &object_type;
     k->files.type = &store_type;
+    k->untold.type = &name_type;
     k->next_net = FIRST_NET;
     k->memo.second = -1;
     return k;
@@ -39,6 +40,8 @@ static void *copy(ks_sim *sim, const void *state) {
     k->ips = ks_tree_copy(&from->ips);
     k->images = ks_tree_copy(&from->images);
     k->waits = ks_tree_copy(&from->waits);
+    k->mounts = ks_tree_copy(&from->mounts);
+    k->untold = ks_tree_copy(&from->untold);
     k->files = ks_tree_copy(&from->files);
     k->gone = ks_tree_copy(&from->gone);
     memset(&k->memo, 0, sizeof k->memo);
@@ -53,6 +56,8 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &k->ips);
     ks_tree_clear(heap, &k->images);
     ks_tree_clear(heap, &k->waits);
+    ks_tree_clear(heap, &k->mounts);
+    ks_tree_clear(heap, &k->untold);
     ks_tree_clear(heap, &k->files);
     ks_tree_clear(heap, &k->gone);
     memo_clear(heap, &k->memo);
@@ -191,9 +196,11 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
 /* --- pods --- */
 
 /* A pod's record goes: its address is free, its files that belong to nothing else are gone. */
-void forget(kubelet *k, uint64_t id) {
+void forget(kubelet *k, const ks_object *pod) {
+    uint64_t id = pod->id;
     worker *w = worker_own(k, id);
     if (!w) return;
+    volumes_forget_pod(k, pod);
     stop_waiting(k, w, id);
     if (w->ip) {
         ks_key key = {w->ip, 0};
@@ -221,7 +228,7 @@ static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object) {
         ks_tree_put(k->heap, &k->gone, key, (void *)(uintptr_t)ks_object_ref(object));
         ks_enqueue(sim, k->self, object->id);
     } else {
-        forget(k, object->id);
+        forget(k, object);
     }
 }
 
@@ -344,51 +351,50 @@ static void live(turn *t) {
 
 /* A pod whose object was removed while the kubelet still had processes or mounts of it: they end within 2 s, or as the kill that
  * was under way already says; then its volumes are free. A node that is lost hears of it when it is back. */
-static void gone_pod(ks_sim *sim, kubelet *k, uint64_t id) {
-    const ks_object *object = ks_tree_get(&k->gone, (ks_key){0, id});
-    if (!object) return;
+static bool gone_pod(ks_sim *sim, kubelet *k, uint64_t id) {
+    const ks_object *object = k->gone.count ? ks_tree_get(&k->gone, (ks_key){0, id}) : NULL;
+    if (!object) return tell_in_use(sim, k, id); /* a node's */
     turn t = {.sim = sim, .k = k, .heap = k->heap, .pod = object, .now = sim->world.now};
     t.w = worker_own(k, id);
     uint64_t node_key;
     machine *n = node_of(k, object->node, &node_key);
     if (t.w && n) {
-        if (n->lost) return;
+        if (n->lost) return true;
         t.node = n;
         if (t.w->stage == STAGE_SYNC) begin_last_kill(&t);
         if (t.w->op_until > t.now) {
             ks_enqueue_at(sim, k->self, id, t.w->op_until);
-            return;
+            return true;
         }
         volumes_in_use(&t, false);
     }
-    forget(k, id);
+    forget(k, object);
     ks_tree_del(k->heap, &k->gone, (ks_key){0, id});
+    return true;
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     kubelet *k = state;
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
-    if (!pod) {
-        gone_pod(sim, k, key);
-        return true;
-    }
+    if (!pod) return gone_pod(sim, k, key);
     if (!pod->node || sim->settings->manual_kubelet) return true;
-    uint64_t node_key;
-    machine *n = node_of(k, pod->node, &node_key);
+    worker *w = worker_own(k, key);
+    uint64_t node_key = w ? w->node : 0;
+    machine *n =
+        w ? ks_tree_get(&k->nodes, (ks_key){node_key, 0}) : node_of(k, pod->node, &node_key);
     if (!n || n->lost) return true;
     turn t = {.sim = sim,
               .k = k,
               .heap = k->heap,
+              .w = w,
               .pod = ks_object_ref(pod),
               .node = n,
               .now = sim->world.now};
-    bool is_new = false;
-    t.w = worker_own(k, key);
-    if (!t.w) {
+    bool is_new = !w;
+    if (is_new) {
         t.w = worker_new(&t);
         t.w->node = node_key;
         t.w->sync_at = t.now;
-        is_new = true;
     }
     k->busy = key;
     k->busy_gone = false;
@@ -397,7 +403,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     live(&t);
     k->busy = 0;
     if (k->busy_gone) {
-        forget(k, key);
+        forget(k, t.pod);
     } else {
         int64_t due = next_due(&t);
         if (due != KS_NEVER) ks_enqueue_at(sim, k->self, key, later(due, t.now));
@@ -410,7 +416,11 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     (void)state;
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
     if (!pod) {
-        ks_buf_printf(out, "pod #%llu", (unsigned long long)key);
+        const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, key);
+        if (node)
+            ks_buf_str(out, node->name);
+        else
+            ks_buf_printf(out, "pod #%llu", (unsigned long long)key);
         return;
     }
     ks_buf_str(out, pod->ns);

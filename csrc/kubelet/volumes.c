@@ -5,6 +5,7 @@
  * Called by sync.c.
  */
 #include "engine/volumes.h"
+#include "doc/alike.h"
 #include "kubelet/worker.h"
 
 #include <stdio.h>
@@ -53,17 +54,33 @@ static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
     return uses;
 }
 
+static ks_key mount_key(const ks_object *pod, const ks_str *claim) {
+    uint64_t hash = hash64(claim->s, claim->len, hash64(pod->ns->s, pod->ns->len, 3));
+    return (ks_key){hash, pod->id};
+}
+
 /* Another pod on the node has the claim mounted. */
 static bool others_use(turn *t, const ks_str *claim) {
-    for (ks_walk walk = ks_walk_node(&t->sim->server.store, t->node->name); ks_walk_next(&walk);) {
-        const ks_object *pod = walk.object;
-        ks_key key = {0, pod->id};
-        const worker *w = pod->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
-        if (w && w->mounted && w->stage != STAGE_ENDED && ks_str_eq(pod->ns, t->pod->ns) &&
-            uses_claim(t->heap, pod, claim))
+    ks_key key = {mount_key(t->pod, claim).a, 0};
+    for (ks_tree_iter it = ks_tree_from(&t->k->mounts, key);
+         ks_tree_next(&it) && it.key.a == key.a;) {
+        if (it.key.b == t->pod->id) continue;
+        const ks_object *pod = ks_store_by_id(&t->sim->server.store, KS_POD, it.key.b);
+        const worker *w = ks_tree_get(&t->k->pods, (ks_key){0, it.key.b});
+        if (pod && w && w->mounted && w->stage != STAGE_ENDED && w->node == t->w->node &&
+            ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
             return true;
     }
     return false;
+}
+
+void volumes_forget_pod(kubelet *k, const ks_object *pod) {
+    if (!k->mounts.count) return;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *claim = ks_volume_claim_name(k->heap, pod, *volume);
+        if (claim) ks_tree_del(k->heap, &k->mounts, mount_key(pod, claim));
+        ks_str_unref(k->heap, claim);
+    }
 }
 
 /* --- what is wrong with a volume; NULL: it is ready --- */
@@ -128,9 +145,9 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
     const ks_store *store = &t->sim->server.store;
     const ks_object *pvc = ks_store_get(store, KS_PVC, t->pod->ns, claim);
     verdict v = {WRONG_CLAIM, NULL};
-    wait_for(t, "pvc", t->pod->ns, claim);
     const ks_str *volume = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
     if (!pvc) {
+        wait_for(t, "pvc", t->pod->ns, claim);
         v.text = ks_str_printf(t->heap,
                                "error processing PVC %s/%s: failed to fetch PVC from API server: "
                                "persistentvolumeclaims \"%s\" not found",
@@ -138,12 +155,14 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
         return v;
     }
     if (!volume || !ks_text_is(ks_get(pvc->status, K(phase)), "Bound")) {
+        wait_for(t, "pvc", t->pod->ns, claim);
         v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound",
                                t->pod->ns->s, claim->s);
         return v;
     }
     const ks_object *pv = ks_store_get(store, KS_PV, NULL, volume);
     if (!pv) {
+        wait_for(t, "pvc", t->pod->ns, claim);
         v.text = ks_str_printf(
             t->heap,
             "error processing PVC %s/%s: failed to fetch PV %s from API server: persistentvolumes "
@@ -155,8 +174,10 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
     const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
     if (ks_volume_attacher(pv) && node_object &&
         !wait_attached(t, node_object, ks_get(pv->spec, K(csi)))) {
+        wait_for(t, "pvc", t->pod->ns, claim);
         v.what = WRONG_WAIT;
     } else if (taken_alone(t, pv, claim)) {
+        wait_for(t, "pvc", t->pod->ns, claim);
         v.what = WRONG_SETUP;
         v.text = ks_str_of(
             t->heap,
@@ -339,37 +360,89 @@ const ks_str *missing_config(turn *t, container *c) {
 
 /* --- node.status.volumesInUse: while it names a volume, the volume is not detached --- */
 
-static void tell_in_use(turn *t, ks_val csi, bool in) {
-    const ks_object *object = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
-    if (!object) return;
-    ks_val name = unique_name(t->heap, csi), old = ks_get(object->status, K(volumesInUse));
-    uint32_t at = 0;
-    while (at < ks_len(old) && !ks_equal(ks_at(old, at), name)) at++;
-    if ((at < ks_len(old)) == in) {
-        ks_unref(t->heap, name);
-        return;
-    }
-    ks_val list = KS_NOTHING;
-    if (in) {
-        list = ks_append(t->heap, ks_ref(old), name);
-    } else {
-        ks_unref(t->heap, name);
-        if (ks_len(old) > 1) list = ks_remove_at(t->heap, ks_ref(old), at);
-    }
-    ks_val status = ks_put(t->heap, ks_ref(object->status), K(volumesInUse), list);
-    ks_refusal_free(t->heap, ks_server_update_status(&t->sim->server, object, status, NULL));
+static void name_ref(void *value) { ks_str_ref(value); }
+static void name_unref(ks_heap *heap, void *value) { ks_str_unref(heap, value); }
+const ks_tree_type name_type = {.ref = name_ref, .unref = name_unref};
+
+static ks_val with(ks_heap *heap, ks_val list, const ks_str *name, bool in, bool search) {
+    uint32_t at = search ? 0 : ks_len(list);
+    while (at < ks_len(list) && !ks_str_eq(ks_str_or_null(ks_at(list, at)), name)) at++;
+    if ((at < ks_len(list)) == in) return list;
+    if (in) return ks_append(heap, list, ks_string(name));
+    if (ks_len(list) > 1) return ks_remove_at(heap, list, at);
+    ks_unref(heap, list);
+    return KS_NOTHING;
 }
 
-/* The pod's attached volumes are mounted now, or not any more. */
+/* status.volumesInUse with what is untold of the node; `ours`: nobody else has written it, so that a volume that is mounted for
+ * the first time need not be searched for. */
+static ks_val brought_up_to_date(kubelet *k, ks_val list, uint64_t node_id, bool ours) {
+    for (ks_tree_iter it = ks_tree_from(&k->untold, (ks_key){node_id, 0});
+         ks_tree_next(&it) && it.key.a == node_id;) {
+        bool in = it.key.b & 1;
+        list = with(k->heap, list, it.value, in, !in || !ours);
+    }
+    return list;
+}
+
+static void all_told(kubelet *k, uint64_t node_id) {
+    ks_key key;
+    while (ks_tree_ceiling(&k->untold, (ks_key){node_id, 0}, &key, NULL) && key.a == node_id)
+        ks_tree_del(k->heap, &k->untold, key);
+}
+
+bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
+    ks_key key;
+    if (!k->untold.count || !ks_tree_ceiling(&k->untold, (ks_key){node_id, 0}, &key, NULL) ||
+        key.a != node_id)
+        return true;
+    const ks_object *object = ks_store_by_id(&sim->server.store, KS_NODE, node_id);
+    uint64_t node_key;
+    machine *n = object ? node_of(k, object->name, &node_key) : NULL;
+    if (n) {
+        ks_val old = ks_get(object->status, K(volumesInUse));
+        ks_val list = brought_up_to_date(k, ks_ref(old), node_id, ks_same(old, n->in_use));
+        n = node_own(k, node_key);
+        ks_unref(k->heap, n->in_use);
+        n->in_use = ks_ref(list);
+        ks_val status = ks_put(k->heap, ks_ref(object->status), K(volumesInUse), list);
+        ks_refusal *refused = ks_server_update_status(&sim->server, object, status, NULL);
+        if (refused) {
+            ks_refusal_free(k->heap, refused);
+            return false;
+        }
+    }
+    all_told(k, node_id);
+    return true;
+}
+
+/* An attached volume is mounted now, or not any more: to be told when this instant's other mounts are known. */
+static void note_in_use(turn *t, const ks_object *pvc, bool in) {
+    const ks_str *name = ks_str_or_null(ks_get(pvc->spec, K(volumeName)));
+    const ks_object *pv = name ? ks_store_get(&t->sim->server.store, KS_PV, NULL, name) : NULL;
+    if (!pv || !ks_volume_attacher(pv)) return;
+    ks_key key = {t->node->id, ++t->k->sequence * 2 + in};
+    ks_val unique = unique_name(t->heap, ks_get(pv->spec, K(csi)));
+    ks_tree_put(t->heap, &t->k->untold, key, (void *)(uintptr_t)unique.s);
+    ks_enqueue(t->sim, t->k->self, t->node->id);
+}
+
+/* The pod's claims are mounted now, or not any more. */
 void volumes_in_use(turn *t, bool in) {
-    const ks_store *store = &t->sim->server.store;
+    kubelet *k = t->k;
     ks_each(volume, ks_get(t->w->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
-        const ks_object *pvc = claim ? ks_store_get(store, KS_PVC, t->pod->ns, claim) : NULL;
-        const ks_str *name = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
-        const ks_object *pv = name ? ks_store_get(store, KS_PV, NULL, name) : NULL;
-        if (pv && ks_volume_attacher(pv) && (in || !others_use(t, claim)))
-            tell_in_use(t, ks_get(pv->spec, K(csi)), in);
+        if (!claim) continue;
+        ks_key key = mount_key(t->pod, claim);
+        size_t before = k->mounts.count;
+        if (in)
+            ks_tree_put(t->heap, &k->mounts, key, (void *)(uintptr_t)1);
+        else
+            ks_tree_del(t->heap, &k->mounts, key);
+        bool changed = !in || k->mounts.count != before;
+        const ks_object *pvc =
+            changed ? ks_store_get(&t->sim->server.store, KS_PVC, t->pod->ns, claim) : NULL;
+        if (pvc && !others_use(t, claim)) note_in_use(t, pvc, in);
         ks_str_unref(t->heap, claim);
     }
 }

@@ -194,6 +194,7 @@ static void node_unref(ks_heap *heap, void *value) {
     ks_str_unref(heap, n->name);
     ks_unref(heap, n->ip);
     ks_unref(heap, n->ips);
+    ks_unref(heap, n->in_use);
     ks_free(heap, n, sizeof *n);
 }
 
@@ -217,6 +218,7 @@ machine *node_own(kubelet *k, uint64_t key) {
         ks_str_ref(copy->name);
         ks_ref(copy->ip);
         ks_ref(copy->ips);
+        ks_ref(copy->in_use);
         n->refs--;
         *slot = n = copy;
     }

@@ -174,6 +174,7 @@ typedef struct machine {
     uint32_t next;      /* offset that is tried next */
     bool lost;          /* does not talk to the control plane */
     int64_t pulling;    /* serial pulls: busy until */
+    ks_val in_use;      /* status.volumesInUse as this kubelet wrote it last */
 } machine;
 
 /* Pieces of status documents that pods which do the same at the same time share; see status.c. */
@@ -203,8 +204,12 @@ typedef struct kubelet {
     ks_tree ips;    /* {address, 0} -> pod id + 1 */
     ks_tree images; /* {node key, hash of image} -> instant from which it is present, + 1 */
     ks_tree waits;  /* {hash of what is awaited, pod id} -> 1 */
-    ks_tree files;  /* see files.c */
-    ks_tree gone;   /* {0, pod id} -> object: deleted, but its processes still ran */
+    ks_tree mounts; /* {hash of a claim, id of a pod that has it mounted} -> 1 */
+    ks_tree
+        untold; /* {Node id, sequence * 2 + mounted} -> name of a volume: what volumesInUse lacks */
+    uint64_t sequence;
+    ks_tree files; /* see files.c */
+    ks_tree gone;  /* {0, pod id} -> object: deleted, but its processes still ran */
     uint32_t next_net;
     uint32_t next_node;
     uint64_t busy;  /* id of the pod whose turn it is */
@@ -234,7 +239,7 @@ uint64_t hash64(const char *s, size_t len, uint64_t seed);
 int64_t relist_after(int64_t instant);
 
 /* kubelet.c */
-void forget(kubelet *k, uint64_t id);
+void forget(kubelet *k, const ks_object *pod);
 
 /* worker.c */
 extern const ks_tree_type worker_type, node_type, store_type;
@@ -353,6 +358,10 @@ uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t); /* false: w->op_until says when to look again */
 void volumes_in_use(turn *t, bool in);
+/* Writes into the node's status which volumes are mounted now, all that has changed at once. False: refused. */
+bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id);
+void volumes_forget_pod(kubelet *k, const ks_object *pod);
+extern const ks_tree_type name_type;                 /* values are counted strings */
 const ks_str *missing_config(turn *t, container *c); /* new text, or NULL: env can be made */
 
 #endif
