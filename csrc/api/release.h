@@ -12,6 +12,8 @@
 typedef struct ks_rules {
     int minor;                        /* simulated release: 34, 35, 36 */
     bool max_unavailable_statefulset; /* feature gate MaxUnavailableStatefulSet */
+    /* feature gates StaleControllerConsistencyReplicaSet and StaleControllerConsistencyStatefulSet */
+    bool consistent_replicasets, consistent_statefulsets;
 } ks_rules;
 
 /* name, first release that behaves so, what it does */

@@ -37,6 +37,8 @@ typedef struct ks_cluster_opts {
     ks_val storage_classes; /* list of StorageClass documents; KS_NOTHING: the default ones */
 } ks_cluster_opts;
 
+/* The components that a cluster is made of, one after the other; NULL behind the last. */
+const ks_component *ks_cluster_component(size_t i);
 /* A fresh heap's cluster with nothing in it yet, or NULL when there is no memory. Next: ks_cluster_fill(). */
 ks_cluster *ks_cluster_new(ks_heap *heap, const ks_cluster_opts *opts);
 /* The first contents: namespaces, Services of the system, classes, nodes. Within the door. */

@@ -108,24 +108,48 @@ static bool is_of(ks_val ref, const ks_object *owner) {
     return ks_str_eq(ks_str_or_null(ks_get(ref, K(uid))), owner->uid);
 }
 
-bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner) {
+/* What a patch by name is applied to. NULL: there is nothing of that name; *other: it is another object. */
+static const ks_object *newest(const ks_sim *sim, const ks_object *read, bool *other) {
+    const ks_store *server = &sim->server.store;
+    const ks_object *now = ks_store_by_id(server, read->kind, read->id);
+    *other = now == NULL && ks_store_get(server, read->kind, read->ns, read->name) != NULL;
+    return now;
+}
+
+/* RecheckDeletionTimestamp: an uncached read. */
+static bool may_adopt(const ks_sim *sim, const ks_object *owner) {
+    bool other;
+    const ks_object *now = newest(sim, owner, &other);
+    return now != NULL && !ks_object_terminating(now);
+}
+
+bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner, bool *adopted) {
     ks_heap *heap = sim->world.heap;
-    ks_val refs = ks_ref(ks_get(object->meta, K(ownerReferences)));
+    bool other;
+    if (adopted != NULL) *adopted = false;
+    if (!may_adopt(sim, owner)) return false;
+    const ks_object *now = newest(sim, object, &other);
+    if (now == NULL) return !other;
+    if (now->owner_uid != NULL && !ks_str_eq(now->owner_uid, owner->uid)) return false;
+    ks_val refs = ks_ref(ks_get(now->meta, K(ownerReferences)));
     ks_val mine = ks_owner_reference(heap, owner);
-    for (uint32_t i = 0; i < ks_len(refs); i++) {
-        if (!is_of(ks_at(refs, i), owner)) continue;
-        refs = ks_set_at(heap, refs, i, mine);
-        return settled(sim, ks_write_owners(sim, object, refs));
-    }
-    return settled(sim, ks_write_owners(sim, object, ks_append(heap, refs, mine)));
+    uint32_t at = 0;
+    while (at < ks_len(refs) && !is_of(ks_at(refs, at), owner)) at++;
+    refs = at < ks_len(refs) ? ks_set_at(heap, refs, at, mine) : ks_append(heap, refs, mine);
+    ks_refusal *refusal = ks_write_owners(sim, now, refs);
+    if (adopted != NULL) *adopted = refusal == NULL;
+    return settled(sim, refusal);
 }
 
 bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner) {
     ks_heap *heap = sim->world.heap;
-    ks_val refs = ks_ref(ks_get(object->meta, K(ownerReferences)));
+    bool other;
+    const ks_object *now = newest(sim, object, &other);
+    if (now == NULL) return true;
+    ks_val refs = ks_ref(ks_get(now->meta, K(ownerReferences)));
     for (uint32_t i = ks_len(refs); i-- > 0;)
         if (is_of(ks_at(refs, i), owner)) refs = ks_remove_at(heap, refs, i);
-    ks_refusal *refusal = ks_write_owners(sim, object, refs);
+    ks_refusal *refusal = ks_write_owners(sim, now, refs);
     if (refusal == NULL) return true;
     bool fine = refusal->code == 404 || refusal->code == 422;
     ks_refusal_free(heap, refusal);

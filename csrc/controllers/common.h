@@ -55,9 +55,10 @@ const ks_object *ks_controller_of(const ks_store *store, const ks_object *object
 /* A new ownerReference {apiVersion, kind, name, uid, controller, blockOwnerDeletion: true}. */
 ks_val ks_owner_reference(ks_heap *heap, const ks_object *owner);
 /* Adds the reference (an existing one of that uid becomes the controller) / removes the owner's
- * reference, as pkg/controller/controller_ref_manager.go does by patch. False: refused, retry; an
- * object that is gone is fine. */
-bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner);
+ * reference, as pkg/controller/controller_ref_manager.go does by patch: to the object as it now stands, whatever version
+ * of it was read. The server is asked first whether the owner is still there and stays. False: refused, retry; an
+ * object that is gone is fine, but not *adopted (may be NULL). */
+bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner, bool *adopted);
 bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner);
 /* metadata.ownerReferences of `object` := refs (taken over; empty: none), written. NULL: done. */
 ks_refusal *ks_write_owners(ks_sim *sim, const ks_object *object, ks_val refs);

@@ -3,7 +3,8 @@
  *
  * Keys are objects of any kind: kind and id in one word; with ORPHAN set, an owner whose dependents are to be set free; with
  * ABSENT, a dependent whose owner has never been seen: upstream looks for the owner first, so that others act before it does.
- * Upstream keeps a graph of all objects; the store's index of owners is that graph. Queued are: dependents of what is gone or waits in
+ * Upstream keeps a graph of all objects, which its watches tell it of; the view's index of owners is that graph. It says who may be
+ * concerned. Whether an owner is absent, and what an object looks like now, the server is asked. Queued are: dependents of what is gone or waits in
  * the foreground, owners that wait when a dependent has gone, and what is created with owners that are not there.
  */
 #include "controllers/common.h"
@@ -82,13 +83,13 @@ static ks_val ref_to(const ks_object *object, const ks_str *uid) {
 typedef enum owner_state { SOLID, DANGLING, WAITING, UNKNOWN } owner_state;
 
 /* attemptToDeleteItem: the owner by its name, which must have that uid. */
-static owner_state state_of(const ks_sim *sim, const ks_object *object, ks_val ref) {
+static owner_state state_of(const ks_store *store, const ks_object *object, ks_val ref) {
     ks_kind kind = ks_kind_by_gvk(ks_text_or(ks_get(ref, K(apiVersion)), ""),
                                   ks_text_or(ks_get(ref, K(kind)), ""));
     if (kind == KS_NO_KIND) return UNKNOWN;
     bool namespaced = ks_kind_get(kind)->namespaced;
     if (namespaced && object->ns == NULL) return UNKNOWN;
-    const ks_object *owner = ks_store_get(ks_view(sim), kind, namespaced ? object->ns : NULL,
+    const ks_object *owner = ks_store_get(store, kind, namespaced ? object->ns : NULL,
                                           ks_str_or_null(ks_get(ref, K(name))));
     if (owner == NULL || !ks_str_eq(owner->uid, ks_str_or_null(ks_get(ref, K(uid)))))
         return DANGLING;
@@ -115,7 +116,7 @@ static bool listed(ks_val refs, ks_val ref) {
 
 /* addDependentToOwners: a new reference. */
 static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks_val ref) {
-    owner_state state = state_of(sim, object, ref);
+    owner_state state = state_of(ks_view(sim), object, ref);
     if (state == SOLID) return;
     if (state != WAITING) {
         ks_enqueue(sim, gc->index, key_of(object) | ABSENT);
@@ -173,9 +174,16 @@ static bool settled(ks_sim *sim, ks_refusal *refusal) {
     return gone;
 }
 
+/* The object as the server has it now; NULL: it has gone. */
+static const ks_object *newest(const ks_sim *sim, const ks_object *object) {
+    return ks_store_by_id(&sim->server.store, object->kind, object->id);
+}
+
 /* Removes a finalizer; with the last one the object goes. */
-static bool drop_finalizer(ks_sim *sim, const ks_object *object, const char *name) {
+static bool drop_finalizer(ks_sim *sim, const ks_object *known, const char *name) {
     ks_heap *heap = sim->world.heap;
+    const ks_object *object = newest(sim, known);
+    if (object == NULL || !has_finalizer(object, name)) return true;
     ks_val list = ks_ref(ks_get(object->meta, K(finalizers)));
     for (uint32_t i = ks_len(list); i-- > 0;)
         if (ks_text_is(ks_at(list, i), name)) list = ks_remove_at(heap, list, i);
@@ -188,8 +196,10 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *object, const char *nam
     return settled(sim, ks_server_update_object(&sim->server, object, doc, NULL));
 }
 
-static bool drop_ref(ks_sim *sim, const ks_object *object, const ks_str *uid) {
+static bool drop_ref(ks_sim *sim, const ks_object *known, const ks_str *uid) {
     ks_heap *heap = sim->world.heap;
+    const ks_object *object = newest(sim, known);
+    if (object == NULL) return true;
     ks_val refs = ks_list_new(heap, ks_len(refs_of(object)) + 1);
     ks_each(ref, refs_of(object)) {
         if (!ks_str_eq(ks_str_or_null(ks_get(*ref, K(uid))), uid))
@@ -208,8 +218,7 @@ static bool orphan_dependents(ks_sim *sim, const ks_object *owner) {
     for (size_t i = 0; i < dependents.count; i++)
         if (!drop_ref(sim, dependents.items[i], owner->uid)) fine = false;
     ks_objects_dispose(heap, &dependents);
-    const ks_object *now = ks_store_by_id(ks_view(sim), owner->kind, owner->id);
-    return fine && (now == NULL || drop_finalizer(sim, now, "orphan"));
+    return fine && drop_finalizer(sim, owner, "orphan");
 }
 
 static bool is_blocked(const ks_sim *sim, const ks_object *owner) {
@@ -245,7 +254,7 @@ static bool keep(ks_sim *sim, const ks_object *object) {
     ks_heap *heap = sim->world.heap;
     ks_val refs = ks_list_new(heap, ks_len(refs_of(object)) + 1);
     ks_each(ref, refs_of(object)) {
-        if (state_of(sim, object, *ref) == SOLID) refs = ks_append(heap, refs, ks_ref(*ref));
+        if (state_of(&sim->server.store, object, *ref) == SOLID) refs = ks_append(heap, refs, ks_ref(*ref));
     }
     return settled(sim, ks_write_owners(sim, object, refs));
 }
@@ -291,13 +300,12 @@ static void tell_invalid(ks_sim *sim, const ks_object *object, ks_val ref) {
         ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""), ns);
 }
 
-/* attemptToDeleteItem */
-static bool process(ks_sim *sim, collector *gc, const ks_object *object) {
-    if (waits(object)) return process_waiting(sim, gc, object);
-    if (ks_object_terminating(object) || ks_len(refs_of(object)) == 0) return true;
+/* attemptToDeleteItem, of an object as the server has it now */
+static bool judge(ks_sim *sim, const ks_object *object) {
+    if (ks_len(refs_of(object)) == 0) return true;
     int count[4] = {0, 0, 0, 0};
     ks_each(ref, refs_of(object)) {
-        owner_state state = state_of(sim, object, *ref);
+        owner_state state = state_of(&sim->server.store, object, *ref);
         count[state]++;
         if (state == DANGLING || state == UNKNOWN) tell_invalid(sim, object, *ref);
     }
@@ -308,6 +316,21 @@ static bool process(ks_sim *sim, collector *gc, const ks_object *object) {
                          : has_finalizer(object, "foregroundDeletion") ? KS_FOREGROUND
                                                                        : KS_BACKGROUND;
     return delete_object(sim, object, how);
+}
+
+/* The same, of an object as the graph has it. */
+static bool process(ks_sim *sim, collector *gc, const ks_object *known) {
+    if (ks_object_terminating(known) && !waits(known)) return true;
+    const ks_object *object = newest(sim, known);
+    if (object == NULL) { /* enqueueVirtualDeleteEvent */
+        queue_dependents(sim, gc, known);
+        return true;
+    }
+    if (waits(known)) return process_waiting(sim, gc, known);
+    ks_object_ref(object);
+    bool fine = judge(sim, object);
+    ks_object_unref(sim->world.heap, object);
+    return fine;
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {

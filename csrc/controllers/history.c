@@ -85,7 +85,7 @@ ks_refusal *ks_revision_create(ks_sim *sim, const ks_object *owner, ks_val data,
             ks_server_create(&sim->server, KS_CONTROLLERREVISION, owner->ns, doc, &opts, out);
         const ks_object *there = NULL;
         if (refusal != NULL && refusal->code == 409)
-            there = ks_store_get(ks_view(sim), KS_CONTROLLERREVISION, owner->ns, name.s);
+            there = ks_store_get(&sim->server.store, KS_CONTROLLERREVISION, owner->ns, name.s);
         ks_unref(heap, name);
         if (there == NULL) {
             ks_unref(heap, proto);

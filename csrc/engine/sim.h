@@ -31,6 +31,7 @@ typedef struct ks_component {
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
     /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
     bool (*listens)(const void *state);
+    bool punctual;  /* a lag of its watches is not simulated */
     uint64_t
         lists; /* of others that it reads from its informers' caches (ks_view); what is in neither it asks the server for */
 } ks_component;
@@ -74,6 +75,8 @@ struct ks_sim {
 /* What the component that is at work knows of the cluster: what upstream's reads from its listers and informers. What upstream asks
  * the API server for is read from sim->server.store. They are the same where watches deliver at once. */
 static inline const ks_store *ks_view(const ks_sim *sim) { return sim->view; }
+/* Whether that is not the newest: what was just written is not seen in it yet. */
+static inline bool ks_view_is_late(const ks_sim *sim) { return sim->view != &sim->server.store; }
 /* Whether the component has been told of all changes of the kind up to that version: the view shows its own writes. */
 bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is

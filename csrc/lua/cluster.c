@@ -206,7 +206,7 @@ static bool bool_field(lua_State *L, int index, const char *name) {
     return b;
 }
 
-/* core.new{seed=, epoch=, minor=, max_unavailable=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
+/* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
 static int cluster_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -214,7 +214,9 @@ static int cluster_new(lua_State *L) {
         .seed = (uint64_t)integer_field(L, 1, "seed"),
         .epoch = integer_field(L, 1, "epoch"),
         .rules = {.minor = (int)integer_field(L, 1, "minor"),
-                  .max_unavailable_statefulset = bool_field(L, 1, "max_unavailable")},
+                  .max_unavailable_statefulset = bool_field(L, 1, "max_unavailable"),
+                  .consistent_replicasets = bool_field(L, 1, "consistent_replicasets"),
+                  .consistent_statefulsets = bool_field(L, 1, "consistent_statefulsets")},
         .manual_kubelet = bool_field(L, 1, "manual")};
     lua_getfield(L, 1, "latency");
 #define READ_LATENCY(member, name, ms, what) opts.latency.member = integer_field(L, -1, name);
@@ -286,6 +288,16 @@ static void push_latencies(lua_State *L) {
 #undef PUSH_LATENCY
 }
 
+/* The components' names, each with whether its watches may lag. */
+static void push_components(lua_State *L) {
+    const ks_component *component;
+    lua_newtable(L);
+    for (size_t i = 0; (component = ks_cluster_component(i)) != NULL; i++) {
+        lua_pushboolean(L, !component->punctual);
+        lua_setfield(L, -2, component->name);
+    }
+}
+
 static const luaL_Reg handle_meta[] = {
     {"__gc", cluster_close}, {"__close", cluster_close}, {NULL, NULL}};
 static const luaL_Reg handle_methods[] = {{"close", cluster_close},
@@ -338,6 +350,8 @@ int luaopen_kubesim_core(lua_State *L) {
     lua_setfield(L, -2, "null");
     push_latencies(L);
     lua_setfield(L, -2, "latencies");
+    push_components(L);
+    lua_setfield(L, -2, "components");
     luaL_getmetatable(L, KS_STATUS_TYPE);
     lua_setfield(L, -2, "Status");
     luaL_getmetatable(L, KS_ARRAY_TYPE);

@@ -1,5 +1,5 @@
 /*
- * lua/faults.c - controllers that restart, and writes of controllers that fail. Only conversion.
+ * lua/faults.c - controllers that restart, writes of controllers that fail, watches that lag. Only conversion.
  */
 #include "lua/binding.h"
 
@@ -17,6 +17,7 @@ static const ks_component *const controllers[] = {
 typedef struct request {
     const char *name;
     uint32_t rate;
+    ks_lag lag;
 } request;
 
 /* The component that argument 2 names; raises. */
@@ -69,5 +70,22 @@ static int faults_fail(lua_State *L) {
     return 0;
 }
 
-const luaL_Reg ks_lua_faults[] = {
-    {"restart", faults_restart}, {"fail_writes", faults_fail}, {NULL, NULL}};
+static bool do_lag(ks_cluster *cluster, void *arg) {
+    const request *r = arg;
+    ks_sim_set_lag(cluster->sim, index_of(cluster->sim, r->name), r->lag);
+    return true;
+}
+
+/* lag(self, component, least ns, most ns): the component is one of core.components */
+static int faults_lag(lua_State *L) {
+    request r = {.name = luaL_checkstring(L, 2)};
+    r.lag = (ks_lag){luaL_checkinteger(L, 3), luaL_checkinteger(L, 4)};
+    luaL_argcheck(L, r.lag.least >= 0 && r.lag.most >= r.lag.least, 4, "not a range");
+    run(L, &r, do_lag);
+    return 0;
+}
+
+const luaL_Reg ks_lua_faults[] = {{"restart", faults_restart},
+                                  {"fail_writes", faults_fail},
+                                  {"lag", faults_lag},
+                                  {NULL, NULL}};

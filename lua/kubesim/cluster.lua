@@ -1,6 +1,7 @@
 --- A cluster, as people use it: checks what they pass, and calls the core.
 local check <const> = require "kubesim.check"
 local durations <const> = require "kubesim.durations"
+local options <const> = require "kubesim.options"
 local Status <const> = require "kubesim.status"
 
 ---@class kubesim.Cluster
@@ -588,6 +589,19 @@ function Cluster:fail_writes(controller, share)
   check.type(share, 2, "fail_writes", "number")
   if not (share >= 0 and share <= 1) then check.bad(2, "fail_writes", "not between 0 and 1") end
   self.core:fail_writes(controller, math.floor(share * 1000 + 0.5))
+end
+
+---From now on a component's watches deliver late: it acts on what it has heard of, not on what there is. What is on its way already
+---arrives no later than that either; 0 makes it hear of everything at once again.
+---@param component string   "statefulset", "replicaset", ..., or "all"
+---@param span number|string|(number|string)[]   a duration, or two: between them each delivery's is drawn
+function Cluster:lag(component, span)
+  check.type(component, 1, "lag", "string")
+  local names, why = options.laggards(component)
+  if not names then check.bad(1, "lag", why) end
+  local least, most = options.lag(span)
+  if not least then check.bad(2, "lag", most) end
+  for _, name in ipairs(names --[=[@as string[]]=]) do self.core:lag(name, least, most) end
 end
 
 ---Ends a container's process.

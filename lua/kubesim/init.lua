@@ -17,7 +17,12 @@ kubesim.null = core.null
 ---A new cluster. Options: nodes, seed, start, latency, storage_classes, version, feature_gates, kubelet.
 ---@param opts? table
 ---@return kubesim.Cluster
-function kubesim.new(opts) return Cluster.wrap(core.new(options.read(opts))) end
+function kubesim.new(opts)
+  local given, lags = options.read(opts)
+  local cluster = core.new(given)
+  for component, span in pairs(lags) do cluster:lag(component, span[1], span[2]) end
+  return Cluster.wrap(cluster)
+end
 
 ---A cluster that cluster:save(path) wrote.
 function kubesim.load() check.fail "not supported yet: kubesim.load" end

@@ -22,9 +22,12 @@ local GATES <const> = {
   PodReadyToStartContainersCondition = true,
   MatchLabelKeysInPodTopologySpread = true, NodeInclusionPolicyInPodTopologySpread = true, TopologyAwareHints = true,
   PreferSameTrafficDistribution = true, RecoverVolumeExpansionFailure = true, VolumeAttributesClass = true, ReadWriteOncePod = true,
-  HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
+  StaleControllerConsistencyReplicaSet = true, StaleControllerConsistencyStatefulSet = true, HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
 }
-local SETTABLE <const> = { MaxUnavailableStatefulSet = true }
+local SETTABLE <const> = { MaxUnavailableStatefulSet = true, StaleControllerConsistencyReplicaSet = true,
+  StaleControllerConsistencyStatefulSet = true }
+--- The first release that knows a gate, of those that are younger than the simulated ones.
+local SINCE <const> = { StaleControllerConsistencyReplicaSet = 36, StaleControllerConsistencyStatefulSet = 36 }
 
 local function bad(what) check.bad(1, "new", what) end
 
@@ -63,6 +66,62 @@ local function nodes_of(given)
   return list
 end
 
+---A watch's lag: a duration, or two of them, between which each delivery's is drawn.
+---@param given any
+---@return integer? least ns
+---@return integer|string most  or why not
+function options.lag(given)
+  if type(given) ~= "table" then
+    local ns, why = durations.ns(given)
+    return ns, ns or why --[[@as string]]
+  end
+  if #given ~= 2 then return nil, "a duration, or a list of two, expected" end
+  local least, why = durations.ns(given[1])
+  local most, why_most = durations.ns(given[2])
+  if not least or not most then return nil, why or why_most --[[@as string]] end
+  if most < least then return nil, "the first of two durations is the longer one" end
+  return least, most
+end
+
+---The components that a name stands for, sorted; nil and why not.
+---@param name string   "statefulset", or "all" for those whose watches can lag
+---@return string[]? components
+---@return string? why
+function options.laggards(name)
+  if name ~= "all" then
+    local may = core.components[name]
+    if may then return { name } end
+    if may == false then return nil, ("not supported yet: a lag of the watches of '%s'"):format(name) end
+    local offer = check.near(name, core.components)
+    return nil, ("no component is called '%s'%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or "")
+  end
+  local list = {}
+  for component, may in pairs(core.components) do if may then list[#list + 1] = component end end
+  table.sort(list)
+  return list
+end
+
+---Takes "watch" and "watch.NAME" out of what is given: {component = {least ns, most ns}}.
+local function lags_of(given)
+  local lags = {}
+  if type(given) ~= "table" then return lags end
+  local function set(key, component)
+    local least, most = options.lag(given[key])
+    if not least then bad(("option 'latency.%s': %s"):format(key, most)) end
+    local names, why = options.laggards(component)
+    if not names then bad(("option 'latency.%s': %s"):format(key, why)) end
+    for _, name in ipairs(names) do lags[name] = { least, most } end
+  end
+  if given.watch ~= nil then set("watch", "all") end
+  for key in pairs(given) do
+    local component = type(key) == "string" and key:match "^watch%.(.*)$"
+    if component then set(key, component) end
+  end
+  return lags
+end
+
+local function is_of_watches(key) return key == "watch" or tostring(key):find "^watch%." ~= nil end
+
 local function latency_of(given)
   local all = {}
   for name, ns in pairs(core.latencies) do all[name] = ns end
@@ -74,6 +133,7 @@ local function latency_of(given)
     return all
   end
   for name, value in pairs(given) do
+    if is_of_watches(name) then goto next end
     if not all[name] then
       local offer = check.near(tostring(name), all)
       bad(("option 'latency': unknown latency '%s'%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or ""))
@@ -81,15 +141,17 @@ local function latency_of(given)
     local ns, why = durations.ns(value)
     if not ns then bad(("option 'latency.%s': %s"):format(name, why)) end
     all[name] = ns
+    ::next::
   end
   return all
 end
 
-local function gates_of(given)
+local function gates_of(given, minor)
   local set = {}
+  for name in pairs(SINCE) do set[name] = minor >= SINCE[name] and GATES[name] end
   for name, value in pairs(given or {}) do
-    if GATES[name] == nil then
-      local offer = check.near(tostring(name), GATES)
+    if GATES[name] == nil or minor < (SINCE[name] or 0) then
+      local offer = GATES[name] == nil and check.near(tostring(name), GATES)
       bad(("option 'feature_gates': unrecognized feature gate: %s%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or ""))
     end
     if type(value) ~= "boolean" then bad(("option 'feature_gates.%s': boolean expected, got %s"):format(name, type(value))) end
@@ -101,9 +163,10 @@ local function gates_of(given)
   return set
 end
 
----The core's options.
+---The core's options, and the lags of watches by component.
 ---@param opts? table
 ---@return table
+---@return table<string, integer[]> lags
 function options.read(opts)
   opts = check.opts(opts, 1, "new", KNOWN)
   local minor = MINOR[opts.version or "1.36"]
@@ -114,11 +177,13 @@ function options.read(opts)
   end
   local start = core.time(opts.start or "2026-01-01T00:00:00Z")
   if not start then bad(("option 'start': RFC 3339 text expected, got %q"):format(opts.start)) end
+  local gates = gates_of(opts.feature_gates, minor)
   return {
     nodes = nodes_of(opts.nodes), seed = math.tointeger(opts.seed or 0), epoch = start // 1000000000, minor = minor,
-    max_unavailable = gates_of(opts.feature_gates).MaxUnavailableStatefulSet, manual = kubelet == "manual",
+    max_unavailable = gates.MaxUnavailableStatefulSet, consistent_replicasets = gates.StaleControllerConsistencyReplicaSet,
+    consistent_statefulsets = gates.StaleControllerConsistencyStatefulSet, manual = kubelet == "manual",
     latency = latency_of(opts.latency), storage_classes = opts.storage_classes,
-  }
+  }, lags_of(opts.latency)
 end
 
 return options

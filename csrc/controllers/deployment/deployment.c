@@ -75,9 +75,10 @@ static void observe_set(ks_sim *sim, dep_state *st, const ks_change *change) {
         if (selects(sim->world.heap, w.object, set)) ks_enqueue(sim, st->index, w.object->id);
 }
 
-static bool has_pods(const ks_store *store, const ks_object *d) {
-    for (ks_walk w = ks_walk_owned(store, d->uid, KS_REPLICASET); ks_walk_next(&w);) {
-        ks_walk pods = ks_walk_owned(store, w.object->uid, KS_POD);
+/* deletePod asks the server for the sets, and its cache for their pods. */
+static bool has_pods(const ks_sim *sim, const ks_object *d) {
+    for (ks_walk w = ks_walk_owned(&sim->server.store, d->uid, KS_REPLICASET); ks_walk_next(&w);) {
+        ks_walk pods = ks_walk_owned(ks_view(sim), w.object->uid, KS_POD);
         if (ks_walk_next(&pods)) return true;
     }
     return false;
@@ -89,7 +90,7 @@ static void observe_pod_gone(ks_sim *sim, const dep_state *st, const ks_object *
     const ks_object *set = ks_controller_of(store, pod, KS_REPLICASET);
     const ks_object *d = set == NULL ? NULL : ks_controller_of(store, set, KS_DEPLOYMENT);
     if (d != NULL && ks_text_is(ks_get2(d->spec, K(strategy), K(type)), "Recreate") &&
-        !has_pods(store, d))
+        !has_pods(sim, d))
         ks_enqueue(sim, st->index, d->id);
 }
 
@@ -160,8 +161,9 @@ static bool claim_sets(dep_sync *c) {
         } else if (ours) {
             if (!deleting && !ks_release(c->sim, set, c->d)) fine = false;
         } else if (matches && !deleting && !ks_object_terminating(set)) {
-            if (!ks_adopt(c->sim, set, c->d)) fine = false;
-            ks_objects_add(c->heap, &c->sets, set);
+            bool adopted;
+            if (!ks_adopt(c->sim, set, c->d, &adopted)) fine = false;
+            if (adopted) ks_objects_add(c->heap, &c->sets, set);
         }
     }
     ks_objects_dispose(c->heap, &seen);

@@ -35,6 +35,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_tree_clear(heap, &e->waiting);
     ks_tree_clear(heap, &e->misfits);
     ks_tree_clear(heap, &e->orphans);
+    ks_expectations_clear(heap, &e->expected);
     ks_free(heap, e, sizeof *e);
 }
 
@@ -50,6 +51,7 @@ static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     e->waiting = ks_tree_copy(&from->waiting);
     e->misfits = ks_tree_copy(&from->misfits);
     e->orphans = ks_tree_copy(&from->orphans);
+    e->expected = ks_expectations_copy(&from->expected);
     return e;
 }
 
@@ -152,7 +154,12 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
     ks_str_unref(heap, why);
     e->template_labels = ks_ref(ks_get3(rs->spec, K(template), K(metadata), K(labels)));
     e->min_ready = ks_count(rs->spec, K(minReadySeconds), 0);
-    e->held_until = INT64_MIN;
+    const rs_entry *former = ks_tree_get(&st->entries, (ks_key){0, rs->id});
+    if (former != NULL) {
+        e->expected = ks_expectations_copy(&former->expected);
+        e->wrote_pods = former->wrote_pods;
+        e->wrote_set = former->wrote_set;
+    }
     for (ks_walk w = ks_walk_owned(store, rs->uid, KS_POD); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         if (ks_str_eq(pod->owner_uid, rs->uid) && ks_str_eq(pod->ns, rs->ns))

@@ -10,6 +10,7 @@
 
 #include "controllers/common.h"
 #include "controllers/controllers.h"
+#include "controllers/expectations.h"
 
 /* How pods are counted. Maps are keyed by pod ids. */
 typedef struct rs_counts {
@@ -26,7 +27,8 @@ typedef struct rs_entry {
     ks_tree waiting;    /* {instant of becoming available, pod} */
     ks_tree misfits;    /* {0, pod}: ours and active, but the selector does not match */
     ks_tree orphans;    /* {0, pod}: nobody's, matched when last seen */
-    int64_t held_until; /* creations are not tried before (a terminating namespace) */
+    ks_expectations expected;
+    uint64_t wrote_pods, wrote_set; /* the last versions of each kind that this controller has written for the set */
 } rs_entry;
 
 typedef struct rs_state {
@@ -57,7 +59,7 @@ void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, i
                ks_objects *out);
 /* --- status.c --- */
 /* Writes the status if anything changed. False: refused. `error`: of rs_manage. */
-bool rs_write_status(ks_sim *sim, const ks_object *rs, const rs_counts *counts,
+bool rs_write_status(ks_sim *sim, rs_entry *e, const ks_object *rs, const rs_counts *counts,
                      const ks_str *error);
 
 #endif

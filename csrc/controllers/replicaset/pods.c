@@ -5,7 +5,7 @@
  */
 #include "controllers/replicaset/internal.h"
 
-enum { BURST = 500, HOLD_SECONDS = 300 };
+enum { BURST = 500 };
 
 static void event(ks_sim *sim, const ks_object *rs, bool normal, const char *reason,
                   const char *what, const ks_str *text) {
@@ -28,8 +28,8 @@ static ks_val pod_of(ks_heap *heap, const ks_object *rs) {
 /* A batch of creations on its way. */
 typedef struct batch {
     ks_objects made;
+    int64_t done;        /* that went well */
     const ks_str *error; /* the first refusal's text, or NULL */
-    bool held;           /* the namespace is going away */
 } batch;
 
 static void create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, batch *b) {
@@ -40,10 +40,11 @@ static void create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, batch *b) {
     if (refusal == NULL) {
         ks_objects_add(heap, &b->made, made);
         ks_object_unref(heap, made);
+        b->done++;
         return;
     }
     if (ks_namespace_is_terminating(refusal)) {
-        b->held = true;
+        b->done++; /* nobody will ever hear of this pod: nothing is tried again before the expectation is too old */
     } else {
         event(sim, rs, false, "FailedCreate", "Error creating", refusal->message);
         if (b->error == NULL) b->error = ks_str_ref(refusal->message);
@@ -65,7 +66,9 @@ static void tell_created(ks_sim *sim, const ks_object *rs, batch *b) {
 static const ks_str *create_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t need) {
     ks_heap *heap = sim->world.heap;
     ks_val pod = pod_of(heap, rs);
-    batch b = {{NULL, 0, 0}, NULL, false};
+    batch b = {{NULL, 0, 0}, 0, NULL};
+    int64_t wanted = need;
+    ks_expect_creations(sim, &rs_entry_of(heap, st, rs->id)->expected, wanted);
     for (int64_t size = 1; need > 0 && b.error == NULL; size *= 2) {
         int64_t now = size < need ? size : need;
         for (int64_t i = 0; i < now; i++) create_pod(sim, rs, pod, &b);
@@ -73,20 +76,21 @@ static const ks_str *create_pods(ks_sim *sim, rs_state *st, const ks_object *rs,
         need -= now;
     }
     ks_unref(heap, pod);
-    if (b.held) {
-        rs_entry *e = rs_entry_of(heap, st, rs->id);
-        if (e != NULL) e->held_until = sim->world.now + HOLD_SECONDS * KS_SECOND;
-    }
+    rs_entry *e = rs_entry_of(heap, st, rs->id);
+    if (b.done > 0) e->wrote_pods = sim->server.store.version;
+    for (; b.done < wanted; b.done++) ks_creation_observed(&e->expected);
     return b.error;
 }
 
-static const ks_str *delete_pod(ks_sim *sim, const ks_object *rs, const ks_object *pod) {
+static const ks_str *delete_pod(ks_sim *sim, rs_state *st, const ks_object *rs,
+                                const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_refusal *refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
     if (refusal == NULL) {
         event(sim, rs, true, "SuccessfulDelete", "Deleted pod", pod->name);
         return NULL;
     }
+    ks_deletion_observed(heap, &rs_entry_of(heap, st, rs->id)->expected, pod->id);
     const ks_str *text = NULL;
     if (refusal->code != 404) {
         event(sim, rs, false, "FailedDelete", "Error deleting", refusal->message);
@@ -96,16 +100,25 @@ static const ks_str *delete_pod(ks_sim *sim, const ks_object *rs, const ks_objec
     return text;
 }
 
+/* What is heard of at once need not be waited for. */
+static void expect_deletions(ks_sim *sim, ks_expectations *expected, const ks_objects *chosen) {
+    if (!ks_view_is_late(sim)) return;
+    ks_expect_deletions(sim, expected);
+    for (size_t i = 0; i < chosen->count; i++)
+        ks_expect_deletion(sim->world.heap, expected, chosen->items[i]->id);
+}
+
 static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active,
                                  int64_t surplus) {
     ks_heap *heap = sim->world.heap;
     ks_objects chosen = {NULL, 0, 0};
     rs_choose(sim, st, rs, active, surplus, &chosen);
     const ks_str *error = NULL;
+    expect_deletions(sim, &rs_entry_of(heap, st, rs->id)->expected, &chosen);
     for (size_t i = 0; i < chosen.count; i++) {
         /* all at once; Go's scheduler starts with the one that was made last */
         size_t at = i == 0 ? chosen.count - 1 : i - 1;
-        const ks_str *text = delete_pod(sim, rs, chosen.items[at]);
+        const ks_str *text = delete_pod(sim, st, rs, chosen.items[at]);
         if (error == NULL)
             error = text;
         else

@@ -1,8 +1,8 @@
 /*
  * controllers/replicaset/replicaset.c - the ReplicaSet controller: pkg/controller/replicaset/replica_set.go.
  *
- * Keys are ids of ReplicaSets. Expectations are needed only where writes come back late; here the store is
- * read as it is, so the one thing left of them is that a terminating namespace is not asked again for five minutes.
+ * Keys are ids of ReplicaSets. What keeps it from counting wrong where its own writes come back late are its expectations, and since
+ * 1.36 that it does not look at a set at all before it has seen what it wrote for it (pkg/controller/util/consistency).
  */
 #include "controllers/replicaset/internal.h"
 
@@ -47,6 +47,7 @@ static const ks_object *owner_of(const ks_sim *sim, const ks_object *pod) {
 static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, uint64_t pod) {
     rs_entry *e = rs_entry_of(sim->world.heap, st, owner->id);
     if (e != NULL) rs_entry_drop(sim, e, pod);
+    if (e != NULL) ks_deletion_observed(sim->world.heap, &e->expected, pod);
     ks_enqueue(sim, st->index, owner->id);
 }
 
@@ -111,6 +112,10 @@ static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
         rs_entry *e = owner == NULL ? NULL : rs_entry_of(sim->world.heap, st, owner->id);
         if (e == NULL) return;
         rs_entry_put(sim, e, pod);
+        if (ks_object_terminating(pod))
+            ks_deletion_observed(sim->world.heap, &e->expected, pod->id);
+        else if (change->type == KS_ADDED)
+            ks_creation_observed(&e->expected);
         ks_enqueue(sim, st->index, owner->id);
         arm_availability(sim, st, change, owner->id, e->min_ready);
         return;
@@ -128,6 +133,13 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* --- a sync --- */
 
+/* A pod that was just adopted counts from now on, seen or not. */
+static void count_adopted(ks_sim *sim, rs_entry *e, uint64_t id) {
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
+    e->wrote_pods = sim->server.store.version;
+    if (pod != NULL) rs_entry_put(sim, e, pod);
+}
+
 /* controller_ref_manager.go: ClaimPods. Pods come and go from the maps as they are written: walk copies. */
 static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
     ks_heap *heap = sim->world.heap;
@@ -140,8 +152,11 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
         if (pod == NULL || pod->owner_uid != NULL || !ks_pod_active(pod)) continue;
         if (!ks_selector_matches(rs_entry_of(heap, st, rs->id)->selector, pod->labels)) continue;
-        if (ks_adopt(sim, pod, rs)) continue;
-        ks_tree_put(heap, &rs_entry_of(heap, st, rs->id)->orphans, it.key, ks_word(1));
+        bool adopted, done = ks_adopt(sim, pod, rs, &adopted);
+        e = rs_entry_of(heap, st, rs->id);
+        if (adopted) count_adopted(sim, e, it.key.b);
+        if (done) continue;
+        ks_tree_put(heap, &e->orphans, it.key, ks_word(1));
         fine = false;
     }
     for (ks_tree_iter it = ks_tree_begin(&misfits); ks_tree_next(&it);) {
@@ -174,21 +189,31 @@ static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
     ks_heap *heap = sim->world.heap;
     rs_entry *e = rs_entry_of(heap, st, rs->id);
     if (e == NULL || e->selector == NULL) return true;
-    bool deleting = ks_object_terminating(rs);
+    bool deleting = ks_object_terminating(rs), settled = ks_expectations_met(sim, &e->expected);
     if (!deleting && !claim(sim, st, rs)) return false;
     e = rs_entry_of(heap, st, rs->id);
     rs_entry_ripen(sim, e);
     rs_counts counts = e->counts;
     const ks_str *error = NULL;
-    if (!deleting && sim->world.now >= e->held_until) error = rs_manage(sim, st, rs, counts.active);
-    bool written = rs_write_status(sim, rs, &counts, error);
+    if (!deleting && settled) error = rs_manage(sim, st, rs, counts.active);
+    bool written = rs_write_status(sim, rs_entry_of(heap, st, rs->id), rs, &counts, error);
     bool fine = written && error == NULL;
     ks_str_unref(heap, error);
     if (fine) arm_next(sim, st, rs, &counts);
     return fine;
 }
 
+/* consistencyStore.EnsureReady */
+static bool has_seen_its_writes(const ks_sim *sim, const rs_state *st, uint64_t key) {
+    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, key});
+    if (!ks_view_is_late(sim) || !sim->server.rules.consistent_replicasets || e == NULL)
+        return true;
+    return ks_has_heard(sim, st->index, KS_POD, e->wrote_pods) &&
+           ks_has_heard(sim, st->index, KS_REPLICASET, e->wrote_set);
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    if (!has_seen_its_writes(sim, state, key)) return false;
     const ks_object *rs = ks_store_by_id(ks_view(sim), KS_REPLICASET, key);
     if (rs == NULL) return true;
     ks_object_ref(rs);

@@ -56,16 +56,26 @@ static ks_val build(ks_sim *sim, const ks_object *rs, const rs_counts *counts, b
     return s;
 }
 
-bool rs_write_status(ks_sim *sim, const ks_object *rs, const rs_counts *counts,
+bool rs_write_status(ks_sim *sim, rs_entry *e, const ks_object *rs, const rs_counts *counts,
                      const ks_str *error) {
     bool shows = ks_since(&sim->server.rules, KS_SINCE_TERMINATING_REPLICAS);
     if (has_failure(rs) == (error != NULL) && unchanged(rs, counts, shows)) return true;
-    /* the set may have been written by a request of this very sync (quota): one look at it as it is now */
-    const ks_object *now = ks_store_by_id(ks_view(sim), KS_REPLICASET, rs->id);
-    if (now == NULL) return false;
     ks_val status = build(sim, rs, counts, shows, error);
-    ks_refusal *refusal = ks_server_update_status(&sim->server, now, status, NULL);
-    if (refusal == NULL) return true;
-    ks_refusal_free(sim->world.heap, refusal);
-    return false;
+    const ks_object *now = NULL, *set = rs;
+    ks_refusal *refusal = ks_server_update_status(&sim->server, set, ks_ref(status), &now);
+    if (refusal != NULL) { /* once more, on the newest version: the first attempt may have been made on an old one */
+        ks_refusal_free(sim->world.heap, refusal);
+        set = ks_store_by_id(&sim->server.store, KS_REPLICASET, rs->id);
+        if (set == NULL) {
+            ks_unref(sim->world.heap, status);
+            return false;
+        }
+        refusal = ks_server_update_status(&sim->server, set, ks_ref(status), &now);
+    }
+    ks_unref(sim->world.heap, status);
+    if (refusal == NULL) e->wrote_set = now->version;
+    ks_object_unref(sim->world.heap, now);
+    bool fine = refusal == NULL;
+    if (!fine) ks_refusal_free(sim->world.heap, refusal);
+    return fine;
 }

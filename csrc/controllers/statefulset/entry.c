@@ -300,7 +300,12 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
     e->start = ks_int_or(ks_get2(set_->spec, K(ordinals), K(start)), 0);
     e->end = e->start + ks_count(set_->spec, K(replicas), 1);
     const sts_entry *former = ks_tree_get(&st->entries, (ks_key){0, set_->id});
-    if (former != NULL) e->update = former->update;
+    if (former != NULL) {
+        e->update = former->update;
+        e->wrote_pods = former->wrote_pods;
+        e->wrote_claims = former->wrote_claims;
+        e->wrote_set = former->wrote_set;
+    }
     for (int64_t o = e->start; o < e->end; o++)
         ks_tree_put(heap, &e->missing, (ks_key){(uint64_t)o, 0}, ks_word(1));
     for (ks_walk w = ks_walk_owned(ks_view(sim), set_->uid, KS_POD); ks_walk_next(&w);) {

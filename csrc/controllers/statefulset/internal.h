@@ -69,6 +69,8 @@ typedef struct sts_entry {
     ks_tree misfits;             /* {0, pod id}: ours, but not a member */
     ks_tree orphans;             /* {0, pod id}: nobody's, a member when last seen */
     struct sts_history *history; /* counted; NULL: not listed since it changed */
+    /* the last versions of each kind that this controller has written for the set */
+    uint64_t wrote_pods, wrote_claims, wrote_set;
     uint64_t parsed_version;     /* of the revision that `parsed` is the template of */
     ks_val parsed;
 } sts_entry;

@@ -48,6 +48,13 @@ static void claim_event(sts_sync *c, const ks_str *pod, const ks_str *claim, con
                   claim->s, pod->s, c->set->name->s, error);
 }
 
+/* Notes the version of what has just been written. */
+static void wrote(sts_sync *c, uint64_t *last) { *last = c->sim->server.store.version; }
+
+static bool already_exists(const ks_refusal *refusal) {
+    return refusal != NULL && refusal->code == 409 && strcmp(refusal->reason, "AlreadyExists") == 0;
+}
+
 static ks_val templates_of(const sts_sync *c) {
     return ks_get(c->set->spec, K(volumeClaimTemplates));
 }
@@ -132,7 +139,9 @@ static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordin
             ks_val claim = claim_of(c, *template, name);
             ks_refusal *refusal =
                 ks_server_create(&c->sim->server, KS_PVC, c->set->ns, claim, &trusted, NULL);
-            claim_event(c, pod, name.s, refusal == NULL ? NULL : refusal->message->s);
+            if (refusal == NULL) wrote(c, &c->e->wrote_claims);
+            if (!already_exists(refusal))
+                claim_event(c, pod, name.s, refusal == NULL ? NULL : refusal->message->s);
             if (refusal != NULL)
                 add_error(
                     heap, &errors,
@@ -165,7 +174,9 @@ static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, in
         ks_object_ref(claim);
         ks_refusal *refusal = ks_write_owners(c->sim, claim, sts_claim_refs(c->heap, claim, o));
         const ks_str *error = NULL;
-        if (refusal != NULL)
+        if (refusal == NULL)
+            wrote(c, &c->e->wrote_claims);
+        else
             error =
                 ks_str_printf(c->heap, "could not update claim %s for delete policy ownerRefs: %s",
                               claim->name->s, refusal->message->s);
@@ -248,10 +259,9 @@ bool sts_create_pod(sts_sync *c, int64_t ordinal) {
         ks_refusal *refusal =
             ks_server_create(&c->sim->server, KS_POD, c->set->ns, pod, &trusted, NULL);
         c->e->making = -1;
-        bool there = refusal != NULL && refusal->code == 409 &&
-                     strcmp(refusal->reason, "AlreadyExists") == 0;
         fine = refusal == NULL;
-        if (!there) {
+        if (fine) wrote(c, &c->e->wrote_pods);
+        if (!already_exists(refusal)) {
             /* upstream names the pod without a uid here, so nothing of it can be an owner yet */
             sts_claim_owners o = owners(c, name.s, NULL, ordinal);
             bool noisy = false;
@@ -311,6 +321,7 @@ bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
         return tell(c, UPDATE, pod->name, error);
     }
     ks_refusal *refusal = ks_server_update_object(&c->sim->server, pod, doc, NULL);
+    if (refusal == NULL) wrote(c, &c->e->wrote_pods);
     pod_event(c, UPDATE, pod->name, refusal == NULL ? NULL : refusal->message->s);
     bool fine = refusal == NULL;
     ks_refusal_free(heap, refusal);

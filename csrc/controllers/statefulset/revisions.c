@@ -38,8 +38,9 @@ bool sts_list_revisions(sts_sync *c) {
     for (size_t i = 0; i < c->history->list.count; i++) {
         const ks_object *revision = c->history->list.items[i];
         if (revision->owner_uid != NULL) continue;
-        if (ks_object_terminating(c->set) || !ks_adopt(c->sim, revision, c->set)) return false;
-        adopted = true;
+        if (ks_object_terminating(c->set)) return false;
+        ks_adopt(c->sim, revision, c->set, &adopted);
+        if (!adopted) return false;
     }
     if (adopted) list(c);
     return true;
@@ -168,9 +169,8 @@ bool sts_truncate_history(sts_sync *c) {
         ks_refusal *refusal = ks_server_delete(&c->sim->server, KS_CONTROLLERREVISION, revision->ns,
                                                revision->name, NULL, NULL);
         if (refusal == NULL) continue;
-        bool gone = refusal->code == 404;
-        ks_refusal_free(c->heap, refusal);
-        if (!gone) return false;
+        ks_refusal_free(c->heap, refusal); /* gone already: the cache is old, and the sync is repeated */
+        return false;
     }
     return true;
 }

@@ -187,6 +187,13 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* --- a sync --- */
 
+/* A pod that was just adopted counts from now on, seen or not. */
+static void count_adopted(sts_sync *c, uint64_t id) {
+    const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, id);
+    c->e->wrote_pods = c->sim->server.store.version;
+    if (pod != NULL) sts_entry_put(c->sim, c->e, pod);
+}
+
 /* getPodsForStatefulSet. Pods come and go from the maps as they are written: walk copies. */
 static bool claim_pods(sts_sync *c) {
     const ks_store *store = ks_view(c->sim);
@@ -200,7 +207,9 @@ static bool claim_pods(sts_sync *c) {
         const ks_object *pod = ks_store_by_id(store, KS_POD, it.key.b);
         if (pod == NULL || pod->owner_uid != NULL || ks_object_terminating(pod)) continue;
         if (!ks_selector_matches(e->selector, pod->labels)) continue;
-        if (ks_adopt(c->sim, pod, c->set)) continue;
+        bool adopted, done = ks_adopt(c->sim, pod, c->set, &adopted);
+        if (adopted) count_adopted(c, it.key.b);
+        if (done) continue;
         ks_tree_put(c->heap, &e->orphans, it.key, ks_word(1));
         fine = false;
     }
@@ -240,7 +249,18 @@ static bool sync_set(sts_sync *c) {
     return fine;
 }
 
+/* consistencyStore.EnsureReady */
+static bool has_seen_its_writes(const ks_sim *sim, const sts_state *st, uint64_t key) {
+    const sts_entry *e = ks_tree_get(&st->entries, (ks_key){0, key});
+    if (!ks_view_is_late(sim) || !sim->server.rules.consistent_statefulsets || e == NULL)
+        return true;
+    return ks_has_heard(sim, st->index, KS_POD, e->wrote_pods) &&
+           ks_has_heard(sim, st->index, KS_PVC, e->wrote_claims) &&
+           ks_has_heard(sim, st->index, KS_STATEFULSET, e->wrote_set);
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    if (!has_seen_its_writes(sim, state, key)) return false;
     const ks_object *set = ks_store_by_id(ks_view(sim), KS_STATEFULSET, key);
     if (set == NULL) return true;
     ks_heap *heap = sim->world.heap;

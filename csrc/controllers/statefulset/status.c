@@ -36,7 +36,9 @@ bool sts_write_status(sts_sync *c) {
         current = c->update->name;
     }
     if (unchanged(c, current)) return true;
+    /* a conflict is answered by another look into the same cache: an old one fails */
     const ks_object *now = ks_store_by_id(ks_view(c->sim), KS_STATEFULSET, c->set->id);
+    const ks_object *written = NULL;
     if (now == NULL) return false;
     ks_val s = ks_map_of(heap, K(replicas), ks_int(c->replicas), K(availableReplicas),
                          ks_int(c->available), K(collisionCount), ks_int(c->collisions),
@@ -46,8 +48,12 @@ bool sts_write_status(sts_sync *c) {
     s = ks_put_count(heap, s, K(readyReplicas), c->ready);
     s = ks_put_count(heap, s, K(currentReplicas), c->current_replicas);
     s = ks_put_count(heap, s, K(updatedReplicas), c->updated_replicas);
-    ks_refusal *refusal = ks_server_update_status(&c->sim->server, now, s, NULL);
-    if (refusal == NULL) return true;
+    ks_refusal *refusal = ks_server_update_status(&c->sim->server, now, s, &written);
+    if (refusal == NULL) {
+        c->e->wrote_set = written->version;
+        ks_object_unref(heap, written);
+        return true;
+    }
     ks_refusal_free(heap, refusal);
     return false;
 }
