@@ -473,6 +473,7 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_disruption_controller = {
     .name = "disruption",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

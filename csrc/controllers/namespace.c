@@ -325,6 +325,7 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_namespace_controller = {
     .name = "namespace",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

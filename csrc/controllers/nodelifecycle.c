@@ -581,6 +581,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_node_lifecycle = {
     .name = "nodelifecycle",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

@@ -237,6 +237,7 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_pod_gc = {
     .name = "podgc",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

@@ -307,6 +307,7 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_quota_controller = {
     .name = "resourcequota",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

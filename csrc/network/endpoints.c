@@ -496,6 +496,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_endpoints_controller = {
     .name = "endpoints",
+    .punctual = true,
     .create = state_create,
     .copy = state_copy,
     .dispose = state_dispose,

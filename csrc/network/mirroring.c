@@ -238,6 +238,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 const ks_component ks_endpointslicemirroring_controller = {
     .name = "endpointslicemirroring",
+    .punctual = true,
     .observe = observe,
     .sync = sync,
     .kinds = KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS) | KS_KIND_BIT(KS_ENDPOINTSLICE),

@@ -588,6 +588,7 @@ void ks_scheduler_policies_changed(ks_sim *sim) {
 
 const ks_component ks_scheduler = {
     .name = "scheduler",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

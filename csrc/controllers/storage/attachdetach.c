@@ -682,6 +682,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_attachdetach_controller = {
     .name = "attachdetach",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

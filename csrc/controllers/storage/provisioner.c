@@ -332,6 +332,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_volume_provisioner = {
     .name = "provisioner",
+    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
