@@ -122,15 +122,13 @@ static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks
         ks_enqueue(sim, gc->index, key_of(object) | ABSENT);
         return;
     }
-    const ks_object *owner =
-        ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
+    const ks_object *owner = ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key_of(owner), key_of(object)}, ks_word(1));
 }
 
 /* addUnblockedOwnersToDeleteQueue: a reference that no longer holds its owner. */
 static void notice_freed(ks_sim *sim, const collector *gc, ks_val ref) {
-    const ks_object *owner =
-        ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
+    const ks_object *owner = ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     if (owner != NULL && waits(owner)) queue(sim, gc, owner);
 }
 
@@ -254,7 +252,8 @@ static bool keep(ks_sim *sim, const ks_object *object) {
     ks_heap *heap = sim->world.heap;
     ks_val refs = ks_list_new(heap, ks_len(refs_of(object)) + 1);
     ks_each(ref, refs_of(object)) {
-        if (state_of(&sim->server.store, object, *ref) == SOLID) refs = ks_append(heap, refs, ks_ref(*ref));
+        if (state_of(&sim->server.store, object, *ref) == SOLID)
+            refs = ks_append(heap, refs, ks_ref(*ref));
     }
     return settled(sim, ks_write_owners(sim, object, refs));
 }
@@ -287,8 +286,7 @@ static bool has_dependents(const ks_sim *sim, const ks_object *object) {
 
 /* A reference into another namespace, or of a cluster-wide object to a namespaced one, is told about. */
 static void tell_invalid(ks_sim *sim, const ks_object *object, ks_val ref) {
-    const ks_object *owner =
-        ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
+    const ks_object *owner = ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     if (owner == NULL || owner->ns == NULL || ks_str_eq(owner->ns, object->ns)) return;
     ks_event e = {.type = "Warning", .reason = "OwnerRefInvalidNamespace"};
     e.component = "garbage-collector-controller";

@@ -570,8 +570,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
         ks_buf_puts(out, "monitor");
         return;
     }
-    const ks_object *o =
-        ks_store_by_id(ks_view(sim), key & NODE ? KS_NODE : KS_POD, key & ~NODE);
+    const ks_object *o = ks_store_by_id(ks_view(sim), key & NODE ? KS_NODE : KS_POD, key & ~NODE);
     if (o && o->ns) {
         ks_buf_str(out, o->ns);
         ks_buf_putc(out, '/');

@@ -42,7 +42,7 @@ static ks_cache *cache_new(ks_sim *sim) {
     ks_cache *cache = ks_alloc_zero(sim->world.heap, sizeof *cache);
     cache->refs = 1;
     ks_store_copy(&cache->store, &sim->server.store, &sim->world);
-    ks_store_drop_log(&cache->store);
+    ks_store_shorten(&cache->store);
     cache->late.type = &late_type;
     return cache;
 }

@@ -31,7 +31,7 @@ typedef struct ks_component {
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
     /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
     bool (*listens)(const void *state);
-    bool punctual;  /* a lag of its watches is not simulated */
+    bool punctual; /* a lag of its watches is not simulated */
     uint64_t
         lists; /* of others that it reads from its informers' caches (ks_view); what is in neither it asks the server for */
 } ks_component;

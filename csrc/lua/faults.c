@@ -85,7 +85,5 @@ static int faults_lag(lua_State *L) {
     return 0;
 }
 
-const luaL_Reg ks_lua_faults[] = {{"restart", faults_restart},
-                                  {"fail_writes", faults_fail},
-                                  {"lag", faults_lag},
-                                  {NULL, NULL}};
+const luaL_Reg ks_lua_faults[] = {
+    {"restart", faults_restart}, {"fail_writes", faults_fail}, {"lag", faults_lag}, {NULL, NULL}};

@@ -194,11 +194,13 @@ void ks_store_clear(ks_store *s, ks_heap *heap) {
     page_unref(heap, s->page);
 }
 
-void ks_store_drop_log(ks_store *s) {
+void ks_store_shorten(ks_store *s) {
     ks_tree_clear(s->world->heap, &s->maps.log);
     page_unref(s->world->heap, s->page);
     s->page = NULL;
     s->page_len = 0;
+    ks_tree_clear(s->world->heap, &s->by_id[KS_EVENT]);
+    ks_tree_clear(s->world->heap, &s->maps.by_name[KS_EVENT]);
 }
 
 /* All but the objects. */

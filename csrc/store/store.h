@@ -117,11 +117,12 @@ void ks_store_keep(ks_store *from);
  * any state then, and can be disposed of if no write was interrupted. */
 void ks_store_undo(ks_store *from);
 
-/* For copies that go their own way, without a log: informer caches. Follows a change of the store that it was copied from, in which
- * the changes of this kind before it have been followed. */
+/* --- copies that go their own way: informer caches --- */
+/* Follows a change of the store that it was copied from, in which the changes of this kind before it have been followed. */
 void ks_store_follow(ks_store *s, const ks_change *change);
-void ks_store_drop_log(ks_store *s);
-void ks_store_clear(ks_store *s, ks_heap *heap); /* dispose, of a copy whose world may be gone */
+void ks_store_shorten(ks_store *s); /* without a log, and without Events */
+/* Dispose, of a copy whose world may be gone. */
+void ks_store_clear(ks_store *s, ks_heap *heap);
 
 /* Looking: borrowed until the next change of the store; NULL when absent. ns NULL for cluster-scoped kinds. */
 const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,

@@ -22,7 +22,8 @@ local GATES <const> = {
   PodReadyToStartContainersCondition = true,
   MatchLabelKeysInPodTopologySpread = true, NodeInclusionPolicyInPodTopologySpread = true, TopologyAwareHints = true,
   PreferSameTrafficDistribution = true, RecoverVolumeExpansionFailure = true, VolumeAttributesClass = true, ReadWriteOncePod = true,
-  StaleControllerConsistencyReplicaSet = true, StaleControllerConsistencyStatefulSet = true, HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
+  StaleControllerConsistencyReplicaSet = true, StaleControllerConsistencyStatefulSet = true,
+  HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
 }
 local SETTABLE <const> = { MaxUnavailableStatefulSet = true, StaleControllerConsistencyReplicaSet = true,
   StaleControllerConsistencyStatefulSet = true }

@@ -21,14 +21,15 @@ typedef struct rs_entry {
     uint32_t refs;
     ks_selector *selector; /* NULL: it does not convert */
     ks_val template_labels;
-    int64_t min_ready;  /* seconds */
-    rs_counts counts;   /* of pods that are ours and match */
-    ks_tree pods;       /* {0, pod} -> how it is counted */
-    ks_tree waiting;    /* {instant of becoming available, pod} */
-    ks_tree misfits;    /* {0, pod}: ours and active, but the selector does not match */
-    ks_tree orphans;    /* {0, pod}: nobody's, matched when last seen */
+    int64_t min_ready; /* seconds */
+    rs_counts counts;  /* of pods that are ours and match */
+    ks_tree pods;      /* {0, pod} -> how it is counted */
+    ks_tree waiting;   /* {instant of becoming available, pod} */
+    ks_tree misfits;   /* {0, pod}: ours and active, but the selector does not match */
+    ks_tree orphans;   /* {0, pod}: nobody's, matched when last seen */
     ks_expectations expected;
-    uint64_t wrote_pods, wrote_set; /* the last versions of each kind that this controller has written for the set */
+    uint64_t wrote_pods,
+        wrote_set; /* the last versions of each kind that this controller has written for the set */
 } rs_entry;
 
 typedef struct rs_state {

@@ -94,8 +94,7 @@ static size_t related_selectors(ks_sim *sim, rs_state *st, const ks_object *rs,
                                 const ks_selector **out, size_t cap) {
     size_t count = 0;
     if (rs->owner_uid == NULL) return 0;
-    for (ks_walk w = ks_walk_owned(ks_view(sim), rs->owner_uid, KS_REPLICASET);
-         ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_owned(ks_view(sim), rs->owner_uid, KS_REPLICASET); ks_walk_next(&w);) {
         if (!ks_str_eq(w.object->owner_uid, rs->owner_uid) || !ks_str_eq(w.object->ns, rs->ns))
             continue;
         const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, w.object->id});

@@ -63,7 +63,8 @@ bool rs_write_status(ks_sim *sim, rs_entry *e, const ks_object *rs, const rs_cou
     ks_val status = build(sim, rs, counts, shows, error);
     const ks_object *now = NULL, *set = rs;
     ks_refusal *refusal = ks_server_update_status(&sim->server, set, ks_ref(status), &now);
-    if (refusal != NULL) { /* once more, on the newest version: the first attempt may have been made on an old one */
+    if (refusal !=
+        NULL) { /* once more, on the newest version: the first attempt may have been made on an old one */
         ks_refusal_free(sim->world.heap, refusal);
         set = ks_store_by_id(&sim->server.store, KS_REPLICASET, rs->id);
         if (set == NULL) {

@@ -71,7 +71,7 @@ typedef struct sts_entry {
     struct sts_history *history; /* counted; NULL: not listed since it changed */
     /* the last versions of each kind that this controller has written for the set */
     uint64_t wrote_pods, wrote_claims, wrote_set;
-    uint64_t parsed_version;     /* of the revision that `parsed` is the template of */
+    uint64_t parsed_version; /* of the revision that `parsed` is the template of */
     ks_val parsed;
 } sts_entry;
 

@@ -169,7 +169,8 @@ bool sts_truncate_history(sts_sync *c) {
         ks_refusal *refusal = ks_server_delete(&c->sim->server, KS_CONTROLLERREVISION, revision->ns,
                                                revision->name, NULL, NULL);
         if (refusal == NULL) continue;
-        ks_refusal_free(c->heap, refusal); /* gone already: the cache is old, and the sync is repeated */
+        ks_refusal_free(c->heap,
+                        refusal); /* gone already: the cache is old, and the sync is repeated */
         return false;
     }
     return true;
