@@ -370,10 +370,12 @@ static void record_series(const recording *r) {
         if (u.count == 2) write_next(s, &u);
         return;
     }
-    /* the old series is finished: its final count is written */
-    if (u.count > 2) write_next(s, &u);
-    h = open_history(s, r->about, (wanted){key, key});
-    seen = find_or_add(h, key);
+    if (u.count > 2) {
+        /* the old series is finished: its final count is written */
+        write_next(s, &u);
+        h = open_history(s, r->about, (wanted){key, key});
+        seen = find_or_add(h, key);
+    }
     seen->count = 1;
     seen->at = now;
     seen->id = s->store.last_id + 1;

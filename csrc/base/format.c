@@ -52,45 +52,53 @@ static bool begins(const char *at, const char *with, const char **rest) {
 /* The conversion behind a '%'; NULL: not one of those that are made here. */
 static const char *convert(sink *to, const char *at, va_list *args) {
     const char *rest;
-    if (begins(at, "s", &rest)) {
+    switch (*at) {
+    case 's': {
         const char *s = va_arg(*args, const char *);
         put(to, s, strlen(s));
-    } else if (begins(at, ".*s", &rest)) {
+        return at + 1;
+    }
+    case 'd': put_signed(to, va_arg(*args, int)); return at + 1;
+    case 'u': put_number(to, va_arg(*args, unsigned), false); return at + 1;
+    case '%': put(to, "%", 1); return at + 1;
+    default: break;
+    }
+    if (begins(at, ".*s", &rest)) {
         int most = va_arg(*args, int);
         put_part(to, va_arg(*args, const char *), most);
-    } else if (begins(at, "d", &rest)) {
-        put_signed(to, va_arg(*args, int));
-    } else if (begins(at, "u", &rest)) {
-        put_number(to, va_arg(*args, unsigned), false);
     } else if (begins(at, "lld", &rest)) {
         put_signed(to, va_arg(*args, long long));
     } else if (begins(at, "llu", &rest)) {
         put_number(to, va_arg(*args, unsigned long long), false);
-    } else if (begins(at, "%", &rest)) {
-        put(to, "%", 1);
     } else {
         return NULL;
     }
     return rest;
 }
 
+/* False: there is a conversion that is not made here. */
+static bool make(sink *to, const char *format, va_list *args) {
+    for (const char *at = format; at != NULL;) {
+        const char *sign = strchr(at, '%');
+        if (sign == NULL) {
+            put(to, at, strlen(at));
+            return true;
+        }
+        put(to, at, (size_t)(sign - at));
+        at = convert(to, sign + 1, args);
+    }
+    return false;
+}
+
 int ks_vformat(char *out, size_t room, const char *format, va_list args) {
     sink to = {out, room, 0};
-    va_list mine, whole;
+    va_list mine;
     va_copy(mine, args);
-    va_copy(whole, args);
-    const char *at = format;
-    while (at != NULL && *at != '\0') {
-        const char *plain = at;
-        while (*at != '\0' && *at != '%') at++;
-        put(&to, plain, (size_t)(at - plain));
-        if (*at == '%') at = convert(&to, at + 1, &mine);
-    }
-    int len = at == NULL ? vsnprintf(out, room, format, whole) : (int)to.at;
-    if (at != NULL && room > 0) out[to.at < room ? to.at : room - 1] = '\0';
+    bool made = make(&to, format, &mine);
     va_end(mine);
-    va_end(whole);
-    return len;
+    if (!made) return vsnprintf(out, room, format, args);
+    if (room > 0) out[to.at < room ? to.at : room - 1] = '\0';
+    return (int)to.at;
 }
 
 int ks_nformat(char *out, size_t room, const char *format, ...) {

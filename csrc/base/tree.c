@@ -88,10 +88,9 @@ static inline ks_tree_node *own(ks_heap *heap, const ks_tree_type *type, ks_tree
     return (*ref)->refs == 1 ? *ref : unshare(heap, type, ref);
 }
 
-/* Makes room for one more entry in an owned node that is not yet at ORDER. */
+/* A node with more room, of an owned one that is full and not yet at ORDER. */
 static ks_tree_node *widen(ks_heap *heap, ks_tree_node **ref) {
     ks_tree_node *node = *ref;
-    if (node->len < node->cap) return node;
     int cap = node->cap * 2 > ORDER ? ORDER : node->cap * 2;
     ks_tree_node *wide = node_new(heap, node->leaf, cap);
     wide->len = node->len;
@@ -99,6 +98,11 @@ static ks_tree_node *widen(ks_heap *heap, ks_tree_node **ref) {
     memcpy(slots(wide), slots(node), node->len * sizeof(void *));
     ks_free(heap, node, node_size(node->cap));
     return *ref = wide;
+}
+
+/* Makes room for one more entry in an owned node that is not yet at ORDER. */
+static inline ks_tree_node *with_room(ks_heap *heap, ks_tree_node **ref) {
+    return (*ref)->len < (*ref)->cap ? *ref : widen(heap, ref);
 }
 
 static int compare(const ks_tree_type *type, ks_key x, ks_key y) {
@@ -112,31 +116,52 @@ static inline bool plain_keys(const ks_tree_type *type) {
     return type == NULL || (type->compare == NULL && type->key_ref == NULL);
 }
 
-/* search() for integer keys: no call and no branch per step, since this is where lookups spend their time. In most
- * nodes all keys have one first word, and often they count up without gaps. */
-static inline int search_words(const ks_tree_node *node, ks_key key, bool *found) {
+/* This is where lookups spend their time. */
+#if defined(__GNUC__)
+#define IN_PLACE static inline __attribute__((always_inline))
+#else
+#define IN_PLACE static inline
+#endif
+
+/* The last index whose key is not above `key`, or -1; for integer keys: no call and no branch per step. What stands behind all
+ * others - ids, versions and times grow - need not be searched for; in most nodes all keys have one first word, and often they count
+ * up without gaps. */
+IN_PLACE int floor_words(const ks_tree_node *node, ks_key key) {
     const ks_key *at = node->keys;
     int len = node->len;
-    *found = false;
-    if (len == 0) return 0;
-    if (at->a == key.a && at[len - 1].a == key.a) {
+    if (len == 0) return -1;
+    const ks_key *last = at + len - 1;
+    if (last->a < key.a || (last->a == key.a && last->b <= key.b)) return len - 1;
+    if (at->a == key.a && last->a == key.a) {
         uint64_t guess = key.b - at->b;
-        if (guess < (uint64_t)len && at[guess].b == key.b) {
-            *found = true;
-            return (int)guess;
-        }
+        if (guess < (uint64_t)len && at[guess].b == key.b) return (int)guess;
         for (int n = len; n > 1; n -= n / 2) at = at[n / 2].b <= key.b ? at + n / 2 : at;
-        *found = at->b == key.b;
-        return (int)(at - node->keys) + (at->b < key.b);
+        return (int)(at - node->keys) - (at->b > key.b);
     }
     for (int n = len; n > 1; n -= n / 2) {
         const ks_key *mid = at + n / 2;
         bool not_above = (mid->a < key.a) | ((mid->a == key.a) & (mid->b <= key.b));
         at = not_above ? mid : at;
     }
-    *found = at->a == key.a && at->b == key.b;
-    bool below = at->a < key.a || (at->a == key.a && at->b < key.b);
-    return (int)(at - node->keys) + below;
+    bool above = at->a > key.a || (at->a == key.a && at->b > key.b);
+    return (int)(at - node->keys) - above;
+}
+
+static inline bool is_key(const ks_tree_node *node, int at, ks_key key) {
+    return at >= 0 && node->keys[at].a == key.a && node->keys[at].b == key.b;
+}
+
+/* The first index whose key is >= `key`, for integer keys; *found: it is equal. */
+IN_PLACE int search_words(const ks_tree_node *node, ks_key key, bool *found) {
+    int at = floor_words(node, key);
+    *found = is_key(node, at, key);
+    return *found ? at : at + 1;
+}
+
+/* The child of an inner node under which `key` belongs, for integer keys. */
+IN_PLACE int child_of_words(const ks_tree_node *node, ks_key key) {
+    int at = floor_words(node, key);
+    return at < 0 ? 0 : at;
 }
 
 /* The first index whose key is >= `key`; *found: it is equal. */
@@ -157,15 +182,15 @@ static int search_by(const ks_tree_type *type, const ks_tree_node *node, ks_key 
     return low;
 }
 
-static inline int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key,
-                         bool *found) {
+static int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
     if (type == NULL || type->compare == NULL) return search_words(node, key, found);
     return search_by(type, node, key, found);
 }
 
 /* The child of an inner node under which `key` belongs. */
-static inline int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
+static int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
     bool found;
+    if (type == NULL || type->compare == NULL) return child_of_words(node, key);
     int at = search(type, node, key, &found);
     return found || at == 0 ? at : at - 1;
 }
@@ -198,13 +223,21 @@ void ks_trees_clear(ks_heap *heap, ks_tree *trees, size_t n) {
     }
 }
 
+static const ks_tree_node *find_by(const ks_tree *tree, ks_key key, int *at) {
+    const ks_tree_node *node = tree->root;
+    bool found;
+    while (!node->leaf) node = child(node, child_of(tree->type, node, key));
+    *at = search(tree->type, node, key, &found);
+    return found ? node : NULL;
+}
+
 static const ks_tree_node *find(const ks_tree *tree, ks_key key, int *at) {
     const ks_tree_node *node = tree->root;
     if (node == NULL) return NULL;
-    while (!node->leaf) node = child(node, child_of(tree->type, node, key));
-    bool found;
-    *at = search(tree->type, node, key, &found);
-    return found ? node : NULL;
+    if (tree->type != NULL && tree->type->compare != NULL) return find_by(tree, key, at);
+    while (!node->leaf) node = child(node, child_of_words(node, key));
+    *at = floor_words(node, key);
+    return is_key(node, *at, key) ? node : NULL;
 }
 
 void *ks_tree_get(const ks_tree *tree, ks_key key) {
@@ -222,8 +255,10 @@ bool ks_tree_has(const ks_tree *tree, ks_key key) {
 static void insert_at(ks_tree_node *node, int at, ks_key key, void *slot) {
     void **s = slots(node);
     size_t behind = (size_t)(node->len - at);
-    memmove(node->keys + at + 1, node->keys + at, behind * sizeof(ks_key));
-    memmove(s + at + 1, s + at, behind * sizeof(void *));
+    if (behind > 0) {
+        memmove(node->keys + at + 1, node->keys + at, behind * sizeof(ks_key));
+        memmove(s + at + 1, s + at, behind * sizeof(void *));
+    }
     node->keys[at] = key;
     s[at] = slot;
     node->len++;
@@ -232,8 +267,10 @@ static void insert_at(ks_tree_node *node, int at, ks_key key, void *slot) {
 static void remove_at(ks_tree_node *node, int at) {
     void **s = slots(node);
     size_t behind = (size_t)(node->len - at - 1);
-    memmove(node->keys + at, node->keys + at + 1, behind * sizeof(ks_key));
-    memmove(s + at, s + at + 1, behind * sizeof(void *));
+    if (behind > 0) {
+        memmove(node->keys + at, node->keys + at + 1, behind * sizeof(ks_key));
+        memmove(s + at, s + at + 1, behind * sizeof(void *));
+    }
     node->len--;
 }
 
@@ -251,7 +288,7 @@ static ks_tree_node *split(ks_heap *heap, ks_tree_node *node, int from) {
 static ks_tree_node *node_insert(ks_heap *heap, ks_tree_node **ref, int at, ks_key key,
                                  void *slot) {
     if ((*ref)->len < ORDER) {
-        insert_at(widen(heap, ref), at, key, slot);
+        insert_at(with_room(heap, ref), at, key, slot);
         return NULL;
     }
     ks_tree_node *node = *ref;
@@ -300,12 +337,8 @@ static ks_tree_node **descend(ks_heap *heap, ks_tree *tree, ks_key key) {
     for (;;) {
         ks_tree_node *node = own(heap, tree->type, ref);
         if (node->leaf) return ref;
-        bool found;
-        int at = search_words(node, key, &found);
-        if (!found && at > 0)
-            at--;
-        else if (!found)
-            node->keys[0] = key;
+        int at = floor_words(node, key);
+        if (at < 0) node->keys[at = 0] = key;
         ref = (ks_tree_node **)&slots(node)[at];
     }
 }
@@ -322,7 +355,7 @@ static bool put_quickly(ks_heap *heap, ks_tree *tree, ks_key key, void *value) {
         return true;
     }
     if (leaf->len == ORDER) return false;
-    insert_at(widen(heap, ref), at, key, value);
+    insert_at(with_room(heap, ref), at, key, value);
     tree->count++;
     return true;
 }
@@ -398,7 +431,7 @@ static void *take_quickly(ks_heap *heap, ks_tree *tree, ks_key key, bool *done) 
     for (;;) {
         node = own(heap, tree->type, ref);
         if (node->leaf) break;
-        ref = (ks_tree_node **)&slots(node)[child_of(NULL, node, key)];
+        ref = (ks_tree_node **)&slots(node)[child_of_words(node, key)];
     }
     int at = search_words(node, key, &found);
     if (!found) return NULL;
@@ -444,8 +477,7 @@ bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key) {
     return true;
 }
 
-void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key) {
-    if (tree->root == NULL || (tree->root->refs > 1 && !ks_tree_has(tree, key))) return NULL;
+static void **slot_by(ks_heap *heap, ks_tree *tree, ks_key key) {
     ks_tree_node **ref = &tree->root;
     for (;;) {
         ks_tree_node *node = own(heap, tree->type, ref);
@@ -464,6 +496,19 @@ void *ks_tree_exchange(ks_tree *tree, ks_key key, void *value) {
     void **slot = &slots(leaf)[at], *before = *slot;
     *slot = value;
     return before;
+}
+
+void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key) {
+    if (tree->root == NULL || (tree->root->refs > 1 && !ks_tree_has(tree, key))) return NULL;
+    if (!plain_keys(tree->type)) return slot_by(heap, tree, key);
+    ks_tree_node **ref = &tree->root;
+    for (;;) {
+        ks_tree_node *node = own(heap, tree->type, ref);
+        if (node->leaf) break;
+        ref = (ks_tree_node **)&slots(node)[child_of_words(node, key)];
+    }
+    int at = floor_words(*ref, key);
+    return is_key(*ref, at, key) ? &slots(*ref)[at] : NULL;
 }
 
 /* --- neighbours and walking --- */
