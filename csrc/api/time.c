@@ -230,19 +230,28 @@ bool ks_duration_parse(const char *s, size_t len, int64_t *ns) {
     return true;
 }
 
+/* A whole number; its length. */
+static int print_whole(uint64_t value, char *out) {
+    int digits = 1;
+    for (uint64_t v = value; v >= 10; v /= 10) digits++;
+    for (int i = digits; i-- > 0; value /= 10) out[i] = (char)('0' + value % 10);
+    return digits;
+}
+
 /* `value` units of 10^digits parts as a decimal without trailing zeros. */
 static int print_decimal(uint64_t value, int digits, const char *unit, char *out) {
     uint64_t scale = 1;
     for (int i = 0; i < digits; i++) scale *= 10;
-    int len = sprintf(out, "%llu", (unsigned long long)(value / scale));
+    int len = print_whole(value / scale, out);
     uint64_t rest = value % scale;
     if (rest != 0) {
+        for (; rest % 10 == 0; rest /= 10) digits--;
         out[len++] = '.';
-        for (uint64_t part = scale / 10; part > 0; part /= 10)
-            out[len++] = (char)('0' + rest / part % 10);
-        while (out[len - 1] == '0') len--;
+        len = (int)(put_digits(out + len, (int64_t)rest, digits) - out);
     }
-    return len + sprintf(out + len, "%s", unit);
+    size_t unit_len = strlen(unit);
+    memcpy(out + len, unit, unit_len + 1);
+    return len + (int)unit_len;
 }
 
 int ks_duration_print(int64_t ns, char *out) {

@@ -61,6 +61,11 @@ static const char *convert(sink *to, const char *at, va_list *args) {
     case 'd': put_signed(to, va_arg(*args, int)); return at + 1;
     case 'u': put_number(to, va_arg(*args, unsigned), false); return at + 1;
     case '%': put(to, "%", 1); return at + 1;
+    case 'c': {
+        char c = (char)va_arg(*args, int);
+        put(to, &c, 1);
+        return at + 1;
+    }
     default: break;
     }
     if (begins(at, ".*s", &rest)) {

@@ -32,7 +32,7 @@ const ks_str *ks_str_of(ks_heap *heap, const char *s);
 /* printf into a new string. */
 const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* vsnprintf; quick where a format has no other conversions than %s, %.*s, %d, %u, %lld and %llu. */
+/* vsnprintf; quick where a format has no other conversions than %s, %.*s, %c, %d, %u, %lld and %llu. */
 int ks_vformat(char *out, size_t room, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 /* snprintf, as quick as that. */
