@@ -187,6 +187,12 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     if (stale != KS_NEVER) ks_enqueue_at(sim, st->index, STALE | object->id, stale);
 }
 
+static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)parts;
+    const state *st = payload;
+    return st->entries.count > 0 || change->object->kind != KS_POD || change->object->disrupted;
+}
+
 /* --- who is behind the pods --- */
 
 /* Scales by controller, each once: {uid: replicas}. */
@@ -478,6 +484,7 @@ const ks_component ks_disruption_controller = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PDB),

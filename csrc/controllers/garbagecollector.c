@@ -163,6 +163,12 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+/* Owner references and finalizers are metadata. */
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)state, (void)change;
+    return (parts & KS_PART_META) != 0;
+}
+
 /* --- acting --- */
 
 static bool settled(ks_sim *sim, ks_refusal *refusal) {
@@ -363,6 +369,7 @@ const ks_component ks_garbage_collector = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS & ~KS_KIND_BIT(KS_EVENT),

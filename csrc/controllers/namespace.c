@@ -91,6 +91,12 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         ks_enqueue_at(sim, st->index, object->id, sim->world.now + SETTLE_SECONDS * KS_SECOND);
 }
 
+static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)parts;
+    const state *st = payload;
+    return change->object->kind == KS_NAMESPACE || st->waiters.count > 0;
+}
+
 /* --- what is left --- */
 
 /* Counts by name, in the order of the names: "pods.", "kubernetes.io/pvc-protection". */
@@ -330,6 +336,7 @@ const ks_component ks_namespace_controller = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,

@@ -534,6 +534,13 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim;
+    const lifecycle *st = state;
+    if (change->object->kind != KS_POD) return true;
+    return st->tainted.count > 0 && (parts & (KS_PART_SPEC | KS_PART_PLACE)) != 0;
+}
+
 static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id) {
     int64_t due = instant_in(&st->due, id);
     if (due != KS_NEVER && due <= sim->world.now) {
@@ -585,6 +592,7 @@ const ks_component ks_node_lifecycle = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_LEASE),

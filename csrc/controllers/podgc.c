@@ -121,6 +121,13 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         observe_node(sim, payload, change);
 }
 
+static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)payload;
+    const ks_object *object = change->object;
+    return object->kind != KS_POD || object->node == NULL ||
+           (parts & (KS_PART_PHASE | KS_PART_PLACE | KS_PART_ENDING)) != 0;
+}
+
 /* --- acting --- */
 
 /* markFailedAndDeletePod; `gone`: its node is, and the pod says so. */
@@ -242,6 +249,7 @@ const ks_component ks_pod_gc = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE),

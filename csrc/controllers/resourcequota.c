@@ -231,6 +231,14 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     if (object->kind == KS_RESOURCEQUOTA) observe_quota(sim, st, change);
 }
 
+static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
+    (void)sim;
+    const state *st = payload;
+    ks_kind kind = change->object->kind;
+    if (kind == KS_POD) return st->entries.count > 0 || (parts & KS_PART_ENDING) != 0;
+    return st->entries.count > 0 || kind == KS_RESOURCEQUOTA;
+}
+
 /* --- syncs --- */
 
 /* Pods whose time has run out by now. */
@@ -312,6 +320,7 @@ const ks_component ks_quota_controller = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,

@@ -160,6 +160,49 @@ static void send_late(ks_sim *sim, uint32_t *now, const ks_change *change) {
         if (sim->late >> i & 1U) ks_cache_send(sim, i, change);
 }
 
+static bool same(ks_val x, ks_val y) {
+    if (x.type != y.type) return false;
+    return x.type == KS_MAP    ? x.m == y.m
+           : x.type == KS_LIST ? x.l == y.l
+           : x.type == KS_NONE ? true
+                               : x.type == KS_STRING && x.s == y.s;
+}
+
+static uint32_t status_parts(const ks_object *now, const ks_object *old) {
+    uint32_t parts = KS_PART_STATUS;
+    if (now->kind != KS_POD) return parts;
+    const ks_str *const addresses[] = {K(podIP), K(podIPs)};
+    for (int i = 0; i < 2; i++)
+        if (!same(ks_get(now->status, addresses[i]), ks_get(old->status, addresses[i])))
+            parts |= KS_PART_ADDRESSES;
+    if (!same(ks_get(now->status, K(conditions)), ks_get(old->status, K(conditions))))
+        parts |= KS_PART_CONDITIONS;
+    if (now->phase != old->phase) parts |= KS_PART_PHASE;
+    if (now->ready != old->ready) parts |= KS_PART_READY;
+    return parts;
+}
+
+static uint32_t parts_of(const ks_change *change) {
+    const ks_object *now = change->object, *old = change->old;
+    uint32_t parts = 0;
+    if (change->type != KS_MODIFIED || old == NULL) return KS_ALL_PARTS;
+    if (ks_object_terminating(now)) parts |= KS_PART_ENDING;
+    if (!same(now->meta, old->meta)) parts |= KS_PART_META;
+    if (!same(now->labels, old->labels)) parts |= KS_PART_LABELS;
+    if (!same(now->spec, old->spec)) parts |= KS_PART_SPEC;
+    if (now->node != old->node && !ks_str_eq(now->node, old->node)) parts |= KS_PART_PLACE;
+    if (!same(now->status, old->status)) parts |= status_parts(now, old);
+    return parts;
+}
+
+/* A component sees a change, if it has anything to do for it: else its state need not be its own. */
+static void show(ks_sim *sim, int component, const ks_change *change, uint32_t parts) {
+    const ks_component *c = sim->components[component].component;
+    if (c->heeds != NULL && !c->heeds(sim, sim->components[component].held->state, change, parts))
+        return;
+    c->observe(sim, ks_state_own(sim, component), change);
+}
+
 /* The server has written: every component sees it, in the order in which they were added. */
 static void announce(void *payload, const ks_change *change) {
     ks_sim *sim = payload;
@@ -167,9 +210,9 @@ static void announce(void *payload, const ks_change *change) {
     if (sim->late != 0) send_late(sim, &waiting, change);
     const ks_store *view = sim->view; /* of whoever writes */
     sim->view = &sim->server.store;
+    uint32_t parts = parts_of(change);
     for (int i = 0; waiting != 0; i++, waiting >>= 1)
-        if (waiting & 1U)
-            sim->components[i].component->observe(sim, ks_state_own(sim, i), change);
+        if (waiting & 1U) show(sim, i, change, parts);
     sim->view = view;
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
 }

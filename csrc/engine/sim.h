@@ -24,6 +24,9 @@ typedef struct ks_component {
     /* A change has been written (synchronously, in order): queue keys, update caches. Must not write to the server.
      * Called for changes of the kinds in `kinds` only. */
     void (*observe)(ks_sim *sim, void *state, const ks_change *change);
+    /* Whether `observe` has anything to do for a change, for those that mostly have not: it says so quickly, looking at what the parts
+     * of the object that are new (ks_part) can mean to it. NULL: always. It must be true where observe() would change anything. */
+    bool (*heeds)(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts);
     /* Works on one key. True: done (backoff is reset). False: failed, retry with backoff. */
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);
     /* Text of a key for step() and traces: "default/web". May be NULL. */
@@ -35,6 +38,22 @@ typedef struct ks_component {
     uint64_t
         lists; /* of others that it reads from its informers' caches (ks_view); what is in neither it asks the server for */
 } ks_component;
+
+/* What of a modified object is not what it was before. Of one that is new or gone all is. Found by comparing the documents' addresses:
+ * what is equal may count as new, never the other way round. */
+typedef enum ks_part {
+    KS_PART_META = 1 << 0,       /* anything in metadata */
+    KS_PART_LABELS = 1 << 1,     /* its labels */
+    KS_PART_ENDING = 1 << 2,     /* not new: it is being deleted */
+    KS_PART_SPEC = 1 << 3,       /* anything in spec */
+    KS_PART_PLACE = 1 << 4,      /* Pod: its node */
+    KS_PART_STATUS = 1 << 5,     /* anything in status */
+    KS_PART_PHASE = 1 << 6,      /* Pod */
+    KS_PART_READY = 1 << 7,      /* Pod: its condition Ready is true or not */
+    KS_PART_ADDRESSES = 1 << 8,  /* Pod: its addresses */
+    KS_PART_CONDITIONS = 1 << 9, /* Pod */
+} ks_part;
+#define KS_ALL_PARTS UINT32_MAX
 
 #define KS_KIND_BIT(kind) (UINT64_C(1) << (kind))
 #define KS_ALL_KINDS      UINT64_MAX

@@ -284,6 +284,16 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+/* Of a pod that it has, what others write into its status is nothing to it, but for conditions that the pod waits for. */
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)state;
+    const ks_object *object = change->object;
+    if (object->kind != KS_POD) return true;
+    if (object->node == NULL) return false;
+    return (parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0 ||
+           ((parts & KS_PART_STATUS) != 0 && ks_len(ks_get(object->spec, K(readinessGates))) > 0);
+}
+
 /* --- a turn --- */
 
 /* When the pod wants its next turn. */
@@ -435,6 +445,7 @@ const ks_component ks_kubelet = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |

@@ -107,13 +107,19 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
     case KS_ENDPOINTS:
         if (change->type == KS_DELETED && !state->writing) {
-            uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim),
-                                               change->object->ns, change->object->name);
+            uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim), change->object->ns,
+                                               change->object->name);
             if (service) ks_enqueue(sim, component, service);
         }
         break;
     default: break;
     }
+}
+
+static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change, uint32_t parts) {
+    (void)sim;
+    const endpoints_state *state = state_;
+    return change->object->kind != KS_POD || ks_tracker_heeds(&state->tracker, parts);
 }
 
 /* --- one pod's address --- */
@@ -439,8 +445,7 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     read_subsets(state, service->id, &list);
     bool truncated = truncate_subsets(&list);
     ks_val subsets = subsets_value(&list);
-    const ks_object *current =
-        ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
+    const ks_object *current = ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
     ks_val labels = endpoints_labels(heap, service);
     ks_val annotation =
         current ? ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity))
@@ -501,6 +506,7 @@ const ks_component ks_endpoints_controller = {
     .copy = state_copy,
     .dispose = state_dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS),

@@ -144,6 +144,12 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     }
 }
 
+static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change, uint32_t parts) {
+    (void)sim;
+    const slices_state *state = state_;
+    return change->object->kind != KS_POD || ks_tracker_heeds(&state->tracker, parts);
+}
+
 /* --- one sync --- */
 
 /* A slice that this sync has opened. */
@@ -747,6 +753,7 @@ const ks_component ks_endpointslice_controller = {
     .copy = state_copy,
     .dispose = state_dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |

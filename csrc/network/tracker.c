@@ -116,7 +116,7 @@ static bool pod_matters(const ks_change *change) {
     if (is != was) return true;
     if (!is) return false;
     return now->deleting != old->deleting || !ks_str_eq(ks_pod_ip(now), ks_pod_ip(old)) ||
-           ks_pod_is_ready(now) != ks_pod_is_ready(old) || !ks_equal(now->labels, old->labels) ||
+           now->ready != old->ready || !ks_equal(now->labels, old->labels) ||
            !ks_str_eq(now->node, old->node);
 }
 
@@ -137,6 +137,14 @@ static void mark_matching(ks_sim *sim, ks_tracker *tracker, int component, const
             ks_enqueue(sim, component, service->id);
         }
     }
+}
+
+bool ks_tracker_heeds(const ks_tracker *tracker, uint32_t parts) {
+    enum {
+        SHOWN = KS_PART_LABELS | KS_PART_ENDING | KS_PART_PLACE | KS_PART_PHASE | KS_PART_READY |
+                KS_PART_ADDRESSES
+    };
+    return tracker->by_pair.count > 0 && (parts & SHOWN) != 0;
 }
 
 void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change) {

@@ -31,6 +31,8 @@ void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker);
  * their id. */
 void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change);
 void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change);
+/* Whether a pod's change can mean anything to a Service. */
+bool ks_tracker_heeds(const ks_tracker *tracker, uint32_t parts);
 /* Makes the next sync of a Service look at everything. */
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service);
 /* Makes the next sync look at this pod again. */

@@ -252,6 +252,17 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     ks_sched_hints(sim, st, change);
 }
 
+/* A pod that has its place, while nobody waits for one. */
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim;
+    const ks_sched *st = state;
+    const ks_object *object = change->object;
+    enum { COUNTED = KS_PART_META | KS_PART_SPEC | KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING };
+    return object->kind != KS_POD || object->node == NULL || (parts & COUNTED) != 0 ||
+           st->waiting.count > 0 || st->nominated.count > 0 ||
+           ks_exists(ks_get(object->status, K(nominatedNodeName)));
+}
+
 /* --- a cycle --- */
 
 static ks_cycle *begin(ks_sim *sim, ks_sched *st, const ks_object *pod) {
@@ -593,6 +604,7 @@ const ks_component ks_scheduler = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |

@@ -69,21 +69,35 @@ static void read_meta(ks_world *world, ks_object *o) {
     }
 }
 
-/* What a pod's status says, in short. */
-static void read_pod_status(ks_object *o) {
-    const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
-    o->phase = phase != NULL && phase->len > 0 ? phase->s[0] : '\0';
-    ks_each(condition, ks_get(o->status, K(conditions))) {
+static bool same(ks_val x, ks_val y) { return x.type == KS_MAP && y.type == KS_MAP && x.m == y.m; }
+
+static void read_conditions(ks_object *o, ks_val conditions) {
+    bool seen = false;
+    ks_each(condition, conditions) {
         const ks_str *type = ks_str_or_null(ks_get(*condition, K(type)));
-        if (type != K(Ready) && !ks_str_is(type, "Ready")) continue;
+        if (ks_str_is(type, "DisruptionTarget")) o->disrupted = true;
+        if (seen || (type != K(Ready) && !ks_str_is(type, "Ready"))) continue;
+        seen = true;
         const ks_str *status = ks_str_or_null(ks_get(*condition, K(status)));
         o->ready = status == K(True) || ks_str_is(status, "True");
         if (o->ready) o->ready_time = ks_get(*condition, K(lastTransitionTime));
-        return;
     }
 }
 
-static bool same(ks_val x, ks_val y) { return x.type == KS_MAP && y.type == KS_MAP && x.m == y.m; }
+/* What a pod's status says, in short. */
+static void read_pod_status(ks_object *o, const ks_object *old) {
+    const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
+    o->phase = phase != NULL && phase->len > 0 ? phase->s[0] : '\0';
+    ks_val now = ks_get(o->status, K(conditions));
+    ks_val before = old != NULL ? ks_get(old->status, K(conditions)) : KS_NOTHING;
+    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l) {
+        o->ready = old->ready;
+        o->ready_time = old->ready_time;
+        o->disrupted = old->disrupted;
+    } else {
+        read_conditions(o, now);
+    }
+}
 
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version) {
@@ -120,8 +134,9 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
         o->phase = old->phase;
         o->ready = old->ready;
         o->ready_time = old->ready_time;
+        o->disrupted = old->disrupted;
     } else {
-        read_pod_status(o);
+        read_pod_status(o, old);
     }
     return o;
 }

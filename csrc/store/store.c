@@ -548,6 +548,10 @@ static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_o
     return change;
 }
 
+ks_kind ks_object_owner_kind(const ks_object *object) {
+    return object->owner != 0 ? (ks_kind)(object->owner >> 56) : KS_NO_KIND;
+}
+
 /* Owners are mostly there before what they own: found once, not at each look. */
 static void note_owner(const ks_store *s, ks_object *object, const ks_object *old) {
     if (object->owner_uid == NULL) return;

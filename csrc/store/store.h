@@ -29,6 +29,7 @@ typedef struct ks_object {
     uint64_t
         owner; /* where the object of that uid is, if it was there when this was written; private to store/ */
     char phase;        /* Pod: the first letter of status.phase, '\0' for none */
+    bool disrupted;    /* Pod: it has a condition DisruptionTarget */
     bool ready;        /* Pod: its condition Ready is True ... */
     ks_val ready_time; /* ... since then (lastTransitionTime) */
     int64_t created;   /* virtual instants, ns (may be negative when imported) */
@@ -37,6 +38,8 @@ typedef struct ks_object {
 
 const ks_object *ks_object_ref(const ks_object *object);
 void ks_object_unref(ks_heap *heap, const ks_object *object);
+/* The kind of its controller, if that was there when this was written; else KS_NO_KIND. */
+ks_kind ks_object_owner_kind(const ks_object *object);
 static inline bool ks_object_terminating(const ks_object *o) { return o->deleting != KS_NEVER; }
 /* The document with metadata.resourceVersion in it: a new reference. */
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object);

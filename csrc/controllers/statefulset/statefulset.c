@@ -185,6 +185,15 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+/* Pods that others control do not matter. */
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)state;
+    const ks_object *object = change->object, *old = change->old;
+    if (object->kind != KS_POD || (parts & KS_PART_META && old != NULL)) return true;
+    ks_kind owner = ks_object_owner_kind(object);
+    return owner == KS_STATEFULSET || owner == KS_NO_KIND;
+}
+
 /* --- a sync --- */
 
 /* A pod that was just adopted counts from now on, seen or not. */
@@ -287,6 +296,7 @@ const ks_component ks_statefulset_controller = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_STATEFULSET) | KS_KIND_BIT(KS_PVC) |

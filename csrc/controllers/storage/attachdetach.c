@@ -261,6 +261,14 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)state;
+    const ks_object *object = change->object;
+    if (object->kind != KS_POD) return true;
+    return (parts & (KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING)) != 0 &&
+           ks_len(ks_get(object->spec, K(volumes))) > 0;
+}
+
 /* --- acting --- */
 
 static bool settled(ks_sim *sim, ks_refusal *refusal) {
@@ -687,6 +695,7 @@ const ks_component ks_attachdetach_controller = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |

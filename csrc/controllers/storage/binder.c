@@ -145,6 +145,11 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)state;
+    return change->object->kind != KS_POD || (parts & (KS_PART_PLACE | KS_PART_PHASE)) != 0;
+}
+
 /* --- writing --- */
 
 static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
@@ -670,6 +675,7 @@ const ks_component ks_volume_binder = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |

@@ -69,6 +69,11 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim, (void)state;
+    return change->object->kind != KS_POD || (parts & KS_PART_PLACE) != 0;
+}
+
 static bool in_use(ks_sim *sim, const protection *st, const ks_object *object) {
     if (object->kind == KS_PV) return ks_text_is(ks_get(object->status, K(phase)), "Bound");
     ks_tree_iter it = ks_claim_users_of(&st->users, object->ns, object->name);
@@ -124,6 +129,7 @@ const ks_component ks_volume_protection = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
+    .heeds = heeds,
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
