@@ -28,7 +28,7 @@ typedef struct requirement {
     const ks_str *key; /* interned */
     op op;
     int64_t bound; /* of OP_GREATER, OP_LESS */
-    ks_val values; /* a list of texts, sorted, each once; KS_NOTHING when there are none */
+    ks_val values; /* a list of texts, sorted; KS_NOTHING when there are none */
 } requirement;
 
 struct ks_selector {
@@ -81,13 +81,13 @@ static ks_selector *add(ks_heap *heap, ks_selector *selector, requirement r) {
     return selector;
 }
 
-/* Adds a text to a sorted list unless it is there. */
-static ks_val insert_text(ks_heap *heap, ks_val list, const ks_str *text) {
+/* Adds a text to a sorted list; `once`: unless it is there (kubectl's text is read into a set, an object's values are kept as given). */
+static ks_val insert_text(ks_heap *heap, ks_val list, const ks_str *text, bool once) {
     uint32_t low = 0, high = ks_len(list);
     while (low < high) {
         uint32_t mid = (low + high) / 2;
         int order = ks_str_cmp(list.l->items[mid].s, text);
-        if (order == 0) return list;
+        if (order == 0 && once) return list;
         if (order < 0)
             low = mid + 1;
         else
@@ -225,7 +225,7 @@ static const ks_str *add_expression(ks_heap *heap, ks_selector **selector, ks_va
     const ks_str *key = ks_str_or_null(ks_get(expression, K(key)));
     r.key = key != NULL ? ks_intern(heap, key->s, key->len) : ks_intern(heap, "", 0);
     ks_each(v, ks_get(expression, K(values))) {
-        if (v->type == KS_STRING) r.values = insert_text(heap, r.values, v->s);
+        if (v->type == KS_STRING) r.values = insert_text(heap, r.values, v->s, false);
     }
     const ks_str *why = check(heap, &r);
     *selector = add(heap, *selector, r);
@@ -337,14 +337,14 @@ static bool fail_requirement(parser *p, const char *expected) {
 
 static void take_value(parser *p, requirement *r) {
     const ks_str *text = ks_str_new(p->heap, p->text, p->len);
-    r->values = insert_text(p->heap, r->values, text);
+    r->values = insert_text(p->heap, r->values, text, true);
     ks_str_unref(p->heap, text);
     scan(p);
 }
 
 static void take_empty(parser *p, requirement *r) {
     const ks_str *text = ks_str_new(p->heap, "", 0);
-    r->values = insert_text(p->heap, r->values, text);
+    r->values = insert_text(p->heap, r->values, text, true);
     ks_str_unref(p->heap, text);
 }
 

@@ -2,7 +2,8 @@
  * lua/views.c - documents as Lua sees them without copying: a view reads single fields where they lie.
  *
  * kubectl get shows five columns of an object that has two hundred fields; as a table it would cost fifty times what is read of it.
- * A view is indexed like the table (`pod.status.phase`, `list[1]`, `#list`, ipairs, pairs) and cannot be changed. It shows a list or
+ * A view is indexed like the table (`pod.status.phase`, `list[1]`, `#list`, ipairs, pairs) and cannot be changed. A field that is null
+ * (`creationTimestamp: null`, Go's nil slices) is absent in a view: those who read views do not tell the two apart. It shows a list or
  * map of a document that a ks_result owns; each view keeps that result alive, so views need no finalizers of their own.
  */
 #include "lua/binding.h"
@@ -80,7 +81,7 @@ static int view_index(lua_State *L) {
         lua_Integer i = lua_tointegerx(L, 2, &whole);
         if (whole && i >= 1 && i <= ks_len(v)) part = ks_at(v, (uint32_t)(i - 1));
     }
-    push_part(L, part);
+    push_part(L, part.type == KS_NULL ? KS_NOTHING : part);
     return 1;
 }
 

@@ -17,6 +17,18 @@ function values.present(v)
   return v
 end
 
+---Takes the nulls out of an object, in place: for readers to whom null and absent are the same (views are like that by themselves).
+---@generic T
+---@param v T
+---@return T v
+function values.bare(v)
+  if type(v) ~= "table" then return v end
+  for key, part in pairs(v) do
+    if part == null then v[key] = nil else values.bare(part) end
+  end
+  return v
+end
+
 ---A list or map that may be absent.
 ---@param v table?
 ---@return table

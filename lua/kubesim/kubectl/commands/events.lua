@@ -7,13 +7,15 @@ local flags <const> = require "kubesim.kubectl.flags"
 local formats <const> = require "kubesim.kubectl.formats"
 local gosort <const> = require "kubesim.kubectl.gosort"
 local resources <const> = require "kubesim.kubectl.resources"
+local values <const> = require "kubesim.kubectl.values"
 local watching <const> = require "kubesim.kubectl.watching"
 
 local function text(value) return type(value) == "string" and value or nil end
 
 ---The instant by which events are sorted.
 local function time_of(event)
-  local at = event.series and event.series.lastObservedTime or text(event.lastTimestamp) or text(event.eventTime)
+  local series = values.present(event.series)
+  local at = text(series and series.lastObservedTime) or not series and (text(event.lastTimestamp) or text(event.eventTime))
   return at and require "kubesim.core".time(at) or math.mininteger
 end
 
@@ -64,7 +66,7 @@ local function line_printer(ctx)
     if not headed then writer:write((with_namespace and "NAMESPACE\t" or "") .. "LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE\n") end
     headed = true
     local now = ctx.core:epoch() * 1000000000 + ctx.core:instant()
-    for _, event in ipairs(events) do writer:write(row(event, now, with_namespace)) end
+    for _, event in ipairs(events) do writer:write(row(values.bare(event), now, with_namespace)) end
     ctx:out(writer:take())
   end
 end

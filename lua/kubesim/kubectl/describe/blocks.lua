@@ -10,18 +10,23 @@ local blocks = {}
 
 local present <const>, list <const> = values.present, values.list
 
----A title with one line an entry, the lines below the first indented by a tab.
+---A title with one line an entry, the lines below the first indented by a tab. Written in the pieces in which kubectl writes them: a
+---nested writer moves each piece to the right.
 ---@param w kubesim.describe.Writer
 ---@param title string
 ---@param lines string[]
 ---@param indent? string what stands before the title and before each further line
 function blocks.multiline(w, title, lines, indent)
   indent = indent or ""
-  if #lines == 0 then
-    w:write(0, "%s%s:\t<none>\n", indent, title)
-    return
+  w:write(0, "%s%s:\t", indent, title)
+  if #lines == 0 then return w:line "<none>" end
+  for i, line in ipairs(lines) do
+    if i > 1 then
+      w:write(0, "%s", indent)
+      w:write(0, "\t")
+    end
+    w:line(line)
   end
-  for i, line in ipairs(lines) do w:write(0, "%s%s\t%s\n", indent, i == 1 and title .. ":" or "", line) end
 end
 
 ---@param w kubesim.describe.Writer
@@ -41,25 +46,27 @@ local function shortened(line)
   return #line > LONGEST - 2 and line:sub(1, LONGEST - 2) .. "..." or line
 end
 
-local function annotation_lines(lines, key, value)
-  if #value + #key + 2 > LONGEST or value:find("\n", 1, true) then
-    lines[#lines + 1] = key .. ":"
-    for line in (value .. "\n"):gmatch "([^\n]*)\n" do lines[#lines + 1] = "  " .. shortened(line) end
-  else
-    lines[#lines + 1] = key .. ": " .. value
-  end
-end
-
 ---Annotations: long ones and those of several lines stand below their key; what apply remembers is left out.
 ---@param w kubesim.describe.Writer
 ---@param title string
 ---@param annotations table?
 function blocks.annotations(w, title, annotations)
-  local lines = {}
+  w:write(0, "%s:\t", title)
+  local first = true
   for _, key in ipairs(values.sorted_keys(annotations)) do
-    if key ~= LAST_APPLIED then annotation_lines(lines, key, annotations[key]:gsub("\n$", "")) end
+    if key ~= LAST_APPLIED then
+      if not first then w:write(0, "\t") end
+      first = false
+      local value = annotations[key]:gsub("\n$", "")
+      if #value + #key + 2 > LONGEST or value:find("\n", 1, true) then
+        w:line(key .. ":")
+        for line in (value .. "\n"):gmatch "([^\n]*)\n" do w:write(0, "\t  %s\n", shortened(line)) end
+      else
+        w:line(key .. ": " .. value)
+      end
+    end
   end
-  blocks.multiline(w, title, lines)
+  if first then w:line "<none>" end
 end
 
 ---Name, namespace (of namespaced kinds).

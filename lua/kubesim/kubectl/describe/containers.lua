@@ -86,14 +86,17 @@ function containers.resources(w, resources, level)
   end
 end
 
+local function hexed(c) return ("%%%02X"):format(c:byte()) end
+
+---A host and a port as Go's net/url writes them.
 local function host_port(host, port)
-  return (host:find(":", 1, true) and "[" .. host .. "]" or host) .. ":" .. port
+  return (((host:find(":", 1, true) and "[" .. host .. "]" or host) .. ":" .. port):gsub("[^%w%-_.~!$&'()*+,;=:%[%]<>\"]", hexed))
 end
 
 ---A path as Go's net/url writes it.
 local function url_path(path)
   if path ~= "" and path:sub(1, 1) ~= "/" then path = "/" .. path end
-  return (path:gsub("[^%w%-_.~$&+,/:;=@!'()*]", function(c) return ("%%%02X"):format(c:byte()) end))
+  return (path:gsub("[^%w%-_.~$&+,/:;=@!'()*]", hexed))
 end
 
 ---A probe on one line.

@@ -28,7 +28,7 @@ Context.__index = Context
 ---@param namespace string
 ---@param labels? string
 ---@return table[]
-function Context:list(kind, namespace, labels) return self.core:list(kind, namespace, labels, nil) end
+function Context:list(kind, namespace, labels) return values.bare((self.core:list(kind, namespace, labels, nil))) end
 
 ---The Events about an object in the API server's order; nil when they are not to be shown.
 ---@param object table
@@ -42,7 +42,7 @@ function Context:events(object, opts)
   local function search(uid)
     local fields = ("involvedObject.name=%s,involvedObject.namespace=%s,involvedObject.uid=%s"):format(meta.name, namespace or "", uid)
     if not (opts and opts.any_kind) then fields = fields .. ",involvedObject.kind=" .. object.kind end
-    for _, event in ipairs(self.core:list("event", namespace, nil, fields)) do found[#found + 1] = event end
+    for _, event in ipairs(self.core:list("event", namespace, nil, fields)) do found[#found + 1] = values.bare(event) end
   end
   search(values.present(meta.uid) or "")
   if opts and opts.also_by_name then search(meta.name) end
@@ -57,8 +57,9 @@ end
 function describe.text(core, object, show_events)
   local now = core:epoch() * 1000000000 + core:instant()
   local cx = setmetatable({ core = core, now = now, show_events = show_events }, Context)
-  local w = Writer.new();
-  (describers[object.kind] or generic)(w, object, cx)
+  local w = Writer.new()
+  local describer = describers[object.kind]
+  if describer then describer(w, values.bare(object), cx) else generic(w, object, cx) end
   return w:text()
 end
 

@@ -1,6 +1,7 @@
 --- describe pod. Called by describe/init.lua.
 ---
 --- kubectl/pkg/describe/describe.go (describePod), kubectl/pkg/util/qos.
+local core <const> = require "kubesim.core"
 local blocks <const> = require "kubesim.kubectl.describe.blocks"
 local containers <const> = require "kubesim.kubectl.describe.containers"
 local podtemplate <const> = require "kubesim.kubectl.describe.podtemplate"
@@ -62,19 +63,38 @@ local function conditions(w, status)
   for _, condition in ipairs(status.conditions) do w:write(1, "%s \t%s \n", condition.type, condition.status) end
 end
 
----The quality of service that requests and limits make, for a pod whose status does not tell it.
-local function qos(spec)
-  local none, guaranteed = true, true
-  for _, group in ipairs { list(spec.containers), list(spec.initContainers) } do
-    for _, container in ipairs(group) do
-      for _, name in ipairs { "cpu", "memory" } do
-        local request, limit = at(container, "resources", "requests", name), at(container, "resources", "limits", name)
-        if request or limit then none = false end
-        if not limit or (request or limit) ~= limit then guaranteed = false end
-      end
-    end
+local ZERO <const> = core.quantity "0"
+
+---Adds what a list of resources gives of CPU and memory; whether it gives some of both.
+local function add_up(sums, given)
+  local both = true
+  for _, name in ipairs { "cpu", "memory" } do
+    local amount = core.quantity(values.quantity(list(given)[name]))
+    if ZERO < amount then sums[name] = sums[name] and sums[name] + amount or amount else both = false end
   end
-  return none and "BestEffort" or guaranteed and "Guaranteed" or "Burstable"
+  return both
+end
+
+---The quality of service that requests and limits make, for a pod whose status does not tell it: the pod's own resources, or else its
+---containers'.
+local function qos(spec)
+  local requests, limits, guaranteed = {}, {}, true
+  local function take(resources)
+    add_up(requests, at(resources, "requests"))
+    if not add_up(limits, at(resources, "limits")) then guaranteed = false end
+  end
+  if spec.resources then
+    take(spec.resources)
+    guaranteed = guaranteed or spec.resources.limits == nil
+  else
+    for _, container in ipairs(list(spec.containers)) do take(container.resources) end
+    for _, container in ipairs(list(spec.initContainers)) do take(container.resources) end
+  end
+  if not next(requests) and not next(limits) then return "BestEffort" end
+  for _, name in ipairs { "cpu", "memory" } do
+    if requests[name] ~= limits[name] then guaranteed = false end
+  end
+  return guaranteed and "Guaranteed" or "Burstable"
 end
 
 ---@param w kubesim.describe.Writer

@@ -26,16 +26,19 @@ local function scopes(w, level, bullet, spec)
   end
 end
 
-local function is_binary(text) return text:find "^-?%d+[KMGTPE]i$" ~= nil end
+--- Quantities that show their format; a sum has the format of what it began with.
+local OF_FORMAT <const> = { binary = core.quantity "1Ki", exponent = core.quantity "1e3", decimal = core.quantity "1" }
 
----What is used, in the format (binary or decimal) of what is allowed.
+local function format_of(text)
+  return text:find "[KMGTPE]i$" and "binary" or text:find "[eE][+-]?%d+$" and "exponent" or "decimal"
+end
+
+---What is used, in the format (binary, decimal, with an exponent) of what is allowed.
 local function used_text(used, hard)
-  local text, binary = values.quantity(used), is_binary(values.quantity(hard))
-  if binary == is_binary(text) then return text end
-  local whole = core.quantity(tostring(core.quantity(text):value()))
-  if not binary then return tostring(whole) end
-  local one = core.quantity "1Ki" -- a sum has the format of what it began with
-  return tostring(one + whole - one)
+  local text, format = values.quantity(used), format_of(values.quantity(hard))
+  if format == format_of(text) then return text end
+  local one = OF_FORMAT[format]
+  return tostring(one + core.quantity(tostring(core.quantity(text):value())) - one)
 end
 
 ---@param w kubesim.describe.Writer

@@ -68,7 +68,7 @@ local function describe_service(w, service, cx)
   w:write(0, "Selector:\t%s\n", values.labels(spec.selector))
   w:write(0, "Type:\t%s\n", present(spec.type) or "")
   if present(spec.ipFamilyPolicy) then w:write(0, "IP Family Policy:\t%s\n", spec.ipFamilyPolicy) end
-  w:write(0, "IP Families:\t%s\n", values.or_none(values.join(spec.ipFamilies, ",")))
+  w:write(0, "IP Families:\t%s\n", present(spec.ipFamilies) and values.join(spec.ipFamilies, ",") or "<none>")
   w:write(0, "IP:\t%s\n", present(spec.clusterIP) or "")
   w:write(0, "IPs:\t%s\n", #list(spec.clusterIPs) > 0 and values.join(spec.clusterIPs, ",") or "<none>")
   if #list(spec.externalIPs) > 0 then w:write(0, "External IPs:\t%s\n", values.join(spec.externalIPs, ",")) end
@@ -119,7 +119,7 @@ local function endpoint_lines(w, endpoint)
   w:write(3, "Ready:\t%s\n", unset(at(endpoint, "conditions", "ready")))
   w:write(2, "Hostname:\t%s\n", unset(endpoint.hostname))
   local target = present(endpoint.targetRef)
-  if target then w:write(2, "TargetRef:\t%s/%s\n", target.kind, target.name) end
+  if target then w:write(2, "TargetRef:\t%s/%s\n", target.kind or "", target.name or "") end
   w:write(2, "NodeName:\t%s\n", unset(endpoint.nodeName))
   w:write(2, "Zone:\t%s\n", unset(endpoint.zone))
 end

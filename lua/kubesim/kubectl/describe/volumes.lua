@@ -181,7 +181,7 @@ local function attributes(w, given)
     local line = key .. "=" .. given[key]
     if #line > 140 then line = line:sub(1, 140) .. "..." end
     -- kubectl indents what stands behind the tab again
-    if i == 1 then w:write(2, "VolumeAttributes:\t") else w:write(2, "\t") end
+    if i == 1 then w:write(2, "VolumeAttributes:\t") else w:write(2, "") w:write(2, "\t") end
     w:write(2, "%s\n", line)
   end
 end

@@ -48,7 +48,7 @@ local function claim_templates(w, templates)
   end
   w:write(0, "Volume Claims:\n")
   for _, template in ipairs(templates) do
-    w:write(1, "Name:\t%s\n", template.metadata.name)
+    w:write(1, "Name:\t%s\n", at(template, "metadata", "name") or "")
     w:write(1, "StorageClass:\t%s\n", claim.class(template))
     blocks.labels(w, "Labels", template.metadata.labels, "  ")
     blocks.labels(w, "Annotations", template.metadata.annotations, "  ")
@@ -101,8 +101,8 @@ local function describe_deployment(w, deployment, cx)
   w:write(0, "MinReadySeconds:\t%d\n", present(spec.minReadySeconds) or 0)
   local rolling = at(spec, "strategy", "rollingUpdate")
   if rolling then
-    w:write(0, "RollingUpdateStrategy:\t%s max unavailable, %s max surge\n", values.int_or_string(rolling.maxUnavailable),
-      values.int_or_string(rolling.maxSurge))
+    w:write(0, "RollingUpdateStrategy:\t%s max unavailable, %s max surge\n", rolling.maxUnavailable or "<nil>",
+      rolling.maxSurge or "<nil>")
   end
   podtemplate.write(w, list(spec.template))
   blocks.conditions(w, status.conditions)

@@ -32,7 +32,7 @@ function Writer:write(level, format, ...)
   self.pieces[#self.pieces + 1] = ("  "):rep(level + self.indent) .. escaped(text)
 end
 
----Writes a line, without indentation but for that of a nested writer.
+---Writes a line at the first level.
 ---@param text string
 function Writer:line(text) self:write(0, "%s\n", text) end
 

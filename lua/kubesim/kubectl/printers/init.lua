@@ -1,6 +1,8 @@
 --- The columns of kubectl get: per kind their names, which of them only -o wide shows, and the function that makes a row's cells.
 --- pkg/printers/internalversion/printers.go: AddHandlers. Rows have all cells, wide ones too, as the API server sends them.
 --- Objects are tables or views (csrc/lua/views.c): what makes rows indexes them and walks them with ipairs, pairs and `#`, and no more.
+local values <const> = require "kubesim.kubectl.values"
+
 ---@class kubesim.kubectl.Column
 ---@field name string
 ---@field wide boolean   shown with -o wide only
@@ -88,7 +90,10 @@ end
 ---@return kubesim.kubectl.Table
 function printers.table(kind, objects, now)
   local row, rows = row_of(kind), {}
-  for i, object in ipairs(objects) do rows[i] = { cells = row(object, now), object = object } end
+  for i, object in ipairs(objects) do
+    object = values.bare(object) -- of a view this is the view
+    rows[i] = { cells = row(object, now), object = object }
+  end
   return { columns = columns_of(kind), rows = rows }
 end
 

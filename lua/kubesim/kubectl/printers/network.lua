@@ -17,11 +17,11 @@ local function external(object)
   local spec = object.spec
   local list = {}
   if spec.type == "ExternalName" then return spec.externalName or "" end
+  if spec.type ~= "ClusterIP" and spec.type ~= "NodePort" and spec.type ~= "LoadBalancer" then return "<unknown>" end
   if spec.type == "LoadBalancer" then list = balancer(object.status or {}) end
   for _, address in ipairs(spec.externalIPs or {}) do list[#list + 1] = address end
   if #list > 0 then return table.concat(list, ",") end
-  if spec.type == "LoadBalancer" then return "<pending>" end
-  return (spec.type == "ClusterIP" or spec.type == "NodePort") and "<none>" or "<unknown>"
+  return spec.type == "LoadBalancer" and "<pending>" or "<none>"
 end
 
 local function ports(list)
@@ -63,6 +63,11 @@ function network.endpoints(object, now)
   return { object.metadata.name, common.few(list, none), common.age(object, now) }
 end
 
+local function few_or_unset(list)
+  local text = common.few(list, "")
+  return text ~= "" and text or "<unset>"
+end
+
 ---@param object table
 ---@param now integer Unix nanoseconds
 ---@return table
@@ -72,7 +77,7 @@ function network.endpointslice(object, now)
   for _, endpoint in ipairs(common.list(object.endpoints)) do
     for _, address in ipairs(common.list(endpoint.addresses)) do addresses[#addresses + 1] = address end
   end
-  return { object.metadata.name, object.addressType or "", common.few(numbers, "<unset>"), common.few(addresses, "<unset>"),
+  return { object.metadata.name, object.addressType or "", few_or_unset(numbers), few_or_unset(addresses),
     common.age(object, now) }
 end
 

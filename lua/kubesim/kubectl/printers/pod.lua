@@ -49,7 +49,7 @@ local function initialization(spec, statuses, sidecars, state, kept)
     elseif waiting and (waiting.reason or "") ~= "" and waiting.reason ~= "PodInitializing" then
       return "Init:" .. waiting.reason
     else
-      return ("Init:%d/%d"):format(i - 1, #spec.initContainers)
+      return ("Init:%d/%d"):format(i - 1, #(spec.initContainers or {}))
     end
   end
 end
@@ -89,7 +89,7 @@ end
 function pod.state(object)
   local spec, status = object.spec, object.status or {}
   local conditions = status.conditions
-  local state = { ready = 0, total = #spec.containers, restarts = 0, status = status.phase or "" }
+  local state = { ready = 0, total = #(spec.containers or {}), restarts = 0, status = status.phase or "" }
   local reason = status.reason or ""
   if reason ~= "" then state.status = reason end
   for _, condition in ipairs(conditions or {}) do
