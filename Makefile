@@ -138,9 +138,14 @@ fuzz-smoke: fuzz-programs
 	  out=$$($(BUILD)/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $$(find fuzz/corpus/$$target -type f 2>/dev/null)) || exit 1; \
 	  echo "$$target: $$out"; done
 
+# Command lines need the binding and a Lua that is linked in.
+LUA_LIBS := $(shell pkg-config --libs lua5.4 2>/dev/null || pkg-config --libs lua-5.4 2>/dev/null || pkg-config --libs lua54 2>/dev/null || echo -llua5.4)
+$(BUILD)/fuzz/kubectl: $(filter $(BUILD)/obj/csrc/lua/%,$(OBJ)) $(CHUNKS).o
+$(BUILD)/fuzz/kubectl: FUZZ_LIBS = $(LUA_LIBS)
+
 $(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
 	@mkdir -p $(@D)
-	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(YAML_LIBS) -lm
+	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
 
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock

@@ -16,6 +16,7 @@ describe("a kubectl command line", function()
   it("is split as a shell splits it", function()
     cluster:kubectl([[apply -f -]], "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}")
     assert.equal("configmap/m\n", (cluster:kubectl [[delete 'c'm "m" --wait=false -o nam\e # and a comment]]))
+    assert.equal('error: unknown command "get\\v\\fpo" for "kubectl"', refusal(cluster, "get\v\fpo")) -- which are no blanks
     assert.equal("not supported: the shell operator '|' in a kubectl command line", refusal(cluster, "get po | wc -l"))
     assert.equal("not supported: a shell expansion in a kubectl command line", refusal(cluster, 'get po "$NAME"'))
   end)

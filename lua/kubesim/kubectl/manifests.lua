@@ -11,30 +11,30 @@ local quote <const> = errors.quote
 ---@class kubesim.kubectl.manifests
 local manifests = {}
 
----Opens what -f names: "-" is standard input, anything else a file.
+---Opens what -f names: "-" is standard input, anything else a file or a folder of files.
 ---@param ctx kubesim.kubectl.Context
 ---@param names string[]
 ---@return { name: string, text: string }[]
+---@return boolean single  they are one file, not standard input and not one of a folder's
 function manifests.open(ctx, names)
-  local files, stdin_used = {}, false
-  for i, name in ipairs(names) do
+  local files, stdin_used, single = {}, false, true
+  for _, name in ipairs(names) do
     if name == "-" then
       if stdin_used then errors.fail "standard input cannot be used for multiple arguments" end
       stdin_used = true
-      files[i] = { name = "STDIN", text = ctx.stdin or "" }
+      files[#files + 1] = { name = "STDIN", text = ctx.stdin or "" }
     elseif name:find "^https?://" then
       error(errors.verbatim("not supported: -f with a URL: " .. name), 0)
     else
-      local file = io.open(name, "rb")
-      local text = file and file:read "a"
-      if file then file:close() end
-      if not file and name:find "[*?%[]" then error(errors.verbatim("not supported: -f with a pattern: " .. name), 0) end
-      if not file then errors.fail("the path %s does not exist", quote(name)) end
-      if not text then error(errors.verbatim("not supported: -f with a directory: " .. name), 0) end
-      files[i] = { name = name, text = text }
+      local err, found = errors.try(require "kubesim.kubectl.paths".read, name, ctx.flags.recursive)
+      if err and name:find "[*?%[]" then error(errors.verbatim("not supported: -f with a pattern: " .. name), 0) end
+      if err then error(err, 0) end
+      table.move(found, 1, #found, #files + 1, files)
+      if #files == 0 then errors.fail("error reading [%s]: recognized file extensions are [.json .yaml .yml]", name) end
+      single = single and #found <= 1
     end
   end
-  return files
+  return files, single and not stdin_used and #files == 1
 end
 
 -- Documents ------------------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ function options.cascade(ctx)
   return way
 end
 
----The names that -f gave; -k and -R are refused by name.
+---The names that -f gave; -k is refused by name.
 ---@param ctx kubesim.kubectl.Context
 ---@return string[]
 function options.files(ctx)
@@ -61,7 +61,6 @@ function options.files(ctx)
     if ctx.flags.recursive then errors.fail "the -k flag can't be used with -f or -R" end
     error(errors.verbatim("not supported: " .. ctx.path .. " -k"), 0)
   end
-  if ctx.flags.recursive then error(errors.verbatim("not supported: " .. ctx.path .. " -R"), 0) end
   return ctx.flags.filename
 end
 

@@ -377,14 +377,13 @@ local function by_files(ctx, asked, opts)
   end
   if #asked.names > 0 then errors.fail "name cannot be provided when a path is specified" end
   if #asked.tuples > 0 then errors.fail "resource/name arguments cannot be provided when a path is specified" end
-  local files = manifests.open(ctx, asked.files)
+  local files, single = manifests.open(ctx, asked.files)
   local selector
   if asked.labels and asked.labels ~= "" then
     local why
     selector, why = core.selector(asked.labels)
     if not selector then errors.fail("the provided selector %s is not valid: %s", quote(asked.labels), why) end
   end
-  local single = #files == 1 and files[1].name ~= "STDIN"
   return result(ctx, opts, single, function(fn)
     local function one(object, err, source, in_list)
       local info

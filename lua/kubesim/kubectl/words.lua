@@ -27,7 +27,7 @@ end
 local function read_word(text, at)
   local word = {}
   while true do
-    local stop = text:find("[%s'\"\\|&;<>()$`]", at) or #text + 1
+    local stop = text:find("[ \t\r\n'\"\\|&;<>()$`]", at) or #text + 1
     word[#word + 1] = text:sub(at, stop - 1)
     local c = text:sub(stop, stop)
     if c == "'" then
@@ -41,7 +41,7 @@ local function read_word(text, at)
       local next = text:sub(stop + 1, stop + 1)
       word[#word + 1] = next ~= "\n" and next or ""
       at = stop + 2
-    elseif c == "" or c:find "%s" then
+    elseif c == "" or c:find "[ \t\r\n]" then
       return table.concat(word), stop
     elseif c == "`" or c == "$" and text:find("^[%w_{(]", stop + 1) then
       refuse "a shell expansion"
