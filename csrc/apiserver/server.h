@@ -25,8 +25,9 @@ typedef struct ks_server {
      * whole. NULL: nobody. */
     bool (*listens)(void *payload, ks_kind kind);
     void *payload;
-    ks_tree bound; /* {spec, node name} -> what it became when it was bound; private to apiserver/ */
-    ks_tree memo;                    /* admitted pod templates etc.; private to apiserver/ */
+    ks_tree
+        bound;    /* {spec, node name} -> what it became when it was bound; private to apiserver/ */
+    ks_tree memo; /* admitted pod templates etc.; private to apiserver/ */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
     ks_tree correlation;             /* what has been recorded about objects: private to record.c */
     uint32_t

@@ -181,7 +181,8 @@ void ks_sched_walk_plainly(ks_cycle *c) {
     const ks_roster *roster = ks_sched_roster(c->sim->world.heap, st);
     uint32_t n = roster->count, want = ks_sched_enough(n), start = n < 100 ? 0 : st->next_start % n;
     ks_board *b = &c->class->board;
-    if (!b->walked || b->start != start || b->topology != st->topology) walk(c, roster, start, want);
+    if (!b->walked || b->start != start || b->topology != st->topology)
+        walk(c, roster, start, want);
     c->plain = true;
     c->feasible_count = b->count;
     c->failed_count = b->end - b->count;
@@ -308,14 +309,13 @@ static inline ks_look_node grade(const ks_pod_rules *rules, const ks_norms *n, c
                                  int32_t raw) {
     int64_t spread = 0;
     if (spreads(rules))
-        spread = n->max_spread == 0 ? 100
-                                    : 100 * ((int64_t)n->max_spread + n->min_spread - raw) /
-                                          n->max_spread;
+        spread = n->max_spread == 0
+                     ? 100
+                     : 100 * ((int64_t)n->max_spread + n->min_spread - raw) / n->max_spread;
     return (ks_look_node){
         .scored = true,
         .taints = n->max_taints == 0 ? 100 : (uint8_t)(100 - 100 * e->taints / n->max_taints),
-        .affinity =
-            n->max_preference == 0 ? 0 : (uint8_t)(100 * e->preference / n->max_preference),
+        .affinity = n->max_preference == 0 ? 0 : (uint8_t)(100 * e->preference / n->max_preference),
         .fit = is_off(rules, KS_PLUGIN_FIT) ? 0 : e->fit,
         .spread = (uint8_t)spread,
         .balanced = is_off(rules, KS_PLUGIN_BALANCED) ? 0 : e->balanced,

@@ -125,8 +125,7 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
             if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) ||
                 has_zone_label(pv->labels))
                 claims->restricts = true;
-        } else if (*volume == '\0' &&
-                   ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
+        } else if (*volume == '\0' && ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
             claims->delayed[i] = claims->any_delayed = claims->restricts = true;
         } else {
             immediate = true;

@@ -138,13 +138,16 @@ static bool same_spec(ks_val a, ks_val b) {
     uint32_t i = 0, j = 0, n = a.m->len, m = b.m->len;
     while (i < n || j < m) {
         const ks_pair *x = i < n ? ks_pair_at(a, i) : NULL, *y = j < m ? ks_pair_at(b, j) : NULL;
-        int order = x == NULL ? 1 : y == NULL ? -1 : x->key == y->key ? 0 : ks_str_cmp(x->key, y->key);
+        int order = x == NULL          ? 1
+                    : y == NULL        ? -1
+                    : x->key == y->key ? 0
+                                       : ks_str_cmp(x->key, y->key);
         i += order <= 0;
         j += order >= 0;
         if (order == 0 && same_value(x->val, y->val)) continue;
         const ks_str *key = order <= 0 ? x->key : y->key;
-        if (matters(key) && !same_member(key, order <= 0 ? x->val : KS_NOTHING,
-                                         order >= 0 ? y->val : KS_NOTHING))
+        if (matters(key) &&
+            !same_member(key, order <= 0 ? x->val : KS_NOTHING, order >= 0 ? y->val : KS_NOTHING))
             return false;
     }
     return true;

@@ -143,7 +143,8 @@ typedef struct ks_roster {
 /* Which nodes changed of late: the slot that got generation g stands at g modulo the room. Not shared with forks. */
 enum { KS_CHANGES = 1024 };
 typedef struct ks_node_changes {
-    uint64_t from; /* changes with a higher generation are all here, but for those overwritten since */
+    uint64_t
+        from; /* changes with a higher generation are all here, but for those overwritten since */
     uint32_t slots[KS_CHANGES];
 } ks_node_changes;
 
@@ -218,10 +219,10 @@ typedef struct ks_entry {
     bool unresolvable;
     bool affinity_ok, taints_ok;
     uint8_t fit, balanced, images; /* scores */
-    bool hostname;                 /* it has a label of that name: pods on it count when spreading */
-    uint32_t taints;               /* PreferNoSchedule taints not tolerated */
-    int32_t preference;            /* sum of weights of preferred node affinity */
-    int32_t count;                 /* its pods that count where spreading is by default */
+    bool hostname;      /* it has a label of that name: pods on it count when spreading */
+    uint32_t taints;    /* PreferNoSchedule taints not tolerated */
+    int32_t preference; /* sum of weights of preferred node affinity */
+    int32_t count;      /* its pods that count where spreading is by default */
 } ks_entry;
 
 /* What scores of single nodes are set against: extremes among the nodes that will do, weights of spread constraints. */
@@ -271,7 +272,7 @@ typedef struct ks_pod_class {
     ks_key tally_keys[KS_CLASS_TALLIES];
     uint64_t seen; /* changes of nodes up to this generation are noticed */
     bool uneven;   /* some node had untolerated taints or preferences */
-    bool lost;     /* more entries have changed since the last plain look than `changed` has room for */
+    bool lost; /* more entries have changed since the last plain look than `changed` has room for */
     uint32_t changed_count;
     ks_board board;
     ks_page *page;    /* where looks are being written down, or NULL */
@@ -279,12 +280,12 @@ typedef struct ks_pod_class {
     uint32_t cap;
     /* by slot, in one block */
     ks_entry *entries;
-    int32_t *raw;   /* of nodes that will do: their pods, counted and weighed; -1 for others */
-    int32_t *total; /* of nodes that will do: the sum of scores */
-    int32_t *sums;        /* by zone */
-    uint32_t *feasible;   /* slots of nodes that will do, in the order of the walk */
-    uint32_t *changed;    /* slots of entries that have changed since the last plain look */
-    bool *known;          /* the entry is right */
+    int32_t *raw;       /* of nodes that will do: their pods, counted and weighed; -1 for others */
+    int32_t *total;     /* of nodes that will do: the sum of scores */
+    int32_t *sums;      /* by zone */
+    uint32_t *feasible; /* slots of nodes that will do, in the order of the walk */
+    uint32_t *changed;  /* slots of entries that have changed since the last plain look */
+    bool *known;        /* the entry is right */
 } ks_pod_class;
 
 /* How many pods on each node a list of selectors matches. */
@@ -405,8 +406,8 @@ typedef struct ks_sched {
     ks_tree nominated;               /* pod id -> slot + 1 */
     ks_tree looks;                   /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
-    uint64_t last_look; /* the highest id of a pod that was looked at */
-    ks_key last_class;  /* where the class that was asked for last is */
+    uint64_t last_look;                    /* the highest id of a pod that was looked at */
+    ks_key last_class;                     /* where the class that was asked for last is */
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
     ks_volume_index volumes;
     /* scratch, not shared with forks */

@@ -118,8 +118,8 @@ const ks_tree_type ks_sched_looks_type = {NULL, NULL, NULL, look_ref, look_unref
 static void make_room(ks_heap *heap, ks_sched *st) {
     ks_key oldest;
     void *value;
-    while (st->look_bytes > KEEP_BYTES + st->looks.count * KEEP_BYTES_EACH &&
-           st->looks.count > 1 && ks_tree_first(&st->looks, &oldest, &value)) {
+    while (st->look_bytes > KEEP_BYTES + st->looks.count * KEEP_BYTES_EACH && st->looks.count > 1 &&
+           ks_tree_first(&st->looks, &oldest, &value)) {
         st->look_bytes -= ((const ks_look *)value)->bytes;
         ks_tree_del(heap, &st->looks, oldest);
     }
@@ -156,16 +156,16 @@ static ks_look *whole_look(ks_cycle *c, ks_roster *roster, int64_t chosen) {
     const ks_sched *st = c->st;
     uint32_t slots = roster == NULL ? 0 : roster->slots;
     ks_whole_look *look = ks_alloc(heap, whole_size(slots));
-    *look = (ks_whole_look){
-        .head = {.refs = 1, .bytes = (uint32_t)whole_size(slots)},
-        .roster = roster,
-        .node = chosen < 0 ? NULL : ks_str_ref(st->nodes->at[chosen]->object->name),
-        .profile = ks_str_ref(c->rules->scheduler),
-        .nominated = ks_str_ref(c->nominated),
-        .victims = ks_ref(c->victims),
-        .policy_texts = ks_ref(c->policy_texts),
-        .policy_scores = ks_ref(c->policy_scores),
-        .skipped = c->skipped};
+    *look =
+        (ks_whole_look){.head = {.refs = 1, .bytes = (uint32_t)whole_size(slots)},
+                        .roster = roster,
+                        .node = chosen < 0 ? NULL : ks_str_ref(st->nodes->at[chosen]->object->name),
+                        .profile = ks_str_ref(c->rules->scheduler),
+                        .nominated = ks_str_ref(c->nominated),
+                        .victims = ks_ref(c->victims),
+                        .policy_texts = ks_ref(c->policy_texts),
+                        .policy_scores = ks_ref(c->policy_scores),
+                        .skipped = c->skipped};
     if (roster != NULL) roster->refs++;
     if (slots > 0 && c->plain)
         memset(look->nodes, 0, slots * sizeof *look->nodes);
@@ -187,8 +187,8 @@ static ks_look *whole_look(ks_cycle *c, ks_roster *roster, int64_t chosen) {
 /* Whether the page tells it all: entries do not say which extended resource was short, and preemption may have read so many
  * other pods that the class has been compiled anew. */
 static bool fits_on_page(const ks_cycle *c) {
-    return c->plain && c->class->rules == c->rules && c->nominated == NULL && !ks_exists(c->victims) &&
-           c->rules->amounts.extended.type != KS_MAP;
+    return c->plain && c->class->rules == c->rules && c->nominated == NULL &&
+           !ks_exists(c->victims) && c->rules->amounts.extended.type != KS_MAP;
 }
 
 void ks_sched_remember(ks_cycle *c, int64_t slot) {
@@ -214,7 +214,8 @@ static ks_whole_look *play(ks_heap *heap, const ks_look *look) {
     ks_whole_look *out = ks_alloc_zero(heap, whole_size(slots));
     ks_entry *entries = ks_alloc_zero(heap, slots * sizeof *entries);
     uint32_t *feasible = ks_alloc(heap, slots * sizeof *feasible);
-    int32_t *raw = ks_alloc(heap, slots * sizeof *raw), *sums = ks_alloc(heap, slots * sizeof *sums);
+    int32_t *raw = ks_alloc(heap, slots * sizeof *raw),
+            *sums = ks_alloc(heap, slots * sizeof *sums);
     out->head.refs = 1;
     out->roster = roster;
     roster->refs++;

@@ -305,8 +305,7 @@ void ks_sched_evict_victims(ks_cycle *c) {
     ks_sim *sim = c->sim;
     ks_heap *heap = sim->world.heap;
     ks_each(id, c->victim_ids) {
-        const ks_object *pod =
-            ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
+        const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
         if (pod == NULL) continue;
         if (!ks_object_terminating(pod)) {
             mark_disrupted(sim, pod, c->rules->scheduler->s);

@@ -565,8 +565,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     }
     st->armed = false;
     uint64_t id = ks_sched_queue_pop(sim, st);
-    const ks_object *pod =
-        id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
+    const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
     if (pod != NULL && pod->node == NULL) schedule(sim, st, pod);
     ks_object_unref(sim->world.heap, pod);
     ks_sched_queue_arm(sim, st);
@@ -574,8 +573,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 }
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
-    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD,
-                                          key % 2 == 0 ? key / 2 : ks_sched_queue_head(state));
+    const ks_object *pod =
+        ks_store_by_id(ks_view(sim), KS_POD, key % 2 == 0 ? key / 2 : ks_sched_queue_head(state));
     if (pod != NULL) ks_buf_printf(out, "%s/%s", pod->ns->s, pod->name->s);
 }
 

@@ -295,7 +295,8 @@ ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *i
     *t = (ks_tally){.refs = 1, .ns = ks_str_ref(ns), .count = count, .living = living};
     t->terms = ks_alloc(heap, count * sizeof *t->terms);
     memcpy(t->terms, items, count * sizeof *t->terms);
-    for (uint32_t i = 0; i < count; i++) t->by_pod = t->by_pod || selects_by_pod(items[i].selector_doc);
+    for (uint32_t i = 0; i < count; i++)
+        t->by_pod = t->by_pod || selects_by_pod(items[i].selector_doc);
     st->tally_bytes += sizeof *t + count * sizeof *t->terms;
     /* No pod has the label: nothing to count. */
     if (bucket == 0 || bucket == PER_POD_BUCKET || ks_tree_has(&st->pairs, (ks_key){0, bucket}))

@@ -3,25 +3,13 @@
  */
 #include "controllers/replicaset/internal.h"
 
-/* How a pod is counted: what its word in `pods` says. While it waits to become available, the bits above
- * say when, in seconds (time stamps of the API have no fractions). */
-enum {
-    ACTIVE = 1,
-    LABELLED = 2,
-    READY = 4,
-    AVAILABLE = 8,
-    TERMINATING = 16,
-    MISFIT = 32,
-    KNOWN = 64
-};
-enum { FLAG_BITS = 8 };
 #define ORIGIN (INT64_C(1) << 40) /* keeps seconds before the start positive */
 
 static uint64_t ripe_bits(int64_t ripe) {
-    return (uint64_t)(ripe / KS_SECOND + ORIGIN) << FLAG_BITS;
+    return (uint64_t)(ripe / KS_SECOND + ORIGIN) << RS_FLAG_BITS;
 }
 static int64_t ripe_of(uint64_t word) {
-    return ((int64_t)(word >> FLAG_BITS) - ORIGIN) * KS_SECOND;
+    return ((int64_t)(word >> RS_FLAG_BITS) - ORIGIN) * KS_SECOND;
 }
 
 static void entry_ref(void *value) { ((rs_entry *)value)->refs++; }
@@ -34,6 +22,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_tree_clear(heap, &e->pods);
     ks_tree_clear(heap, &e->waiting);
     ks_tree_clear(heap, &e->misfits);
+    ks_tree_clear(heap, &e->by_node);
     ks_tree_clear(heap, &e->orphans);
     ks_expectations_clear(heap, &e->expected);
     ks_free(heap, e, sizeof *e);
@@ -50,6 +39,7 @@ static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     e->pods = ks_tree_copy(&from->pods);
     e->waiting = ks_tree_copy(&from->waiting);
     e->misfits = ks_tree_copy(&from->misfits);
+    e->by_node = ks_tree_copy(&from->by_node);
     e->orphans = ks_tree_copy(&from->orphans);
     e->expected = ks_expectations_copy(&from->expected);
     return e;
@@ -68,59 +58,82 @@ rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id) {
 }
 
 static void count(rs_counts *counts, uint64_t word, int64_t by) {
-    if (word & ACTIVE) counts->active += by;
-    if (word & LABELLED) counts->labelled += by;
-    if (word & READY) counts->ready += by;
-    if (word & AVAILABLE) counts->available += by;
-    if (word & TERMINATING) counts->terminating += by;
+    if (word & RS_ACTIVE) counts->active += by;
+    if (word & RS_LABELLED) counts->labelled += by;
+    if (word & RS_READY) counts->ready += by;
+    if (word & RS_AVAILABLE) counts->available += by;
+    if (word & RS_TERMINATING) counts->terminating += by;
 }
 
 /* replica_set_utils.go: calculateStatus; replica_set.go: claimedTerminatingPods. */
 static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *pod) {
     ks_phase phase = ks_phase_of(pod);
-    uint64_t word = KNOWN;
+    uint64_t word = RS_KNOWN;
     if (ks_phase_finished(phase)) return word;
     bool matches = e->selector != NULL && ks_selector_matches(e->selector, pod->labels);
-    if (ks_object_terminating(pod)) return matches ? word | TERMINATING : word;
-    if (!matches) return word | MISFIT;
-    word |= ACTIVE;
-    if (ks_labels_contain(pod->labels, e->template_labels)) word |= LABELLED;
+    if (ks_object_terminating(pod)) return matches ? word | RS_TERMINATING : word;
+    if (!matches) return word | RS_MISFIT;
+    word |= RS_ACTIVE;
+    if (pod->node != NULL) word |= RS_ASSIGNED;
+    if (phase == KS_RUNNING) word |= RS_RUNNING;
+    if (ks_exists(
+            ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost))))
+        word |= RS_COSTED;
+    if (ks_labels_contain(pod->labels, e->template_labels)) word |= RS_LABELLED;
     int64_t since;
     if (!ks_pod_ready(&sim->world, pod, &since)) return word;
-    word |= READY;
+    word |= RS_READY;
     int64_t ripe = ks_pod_available_at(since, e->min_ready);
     if (ripe == KS_NEVER) return word;
-    return ripe <= sim->world.now ? word | AVAILABLE : word | ripe_bits(ripe);
+    return ripe <= sim->world.now ? word | RS_AVAILABLE : word | ripe_bits(ripe);
 }
 
 static ks_key waiting_key(uint64_t word, uint64_t pod) {
     return (ks_key){ks_instant_word(ripe_of(word)), pod};
 }
 
-void rs_entry_drop(ks_sim *sim, rs_entry *e, uint64_t pod) {
+static ks_key node_key(const ks_object *pod) { return (ks_key){ks_text_hash(pod->node), pod->id}; }
+
+void rs_entry_drop(ks_sim *sim, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    uint64_t word = ks_word_of(ks_tree_take(heap, &e->pods, (ks_key){0, pod}));
+    uint64_t word = ks_word_of(ks_tree_take(heap, &e->pods, (ks_key){0, pod->id}));
     if (word == 0) return;
     count(&e->counts, word, -1);
-    if (word & MISFIT) ks_tree_del(heap, &e->misfits, (ks_key){0, pod});
-    if (word >> FLAG_BITS) ks_tree_del(heap, &e->waiting, waiting_key(word, pod));
+    if (word & RS_ASSIGNED) ks_tree_del(heap, &e->by_node, node_key(pod));
+    if (word & RS_MISFIT) ks_tree_del(heap, &e->misfits, (ks_key){0, pod->id});
+    if (word >> RS_FLAG_BITS) ks_tree_del(heap, &e->waiting, waiting_key(word, pod->id));
 }
 
-void rs_entry_put(ks_sim *sim, rs_entry *e, const ks_object *pod) {
+void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted) {
+    if (counted && st->strays.count == 0) return;
+    ks_key key = {ks_text_hash(pod->ns), pod->id};
+    if (!counted && ks_pod_active(pod) && ks_exists(ks_get(pod->labels, K(pod_template_hash))))
+        ks_tree_put(sim->world.heap, &st->strays, key, ks_word(1));
+    else if (st->strays.count > 0)
+        ks_tree_del(sim->world.heap, &st->strays, key);
+}
+
+void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_key key = {0, pod->id};
     uint64_t word = classify(sim, e, pod);
     uint64_t old = ks_word_of(ks_tree_get(&e->pods, key));
     if (word == old) return;
-    if ((old >> FLAG_BITS) || (old & MISFIT)) {
-        rs_entry_drop(sim, e, pod->id);
+    rs_stray(sim, st, pod, (word & RS_ACTIVE) && e->hash != 0);
+    if ((old >> RS_FLAG_BITS) || (old & RS_MISFIT)) {
+        rs_entry_drop(sim, e, pod);
         old = 0;
     }
     count(&e->counts, old, -1);
     count(&e->counts, word, 1);
     ks_tree_put(heap, &e->pods, key, ks_word(word));
-    if (word & MISFIT) ks_tree_put(heap, &e->misfits, key, ks_word(1));
-    if (word >> FLAG_BITS) ks_tree_put(heap, &e->waiting, waiting_key(word, pod->id), ks_word(1));
+    if ((word & RS_ASSIGNED) && !(old & RS_ASSIGNED))
+        ks_tree_put(heap, &e->by_node, node_key(pod), ks_word(1));
+    else if ((old & RS_ASSIGNED) && !(word & RS_ASSIGNED))
+        ks_tree_del(heap, &e->by_node, node_key(pod));
+    if (word & RS_MISFIT) ks_tree_put(heap, &e->misfits, key, ks_word(1));
+    if (word >> RS_FLAG_BITS)
+        ks_tree_put(heap, &e->waiting, waiting_key(word, pod->id), ks_word(1));
 }
 
 void rs_entry_ripen(ks_sim *sim, rs_entry *e) {
@@ -129,7 +142,7 @@ void rs_entry_ripen(ks_sim *sim, rs_entry *e) {
     while (ks_tree_first(&e->waiting, &first, NULL) && ks_word_instant(first.a) <= sim->world.now) {
         ks_tree_del(heap, &e->waiting, first);
         void **slot = ks_tree_slot(heap, &e->pods, (ks_key){0, first.b});
-        *slot = ks_word((ks_word_of(*slot) & ((1U << FLAG_BITS) - 1)) | AVAILABLE);
+        *slot = ks_word((ks_word_of(*slot) & ((1U << RS_FLAG_BITS) - 1)) | RS_AVAILABLE);
         e->counts.available++;
     }
 }
@@ -142,6 +155,20 @@ bool rs_entry_outdated(const ks_object *rs, const ks_object *old) {
            !ks_equal(ks_get(rs->spec, K(selector)), ks_get(old->spec, K(selector))) ||
            !ks_equal(ks_get3(rs->spec, K(template), K(metadata), K(labels)),
                      ks_get3(old->spec, K(template), K(metadata), K(labels)));
+}
+
+void rs_entry_forget(ks_sim *sim, rs_state *st, uint64_t id) {
+    ks_heap *heap = sim->world.heap;
+    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, id});
+    if (e == NULL) return;
+    ks_tree pods = ks_tree_copy(&e->pods);
+    ks_tree_del(heap, &st->hashes, (ks_key){e->hash, id});
+    ks_tree_del(heap, &st->entries, (ks_key){0, id});
+    for (ks_tree_iter it = ks_tree_begin(&pods); ks_tree_next(&it);) {
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
+        if (pod != NULL) rs_stray(sim, st, pod, false);
+    }
+    ks_tree_clear(heap, &pods);
 }
 
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
@@ -160,10 +187,17 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
         e->wrote_pods = former->wrote_pods;
         e->wrote_set = former->wrote_set;
     }
+    rs_entry_forget(sim, st, rs->id);
+    const ks_str *hash =
+        ks_str_or_null(ks_get3(rs->spec, K(selector), K(matchLabels), K(pod_template_hash)));
+    if (e->selector != NULL && hash != NULL) {
+        e->hash = (ks_text_hash(rs->ns) * 31 + ks_text_hash(hash)) | 1;
+        ks_tree_put(heap, &st->hashes, (ks_key){e->hash, rs->id}, ks_word(1));
+    }
     for (ks_walk w = ks_walk_owned(store, rs->uid, KS_POD); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         if (ks_str_eq(pod->owner_uid, rs->uid) && ks_str_eq(pod->ns, rs->ns))
-            rs_entry_put(sim, e, pod);
+            rs_entry_put(sim, st, e, pod);
     }
     ks_key first = {ks_text_hash(rs->ns), 0};
     for (ks_tree_iter it = ks_tree_from(&st->loose, first);

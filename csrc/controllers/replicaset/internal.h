@@ -12,6 +12,22 @@
 #include "controllers/controllers.h"
 #include "controllers/expectations.h"
 
+/* How a pod is counted: what its word in `pods` says. While it waits to become available, the bits above
+ * say when, in seconds (time stamps of the API have no fractions). */
+enum {
+    RS_ACTIVE = 1,
+    RS_LABELLED = 2,
+    RS_READY = 4,
+    RS_AVAILABLE = 8,
+    RS_TERMINATING = 16,
+    RS_MISFIT = 32,
+    RS_KNOWN = 64,
+    RS_ASSIGNED = 128, /* active, on a node: in `by_node` */
+    RS_RUNNING = 256,
+    RS_COSTED = 512, /* has a deletion cost */
+    RS_FLAG_BITS = 10
+};
+
 /* How pods are counted. Maps are keyed by pod ids. */
 typedef struct rs_counts {
     int64_t active, labelled, ready, available, terminating;
@@ -25,8 +41,11 @@ typedef struct rs_entry {
     rs_counts counts;  /* of pods that are ours and match */
     ks_tree pods;      /* {0, pod} -> how it is counted */
     ks_tree waiting;   /* {instant of becoming available, pod} */
+    ks_tree by_node;   /* {hash of the node's name, pod}: active ones that have a node */
     ks_tree misfits;   /* {0, pod}: ours and active, but the selector does not match */
     ks_tree orphans;   /* {0, pod}: nobody's, matched when last seen */
+    /* of the namespace and the pod-template-hash that the selector demands; 0: none */
+    uint64_t hash;
     ks_expectations expected;
     uint64_t wrote_pods,
         wrote_set; /* the last versions of each kind that this controller has written for the set */
@@ -36,6 +55,10 @@ typedef struct rs_state {
     int index;
     ks_tree entries; /* {0, ReplicaSet} -> rs_entry */
     ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
+    ks_tree hashes;  /* {hash of an entry, ReplicaSet} */
+    /* {hash of namespace, pod}: active pods that have a pod-template-hash, but are not counted by a set whose selector demands
+     * one. Perhaps some more; never fewer. */
+    ks_tree strays;
 } rs_state;
 
 /* --- entry.c --- */
@@ -46,8 +69,13 @@ rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id);
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs);
 /* Whether what the entry depends on differs between two versions. */
 bool rs_entry_outdated(const ks_object *rs, const ks_object *old);
-void rs_entry_put(ks_sim *sim, rs_entry *e, const ks_object *pod); /* a pod that it controls */
-void rs_entry_drop(ks_sim *sim, rs_entry *e, uint64_t pod);
+/* A pod that it controls: counts it as it is now. */
+void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod);
+void rs_entry_drop(ks_sim *sim, rs_entry *e, const ks_object *pod);
+/* Notes a pod that no entry counts (counted false), or that one does. */
+void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted);
+/* The entry of a set that is gone. */
+void rs_entry_forget(ks_sim *sim, rs_state *st, uint64_t id);
 /* Counts in the pods that have become available by now. */
 void rs_entry_ripen(ks_sim *sim, rs_entry *e);
 

@@ -45,11 +45,23 @@ static int64_t most_restarts(const ks_object *pod, const ks_str *list, bool side
     return most;
 }
 
-static ranked rank_of(const ks_sim *sim, const ks_object *pod) {
+/* Instants are parsed once for pods that share the time stamp. */
+typedef struct stamp {
+    ks_val time;
+    int64_t instant;
+} stamp;
+
+static ranked rank_of(const ks_sim *sim, const ks_object *pod, stamp *last) {
     ranked r = {.pod = pod, .phase = ks_phase_of(pod), .cost = deletion_cost(pod)};
     if (r.phase == KS_PHASE_NONE) r.phase = KS_PENDING;
     r.since = KS_NEVER;
-    r.ready = ks_pod_ready(&sim->world, pod, &r.since);
+    r.ready = pod->ready;
+    if (r.ready && last->time.type == KS_STRING && pod->ready_time.type == KS_STRING &&
+        last->time.s == pod->ready_time.s) {
+        r.since = last->instant;
+    } else if (ks_pod_ready(&sim->world, pod, &r.since)) {
+        *last = (stamp){pod->ready_time, r.since};
+    }
     r.restarts = most_restarts(pod, K(containerStatuses), false);
     r.sidecar_restarts = most_restarts(pod, K(initContainerStatuses), true);
     r.now = sim->world.now;
@@ -89,48 +101,6 @@ static int goes_first(const void *a, const void *b) {
     return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
 }
 
-/* The selectors of all ReplicaSets of the same controller; none where there is no controller. */
-static size_t related_selectors(ks_sim *sim, rs_state *st, const ks_object *rs,
-                                const ks_selector **out, size_t cap) {
-    size_t count = 0;
-    if (rs->owner_uid == NULL) return 0;
-    for (ks_walk w = ks_walk_owned(ks_view(sim), rs->owner_uid, KS_REPLICASET); ks_walk_next(&w);) {
-        if (!ks_str_eq(w.object->owner_uid, rs->owner_uid) || !ks_str_eq(w.object->ns, rs->ns))
-            continue;
-        const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
-        if (e == NULL || e->selector == NULL) continue;
-        if (count < cap) out[count] = e->selector;
-        count++;
-    }
-    return count;
-}
-
-/* getPodsRankedByRelatedPodsOnSameNode: how many active pods of all those ReplicaSets a pod's node has. */
-static void rank_by_nodes(ks_sim *sim, rs_state *st, const ks_object *rs, ranked *pods,
-                          int64_t count) {
-    ks_heap *heap = sim->world.heap;
-    size_t many = related_selectors(sim, st, rs, NULL, 0);
-    if (many == 0) return;
-    const ks_selector **selectors = ks_alloc(heap, many * sizeof(const ks_selector *));
-    related_selectors(sim, st, rs, selectors, many);
-    ks_tree nodes = {NULL, NULL, 0};
-    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_POD, rs->ns); ks_walk_next(&w);) {
-        bool related = false;
-        for (size_t i = 0; i < many && !related; i++)
-            related = ks_selector_matches(selectors[i], w.object->labels);
-        if (!related || !ks_pod_active(w.object)) continue;
-        ks_key key = {ks_text_hash(w.object->node), 0};
-        uint64_t so_far = ks_word_of(ks_tree_get(&nodes, key));
-        ks_tree_put(heap, &nodes, key, ks_word(so_far + 1));
-    }
-    for (int64_t i = 0; i < count; i++) {
-        ks_key key = {ks_text_hash(pods[i].pod->node), 0};
-        pods[i].rank = (int64_t)ks_word_of(ks_tree_get(&nodes, key));
-    }
-    ks_tree_clear(heap, &nodes);
-    ks_free(heap, (void *)selectors, many * sizeof(const ks_selector *));
-}
-
 static void sift_down(ranked *heap, int64_t count, int64_t at) {
     for (int64_t child; (child = 2 * at + 1) < count; at = child) {
         if (child + 1 < count && goes_first(&heap[child], &heap[child + 1]) < 0) child++;
@@ -152,24 +122,195 @@ static void select_first(ranked *pods, int64_t count, int64_t few) {
     qsort(pods, (size_t)few, sizeof *pods, goes_first);
 }
 
+/* --- nodes: getPodsRankedByRelatedPodsOnSameNode --- */
+
+/* A node that has pods of the set, and how many active pods of all sets of its controller it has. */
+typedef struct node_share {
+    uint64_t node; /* hash of its name */
+    int64_t pods;
+} node_share;
+
+typedef struct node_shares {
+    size_t count, cap;
+    node_share *items; /* by hash */
+    node_share *last;  /* that was found last */
+} node_shares;
+
+static int by_hash(const void *a, const void *b) {
+    const node_share *x = a, *y = b;
+    return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static int fullest_first(const void *a, const void *b) {
+    const node_share *x = a, *y = b;
+    return x->pods != y->pods ? (x->pods > y->pods ? -1 : 1) : by_hash(a, b);
+}
+
+static node_share *share_of(node_shares *list, uint64_t node) {
+    if (list->count == 0) return NULL;
+    if (list->last != NULL && list->last->node == node) return list->last;
+    node_share key = {node, 0};
+    return list->last = bsearch(&key, list->items, list->count, sizeof key, by_hash);
+}
+
+static void count_on(node_shares *list, uint64_t node) {
+    node_share *share = share_of(list, node);
+    if (share != NULL) share->pods++;
+}
+
+/* The nodes that the set's pods are on. */
+static void list_nodes(ks_heap *heap, const rs_entry *e, node_shares *list) {
+    for (ks_tree_iter it = ks_tree_begin(&e->by_node); ks_tree_next(&it);) {
+        if (list->count > 0 && list->items[list->count - 1].node == it.key.a) continue;
+        if (list->count == list->cap) {
+            size_t cap = list->cap == 0 ? 64 : list->cap * 2;
+            list->items = ks_resize(heap, list->items, list->cap * sizeof *list->items,
+                                    cap * sizeof *list->items);
+            list->cap = cap;
+        }
+        list->items[list->count++] = (node_share){it.key.a, 0};
+    }
+}
+
+/* The next of the sets of one controller that has an entry with a selector. */
+static bool next_related(const rs_state *st, const ks_object *rs, ks_walk *walk,
+                         const rs_entry **e) {
+    while (ks_walk_next(walk)) {
+        if (!ks_str_eq(walk->object->owner_uid, rs->owner_uid) ||
+            !ks_str_eq(walk->object->ns, rs->ns))
+            continue;
+        *e = ks_tree_get(&st->entries, (ks_key){0, walk->object->id});
+        if (*e != NULL && (*e)->selector != NULL) return true;
+    }
+    return false;
+}
+
+static ks_walk related_to(const ks_sim *sim, const ks_object *rs) {
+    return ks_walk_owned(ks_view(sim), rs->owner_uid, KS_REPLICASET);
+}
+
+/* Whether no pod but those that the related sets count can match one of their selectors: each selector demands a
+ * pod-template-hash that no other set's does, and there are no pods with such a label beside. */
+static bool entries_tell_all(ks_sim *sim, rs_state *st, const ks_object *rs) {
+    ks_key first = {ks_text_hash(rs->ns), 0}, found;
+    const rs_entry *e;
+    if (ks_tree_ceiling(&st->strays, first, &found, NULL) && found.a == first.a) return false;
+    for (ks_walk w = related_to(sim, rs); next_related(st, rs, &w, &e);) {
+        if (e->hash == 0) return false;
+        for (ks_tree_iter it = ks_tree_from(&st->hashes, (ks_key){e->hash, 0});
+             ks_tree_next(&it) && it.key.a == e->hash;) {
+            const ks_object *other = ks_store_by_id(ks_view(sim), KS_REPLICASET, it.key.b);
+            if (other == NULL || !ks_str_eq(other->owner_uid, rs->owner_uid)) return false;
+        }
+    }
+    return true;
+}
+
+static void count_entries(ks_sim *sim, rs_state *st, const ks_object *rs, node_shares *list) {
+    const rs_entry *e;
+    for (ks_walk w = related_to(sim, rs); next_related(st, rs, &w, &e);)
+        for (ks_tree_iter it = ks_tree_begin(&e->by_node); ks_tree_next(&it);)
+            count_on(list, it.key.a);
+}
+
+/* The same from all pods of the namespace. */
+static void count_pods(ks_sim *sim, rs_state *st, const ks_object *rs, node_shares *list) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_POD, rs->ns); ks_walk_next(&w);) {
+        const rs_entry *e;
+        bool related = false;
+        if (w.object->node == NULL || !ks_pod_active(w.object)) continue;
+        for (ks_walk sets = related_to(sim, rs); !related && next_related(st, rs, &sets, &e);)
+            related = ks_selector_matches(e->selector, w.object->labels);
+        if (related) count_on(list, ks_text_hash(w.object->node));
+    }
+}
+
+/* --- the choice --- */
+
+/* Of such a pod nothing but its node's share, and then its age and its restarts, can say whether it goes first. All others go
+ * before it, but for those with a deletion cost. */
+static bool is_plain(uint64_t word) {
+    const uint64_t plain = RS_ACTIVE | RS_ASSIGNED | RS_RUNNING | RS_READY;
+    return (word & plain) == plain;
+}
+
+static int by_id(const void *a, const void *b) {
+    const ranked *x = a, *y = b;
+    return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
+}
+
+static void add_ranked(const ks_sim *sim, node_shares *list, uint64_t id, stamp *last, ranked *pods,
+                       int64_t *found) {
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
+    if (pod == NULL) return;
+    const node_share *share = pod->node == NULL ? NULL : share_of(list, ks_text_hash(pod->node));
+    pods[*found] = rank_of(sim, pod, last);
+    pods[(*found)++].rank = share == NULL ? 0 : share->pods;
+}
+
+/* Active pods that are not plain; all of them where one has a deletion cost. */
+static bool gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, stamp *last,
+                       ranked *pods, int64_t *found) {
+    bool costed = false;
+    for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it);)
+        costed =
+            costed || (ks_word_of(it.value) & (RS_ACTIVE | RS_COSTED)) == (RS_ACTIVE | RS_COSTED);
+    for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it);) {
+        uint64_t word = ks_word_of(it.value);
+        if ((word & RS_ACTIVE) && (costed || !is_plain(word)))
+            add_ranked(sim, list, it.key.b, last, pods, found);
+    }
+    return !costed;
+}
+
+/* Plain pods of the fullest nodes, until `count` pods are gathered; of nodes that are equally full, all. */
+static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares *list,
+                         int64_t count, stamp *last, ranked *pods, int64_t *found) {
+    for (size_t i = 0; i < list->count; i++) {
+        const node_share *share = &list->items[i];
+        if (*found >= count && share->pods != list->items[i - 1].pods) return;
+        for (ks_tree_iter it = ks_tree_from(&e->by_node, (ks_key){share->node, 0});
+             ks_tree_next(&it) && it.key.a == share->node;) {
+            if (!is_plain(ks_word_of(ks_tree_get(&e->pods, (ks_key){0, it.key.b})))) continue;
+            const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
+            if (pod == NULL) continue;
+            pods[*found] = rank_of(sim, pod, last);
+            pods[(*found)++].rank = share->pods;
+        }
+    }
+}
+
+/* Pods among which are the `count` that go first. */
+static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t count, ranked *pods) {
+    ks_heap *heap = sim->world.heap;
+    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, rs->id});
+    node_shares list = {0, 0, NULL, NULL};
+    stamp last = {KS_NOTHING, 0};
+    int64_t found = 0;
+    list_nodes(heap, e, &list);
+    if (rs->owner_uid != NULL) {
+        if (entries_tell_all(sim, st, rs))
+            count_entries(sim, st, rs, &list);
+        else
+            count_pods(sim, st, rs, &list);
+    }
+    if (gather_odd(sim, e, &list, &last, pods, &found) && found < count) {
+        if (list.count > 0) qsort(list.items, list.count, sizeof *list.items, fullest_first);
+        gather_plain(sim, e, &list, count, &last, pods, &found);
+    }
+    if (found > 0) qsort(pods, (size_t)found, sizeof *pods, by_id);
+    ks_free(heap, list.items, list.cap * sizeof *list.items);
+    return found;
+}
+
 void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, int64_t count,
                ks_objects *out) {
     ks_heap *heap = sim->world.heap;
-    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, rs->id});
     size_t size = (size_t)active * sizeof(ranked);
     ranked *pods = ks_alloc(heap, size);
-    int64_t found = 0;
-    for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it) && found < active;) {
-        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if (pod == NULL || !ks_pod_active(pod) || !ks_selector_matches(e->selector, pod->labels))
-            continue;
-        pods[found++] = rank_of(sim, pod);
-    }
+    int64_t found = gather(sim, st, rs, count, pods);
     if (count > found) count = found;
-    if (count < found) {
-        rank_by_nodes(sim, st, rs, pods, found);
-        select_first(pods, found, count);
-    }
+    if (count < active) select_first(pods, found, count);
     for (int64_t i = 0; i < count; i++) ks_objects_add(heap, out, pods[i].pod);
     ks_free(heap, pods, size);
 }

@@ -16,7 +16,8 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *state) {
     const rs_state *from = state;
     rs_state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (rs_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose)};
+    *st = (rs_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose),
+                     ks_tree_copy(&from->hashes), ks_tree_copy(&from->strays)};
     return st;
 }
 
@@ -24,6 +25,8 @@ static void dispose(ks_heap *heap, void *state) {
     rs_state *st = state;
     ks_tree_clear(heap, &st->entries);
     ks_tree_clear(heap, &st->loose);
+    ks_tree_clear(heap, &st->hashes);
+    ks_tree_clear(heap, &st->strays);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -32,7 +35,7 @@ static void dispose(ks_heap *heap, void *state) {
 static void observe_set(ks_sim *sim, rs_state *st, const ks_change *change) {
     const ks_object *rs = change->object;
     if (change->type == KS_DELETED) {
-        ks_tree_del(sim->world.heap, &st->entries, (ks_key){0, rs->id});
+        rs_entry_forget(sim, st, rs->id);
         return;
     }
     if (change->old == NULL || rs_entry_outdated(rs, change->old)) rs_entry_build(sim, st, rs);
@@ -44,10 +47,10 @@ static const ks_object *owner_of(const ks_sim *sim, const ks_object *pod) {
     return ks_controller_of(ks_view(sim), pod, KS_REPLICASET);
 }
 
-static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, uint64_t pod) {
+static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, const ks_object *pod) {
     rs_entry *e = rs_entry_of(sim->world.heap, st, owner->id);
     if (e != NULL) rs_entry_drop(sim, e, pod);
-    if (e != NULL) ks_deletion_observed(sim->world.heap, &e->expected, pod);
+    if (e != NULL) ks_deletion_observed(sim->world.heap, &e->expected, pod->id);
     ks_enqueue(sim, st->index, owner->id);
 }
 
@@ -99,19 +102,23 @@ static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
     track_loose(sim, st, change);
     if (change->type == KS_DELETED) {
         const ks_object *owner = owner_of(sim, pod);
-        if (owner != NULL) forget_pod(sim, st, owner, pod->id);
+        if (owner != NULL) forget_pod(sim, st, owner, pod);
+        rs_stray(sim, st, pod, true);
         return;
     }
     bool moved = old != NULL && !same_owner(old, pod);
     if (moved) {
         const ks_object *former = owner_of(sim, old);
-        if (former != NULL) forget_pod(sim, st, former, pod->id);
+        if (former != NULL) forget_pod(sim, st, former, old);
     }
     if (pod->owner_uid != NULL) {
         const ks_object *owner = owner_of(sim, pod);
         rs_entry *e = owner == NULL ? NULL : rs_entry_of(sim->world.heap, st, owner->id);
-        if (e == NULL) return;
-        rs_entry_put(sim, e, pod);
+        if (e == NULL) {
+            rs_stray(sim, st, pod, false);
+            return;
+        }
+        rs_entry_put(sim, st, e, pod);
         if (ks_object_terminating(pod))
             ks_deletion_observed(sim->world.heap, &e->expected, pod->id);
         else if (change->type == KS_ADDED)
@@ -120,6 +127,7 @@ static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
         arm_availability(sim, st, change, owner->id, e->min_ready);
         return;
     }
+    rs_stray(sim, st, pod, false);
     if (ks_object_terminating(pod)) return;
     if (old == NULL || moved || !ks_equal(old->labels, pod->labels)) offer_orphan(sim, st, pod);
 }
