@@ -139,22 +139,23 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         observe_set(sim, state, change);
 }
 
-/* Pods that others control do not matter. */
+/* Pods that others control do not matter, but for those that may look like a Deployment's (strays). */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim, (void)state;
     const ks_object *object = change->object, *old = change->old;
     if (object->kind != KS_POD || (parts & KS_PART_META && old != NULL)) return true;
     ks_kind owner = ks_object_owner_kind(object);
-    return owner == KS_REPLICASET || owner == KS_NO_KIND;
+    return owner == KS_REPLICASET || owner == KS_NO_KIND ||
+           ks_exists(ks_get(object->labels, K(pod_template_hash)));
 }
 
 /* --- a sync --- */
 
 /* A pod that was just adopted counts from now on, seen or not. */
-static void count_adopted(ks_sim *sim, rs_entry *e, uint64_t id) {
+static void count_adopted(ks_sim *sim, rs_state *st, rs_entry *e, uint64_t id) {
     const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     e->wrote_pods = sim->server.store.version;
-    if (pod != NULL) rs_entry_put(sim, e, pod);
+    if (pod != NULL) rs_entry_put(sim, st, e, pod);
 }
 
 /* controller_ref_manager.go: ClaimPods. Pods come and go from the maps as they are written: walk copies. */
@@ -171,7 +172,7 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
         if (!ks_selector_matches(rs_entry_of(heap, st, rs->id)->selector, pod->labels)) continue;
         bool adopted, done = ks_adopt(sim, pod, rs, &adopted);
         e = rs_entry_of(heap, st, rs->id);
-        if (adopted) count_adopted(sim, e, it.key.b);
+        if (adopted) count_adopted(sim, st, e, it.key.b);
         if (done) continue;
         ks_tree_put(heap, &e->orphans, it.key, ks_word(1));
         fine = false;
