@@ -121,6 +121,28 @@ int ks_str_cmp(const ks_str *a, const ks_str *b) {
     return a->len == b->len ? 0 : a->len < b->len ? -1 : 1;
 }
 
+/* The same word on every machine. */
+static inline uint64_t little_endian(const char *s) {
+    const unsigned char *p = (const unsigned char *)s;
+    return p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
+}
+
+uint64_t ks_hash_text(const ks_str *text, uint64_t seed) {
+    if (text == NULL) return seed;
+    const char *s = text->s;
+    uint64_t hash = (seed ^ text->len) * UINT64_C(0x9e3779b97f4a7c15), rest = 0;
+    uint32_t left = text->len;
+    for (; left >= 8; left -= 8, s += 8) {
+        hash = (hash ^ little_endian(s)) * UINT64_C(0x9fb21c651e98df25);
+        hash ^= hash >> 32;
+    }
+    while (left > 0) rest = rest << 8 | (unsigned char)s[--left];
+    hash = (hash ^ rest) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 32;
+}
+
 /* --- buffers --- */
 
 static void buf_reserve(ks_buf *buf, size_t more) {

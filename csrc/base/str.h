@@ -68,6 +68,8 @@ static inline bool ks_str_is(const ks_str *a, const char *text) {
 int ks_str_cmp(const ks_str *a, const ks_str *b);
 /* 32-bit FNV-1a; the hash that interning uses. */
 uint32_t ks_hash_bytes(const char *s, size_t len);
+/* 64 bits of a text, taken eight bytes at a time: for the keys of maps. NULL is fine; `seed`: what the text follows. */
+uint64_t ks_hash_text(const ks_str *text, uint64_t seed);
 
 /* A growing text, for messages and output. `ks_buf b = {heap}` is an empty one. */
 typedef struct ks_buf {

@@ -5,13 +5,7 @@
 
 #include <string.h>
 
-uint64_t ks_text_hash(const ks_str *text) {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    if (text == NULL) return 0;
-    for (uint32_t i = 0; i < text->len; i++)
-        hash = (hash ^ (unsigned char)text->s[i]) * UINT64_C(1099511628211);
-    return hash;
-}
+uint64_t ks_text_hash(const ks_str *text) { return ks_hash_text(text, 0); }
 
 /* --- pods --- */
 

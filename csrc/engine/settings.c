@@ -76,7 +76,7 @@ static size_t repository_len(const ks_str *name) {
 const ks_image *ks_settings_image(const ks_settings *settings, const ks_str *name) {
     static const ks_image ordinary = {
         .refs = 1, .exists = true, .pull = KS_UNSET, .start = KS_UNSET, .stop = KS_UNSET};
-    if (name == NULL) return &ordinary;
+    if (name == NULL || settings->images.count == 0) return &ordinary;
     const ks_image *image = look_up(settings, name->s, name->len);
     if (image == NULL) image = look_up(settings, name->s, repository_len(name));
     return image != NULL ? image : &ordinary;

@@ -23,11 +23,19 @@ static int64_t word_time(uint64_t word) { return (int64_t)(word ^ (UINT64_C(1) <
 static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
-/* The agenda's key also says whose entry it is, in the low bits of the sequence: no block per entry. */
-ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
-    ks_key at = {time_word(instant), ++sim->sequence * MAX_COMPONENTS + (uint64_t)component};
+/* The agenda's key also says whose entry it is, and whether `timers` knows of it, in the low bits of the sequence: no block per
+ * entry. */
+static ks_key add(ks_sim *sim, int component, uint64_t key, int64_t instant, bool timed) {
+    uint64_t place = ++sim->sequence * MAX_COMPONENTS + (uint64_t)component;
+    ks_key at = {time_word(instant), place * 2 + timed};
     ks_tree_put(sim->world.heap, &sim->agenda, at, as_word(key));
     return at;
+}
+
+static int component_at(ks_key at) { return (int)(at.b / 2 % MAX_COMPONENTS); }
+
+ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
+    return add(sim, component, key, instant, false);
 }
 
 int64_t ks_agenda_instant(ks_key at) { return word_time(at.a); }
@@ -65,7 +73,7 @@ void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
         ks_tree_del(heap, &sim->agenda, waiting->at);
     }
     timer *t = ks_alloc(heap, sizeof *t);
-    *t = (timer){.refs = 1, .at = ks_agenda_add(sim, component, key, instant)};
+    *t = (timer){.refs = 1, .at = add(sim, component, key, instant, true)};
     ks_tree_put(heap, &sim->timers, id, t);
 }
 
@@ -317,7 +325,7 @@ static void forget_keys(ks_sim *sim, int component) {
     ks_heap *heap = sim->world.heap;
     ks_tree agenda = ks_tree_copy(&sim->agenda);
     for (ks_tree_iter it = ks_tree_begin(&agenda); ks_tree_next(&it);)
-        if ((int)(it.key.b % MAX_COMPONENTS) == component) ks_tree_del(heap, &sim->agenda, it.key);
+        if (component_at(it.key) == component) ks_tree_del(heap, &sim->agenda, it.key);
     ks_tree_clear(heap, &agenda);
     forget_all(heap, &sim->queued, component);
     forget_all(heap, &sim->failures, component);
@@ -387,7 +395,7 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
     ks_key at;
     void *value;
     if (!ks_tree_first(&sim->agenda, &at, &value)) return false;
-    int component = (int)(at.b % MAX_COMPONENTS);
+    int component = component_at(at);
     uint64_t key = of_word(value);
     ks_tree_del(heap, &sim->agenda, at);
     if (word_time(at.a) > sim->world.now) sim->world.now = word_time(at.a);
@@ -396,8 +404,7 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
         return true;
     }
     ks_key id = what(component, key);
-    const timer *t = sim->timers.count > 0 ? ks_tree_get(&sim->timers, id) : NULL;
-    if (t != NULL && t->at.a == at.a && t->at.b == at.b) {
+    if (at.b & 1) {
         ks_tree_del(heap, &sim->timers, id);
         if (ks_tree_has(&sim->queued, id)) return ks_sim_step(sim, step); /* waits already */
     } else {

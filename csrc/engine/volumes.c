@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FEW_CLASSES = 4 };
+
 static uint64_t claim_hash(const ks_str *ns, const ks_str *name) {
-    uint64_t high = ns == NULL ? 0 : ks_hash_bytes(ns->s, ns->len);
-    return high << 32 | (name == NULL ? 0 : ks_hash_bytes(name->s, name->len));
+    return ks_hash_text(name, ks_hash_text(ns, 0));
 }
 
 static uint64_t ref_hash(ks_val ref) {
@@ -88,8 +89,16 @@ const char *ks_volume_class(const ks_object *o) {
 }
 
 const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
-    const char *name = ks_volume_class(claim);
-    return *name == '\0' ? NULL : ks_store_get_text(store, KS_STORAGECLASS, NULL, name);
+    const ks_str *beta = ks_annotation(claim, K(volume_beta_kubernetes_io_storage_class));
+    const ks_str *name =
+        beta != NULL ? beta : ks_str_or_null(ks_get(claim->spec, K(storageClassName)));
+    if (name == NULL || name->len == 0) return NULL;
+    /* a few are looked through faster than their index */
+    if (ks_store_count(store, KS_STORAGECLASS) > FEW_CLASSES)
+        return ks_store_get(store, KS_STORAGECLASS, NULL, name);
+    for (ks_tree_iter it = ks_tree_begin(&store->by_id[KS_STORAGECLASS]); ks_tree_next(&it);)
+        if (ks_str_eq(((const ks_object *)it.value)->name, name)) return it.value;
+    return NULL;
 }
 
 bool ks_class_waits(const ks_object *storage_class) {

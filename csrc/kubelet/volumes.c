@@ -15,9 +15,7 @@
 #define MOUNT_RETRY_LONGEST (122 * KS_SECOND)
 
 uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name) {
-    uint64_t h = hash64(what, strlen(what), 7);
-    if (ns) h = hash64(ns->s, ns->len, h);
-    return hash64(name->s, name->len, h);
+    return ks_hash_text(name, ks_hash_text(ns, (uint64_t)what[0] << 8 | (uint64_t)what[1]));
 }
 
 static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name) {
@@ -55,8 +53,8 @@ static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim)
 }
 
 static ks_key mount_key(const ks_object *pod, const ks_str *claim) {
-    uint64_t hash = hash64(claim->s, claim->len, hash64(pod->ns->s, pod->ns->len, 3));
-    return (ks_key){hash, pod->id};
+    return (ks_key){ks_hash_text(claim, ks_hash_text(pod->ns, ks_hash_text(pod->node, 0))),
+                    pod->id};
 }
 
 /* Another pod on the node has the claim mounted. */

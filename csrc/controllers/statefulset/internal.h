@@ -80,6 +80,7 @@ typedef struct sts_state {
     ks_tree entries; /* {0, set} -> sts_entry */
     ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
     ks_tree claims;  /* {hash of namespace and "template-set", set} */
+    uint64_t last;   /* the set whose pod changed last */
 } sts_state;
 
 /* One sync of one set. */

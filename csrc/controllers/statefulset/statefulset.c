@@ -15,7 +15,7 @@ static void *copy(ks_sim *sim, const void *state) {
     const sts_state *from = state;
     sts_state *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = (sts_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose),
-                      ks_tree_copy(&from->claims)};
+                      ks_tree_copy(&from->claims), from->last};
     return st;
 }
 
@@ -52,6 +52,19 @@ static void observe_set(ks_sim *sim, sts_state *st, const ks_change *change) {
     }
     if (change->old == NULL || sts_entry_outdated(set, change->old)) sts_entry_build(sim, st, set);
     ks_enqueue(sim, st->index, set->id);
+}
+
+/* The entry of the set that controls a pod, and the set's id; NULL: none. The pods that a set has made share their owner
+ * references: one after the other they are the same set's. */
+static sts_entry *entry_of_owner(ks_sim *sim, sts_state *st, const ks_object *pod, uint64_t *id) {
+    ks_heap *heap = sim->world.heap;
+    sts_entry *e = st->last == 0 ? NULL : sts_entry_of(heap, st, st->last);
+    *id = st->last;
+    if (e != NULL && ks_is(e->owners, KS_LIST) && ks_same(e->owners, pod->owners)) return e;
+    const ks_object *owner = ks_controller_of(ks_view(sim), pod, KS_STATEFULSET);
+    if (owner == NULL) return NULL;
+    *id = st->last = owner->id;
+    return sts_entry_of(heap, st, owner->id);
 }
 
 static const ks_object *owner_of(const ks_sim *sim, const ks_object *object) {
@@ -123,12 +136,12 @@ static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
         if (former != NULL) forget_pod(sim, st, former, pod);
     }
     if (pod->owner_uid != NULL) {
-        const ks_object *owner = owner_of(sim, pod);
-        sts_entry *e = owner == NULL ? NULL : sts_entry_of(sim->world.heap, st, owner->id);
+        uint64_t set;
+        sts_entry *e = entry_of_owner(sim, st, pod, &set);
         if (e == NULL || (old != NULL && !moved && sts_entry_knows(e, pod, old))) return;
         sts_entry_put(sim, e, pod);
-        ks_enqueue(sim, st->index, owner->id);
-        arm_availability(sim, st, change, owner->id, e->min_ready);
+        ks_enqueue(sim, st->index, set);
+        arm_availability(sim, st, change, set, e->min_ready);
         return;
     }
     if (old == NULL || moved || !ks_equal(old->labels, pod->labels)) offer_orphan(sim, st, pod);

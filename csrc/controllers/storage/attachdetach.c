@@ -53,9 +53,7 @@ static void want_unref(ks_heap *heap, void *value) {
 }
 static const ks_tree_type wants_type = {NULL, NULL, NULL, want_ref, want_unref};
 
-static uint64_t name_hash(const ks_str *name) {
-    return name == NULL ? 0 : ks_hash_bytes(name->s, name->len);
-}
+static uint64_t name_hash(const ks_str *name) { return ks_hash_text(name, 0); }
 
 static void *create(ks_sim *sim) {
     attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);

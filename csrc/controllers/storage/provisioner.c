@@ -21,6 +21,7 @@ typedef struct provisioner {
     ks_tree started; /* claim id: provisioning has begun */
     struct {
         ks_alike annotations, finalizers, capacity, status; /* of volumes */
+        ks_alike component;                                 /* of Events */
     } alike;
 } provisioner;
 
@@ -46,6 +47,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_alike_clear(heap, &st->alike.finalizers);
     ks_alike_clear(heap, &st->alike.capacity);
     ks_alike_clear(heap, &st->alike.status);
+    ks_alike_clear(heap, &st->alike.component);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -93,26 +95,28 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 /* --- making a volume --- */
 
 static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
-                  const char *format, const char *a, const char *b) {
-    const ks_str *driver = ks_annotation(about, K(volume_kubernetes_io_storage_provisioner));
-    const ks_str *component =
-        ks_str_printf(sim->world.heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
-                      driver == NULL ? DRIVER : driver->s);
-    ks_event e = {.type = type, .reason = reason, .component = component->s};
+                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
+                  const char *format, ...) {
+    ks_heap *heap = sim->world.heap;
+    ks_val driver =
+        ks_get2(about->meta, K(annotations), K(volume_kubernetes_io_storage_provisioner));
+    ks_alike *alike =
+        &((provisioner *)ks_component_state(sim, &ks_volume_provisioner))->alike.component;
+    ks_val component = ks_alike_get(alike, driver, KS_NOTHING, KS_NOTHING);
+    if (!ks_exists(component))
+        component = ks_alike_put(
+            heap, alike, driver, KS_NOTHING, KS_NOTHING,
+            ks_format(heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
+                      ks_text_or(driver, DRIVER)));
+    ks_event e = {.type = type, .reason = reason, .component = component.s->s};
     char text[700];
-    int n = 0;
-    for (const char *f = format; *f != '\0' && n < (int)sizeof text - 1; f++) {
-        if (*f != '%') {
-            text[n++] = *f;
-            continue;
-        }
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s", a);
-        if (n > (int)sizeof text - 1) n = (int)sizeof text - 1;
-        a = b;
-    }
-    text[n] = '\0';
+    va_list args;
+    va_start(args, format);
+    ks_vformat(text, sizeof text, format, args);
+    va_end(args);
     ks_record(&sim->server, about, &e, "%s", text);
-    ks_str_unref(sim->world.heap, component);
+    ks_unref(heap, component);
 }
 
 /* The size that the driver makes: the request in bytes, as a quantity is read back (1G stays 1G, 1.5Gi becomes 1536Mi). */
@@ -236,11 +240,11 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
         ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
         if (!quiet) {
             event(sim, claim, "Normal", "Provisioning",
-                  "External provisioner is provisioning volume for claim \"%/%\"", claim->ns->s,
+                  "External provisioner is provisioning volume for claim \"%s/%s\"", claim->ns->s,
                   claim->name->s);
             if (ks_exists(ks_get(claim->spec, K(selector)))) {
                 event(sim, claim, "Warning", "ProvisioningFailed",
-                      "claim Selector is not supported", "", "");
+                      "claim Selector is not supported");
                 return true;
             }
         }
@@ -256,8 +260,8 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
     ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
     if (refusal == NULL && !quiet)
-        event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %",
-              volume->name->s, "");
+        event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %s",
+              volume->name->s);
     ks_object_unref(heap, volume);
     return settled(sim, refusal);
 }
@@ -297,7 +301,7 @@ static bool delete_volume(ks_sim *sim, const ks_object *volume) {
     const char *node = ks_exists(ks_get(volume->spec, K(csi))) ? attached_to(sim, volume) : NULL;
     if (node != NULL) {
         event(sim, volume, "Warning", "VolumeFailedDelete",
-              "persistentvolume % is still attached to node %", volume->name->s, node);
+              "persistentvolume %s is still attached to node %s", volume->name->s, node);
         return true; /* looked at again when the attachment goes */
     }
     if (ks_object_terminating(volume)) return drop_finalizer(sim, volume);

@@ -4,7 +4,7 @@
 #include "controllers/storage/users.h"
 
 uint64_t ks_claim_key(const ks_str *ns, const ks_str *name) {
-    return (uint64_t)ks_hash_bytes(ns->s, ns->len) << 32 | ks_hash_bytes(name->s, name->len);
+    return ks_hash_text(name, ks_hash_text(ns, 0));
 }
 
 static void each_claim(ks_heap *heap, ks_claim_users *users, const ks_object *pod, bool add) {
