@@ -198,10 +198,28 @@ ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
 
 /* --- for components: versions that they have read, parts that they own --- */
 
+/* Another object has the name now: the uid in what is written is a precondition (storage/interfaces.go: Preconditions.Check). */
+static ks_refusal *refuse_replaced(ks_heap *heap, const ks_object *read, const ks_object *now) {
+    const char *ns = read->ns == NULL ? "" : read->ns->s;
+    ks_val why = ks_format(heap,
+                           "StorageError: invalid object, Code: 4, Key: /registry/%s%s%s/%s, "
+                           "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
+                           "precondition: %s, UID in object meta: %s",
+                           ks_kind_get(read->kind)->plural, *ns == '\0' ? "" : "/", ns,
+                           read->name->s, read->uid->s, now->uid->s);
+    ks_refusal *refusal = ks_refuse_conflict(heap, read->kind, read->name, why.s->s);
+    ks_unref(heap, why);
+    return refusal;
+}
+
 /* The stored version that `read` still is. */
 static ks_refusal *current(ks_server *s, const ks_object *read, const ks_object **now) {
     *now = ks_store_by_id(&s->store, read->kind, read->id);
-    if (*now == NULL) return ks_refuse_not_found(s->heap, read->kind, read->name);
+    if (*now == NULL) {
+        const ks_object *other = ks_store_get(&s->store, read->kind, read->ns, read->name);
+        return other != NULL ? refuse_replaced(s->heap, read, other)
+                             : ks_refuse_not_found(s->heap, read->kind, read->name);
+    }
     if ((*now)->version != read->version) return ks_refuse_stale(s->heap, read->kind, read->name);
     return NULL;
 }

@@ -479,7 +479,6 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_disruption_controller = {
     .name = "disruption",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
@@ -488,4 +487,5 @@ const ks_component ks_disruption_controller = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PDB),
+    .lists = KS_KIND_BIT(KS_REPLICASET) | KS_KIND_BIT(KS_DEPLOYMENT) | KS_KIND_BIT(KS_STATEFULSET),
 };

@@ -130,12 +130,16 @@ static bool heeds(const ks_sim *sim, const void *payload, const ks_change *chang
 
 /* --- acting --- */
 
-/* markFailedAndDeletePod; `gone`: its node is, and the pod says so. */
-static void remove_pod(ks_sim *sim, const ks_object *pod, bool gone) {
+/* markFailedAndDeletePod, of a pod as the cache has it: the status is patched as it now is, of that very pod, and the name is
+ * deleted. `gone`: its node is, and the pod says so. */
+static void remove_pod(ks_sim *sim, const ks_object *known, bool gone) {
     ks_heap *heap = sim->world.heap;
     static const ks_delete_opts opts = {.grace_period = 0};
     ks_refusal *refusal = NULL;
-    if (!ks_phase_finished(ks_phase_of(pod))) {
+    const ks_object *pod = known;
+    if (!ks_phase_finished(ks_phase_of(known))) {
+        pod = ks_store_by_id(&sim->server.store, KS_POD, known->id);
+        if (pod == NULL) return;
         ks_val status = ks_put(heap, ks_ref(pod->status), K(phase), ks_text(heap, "Failed"));
         status =
             ks_put(heap, status, K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))));
@@ -145,18 +149,19 @@ static void remove_pod(ks_sim *sim, const ks_object *pod, bool gone) {
         refusal = ks_server_update_status(&sim->server, pod, status, NULL);
     }
     if (refusal == NULL)
-        refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, &opts, NULL);
+        refusal = ks_server_delete(&sim->server, KS_POD, known->ns, known->name, &opts, NULL);
     if (refusal != NULL)
         ks_refusal_free(heap, refusal); /* the next pass tries again if the pod is there */
 }
 
-/* Whether the node, which is absent, has been so for long enough. */
+/* Whether the node, which is absent, has been so for long enough; then the server is asked, too. */
 static bool node_is_gone(ks_sim *sim, state *st, const ks_str *node) {
     ks_key key = {ks_text_hash(node), 0};
     if (!ks_tree_has(&st->lost, key))
         ks_tree_put(sim->world.heap, &st->lost, key,
                     ks_word(ks_instant_word(sim->world.now + QUARANTINE)));
-    return ks_word_instant(ks_word_of(ks_tree_get(&st->lost, key))) <= sim->world.now;
+    return ks_word_instant(ks_word_of(ks_tree_get(&st->lost, key))) <= sim->world.now &&
+           ks_store_get(&sim->server.store, KS_NODE, NULL, node) == NULL;
 }
 
 enum { ON_DEAD_NODE, WITHOUT_NODE, NOWHERE, GROUPS, KEEP };
@@ -244,7 +249,6 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_pod_gc = {
     .name = "podgc",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

@@ -96,6 +96,10 @@ struct ks_sim {
 static inline const ks_store *ks_view(const ks_sim *sim) { return sim->view; }
 /* Whether that is not the newest: what was just written is not seen in it yet. */
 static inline bool ks_view_is_late(const ks_sim *sim) { return sim->view != &sim->server.store; }
+/* Whether the component hears of changes late, or has not heard of all yet. */
+static inline bool ks_sim_is_late(const ks_sim *sim, int component) {
+    return (sim->late >> component & 1U) != 0;
+}
 /* Whether the component has been told of all changes of the kind up to that version: the view shows its own writes. */
 bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is

@@ -69,6 +69,7 @@ typedef struct endpoints_state {
     ks_tree members; /* {service id, pod id} -> address */
     ks_tree sorted;  /* address -> 1, in the order of publishing */
     ks_tree counts;  /* {service id, hash of ports and readiness} -> how many */
+    ks_tree wrote;   /* {0, service id} -> the version that we have last made of its Endpoints, where our cache is late */
     bool writing;    /* changes that are announced now are our own */
 } endpoints_state;
 
@@ -87,6 +88,7 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->members = ks_tree_copy(&from->members);
     state->sorted = ks_tree_copy(&from->sorted);
     state->counts = ks_tree_copy(&from->counts);
+    state->wrote = ks_tree_copy(&from->wrote);
     return state;
 }
 
@@ -96,6 +98,7 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tree_clear(heap, &state->members);
     ks_tree_clear(heap, &state->sorted);
     ks_tree_clear(heap, &state->counts);
+    ks_tree_clear(heap, &state->wrote);
     ks_free(heap, state, sizeof *state);
 }
 
@@ -457,10 +460,14 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
         return true;
     }
     state->writing = true;
+    bool created = current == NULL;
     ks_refusal *refusal = write_endpoints(sim, service, current, subsets, labels,
                                           annotations_of(sim, current, work->trigger, truncated));
     state->writing = false;
-    return !refusal || give_up(sim, state, service, !current, refusal);
+    if (!refusal && !created && ks_view_is_late(sim))
+        ks_tree_put(heap, &state->wrote, (ks_key){0, service->id},
+                    (void *)(uintptr_t)sim->server.store.version);
+    return !refusal || give_up(sim, state, service, created, refusal);
 }
 
 /* The Service is gone: so is its Endpoints object, unless another Service has the name by now. */
@@ -470,6 +477,7 @@ static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_track
     ks_key key;
     while (ks_tree_ceiling(&state->members, (ks_key){id, 0}, &key, NULL) && key.a == id)
         drop_member(heap, state, id, key.b);
+    ks_tree_del(heap, &state->wrote, (ks_key){0, id});
     if (ks_store_get(ks_view(sim), KS_SERVICE, work->ns, work->name)) return;
     if (!ks_store_get(ks_view(sim), KS_ENDPOINTS, work->ns, work->name)) return;
     state->writing = true;
@@ -479,10 +487,17 @@ static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_track
     if (refusal) ks_refusal_free(heap, refusal);
 }
 
+/* staleEndpointsTracker.IsStale: the cache still shows what has been written over. */
+static bool is_stale(const ks_sim *sim, const endpoints_state *state, int component, uint64_t id) {
+    uintptr_t version = (uintptr_t)ks_tree_get(&state->wrote, (ks_key){0, id});
+    return ks_view_is_late(sim) && !ks_has_heard(sim, component, KS_ENDPOINTS, version);
+}
+
 static bool sync(ks_sim *sim, void *state_, uint64_t key) {
     endpoints_state *state = state_;
     ks_tracker_work work;
     int component = ks_component_index(sim, &ks_endpoints_controller);
+    if (is_stale(sim, state, component, key)) return false;
     if (ks_tracker_put_off(sim, &state->tracker, component, key)) return true;
     if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
     bool done = true;
@@ -501,7 +516,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_endpoints_controller = {
     .name = "endpoints",
-    .punctual = true,
     .create = state_create,
     .copy = state_copy,
     .dispose = state_dispose,

@@ -23,6 +23,9 @@ typedef struct slices_state {
     ks_tree
         by_service;   /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
     ks_tree nodeless; /* {service id, pod id} -> 1: left out, its node is not there */
+    /* endpointslice_tracker.go, for caches that are late: the last version that we have written of a slice, and of a Service's */
+    ks_tree own;   /* {0, slice id} -> version */
+    ks_tree wrote; /* {0, service id} -> version */
     bool writing;     /* changes that are announced now are our own */
 } slices_state;
 
@@ -41,6 +44,8 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->room = ks_tree_copy(&from->room);
     state->by_service = ks_tree_copy(&from->by_service);
     state->nodeless = ks_tree_copy(&from->nodeless);
+    state->own = ks_tree_copy(&from->own);
+    state->wrote = ks_tree_copy(&from->wrote);
     return state;
 }
 
@@ -52,6 +57,8 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tree_clear(heap, &state->room);
     ks_tree_clear(heap, &state->by_service);
     ks_tree_clear(heap, &state->nodeless);
+    ks_tree_clear(heap, &state->own);
+    ks_tree_clear(heap, &state->wrote);
     ks_free(heap, state, sizeof *state);
 }
 
@@ -73,10 +80,18 @@ ks_slice_walk ks_slices_of(const ks_sim *sim, const ks_str *ns, const ks_str *na
     const slices_state *state = ks_component_look(sim, &ks_endpointslice_controller);
     ks_slice_walk walk = {.sim = sim, .hash = service_hash(ns, name), .ns = ns, .name = name};
     walk.iter = ks_tree_from(&state->by_service, (ks_key){walk.hash, 0});
+    /* the index is as old as the controller's cache: nobody else's */
+    walk.late = ks_sim_is_late(sim, ks_component_index(sim, &ks_endpointslice_controller));
+    if (walk.late) walk.all = ks_walk_kind(ks_view(sim), KS_ENDPOINTSLICE, ns);
     return walk;
 }
 
 bool ks_slices_next(ks_slice_walk *walk) {
+    while (walk->late && ks_walk_next(&walk->all)) {
+        walk->slice = walk->all.object;
+        if (ks_str_eq(service_of(walk->slice), walk->name)) return true;
+    }
+    if (walk->late) return false;
     while (ks_tree_next(&walk->iter) && walk->iter.key.a == walk->hash) {
         walk->slice = ks_store_by_id(ks_view(walk->sim), KS_ENDPOINTSLICE, walk->iter.key.b);
         if (walk->slice && ks_str_eq(walk->slice->ns, walk->ns) &&
@@ -126,6 +141,12 @@ static void node_added(ks_sim *sim, slices_state *state, int component) {
     }
 }
 
+/* A change that we have made ourselves: announced while we write, or later, where our cache is late. */
+static bool is_own(const slices_state *state, const ks_change *change) {
+    if (state->writing) return true;
+    return of_word(ks_tree_get(&state->own, (ks_key){0, change->object->id})) >= change->version;
+}
+
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     slices_state *state = state_;
     int component = ks_component_index(sim, &ks_endpointslice_controller);
@@ -134,8 +155,10 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
     case KS_ENDPOINTSLICE:
         index_slice(sim->world.heap, state, change);
-        if (!state->writing && change->type != KS_ADDED)
+        if (!is_own(state, change) && change->type != KS_ADDED)
             foreign_change(sim, state, component, change);
+        if (change->type == KS_DELETED)
+            ks_tree_del(sim->world.heap, &state->own, (ks_key){0, change->object->id});
         break;
     case KS_NODE:
         if (change->type == KS_ADDED && state->nodeless.count) node_added(sim, state, component);
@@ -546,9 +569,18 @@ static ks_refusal *update_slice(sync_run *run, const open_slice *slice, const ks
     return ks_server_update_object(&run->sim->server, object, doc, NULL);
 }
 
+/* Notes a write that the cache will show later. */
+static void note_own(sync_run *run, uint64_t slice) {
+    if (!ks_view_is_late(run->sim)) return;
+    uint64_t version = run->sim->server.store.version;
+    ks_tree_put(run->heap, &run->state->own, (ks_key){0, slice}, as_word(version));
+    ks_tree_put(run->heap, &run->state->wrote, (ks_key){0, run->id}, as_word(version));
+}
+
 /* Notes how full a slice is now, and that its newcomers stand in it. */
 static void remember(sync_run *run, size_t slice, uint64_t id) {
     ks_heap *heap = run->heap;
+    note_own(run, id);
     uint32_t count = ks_len(run->open[slice].endpoints);
     ks_tree_put(heap, &run->state->slices, (ks_key){run->id, id}, as_word(count + 1));
     if (count < MAX_ENDPOINTS)
@@ -562,6 +594,7 @@ static void remember(sync_run *run, size_t slice, uint64_t id) {
 }
 
 static void forget_slice(sync_run *run, uint64_t id) {
+    note_own(run, id);
     ks_tree_del(run->heap, &run->state->slices, (ks_key){run->id, id});
     ks_tree_del(run->heap, &run->state->room, (ks_key){run->id, id});
 }
@@ -684,6 +717,7 @@ static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
     clear_prefix(heap, &state->slices, id);
     clear_prefix(heap, &state->room, id);
     clear_prefix(heap, &state->nodeless, id);
+    ks_tree_del(heap, &state->wrote, (ks_key){0, id});
 }
 
 /* A refused write: everything is looked at again; the namespace going away is no failure. */
@@ -726,10 +760,18 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
     return done;
 }
 
+/* StaleSlices: the cache does not show yet what was written for the Service. */
+static bool is_stale(const ks_sim *sim, const slices_state *state, int component, uint64_t id) {
+    return ks_view_is_late(sim) &&
+           !ks_has_heard(sim, component, KS_ENDPOINTSLICE,
+                         of_word(ks_tree_get(&state->wrote, (ks_key){0, id})));
+}
+
 static bool sync(ks_sim *sim, void *state_, uint64_t key) {
     slices_state *state = state_;
     ks_tracker_work work;
     int component = ks_component_index(sim, &ks_endpointslice_controller);
+    if (is_stale(sim, state, component, key)) return false;
     if (ks_tracker_put_off(sim, &state->tracker, component, key)) return true;
     if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
     bool done = true;
@@ -748,7 +790,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_endpointslice_controller = {
     .name = "endpointslice",
-    .punctual = true,
     .create = state_create,
     .copy = state_copy,
     .dispose = state_dispose,

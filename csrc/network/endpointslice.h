@@ -13,6 +13,8 @@ extern const ks_component ks_endpointslice_controller;
  * ks_slices_next(&w);) use(w.slice); */
 typedef struct ks_slice_walk {
     ks_tree_iter iter;
+    ks_walk all; /* instead, where the index is late */
+    bool late;
     const ks_sim *sim;
     uint64_t hash;
     const ks_str *ns, *name;

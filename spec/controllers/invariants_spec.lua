@@ -400,6 +400,11 @@ function Life:heal()
   if self.down then self.cluster:recover_node(self.down) end
   if self.quota then self.cluster:delete "quota/q" end
   if self.kind == "deploy" then self:patch { paused = false } end
+  if self.kind == "deploy" and self.late then
+    -- a Deployment whose new template is heard of before its first ReplicaSet is makes a second one beside it; with Recreate, to scale
+    -- it then moves neither of them: sync.go: scale
+    self:patch { strategy = { type = "RollingUpdate", rollingUpdate = { maxSurge = 1, maxUnavailable = 0 } } }
+  end
   if self.kind == "sts" then self:patch { updateStrategy = { type = "RollingUpdate", rollingUpdate = { partition = 0 } } } end
   -- released pods belong to nobody and stand in the way of others of their name; finished ones that have to go wait, with OrderedReady,
   -- for those before them to be Ready, which finished ones never are: stateful_set_control.go: processCondemned

@@ -74,10 +74,19 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
     return change->object->kind != KS_POD || (parts & KS_PART_PLACE) != 0;
 }
 
+/* pvc_protection_controller.go: askAPIServer: a pod that the cache does not show may use the claim all the same. */
+static bool in_use_by_now(const ks_sim *sim, const ks_object *claim) {
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_POD, claim->ns); ks_walk_next(&w);)
+        if (w.object->node != NULL && ks_pod_uses_claim(sim->world.heap, w.object, claim->name))
+            return true;
+    return false;
+}
+
 static bool in_use(ks_sim *sim, const protection *st, const ks_object *object) {
     if (object->kind == KS_PV) return ks_text_is(ks_get(object->status, K(phase)), "Bound");
     ks_tree_iter it = ks_claim_users_of(&st->users, object->ns, object->name);
-    return ks_claim_user(ks_view(sim), &it, object->ns, object->name) != NULL;
+    if (ks_claim_user(ks_view(sim), &it, object->ns, object->name) != NULL) return true;
+    return ks_view_is_late(sim) && in_use_by_now(sim, object);
 }
 
 static bool write_finalizers(ks_sim *sim, const ks_object *object, ks_val list) {
@@ -124,7 +133,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_volume_protection = {
     .name = "volume-protection",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

@@ -1,0 +1,394 @@
+-- Watches that deliver late: a controller acts on what it has heard of, and its writes meet what there is.
+local kubesim = require "kubesim"
+
+local function set(kind, replicas, more)
+  return ([[
+apiVersion: apps/v1
+kind: %s
+metadata: {name: web}
+spec:
+  replicas: %d
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {terminationGracePeriodSeconds: 2, containers: [{name: main, image: "app:1"}]}
+%s]]):format(kind, replicas, more or "")
+end
+
+local function new(lags, opts)
+  opts = opts or {}
+  opts.latency, opts.nodes = lags, opts.nodes or 2
+  local cluster = kubesim.new(opts)
+  cluster:image("app:1", { pull = "500ms", start = "500ms" })
+  return cluster
+end
+
+local function reasons(cluster, ref, reason)
+  local list = {}
+  for _, event in ipairs(cluster:events { ref = ref }) do
+    if event.reason == reason then list[#list + 1] = event.message end
+  end
+  return list
+end
+
+---How often a component was at work on a key by now.
+local function steps_until(cluster, at, component, key)
+  local n = 0
+  while cluster.core:due() and cluster.core:due() <= at * 1000000000 do
+    local step = cluster:step()
+    if step.component == component and step.key == key then n = n + 1 end
+  end
+  return n
+end
+
+local RELEASES <const> = {
+  { version = "1.35" }, { version = "1.36" },
+  { version = "1.36", feature_gates = { StaleControllerConsistencyReplicaSet = false, StaleControllerConsistencyStatefulSet = false } },
+}
+
+describe("a ReplicaSet whose controller's cache is ten seconds old", function()
+  it("has nothing before the controller has heard of it", function()
+    local cluster <close> = new { ["watch.replicaset"] = "10s" }
+    cluster:apply(set("ReplicaSet", 3))
+    cluster:advance(9.9)
+    assert.equal(0, cluster:count "pod")
+    cluster:advance(0.1)
+    assert.equal(3, cluster:count "pod")
+  end)
+
+  for _, release in ipairs(RELEASES) do
+    local title = release.version .. (release.feature_gates and " without consistency" or "")
+    it("does not create twice: " .. title, function()
+      local cluster <close> = new({ ["watch.replicaset"] = "10s" }, { version = release.version, feature_gates = release.feature_gates })
+      cluster:apply(set("ReplicaSet", 3))
+      cluster:watch("pod", function() assert(cluster:count "pod" <= 3) end)
+      cluster:settle { timeout = "1h" }
+      assert.equal(3, #reasons(cluster, "rs/web", "SuccessfulCreate"))
+      assert.equal(3, cluster:get("rs/web").status.readyReplicas)
+    end)
+
+    it("does not delete twice: " .. title, function()
+      local cluster <close> = new({ ["watch.replicaset"] = "10s" }, { version = release.version, feature_gates = release.feature_gates })
+      cluster:apply(set("ReplicaSet", 5))
+      cluster:settle { timeout = "1h" }
+      cluster:scale("rs/web", 2)
+      cluster:settle { timeout = "1h" }
+      assert.equal(3, #reasons(cluster, "rs/web", "SuccessfulDelete"))
+      assert.equal(2, cluster:count "pod")
+    end)
+  end
+
+  it("tells in its status what the controller knows, for the generation that it knows", function()
+    local cluster <close> = new { ["watch.replicaset"] = 0 }
+    cluster:apply(set("ReplicaSet", 3))
+    cluster:settle()
+    cluster:lag("replicaset", "10s")
+    cluster:crash(cluster:list("pod")[1].metadata.name)
+    cluster:advance(2)
+    cluster:scale("rs/web", 5)
+    cluster:advance(8.5) -- it hears of the crash: a second attempt writes over what it has not seen
+    local status = cluster:get("rs/web").status
+    assert.equal(1, status.observedGeneration)
+    cluster:settle { timeout = "1h" }
+    assert.equal(2, cluster:get("rs/web").status.observedGeneration)
+    assert.equal(5, cluster:count "pod")
+  end)
+
+  it("is not counted on by pods that it would adopt after it has gone", function()
+    local cluster <close> = new {}
+    cluster:apply(set("ReplicaSet", 1))
+    cluster:settle()
+    cluster:lag("replicaset", "10s")
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "stray", labels = { app = "web" } },
+      spec = { containers = { { name = "main", image = "app:1" } } } }
+    cluster:advance(5)
+    cluster:delete("rs/web", { cascade = "orphan" })
+    cluster:advance(7)
+    assert.is_nil(cluster:get("pod/stray").metadata.ownerReferences)
+  end)
+end)
+
+describe("a StatefulSet whose controller's cache is old", function()
+  for _, release in ipairs(RELEASES) do
+    it("never makes web-0 twice: " .. release.version .. (release.feature_gates and " without consistency" or ""), function()
+      local cluster <close> = new({ ["watch.statefulset"] = "10s" }, { version = release.version, feature_gates = release.feature_gates })
+      cluster:apply(set("StatefulSet", 2))
+      local made = {}
+      cluster:watch("pod", function(what, pod)
+        if what == "ADDED" then made[#made + 1] = pod.metadata.name end
+      end)
+      cluster:settle { timeout = "1h" }
+      assert.same({ "web-0", "web-1" }, made)
+      assert.same({}, reasons(cluster, "sts/web", "FailedCreate"))
+      assert.equal(2, cluster:get("sts/web").status.readyReplicas)
+    end)
+  end
+
+  it("waits until the cache shows what the controller wrote, and looks again and again meanwhile", function()
+    local cluster <close> = new { ["watch.statefulset"] = { 0, "10s" } }
+    cluster:apply(set("StatefulSet", 1))
+    assert.is_true(steps_until(cluster, 60, "statefulset", "default/web") > 8)
+    assert.equal(1, cluster:get("sts/web").status.readyReplicas)
+  end)
+
+  it("is retried after conflicts of a status that is written for an old version", function()
+    local cluster <close> = new({}, { version = "1.35" })
+    cluster:apply(set("StatefulSet", 1))
+    cluster:settle()
+    cluster:lag("statefulset", "10s")
+    cluster:delete "pod/web-0"
+    cluster:advance(3)
+    cluster:patch("sts/web", { metadata = { annotations = { touched = "yes" } } })
+    local version = cluster:get("sts/web").metadata.resourceVersion
+    -- heard of at 10 s: the pod is terminating; the status does not fit the set as it now is
+    assert.is_true(steps_until(cluster, cluster:now() + 9, "statefulset", "default/web") > 5)
+    assert.equal(version, cluster:get("sts/web").metadata.resourceVersion)
+    cluster:settle { timeout = "1h" }
+    assert.equal(1, cluster:get("sts/web").status.readyReplicas)
+  end)
+
+  it("gets by a new pod of an old name: what is written for the old one is a conflict", function()
+    local cluster <close> = new {}
+    cluster:apply(set("StatefulSet", 1))
+    cluster:settle()
+    cluster:lag("statefulset", "10s")
+    cluster:patch("pod/web-0", { metadata = { labels = { ["statefulset.kubernetes.io/pod-name"] = kubesim.null } } }, { type = "merge" })
+    cluster:advance(5)
+    local pod = cluster:get "pod/web-0"
+    pod.metadata.uid, pod.metadata.resourceVersion, pod.spec.nodeName, pod.status = nil, nil, nil, nil
+    cluster:delete("pod/web-0", { grace_period = 0 })
+    cluster:create(pod)
+    cluster:advance(5)
+    assert.matches('Operation cannot be fulfilled on pods "web-0": StorageError: invalid object, Code: 4, Key: '
+      .. "/registry/pods/default/web-0, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ",
+      reasons(cluster, "sts/web", "FailedUpdate")[1], 1, true)
+  end)
+
+  it("keeps its claims", function()
+    local cluster <close> = new { ["watch.statefulset"] = { 0, "20s" } }
+    cluster:apply(set("StatefulSet", 2, [[
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+]]))
+    cluster:settle { timeout = "1h" }
+    assert.equal(2, cluster:count "pvc")
+    assert.equal(2, #reasons(cluster, "sts/web", "SuccessfulCreate") - cluster:count "pvc")
+    assert.equal(2, cluster:get("sts/web").status.readyReplicas)
+  end)
+end)
+
+describe("a Deployment whose controller's cache is old", function()
+  it("makes one ReplicaSet, and rolls out", function()
+    local cluster <close> = new { ["watch.deployment"] = { "1s", "10s" } }
+    cluster:apply(set("Deployment", 3))
+    cluster:settle { timeout = "1h" }
+    assert.equal(1, cluster:count "rs")
+    cluster:patch("deploy/web", { spec = { template = { metadata = { annotations = { version = "2" } } } } })
+    cluster:settle { timeout = "1h" }
+    assert.equal(2, cluster:count "rs")
+    local deployment = cluster:get "deploy/web"
+    assert.equal(3, deployment.status.updatedReplicas)
+    assert.equal(3, deployment.status.availableReplicas)
+  end)
+end)
+
+describe("a garbage collector whose cache is old", function()
+  it("asks for an owner that it has not heard of before it deletes", function()
+    for seed = 1, 20 do
+      local cluster <close> = new({ ["watch.garbagecollector"] = { 0, "1m" } }, { seed = seed })
+      cluster:apply(set("ReplicaSet", 3))
+      cluster:watch("pod", function(what, pod) assert(what ~= "DELETED" and not pod.metadata.deletionTimestamp) end)
+      cluster:settle { timeout = "1h" }
+      assert.equal(3, cluster:count "pod")
+    end
+  end)
+
+  it("deletes what an owner leaves behind when it hears that it has gone", function()
+    local cluster <close> = new { ["watch.garbagecollector"] = "30s" }
+    cluster:apply(set("ReplicaSet", 2))
+    cluster:settle { timeout = "1h" }
+    cluster:delete "rs/web"
+    cluster:advance(29)
+    assert.equal(2, cluster:count "pod")
+    cluster:settle { timeout = "1h" }
+    assert.equal(0, cluster:count "pod")
+  end)
+end)
+
+describe("controllers with old caches", function()
+  local SERVICE <const> = { apiVersion = "v1", kind = "Service", metadata = { name = "web" },
+    spec = { selector = { app = "web" }, ports = { { port = 80 } } } }
+
+  it("list the addresses of a Service's pods in the end", function()
+    for seed = 1, 15 do
+      local cluster <close> = new({ ["watch.endpoints"] = { 0, "10s" }, ["watch.endpointslice"] = { 0, "10s" } }, { seed = seed })
+      cluster:create(SERVICE)
+      cluster:apply(set("ReplicaSet", 3))
+      for i = 1, 6 do
+        cluster:advance(i % 3 * 2)
+        cluster:scale("rs/web", (i * seed) % 5)
+        local pods = cluster:list "pod"
+        if i % 2 == 0 and #pods > 0 then pcall(cluster.crash, cluster, pods[1].metadata.name) end
+      end
+      cluster:scale("rs/web", 4)
+      cluster:settle { timeout = "1h" }
+      local want, slices, endpoints = {}, {}, {}
+      for _, pod in ipairs(cluster:list "pod") do want[#want + 1] = pod.status.podIP end
+      for _, slice in ipairs(cluster:list("endpointslice", { labels = "kubernetes.io/service-name=web" })) do
+        for _, endpoint in ipairs(slice.endpoints or {}) do slices[#slices + 1] = endpoint.addresses[1] end
+      end
+      for _, subset in ipairs(cluster:get "endpoints/web".subsets or {}) do
+        for _, address in ipairs(subset.addresses or {}) do endpoints[#endpoints + 1] = address.ip end
+      end
+      for _, list in ipairs { want, slices, endpoints } do table.sort(list) end
+      assert.equal(4, #want)
+      assert.same(want, slices)
+      assert.same(want, endpoints)
+    end
+  end)
+
+  it("do not make names wait that others resolve", function()
+    local cluster <close> = new {}
+    cluster:create(SERVICE)
+    cluster:apply(set("ReplicaSet", 2))
+    cluster:settle()
+    cluster:lag("endpointslice", "10s")
+    cluster:delete("pod/" .. cluster:list("pod")[1].metadata.name, { grace_period = 0 })
+    cluster:advance(10) -- the slice is written; its index of it is not there yet
+    assert.is_truthy(cluster:resolve("web.default.svc.cluster.local"))
+  end)
+
+  it("let a budget be counted late, and right in the end", function()
+    local cluster <close> = new { ["watch.disruption"] = "10s" }
+    cluster:apply(set("ReplicaSet", 3))
+    cluster:create { apiVersion = "policy/v1", kind = "PodDisruptionBudget", metadata = { name = "web" },
+      spec = { minAvailable = "50%", selector = { matchLabels = { app = "web" } } } }
+    cluster:settle { timeout = "1h" }
+    local status = cluster:get("pdb/web").status
+    assert.same({ 3, 2, 1 }, { status.currentHealthy, status.desiredHealthy, status.disruptionsAllowed })
+    cluster:scale("rs/web", 5)
+    cluster:advance(9)
+    assert.equal(3, cluster:get("pdb/web").status.expectedPods)
+    cluster:settle { timeout = "1h" }
+    status = cluster:get("pdb/web").status
+    assert.same({ 5, 3, 2 }, { status.currentHealthy, status.desiredHealthy, status.disruptionsAllowed })
+  end)
+
+  it("do not let go of a claim that a pod uses by now", function()
+    local cluster <close> = new { }
+    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "data" },
+      spec = { accessModes = { "ReadWriteOnce" }, storageClassName = "fast", resources = { requests = { storage = "1Gi" } } } }
+    cluster:settle()
+    cluster:lag("volume-protection", { 0, "30s" })
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "user" }, spec = {
+      containers = { { name = "main", image = "app:1" } },
+      volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } } }
+    cluster:advance(2)
+    cluster:delete "pvc/data"
+    cluster:settle { timeout = "1h" }
+    assert.is_truthy(cluster:get "pvc/data")
+    cluster:delete "pod/user"
+    cluster:settle { timeout = "1h" }
+    assert.is_nil(cluster:get "pvc/data")
+  end)
+
+  it("do not take a node for lost that has come back", function()
+    local cluster <close> = new({}, { nodes = { { name = "a" } } })
+    cluster:apply(set("ReplicaSet", 1))
+    cluster:settle()
+    local node = cluster:get "node/a"
+    node.metadata.uid, node.metadata.resourceVersion = nil, nil
+    cluster:lag("podgc", "30s")
+    cluster:delete "node/a"
+    cluster:advance(65)
+    cluster:create(node)
+    cluster:advance(25)
+    assert.is_nil(cluster:list("pod")[1].metadata.deletionTimestamp)
+  end)
+end)
+
+describe("cluster:lag", function()
+  it("lets what is on its way arrive no later than what would be sent now", function()
+    local cluster <close> = new { ["watch.replicaset"] = "1h" }
+    cluster:apply(set("ReplicaSet", 1))
+    cluster:advance(1)
+    cluster:lag("replicaset", "2s")
+    cluster:advance(1.9)
+    assert.equal(0, cluster:count "pod")
+    cluster:advance(0.1)
+    assert.equal(1, cluster:count "pod")
+    cluster:lag("replicaset", 0)
+    cluster:scale("rs/web", 2)
+    cluster:advance(0)
+    assert.equal(2, cluster:count "pod")
+  end)
+
+  it("shows deliveries as steps", function()
+    local cluster <close> = new { ["watch.replicaset"] = "3s" }
+    cluster:settle()
+    cluster:apply(set("ReplicaSet", 1))
+    assert.same({ time = cluster:now() + 3, component = "replicaset", key = "ADDED replicaset default/web" }, cluster:step())
+    assert.same({ time = cluster:now(), component = "replicaset", key = "default/web" }, cluster:step())
+  end)
+
+  it("ends for a controller that restarts: it lists what there is", function()
+    local cluster <close> = new { ["watch.replicaset"] = "1h" }
+    cluster:apply(set("ReplicaSet", 1))
+    cluster:restart "replicaset"
+    cluster:advance(0)
+    assert.equal(1, cluster:count "pod")
+    cluster:scale("rs/web", 2)
+    cluster:advance(60)
+    assert.equal(1, cluster:count "pod")
+  end)
+
+  it("goes with forks, which go on as the original does", function()
+    local original <close> = new { watch = { "10ms", "5s" } }
+    original:apply(set("StatefulSet", 3))
+    original:advance(4)
+    local fork <close> = original:fork()
+    original:settle { timeout = "1h" }
+    fork:settle { timeout = "1h" }
+    assert.equal(original:trace(), fork:trace())
+    assert.equal(original:kubectl "get sts,pods,events -o yaml", fork:kubectl "get sts,pods,events -o yaml")
+  end)
+
+  it("leaves a cluster whose memory runs out as it was", function()
+    local calm <close> = new { watch = { 0, "3s" } }
+    local cluster <close> = new { watch = { 0, "3s" } }
+    local function both(fn)
+      local n = 0
+      fn(calm)
+      repeat
+        n = n + 1
+        cluster.core:fail_allocation(n)
+        local fine, why = pcall(fn, cluster)
+        cluster.core:fail_allocation(0)
+        assert(fine or tostring(why):find "not enough memory", why)
+      until fine
+      assert.equal(calm:trace(), cluster:trace())
+    end
+    both(function(c) c:apply(set("StatefulSet", 1)) end)
+    for _ = 1, 40 do both(function(c) c:step() end) end
+    both(function(c) c:lag("statefulset", 0) end)
+    both(function(c) c:lag("all", "1s") end)
+    for _ = 1, 20 do both(function(c) c:step() end) end
+  end)
+
+  it("is refused for what it does not know, in words", function()
+    local function raises(fn, ...)
+      local fine, why = pcall(fn, ...)
+      assert.is_false(fine)
+      return tostring(why)
+    end
+    local cluster <close> = new {}
+    assert.matches("no component is called 'replicset', did you mean 'replicaset'?",
+      raises(cluster.lag, cluster, "replicset", 1), 1, true)
+    assert.matches("not supported yet: a lag of the watches of 'kubelet'", raises(cluster.lag, cluster, "kubelet", 1), 1, true)
+    assert.matches("the first of two durations is the longer one", raises(cluster.lag, cluster, "all", { 2, 1 }), 1, true)
+    assert.matches("option 'latency.watch.replicset': no component", raises(kubesim.new, { latency = { ["watch.replicset"] = 1 } }), 1, true)
+    assert.matches("unrecognized feature gate: StaleControllerConsistencyReplicaSet",
+      raises(kubesim.new, { version = "1.35", feature_gates = { StaleControllerConsistencyReplicaSet = true } }), 1, true)
+  end)
+end)
