@@ -69,8 +69,9 @@ typedef struct endpoints_state {
     ks_tree members; /* {service id, pod id} -> address */
     ks_tree sorted;  /* address -> 1, in the order of publishing */
     ks_tree counts;  /* {service id, hash of ports and readiness} -> how many */
-    ks_tree wrote;   /* {0, service id} -> the version that we have last made of its Endpoints, where our cache is late */
-    bool writing;    /* changes that are announced now are our own */
+    ks_tree
+        wrote; /* {0, service id} -> the version that we have last made of its Endpoints, where our cache is late */
+    bool writing; /* changes that are announced now are our own */
 } endpoints_state;
 
 static void *state_create(ks_sim *sim) {

@@ -26,7 +26,7 @@ typedef struct slices_state {
     /* endpointslice_tracker.go, for caches that are late: the last version that we have written of a slice, and of a Service's */
     ks_tree own;   /* {0, slice id} -> version */
     ks_tree wrote; /* {0, service id} -> version */
-    bool writing;     /* changes that are announced now are our own */
+    bool writing;  /* changes that are announced now are our own */
 } slices_state;
 
 static void *state_create(ks_sim *sim) {
@@ -375,8 +375,7 @@ static bool wanted(sync_run *run, const ks_tracked_pod *pod, const ks_object **n
     *node = NULL;
     if (run->state->nodeless.count) ks_tree_del(run->heap, &run->state->nodeless, key);
     if (!pod->selected || !ks_pod_in_endpoints(pod->pod, true)) return false;
-    if (pod->pod->node)
-        *node = ks_store_get(ks_view(run->sim), KS_NODE, NULL, pod->pod->node);
+    if (pod->pod->node) *node = ks_store_get(ks_view(run->sim), KS_NODE, NULL, pod->pod->node);
     if (*node || ks_bool_or(ks_get(run->service->spec, K(publishNotReadyAddresses)), false))
         return true;
     ks_tree_put(run->heap, &run->state->nodeless, key, as_word(1));
