@@ -235,7 +235,8 @@ describe("controllers with old caches", function()
       cluster:settle { timeout = "1h" }
       local want, slices, endpoints = {}, {}, {}
       for _, pod in ipairs(cluster:list "pod") do want[#want + 1] = pod.status.podIP end
-      for _, slice in ipairs(cluster:list("endpointslice", { labels = "kubernetes.io/service-name=web" })) do
+      local mine = { labels = "kubernetes.io/service-name=web" }
+      for _, slice in ipairs(cluster:list("endpointslice", mine)) do
         for _, endpoint in ipairs(slice.endpoints or {}) do slices[#slices + 1] = endpoint.addresses[1] end
       end
       for _, subset in ipairs(cluster:get "endpoints/web".subsets or {}) do
@@ -387,7 +388,8 @@ describe("cluster:lag", function()
       raises(cluster.lag, cluster, "replicset", 1), 1, true)
     assert.matches("not supported yet: a lag of the watches of 'kubelet'", raises(cluster.lag, cluster, "kubelet", 1), 1, true)
     assert.matches("the first of two durations is the longer one", raises(cluster.lag, cluster, "all", { 2, 1 }), 1, true)
-    assert.matches("option 'latency.watch.replicset': no component", raises(kubesim.new, { latency = { ["watch.replicset"] = 1 } }), 1, true)
+    assert.matches("option 'latency.watch.replicset': no component",
+      raises(kubesim.new, { latency = { ["watch.replicset"] = 1 } }), 1, true)
     assert.matches("unrecognized feature gate: StaleControllerConsistencyReplicaSet",
       raises(kubesim.new, { version = "1.35", feature_gates = { StaleControllerConsistencyReplicaSet = true } }), 1, true)
   end)
