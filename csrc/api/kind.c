@@ -89,20 +89,21 @@ static bool same(const char *word, const char *s, size_t len) {
     return true;
 }
 
+/* Short names count letter for letter (restmapper/shortcut.go). */
 static bool called(const ks_kind_info *info, const char *s, size_t len) {
     if (same(info->plural, s, len) || same(info->singular, s, len)) return true;
     for (const char *const *word = info->short_names; *word != NULL; word++)
-        if (same(*word, s, len)) return true;
+        if (strlen(*word) == len && memcmp(*word, s, len) == 0) return true;
     return false;
 }
 
-/* What follows the first dot: "apps", "v1.apps"; of core kinds "v1." or "v1". */
+/* What follows the first dot (schema.ParseResourceArg, meta.DefaultRESTMapper): a group or how it begins ("apps", "discovery", nothing), a version
+ * with its group ("v1.apps") or with a dot alone, which is of any group ("v1."). */
 static bool in_group(const ks_kind_info *info, const char *s, size_t len) {
-    if (info->group[0] != '\0' && same(info->group, s, len)) return true;
+    if (strlen(info->group) >= len && memcmp(info->group, s, len) == 0) return true;
     size_t version = strlen(info->version);
-    if (len < version || !same(info->version, s, version)) return false;
-    if (len == version) return info->group[0] == '\0';
-    return s[version] == '.' && same(info->group, s + version + 1, len - version - 1);
+    if (len <= version || !same(info->version, s, version) || s[version] != '.') return false;
+    return len == version + 1 || same(info->group, s + version + 1, len - version - 1);
 }
 
 ks_kind ks_kind_by_name(const char *name, size_t len) {

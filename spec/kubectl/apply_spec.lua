@@ -20,6 +20,7 @@ spec:
 ]]
 
 local MANIFESTS = {
+  other = configmap("other", "a: b"),
   m = configmap("m", "a: b, c: d"), m_changed = configmap("m", "a: b, c: e"), m_less = configmap("m", "a: b"),
   two = configmap("one", "a: b") .. "---\n" .. configmap("two", "a: b"),
   bad_second = configmap("one", "a: b") .. "---\n" .. configmap("two", "a: 1") .. "---\n" .. configmap("three", "a: b"),
@@ -215,7 +216,9 @@ describe("kubectl apply", function()
     $ create cm other
     configmap/other created
     $ apply view-last-applied cm other
-    ! error: no last-applied-configuration annotation found on resource: other
+    $ apply view-last-applied -f - <other
+    ! error: error when no last-applied-configuration annotation found on resource: other
+    !  "STDIN": <nil>
   ]])
 end)
 

@@ -101,7 +101,29 @@ describe("kubectl get", function()
     cluster:kubectl "annotate po web-0 rank=2"
     cluster:kubectl "annotate po web-1 rank=1"
     assert.matches("^NAME .*\nweb%-1 .*\nweb%-0 ", get "po --sort-by=.metadata.annotations.rank")
-    assert.equal("error: couldn't find any field with path \"{.spec.nothing}\" in the list of objects", refused "po --sort-by spec.nothing")
+    assert.equal("error: couldn't find any field with path \"{.spec.nothing}\" in the list of objects",
+      refused "po --sort-by spec.nothing -o name")
+  end)
+
+  it("takes kinds with their group, how it begins, or their version and a dot", function()
+    for _, word in ipairs { "sts.apps", "sts.app", "sts.v1.apps", "statefulsets.v1.", "StatefulSet.v1.apps", "sts." } do
+      assert.equal("statefulset.apps/web\n", get(word .. " -o name"), word)
+    end
+    for _, word in ipairs { "sts.v1", "sts.v2.apps", "STS", "pod.v1" } do
+      assert.equal(('error: the server doesn\'t have a resource type "%s"'):format(word:match "^[^.]*"), refused(word))
+    end
+  end)
+
+  it("prints no table that it cannot sort, and does not say why", function()
+    assert.equal("", get "po --sort-by=.spec.nothing")
+    assert.equal("", get "po --sort-by=x[")
+    assert.matches("^NAME .*\nweb%-0 ", get "po web-0 --sort-by=.spec.nothing")
+    assert.equal("error: couldn't find any field with path \"{.metadata.name}\" in the list of objects",
+      refused "po,sts --sort-by=.metadata.name")
+    assert.equal("error: couldn't find any field with path \"{.metadata.name}\" in the list of objects",
+      refused "po web-0 web-1 --sort-by=.metadata.name")
+    assert.equal("error: unterminated array", refused "po,sts --sort-by=x[")
+    assert.matches("^NAME .*\npod/web%-0 ", get "po,sts --sort-by=.kind")
   end)
 
   describe("in a format", function()

@@ -162,6 +162,11 @@ end)
 
 describe("kubectl taint", function()
   it("sets, changes and removes taints", play [[
+    $ taint nodes a key=value:NoSchedule --dry-run=client
+    node/a tainted
+    $ get no a -o jsonpath={.spec.taints[*].key}
+    $ taint foo a key=value:NoSchedule
+    ! the server doesn't have a resource type "foo"
     $ taint nodes a key=value:NoSchedule other:NoExecute
     node/a tainted
     $ get no a -o jsonpath={.spec.taints[*].key}

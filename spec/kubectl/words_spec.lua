@@ -52,6 +52,123 @@ describe("kubectl create", function()
     ! See 'kubectl create deployment -h' for help and examples
   ]])
 
+  it("writes JSON, and what it remembers, in the order of Go's structs", play [[
+    $ create pdb p --selector=app=web --min-available=1 --dry-run=client -o json
+    {
+        "kind": "PodDisruptionBudget",
+        "apiVersion": "policy/v1",
+        "metadata": {
+            "name": "p"
+        },
+        "spec": {
+            "minAvailable": 1,
+            "selector": {
+                "matchLabels": {
+                    "app": "web"
+                }
+            }
+        },
+        "status": {
+            "disruptionsAllowed": 0,
+            "currentHealthy": 0,
+            "desiredHealthy": 0,
+            "expectedPods": 0
+        }
+    }
+    $ create configmap c --from-literal=a=b --save-config --dry-run=client -o yaml
+    apiVersion: v1
+    data:
+      a: b
+    kind: ConfigMap
+    metadata:
+      annotations:
+        kubectl.kubernetes.io/last-applied-configuration: |
+          {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"c"},"data":{"a":"b"}}
+      name: c
+    $ run p --image=nginx --port=80 --expose --dry-run=client -o json
+    {
+        "kind": "Service",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": "p"
+        },
+        "spec": {
+            "ports": [
+                {
+                    "protocol": "TCP",
+                    "port": 80,
+                    "targetPort": 80
+                }
+            ],
+            "selector": {
+                "run": "p"
+            }
+        },
+        "status": {
+            "loadBalancer": {}
+        }
+    }
+    {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": "p",
+            "labels": {
+                "run": "p"
+            }
+        },
+        "spec": {
+            "containers": [
+                {
+                    "name": "p",
+                    "image": "nginx",
+                    "ports": [
+                        {
+                            "containerPort": 80
+                        }
+                    ],
+                    "resources": {}
+                }
+            ],
+            "restartPolicy": "Always",
+            "dnsPolicy": "ClusterFirst"
+        },
+        "status": {}
+    }
+    $ run p --image=nginx --port=80 --expose --dry-run=client -o yaml
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: p
+    spec:
+      ports:
+      - port: 80
+        protocol: TCP
+        targetPort: 80
+      selector:
+        run: p
+    status:
+      loadBalancer: {}
+    ---
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      labels:
+        run: p
+      name: p
+    spec:
+      containers:
+      - image: nginx
+        name: p
+        ports:
+        - containerPort: 80
+        resources: {}
+      dnsPolicy: ClusterFirst
+      restartPolicy: Always
+    status: {}
+  ]])
+
   it("makes config maps and secrets", play [[
     $ create configmap c --from-literal=a=b --from-literal=x=y=z
     configmap/c created
@@ -122,8 +239,10 @@ describe("kubectl create", function()
     ! not supported: kubectl create role: users and permissions are not simulated
     $ create job j --image=a
     ! not supported: kubectl create job: this kind is not simulated
+    $ create
+    ! error: must specify one of -f and -k
     $ create nothing
-    ! error: unknown command "nothing"
+    ! error: Unexpected args: [nothing]
     ! See 'kubectl create -h' for help and examples
   ]])
 end)

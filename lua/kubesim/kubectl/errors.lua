@@ -124,6 +124,11 @@ end
 ---@return kubesim.Status
 function errors.verbatim(text, exit) return Status.new { message = text, text = text, exit = exit or 1 } end
 
+---Raises an error that stands without "error: " on standard error.
+---@param message string
+---@param ... any
+function errors.fail_bare(message, ...) error(errors.verbatim(message:format(...)), 0) end
+
 ---Ends a command with exit status `exit` and nothing more on standard error.
 ---@param exit? integer
 ---@return kubesim.Status

@@ -18,7 +18,7 @@ local formats = {}
 ---@field no_headers? boolean
 ---@field columns? boolean       custom columns can be asked for
 ---@field wide? boolean          so can wide ones
----@field typed? string          kubectl holds the objects as Go structs of this type ("core/v1.Event")
+---@field typed? string|fun(object: table): string  kubectl holds the objects as Go structs of this type ("core/v1.Event")
 
 ---@alias kubesim.kubectl.Format fun(object: table, event: string?): string
 
@@ -75,9 +75,11 @@ local function json(options)
       return ('{"type":"%s","object":%s}\n'):format(event, (formats.encode(object, "go"):gsub("\n$", "")))
     end
     local shown = options.managed_fields and object or without_managed_fields(object)
-    if options.typed then
+    local typed = options.typed
+    if type(typed) == "function" then typed = typed(shown) end
+    if typed then
       local typed_json = require "kubesim.kubectl.typed_json"
-      return (shown.items and typed_json.list or typed_json.object)(shown, options.typed)
+      return (shown.items and typed_json.list or typed_json.object)(shown, typed)
     end
     return formats.encode(shown, "indent")
   end

@@ -56,10 +56,11 @@ local function view(ctx, args)
   local err = resources.find(ctx, { args = args, allow_empty_selector = ctx.enforce_namespace, files = options.files(ctx),
     all = f.all, labels = f.selector, latest = true }):visit(function(info)
     local text = writes.last_applied(info.object)
-    if not text then
-      errors.fail("no last-applied-configuration annotation found on resource: %s\n", info.name)
+    if not text and info.source then
+      errors.fail("error when no last-applied-configuration annotation found on resource: %s\n %s: <nil>", info.name,
+        errors.quote(info.source))
     end
-    list[#list + 1] = text
+    list[#list + 1] = text -- kubectl says nothing of objects that no file named: it adds the source to an error that there is not
   end)
   if err then error(err, 0) end
   for _, text in ipairs(list) do

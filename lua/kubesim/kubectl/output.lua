@@ -50,9 +50,10 @@ end
 ---@param ctx kubesim.kubectl.Context
 ---@param operation string  "created", "scaled"; what stands behind the name
 ---@param dry_run? "none"|"client"|"server"
+---@param typed? string|fun(object: table): string  kubectl holds the objects as Go structs of this type
 ---@return fun(object: table, operation?: string)
-function output.printer(ctx, operation, dry_run)
-  local format = output.format(ctx, {})
+function output.printer(ctx, operation, dry_run, typed)
+  local format = output.format(ctx, { typed = typed })
   if format then return function(object) ctx:out(format(object)) end end
   local suffix = DRY[dry_run or "none"]
   return function(object, other) ctx:out(output.name_of(core.view(object)) .. " " .. (other or operation) .. suffix .. "\n") end

@@ -30,30 +30,36 @@ local function value_less(field, a, b)
   return a < b
 end
 
----The first value that a path has in each object; raises what is wrong with the path. `table_words`: in the words that go with tables.
-local function values_of(objects, field, table_words)
+---The first value that a path has in each object, or nil and what is wrong with the path.
+local function values_of(objects, field)
   local template, why = jsonpath.parse(field, { allow_missing = true })
-  if not template then errors.fail("%s%s", table_words and "sorting error: " or "", why) end
+  if not template then return nil, why end
   local values, found = {}, false
   for i, object in ipairs(objects) do
     local lists
     lists, why = template:find(object)
-    if not lists and table_words then
-      errors.fail("Failed to get values for [][]reflect.Value(nil) using %s (&errors.errorString{s:%s})", field, errors.quote(why))
-    elseif not lists then
-      errors.fail("%s", why)
-    end
+    if not lists then return nil, why end
     values[i] = lists[1] and lists[1][1]
     found = found or values[i] ~= nil
   end
   if #objects > 0 and not found then
-    errors.fail("couldn't find any field with path %s in the list of objects", errors.quote(field))
+    return nil, ("couldn't find any field with path %s in the list of objects"):format(errors.quote(field))
   end
   return values
 end
 
-local function sorted(objects, field, table_words)
-  local values, items = values_of(objects, field, table_words), {}
+---Sorted objects, or nil and what is wrong with the path. Raises where values cannot be compared: kubectl ends there.
+---@param objects table[]
+---@param path string as --sort-by gives it
+---@return table[]?
+---@return string? why
+local function sorted(objects, path)
+  local field, why = jsonpath.relaxed(path)
+  if not field then return nil, why end
+  local values
+  values, why = values_of(objects, field)
+  if not values then return nil, why end
+  local items = {}
   for i, object in ipairs(objects) do items[i] = { object = object, value = values[i] } end
   gosort(items, function(a, b)
     if a.value == nil then return true end
@@ -65,21 +71,33 @@ local function sorted(objects, field, table_words)
   return list
 end
 
----The objects of a table's rows, sorted. Raises what is wrong with the path.
+---The objects of a table's rows, sorted: SortingPrinter. One row is sorted by anything.
 ---@param objects table[]
----@param path string  as --sort-by gives it
----@return table[]
-function sorting.rows(objects, path) return sorted(objects, jsonpath.relaxed(path) or path, true) end
+---@param path string
+---@return table[]? sorted
+---@return string? why
+function sorting.rows(objects, path)
+  if #objects <= 1 then return objects end
+  return sorted(objects, path)
+end
 
----The items of a list, sorted.
+---The items of a list, sorted; raises what is wrong with the path.
 ---@param objects table[]
 ---@param path string
 ---@return table[]
 function sorting.items(objects, path)
   if #objects == 0 then return objects end
-  local field, why = jsonpath.relaxed(path)
-  if not field then errors.fail("%s", why) end
-  return sorted(objects, field, false)
+  local list, why = sorted(objects, path)
+  return list or errors.fail("%s", why)
+end
+
+---Several tables: kubectl sorts them by a field of the tables themselves (RuntimeSorter), which they hardly ever have. Raises so.
+---@param count integer
+---@param path string
+function sorting.tables(count, path)
+  local list = {}
+  for i = 1, count do list[i] = { apiVersion = "meta.k8s.io/v1", kind = "Table", metadata = { resourceVersion = "" } } end
+  sorting.items(list, path)
 end
 
 return sorting

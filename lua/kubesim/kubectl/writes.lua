@@ -74,26 +74,32 @@ end
 
 ---The text that stands in the annotation: the object without it, sorted, with a line end.
 ---@param object table
+---@param typed? string kubectl holds the object as a Go struct of this type: in its order, and without annotations where there are none
 ---@return string
-function writes.configuration(object)
+function writes.configuration(object, typed)
   local bare, metadata, annotations = {}, {}, {}
   for key, value in pairs(object) do bare[key] = value end
   for key, value in pairs(object.metadata or {}) do metadata[key] = value end
   for key, value in pairs(metadata.annotations or {}) do annotations[key] = value end
   annotations[writes.LAST_APPLIED] = nil
   metadata.annotations, bare.metadata = annotations, metadata
+  if typed then
+    if not next(annotations) then metadata.annotations = nil end
+    return require "kubesim.kubectl.typed_json".line(bare, typed)
+  end
   return core.encode(bare, "go") .. "\n"
 end
 
 ---The object with its own configuration in the annotation: a copy of what that changes.
 ---@param object table
+---@param typed? string
 ---@return table
-function writes.annotated(object)
+function writes.annotated(object, typed)
   local copy, metadata, annotations = {}, {}, {}
   for key, value in pairs(object) do copy[key] = value end
   for key, value in pairs(object.metadata or {}) do metadata[key] = value end
   for key, value in pairs(metadata.annotations or {}) do annotations[key] = value end
-  annotations[writes.LAST_APPLIED] = writes.configuration(object)
+  annotations[writes.LAST_APPLIED] = writes.configuration(object, typed)
   metadata.annotations, copy.metadata = annotations, metadata
   return copy
 end
@@ -109,9 +115,10 @@ end
 ---CreateOrUpdateAnnotation: with `save`, or where there is one already, the annotation is kept up to date.
 ---@param object table
 ---@param save boolean
+---@param typed? string
 ---@return table
-function writes.keep_annotation(object, save)
-  if save or writes.last_applied(object) then return writes.annotated(object) end
+function writes.keep_annotation(object, save, typed)
+  if save or writes.last_applied(object) then return writes.annotated(object, typed) end
   return object
 end
 

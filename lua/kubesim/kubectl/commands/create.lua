@@ -15,11 +15,8 @@ end
 
 local function run(ctx, args)
   ctx:refuse_flag("raw", "edit", "windows-line-endings")
-  if #ctx.flags.filename == 0 and ctx.flags.kustomize == "" then
-    if #args > 0 then ctx:usage_error("unknown command %s", errors.quote(table.concat(args, " "))) end
-    error(errors.verbatim "Error: must specify one of -f and -k", 0)
-  end
   options.no_args(ctx, args)
+  if #ctx.flags.filename == 0 and ctx.flags.kustomize == "" then errors.fail "must specify one of -f and -k" end
   local o = { dry_run = options.dry_run(ctx), validate = options.validate(ctx), manager = ctx.flags["field-manager"] }
   local print, count = output.printer(ctx, "created", o.dry_run), 0
   local err = resources.find(ctx, { files = options.files(ctx), labels = ctx.flags.selector, continue_on_error = true,

@@ -42,7 +42,8 @@ local function selector_of(ctx)
   local kind, name, more = wanted:match "^([^/]*)/([^/]*)(.*)$"
   if not kind then errors.fail "--for must be in resource/name form" end
   if more ~= "" then errors.fail "arguments in resource/name form may not have more than one slash" end
-  local mapping = resources.mapping(ctx, kind)
+  local mapping = kind ~= "" and ctx.core:kind(kind)
+  if not mapping then errors.fail_bare("the server doesn't have a resource type %s", errors.quote(kind)) end
   return ("involvedObject.kind=%s,involvedObject.apiVersion=%s,involvedObject.name=%s"):format(mapping.kind, mapping.api_version, name)
 end
 

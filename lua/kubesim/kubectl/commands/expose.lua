@@ -7,6 +7,7 @@ local output <const> = require "kubesim.kubectl.output"
 local overrides <const> = require "kubesim.kubectl.overrides"
 local pairs_of <const> = require "kubesim.kubectl.pairs"
 local resources <const> = require "kubesim.kubectl.resources"
+local values <const> = require "kubesim.kubectl.values"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local EXPOSED <const> = { Service = true, Pod = true, Deployment = true, ReplicaSet = true }
@@ -16,6 +17,8 @@ local function labels_text(map)
   for i, key in ipairs(pairs_of.keys(map)) do list[i] = key .. "=" .. map[key] end
   return table.concat(list, ",")
 end
+
+local SERVICE <const> = "core/v1.Service"
 
 ---MapBasedSelectorForObject
 local function selector_of(object)
@@ -57,7 +60,7 @@ local function ports_of(object)
     return order, protocols
   end
   local spec = object.kind == "Pod" and object.spec or object.spec.template.spec
-  for _, container in ipairs(spec.containers) do
+  for _, container in ipairs(spec.containers or {}) do
     for _, port in ipairs(container.ports or {}) do add(port.containerPort, port.protocol or "TCP") end
   end
   return order, protocols
@@ -129,20 +132,20 @@ return {
   },
   run = function(ctx, args)
     local f, dry_run = ctx.flags, options.dry_run(ctx)
-    local print = output.printer(ctx, "exposed", dry_run)
+    local print = output.printer(ctx, "exposed", dry_run, dry_run == "client" and SERVICE or nil)
     local o = { selector = f.selector, port = f.port, labels = f.labels, protocol = f.protocol, target = f["target-port"] }
     local err = resources.find(ctx, { args = args, files = options.files(ctx), continue_on_error = true }):visit(function(info)
       if not EXPOSED[info.mapping.kind] then
         local group = info.mapping.group
         errors.fail("cannot expose a %s", info.mapping.kind .. (group ~= "" and "." .. group or ""))
       end
-      local object = overrides.apply(ctx, service(f, o, introspect(f, o, info.object)))
+      local object = overrides.apply(ctx, service(f, o, introspect(f, o, values.bare(info.object))))
       ctx:record(object)
       if dry_run == "client" then
         if ctx.enforce_namespace then object.metadata.namespace = ctx.namespace end
         return print(object)
       end
-      object = writes.keep_annotation(object, f["save-config"])
+      object = writes.keep_annotation(object, f["save-config"], SERVICE)
       print(writes.create(ctx, { object = object, namespace = ctx.namespace },
         { validate = "Warn", dry_run = dry_run, manager = f["field-manager"] }))
     end)

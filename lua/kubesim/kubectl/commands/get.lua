@@ -129,12 +129,20 @@ local function tell_nothing_found(ctx, found)
   ctx:err(namespaced and ("No resources found in %s namespace.\n"):format(ctx.namespace) or "No resources found\n")
 end
 
+---What cannot be sorted is not printed, and kubectl does not say why.
+local function sort_tables(found, path, by_selector)
+  local sorting <const>, count = require "kubesim.kubectl.sorting", 0
+  for _, group in ipairs(found) do count = count + (by_selector and 1 or #group.objects) end
+  if count > 1 then sorting.tables(count, path) end
+  for _, group in ipairs(found) do
+    if by_selector then group.objects = sorting.rows(group.objects, path) or {} end
+  end
+end
+
 local function get_tables(ctx, result)
   local path = ctx.flags["sort-by"]
   local found, err = collect(ctx, result)
-  if path ~= "" then
-    for _, group in ipairs(found) do group.objects = require "kubesim.kubectl.sorting".rows(group.objects, path) end
-  end
+  if path ~= "" then sort_tables(found, path, result.by_selector) end
   local written = print_tables(ctx, found)
   if not written and not ctx.flags["ignore-not-found"] and not err then tell_nothing_found(ctx, found) end
   if err then error(err, 0) end
@@ -191,7 +199,10 @@ local function watch(ctx, args, format)
   local print = watch_printer(ctx, group.mapping, format)
   if not f["watch-only"] and #group.objects > 0 then
     local objects = group.objects
-    if f["sort-by"] ~= "" then objects = require "kubesim.kubectl.sorting".rows(objects, f["sort-by"]) end
+    if f["sort-by"] ~= "" then
+      local sorted, why = require "kubesim.kubectl.sorting".rows(objects, f["sort-by"])
+      objects = sorted or errors.fail("unable to output the provided object: %s", why)
+    end
     print(objects, "ADDED")
   end
   local fields = f["field-selector"]

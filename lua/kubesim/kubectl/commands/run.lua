@@ -109,11 +109,13 @@ local function service(f, name)
   }
 end
 
+local function type_of(object) return "core/v1." .. object.kind end
+
 local function create(ctx, object, dry_run)
   ctx:record(object)
   if ctx.enforce_namespace and dry_run == "client" then object.metadata.namespace = ctx.namespace end
   if dry_run == "client" then return object end
-  object = writes.keep_annotation(object, ctx.flags["save-config"])
+  object = writes.keep_annotation(object, ctx.flags["save-config"], type_of(object))
   return writes.create(ctx, { object = object, namespace = ctx.namespace },
     { validate = "Warn", dry_run = dry_run, manager = ctx.flags["field-manager"] })
 end
@@ -134,7 +136,7 @@ return {
   run = function(ctx, args)
     ctx:refuse_flag("filename", "kustomize")
     local f, dry_run = ctx.flags, options.dry_run(ctx)
-    local print = output.printer(ctx, "created", dry_run)
+    local print = output.printer(ctx, "created", dry_run, type_of)
     validate(ctx, args, dry_run)
     local made = create(ctx, overrides.apply(ctx, pod(f, args)), dry_run)
     local err, exposed

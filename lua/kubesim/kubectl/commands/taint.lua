@@ -65,7 +65,7 @@ local function matches(a, b) return a.key == b.key and (not b.effect or a.effect
 local function validate(ctx, words, add, remove)
   local kind = words[1]:lower()
   local mapping = ctx.core:kind(kind)
-  if not mapping then errors.fail("the server doesn't have a resource type %s", errors.quote(kind)) end
+  if not mapping then errors.fail_bare("the server doesn't have a resource type %s", errors.quote(kind)) end
   if mapping.kind ~= "Node" then errors.fail("invalid resource type %s, only node types are supported", kind) end
   local both = {}
   for _, taint in ipairs(add) do
@@ -148,7 +148,7 @@ return {
       local patch = ctx.core:difference("Node", before, after)
       local object = dry_run == "client" and ctx.core:patched("Node", before, core.json_decode(patch), "strategic")
         or writes.patch(ctx, info, patch, { dry_run = dry_run, manager = f["field-manager"], validate = directive })
-      output.printer(ctx, operation, dry_run)(object)
+      output.printer(ctx, operation, "none")(object) -- kubectl forgets to say that it was a dry run
     end)
     if err then error(err, 0) end
   end,

@@ -32,10 +32,10 @@ function create.int_or_string(text) return text:find "^[+-]?%d+$" and math.toint
 ---@param failed string?
 function create.run(ctx, object, failed)
   local o = { dry_run = options.dry_run(ctx), validate = options.validate(ctx), manager = ctx.flags["field-manager"] }
-  local print = output.printer(ctx, "created", o.dry_run)
   local mapping = resources.mapping_of(ctx, object.apiVersion, object.kind)
+  local print = output.printer(ctx, "created", o.dry_run, mapping.type)
   if mapping.namespaced and ctx.enforce_namespace then object.metadata.namespace = ctx.namespace end
-  object = writes.keep_annotation(object, ctx.flags["save-config"])
+  object = writes.keep_annotation(object, ctx.flags["save-config"], mapping.type)
   if o.dry_run ~= "client" then
     local err, made = errors.try(writes.create, ctx, { object = object, namespace = mapping.namespaced and ctx.namespace or "" }, o)
     if err then error(failed and errors.plain("%s %s", failed, err.message) or err, 0) end

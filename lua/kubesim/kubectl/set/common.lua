@@ -5,6 +5,7 @@ local flags <const> = require "kubesim.kubectl.flags"
 local options <const> = require "kubesim.kubectl.options"
 local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
+local values <const> = require "kubesim.kubectl.values"
 local writes <const> = require "kubesim.kubectl.writes"
 
 ---@class kubesim.kubectl.set
@@ -61,7 +62,7 @@ end
 function set.containers(spec, pattern)
   local list = {}
   for _, field in ipairs { "containers", "initContainers" } do
-    for _, container in ipairs(spec[field] or {}) do
+    for _, container in ipairs(values.list(spec[field])) do
       if fits(container.name, pattern) then list[#list + 1] = container end
     end
   end
