@@ -375,7 +375,7 @@ end
 ---@return integer? code  its exit status, if not 0 although nothing failed: kubectl diff, kubectl exec
 function Cluster:kubectl(command, stdin)
   check.type(command, 1, "kubectl", "string", "table")
-  check.type(stdin, 2, "kubectl", "string", "nil")
+  check.type(stdin, 2, "kubectl", "nil", "string")
   local out, err, code = require "kubesim.kubectl".run(self, command, stdin)
   if code ~= 0 then return out, err, code end
   if err ~= "" then return out, err end

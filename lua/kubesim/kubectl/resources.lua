@@ -143,6 +143,7 @@ end
 
 ---The different parts of a list with commas.
 local function split(text)
+  if not text:find(",", 1, true) then return { text } end
   local parts, seen = {}, {}
   for part in (text .. ","):gmatch "([^,]*)," do
     if not seen[part] then parts[#parts + 1] = part end

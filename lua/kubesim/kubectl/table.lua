@@ -38,33 +38,45 @@ end
 
 local EVENTS <const> = { ADDED = "ADDED   ", MODIFIED = "MODIFIED", DELETED = "DELETED ", ERROR = "ERROR   " }
 
-function TablePrinter:header(columns, event)
+---What of a kind's columns is shown: their places, their titles, and which of them is the object's name, which may get its kind.
+---@class kubesim.kubectl.Layout
+---@field places integer[]
+---@field titles string[]
+---@field named? integer
+
+--- Layouts without and with wide columns, by the kind's columns, of which there is one table.
+local NARROW <const>, WIDE <const> = {}, {}
+
+---@return kubesim.kubectl.Layout
+local function layout_of(columns, wide)
+  local known = wide and WIDE or NARROW
+  local layout = known[columns]
+  if layout then return layout end
+  layout = { places = {}, titles = {} }
+  local looking = true
+  for i, column in ipairs(columns) do
+    local at = #layout.places + 1
+    local shown = wide or not column.wide
+    if shown then layout.places[at], layout.titles[at] = i, column.name:upper() end
+    if column.named and looking then layout.named, looking = shown and at or nil, false end
+  end
+  known[columns] = layout
+  return layout
+end
+
+function TablePrinter:header(layout, event)
   local options, titles = self.options, {}
   if event then titles[#titles + 1] = "EVENT" end
   if options.with_namespace then titles[#titles + 1] = "NAMESPACE" end
-  for _, column in ipairs(columns) do
-    if options.wide or not column.wide then titles[#titles + 1] = column.name:upper() end
-  end
+  table.move(layout.titles, 1, #layout.titles, #titles + 1, titles)
   for _, label in ipairs(options.label_columns or {}) do titles[#titles + 1] = label:match "[^/]*$":upper() end
   if options.show_labels then titles[#titles + 1] = "LABELS" end
-  return table.concat(titles, "\t") .. "\n"
-end
-
----The places of the columns that are shown.
----@return integer[] places
----@return integer? named  where among them the name of the object is, when its kind goes before it
-function TablePrinter:shown(columns)
-  local places, named, looking = {}, nil, self.options.with_kind ~= nil
-  for i, column in ipairs(columns) do
-    local shown = self.options.wide or not column.wide
-    if shown then places[#places + 1] = i end
-    if column.named and looking then named, looking = shown and #places or nil, false end
-  end
-  return places, named
+  return titles, options.label_columns ~= nil -- in which anything may stand
 end
 
 ---The cells of a line, and whether one has a tab. The row's own table is used where it can be: tables are long.
-function TablePrinter:cells(places, named, row, event)
+function TablePrinter:cells(layout, row, event)
+  local places, named = layout.places, self.options.with_kind and layout.named
   local options, cells, all, n, tabbed = self.options, row.cells, row.cells, 0, false
   if event or options.with_namespace then
     cells = {}
@@ -100,17 +112,14 @@ function TablePrinter:print(tabled, writer, event)
     self.last, self.headed = tabled.columns, false
   end
   if #tabled.rows == 0 then return end
-  if not self.headed and not self.options.no_headers then writer:write(self:header(tabled.columns, event)) end
-  self.headed = true
-  local places, named = self:shown(tabled.columns)
-  for _, row in ipairs(tabled.rows) do
-    local cells, tabbed = self:cells(places, named, row, event)
-    if tabbed or #cells < 2 then
-      writer:write(table.concat(cells, "\t") .. "\n")
-    else
-      writer:row(cells)
-    end
+  local layout = layout_of(tabled.columns, self.options.wide)
+  local function line(cells, tabbed)
+    if tabbed or #cells < 2 then return writer:write(table.concat(cells, "\t") .. "\n") end
+    writer:row(cells)
   end
+  if not self.headed and not self.options.no_headers then line(self:header(layout, event)) end
+  self.headed = true
+  for _, row in ipairs(tabled.rows) do line(self:cells(layout, row, event)) end
 end
 
 return TablePrinter

@@ -88,7 +88,7 @@ function Tabwriter:format(widths, first, last)
   local column, at = #widths + 1, first
   while at <= last do
     if column < #self.lines[at] then
-      self:print(widths, first, at - 1)
+      if first < at then self:print(widths, first, at - 1) end
       local width, behind = self:column(widths, at, last)
       widths[column] = width
       self:format(widths, at, behind - 1)
@@ -98,7 +98,7 @@ function Tabwriter:format(widths, first, last)
       at = at + 1
     end
   end
-  self:print(widths, first, last)
+  if first <= last then self:print(widths, first, last) end
 end
 
 ---Adds text; tabs end cells, line ends end lines.

@@ -63,6 +63,10 @@ return function(command)
     return { table.unpack(command) }
   end
   local words, at = {}, 1
+  if not command:find "['\"\\|&;<>()$`#\n]" then -- nothing but words and blanks
+    for word in command:gmatch "[^ \t\r]+" do words[#words + 1] = word end
+    return words
+  end
   while true do
     at = command:find("[^ \t\r]", at)
     if not at then return words end

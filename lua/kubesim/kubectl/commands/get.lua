@@ -86,8 +86,8 @@ local function table_options(ctx, mapping, with_kind)
   local f = ctx.flags
   return {
     no_headers = f["no-headers"], wide = f.output == "wide", with_namespace = f["all-namespaces"] and mapping.namespaced,
-    with_kind = (with_kind or f["show-kind"]) and resources.kind_name(mapping) or nil, label_columns = f["label-columns"],
-    show_labels = f["show-labels"],
+    with_kind = (with_kind or f["show-kind"]) and resources.kind_name(mapping) or nil, show_labels = f["show-labels"],
+    label_columns = #f["label-columns"] > 0 and f["label-columns"] or nil,
   }
 end
 
