@@ -39,6 +39,7 @@ ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
     return (ks_tracker){
         .services = ks_tree_copy(&tracker->services),
         .by_pair = ks_tree_copy(&tracker->by_pair),
+        .by_ns = ks_tree_copy(&tracker->by_ns),
         .dirty = ks_tree_copy(&tracker->dirty),
         .full = ks_tree_copy(&tracker->full),
         .triggers = ks_tree_copy(&tracker->triggers),
@@ -51,6 +52,7 @@ ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
 void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker) {
     ks_tree_clear(heap, &tracker->services);
     ks_tree_clear(heap, &tracker->by_pair);
+    ks_tree_clear(heap, &tracker->by_ns);
     ks_tree_clear(heap, &tracker->dirty);
     ks_tree_clear(heap, &tracker->full);
     ks_tree_clear(heap, &tracker->triggers);
@@ -66,6 +68,8 @@ static uint64_t pair_hash(const ks_str *ns, const ks_str *key, const ks_str *val
            (uint64_t)ks_hash_bytes(ns->s, ns->len) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
+static uint64_t ns_hash(const ks_str *ns) { return ks_hash_bytes(ns->s, ns->len); }
+
 static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *object) {
     tracked_service *service = ks_alloc_zero(heap, sizeof *service);
     service->refs = 1;
@@ -79,14 +83,16 @@ static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *o
         service->pair = pair_hash(object->ns, pair->key, ks_str_or_null(pair->val));
         service->refs++;
         ks_tree_put(heap, &tracker->by_pair, (ks_key){service->pair, service->id}, service);
+        ks_tree_put(heap, &tracker->by_ns, (ks_key){ns_hash(object->ns), service->id}, PRESENT);
     }
     ks_tree_put(heap, &tracker->services, (ks_key){0, service->id}, service);
 }
 
 static void unindex_service(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
     tracked_service *service = ks_tree_get(&tracker->services, (ks_key){0, id});
-    if (service && service->selector)
-        ks_tree_del(heap, &tracker->by_pair, (ks_key){service->pair, id});
+    if (!service || !service->selector) return;
+    ks_tree_del(heap, &tracker->by_pair, (ks_key){service->pair, id});
+    ks_tree_del(heap, &tracker->by_ns, (ks_key){ns_hash(service->ns), id});
 }
 
 /* Whether the change can alter an endpoint; metadata such as annotations cannot. */
@@ -122,6 +128,8 @@ static bool pod_matters(const ks_change *change) {
 
 static void mark_matching(ks_sim *sim, ks_tracker *tracker, int component, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
+    ks_key ns = {ns_hash(pod->ns), 0}, any;
+    if (!ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) || any.a != ns.a) return;
     for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
         const ks_pair *pair = ks_pair_at(pod->labels, i);
         const ks_str *value = ks_str_or_null(pair->val);

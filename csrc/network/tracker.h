@@ -15,6 +15,7 @@
 typedef struct ks_tracker {
     ks_tree services; /* {0, service id} -> what is known of it */
     ks_tree by_pair;  /* {hash of namespace and a selector's pair, service id} -> the same */
+    ks_tree by_ns;    /* {hash of namespace, service id} -> 1: those in by_pair */
     ks_tree dirty;    /* {service id, pod id} -> 1 */
     ks_tree full;     /* {0, service id} -> 1: the Service itself changed */
     ks_tree triggers; /* {service id, pod id} -> last trigger time of a selected pod */

@@ -37,6 +37,7 @@ static bool is_sidecar(const ks_object *pod, ks_val name) {
 
 static int64_t most_restarts(const ks_object *pod, const ks_str *list, bool sidecars) {
     int64_t most = 0;
+    if (sidecars && ks_len(ks_get(pod->spec, K(initContainers))) == 0) return 0;
     ks_each(status, ks_get(pod->status, list)) {
         if (sidecars && !is_sidecar(pod, ks_get(*status, K(name)))) continue;
         int64_t restarts = ks_count(*status, K(restartCount), 0);
@@ -86,8 +87,7 @@ static int younger(const ranked *x, const ranked *y, int64_t tx, int64_t ty) {
 static int lower(int64_t x, int64_t y) { return x < y ? -1 : x > y; }
 
 /* Negative: x goes before y. Full ties keep the order of creation. */
-static int goes_first(const void *a, const void *b) {
-    const ranked *x = a, *y = b;
+static int goes_first(const ranked *x, const ranked *y) {
     int order;
     if ((x->pod->node == NULL) != (y->pod->node == NULL)) return x->pod->node == NULL ? -1 : 1;
     if ((order = lower(x->phase, y->phase)) != 0) return order;
@@ -101,25 +101,32 @@ static int goes_first(const void *a, const void *b) {
     return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
 }
 
-static void sift_down(ranked *heap, int64_t count, int64_t at) {
-    for (int64_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && goes_first(&heap[child], &heap[child + 1]) < 0) child++;
-        if (goes_first(&heap[at], &heap[child]) >= 0) return;
-        ranked swap = heap[at];
-        heap[at] = heap[child];
-        heap[child] = swap;
+/* Merges two sorted halves. */
+static void merge(const ranked **out, const ranked **x, size_t n, const ranked **y, size_t m,
+                  int (*compare)(const ranked *, const ranked *)) {
+    while (n > 0 && m > 0) {
+        if (compare(*y, *x) < 0) {
+            *out++ = *y++;
+            m--;
+        } else {
+            *out++ = *x++;
+            n--;
+        }
     }
+    while (n-- > 0) *out++ = *x++;
+    while (m-- > 0) *out++ = *y++;
 }
 
-/* Moves the `few` that go first to the front, in order: a heap of the best so far, its worst on top. */
-static void select_first(ranked *pods, int64_t count, int64_t few) {
-    for (int64_t i = few / 2; i-- > 0;) sift_down(pods, few, i);
-    for (int64_t i = few; i < count; i++) {
-        if (goes_first(&pods[i], &pods[0]) >= 0) continue;
-        pods[0] = pods[i];
-        sift_down(pods, few, 0);
-    }
-    qsort(pods, (size_t)few, sizeof *pods, goes_first);
+/* Sorts, keeping the order of equals. The comparison is not transitive (upstream's is not), so what comes out depends on how it
+ * is sorted: the C library's way would differ from one to the next. `spare`: room for as many. */
+static void sort(const ranked **items, const ranked **spare, size_t n,
+                 int (*compare)(const ranked *, const ranked *)) {
+    if (n < 2) return;
+    size_t half = n / 2;
+    sort(items, spare, half, compare);
+    sort(items + half, spare + half, n - half, compare);
+    for (size_t i = 0; i < n; i++) spare[i] = items[i];
+    merge(items, spare, half, spare + half, n - half, compare);
 }
 
 /* --- nodes: getPodsRankedByRelatedPodsOnSameNode --- */
@@ -234,8 +241,7 @@ static bool is_plain(uint64_t word) {
     return (word & plain) == plain;
 }
 
-static int by_id(const void *a, const void *b) {
-    const ranked *x = a, *y = b;
+static int by_id(const ranked *x, const ranked *y) {
     return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
 }
 
@@ -298,7 +304,6 @@ static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t co
         if (list.count > 0) qsort(list.items, list.count, sizeof *list.items, fullest_first);
         gather_plain(sim, e, &list, count, &last, pods, &found);
     }
-    if (found > 0) qsort(pods, (size_t)found, sizeof *pods, by_id);
     ks_free(heap, list.items, list.cap * sizeof *list.items);
     return found;
 }
@@ -306,11 +311,16 @@ static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t co
 void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, int64_t count,
                ks_objects *out) {
     ks_heap *heap = sim->world.heap;
-    size_t size = (size_t)active * sizeof(ranked);
+    size_t size = (size_t)active * sizeof(ranked), room = (size_t)active * sizeof(ranked *);
     ranked *pods = ks_alloc(heap, size);
+    const ranked **items = ks_alloc(heap, room), **spare = ks_alloc(heap, room);
     int64_t found = gather(sim, st, rs, count, pods);
+    for (int64_t i = 0; i < found; i++) items[i] = &pods[i];
+    sort(items, spare, (size_t)found, by_id);
     if (count > found) count = found;
-    if (count < active) select_first(pods, found, count);
-    for (int64_t i = 0; i < count; i++) ks_objects_add(heap, out, pods[i].pod);
+    if (count < active) sort(items, spare, (size_t)found, goes_first);
+    for (int64_t i = 0; i < count; i++) ks_objects_add(heap, out, items[i]->pod);
+    ks_free(heap, (void *)spare, room);
+    ks_free(heap, (void *)items, room);
     ks_free(heap, pods, size);
 }

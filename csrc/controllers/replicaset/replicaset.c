@@ -84,6 +84,15 @@ static bool same_owner(const ks_object *a, const ks_object *b) {
     return a->owner_uid == b->owner_uid || ks_str_eq(a->owner_uid, b->owner_uid);
 }
 
+/* Whether the entry counts both versions alike: all that it looks at is the very same. Whether a pod that waits has become
+ * available meanwhile is for rs_entry_ripen() to say. */
+static bool counted_alike(const ks_object *a, const ks_object *b) {
+    bool same_meta = a->meta.type == KS_MAP && b->meta.type == KS_MAP && a->meta.m == b->meta.m;
+    return same_meta && a->node == b->node && a->phase == b->phase && a->ready == b->ready &&
+           (!a->ready || (a->ready_time.type == KS_STRING && b->ready_time.type == KS_STRING &&
+                          a->ready_time.s == b->ready_time.s));
+}
+
 static void track_loose(ks_sim *sim, rs_state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
     bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
@@ -118,7 +127,7 @@ static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
             rs_stray(sim, st, pod, false);
             return;
         }
-        rs_entry_put(sim, st, e, pod);
+        if (old == NULL || !counted_alike(old, pod)) rs_entry_put(sim, st, e, pod);
         if (ks_object_terminating(pod))
             ks_deletion_observed(sim->world.heap, &e->expected, pod->id);
         else if (change->type == KS_ADDED)
