@@ -134,20 +134,19 @@ function errors.fail_bare(message, ...) error(errors.verbatim(message:format(...
 ---@return kubesim.Status
 function errors.silent(exit) return Status.new { message = "exit status " .. (exit or 1), silent = true, exit = exit or 1 } end
 
+local function outcome(ok, ...)
+  if ok then return nil, ... end
+  local err = ...
+  if not Status.is(err) then error(err, 0) end
+  return err
+end
+
 ---Runs `fn`; a refusal comes back as the error, anything else that is raised goes on.
 ---@param fn function
 ---@param ... any
 ---@return kubesim.Status? err
 ---@return any ... what fn returned
-function errors.try(fn, ...)
-  local function finish(ok, ...)
-    if ok then return nil, ... end
-    local err = ...
-    if not Status.is(err) then error(err, 0) end
-    return err
-  end
-  return finish(pcall(fn, ...))
-end
+function errors.try(fn, ...) return outcome(pcall(fn, ...)) end
 
 errors.is_status = Status.is
 

@@ -222,12 +222,13 @@ Result.__index = Result
 ---@return kubesim.Status?
 function Result:visit(fn)
   local opts, ctx, list = self.opts, self.ctx, {}
+  local function work(info)
+    self:prepare(info)
+    if opts.require_object ~= false and not info.object then info:get(ctx, opts.viewed) end
+    fn(info)
+  end
   local function one(info, err)
-    err = err or errors.try(function()
-      self:prepare(info)
-      if opts.require_object ~= false and not info.object then info:get(ctx, opts.viewed) end
-      fn(info)
-    end)
+    err = err or errors.try(work, info)
     if err then list[#list + 1] = err end
     return err and not opts.continue_on_error
   end
