@@ -1,4 +1,6 @@
 -- kubectl delete, scale, label, annotate, patch and set: what they say, and what they do to objects.
+-- luacheck: ignore 631
+-- (commands and what they say stand on one line)
 local kubesim = require "kubesim"
 local transcript = require "spec.support.transcript"
 
@@ -236,7 +238,11 @@ describe("kubectl patch", function()
     $ patch sts web --type=json -p '[{"op":"replace","path":"/spec/replicas","value":1}]' -o jsonpath={.spec.replicas}
     1
     $ patch sts web --type=merge -p '{"metadata":{"labels":{"a":"b"}}}' --dry-run=client
-    statefulset.apps/web patched (dry run)
+    statefulset.apps/web patched
+    $ patch sts web -p {} --dry-run=client
+    statefulset.apps/web patched (no change)
+    $ patch sts web --type=json -p null --dry-run=client
+    statefulset.apps/web patched (no change)
     $ patch sts web --subresource=scale --type=merge -p '{"spec":{"replicas":2}}'
     scale.autoscaling/web patched
     $ patch sts web
@@ -255,6 +261,47 @@ describe("kubectl patch", function()
 end)
 
 describe("--record", function()
+  it("says itself why a JSON patch does not apply", play [[
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"test","path":"/kind","value":"Pod"}]'
+    ! error: testing value /kind failed: test failed
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"add","path":"/nope/x","value":1}]'
+    ! error: add operation does not apply: doc is missing path: "/nope/x": missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/9","value":{}}]'
+    ! error: error in add for path: '/spec/template/spec/containers/9': Unable to access invalid index: 9: invalid index referenced
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/x","value":{}}]'
+    ! error: error in add for path: '/spec/template/spec/containers/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"add"}]'
+    ! error: add operation failed to decode path: missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"remove","path":"/metadata/labels/a~1b"}]'
+    ! error: remove operation does not apply: doc is missing path: "/metadata/labels/a~1b": missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"remove","path":"/metadata/nope"}]'
+    ! error: error in remove for path: '/metadata/nope': Unable to remove nonexistent key: nope: missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"remove","path":"/spec/template/spec/containers/-3"}]'
+    ! error: error in remove for path: '/spec/template/spec/containers/-3': Unable to access invalid index: -3: invalid index referenced
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"replace","path":"/spec/template/spec/containers/7","value":{}}]'
+    ! error: Object to be patched is missing field (/spec/template/spec/containers/7: missing value)
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"replace","path":"/a/b","value":{}}]'
+    ! error: replace operation does not apply: doc is missing path: /a/b: missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"move","from":"/metadata/nope","path":"/x"}]'
+    ! error: error in move for path: 'nope': Unable to remove nonexistent key: nope: missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"move","from":"/metadata/name","path":"/a/b"}]'
+    ! error: move operation does not apply: doc is missing destination path: /a/b: missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"copy","path":"/a"}]'
+    ! error: copy operation failed to decode from: operation, missing from field: missing value
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"copy","from":"/spec/template/spec/containers/x","path":"/a"}]'
+    ! error: error in copy for from: '/spec/template/spec/containers/x': strconv.Atoi: parsing "x": invalid syntax
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"foo","path":"/x"}]'
+    ! error: Unexpected kind: foo
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"test","path":"/a/b"}]'
+    ! error: test operation does not apply: is missing path: /a/b: missing value
+    $ patch sts web --dry-run=client --type=json -p '[1]'
+    ! error: json: cannot unmarshal number into Go value of type jsonpatch.Operation
+    $ patch sts web --dry-run=client --type=json -p '1'
+    ! error: json: cannot unmarshal number into Go value of type jsonpatch.Patch
+    $ patch sts web --dry-run=client --type=json -p '{}'
+    ! error: json: cannot unmarshal object into Go value of type jsonpatch.Patch
+  ]])
+
   it("writes the command line into kubernetes.io/change-cause", play [[
     $ set image sts/web main=app:2 --record
     statefulset.apps/web image updated
@@ -317,6 +364,16 @@ describe("kubectl set", function()
     # LOG_LEVEL from configmap settings, key log.level
     $ set env sts/web A=1 A-
     ! error: can not both modify and remove the same environment variable in the same command
+  ]])
+
+  it("lists where variables come from", play [[
+    $ patch sts web -p '{"spec":{"template":{"spec":{"containers":[{"name":"side","env":[{"name":"CPUS","valueFrom":{"resourceFieldRef":{"resource":"limits.cpu","containerName":"main"}}}]}]}}}}'
+    statefulset.apps/web patched
+    $ set env sts/web --list
+    # StatefulSet web, container main
+    # StatefulSet web, container side
+    # CPUS from resource field main/limits.cpu
+    OLD=1
   ]])
 
   it("sets resources, selectors and service accounts", play [[

@@ -114,6 +114,13 @@ describe("kubectl get", function()
     end
   end)
 
+  it("prints the header of columns that it cannot read", function()
+    local ok, err = pcall(cluster.kubectl, cluster, "get po web-0 -o custom-columns=A:.metadata.name,B:.kind[0]")
+    assert.is_false(ok)
+    assert.equal("A     B\n", err.stdout)
+    assert.equal("error: string is not array or slice", tostring(err))
+  end)
+
   it("prints no table that it cannot sort, and does not say why", function()
     assert.equal("", get "po --sort-by=.spec.nothing")
     assert.equal("", get "po --sort-by=x[")

@@ -16,6 +16,7 @@ local formats = {}
 ---@field allow_missing? boolean --allow-missing-template-keys
 ---@field managed_fields? boolean --show-managed-fields
 ---@field no_headers? boolean
+---@field out? fun(text: string)  takes what was printed before an error
 ---@field columns? boolean       custom columns can be asked for
 ---@field wide? boolean          so can wide ones
 ---@field typed? string|fun(object: table): string  kubectl holds the objects as Go structs of this type ("core/v1.Event")
@@ -129,7 +130,10 @@ local function by_columns(kind, spec, options)
     local list = event and { { type = event, object = object } } or object.kind == "List" and object.items or { object }
     local fine
     fine, why = printer:print(list, event and "event" or object.kind == "List" and "list" or "object", writer)
-    if not fine then errors.fail("%s", why) end
+    if not fine then
+      if options.out then options.out(writer:take()) end -- the header stands there already
+      errors.fail("%s", why)
+    end
     return writer:take()
   end
 end

@@ -65,7 +65,7 @@ local function view(ctx, args)
   if err then error(err, 0) end
   for _, text in ipairs(list) do
     if f.output == "json" then ctx:out(indent(text))
-    elseif f.output == "yaml" then ctx:out(core.encode(core.json_decode(text), "yaml"))
+    elseif f.output == "yaml" then ctx:out(core.encode(core.yaml_decode(text)[1] or core.null, "yaml"))
     else ctx:usage_error("Unexpected -o output mode: %s, the flag 'output' must be one of yaml|json", f.output) end
   end
 end

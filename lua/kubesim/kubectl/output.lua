@@ -25,6 +25,7 @@ function output.format(ctx, options)
   local f = ctx.flags
   if f.output == "" and (f.template or "") == "" then return nil end
   options.path, options.template = ctx.path, f.template
+  options.out = function(text) ctx:out(text) end
   options.allow_missing, options.managed_fields = f["allow-missing-template-keys"], f["show-managed-fields"]
   return require "kubesim.kubectl.formats".read(f.output, options)
 end

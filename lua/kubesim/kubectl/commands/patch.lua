@@ -59,6 +59,20 @@ local function equal(a, b)
   return true
 end
 
+---The object as kubectl itself patches it.
+local function patched(ctx, info, patch, way)
+  if way == "json" and (patch == nil or patch == core.null) then return info.object end
+  if type(patch) ~= "table" then
+    errors.fail("%s", way == "json" and require "kubesim.kubectl.json_patch"(info.object, patch)
+      or "json: cannot unmarshal string into Go value of type map[string]interface {}")
+  end
+  local refused, object = errors.try(ctx.core.patched, ctx.core, info.mapping.kind, info.object, patch, way)
+  local why = refused and way == "json" and require "kubesim.kubectl.json_patch"(info.object, patch)
+  if why then errors.fail("%s", why) end
+  if refused then error(refused, 0) end
+  return object
+end
+
 return {
   flags = {
     flags.filename, flags.output, flags.record, flags.dry_run, flags.manager "kubectl-patch", { "patch", "p", "string", "" },
@@ -78,8 +92,7 @@ return {
       info.object = answered(info.object, o.subresource)
       local object
       if f["local"] or dry_run == "client" then
-        if type(patch) ~= "table" then errors.fail "json: cannot unmarshal string into Go value of type map[string]interface {}" end
-        object = ctx.core:patched(info.mapping.kind, info.object, patch, way)
+        object = patched(ctx, info, patch, way)
       else
         object = answered(writes.patch(ctx, info, core.encode(patch == nil and core.null or patch, "go"), o), o.subresource)
         if f.record then
@@ -87,7 +100,8 @@ return {
           object = writes.patch(ctx, info, cause, { type = "merge", dry_run = dry_run, manager = o.manager })
         end
       end
-      output.printer(ctx, equal(info.object, object) and "patched (no change)" or "patched", dry_run)(object)
+      -- whether it was a dry run is not said
+      output.printer(ctx, equal(info.object, object) and "patched (no change)" or "patched", "none")(object)
     end)
     if err then error(err, 0) end
     if count == 0 then errors.fail "no objects passed to patch" end

@@ -100,7 +100,7 @@ local function reference(from)
   if from.fieldRef then return "field path " .. from.fieldRef.fieldPath end
   if from.resourceFieldRef then
     local container = from.resourceFieldRef.containerName or ""
-    return (container ~= "" and container .. "/" or "") .. from.resourceFieldRef.resource
+    return ("resource field %s%s"):format(container ~= "" and container .. "/" or "", from.resourceFieldRef.resource or "")
   end
   return "invalid valueFrom"
 end
