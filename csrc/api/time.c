@@ -67,17 +67,18 @@ static ks_val stamp(ks_heap *heap, int64_t seconds, int64_t micros) {
     return ks_textn(heap, text, (size_t)(at - text));
 }
 
+/* Seconds that lie near each other have places of their own. */
 ks_val ks_time_val(ks_world *world, int64_t instant) {
     int64_t second = ks_unix(world, instant);
-    if (world->stamp == NULL || world->stamp_second != second) {
+    size_t place = (uint64_t)second % KS_STAMPS;
+    const ks_str *known = world->stamps[place].text;
+    if (known == NULL || world->stamps[place].second != second) {
         ks_val text = stamp(world->heap, second, -1);
-        if (second != ks_unix(world, world->now))
-            return text; /* of the past: seldom asked for twice */
-        ks_str_unref(world->heap, world->stamp);
-        world->stamp = text.s;
-        world->stamp_second = second;
+        ks_str_unref(world->heap, known);
+        world->stamps[place].text = text.s;
+        world->stamps[place].second = second;
     }
-    return ks_string(world->stamp);
+    return ks_string(world->stamps[place].text);
 }
 
 ks_val ks_microtime_val(ks_world *world, int64_t instant) {
@@ -156,9 +157,11 @@ bool ks_time_parse(const char *s, size_t len, int64_t *unix_ns) {
 
 int64_t ks_instant_of(const ks_world *world, ks_val time) {
     int64_t unix_ns;
-    if (time.type == KS_STRING && time.s == world->stamp)
-        return (world->stamp_second - world->epoch) * KS_SECOND;
-    if (time.type != KS_STRING || !ks_time_parse(time.s->s, time.s->len, &unix_ns)) return KS_NEVER;
+    if (time.type != KS_STRING) return KS_NEVER;
+    for (int i = 0; i < KS_STAMPS; i++)
+        if (time.s == world->stamps[i].text)
+            return (world->stamps[i].second - world->epoch) * KS_SECOND;
+    if (!ks_time_parse(time.s->s, time.s->len, &unix_ns)) return KS_NEVER;
     int64_t start = world->epoch * KS_SECOND;
     if (unix_ns < 0 && start > 0 && unix_ns < INT64_MIN + start) return INT64_MIN;
     if (unix_ns > 0 && start < 0 && unix_ns > INT64_MAX + start) return KS_NEVER - 1;

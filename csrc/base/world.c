@@ -19,9 +19,13 @@ void ks_world_init(ks_world *world, ks_heap *heap, uint64_t seed, int64_t epoch)
     for (int i = 0; i < 4; i++) world->rng[i] = splitmix(&seed);
 }
 
-void ks_world_copied(ks_world *world) { ks_str_ref(world->stamp); }
+void ks_world_copied(ks_world *world) {
+    for (int i = 0; i < KS_STAMPS; i++) ks_str_ref(world->stamps[i].text);
+}
 
-void ks_world_dispose(ks_world *world) { ks_str_unref(world->heap, world->stamp); }
+void ks_world_dispose(ks_world *world) {
+    for (int i = 0; i < KS_STAMPS; i++) ks_str_unref(world->heap, world->stamps[i].text);
+}
 
 static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 

@@ -39,14 +39,18 @@ typedef enum ks_choice {
     KS_CHOOSE_FAULT,    /* whether a fault strikes now */
 } ks_choice;
 
+enum { KS_STAMPS = 8 };
+
 typedef struct ks_world {
     ks_heap *heap;
     int64_t now;     /* ns since the start */
     int64_t epoch;   /* Unix seconds of the start */
     uint64_t rng[4]; /* xoshiro256** state, from the seed */
-    /* The text of the last second that was asked for: what is written within it shares it. Private to api/time.c. */
-    const ks_str *stamp; /* counted */
-    int64_t stamp_second;
+    /* The texts of seconds that were asked for lately: what is written about one of them shares it. Private to api/time.c. */
+    struct {
+        const ks_str *text; /* counted; NULL: none */
+        int64_t second;
+    } stamps[KS_STAMPS];
     uint64_t trace; /* running hash of all that happened: equal runs have equal traces */
 } ks_world;
 

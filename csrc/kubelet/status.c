@@ -27,6 +27,8 @@ void memo_clear(ks_heap *heap, memo *m) {
     ks_unref(heap, m->empty);
     ks_unref(heap, m->image);
     ks_unref(heap, m->image_id);
+    ks_unref(heap, m->mounts);
+    ks_unref(heap, m->mount_statuses);
     for (int i = 0; i < 2; i++) {
         ks_unref(heap, m->lists[i].in);
         ks_unref(heap, m->lists[i].out);
@@ -301,10 +303,7 @@ static ks_val waits(draft *d, const ks_str *reason, const ks_str *message) {
     return state;
 }
 
-static ks_val volume_mounts(draft *d, const container *c) {
-    ks_heap *heap = d->t->heap;
-    ks_val mounts = ks_get(container_spec(d->t->w, c), K(volumeMounts));
-    if (!ks_len(mounts)) return KS_NOTHING;
+static ks_val mount_statuses(ks_heap *heap, ks_val mounts) {
     ks_val list = ks_list_new(heap, ks_len(mounts));
     ks_each(mount, mounts) {
         ks_val m = ks_map_new(heap, 4);
@@ -318,6 +317,22 @@ static ks_val volume_mounts(draft *d, const container *c) {
         list = ks_append(heap, list, m);
     }
     return list;
+}
+
+/* Pods of one template mount the very same list. */
+static ks_val volume_mounts(draft *d, const container *c) {
+    ks_heap *heap = d->t->heap;
+    memo *m = memo_now(d->t);
+    ks_val mounts = ks_get(container_spec(d->t->w, c), K(volumeMounts));
+    if (!ks_len(mounts)) return KS_NOTHING;
+    if (m->mounts.type != KS_LIST || m->mounts.l != mounts.l) {
+        ks_val made = mount_statuses(heap, mounts);
+        ks_unref(heap, m->mounts);
+        ks_unref(heap, m->mount_statuses);
+        m->mounts = ks_ref(mounts);
+        m->mount_statuses = made;
+    }
+    return ks_ref(m->mount_statuses);
 }
 
 /* The image's id: digits that follow from its name. */
@@ -417,6 +432,7 @@ static ks_val container_statuses(draft *d, bool inits) {
         uint32_t at = ks_len(list);
         while (!inits && at > 0 && ks_str_cmp(ks_get(ks_at(list, at - 1), K(name)).s, name) > 0)
             at--;
+        if (!ks_exists(list)) list = ks_list_new(t->heap, t->w->count - i);
         list = ks_insert_at(t->heap, list, at, s);
     }
     return list;
@@ -481,7 +497,7 @@ static ks_val build(draft *d) {
         ks_val m = ks_map_new(heap, 1);
         ks_map_push(heap, &m, K(ip), ks_ref(ip));
         ks_map_push(heap, &s, K(podIP), ip);
-        ks_map_push(heap, &s, K(podIPs), ks_append(heap, KS_NOTHING, m));
+        ks_map_push(heap, &s, K(podIPs), ks_append(heap, ks_list_new(heap, 1), m));
     }
     for (uint32_t i = 0; i < ks_len(old); i++) {
         const ks_pair *p = ks_pair_at(old, i);

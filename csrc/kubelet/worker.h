@@ -193,6 +193,7 @@ typedef struct memo {
     ks_val nothing;  /* {} */
     ks_val empty;    /* "" */
     ks_val image, image_id;
+    ks_val mounts, mount_statuses; /* a container's volumeMounts, and what the status says of them */
     shared_list lists[2];
 } memo;
 
