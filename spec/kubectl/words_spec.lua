@@ -169,6 +169,17 @@ describe("kubectl create", function()
     status: {}
   ]])
 
+  it("leaves out values that are empty", play [[
+    $ run p --image=x --env=A= --dry-run=client -o jsonpath={.spec.containers}
+    [{"env":[{"name":"A"}],"image":"x","name":"p","resources":{}}]
+    $ run p --image=x --annotations=a --dry-run=client
+    ! error: invalid annotations format: a
+    $ run p --image=x
+    pod/p created
+    $ set env pod/p A= --dry-run=client -o jsonpath={.spec.containers[0].env}
+    [{"name":"A"}]
+  ]])
+
   it("makes config maps and secrets", play [[
     $ create configmap c --from-literal=a=b --from-literal=x=y=z
     configmap/c created
@@ -222,8 +233,12 @@ describe("kubectl create", function()
     ! error: Invalid argument syntax pods, expected <resource>=<value>
     $ create pdb p --selector=app=web --min-available=50%
     poddisruptionbudget.policy/p created
-    $ create pdb p2 --selector='app in (b,a),!x,tier!=db,z' --max-unavailable=1 -o jsonpath={.spec}
+    $ create pdb p2 --selector='app in (b,a),!x,tier notin (db),z' --max-unavailable=1 -o jsonpath={.spec}
     {"maxUnavailable":1,"selector":{"matchExpressions":[{"key":"app","operator":"In","values":["a","b"]},{"key":"x","operator":"DoesNotExist"},{"key":"tier","operator":"NotIn","values":["db"]},{"key":"z","operator":"Exists"}]}}
+    $ create pdb p3 --selector=a!=b --min-available=1
+    ! error: "!=" is not a valid label selector operator
+    $ create pdb p3 --selector='a>1' --min-available=1
+    ! error: "gt" isn't supported in label selectors
     $ create pdb p3 --selector=a=b
     ! error: one of min-available or max-unavailable must be specified
     $ create serviceaccount robot -n n

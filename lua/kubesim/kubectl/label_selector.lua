@@ -28,8 +28,9 @@ return function(text)
     if key then add(key, "In", value:sub(2, -2)) goto next end
     key, value = take "([^%s,=!()]+)%s+notin%s*(%b())"
     if key then add(key, "NotIn", value:sub(2, -2)) goto next end
-    key, value = take "([^%s,=!()]+)%s*!=%s*([^%s,=!()]*)"
-    if key then add(key, "NotIn", value) goto next end
+    if rest:find "^%s*[^%s,=!()]+%s*!=" then errors.fail '"!=" is not a valid label selector operator' end
+    key, value = take "([^%s,=!()<>]+)%s*([<>])%s*[^%s,=!()]*"
+    if key then errors.fail("\"%s\" isn't supported in label selectors", value == ">" and "gt" or "lt") end
     key, value = take "([^%s,=!()]+)%s*==?%s*([^%s,=!()]*)"
     if key then labels[key] = value goto next end
     key = take "!%s*([^%s,=!()]+)"

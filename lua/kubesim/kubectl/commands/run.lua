@@ -54,7 +54,7 @@ local function parse_map(list, what)
   local map
   for _, text in ipairs(list) do
     local key, value = text:match "^([^=]+)=(.*)$"
-    if not key then errors.fail("invalid %s: %s", what, text) end
+    if not key then errors.fail("invalid %s format: %s", what, text) end
     map = map or {}
     map[key] = value
   end
@@ -69,7 +69,7 @@ local function env_of(list)
     local name, value = text:match "^([^=]+)=(.*)$"
     if not name or #require "kubesim.kubectl.names".env(name) > 0 then errors.fail("invalid env: %s", text) end
     env = env or {}
-    env[#env + 1] = { name = name, value = value }
+    env[#env + 1] = { name = name, value = value ~= "" and value or nil } -- as Go writes it
   end
   return env
 end

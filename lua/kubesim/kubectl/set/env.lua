@@ -17,11 +17,14 @@ local function split(args)
   return words, list
 end
 
+---A variable as Go writes it: an empty value is left out.
+local function variable(name, value) return { name = name, value = value ~= "" and value or nil } end
+
 ---NAME=VALUE lines of standard input.
 local function read_lines(text, env)
   for line in text:gmatch "[^\r\n]+" do
     local name, value = line:match "^([^#]*)":match "^([^=]*)=(.*)$"
-    if name then env[#env + 1] = { name = name, value = value } end
+    if name then env[#env + 1] = variable(name, value) end
   end
 end
 
@@ -35,7 +38,7 @@ local function parse(ctx, list)
       local why = names.env(name)
       if #why > 0 then errors.fail("%s is not a valid key name: %s", errors.quote(name), table.concat(why, ";")) end
       given[name] = true
-      env[#env + 1] = { name = name, value = value }
+      env[#env + 1] = variable(name, value)
     elseif word:find "%-$" then removed[#removed + 1] = word:sub(1, -2)
     else errors.fail("unknown environment variable: %s", word) end
   end
@@ -116,7 +119,7 @@ end
 local function check_overwrites(existing, env)
   for _, item in ipairs(env) do
     local current = find(existing, item.name)
-    if current and current.value ~= item.value then
+    if current and (current.value or "") ~= (item.value or "") then
       errors.fail("'%s' already has a value (%s), and --overwrite is false", current.name, current.value or "")
     end
   end
