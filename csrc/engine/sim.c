@@ -101,6 +101,21 @@ void ks_cancel(ks_sim *sim, int component, uint64_t key) {
     ks_tree_del(sim->world.heap, &sim->timers, id);
 }
 
+#define RESYNC_LEAST (12 * 3600 * KS_SECOND)
+
+void ks_await_resync(ks_sim *sim, int component, uint64_t key) {
+    if (sim->resync == 0) {
+        double part = (double)ks_choose(&sim->world, KS_CHOOSE_JITTER, 0) / 4294967296.0;
+        sim->resync = RESYNC_LEAST + (int64_t)(part * (double)RESYNC_LEAST);
+    }
+    int64_t times = sim->world.now / sim->resync + 1;
+    ks_enqueue_at(sim, component, key | KS_RESYNC, times * sim->resync);
+}
+
+void ks_forget_resync(ks_sim *sim, int component, uint64_t key) {
+    ks_cancel(sim, component, key | KS_RESYNC);
+}
+
 int ks_component_index(const ks_sim *sim, const ks_component *component) {
     for (int i = 0; i < sim->component_count; i++)
         if (sim->components[i].component == component) return i;

@@ -81,6 +81,7 @@ struct ks_sim {
     uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
     const ks_store *view;              /* see ks_view() */
     uint32_t late;                     /* a bit for each component that has a cache */
+    int64_t resync;                    /* the period of the informers; 0: not drawn yet */
     struct {
         const ks_component *component;
         struct ks_held *held; /* its state */
@@ -112,6 +113,14 @@ void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key);
 void ks_forget(ks_sim *sim, int component, uint64_t key);
 /* Takes back what ks_enqueue_at() has put off: what it was for has gone. */
 void ks_cancel(ks_sim *sim, int component, uint64_t key);
+/* Informers show their components all objects again every twelve hours or more (ResyncPeriod: twelve, and a random part of twelve; one
+ * period for all). Where nothing is left undone that changes nothing, and costs nothing here: a component calls this for a key that
+ * it has put aside although there is work for it, and the key is queued with the next of these instants; _forget: no more. */
+#define KS_RESYNC                                                                                  \
+    (UINT64_C(1)                                                                                   \
+     << 63) /* in the key of such an entry: sync() is given it, and queues the key without */
+void ks_await_resync(ks_sim *sim, int component, uint64_t key);
+void ks_forget_resync(ks_sim *sim, int component, uint64_t key);
 /* The index of the component whose functions are running (valid in create, observe, sync). */
 int ks_component_index(const ks_sim *sim, const ks_component *component);
 /* Its state, for changing (this cluster alone has it from now on) and for looking; NULL when it has none. */

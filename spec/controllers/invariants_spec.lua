@@ -411,33 +411,26 @@ function Life:heal()
   for _, pod in ipairs(self.cluster:list "pod") do
     if label_of(pod) ~= "web" or finished(pod) then self.cluster:delete("pod/" .. pod.metadata.name) end
   end
-  for i = 1, 3 do
-    self:rest()
-    self:resync(i)
-  end
   self:rest()
+  self:nudge()
 end
 
----Upstream's informers show controllers all objects again every half a day or so. It matters to Deployments whose key was dropped after
----fifteen failures, and to StatefulSets that wait for a claim to go away: a claim's change causes no sync.
-function Life:resync(i)
-  if self.kind == "deploy" and i == 1 then
-    -- a Deployment scaled down, in the middle of a roll-out, to the very size that its one ReplicaSet has takes this for a scaling that is
-    -- still to be done, for ever: sync.go: scale, isScalingEvent
-    local n = self.cluster:get("deploy/web").spec.replicas
-    self.cluster:scale("deploy/web", n + 1)
-    self:rest()
-    self.cluster:scale("deploy/web", n)
-    self:rest()
-  end
-  self.cluster:patch(REFS[self.kind], { metadata = { annotations = { resync = tostring(i) } } })
+---A Deployment scaled down, in the middle of a roll-out, to the very size that its one ReplicaSet has takes this for a scaling that is
+---still to be done, for ever: sync.go: scale, isScalingEvent.
+function Life:nudge()
+  if self.kind ~= "deploy" then return end
+  local n = self.cluster:get("deploy/web").spec.replicas
+  self.cluster:scale("deploy/web", n + 1)
+  self:rest()
+  self.cluster:scale("deploy/web", n)
+  self:rest()
 end
 
 ---By hand: what terminates goes, what is there becomes Ready, until nothing is left to do.
 function Life:drive_home()
   for _ = 1, 100 do
     local idle = true
-    self.cluster:settle { timeout = "6h" }
+    self.cluster:settle { timeout = "72h" }
     for _, pod in ipairs(self.cluster:list "pod") do
       local state = pod.metadata.deletionTimestamp and "gone" or not ready(pod) and not finished(pod) and "ready"
       if state then
@@ -450,7 +443,8 @@ end
 
 function Life:rest()
   if self.manual then self:drive_home() end
-  local fine, why = self.cluster:settle { timeout = "6h" }
+  -- what was put aside is taken up again when informers show all objects anew, within a day
+  local fine, why = self.cluster:settle { timeout = "72h" }
   if not fine then self:fail("never comes to rest: %s", why) end
 end
 

@@ -309,6 +309,31 @@ describe("controllers with old caches", function()
   end)
 end)
 
+describe("what a controller has put aside", function()
+  it("is taken up again when its informers show all objects anew, within a day", function()
+    local cluster <close> = new {}
+    cluster:apply(set("Deployment", 1))
+    cluster:settle()
+    cluster:fail_writes("deployment", 1)
+    cluster:patch("deploy/web", { spec = { template = { metadata = { annotations = { version = "2" } } } } })
+    cluster:advance "11h" -- given up after fifteen failures, long ago
+    cluster:fail_writes("deployment", 0)
+    cluster:advance "50m"
+    assert.not_equal(2, cluster:get("deploy/web").status.observedGeneration)
+    cluster:advance "13h"
+    assert.equal(2, cluster:get("deploy/web").status.observedGeneration)
+    assert.equal(1, cluster:get("deploy/web").status.updatedReplicas)
+  end)
+
+  it("is all that is due: nothing is, where all is as it should be", function()
+    local cluster <close> = new {}
+    cluster:apply(set("Deployment", 1))
+    cluster:apply((set("StatefulSet", 1):gsub("web", "db")))
+    cluster:settle()
+    assert.is_nil(cluster.core:due())
+  end)
+end)
+
 describe("cluster:lag", function()
   it("lets what is on its way arrive no later than what would be sent now", function()
     local cluster <close> = new { ["watch.replicaset"] = "1h" }

@@ -101,6 +101,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         if (change->type == KS_DELETED) {
             ks_tree_del(sim->world.heap, &st->failures, (ks_key){0, change->object->id});
             ks_cancel(sim, st->index, change->object->id);
+            ks_forget_resync(sim, st->index, change->object->id);
         } else {
             ks_enqueue(sim, st->index, change->object->id);
         }
@@ -221,6 +222,7 @@ static bool give_up(ks_sim *sim, dep_state *st, uint64_t key, bool fine) {
     uint64_t failures = ks_word_of(ks_tree_get(&st->failures, at));
     if (fine || failures >= MAX_RETRIES) {
         if (failures > 0) ks_tree_del(heap, &st->failures, at);
+        if (!fine) ks_await_resync(sim, st->index, key);
         return true;
     }
     ks_tree_put(heap, &st->failures, at, ks_word(failures + 1));
@@ -228,8 +230,14 @@ static bool give_up(ks_sim *sim, dep_state *st, uint64_t key, bool fine) {
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    const dep_state *st = state;
+    if (key & KS_RESYNC) {
+        ks_enqueue(sim, st->index, key & ~KS_RESYNC);
+        return true;
+    }
     const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
     if (d == NULL) return true;
+    ks_forget_resync(sim, st->index, key);
     ks_heap *heap = sim->world.heap;
     dep_sync c = {.sim = sim, .heap = heap, .d = ks_object_ref(d)};
     c.status = ks_ref(d->status);
@@ -245,7 +253,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    ks_describe_object(sim, KS_DEPLOYMENT, key, out);
+    ks_describe_object(sim, KS_DEPLOYMENT, key & ~KS_RESYNC, out);
 }
 
 const ks_component ks_deployment_controller = {

@@ -36,6 +36,7 @@ static void observe_set(ks_sim *sim, rs_state *st, const ks_change *change) {
     const ks_object *rs = change->object;
     if (change->type == KS_DELETED) {
         rs_entry_forget(sim, st, rs->id);
+        ks_forget_resync(sim, st->index, rs->id);
         return;
     }
     if (change->old == NULL || rs_entry_outdated(rs, change->old)) rs_entry_build(sim, st, rs);
@@ -225,6 +226,10 @@ static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
     if (!deleting && settled) error = rs_manage(sim, st, rs, counts.active);
     bool written = rs_write_status(sim, rs_entry_of(heap, st, rs->id), rs, &counts, error);
     bool fine = written && error == NULL;
+    if (settled)
+        ks_forget_resync(sim, st->index, rs->id);
+    else /* of an expectation that is never met nothing else need come */
+        ks_await_resync(sim, st->index, rs->id);
     ks_str_unref(heap, error);
     if (fine) arm_next(sim, st, rs, &counts);
     return fine;
@@ -240,6 +245,10 @@ static bool has_seen_its_writes(const ks_sim *sim, const rs_state *st, uint64_t 
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    if (key & KS_RESYNC) {
+        ks_enqueue(sim, ((const rs_state *)state)->index, key & ~KS_RESYNC);
+        return true;
+    }
     if (!has_seen_its_writes(sim, state, key)) return false;
     const ks_object *rs = ks_store_by_id(ks_view(sim), KS_REPLICASET, key);
     if (rs == NULL) return true;
@@ -251,7 +260,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    ks_describe_object(sim, KS_REPLICASET, key, out);
+    ks_describe_object(sim, KS_REPLICASET, key & ~KS_RESYNC, out);
 }
 
 const ks_component ks_replicaset_controller = {

@@ -85,7 +85,10 @@ static outcome process_replica(sts_sync *c, int64_t ordinal, bool monotonic) {
         ks_object_unref(c->heap, pod);
         return done;
     }
-    if (sts_pod_claims_stale(c, ordinal)) return EXIT;
+    if (sts_pod_claims_stale(c, ordinal)) {
+        c->waits_for_claims = true;
+        return EXIT;
+    }
     if (!sts_create_pod(c, ordinal)) return FAIL;
     return monotonic ? EXIT : GO_ON;
 }

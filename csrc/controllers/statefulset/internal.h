@@ -93,6 +93,7 @@ typedef struct sts_sync {
     sts_history *history;              /* as it was at the start of the sync; counted */
     const ks_object *current, *update; /* revisions, referenced */
     int64_t collisions;
+    bool waits_for_claims; /* of which a change causes no sync */
     int64_t replicas, ready, available, current_replicas,
         updated_replicas; /* the status to write */
     struct {

@@ -48,6 +48,7 @@ static void observe_set(ks_sim *sim, sts_state *st, const ks_change *change) {
             ks_str_unref(heap, prefix);
         }
         ks_tree_del(heap, &st->entries, (ks_key){0, set->id});
+        ks_forget_resync(sim, st->index, set->id);
         return;
     }
     if (change->old == NULL || sts_entry_outdated(set, change->old)) sts_entry_build(sim, st, set);
@@ -268,6 +269,10 @@ static bool sync_set(sts_sync *c) {
     if (!sts_write_status(c)) fine = false;
     if (!sts_truncate_history(c)) fine = false;
     if (fine) arm_next(c);
+    if (c->waits_for_claims)
+        ks_await_resync(c->sim, c->st->index, c->set->id);
+    else
+        ks_forget_resync(c->sim, c->st->index, c->set->id);
     return fine;
 }
 
@@ -282,6 +287,10 @@ static bool has_seen_its_writes(const ks_sim *sim, const sts_state *st, uint64_t
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    if (key & KS_RESYNC) {
+        ks_enqueue(sim, ((const sts_state *)state)->index, key & ~KS_RESYNC);
+        return true;
+    }
     if (!has_seen_its_writes(sim, state, key)) return false;
     const ks_object *set = ks_store_by_id(ks_view(sim), KS_STATEFULSET, key);
     if (set == NULL) return true;
@@ -300,7 +309,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    ks_describe_object(sim, KS_STATEFULSET, key, out);
+    ks_describe_object(sim, KS_STATEFULSET, key & ~KS_RESYNC, out);
 }
 
 const ks_component ks_statefulset_controller = {
