@@ -501,6 +501,9 @@ void ks_sched_roster_unref(ks_heap *heap, ks_roster *roster);
 const ks_axis *ks_sched_axis(ks_heap *heap, ks_sched *st, const ks_str *key);
 /* Adds (sign 1) or takes away (-1) a pod's amounts, ports and counts. */
 void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+/* A pod that is counted terminates, which is all that is new about it. */
+void ks_sched_account_end(ks_sim *sim, ks_sched *st, const ks_object *old, const ks_object *pod,
+                          uint32_t slot);
 /* The same for a node_info alone (dry runs). */
 void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *rules, int sign);
 

@@ -299,6 +299,14 @@ void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t 
         ks_sched_groups_account(sim, st, pod, slot, sign);
 }
 
+void ks_sched_account_end(ks_sim *sim, ks_sched *st, const ks_object *old, const ks_object *pod,
+                          uint32_t slot) {
+    ks_pod_class *class = ks_sched_class(sim, st, pod);
+    ks_sched_node_own(sim->world.heap, st, slot);
+    ks_sched_tallies_account(sim, st, class, old, slot, -1);
+    ks_sched_tallies_account(sim, st, class, pod, slot, 1);
+}
+
 /* --- nodes come, change and go --- */
 
 static void read_node(ks_heap *heap, ks_node_info *node, const ks_object *object) {

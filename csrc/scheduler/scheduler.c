@@ -92,9 +92,8 @@ static bool takes_place(const ks_object *pod) {
     return pod->node != NULL && !ks_sched_finished(pod);
 }
 
-/* Whether a pod counts otherwise than before, though it is where it was. */
+/* Whether a pod counts otherwise than before, though it is where it was and terminates if it did. */
 static bool counts_otherwise(const ks_object *old, const ks_object *new) {
-    if (ks_object_terminating(old) != ks_object_terminating(new)) return true;
     if (new->labels.m != old->labels.m && !ks_equal(old->labels, new->labels)) return true;
     if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m)
         return false;
@@ -125,7 +124,12 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
     ks_heap *heap = sim->world.heap;
     const ks_object *pod = change->object;
     if (had && has && ks_str_eq(old->node, pod->node)) {
-        if (!counts_otherwise(old, pod)) return;
+        if (!counts_otherwise(old, pod)) {
+            if (ks_object_terminating(old) == ks_object_terminating(pod)) return;
+            int64_t slot = ks_sched_slot(st, pod->node);
+            if (slot >= 0) ks_sched_account_end(sim, st, old, pod, (uint32_t)slot);
+            return;
+        }
         ks_sched_pairs_account(heap, st, pod, 1);
         account(sim, st, old, -1);
         account(sim, st, pod, 1);
