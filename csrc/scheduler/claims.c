@@ -89,6 +89,21 @@ static bool has_zone_label(ks_val labels) {
     return false;
 }
 
+/* Whether a claim that waits for its first consumer is provisioned on whichever node that comes to: no volume is there that it
+ * might take, and its class names no topology. */
+static bool any_node_does(ks_cycle *c, const ks_object *claim) {
+    const ks_store *store = &c->sim->server.store;
+    const ks_object *class = ks_claim_class(store, claim);
+    const char *provisioner = ks_text_or(ks_get(class->doc, K(provisioner)), "");
+    const ks_str *selected = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
+    if (*provisioner == '\0' || strcmp(provisioner, "kubernetes.io/no-provisioner") == 0 ||
+        ks_len(ks_get(class->doc, K(allowedTopologies))) > 0)
+        return false;
+    if (c->st->volumes.free.count > 0 || (selected != NULL && selected->len > 0)) return false;
+    ks_tree_iter it = ks_volumes_naming(&c->st->volumes, claim->ns, claim->name);
+    return ks_volume_naming(store, &it, claim->ns, claim->name) == NULL;
+}
+
 void ks_sched_prefilter_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
     ks_claims *claims = &c->claims;
@@ -126,7 +141,8 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
                 has_zone_label(pv->labels))
                 claims->restricts = true;
         } else if (*volume == '\0' && ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
-            claims->delayed[i] = claims->any_delayed = claims->restricts = true;
+            claims->delayed[i] = claims->any_delayed = true;
+            claims->restricts = claims->restricts || !any_node_does(c, claim);
         } else {
             immediate = true;
         }

@@ -155,9 +155,11 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
 
 static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, bool gone) {
     ks_heap *heap = sim->world.heap;
-    const ks_str *name = gone || pod->node != NULL
-                             ? NULL
-                             : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
+    /* A pod that waits for its volumes counts on its node already: assuming it ends the nomination. */
+    bool placed = pod->node != NULL ||
+                  (st->prebind.count > 0 && ks_tree_has(&st->prebind, (ks_key){0, pod->id}));
+    const ks_str *name =
+        gone || placed ? NULL : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
     int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(st, name);
     if (slot >= 0)
         ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id}, (void *)(uintptr_t)(slot + 1));
