@@ -90,7 +90,7 @@ function set.run(ctx, infos, change, o)
       local patch
       err, patch = errors.try(ctx.core.difference, ctx.core, info.mapping.kind, before, info.object)
       if err then list[#list + 1] = errors.plain("error: %s %s\n", info:object_name(), err.message) end
-      if patch and patch ~= "{}" or o.even_unchanged then changed[#changed + 1] = { info = info, patch = patch } end
+      if patch and (patch ~= "{}" or o.even_unchanged) then changed[#changed + 1] = { info = info, patch = patch } end
     end
   end
   for _, one in ipairs(changed) do

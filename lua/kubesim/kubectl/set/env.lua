@@ -98,8 +98,10 @@ end
 
 ---GetEnvVarRefString
 local function reference(from)
-  if from.configMapKeyRef then return ("configmap %s, key %s"):format(from.configMapKeyRef.name, from.configMapKeyRef.key) end
-  if from.secretKeyRef then return ("secret %s, key %s"):format(from.secretKeyRef.name, from.secretKeyRef.key) end
+  local config, secret = from.configMapKeyRef, from.secretKeyRef
+  if config or secret then
+    return ("%s %s, key %s"):format(config and "configmap" or "secret", (config or secret).name or "", (config or secret).key or "")
+  end
   if from.fieldRef then return "field path " .. from.fieldRef.fieldPath end
   if from.resourceFieldRef then
     local container = from.resourceFieldRef.containerName or ""
