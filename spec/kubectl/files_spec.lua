@@ -89,6 +89,19 @@ describe("kubectl -f", function()
     assert.equal(1, cluster:count "cm")
   end)
 
+  it("is not the only way: --from-file takes the files of a folder as keys", function()
+    assert(lfs.link("a.json", folder .. "/all/link.json", true))
+    cluster:kubectl { "create", "configmap", "c", "--from-file", folder .. "/all" }
+    local keys = {}
+    for key in pairs(cluster:get "cm/c".data) do keys[#keys + 1] = key end
+    table.sort(keys)
+    assert.same({ "Z.yaml", "a.json", "b.yml", "c.YAML", "notes.txt" }, keys)
+    assert.equal("not read", cluster:get "cm/c".data["notes.txt"])
+    cluster:kubectl { "create", "secret", "generic", "s", "--from-file", folder .. "/one" }
+    assert.same({ ["f.yaml"] = "YXBpVmVyc2lvbjogdjEKa2luZDogQ29uZmlnTWFwCm1ldGFkYXRhOiB7bmFtZTogZn0K" }, cluster:get "secret/s".data)
+    assert.equal("error: cannot give a key name for a directory path", refusal("create cm d --from-file=k=" .. folder .. "/all"))
+  end)
+
   it("tells whose module is missing where folders cannot be listed", function()
     package.loaded.lfs, package.preload.lfs = nil, function() error "none here" end
     local text = refusal("apply -f " .. folder .. "/all")

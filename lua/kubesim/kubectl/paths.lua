@@ -1,5 +1,5 @@
 --- The files that -f PATH means: a file, or those of a folder that look like manifests, with -R those of its folders too. manifests.lua
---- calls `read`. Folders are listed with LuaFileSystem, which is loaded when one is given.
+--- calls `read`; create/sources.lua asks for the files of a folder. Folders are listed with LuaFileSystem, loaded when one is given.
 ---
 --- k8s.io/cli-runtime/pkg/resource: builder.go (FilenameParam, Path), visitor.go (ExpandPathsToFileVisitors); Go's path/filepath: Walk.
 local errors <const> = require "kubesim.kubectl.errors"
@@ -40,22 +40,29 @@ local function text_of(path)
   return text
 end
 
+---What lists folders; refuses by name where it is missing.
+local function lister(what, path)
+  local found, lfs = pcall(require, "lfs")
+  if found then return lfs end
+  error(errors.verbatim(("not supported: %s: %s (the Lua module lfs, LuaFileSystem, is not installed)"):format(what, path)), 0)
+end
+
 ---Names in a folder, in the order of their bytes.
-local function names_in(lfs, folder, top)
+local function names_in(lfs, folder, refusal)
   local names = {}
   local fine, why = pcall(function()
     for name in lfs.dir(folder) do
       if name ~= "." and name ~= ".." then names[#names + 1] = name end
     end
   end)
-  if not fine then errors.fail("error reading %s: open %s: %s", quote(top), folder, in_go(tostring(why))) end
+  if not fine then errors.fail("%s: open %s: %s", refusal, folder, in_go(tostring(why))) end
   table.sort(names)
   return names
 end
 
 ---Adds the manifests of a folder. Links to folders are not followed.
 local function walk(lfs, folder, top, recursive, files)
-  for _, name in ipairs(names_in(lfs, folder, top)) do
+  for _, name in ipairs(names_in(lfs, folder, "error reading " .. quote(top))) do
     local path = joined(folder, name)
     if lfs.symlinkattributes(path, "mode") == "directory" then
       if recursive then walk(lfs, path, top, recursive, files) end
@@ -74,13 +81,22 @@ end
 function paths.read(path, recursive)
   local text = text_of(path)
   if text then return { { name = path, text = text } } end
-  local found, lfs = pcall(require, "lfs")
-  if not found then
-    error(errors.verbatim(("not supported: -f with a directory: %s (the Lua module lfs, LuaFileSystem, is not installed)"):format(path)), 0)
-  end
+  local lfs = lister("-f with a directory", path)
   if lfs.symlinkattributes(path, "mode") == "link" then errors.fail("error parsing %s: read %s: is a directory", path, path) end
   local files = {}
   walk(lfs, path, path, recursive, files)
+  return files
+end
+
+---The regular files of a folder, by name.
+---@param folder string
+---@return { name: string, path: string }[]
+function paths.files_of(folder)
+  local lfs, files = lister("a directory as a source", folder), {}
+  for _, name in ipairs(names_in(lfs, folder, "error listing files in " .. folder)) do
+    local path = joined(folder, name)
+    if lfs.symlinkattributes(path, "mode") == "file" then files[#files + 1] = { name = name, path = path } end
+  end
   return files
 end
 

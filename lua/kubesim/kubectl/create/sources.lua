@@ -9,16 +9,22 @@ local sources = {}
 sources.flags = { { "from-file", false, "slice" }, { "from-literal", false, "array" }, { "from-env-file", false, "slice" },
   { "append-hash", false, "bool", false } }
 
----The text of a file; raises `error reading ...`.
+---The text of a file, nil of a folder; raises `error reading ...`.
 ---@param path string
----@return string
-function sources.read(path)
+---@return string?
+local function text_of(path)
   local file = io.open(path, "rb")
   local text = file and file:read "a"
   if file then file:close() end
   if not file then errors.fail("error reading %s: no such file or directory", path) end
-  if not text then error(errors.verbatim("not supported: a directory as a source: " .. path), 0) end
   return text
+end
+
+---The text of a file; raises `error reading ...`.
+---@param path string
+---@return string
+function sources.read(path)
+  return text_of(path) or error(errors.verbatim("not supported: a directory as a source: " .. path), 0)
 end
 
 local function from_literal(text, add)
@@ -37,7 +43,10 @@ local function from_file(text, add)
   elseif count > 1 then
     errors.fail "key names or file paths cannot contain '='"
   end
-  add(key, sources.read(path))
+  local content = text_of(path)
+  if content then return add(key, content) end
+  if count == 1 then errors.fail "cannot give a key name for a directory path" end
+  for _, file in ipairs(require "kubesim.kubectl.paths".files_of(path)) do add(file.name, sources.read(file.path)) end
 end
 
 local function from_env_file(path, add)
