@@ -12,7 +12,7 @@ end
 
 local function random_nodes(roll)
   local nodes, zones = {}, roll(4) - 1
-  for i = 1, ({ 3, 20, 99, 100, 130, 260 })[roll(6)] do
+  for i = 1, ({ 3, 20, 99, 100, 130 })[roll(5)] do
     local node = { name = "n" .. i, capacity = { cpu = tostring(roll(8)), memory = roll(16) .. "Gi", pods = 2 + roll(28) }, labels = {} }
     if zones > 0 and roll(5) > 1 then node.labels["topology.kubernetes.io/zone"] = "z" .. roll(zones) end
     if roll(3) == 1 then node.labels.disk = "ssd" end
@@ -36,7 +36,7 @@ local function random_set(roll, name)
   local kind = roll(2) == 1 and "ReplicaSet" or "StatefulSet"
   return {
     apiVersion = "apps/v1", kind = kind, metadata = { name = name },
-    spec = { replicas = roll(60), podManagementPolicy = kind == "StatefulSet" and "Parallel" or nil,
+    spec = { replicas = roll(40), podManagementPolicy = kind == "StatefulSet" and "Parallel" or nil,
       selector = { matchLabels = { app = name } }, template = { metadata = { labels = { app = name } }, spec = spec } },
   }
 end
@@ -134,5 +134,27 @@ describe("cluster:placement", function()
       assert.same(look, cluster:placement(name))
       assert.same(look, fork:placement(name))
     end
+  end)
+end)
+
+describe("a pod that waits for its volume to be provisioned", function()
+  it("takes its room on the node once", function()
+    local cluster <close> = kubesim.new { latency = { provision = 60000 },
+      nodes = { { name = "n1", capacity = { cpu = "2", memory = "4Gi", pods = 10 } } } }
+    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "data" },
+      spec = { accessModes = { "ReadWriteOnce" }, storageClassName = "standard", resources = { requests = { storage = "1Gi" } } } }
+    local function pod(name, volumes)
+      return { apiVersion = "v1", kind = "Pod", metadata = { name = name }, spec = { volumes = volumes,
+        containers = { { name = "main", image = "app", resources = { requests = { cpu = "1" } } } } } }
+    end
+    cluster:create(pod("waits", { { name = "data", persistentVolumeClaim = { claimName = "data" } } }))
+    cluster:advance(2)
+    assert.is_nil(cluster:get("pod/waits").spec.nodeName)
+    assert.equal("n1", cluster:get("pod/waits").status.nominatedNodeName)
+    cluster:create(pod "other")
+    cluster:create(pod "third")
+    cluster:advance(2)
+    assert.equal("n1", cluster:get("pod/other").spec.nodeName)
+    assert.is_nil(cluster:get("pod/third").spec.nodeName)
   end)
 end)
