@@ -5,7 +5,6 @@
  * Called by sync.c.
  */
 #include "engine/volumes.h"
-#include "doc/alike.h"
 #include "kubelet/worker.h"
 
 #include <stdio.h>
@@ -405,7 +404,9 @@ bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
         n->in_use = ks_ref(list);
         ks_val status = ks_put(k->heap, ks_ref(object->status), K(volumesInUse), list);
         ks_refusal *refused = ks_server_update_status(&sim->server, object, status, NULL);
-        if (refused) {
+        if (refused) { /* it may have been done all the same */
+            ks_unref(k->heap, n->in_use);
+            n->in_use = KS_NOTHING;
             ks_refusal_free(k->heap, refused);
             return false;
         }

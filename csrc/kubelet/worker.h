@@ -11,6 +11,7 @@
 #define KS_KUBELET_WORKER_H
 
 #include "api/values.h"
+#include "doc/alike.h"
 #include "doc/text.h"
 #include "engine/sim.h"
 #include "kubelet/kubelet.h"

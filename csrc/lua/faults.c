@@ -4,14 +4,16 @@
 #include "lua/binding.h"
 
 #include "controllers/controllers.h"
+#include "controllers/storage/storage.h"
 
 #include <string.h>
 
 /* Those whose state is all in the store. */
 static const ks_component *const controllers[] = {
-    &ks_namespace_controller,   &ks_deployment_controller, &ks_replicaset_controller,
-    &ks_statefulset_controller, &ks_garbage_collector,     &ks_disruption_controller,
-    &ks_quota_controller,       &ks_node_lifecycle,        &ks_pod_gc,
+    &ks_namespace_controller,    &ks_deployment_controller, &ks_replicaset_controller,
+    &ks_statefulset_controller,  &ks_garbage_collector,     &ks_disruption_controller,
+    &ks_quota_controller,        &ks_node_lifecycle,        &ks_pod_gc,
+    &ks_attachdetach_controller,
 };
 
 typedef struct request {

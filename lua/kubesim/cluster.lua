@@ -566,7 +566,7 @@ function Cluster:fail_node(name) node_talks(self, name, false, "fail_node") end
 function Cluster:recover_node(name) node_talks(self, name, true, "recover_node") end
 
 local CONTROLLERS <const> = { statefulset = true, replicaset = true, deployment = true, garbagecollector = true, namespace = true,
-  disruption = true, resourcequota = true, nodelifecycle = true, podgc = true }
+  disruption = true, resourcequota = true, nodelifecycle = true, podgc = true, attachdetach = true }
 
 local function check_controller(name, caller)
   check.type(name, 1, caller, "string")

@@ -49,4 +49,83 @@ describe("a node's volumes", function()
     assert.is_nil(status.volumesAttached)
     assert.is_nil(status.volumesInUse)
   end)
+
+  ---A cluster of one node, and how often that node's status has been written with other volumes.
+  local function watched(opts)
+    local cluster = kubesim.new { nodes = { { name = "only", capacity = { cpu = "100", memory = "400Gi", pods = 110 } } } }
+    local writes, attached, in_use = { attached = 0, in_use = 0 }, 0, 0
+    cluster:watch("node", function(_, node)
+      local now_attached, now_in_use = #(node.status.volumesAttached or {}), #(node.status.volumesInUse or {})
+      if now_attached ~= attached then writes.attached = writes.attached + 1 end
+      if now_in_use ~= in_use then writes.in_use = writes.in_use + 1 end
+      attached, in_use = now_attached, now_in_use
+    end)
+    cluster:create(set_of(opts.pods))
+    return cluster, writes
+  end
+
+  it("are told of with one write when they are attached, and one when they are mounted, in the same instant", function()
+    local cluster <close>, writes = watched { pods = 40 }
+    assert(cluster:wait_for("sts/db", "ready", { timeout = "1h" }))
+    local _, _, how_many, used = volumes_of(cluster)
+    assert.same({ 40, 40 }, { how_many, used })
+    assert.same({ attached = 1, in_use = 1 }, writes)
+  end)
+
+  it("are attached once, whenever the controller restarts", function()
+    for _, after in ipairs { "100ms", "900ms", "1300ms", "1500ms", "1600ms", "3s" } do
+      local cluster <close> = watched { pods = 5 }
+      cluster:advance(after)
+      cluster:restart "attachdetach"
+      assert(cluster:wait_for("sts/db", "ready", { timeout = "1h" }))
+      local attached, in_use, how_many, used = volumes_of(cluster)
+      assert.same({ 5, 5 }, { how_many, used }, after)
+      assert.same(attached, in_use, after)
+      for _, attachment in ipairs(cluster:list "volumeattachments") do assert.is_true(attachment.status.attached, after) end
+    end
+  end)
+
+  it("are attached and detached when writes fail", function()
+    local cluster <close> = watched { pods = 8 }
+    cluster:fail_writes("attachdetach", 0.5)
+    assert(cluster:wait_for("sts/db", "ready", { timeout = "10h" }))
+    local attached, in_use, how_many, used = volumes_of(cluster)
+    assert.same({ 8, 8 }, { how_many, used })
+    assert.same(attached, in_use)
+    cluster:patch("sts/db", { spec = { replicas = 0 } })
+    assert(cluster:settle { timeout = "10h" })
+    assert.is_nil(cluster:get("node/only").status.volumesAttached)
+    assert.equal(0, #cluster:list "volumeattachments")
+  end)
+
+  it("stay in use while one of the pods that share them runs", function()
+    local cluster <close> = kubesim.new { nodes = { { name = "only" } } }
+    cluster:apply [[
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: shared}
+spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
+]]
+    for _, name in ipairs { "a", "b" } do
+      cluster:create {
+        apiVersion = "v1", kind = "Pod", metadata = { name = name },
+        spec = {
+          containers = { { name = "main", image = "app", volumeMounts = { { name = "data", mountPath = "/data" } } } },
+          volumes = { { name = "data", persistentVolumeClaim = { claimName = "shared" } } },
+        },
+      }
+    end
+    local function counts()
+      local _, _, how_many, used = volumes_of(cluster)
+      return { how_many, used }
+    end
+    assert(cluster:settle { timeout = "1h" })
+    assert.same({ 1, 1 }, counts())
+    cluster:delete "pod/a"
+    assert(cluster:settle { timeout = "1h" })
+    assert.same({ 1, 1 }, counts())
+    cluster:delete "pod/b"
+    assert(cluster:settle { timeout = "1h" })
+    assert.same({ 0, 0 }, counts())
+  end)
 end)

@@ -152,7 +152,7 @@ static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
 static bool same_claim(const ks_change *change) {
     const ks_object *claim = change->object, *old = change->old;
     return change->type == KS_MODIFIED && old != NULL && claim->deleting == old->deleting &&
-           ks_equal(ks_get(claim->meta, K(ownerReferences)), ks_get(old->meta, K(ownerReferences)));
+           ks_equal(claim->owners, old->owners);
 }
 
 /* Claims cause no sync; the next one looks at the pod of a claim that has changed. */

@@ -179,8 +179,10 @@ static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *c
     const ks_object *va = change->object;
     const ks_str *name = ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)));
     ks_key key = {name_hash(name), va->id};
-    if (change->type == KS_ADDED)
+    if (change->type == KS_ADDED) {
         ks_tree_put(heap, &st->attachments, key, (void *)(uintptr_t)va->id);
+        st->mixed = st->mixed || ks_bool_or(ks_get(va->status, K(attached)), false);
+    }
     if (change->type == KS_DELETED) {
         ks_tree_del(heap, &st->attachments, key);
         ks_tree_del(heap, &st->attaching, (ks_key){0, va->id});
@@ -292,11 +294,13 @@ static bool lists(ks_val list, const ks_str *name, uint32_t *at) {
     return false;
 }
 
+/* A write that fails may have been done all the same. */
 static bool write_attached(ks_sim *sim, attachdetach *st, const ks_object *node, ks_val list) {
     ks_val status = ks_put(sim->world.heap, ks_ref(node->status), K(volumesAttached), list);
     st->writing = true;
     bool fine = settled(sim, ks_server_update_status(&sim->server, node, status, NULL));
     st->writing = false;
+    st->mixed = st->mixed || !fine;
     return fine;
 }
 
@@ -371,6 +375,13 @@ static ks_tree_iter users_of(const attachdetach *st, ks_val ref) {
                              ks_str_or_null(ks_get(ref, K(name))));
 }
 
+/* The node's status is to say that the volume is attached. */
+static void to_tell(ks_sim *sim, attachdetach *st, const ks_object *node, const ks_object *volume) {
+    ks_tree_put(sim->world.heap, &st->untold, (ks_key){node->id, ++st->sequence},
+                (void *)(uintptr_t)volume->id);
+    ks_enqueue(sim, st->index, node->id);
+}
+
 static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume,
                           const ks_object *va) {
     ks_heap *heap = sim->world.heap;
@@ -391,9 +402,7 @@ static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume
                   volume->name->s);
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
-    ks_tree_put(heap, &st->untold, (ks_key){node->id, ++st->sequence},
-                (void *)(uintptr_t)volume->id);
-    ks_enqueue(sim, st->index, node->id);
+    to_tell(sim, st, node, volume);
     return true;
 }
 
@@ -576,6 +585,19 @@ static const ks_object *attachment(const ks_sim *sim, const attachdetach *st,
     return NULL;
 }
 
+/* A controller that was restarted takes up what it finds: an attacher begins anew, and a node is told. */
+static void resume(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_object *va) {
+    const ks_object *now = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, va->id);
+    if (now == NULL) return;
+    if (!ks_bool_or(ks_get(now->status, K(attached)), false)) {
+        begin(sim, st, &st->attaching, volume, va->id, sim->settings->latency.attach);
+        return;
+    }
+    const ks_object *node =
+        ks_store_get(ks_view(sim), KS_NODE, NULL, ks_str_or_null(ks_get(va->spec, K(nodeName))));
+    if (st->mixed && node != NULL) to_tell(sim, st, node, volume);
+}
+
 /* Works on one attachment of the volume: false: to be tried again. */
 static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volume,
                             const ks_object *va, uint64_t claim_key) {
@@ -591,10 +613,7 @@ static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volu
         return detach(sim, st, volume, va);
     if (st->unwanted.count > 0)
         ks_tree_del(sim->world.heap, &st->unwanted, (ks_key){node, volume->id});
-    /* An attacher that was restarted begins anew. */
-    const ks_object *now = ks_store_by_id(&sim->server.store, KS_VOLUMEATTACHMENT, va->id);
-    if (now != NULL && !ks_bool_or(ks_get(now->status, K(attached)), false))
-        begin(sim, st, &st->attaching, volume, va->id, sim->settings->latency.attach);
+    resume(sim, st, volume, va);
     return true;
 }
 
