@@ -572,7 +572,7 @@ for kind, title in pairs { sts = "StatefulSets", rs = "ReplicaSets", deploy = "D
         it("never break a promise, and end well", function() play_all(kind, false, 600) end)
       end
       if os.getenv "LATE" ~= "false" then
-        it("never break a promise with caches of any age, and end well", function() play_all(kind, true, 300) end)
+        it("never break a promise with caches of any age, and end well", function() play_all(kind, true, 500) end)
       end
     end)
   end
