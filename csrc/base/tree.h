@@ -88,5 +88,8 @@ typedef struct ks_tree_iter {
 ks_tree_iter ks_tree_begin(const ks_tree *tree);
 ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least);
 bool ks_tree_next(ks_tree_iter *iter);
+/* For walks that want to know what comes: all values that stand together with the one that ks_tree_next() has just shown, in their
+ * order. It is the first of them when path[depth - 1].at is 1. Returns how many they are. */
+int ks_tree_together(const ks_tree_iter *iter, void *const **values);
 
 #endif

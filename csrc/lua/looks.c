@@ -87,7 +87,10 @@ static int64_t count_matches(const ks_store *store, ks_kind kind, const ks_filte
     while (ks_walk_next(&w)) {
         const ks_map *labels =
             by_labels && ks_is(w.object->labels, KS_MAP) ? w.object->labels.m : NULL;
-        if (labels == NULL || labels != last_labels) last = ks_filter_matches(filter, w.object);
+        if (!by_labels)
+            last = ks_filter_matches(filter, w.object);
+        else if (labels == NULL || labels != last_labels)
+            last = filter->labels == NULL || ks_selector_matches(filter->labels, w.object->labels);
         last_labels = labels;
         count += last;
     }

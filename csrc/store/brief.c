@@ -10,8 +10,6 @@ enum { MARK = 1 };
 
 static uintptr_t word_of(const void *version) { return (uintptr_t)version; }
 
-bool ks_version__is_brief(const void *version) { return (word_of(version) & MARK) != 0; }
-
 const ks_brief *ks_version__brief(const void *version) {
     return ks_version__is_brief(version) ? (const ks_brief *)(word_of(version) - MARK) : NULL;
 }

@@ -11,7 +11,9 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
                                 uint64_t id, uint64_t version);
 
 /* --- brief.c: the word that stands for a version where the store keeps it --- */
-bool ks_version__is_brief(const void *version);
+static inline bool ks_version__is_brief(const void *version) {
+    return ((uintptr_t)version & 1U) != 0;
+}
 const ks_brief *ks_version__brief(const void *version); /* NULL: it is an object */
 ks_kind ks_version__kind(const void *version);
 void *ks_version__of_brief(const ks_brief *brief);

@@ -404,8 +404,27 @@ static bool passes_by(const ks_walk *walk, const ks_brief *brief) {
     return walk->passes != NULL && !walk->passes(walk->payload, brief);
 }
 
+/* A walk over many objects waits for memory at each header, and again at its labels. They are asked for a leaf at a time, so that
+ * they come while the first of them are looked at. */
+static void fetch_leaf(const ks_tree_iter *iter) {
+    void *const *values;
+    int n = ks_tree_together(iter, &values);
+    for (int i = 1; i < n; i++) {
+        const ks_object *object = values[i];
+        __builtin_prefetch(&object->labels);
+        __builtin_prefetch(&object->name);
+    }
+    for (int i = 1; i < n; i++) {
+        const ks_object *object = values[i];
+        if (!ks_version__is_brief(object) && object->labels.type == KS_MAP)
+            __builtin_prefetch(object->labels.m);
+    }
+}
+
 bool ks_walk_next(ks_walk *walk) {
     while (ks_tree_next(&walk->iter)) {
+        if (walk->mode == WALK_IDS && walk->iter.path[walk->iter.depth - 1].at == 1)
+            fetch_leaf(&walk->iter);
         if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
         const ks_object *object = walk->iter.value;
         if (walk->mode != WALK_IDS) {
@@ -414,7 +433,10 @@ bool ks_walk_next(ks_walk *walk) {
             if (passes_by(walk, ks_version__brief(object))) continue;
             object = ks_version__object(walk->store->world, object);
         }
-        if (walk->ns != NULL && !ks_str_eq(object->ns, walk->ns)) continue;
+        if (walk->ns != NULL && object->ns != walk->ns) {
+            if (!ks_str_eq(object->ns, walk->ns)) continue;
+            walk->ns = object->ns; /* mostly the next one's, too */
+        }
         if (walk->mode >= WALK_OWNED) {
             if (walk->kind != KS_NO_KIND && object->kind != walk->kind) continue;
             if (walk->mode == WALK_OWNED && !is_owned(object, walk->text)) continue;
