@@ -30,15 +30,18 @@ ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val kn
 /* Applies the defaults of k8s.io/kubernetes/pkg/apis/.../v1/defaults.go; takes over, returns.
  * `version` is the simulated minor release (36). Does not touch metadata. */
 ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object);
+/* The same for an object that was made of `known`, which has its defaults: what both share is gone by. */
+ks_val ks_default_changed(ks_heap *heap, ks_kind kind, ks_val object, ks_val known);
 /* The same for the parts that controllers make: a pod template's spec. */
 ks_val ks_default_pod_spec(ks_heap *heap, ks_val spec);
 ks_val ks_default_claim_spec(ks_heap *heap, ks_val spec);
 
 /* Validates a new object (defaulted, metadata filled) or an update; NULL when valid, else 422.
- * `subresource`: NULL or "status". */
+ * `subresource`: NULL or "status". `known`: `old` is valid, so what the object shares with it (to the address) need not be looked
+ * at again. */
 ks_refusal *ks_validate_create(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object);
 ks_refusal *ks_validate_update(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
-                               ks_val old, const char *subresource);
+                               ks_val old, const char *subresource, bool known);
 /* Warnings as the real server returns them in headers, appended to the list. */
 void ks_warnings(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object, ks_val old,
                  ks_val *warnings);

@@ -380,3 +380,16 @@ ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object) {
     default: return object;
     }
 }
+
+ks_val ks_default_changed(ks_heap *heap, ks_kind kind, ks_val object, ks_val known) {
+    ks_val spec = ks_get(object, K(spec)), before = ks_get(known, K(spec));
+    if (!ks_is(spec, KS_MAP) || !ks_is(before, KS_MAP) || spec.m != before.m)
+        return ks_default(heap, kind, object);
+    switch (kind) {
+    case KS_POD: return ks_default_pod_status(heap, object);
+    case KS_REPLICASET:
+    case KS_STATEFULSET:
+    case KS_DEPLOYMENT: return object;
+    default: return ks_default(heap, kind, object);
+    }
+}

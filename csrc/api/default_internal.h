@@ -33,6 +33,7 @@ ks_val ks_default_missing(ks_heap *heap, ks_val list, ks_val from);
 /* The defaults of a Pod beyond those of its spec (pkg/apis/core/v1/defaults.go: SetDefaults_Pod).
  */
 ks_val ks_default_pod(ks_heap *heap, ks_val pod);
+ks_val ks_default_pod_status(ks_heap *heap, ks_val pod); /* its status alone */
 /* A PersistentVolumeClaim, also one that is a template. */
 ks_val ks_default_claim(ks_heap *heap, ks_val claim);
 /* The sources that volumes of pods and PersistentVolumes have in common. */

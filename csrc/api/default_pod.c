@@ -269,8 +269,12 @@ static ks_val pod_status(ks_heap *heap, ks_val status) {
     return ks_put(heap, status, K(podIPs), ks_append(heap, KS_NOTHING, address));
 }
 
+ks_val ks_default_pod_status(ks_heap *heap, ks_val pod) {
+    return ks_default_at(heap, pod, K(status), pod_status);
+}
+
 ks_val ks_default_pod(ks_heap *heap, ks_val pod) {
-    pod = ks_default_at(heap, pod, K(status), pod_status);
+    pod = ks_default_pod_status(heap, pod);
     pod = ks_default_at(heap, pod, K(spec), pod_only);
     return ks_default_at(heap, pod, K(spec), ks_default_pod_spec);
 }

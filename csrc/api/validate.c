@@ -65,8 +65,9 @@ ks_refusal *ks_validate_create(ks_heap *heap, const ks_rules *rules, ks_kind kin
 }
 
 ks_refusal *ks_validate_update(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
-                               ks_val old, const char *subresource) {
+                               ks_val old, const char *subresource, bool known) {
     ks_check c = start(heap, rules);
+    c.known = known;
     bool status = subresource != NULL && strcmp(subresource, "status") == 0;
     ks_check_generic_update(&c, ks_kind_get(kind), object, old);
     check_kind(&c, kind, object, old, status);

@@ -26,7 +26,14 @@ typedef struct ks_check {
     bool is_pod;            /* the pod spec is a Pod's, not a template's */
     const ks_str *pod_name; /* of the Pod, for its ephemeral volumes; NULL in templates */
     ks_val checked_meta;    /* metadata that ks_check_meta has been over; borrowed */
+    bool known;             /* of an update: what stood there before is valid */
 } ks_check;
+
+/* Whether a list or map is the very one that stood there before, which is known to be valid. */
+static inline bool ks_kept(const ks_check *c, ks_val now, ks_val before) {
+    if (!c->known || now.type != before.type) return false;
+    return now.type == KS_MAP ? now.m == before.m : now.type == KS_LIST && now.l == before.l;
+}
 
 #define KS_PASTE_(a, b) a##b
 #define KS_PASTE(a, b)  KS_PASTE_(a, b)

@@ -264,6 +264,7 @@ static void check_accessor_update(ks_check *c, ks_val meta, ks_val old) {
 
 void ks_check_meta_update(ks_check *c, ks_val object, ks_val old) {
     ks_val meta = ks_get(object, K(metadata));
+    if (ks_kept(c, meta, ks_get(old, K(metadata)))) return;
     KS_IN(c, "metadata") {
         check_accessor_update(c, meta, ks_get(old, K(metadata)));
         ks_check_kube_finalizers(c, ks_get(meta, K(finalizers)));
@@ -274,6 +275,7 @@ void ks_check_meta_update(ks_check *c, ks_val object, ks_val old) {
  */
 void ks_check_generic_update(ks_check *c, const ks_kind_info *info, ks_val object, ks_val old) {
     ks_val meta = ks_get(object, K(metadata));
+    if (ks_kept(c, meta, ks_get(old, K(metadata)))) return;
     KS_IN(c, "metadata") {
         check_accessor(c, meta, info->namespaced, KS_RULE_PATH_SEGMENT);
         check_accessor_update(c, meta, ks_get(old, K(metadata)));

@@ -620,12 +620,16 @@ static void check_pod_ips(ks_check *c, ks_val list, int type) {
 void ks_check_pod_status_update(ks_check *c, ks_val pod, ks_val old) {
     ks_val status = ks_get(pod, K(status)), old_status = ks_get(old, K(status));
     ks_val nominated = ks_get(status, K(nominatedNodeName)), qos = ks_get(status, K(qosClass));
-    ks_check_meta_update(c, pod, old);
-    check_annotation_updates(c, ks_get2(pod, K(metadata), K(annotations)),
-                             ks_get2(old, K(metadata), K(annotations)), ks_get(pod, K(spec)));
+    if (!ks_kept(c, ks_get(pod, K(metadata)), ks_get(old, K(metadata)))) {
+        ks_check_meta_update(c, pod, old);
+        check_annotation_updates(c, ks_get2(pod, K(metadata), K(annotations)),
+                                 ks_get2(old, K(metadata), K(annotations)), ks_get(pod, K(spec)));
+    }
     ks_val generation = ks_get(status, K(observedGeneration));
+    ks_val conditions = ks_get(status, K(conditions));
     KS_IN(c, "status") {
-        KS_IN(c, "conditions") check_pod_conditions(c, ks_get(status, K(conditions)));
+        if (!ks_kept(c, conditions, ks_get(old_status, K(conditions))))
+            KS_IN(c, "conditions") check_pod_conditions(c, conditions);
         if (!ks_same(ks_get2(pod, K(spec), K(nodeName)), ks_get2(old, K(spec), K(nodeName))))
             ks_deny(c, "nodeName", "may not be changed directly");
         if (!ks_is_empty_text(nominated) &&
@@ -642,9 +646,12 @@ void ks_check_pod_status_update(ks_check *c, ks_val pod, ks_val old) {
             ks_bad(c, "qosClass", ks_text_value(qos), "field is immutable");
         ks_val host = ks_get(status, K(hostIPs));
         ks_val first = ks_text_value(ks_get(ks_at(host, 0), K(ip)));
-        KS_IN(c, "podIPs") check_pod_ips(c, ks_get(status, K(podIPs)), KS_TYPE_core_v1_PodIP);
+        ks_val addresses = ks_get(status, K(podIPs));
+        if (!ks_kept(c, addresses, ks_get(old_status, K(podIPs))))
+            KS_IN(c, "podIPs") check_pod_ips(c, addresses, KS_TYPE_core_v1_PodIP);
         if (ks_len(host) > 0 && !ks_equal(ks_text_value(ks_get(status, K(hostIP))), first))
             KS_IN(c, "hostIPs") KS_AT(c, 0) ks_bad(c, "ip", first, "must be equal to `hostIP`");
-        KS_IN(c, "hostIPs") check_pod_ips(c, host, KS_TYPE_core_v1_HostIP);
+        if (!ks_kept(c, host, ks_get(old_status, K(hostIPs))))
+            KS_IN(c, "hostIPs") check_pod_ips(c, host, KS_TYPE_core_v1_HostIP);
     }
 }

@@ -251,7 +251,13 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
         if (out != NULL) *out = ks_server__unstored(s, kind, ks_ref(doc), NULL);
         ks_unref(s->heap, doc);
     } else {
-        ks_server__commit(s, kind, doc, NULL, out);
+        const ks_object *stored;
+        ks_server__commit(s, kind, doc, NULL, &stored);
+        ((ks_object *)stored)->imported = true; /* nobody has looked at it yet */
+        if (out != NULL)
+            *out = stored;
+        else
+            ks_object_unref(s->heap, stored);
     }
     return NULL;
 }

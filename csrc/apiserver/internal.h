@@ -21,7 +21,8 @@ typedef struct ks_request {
     ks_val *warnings;
     const char *manager; /* whose write managedFields record; NULL: nobody's */
     bool force;          /* apply: take over what others own */
-    ks_val managed;      /* apply: managedFields as they are to be; else KS_NOTHING */
+    bool from_stored; /* PATCH: the document was made of the stored version, and means that one */
+    ks_val managed;   /* apply: managedFields as they are to be; else KS_NOTHING */
 } ks_request;
 
 ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,

@@ -159,6 +159,17 @@ static ks_refusal *check_names(const ks_request *r, ks_val doc, const ks_object 
     return refusal;
 }
 
+/* Whether the patch says anything about metadata, or about the object as a whole. If not, what it is applied to need not name its
+ * version, and metadata stays the stored one. */
+static bool touches_meta(ks_val patch) {
+    if (patch.type != KS_MAP) return true;
+    for (uint32_t i = 0; i < ks_len(patch); i++) {
+        const ks_str *key = ks_pair_at(patch, i)->key;
+        if (key == K(metadata) || ks_is_directive(key)) return true;
+    }
+    return false;
+}
+
 ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
                             ks_patch_type type, ks_val patch, const char *subresource,
                             const ks_write_opts *opts, const ks_object **out) {
@@ -178,19 +189,26 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
         return ks_refuse(heap, 404, "NotFound", "the server could not find the requested resource");
     }
     ks_val patched = KS_NOTHING, typed = KS_NOTHING;
-    ks_refusal *refusal =
-        ks_patch_apply(heap, kind, type, ks_object_doc(heap, old), ks_ref(patch), &patched);
+    bool whole = type == KS_PATCH_JSON || touches_meta(patch) || old->imported;
+    r.from_stored = !old->imported;
+    ks_val doc = whole ? ks_object_doc(heap, old) : ks_ref(old->doc);
+    ks_refusal *refusal = ks_patch_apply(heap, kind, type, doc, ks_ref(patch), &patched);
     if (refusal == NULL && !r.trusted) {
         refusal = ks_decode_changed(heap, kind, ks_ref(patched), old->doc, r.field_validation,
                                     r.warnings, &typed);
-        if (refusal != NULL) refusal = about_patch(heap, refusal, type, patch, patched);
+        if (refusal != NULL) {
+            if (!whole)
+                ks_meta_put(heap, &patched, K(resourceVersion),
+                            ks_format(heap, "%llu", (unsigned long long)old->version));
+            refusal = about_patch(heap, refusal, type, patch, patched);
+        }
     } else if (refusal == NULL) {
         typed = ks_ref(patched);
     }
     ks_unref(heap, patched);
     ks_unref(heap, patch);
     if (refusal != NULL) return refusal;
-    typed = ks_default(heap, kind, typed);
+    typed = ks_default_changed(heap, kind, typed, old->doc);
     refusal = check_names(&r, typed, old);
     if (refusal == NULL) return ks_update_with(&r, old, typed, out);
     ks_unref(heap, typed);

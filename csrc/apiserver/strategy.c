@@ -247,7 +247,9 @@ static void keep_all_but_status(ks_heap *heap, ks_val *doc, const ks_object *old
 }
 
 static void keep_meta(ks_heap *heap, ks_val *doc, const ks_object *old, const ks_str *key) {
-    ks_meta_put(heap, doc, key, ks_ref(ks_get(old->meta, key)));
+    ks_val before = ks_get(old->meta, key), now = ks_meta_get(*doc, key);
+    if (now.type == before.type && ks_equal(now, before)) return;
+    ks_meta_put(heap, doc, key, ks_ref(before));
 }
 
 static void update_status(const ks_request *r, ks_val *doc, const ks_object *old) {

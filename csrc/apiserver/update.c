@@ -99,11 +99,33 @@ void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc, cons
 
 /* --- the common half of PUT and PATCH --- */
 
+/* A patch that says nothing about metadata: it is the stored one, to the address. */
+static bool keeps_meta(const ks_request *r, ks_val doc, const ks_object *old) {
+    ks_val meta = ks_get(doc, K(metadata));
+    return r->from_stored && ks_is(meta, KS_MAP) && ks_is(old->meta, KS_MAP) &&
+           meta.m == old->meta.m;
+}
+
+/* Validation wants to see that a version was named; what is stored has none. */
+static ks_refusal *validate(const ks_request *r, ks_val *doc, const ks_object *old) {
+    bool named = !keeps_meta(r, *doc, old);
+    if (named)
+        ks_meta_put(r->heap, doc, K(resourceVersion),
+                    ks_format(r->heap, "%llu", (unsigned long long)old->version));
+    ks_refusal *refusal = ks_validate_update(r->heap, &r->s->rules, r->kind, *doc, old->doc,
+                                             r->subresource, !old->imported);
+    if (named) ks_meta_put(r->heap, doc, K(resourceVersion), KS_NOTHING);
+    return refusal;
+}
+
 static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *old) {
-    ks_refusal *refusal = check_uid(r, *doc, old);
-    if (refusal == NULL) refusal = check_version(r, doc, old);
-    if (refusal != NULL) return refusal;
-    keep_system_fields(r, doc, old);
+    ks_refusal *refusal = NULL;
+    if (!keeps_meta(r, *doc, old)) {
+        refusal = check_uid(r, *doc, old);
+        if (refusal == NULL) refusal = check_version(r, doc, old);
+        if (refusal != NULL) return refusal;
+        keep_system_fields(r, doc, old);
+    }
     refusal = ks_admit_update(r, doc, old);
     if (refusal != NULL) return refusal;
     bool service = r->kind == KS_SERVICE && r->subresource == NULL;
@@ -112,11 +134,7 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *ol
         refusal = ks_service_allocate(r, doc, old);
         if (refusal != NULL) return refusal;
     }
-    /* validation wants to see that a version was named; what is stored has none */
-    ks_meta_put(r->heap, doc, K(resourceVersion),
-                ks_format(r->heap, "%llu", (unsigned long long)old->version));
-    refusal = ks_validate_update(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->subresource);
-    ks_meta_put(r->heap, doc, K(resourceVersion), KS_NOTHING);
+    refusal = validate(r, doc, old);
     if (refusal == NULL && r->subresource == NULL) {
         if (r->warnings != NULL)
             ks_warnings(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->warnings);

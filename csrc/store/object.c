@@ -103,6 +103,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
                                 uint64_t id, uint64_t version) {
     ks_object *o = ks_alloc(world->heap, sizeof *o);
     *o = (ks_object){.refs = 1, .kind = kind, .id = id, .version = version, .doc = doc};
+    o->imported = old != NULL && old->imported;
     for (uint32_t i = 0; i < ks_len(doc); i++) {
         const ks_pair *p = ks_pair_at(doc, i);
         if (p->key == K(metadata))

@@ -29,6 +29,7 @@ typedef struct ks_object {
     uint64_t
         owner; /* where the object of that uid is, if it was there when this was written; private to store/ */
     char phase;        /* Pod: the first letter of status.phase, '\0' for none */
+    bool imported;     /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted;    /* Pod: it has a condition DisruptionTarget */
     bool ready;        /* Pod: its condition Ready is True ... */
     ks_val ready_time; /* ... since then (lastTransitionTime) */
