@@ -28,7 +28,8 @@ enum {
     KS_BOX_POLICIES,    /* list of {filter, score}; the userdata at [0] holds what C looks at */
     KS_BOX_ERROR,       /* what a hook raised */
     KS_BOX_SCRATCH,     /* a policy's state: the table of one scheduling attempt */
-    KS_BOX_VALUES = KS_BOX_SCRATCH,
+    KS_BOX_RESULT,       /* the result of the call before, for the next one */
+    KS_BOX_VALUES = KS_BOX_RESULT,
 };
 
 typedef struct ks_watch {
@@ -72,6 +73,7 @@ typedef struct ks_result {
     ks_refusal *refusal;
     const ks_object **objects; /* what was written, in order; NULL where there is none */
     size_t object_count, object_cap;
+    bool idle; /* released: the next call may have it */
 } ks_result;
 
 /* --- convert.c --- */

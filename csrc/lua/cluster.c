@@ -29,6 +29,7 @@ void ks_lua_release(ks_result *result) {
         ks_object_unref(result->heap, result->objects[i]);
     ks_free(result->heap, result->objects, result->object_cap * sizeof(const ks_object *));
     *result = empty_result(result->heap);
+    result->idle = true;
 }
 
 void ks_lua_keep(ks_result *result, const ks_object *object) {
@@ -41,12 +42,32 @@ void ks_lua_keep(ks_result *result, const ks_object *object) {
     result->objects[result->object_count++] = object;
 }
 
+/* Most calls give theirs back: a userdata that is used again is much cheaper than one that is collected. */
 ks_result *ks_lua_result(lua_State *L, ks_box *box) {
-    ks_result *result = lua_newuserdatauv(L, sizeof *result, 0);
+    lua_getiuservalue(L, 1, KS_BOX_RESULT);
+    ks_result *result = lua_touserdata(L, -1);
+    if (result != NULL && result->idle) {
+        result->idle = false;
+        return result;
+    }
+    lua_pop(L, 1);
+    result = lua_newuserdatauv(L, sizeof *result, 0);
     *result = empty_result(NULL);
     luaL_setmetatable(L, KS_RESULT_TYPE);
     result->heap = ks_heap_ref(box->cluster->heap);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, KS_BOX_RESULT);
     return result;
+}
+
+/* The box is being closed, and what it keeps may not keep the heap. */
+static void drop_result(lua_State *L) {
+    lua_getiuservalue(L, 1, KS_BOX_RESULT);
+    ks_result *result = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (result == NULL || !result->idle) return;
+    ks_heap_unref(result->heap);
+    *result = empty_result(NULL);
 }
 
 /* --- the box --- */
@@ -95,6 +116,7 @@ static int cluster_close(lua_State *L) {
     if (box->working > 0 || box->telling)
         return luaL_error(L, "the cluster is at work: it cannot be closed now");
     ks_lua_watches_free(box);
+    drop_result(L);
     ks_cluster *cluster = box->cluster;
     box->cluster = NULL;
     ks_cluster_close(cluster);

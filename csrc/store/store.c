@@ -221,7 +221,7 @@ void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
 
 /* How a snapshot's objects are found again. Of most kinds a call writes few objects, and none is new or gone: their versions from
  * before are kept here, and written back. Of the others (`copied`) the snapshot has a map of its own. */
-enum { UNDO_LENGTH = 64 };
+enum { UNDO_LENGTH = 48 }; /* what a slab has a block for */
 typedef struct ks_undo {
     ks_store *snapshot;
     struct ks_undo *outer; /* of the call within which this one is made */

@@ -56,7 +56,9 @@ function check.bad(n, name, what) check.fail(("bad argument #%d to '%s' (%s)"):f
 ---@param name string
 ---@param ... string
 function check.type(value, n, name, ...)
-  if type(value) == ... then return end
+  local first, second = ...
+  local plain = type(value)
+  if plain == first or plain == second then return end
   local got = math.type(value) == "integer" and "integer" or type(value)
   for i = 1, select("#", ...) do
     local want = select(i, ...)

@@ -47,12 +47,16 @@ local function kind_of(self, kind, n, name)
   return info
 end
 
+local find <const>, sub <const> = string.find, string.sub
+
 ---The kind and name of "sts/web".
 local function parse_ref(self, ref, n, name)
   check.type(ref, n, name, "string")
-  local kind, object = ref:match "^([^/]+)/([^/]+)$"
-  if not kind then check.bad(n, name, ("a reference \"kind/name\" expected, got %q"):format(ref)) end
-  return kind_of(self, kind, n, name), object
+  local slash = find(ref, "/", 1, true)
+  if not slash or slash == 1 or slash == #ref or find(ref, "/", slash + 1, true) then
+    check.bad(n, name, ("a reference \"kind/name\" expected, got %q"):format(ref))
+  end
+  return kind_of(self, sub(ref, 1, slash - 1), n, name), sub(ref, slash + 1)
 end
 
 ---A pod's name, given bare or as "pod/name".
@@ -104,7 +108,8 @@ end
 
 ---What the API server warns of goes to Lua's own warnings: `warn "@on"` or `lua -W` shows them.
 local function tell(warnings)
-  for _, text in ipairs(warnings or {}) do warn("kubesim: Warning: " .. text) end
+  if not warnings then return end
+  for _, text in ipairs(warnings) do warn("kubesim: Warning: " .. text) end
 end
 
 -- Changing it -----------------------------------------------------------------------------------------------------------
