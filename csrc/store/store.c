@@ -411,6 +411,7 @@ static void fetch_leaf(const ks_tree_iter *iter) {
     int n = ks_tree_together(iter, &values);
     for (int i = 1; i < n; i++) {
         const ks_object *object = values[i];
+        if (ks_version__is_brief(object)) continue;
         __builtin_prefetch(&object->labels);
         __builtin_prefetch(&object->name);
     }
