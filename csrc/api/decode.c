@@ -261,20 +261,6 @@ static bool is_empty(const ks_spec *spec, ks_val v) {
     }
 }
 
-/* One and the same value, not only an equal one. */
-static bool same(ks_val a, ks_val b) {
-    if (a.type != b.type) return false;
-    switch (a.type) {
-    case KS_BOOL: return a.b == b.b;
-    case KS_INT: return a.i == b.i;
-    case KS_FLOAT: return a.f == b.f;
-    case KS_STRING: return a.s == b.s;
-    case KS_LIST: return a.l == b.l;
-    case KS_MAP: return a.m == b.m;
-    default: return true;
-    }
-}
-
 static ks_val decode_list(decoder *d, const ks_spec *spec, ks_val raw, ks_val known,
                           const frame *at) {
     uint32_t count = ks_len(raw);
@@ -284,7 +270,7 @@ static ks_val decode_list(decoder *d, const ks_spec *spec, ks_val raw, ks_val kn
         ks_val item = raw.l->items[i], typed = KS_NOTHING;
         if (ks_exists(item)) typed = decode(d, spec->item, item, ks_at(known, i), &here);
         if (!ks_exists(typed)) typed = zero_item(d, spec->item);
-        if (out.type == KS_NONE && same(item, typed)) {
+        if (out.type == KS_NONE && ks_identical(item, typed)) {
             ks_unref(d->heap, typed);
             continue;
         }
@@ -316,7 +302,7 @@ static ks_val decode_map(decoder *d, const ks_spec *spec, ks_val raw, ks_val kno
         if (ks_exists(pair->val))
             typed = decode(d, spec->item, pair->val, ks_get(known, pair->key), &here);
         if (!ks_exists(typed)) typed = zero_item(d, spec->item);
-        if (out.type == KS_NONE && same(pair->val, typed)) {
+        if (out.type == KS_NONE && ks_identical(pair->val, typed)) {
             ks_unref(d->heap, typed);
             continue;
         }
@@ -362,7 +348,7 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val 
         bool present = pair != NULL && pair->key == field->name;
         ks_val typed = decode_field(d, type, field, present ? pair->val : KS_NOTHING,
                                     present ? ks_get(known, pair->key) : KS_NOTHING, at);
-        if (out.type == KS_NONE && present && same(pair->val, typed)) {
+        if (out.type == KS_NONE && present && ks_identical(pair->val, typed)) {
             ks_unref(d->heap, typed);
         } else {
             bool changed = present || typed.type != KS_NONE;
@@ -382,7 +368,7 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val 
 /* A new reference to the typed value; KS_NOTHING if it is not of that type. `known`: what is typed
  * already and stands at the same place. */
 static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, const frame *at) {
-    if (raw.type >= KS_STRING && same(raw, known)) return ks_ref(raw);
+    if (raw.type >= KS_STRING && ks_identical(raw, known)) return ks_ref(raw);
     switch (spec->shape) {
     case KS_SHAPE_STRING:
         return raw.type == KS_STRING ? ks_ref(raw) : wrong_type(d, what_is(raw), spec, at);

@@ -8,8 +8,7 @@
 /* --- tools --- */
 
 static bool same(ks_val a, ks_val b) {
-    if (a.type != b.type) return false;
-    return a.type == KS_MAP ? a.m == b.m : a.type == KS_LIST ? a.l == b.l : ks_equal(a, b);
+    return a.type >= KS_LIST ? ks_identical(a, b) : ks_equal(a, b);
 }
 
 ks_val ks_default_at(ks_heap *heap, ks_val map, const ks_str *key, ks_default_step step) {

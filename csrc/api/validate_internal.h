@@ -31,8 +31,7 @@ typedef struct ks_check {
 
 /* Whether a list or map is the very one that stood there before, which is known to be valid. */
 static inline bool ks_kept(const ks_check *c, ks_val now, ks_val before) {
-    if (!c->known || now.type != before.type) return false;
-    return now.type == KS_MAP ? now.m == before.m : now.type == KS_LIST && now.l == before.l;
+    return c->known && now.type >= KS_LIST && ks_identical(now, before);
 }
 
 #define KS_PASTE_(a, b) a##b

@@ -364,7 +364,7 @@ bool ks_same(ks_val a, ks_val b) {
     if (is_nothing(a) && is_nothing(b)) return true;
     if (a.type == KS_MAP && b.type == KS_MAP) return a.m == b.m || same_map(a, b);
     if (a.type != KS_LIST || b.type != KS_LIST) return ks_equal(a, b);
-    if (a.l == b.l) return true;
+    if (ks_identical(a, b)) return true;
     if (ks_len(a) != ks_len(b)) return false;
     for (uint32_t i = 0; i < ks_len(a); i++)
         if (!ks_same(ks_at(a, i), ks_at(b, i))) return false;

@@ -134,7 +134,7 @@ static void notice_freed(ks_sim *sim, const collector *gc, ks_val ref) {
 
 static void notice_refs(ks_sim *sim, collector *gc, const ks_object *object, const ks_object *old) {
     ks_val now = refs_of(object), before = old == NULL ? KS_NOTHING : refs_of(old);
-    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l) return;
+    if (ks_identical(now, before)) return;
     ks_each(ref, now) {
         if (!listed(before, *ref)) notice_added(sim, gc, object, *ref);
     }

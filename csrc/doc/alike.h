@@ -15,13 +15,10 @@ typedef struct ks_alike {
     ks_val a, b, c, made; /* counted */
 } ks_alike;
 
-static inline bool ks_same(ks_val x, ks_val y) {
-    return x.type == y.type && (x.type <= KS_NULL || x.i == y.i);
-}
-
 /* What was made of these parts, a new reference; KS_NOTHING: they are others than the last time. */
 static inline ks_val ks_alike_get(const ks_alike *m, ks_val a, ks_val b, ks_val c) {
-    bool hit = m->made.type != KS_NONE && ks_same(m->a, a) && ks_same(m->b, b) && ks_same(m->c, c);
+    bool hit = m->made.type != KS_NONE && ks_identical(m->a, a) && ks_identical(m->b, b) &&
+               ks_identical(m->c, c);
     return hit ? ks_ref(m->made) : KS_NOTHING;
 }
 

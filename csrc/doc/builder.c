@@ -81,7 +81,7 @@ ks_val ks_builder_close(ks_builder *b) {
     } else {
         v = ks_list_new(b->heap, count);
         for (uint32_t i = 0; i < count; i++) v.l->items[i] = items[i].val;
-        v.l->len = count;
+        v.l->len = v.count = count;
     }
     b->len = frame->from;
     b->depth--;

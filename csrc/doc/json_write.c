@@ -103,12 +103,12 @@ static void write_value(ks_buf *out, ks_val v, ks_json_style style, int depth) {
     case KS_STRING: write_string(out, v.s, html); break;
     case KS_LIST:
         ks_buf_putc(out, '[');
-        for (uint32_t i = 0; i < v.l->len; i++) {
+        for (uint32_t i = 0; i < v.count; i++) {
             if (i > 0) ks_buf_putc(out, ',');
             new_line(out, style, depth + 1);
             write_value(out, v.l->items[i], style, depth + 1);
         }
-        if (v.l->len > 0) new_line(out, style, depth);
+        if (v.count > 0) new_line(out, style, depth);
         ks_buf_putc(out, ']');
         break;
     case KS_MAP:

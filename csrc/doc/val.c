@@ -129,6 +129,11 @@ const ks_val *ks_items(ks_val l) {
 
 /* --- building --- */
 
+/* Forgets what longer values of the list had, which are gone. */
+static void shorten(ks_heap *heap, ks_list *l, uint32_t count) {
+    while (l->len > count) ks_unref(heap, l->items[--l->len]);
+}
+
 /* A list that the caller alone holds, with room for `more` items; takes over `l`. */
 static ks_list *list_own(ks_heap *heap, ks_val l, uint32_t more) {
     if (l.type != KS_LIST) {
@@ -136,12 +141,13 @@ static ks_list *list_own(ks_heap *heap, ks_val l, uint32_t more) {
         return ks_list_new(heap, more < 4 ? 4 : more).l;
     }
     ks_list *old = l.l;
+    if (old->refs == 1) shorten(heap, old, l.count);
     if (old->refs == 1 && old->len + more <= old->cap) return old;
-    uint32_t cap = old->len + more;
+    uint32_t cap = l.count + more;
     if (more > 0 && old->refs == 1 && cap < old->cap * 2) cap = old->cap * 2;
     ks_list *copy = ks_list_new(heap, cap).l;
-    copy->len = old->len;
-    memcpy(copy->items, old->items, old->len * sizeof(ks_val));
+    copy->len = l.count;
+    memcpy(copy->items, old->items, l.count * sizeof(ks_val));
     if (old->refs == 1) {
         ks_free(heap, old, list_size(old->cap));
     } else {
@@ -175,7 +181,7 @@ static ks_map *map_own(ks_heap *heap, ks_val m, uint32_t more) {
     return copy;
 }
 
-static ks_val of_list(ks_list *l) { return (ks_val){.type = KS_LIST, .l = l}; }
+static ks_val of_list(ks_list *l) { return (ks_val){.type = KS_LIST, .count = l->len, .l = l}; }
 static ks_val of_map(ks_map *m) { return (ks_val){.type = KS_MAP, .m = m}; }
 
 ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
@@ -240,6 +246,18 @@ ks_val ks_append(ks_heap *heap, ks_val l, ks_val v) {
     ks_list *list = list_own(heap, l, 1);
     list->items[list->len++] = v;
     return of_list(list);
+}
+
+ks_val ks_extend(ks_heap *heap, ks_val l, ks_val v) {
+    if (l.type != KS_LIST || l.l->refs == 1) return ks_append(heap, l, v);
+    if (l.count < l.l->len || l.l->len == l.l->cap) {
+        ks_val room = ks_list_new(heap, l.count + l.count / 2 + 4);
+        ks_each(item, l) room.l->items[room.l->len++] = ks_ref(*item);
+        ks_unref(heap, l);
+        l = of_list(room.l);
+    }
+    l.l->items[l.l->len++] = v;
+    return of_list(l.l);
 }
 
 ks_val ks_set_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v) {
@@ -323,8 +341,8 @@ ks_val ks_copy(ks_heap *heap, ks_val v) {
     if (v.type == KS_STRING) {
         out.s = copy_text(heap, v.s);
     } else if (v.type == KS_LIST) {
-        out = ks_list_new(heap, v.l->len);
-        ks_each(item, v) out.l->items[out.l->len++] = ks_copy(heap, *item);
+        out = ks_list_new(heap, v.count);
+        ks_each(item, v) out = ks_append(heap, out, ks_copy(heap, *item));
     } else if (v.type == KS_MAP) {
         out = ks_map_new(heap, v.m->len);
         for (uint32_t i = 0; i < v.m->len; i++) {
@@ -421,9 +439,9 @@ bool ks_equal(ks_val a, ks_val b) {
     case KS_FLOAT: return a.f == b.f;
     case KS_STRING: return ks_str_eq(a.s, b.s);
     case KS_LIST:
+        if (a.count != b.count) return false;
         if (a.l == b.l) return true;
-        if (a.l->len != b.l->len) return false;
-        for (uint32_t i = 0; i < a.l->len; i++)
+        for (uint32_t i = 0; i < a.count; i++)
             if (!ks_equal(a.l->items[i], b.l->items[i])) return false;
         return true;
     case KS_MAP:

@@ -34,6 +34,7 @@ typedef struct ks_map ks_map;
 
 typedef struct ks_val {
     ks_kindof type;
+    uint32_t count; /* of a list: how many of its items are this value's (ks_extend) */
     union {
         bool b;
         int64_t i;
@@ -49,7 +50,7 @@ typedef struct ks_pair {
     ks_val val;
 } ks_pair;
 
-/* Visible for fast walks only; change nothing in them. */
+/* Visible for fast walks only; change nothing in them. A list that has been extended has more items than older values of it. */
 struct ks_list {
     uint32_t refs, len, cap;
     ks_val items[];
@@ -113,11 +114,11 @@ ks_val ks_get3(ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3);
 ks_val ks_get_text(ks_val m, const char *key, size_t len);
 /* Items of a list, pairs of a map, else 0. */
 static inline uint32_t ks_len(ks_val v) {
-    return v.type == KS_LIST ? v.l->len : v.type == KS_MAP ? v.m->len : 0;
+    return v.type == KS_LIST ? v.count : v.type == KS_MAP ? v.m->len : 0;
 }
 /* KS_NOTHING beyond the end. */
 static inline ks_val ks_at(ks_val l, uint32_t index) {
-    return l.type == KS_LIST && index < l.l->len ? l.l->items[index] : KS_NOTHING;
+    return l.type == KS_LIST && index < l.count ? l.l->items[index] : KS_NOTHING;
 }
 /* Walking a map: pair i in key order (i < ks_len). */
 static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) { return &m.m->pairs[i]; }
@@ -125,6 +126,20 @@ static inline const ks_pair *ks_pair_at(ks_val m, uint32_t i) { return &m.m->pai
 #define ks_each(v, list)                                                                           \
     for (const ks_val *v = ks_items(list), *v##_end = v + ks_len(list); v != v##_end; v++)
 const ks_val *ks_items(ks_val l); /* the first item of a list; a valid pointer for anything else */
+
+/* One and the same value, not only an equal one: nothing is looked into. */
+static inline bool ks_identical(ks_val a, ks_val b) {
+    if (a.type != b.type) return false;
+    switch (a.type) {
+    case KS_BOOL: return a.b == b.b;
+    case KS_INT: return a.i == b.i;
+    case KS_FLOAT: return a.f == b.f;
+    case KS_STRING: return a.s == b.s;
+    case KS_LIST: return a.l == b.l && a.count == b.count;
+    case KS_MAP: return a.m == b.m;
+    default: return true;
+    }
+}
 
 static inline bool ks_is(ks_val v, ks_kindof type) { return v.type == type; }
 static inline bool ks_exists(ks_val v) { return v.type > KS_NULL; } /* neither absent nor null */
@@ -151,6 +166,9 @@ ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v); /* v KS_NON
 ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count);
 ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key);
 ks_val ks_append(ks_heap *heap, ks_val l, ks_val v);
+/* The same for a list of which older values live on, at the cost of one item: they share its items, and each knows how many are its.
+ * `v` must not hold the list. */
+ks_val ks_extend(ks_heap *heap, ks_val l, ks_val v);
 ks_val ks_set_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v);
 ks_val ks_insert_at(ks_heap *heap, ks_val l, uint32_t index, ks_val v);
 ks_val ks_remove_at(ks_heap *heap, ks_val l, uint32_t index);

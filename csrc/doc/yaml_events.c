@@ -75,7 +75,7 @@ static void put_go(ks_buf *buf, ks_val v, bool inside) {
     case KS_STRING: ks_buf_quote(buf, v.s->s, v.s->len); break;
     case KS_LIST:
         ks_buf_puts(buf, "[]interface {}{");
-        for (uint32_t i = 0; i < v.l->len; i++) {
+        for (uint32_t i = 0; i < v.count; i++) {
             if (i > 0) ks_buf_puts(buf, ", ");
             put_go(buf, v.l->items[i], true);
         }
@@ -320,7 +320,7 @@ static void merge(ks_yaml_document *doc, ks_val v, bool alias) {
     bool good = true;
     ks_builder_top(&doc->builder)->merge = false;
     if (v.type == KS_LIST && !alias) {
-        for (uint32_t i = v.l->len; i > 0 && good; i--) good = merge_map(doc, v.l->items[i - 1]);
+        for (uint32_t i = v.count; i > 0 && good; i--) good = merge_map(doc, v.l->items[i - 1]);
     } else {
         good = merge_map(doc, v);
     }

@@ -410,13 +410,13 @@ static void sort_keys(ks_heap *heap, const ks_pair *pairs, uint32_t *order, uint
 
 static void write_value(writer *w, ks_val v, int indent, bool mapping);
 
-static void write_list(writer *w, const ks_list *list, int indent, bool mapping) {
+static void write_list(writer *w, ks_val list, int indent, bool mapping) {
     bool indentless = mapping && !w->indention;
     int inner = indent < 0 ? 0 : indentless ? indent : indent + BEST_INDENT;
-    for (uint32_t i = 0; i < list->len; i++) {
+    ks_each(item, list) {
         write_indent(w, inner);
         write_indicator(w, '-', true, false, true);
-        write_value(w, list->items[i], inner, false);
+        write_value(w, *item, inner, false);
     }
 }
 
@@ -470,10 +470,10 @@ static void write_value(writer *w, ks_val v, int indent, bool mapping) {
     case KS_FLOAT: write_number(w, v, indent); break;
     case KS_STRING: write_str(w, v.s, indent, false); break;
     case KS_LIST:
-        if (v.l->len == 0)
+        if (v.count == 0)
             write_empty(w, '[', ']');
         else
-            write_list(w, v.l, indent, mapping);
+            write_list(w, v, indent, mapping);
         break;
     case KS_MAP:
         if (v.m->len == 0)

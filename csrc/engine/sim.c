@@ -183,22 +183,14 @@ static void send_late(ks_sim *sim, uint32_t *now, const ks_change *change) {
         if (sim->late >> i & 1U) ks_cache_send(sim, i, change);
 }
 
-static bool same(ks_val x, ks_val y) {
-    if (x.type != y.type) return false;
-    return x.type == KS_MAP    ? x.m == y.m
-           : x.type == KS_LIST ? x.l == y.l
-           : x.type == KS_NONE ? true
-                               : x.type == KS_STRING && x.s == y.s;
-}
-
 static uint32_t status_parts(const ks_object *now, const ks_object *old) {
     uint32_t parts = KS_PART_STATUS;
     if (now->kind != KS_POD) return parts;
     const ks_str *const addresses[] = {K(podIP), K(podIPs)};
     for (int i = 0; i < 2; i++)
-        if (!same(ks_get(now->status, addresses[i]), ks_get(old->status, addresses[i])))
+        if (!ks_identical(ks_get(now->status, addresses[i]), ks_get(old->status, addresses[i])))
             parts |= KS_PART_ADDRESSES;
-    if (!same(ks_get(now->status, K(conditions)), ks_get(old->status, K(conditions))))
+    if (!ks_identical(ks_get(now->status, K(conditions)), ks_get(old->status, K(conditions))))
         parts |= KS_PART_CONDITIONS;
     if (now->phase != old->phase) parts |= KS_PART_PHASE;
     if (now->ready != old->ready) parts |= KS_PART_READY;
@@ -210,11 +202,11 @@ static uint32_t parts_of(const ks_change *change) {
     uint32_t parts = 0;
     if (change->type != KS_MODIFIED || old == NULL) return KS_ALL_PARTS;
     if (ks_object_terminating(now)) parts |= KS_PART_ENDING;
-    if (!same(now->meta, old->meta)) parts |= KS_PART_META;
-    if (!same(now->labels, old->labels)) parts |= KS_PART_LABELS;
-    if (!same(now->spec, old->spec)) parts |= KS_PART_SPEC;
+    if (!ks_identical(now->meta, old->meta)) parts |= KS_PART_META;
+    if (!ks_identical(now->labels, old->labels)) parts |= KS_PART_LABELS;
+    if (!ks_identical(now->spec, old->spec)) parts |= KS_PART_SPEC;
     if (now->node != old->node && !ks_str_eq(now->node, old->node)) parts |= KS_PART_PLACE;
-    if (!same(now->status, old->status)) parts |= status_parts(now, old);
+    if (!ks_identical(now->status, old->status)) parts |= status_parts(now, old);
     return parts;
 }
 

@@ -41,6 +41,7 @@ static void *copy(ks_sim *sim, const void *state) {
     k->images = ks_tree_copy(&from->images);
     k->waits = ks_tree_copy(&from->waits);
     k->mounts = ks_tree_copy(&from->mounts);
+    k->attached = ks_tree_copy(&from->attached);
     k->untold = ks_tree_copy(&from->untold);
     k->files = ks_tree_copy(&from->files);
     k->gone = ks_tree_copy(&from->gone);
@@ -57,6 +58,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &k->images);
     ks_tree_clear(heap, &k->waits);
     ks_tree_clear(heap, &k->mounts);
+    ks_tree_clear(heap, &k->attached);
     ks_tree_clear(heap, &k->untold);
     ks_tree_clear(heap, &k->files);
     ks_tree_clear(heap, &k->gone);
@@ -139,16 +141,24 @@ static void wake(ks_sim *sim, kubelet *k, uint64_t what) {
     }
 }
 
-/* Volumes that the node says are attached, and did not say before, wake the pods that wait for them. */
-static void wake_attached(ks_sim *sim, kubelet *k, const ks_object *node, const ks_object *old) {
-    ks_val now = ks_get(node->status, K(volumesAttached)),
+/* Follows what the node says is attached: an entry costs the change that brings or takes it. Those that are new wake the pods that
+ * wait for them. Either object may be NULL. */
+static void follow_attached(ks_sim *sim, kubelet *k, const ks_object *node, const ks_object *old) {
+    ks_val now = node ? ks_get(node->status, K(volumesAttached)) : KS_NOTHING,
            before = old ? ks_get(old->status, K(volumesAttached)) : KS_NOTHING;
-    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l) return;
-    for (uint32_t i = 0; i < ks_len(now); i++) {
-        ks_val volume = ks_at(now, i);
-        if (ks_is(volume, KS_MAP) && i < ks_len(before) && volume.m == ks_at(before, i).m) continue;
-        const ks_str *name = ks_str_or_null(ks_get(volume, K(name)));
-        if (name) wake(sim, k, wait_hash(ATTACHED, node->name, name));
+    const ks_str *whose = node ? node->name : old->name;
+    uint32_t same = 0, least = ks_len(now) < ks_len(before) ? ks_len(now) : ks_len(before);
+    while (same < least && ks_identical(ks_at(now, same), ks_at(before, same))) same++;
+    for (uint32_t i = same; i < ks_len(before); i++) {
+        const ks_str *name = ks_str_or_null(ks_get(ks_at(before, i), K(name)));
+        if (name) ks_tree_del(k->heap, &k->attached, attached_key(whose, name));
+    }
+    for (uint32_t i = same; i < ks_len(now); i++) {
+        const ks_str *name = ks_str_or_null(ks_get(ks_at(now, i), K(name)));
+        if (!name) continue;
+        ks_key key = attached_key(whose, name);
+        ks_tree_put(k->heap, &k->attached, key, (void *)(uintptr_t)1);
+        if (k->waits.count) wake(sim, k, key.a);
     }
 }
 
@@ -180,8 +190,10 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
     ks_key key = {hash64(object->name->s, object->name->len, 0), 0};
     if (change->type == KS_ADDED) {
         node_added(k, object);
+        follow_attached(sim, k, object, NULL);
         wake_all_on(sim, k, object->name);
     } else if (change->type == KS_DELETED) {
+        follow_attached(sim, k, NULL, object);
         ks_tree_del(k->heap, &k->nodes, key);
     } else {
         bool shut = ks_bool_or(ks_get(object->spec, K(unschedulable)), false);
@@ -189,7 +201,7 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
         if (n && !n->lost && change->old &&
             shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
             ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
-        if (k->waits.count) wake_attached(sim, k, object, change->old);
+        follow_attached(sim, k, object, change->old);
     }
 }
 

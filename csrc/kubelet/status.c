@@ -325,7 +325,7 @@ static ks_val volume_mounts(draft *d, const container *c) {
     memo *m = memo_now(d->t);
     ks_val mounts = ks_get(container_spec(d->t->w, c), K(volumeMounts));
     if (!ks_len(mounts)) return KS_NOTHING;
-    if (m->mounts.type != KS_LIST || m->mounts.l != mounts.l) {
+    if (!ks_identical(m->mounts, mounts)) {
         ks_val made = mount_statuses(heap, mounts);
         ks_unref(heap, m->mounts);
         ks_unref(heap, m->mount_statuses);

@@ -95,18 +95,10 @@ static ks_val unique_name(ks_heap *heap, ks_val csi) {
                      ks_text_or(ks_get(csi, K(volumeHandle)), ""));
 }
 
-/* The newest entry is the last, and the one that is asked about most. */
-static bool attached(const ks_object *node_object, const ks_str *name) {
-    ks_val list = ks_get(node_object->status, K(volumesAttached));
-    for (uint32_t i = ks_len(list); i-- > 0;)
-        if (ks_str_eq(ks_str_or_null(ks_get(ks_at(list, i), K(name))), name)) return true;
-    return false;
-}
-
 /* Whether the node's status says so; if not, the pod waits until it does. */
 static bool wait_attached(turn *t, const ks_object *node_object, ks_val csi) {
     ks_val name = unique_name(t->heap, csi);
-    bool there = attached(node_object, name.s);
+    bool there = ks_tree_get(&t->k->attached, attached_key(node_object->name, name.s)) != NULL;
     if (!there) wait_for(t, ATTACHED, node_object->name, name.s);
     ks_unref(t->heap, name);
     return there;
@@ -365,7 +357,7 @@ static ks_val with(ks_heap *heap, ks_val list, const ks_str *name, bool in, bool
     uint32_t at = search ? 0 : ks_len(list);
     while (at < ks_len(list) && !ks_str_eq(ks_str_or_null(ks_at(list, at)), name)) at++;
     if ((at < ks_len(list)) == in) return list;
-    if (in) return ks_append(heap, list, ks_string(name));
+    if (in) return ks_extend(heap, list, ks_string(name));
     if (ks_len(list) > 1) return ks_remove_at(heap, list, at);
     ks_unref(heap, list);
     return KS_NOTHING;
@@ -398,7 +390,7 @@ bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
     machine *n = object ? node_of(k, object->name, &node_key) : NULL;
     if (n) {
         ks_val old = ks_get(object->status, K(volumesInUse));
-        ks_val list = brought_up_to_date(k, ks_ref(old), node_id, ks_same(old, n->in_use));
+        ks_val list = brought_up_to_date(k, ks_ref(old), node_id, ks_identical(old, n->in_use));
         n = node_own(k, node_key);
         ks_unref(k->heap, n->in_use);
         n->in_use = ks_ref(list);

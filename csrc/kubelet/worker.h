@@ -194,19 +194,21 @@ typedef struct memo {
     ks_val nothing;  /* {} */
     ks_val empty;    /* "" */
     ks_val image, image_id;
-    ks_val mounts, mount_statuses; /* a container's volumeMounts, and what the status says of them */
+    ks_val mounts,
+        mount_statuses; /* a container's volumeMounts, and what the status says of them */
     shared_list lists[2];
 } memo;
 
 typedef struct kubelet {
     ks_heap *heap;
     int self;
-    ks_tree pods;   /* {0, pod id} -> worker */
-    ks_tree nodes;  /* {hash of name, 0} -> node */
-    ks_tree ips;    /* {address, 0} -> pod id + 1 */
-    ks_tree images; /* {node key, hash of image} -> instant from which it is present, + 1 */
-    ks_tree waits;  /* {hash of what is awaited, pod id} -> 1 */
-    ks_tree mounts; /* {hash of a claim, id of a pod that has it mounted} -> 1 */
+    ks_tree pods;     /* {0, pod id} -> worker */
+    ks_tree nodes;    /* {hash of name, 0} -> node */
+    ks_tree ips;      /* {address, 0} -> pod id + 1 */
+    ks_tree images;   /* {node key, hash of image} -> instant from which it is present, + 1 */
+    ks_tree waits;    /* {hash of what is awaited, pod id} -> 1 */
+    ks_tree mounts;   /* {hash of a claim, id of a pod that has it mounted} -> 1 */
+    ks_tree attached; /* attached_key -> 1: what the nodes' statuses say */
     ks_tree
         untold; /* {Node id, sequence * 2 + mounted} -> name of a volume: what volumesInUse lacks */
     uint64_t sequence;
@@ -357,6 +359,9 @@ void files_volume_changed(kubelet *k, const ks_change *change);
 /* volumes.c */
 #define ATTACHED "attached" /* to wait for: a volume in a node's status */
 uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
+static inline ks_key attached_key(const ks_str *node, const ks_str *name) {
+    return (ks_key){wait_hash(ATTACHED, node, name), 0};
+}
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t); /* false: w->op_until says when to look again */
 void volumes_in_use(turn *t, bool in);

@@ -28,7 +28,7 @@ enum {
     KS_BOX_POLICIES,    /* list of {filter, score}; the userdata at [0] holds what C looks at */
     KS_BOX_ERROR,       /* what a hook raised */
     KS_BOX_SCRATCH,     /* a policy's state: the table of one scheduling attempt */
-    KS_BOX_RESULT,       /* the result of the call before, for the next one */
+    KS_BOX_RESULT,      /* the result of the call before, for the next one */
     KS_BOX_VALUES = KS_BOX_RESULT,
 };
 

@@ -81,7 +81,7 @@ static bool same_labels(const ks_sched *st, ks_val a, ks_val b) {
 }
 
 static bool same_containers(ks_val a, ks_val b) {
-    if (a.type == KS_LIST && b.type == KS_LIST && a.l == b.l) return true;
+    if (ks_is(a, KS_LIST) && ks_identical(a, b)) return true;
     uint32_t n = ks_len(a);
     if (n != ks_len(b)) return false;
     for (uint32_t i = 0; i < n; i++) {

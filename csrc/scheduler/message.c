@@ -74,7 +74,7 @@ static int by_text(const void *a, const void *b) {
 
 /* Sorts a list of texts in place: it is the caller's own. */
 static void sort(ks_val list) {
-    if (list.type == KS_LIST) qsort(list.l->items, list.l->len, sizeof list.l->items[0], by_text);
+    if (list.type == KS_LIST) qsort(list.l->items, list.count, sizeof list.l->items[0], by_text);
 }
 
 void ks_sched_fit_message(ks_heap *heap, ks_buf *out, uint32_t nodes, ks_val texts) {

@@ -90,7 +90,7 @@ static void read_pod_status(ks_object *o, const ks_object *old) {
     o->phase = phase != NULL && phase->len > 0 ? phase->s[0] : '\0';
     ks_val now = ks_get(o->status, K(conditions));
     ks_val before = old != NULL ? ks_get(old->status, K(conditions)) : KS_NOTHING;
-    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l) {
+    if (old != NULL && ks_identical(now, before)) {
         o->ready = old->ready;
         o->ready_time = old->ready_time;
         o->disrupted = old->disrupted;

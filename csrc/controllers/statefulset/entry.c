@@ -187,7 +187,7 @@ void sts_entry_drop(ks_sim *sim, sts_entry *e, const ks_object *pod) {
 }
 
 bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *old) {
-    return e->dirty.count == 0 && !e->failing && ks_same(pod->labels, old->labels) &&
+    return e->dirty.count == 0 && !e->failing && ks_identical(pod->labels, old->labels) &&
            pod->phase == old->phase && pod->ready == old->ready && pod->deleting == old->deleting &&
            ks_equal(pod->ready_time, old->ready_time);
 }

@@ -61,7 +61,7 @@ static sts_entry *entry_of_owner(ks_sim *sim, sts_state *st, const ks_object *po
     ks_heap *heap = sim->world.heap;
     sts_entry *e = st->last == 0 ? NULL : sts_entry_of(heap, st, st->last);
     *id = st->last;
-    if (e != NULL && ks_is(e->owners, KS_LIST) && ks_same(e->owners, pod->owners)) return e;
+    if (e != NULL && ks_is(e->owners, KS_LIST) && ks_identical(e->owners, pod->owners)) return e;
     const ks_object *owner = ks_controller_of(ks_view(sim), pod, KS_STATEFULSET);
     if (owner == NULL) return NULL;
     *id = st->last = owner->id;

@@ -319,7 +319,7 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *node) 
         if (st->mixed && lists(list, name.s, &at))
             ks_unref(heap, name);
         else
-            list = ks_append(
+            list = ks_extend(
                 heap, list, ks_map_of(heap, K(devicePath), ks_text(heap, ""), K(name), name, NULL));
     }
     bool fine = true;
