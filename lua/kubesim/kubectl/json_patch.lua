@@ -5,6 +5,7 @@
 local core <const> = require "kubesim.core"
 local errors <const> = require "kubesim.kubectl.errors"
 local output <const> = require "kubesim.kubectl.output"
+local values <const> = require "kubesim.kubectl.values"
 
 local null <const> = core.null
 
@@ -66,17 +67,6 @@ local function set(container, token, value)
   if is_list(container) then container[place(token, #container)] = value else container[token] = value end
 end
 
-local function equal(a, b)
-  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
-  for key, value in pairs(a) do
-    if not equal(value, b[key]) then return false end
-  end
-  for key in pairs(b) do
-    if a[key] == nil then return false end
-  end
-  return true
-end
-
 ---Runs `fn`; what it fails with stands behind these words.
 local function within(words, fn, ...)
   local err, result = errors.try(fn, ...)
@@ -126,7 +116,7 @@ function operations.test(document, op, value)
     local container, token = found(document, path, "test operation does not apply: is missing path: " .. path)
     is = within(("error in test for path: '%s'"):format(path), get, container, token)
   end
-  if not equal(is == nil and null or is, value) then fail("testing value %s failed: test failed", path) end
+  if not values.equal(is == nil and null or is, value) then fail("testing value %s failed: test failed", path) end
 end
 
 function operations.move(document, op)

@@ -29,6 +29,21 @@ function values.bare(v)
   return v
 end
 
+---Whether two values are the same, part by part.
+---@param a any
+---@param b any
+---@return boolean
+function values.equal(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for key, value in pairs(a) do
+    if not values.equal(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
 ---A list or map that may be absent.
 ---@param v table?
 ---@return table

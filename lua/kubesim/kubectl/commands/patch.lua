@@ -7,6 +7,7 @@ local output <const> = require "kubesim.kubectl.output"
 local resources <const> = require "kubesim.kubectl.resources"
 local scale_of <const> = require "kubesim.kubectl.scale"
 local Status <const> = require "kubesim.status"
+local values <const> = require "kubesim.kubectl.values"
 local writes <const> = require "kubesim.kubectl.writes"
 
 local TYPES <const> = { json = true, merge = true, strategic = true }
@@ -47,17 +48,6 @@ end
 
 ---What the server answers about a subresource: a Scale, where that is meant.
 local function answered(object, subresource) return subresource == "scale" and scale_of(object) or object end
-
-local function equal(a, b)
-  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
-  for key, value in pairs(a) do
-    if not equal(value, b[key]) then return false end
-  end
-  for key in pairs(b) do
-    if a[key] == nil then return false end
-  end
-  return true
-end
 
 ---The object as kubectl itself patches it.
 local function patched(ctx, info, patch, way)
@@ -101,7 +91,7 @@ return {
         end
       end
       -- whether it was a dry run is not said
-      output.printer(ctx, equal(info.object, object) and "patched (no change)" or "patched", "none")(object)
+      output.printer(ctx, values.equal(info.object, object) and "patched (no change)" or "patched", "none")(object)
     end)
     if err then error(err, 0) end
     if count == 0 then errors.fail "no objects passed to patch" end
