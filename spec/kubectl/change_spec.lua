@@ -270,6 +270,8 @@ describe("--record", function()
     ! error: error in add for path: '/spec/template/spec/containers/9': Unable to access invalid index: 9: invalid index referenced
     $ patch sts web --dry-run=client --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/x","value":{}}]'
     ! error: error in add for path: '/spec/template/spec/containers/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax
+    $ patch sts web --dry-run=client --type=json -p '[{"op":"replace","path":"/metadata","value":{}},{"op":"replace","path":"/spec","value":{}},{"op":"remove","path":"/status"},{"op":"replace","path":"/kind","value":1}]'
+    ! error: Object 'Kind' is missing in '{"apiVersion":"apps/v1","kind":1,"metadata":{},"spec":{}}'
     $ patch sts web --dry-run=client --type=json -p '[{"op":"add"}]'
     ! error: add operation failed to decode path: missing value
     $ patch sts web --dry-run=client --type=json -p '[{"op":"remove","path":"/metadata/labels/a~1b"}]'

@@ -60,6 +60,10 @@ local function patched(ctx, info, patch, way)
   local why = refused and way == "json" and require "kubesim.kubectl.json_patch"(info.object, patch)
   if why then errors.fail("%s", why) end
   if refused then error(refused, 0) end
+  -- read again as whatever object it says it is
+  if type(object.kind) ~= "string" or object.kind == "" then
+    errors.fail("Object 'Kind' is missing in '%s'", core.encode(object, "go"))
+  end
   return object
 end
 
