@@ -194,8 +194,8 @@ static ks_refusal *reconcile(ks_sim *sim, const ks_object *endpoints, ks_val wan
     ks_refusal *refusal = NULL;
     ks_val names = mirror_names(sim, endpoints);
     ks_each(name, names) {
-        const ks_object *slice = ks_store_get(ks_view(sim), KS_ENDPOINTSLICE, endpoints->ns,
-                                              ks_str_or_null(*name));
+        const ks_object *slice =
+            ks_store_get(ks_view(sim), KS_ENDPOINTSLICE, endpoints->ns, ks_str_or_null(*name));
         if (!slice || refusal) continue;
         ks_val one = take_matching(heap, &wanted, slice);
         if (ks_exists(one))

@@ -369,6 +369,12 @@ static void move_total(ks_board *b, int32_t *total, int32_t now) {
     *total = now;
 }
 
+static bool same_norms(const ks_norms *x, const ks_norms *y) {
+    return x->max_taints == y->max_taints && x->max_preference == y->max_preference &&
+           x->min_spread == y->min_spread && x->max_spread == y->max_spread &&
+           x->host_weight == y->host_weight && x->zone_weight == y->zone_weight;
+}
+
 /* Takes up the entries that have changed since the totals were right. False: an extreme has moved, and so have all totals. */
 static bool score_changed(ks_pod_class *class, uint32_t skipped) {
     ks_board *b = &class->board;
@@ -382,7 +388,7 @@ static bool score_changed(ks_pod_class *class, uint32_t skipped) {
     }
     if (lost) find_extremes(class->feasible, b->count, class->raw, &b->norms, &b->least, &b->most);
     if (class->uneven) find_most(class->entries, class->feasible, b->count, &b->norms);
-    if (memcmp(&before, &b->norms, sizeof before) != 0) return false;
+    if (!same_norms(&before, &b->norms)) return false;
     for (uint32_t i = 0; i < class->changed_count; i++) {
         uint32_t slot = class->changed[i];
         if (class->raw[slot] >= 0)

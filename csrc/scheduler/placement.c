@@ -196,7 +196,8 @@ void ks_sched_remember(ks_cycle *c, int64_t slot) {
     ks_sched *st = c->st;
     uint64_t id = c->pod->id;
     ks_roster *roster = c->prefilter == NULL ? ks_sched_roster(heap, st) : NULL;
-    ks_look *look = fits_on_page(c) ? plain_look(c, roster, slot) : whole_look(c, roster, slot);
+    bool plain = roster != NULL && fits_on_page(c);
+    ks_look *look = plain ? plain_look(c, roster, slot) : whole_look(c, roster, slot);
     if (id <= st->last_look)
         ks_sched_forget_look(heap, st, id);
     else
