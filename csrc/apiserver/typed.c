@@ -2,9 +2,8 @@
  * apiserver/typed.c - a configuration against the schema, in the words of structured-merge-diff; see typed.h.
  */
 #include "apiserver/typed.h"
-#include "doc/text.h"
+#include "doc/go_text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct walk {
@@ -12,75 +11,6 @@ typedef struct walk {
     ks_buf path, errors;
     uint32_t count;
 } walk;
-
-/* --- values as Go prints them --- */
-
-static void print_value(ks_buf *out, ks_val value);
-
-/* %v of what the value holds. */
-static void print_plain(ks_buf *out, ks_val value) {
-    switch (value.type) {
-    case KS_BOOL: ks_buf_puts(out, value.b ? "true" : "false"); break;
-    case KS_INT: ks_buf_printf(out, "%lld", (long long)value.i); break;
-    case KS_FLOAT: ks_json_write(out, value, KS_JSON_COMPACT); break;
-    case KS_STRING: ks_buf_str(out, value.s); break;
-    case KS_LIST:
-        ks_buf_putc(out, '[');
-        for (uint32_t i = 0; i < ks_len(value); i++) {
-            if (i > 0) ks_buf_putc(out, ' ');
-            print_plain(out, ks_at(value, i));
-        }
-        ks_buf_putc(out, ']');
-        break;
-    case KS_MAP: print_value(out, value); break;
-    default: ks_buf_puts(out, "<nil>");
-    }
-}
-
-static int by_key(const void *a, const void *b) {
-    return strcmp((*(const ks_pair *const *)a)->key->s, (*(const ks_pair *const *)b)->key->s);
-}
-
-/* A map, its keys in order. */
-static void print_value(ks_buf *out, ks_val value) {
-    uint32_t count = ks_len(value);
-    const ks_pair **pairs = ks_alloc(out->heap, (count + 1) * sizeof *pairs);
-    for (uint32_t i = 0; i < count; i++) pairs[i] = ks_pair_at(value, i);
-    qsort(pairs, count, sizeof *pairs, by_key);
-    ks_buf_puts(out, "map[");
-    for (uint32_t i = 0; i < count; i++) {
-        ks_buf_printf(out, "%s%s:", i > 0 ? " " : "", pairs[i]->key->s);
-        print_plain(out, pairs[i]->val);
-    }
-    ks_buf_putc(out, ']');
-    ks_free(out->heap, pairs, (count + 1) * sizeof *pairs);
-}
-
-/* %#v of what the value holds, for scalars as documents have them. */
-static void print_typed(ks_buf *out, ks_val value) {
-    if (value.type == KS_LIST) {
-        ks_buf_puts(out, "[]interface {}{");
-        for (uint32_t i = 0; i < ks_len(value); i++) {
-            if (i > 0) ks_buf_puts(out, ", ");
-            print_typed(out, ks_at(value, i));
-        }
-        ks_buf_putc(out, '}');
-    } else if (value.type == KS_MAP) {
-        ks_buf_puts(out, "map[string]interface {}{");
-        for (uint32_t i = 0; i < ks_len(value); i++) {
-            const ks_pair *pair = ks_pair_at(value, i);
-            ks_buf_printf(out, "%s\"%s\":", i > 0 ? ", " : "", pair->key->s);
-            print_typed(out, pair->val);
-        }
-        ks_buf_putc(out, '}');
-    } else if (value.type == KS_STRING) {
-        ks_json_write(out, value, KS_JSON_COMPACT);
-    } else if (value.type == KS_NULL || value.type == KS_NONE) {
-        ks_buf_puts(out, "interface {}(nil)");
-    } else {
-        print_plain(out, value);
-    }
-}
 
 /* %T of what the value holds. */
 static const char *go_type(ks_val value) {
@@ -131,7 +61,7 @@ static ks_buf *fail(walk *w) {
 static void expected(walk *w, const char *what, ks_val got) {
     ks_buf *out = fail(w);
     ks_buf_printf(out, "expected %s, got &{", what);
-    print_plain(out, got);
+    ks_go_text(out, got);
     ks_buf_putc(out, '}');
 }
 
@@ -145,7 +75,7 @@ static void check_scalar(walk *w, ks_shape shape, ks_val value) {
     case KS_SHAPE_STRING:
         if (value.type == KS_STRING) break;
         ks_buf_puts(fail(w), "expected string, got &value.valueUnstructured{Value:");
-        print_typed(&w->errors, value);
+        ks_go_syntax(&w->errors, value, "map[string]interface {}");
         ks_buf_putc(&w->errors, '}');
         break;
     case KS_SHAPE_BOOL:

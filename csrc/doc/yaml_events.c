@@ -6,6 +6,7 @@
  * memory here; it is refused all the same, by go-yaml's own rule, for the sake of whoever walks the value.
  */
 #include "doc/yaml_events.h"
+#include "doc/go_text.h"
 #include "doc/number.h"
 #include "doc/quote.h"
 #include "doc/yaml_scalar.h"
@@ -57,48 +58,14 @@ static bool fail_limit(ks_yaml_document *doc, const yaml_event_t *event, const c
     return false;
 }
 
-/* --- values as Go's %#v shows them, for messages --- */
-
-static void put_go(ks_buf *buf, ks_val v, bool inside) {
-    char text[KS_NUMBER_MAX];
-    switch (v.type) {
-    case KS_NONE:
-    case KS_NULL: ks_buf_puts(buf, inside ? "interface {}(nil)" : "<nil>"); break;
-    case KS_BOOL: ks_buf_puts(buf, v.b ? "true" : "false"); break;
-    case KS_INT: ks_buf_printf(buf, "%lld", (long long)v.i); break;
-    case KS_FLOAT:
-        if (isfinite(v.f))
-            ks_buf_add(buf, text, (size_t)ks_float_general(v.f, false, text));
-        else
-            ks_buf_puts(buf, isnan(v.f) ? "NaN" : v.f > 0 ? "+Inf" : "-Inf");
-        break;
-    case KS_STRING: ks_buf_quote(buf, v.s->s, v.s->len); break;
-    case KS_LIST:
-        ks_buf_puts(buf, "[]interface {}{");
-        for (uint32_t i = 0; i < v.count; i++) {
-            if (i > 0) ks_buf_puts(buf, ", ");
-            put_go(buf, v.l->items[i], true);
-        }
-        ks_buf_putc(buf, '}');
-        break;
-    case KS_MAP:
-        ks_buf_puts(buf, "map[interface {}]interface {}{");
-        for (uint32_t i = 0; i < v.m->len; i++) {
-            if (i > 0) ks_buf_puts(buf, ", ");
-            ks_buf_quote(buf, v.m->pairs[i].key->s, v.m->pairs[i].key->len);
-            ks_buf_putc(buf, ':');
-            put_go(buf, v.m->pairs[i].val, true);
-        }
-        ks_buf_putc(buf, '}');
-        break;
-    }
-}
-
 /* `prefix` followed by the value. */
 static const ks_str *with_value(ks_yaml_document *doc, const char *prefix, ks_val v) {
     ks_buf buf = {doc->heap, NULL, 0, 0};
     ks_buf_puts(&buf, prefix);
-    put_go(&buf, v, false);
+    if (ks_exists(v))
+        ks_go_syntax(&buf, v, "map[interface {}]interface {}");
+    else
+        ks_buf_puts(&buf, "<nil>");
     return ks_buf_take(&buf);
 }
 
