@@ -115,6 +115,12 @@ const ks_str *ks_volume_attacher(const ks_object *volume) {
     return ks_str_or_null(ks_get2(volume->spec, K(csi), K(driver)));
 }
 
+const ks_str *ks_volume_unique_name(ks_heap *heap, const ks_object *volume) {
+    ks_val csi = ks_get(volume->spec, K(csi));
+    return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
+                         ks_text_or(ks_get(csi, K(volumeHandle)), ""));
+}
+
 const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume) {
     ks_val claim = ks_get(volume, K(persistentVolumeClaim));
     if (ks_exists(claim)) return ks_str_ref(ks_str_or_null(ks_get(claim, K(claimName))));

@@ -49,6 +49,9 @@ bool ks_claim_bound(const ks_object *claim);
 const ks_str *ks_annotation(const ks_object *object, const ks_str *key);
 /* The CSI driver that attaches a volume, NULL where nothing is attached. Borrowed. */
 const ks_str *ks_volume_attacher(const ks_object *volume);
+/* How a node's status calls an attached volume: "kubernetes.io/csi/<driver>^<handle>", a new reference
+ * (pkg/volume/csi/csi_attacher.go, util/volumehelpers: GetUniqueVolumeName). */
+const ks_str *ks_volume_unique_name(ks_heap *heap, const ks_object *volume);
 /* The claim's name of a pod's volume: persistentVolumeClaim or ephemeral ("<pod>-<volume>", new); NULL: no claim. A new
  * reference. */
 const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume);

@@ -89,18 +89,12 @@ typedef struct verdict {
     const ks_str *text; /* new, for WRONG_CLAIM and WRONG_SETUP */
 } verdict;
 
-/* "kubernetes.io/csi/<driver>^<handle>", new: how a node's status calls an attached volume. */
-static ks_val unique_name(ks_heap *heap, ks_val csi) {
-    return ks_format(heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
-                     ks_text_or(ks_get(csi, K(volumeHandle)), ""));
-}
-
 /* Whether the node's status says so; if not, the pod waits until it does. */
-static bool wait_attached(turn *t, const ks_object *node_object, ks_val csi) {
-    ks_val name = unique_name(t->heap, csi);
-    bool there = ks_tree_get(&t->k->attached, attached_key(node_object->name, name.s)) != NULL;
-    if (!there) wait_for(t, ATTACHED, node_object->name, name.s);
-    ks_unref(t->heap, name);
+static bool wait_attached(turn *t, const ks_object *node_object, const ks_object *pv) {
+    const ks_str *name = ks_volume_unique_name(t->heap, pv);
+    bool there = ks_tree_get(&t->k->attached, attached_key(node_object->name, name)) != NULL;
+    if (!there) wait_for(t, ATTACHED, node_object->name, name);
+    ks_str_unref(t->heap, name);
     return there;
 }
 
@@ -161,8 +155,7 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
     }
     v.what = WRONG_NOTHING;
     const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
-    if (ks_volume_attacher(pv) && node_object &&
-        !wait_attached(t, node_object, ks_get(pv->spec, K(csi)))) {
+    if (ks_volume_attacher(pv) && node_object && !wait_attached(t, node_object, pv)) {
         wait_for(t, "pvc", t->pod->ns, claim);
         v.what = WRONG_WAIT;
     } else if (taken_alone(t, pv, claim)) {
@@ -413,8 +406,8 @@ static void note_in_use(turn *t, const ks_object *pvc, bool in) {
     const ks_object *pv = name ? ks_store_get(&t->sim->server.store, KS_PV, NULL, name) : NULL;
     if (!pv || !ks_volume_attacher(pv)) return;
     ks_key key = {t->node->id, ++t->k->sequence * 2 + in};
-    ks_val unique = unique_name(t->heap, ks_get(pv->spec, K(csi)));
-    ks_tree_put(t->heap, &t->k->untold, key, (void *)(uintptr_t)unique.s);
+    const ks_str *unique = ks_volume_unique_name(t->heap, pv);
+    ks_tree_put(t->heap, &t->k->untold, key, (void *)(uintptr_t)unique);
     ks_enqueue(t->sim, t->k->self, t->node->id);
 }
 

@@ -281,13 +281,6 @@ static const ks_str *handle_of(const ks_object *volume) {
     return ks_str_or_null(ks_get2(volume->spec, K(csi), K(volumeHandle)));
 }
 
-/* "kubernetes.io/csi/<driver>^<handle>", new. */
-static const ks_str *unique_name(ks_heap *heap, const ks_object *volume) {
-    const ks_str *handle = handle_of(volume);
-    return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_volume_attacher(volume)->s,
-                         handle == NULL ? "" : handle->s);
-}
-
 static bool lists(ks_val list, const ks_str *name, uint32_t *at) {
     for (*at = 0; *at < ks_len(list); ++*at)
         if (ks_str_eq(ks_str_or_null(ks_get(ks_at(list, *at), K(name))), name)) return true;
@@ -315,7 +308,7 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *node) 
         const ks_object *volume =
             ks_store_by_id(ks_view(sim), KS_PV, (uint64_t)(uintptr_t)it.value);
         if (volume == NULL || ks_volume_attacher(volume) == NULL) continue;
-        ks_val name = ks_string_take(unique_name(heap, volume));
+        ks_val name = ks_string_take(ks_volume_unique_name(heap, volume));
         if (st->mixed && lists(list, name.s, &at))
             ks_unref(heap, name);
         else
@@ -349,7 +342,7 @@ static bool tell_detached(ks_sim *sim, attachdetach *st, const ks_str *node_name
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     keep_quiet(heap, st, node->id, volume->id);
-    const ks_str *name = unique_name(heap, volume);
+    const ks_str *name = ks_volume_unique_name(heap, volume);
     ks_val old = ks_get(node->status, K(volumesAttached)), list = KS_NOTHING;
     uint32_t at;
     bool listed = lists(old, name, &at);
@@ -514,7 +507,7 @@ static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *
 }
 
 static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume) {
-    const ks_str *name = unique_name(heap, volume);
+    const ks_str *name = ks_volume_unique_name(heap, volume);
     bool found = false;
     ks_each(item, ks_get(node->status, K(volumesInUse))) {
         if (ks_str_eq(ks_str_or_null(*item), name)) found = true;
