@@ -69,7 +69,7 @@ static void read_meta(ks_world *world, ks_object *o) {
     }
 }
 
-static bool same(ks_val x, ks_val y) { return x.type == KS_MAP && y.type == KS_MAP && x.m == y.m; }
+static bool same(ks_val x, ks_val y) { return ks_is(x, KS_MAP) && ks_identical(x, y); }
 
 static void read_conditions(ks_object *o, ks_val conditions) {
     bool seen = false;

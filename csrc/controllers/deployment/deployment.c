@@ -53,7 +53,7 @@ static void queue_owner(ks_sim *sim, const dep_state *st, const ks_object *set) 
 }
 
 static void keep_loose(ks_heap *heap, dep_state *st, const ks_change *change) {
-    ks_key at = {0, change->object->id};
+    ks_key at = {ks_text_hash(change->object->ns), change->object->id};
     if (change->type == KS_DELETED || change->object->owner_uid != NULL)
         ks_tree_del(heap, &st->loose, at);
     else
@@ -146,7 +146,9 @@ static void collect_sets(const dep_sync *c, ks_objects *seen) {
     const dep_state *st = ks_component_look(c->sim, &ks_deployment_controller);
     for (ks_walk w = ks_walk_owned(store, c->d->uid, KS_REPLICASET); ks_walk_next(&w);)
         if (ks_str_eq(w.object->owner_uid, c->d->uid)) ks_objects_add(c->heap, seen, w.object);
-    for (ks_tree_iter it = ks_tree_begin(&st->loose); ks_tree_next(&it);) {
+    ks_key first = {ks_text_hash(c->d->ns), 0};
+    for (ks_tree_iter it = ks_tree_from(&st->loose, first);
+         ks_tree_next(&it) && it.key.a == first.a;) {
         const ks_object *set = ks_store_by_id(store, KS_REPLICASET, it.key.b);
         if (set != NULL && ks_str_eq(set->ns, c->d->ns)) ks_objects_add(c->heap, seen, set);
     }

@@ -20,7 +20,8 @@
 typedef struct dep_state {
     int index;
     ks_tree failures; /* {0, Deployment} -> failed syncs in a row */
-    ks_tree loose;    /* {0, ReplicaSet}: those that nobody controls, which Deployments may adopt */
+    ks_tree
+        loose; /* {hash of the namespace, ReplicaSet}: those that nobody controls, which Deployments may adopt */
 } dep_state;
 
 /* One sync of one Deployment, as upstream does it: on what was read at its beginning. A second write of what has been

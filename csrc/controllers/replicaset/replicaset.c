@@ -88,10 +88,8 @@ static bool same_owner(const ks_object *a, const ks_object *b) {
 /* Whether the entry counts both versions alike: all that it looks at is the very same. Whether a pod that waits has become
  * available meanwhile is for rs_entry_ripen() to say. */
 static bool counted_alike(const ks_object *a, const ks_object *b) {
-    bool same_meta = a->meta.type == KS_MAP && b->meta.type == KS_MAP && a->meta.m == b->meta.m;
-    return same_meta && a->node == b->node && a->phase == b->phase && a->ready == b->ready &&
-           (!a->ready || (a->ready_time.type == KS_STRING && b->ready_time.type == KS_STRING &&
-                          a->ready_time.s == b->ready_time.s));
+    return ks_identical(a->meta, b->meta) && a->node == b->node && a->phase == b->phase &&
+           a->ready == b->ready && (!a->ready || ks_identical(a->ready_time, b->ready_time));
 }
 
 static void track_loose(ks_sim *sim, rs_state *st, const ks_change *change) {
