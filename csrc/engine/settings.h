@@ -31,6 +31,12 @@ typedef struct ks_latencies {
 
 /* An image's behaviour: cluster:image(name, {...}). Times in ns; KS_UNSET: the cluster's latency. */
 #define KS_UNSET INT64_C(-1)
+typedef enum ks_image_end {
+    KS_ENDS_BY_ROLE, /* a server, or the work of an init container: that is done at once, with 0 */
+    KS_RUNS_ON,      /* in any role */
+    KS_ENDS,         /* by itself, in any role */
+} ks_image_end;
+
 typedef struct ks_image {
     uint32_t refs;
     const ks_str *name; /* "kubetm/app", as written in pods; "app:1" */
@@ -39,8 +45,8 @@ typedef struct ks_image {
     int64_t pull, start;
     int64_t stop;        /* KS_NEVER: ignores SIGTERM */
     int64_t ready_after; /* without a readinessProbe: not ready before (an app that answers late) */
-    bool exits;          /* ends by itself: */
-    int64_t exit_after;
+    ks_image_end end;
+    int64_t exit_after; /* KS_ENDS: */
     int exit_code;
     const ks_str *exit_reason; /* "OOMKilled", or NULL: Completed / Error by code */
     const ks_str *start_error; /* the text of a start that fails, or NULL */

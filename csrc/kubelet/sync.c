@@ -97,7 +97,7 @@ void end_instance(turn *t, container *c, int64_t at, int code, bool killed) {
     ending e = {.started = c->began, .finished = at, .exit_code = code, .instance = c->restarts};
     if (!killed && c->end_reason)
         e.reason = c->end_reason;
-    else if (!killed && image->exits && image->exit_reason && image->exit_code == code)
+    else if (!killed && image->exit_reason && image->exit_code == code)
         e.reason = image->exit_reason;
     else
         e.reason = code == 0 ? K(Completed) : K(Error);
@@ -429,6 +429,11 @@ static void post_start(turn *t, container *c) {
     ks_unref(t->heap, output);
 }
 
+/* Init containers are there to get something done: one of an image of which nothing else is said has done it at once. */
+static bool ends_by_itself(const container *c, const ks_image *image) {
+    return image->end == KS_ENDS || (image->end == KS_ENDS_BY_ROLE && c->role == ROLE_INIT);
+}
+
 static void start_container(turn *t, container *c) {
     const ks_image *image = container_image(t, c);
     worker *w = t->w;
@@ -454,7 +459,7 @@ static void start_container(turn *t, container *c) {
     c->run = RUN_RUNNING;
     c->stopping = c->end_killed = false;
     c->began = t->now;
-    c->ends = image->exits ? ks_after(t->now, image->exit_after) : KS_NEVER;
+    c->ends = ends_by_itself(c, image) ? ks_after(t->now, image->exit_after) : KS_NEVER;
     c->end_code = image->exit_code;
     c->ready_at = ks_after(t->now, image->ready_after > 0 ? image->ready_after : 0);
     files_sub_paths(t, c);

@@ -410,7 +410,7 @@ int ks_lua_image(lua_State *L) {
     lua_getfield(L, 3, "exists");
     image.exists = lua_isnil(L, -1) || lua_toboolean(L, -1);
     lua_getfield(L, 3, "exits");
-    image.exits = lua_toboolean(L, -1);
+    image.end = lua_isnil(L, -1) ? KS_ENDS_BY_ROLE : lua_toboolean(L, -1) ? KS_ENDS : KS_RUNS_ON;
     lua_getfield(L, 3, "exit_code");
     image.exit_code = (int)luaL_optinteger(L, -1, 0);
     lua_settop(L, 3);

@@ -635,7 +635,7 @@ function Cluster:drive(pod, state, opts)
 end
 
 local IMAGE <const> = {
-  pull = "number|string", start = "number|string", stop = "number|string|boolean", exit = "table", start_error = "string",
+  pull = "number|string", start = "number|string", stop = "number|string|boolean", exit = "table|boolean", start_error = "string",
   ready_after = "number|string", http = "function|table", commands = "table", exists = "boolean",
 }
 
@@ -650,7 +650,9 @@ function Cluster:image(name, behaviour)
   local stop = behaviour.stop
   if stop == true then check.bad(2, "image", "option 'stop': a duration or false expected, got true") end
   if stop ~= false then stop = ns(stop) end
+  if behaviour.exit == true then check.bad(2, "image", "option 'exit': a table or false expected, got true") end
   local ends = behaviour.exit and check.opts(behaviour.exit, 2, "image", { code = "integer", after = "number|string", reason = "string" })
+    or nil -- false: there is no end
   for command, fn in pairs(behaviour.commands or {}) do
     if type(command) ~= "string" or type(fn) ~= "function" then
       check.bad(2, "image", "option 'commands': names and functions expected")
@@ -665,7 +667,7 @@ function Cluster:image(name, behaviour)
   end
   self.core:image(name, {
     exists = behaviour.exists, pull = ns(behaviour.pull), start = ns(behaviour.start), stop = stop,
-    ready_after = ns(behaviour.ready_after), exits = ends ~= nil, exit_code = ends and math.tointeger(ends.code or 0),
+    ready_after = ns(behaviour.ready_after), exits = behaviour.exit and true or behaviour.exit, exit_code = ends and math.tointeger(ends.code or 0),
     exit_after = ends and ns(ends.after or 0), exit_reason = ends and ends.reason, start_error = behaviour.start_error,
     commands = behaviour.commands, http = behaviour.http,
   })
