@@ -93,26 +93,35 @@ bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_
 
 /* --- keys --- */
 
+/* The last bytes of a text, of which there are 1 to 7, as a word with zeros above them. */
+static uint64_t tail_word(const char *s, size_t n) {
+    const unsigned char *p = (const unsigned char *)s;
+    if (n < 4) return p[0] | (uint64_t)p[n / 2] << n / 2 * 8 | (uint64_t)p[n - 1] << (n - 1) * 8;
+    uint32_t low, high; /* they overlap, and agree where they do */
+    memcpy(&low, s, 4);
+    memcpy(&high, s + n - 4, 4);
+    return low | (uint64_t)high << (n - 4) * 8;
+}
+
 /* 128 bits of a text, mixed eight bytes at a time: two states that take in each word differently.
  * Comparing words beats comparing texts that begin alike, as the names of a set's pods do. Lookups
  * compare the texts of what they find. */
 static ks_key mix(ks_key seed, const ks_str *text) {
     uint64_t a = seed.a ^ text->len, b = seed.b;
     const char *s = text->s;
-    size_t len = text->len;
-    while (len > 0) {
-        uint64_t word = 0;
-        size_t n = len < 8 ? len : 8;
+    for (size_t left = text->len; left > 0;) {
+        size_t n = left < 8 ? left : 8;
+        uint64_t word;
         if (n == 8)
             memcpy(&word, s, 8);
         else
-            for (size_t i = 0; i < n; i++) word |= (uint64_t)(unsigned char)s[i] << (8 * i);
+            word = tail_word(s, n);
         a = (a ^ word) * UINT64_C(0x9fb21c651e98df25);
         a ^= a >> 32;
         b = (b + word) * UINT64_C(0xff51afd7ed558ccd);
         b ^= b >> 29;
         s += n;
-        len -= n;
+        left -= n;
     }
     return (ks_key){a, b};
 }
@@ -150,13 +159,21 @@ static bool read_stamp(const ks_str *name, ks_str *before, uint64_t *number) {
 }
 
 static ks_key name_key(ks_kind kind, const ks_str *ns, const ks_str *name) {
+    ks_key key = full_name_key(ns, name);
+    return (ks_key){key.a ^ kind * UINT64_C(0x9e3779b97f4a7c15), key.b};
+}
+
+/* Where an Event stands in `event_names`. */
+static ks_key event_place(ks_key stamped) {
+    uint64_t a = (stamped.a ^ stamped.b) * UINT64_C(0x9fb21c651e98df25);
+    return (ks_key){a >> 32 | a << 32, stamped.b};
+}
+
+static ks_key event_name_key(const ks_str *ns, const ks_str *name) {
     ks_str before;
     uint64_t number;
-    if (kind != KS_EVENT) return full_name_key(ns, name);
-    if (read_stamp(name, &before, &number))
-        return ks_store_stamped(ks_store_hash(ns, &before), number);
-    ks_key key = full_name_key(ns, name);
-    return (ks_key){key.a >> 8, key.b}; /* before the names with an instant of our times in them */
+    if (!read_stamp(name, &before, &number)) return full_name_key(ns, name);
+    return event_place(ks_store_stamped(ks_store_hash(ns, &before), number));
 }
 
 static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
@@ -186,11 +203,14 @@ void ks_store_dispose(ks_store *s) { ks_store_clear(s, s->world->heap); }
 
 enum { MAPS = sizeof(struct ks_store_maps) / sizeof(ks_tree) };
 
-static ks_tree *other_maps(ks_store *s) { return s->maps.by_name; }
+static ks_tree *other_maps(ks_store *s) { return &s->maps.by_owner; }
 
 void ks_store_clear(ks_store *s, ks_heap *heap) {
     ks_trees_clear(heap, s->by_id, KS_KIND_COUNT);
     ks_trees_clear(heap, other_maps(s), MAPS);
+    ks_table_clear(heap, &s->by_name);
+    ks_table_clear(heap, &s->by_uid);
+    ks_table_clear(heap, &s->event_names);
     page_unref(heap, s->page);
 }
 
@@ -200,7 +220,8 @@ void ks_store_shorten(ks_store *s) {
     s->page = NULL;
     s->page_len = 0;
     ks_tree_clear(s->world->heap, &s->by_id[KS_EVENT]);
-    ks_tree_clear(s->world->heap, &s->maps.by_name[KS_EVENT]);
+    ks_table_clear(s->world->heap, &s->event_names);
+    s->events_named = s->last_id;
 }
 
 /* All but the objects. */
@@ -209,6 +230,9 @@ static void copy_around(ks_store *out, const ks_store *from, ks_world *world) {
     out->world = world;
     out->undo = NULL;
     ks_trees_copied(other_maps(out), MAPS);
+    out->by_name = ks_table_copy(&from->by_name);
+    out->by_uid = ks_table_copy(&from->by_uid);
+    out->event_names = ks_table_copy(&from->event_names);
     if (out->page != NULL) out->page->refs++;
 }
 
@@ -325,11 +349,32 @@ static void drop_version(ks_store *s, ks_kind kind, uint64_t id) {
 
 /* --- looking --- */
 
+/* Puts into the index what has come since it was last asked. Forks each do this for what has come to them; nothing that is seen
+ * depends on it. */
+static void name_events(ks_store *s) {
+    ks_heap *heap = s->world->heap;
+    for (ks_tree_iter it = ks_tree_from(&s->by_id[KS_EVENT], id_key(s->events_named + 1));
+         ks_tree_next(&it); s->events_named = it.key.b) {
+        const ks_brief *brief = ks_version__brief(it.value);
+        const ks_object *whole = brief == NULL ? it.value : NULL;
+        ks_key key = brief != NULL ? event_place(brief->type->key(brief))
+                                   : event_name_key(whole->ns, whole->name);
+        ks_table_put(heap, &s->event_names, key, index_word(KS_EVENT, it.key.b));
+    }
+    s->events_named = s->last_id;
+}
+
+static void *event_by_name(const ks_store *s, const ks_str *ns, const ks_str *name) {
+    if (s->events_named < s->last_id) name_events((ks_store *)s);
+    return ks_table_get(&s->event_names, event_name_key(ns, name));
+}
+
 const ks_object *ks_store_get(const ks_store *s, ks_kind kind, const ks_str *ns,
                               const ks_str *name) {
     if (name == NULL) return NULL;
-    const ks_object *object =
-        resolve(s, ks_tree_get(&s->maps.by_name[kind], name_key(kind, ns, name)));
+    void *found = kind == KS_EVENT ? event_by_name(s, ns, name)
+                                   : ks_table_get(&s->by_name, name_key(kind, ns, name));
+    const ks_object *object = resolve(s, found);
     bool same = object != NULL && ks_str_eq(object->name, name) && ks_str_eq(object->ns, ns);
     return same ? object : NULL;
 }
@@ -351,7 +396,7 @@ const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
 
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
     if (uid == NULL) return NULL;
-    const ks_object *object = resolve(s, ks_tree_get(&s->maps.by_uid, uid_key(uid)));
+    const ks_object *object = resolve(s, ks_table_get(&s->by_uid, uid_key(uid)));
     return object != NULL && ks_str_eq(object->uid, uid) ? object : NULL;
 }
 
@@ -505,10 +550,12 @@ static void index_owners(ks_store *s, const ks_object *object) {
 
 static void index_new(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
-    ks_tree_put(heap, &s->maps.by_name[object->kind],
-                name_key(object->kind, object->ns, object->name), entry(object));
-    if (object->kind != KS_EVENT && object->uid != NULL)
-        ks_tree_put(heap, &s->maps.by_uid, uid_key(object->uid), entry(object));
+    if (object->kind != KS_EVENT) {
+        ks_table_put(heap, &s->by_name, name_key(object->kind, object->ns, object->name),
+                     entry(object));
+        if (object->uid != NULL)
+            ks_table_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
+    }
     index_owners(s, object);
 }
 
@@ -536,10 +583,12 @@ static void unindex_object(ks_store *s, const ks_object *object) {
     unindex_owners(s, object);
     if (object->node != NULL)
         ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});
-    if (object->kind != KS_EVENT && object->uid != NULL)
-        ks_tree_del(heap, &s->maps.by_uid, uid_key(object->uid));
-    ks_tree_del(heap, &s->maps.by_name[object->kind],
-                name_key(object->kind, object->ns, object->name));
+    if (object->kind == KS_EVENT) {
+        ks_table_del(heap, &s->event_names, event_name_key(object->ns, object->name));
+    } else {
+        if (object->uid != NULL) ks_table_del(heap, &s->by_uid, uid_key(object->uid));
+        ks_table_del(heap, &s->by_name, name_key(object->kind, object->ns, object->name));
+    }
     drop_version(s, object->kind, object->id);
 }
 
@@ -581,7 +630,7 @@ static void note_owner(const ks_store *s, ks_object *object, const ks_object *ol
     if (old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid))
         object->owner = old->owner;
     else
-        object->owner = word(ks_tree_get(&s->maps.by_uid, uid_key(object->owner_uid)));
+        object->owner = word(ks_table_get(&s->by_uid, uid_key(object->owner_uid)));
 }
 
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old) {
@@ -617,7 +666,6 @@ const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {
 }
 
 void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
-    ks_heap *heap = s->world->heap;
     ks_kind kind = brief->type->kind;
     brief->id = old != NULL ? old->id : ++s->last_id;
     brief->version = ++s->version;
@@ -628,7 +676,6 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
         ks_version__ref(before);
     }
     ks_key name = brief->type->key(brief);
-    if (old == NULL) ks_tree_put(heap, &s->maps.by_name[kind], name, index_word(kind, brief->id));
     put_version(s, kind, brief->id, now, old == NULL);
     log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, now, before, kind, brief->id);
     ks_trace(s->world, &name, sizeof name);

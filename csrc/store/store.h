@@ -9,7 +9,7 @@
 #define KS_STORE_STORE_H
 
 #include "api/kind.h"
-#include "base/tree.h"
+#include "base/table.h"
 #include "base/world.h"
 
 /* One version of one object. Counted; never changed. The header's members are borrowed from `doc`.
@@ -93,11 +93,13 @@ typedef struct ks_store {
     uint64_t version; /* of the last write */
     uint64_t last_id;
     ks_tree by_id[KS_KIND_COUNT]; /* {0, id} -> object or (marked) brief: order of creation */
+    /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
+    ks_table by_name; /* hash of kind, namespace and name (not Events) */
+    ks_table by_uid;  /* hash of the uid (not Events) */
+    ks_table
+        event_names; /* hash of namespace and name: of Events with ids up to `events_named`. The */
+    uint64_t events_named; /* others are put in when somebody asks for an Event by its name */
     struct ks_store_maps {
-        /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
-        ks_tree
-            by_name[KS_KIND_COUNT]; /* 128-bit hash of namespace and name, or ks_store_stamped() */
-        ks_tree by_uid;             /* 128-bit hash of the uid (not Events) */
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node; /* {hash of node name, id} */
         ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
