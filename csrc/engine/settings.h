@@ -42,6 +42,7 @@ typedef struct ks_image {
     const ks_str *name; /* "kubetm/app", as written in pods; "app:1" */
     uint64_t id;        /* names its Lua side (commands, http) to the hooks; 0: it has none */
     bool exists;        /* false: cannot be pulled */
+    bool serves;        /* what it answers on HTTP is told: elsewhere nothing listens */
     int64_t pull, start;
     int64_t stop;        /* KS_NEVER: ignores SIGTERM */
     int64_t ready_after; /* without a readinessProbe: not ready before (an app that answers late) */

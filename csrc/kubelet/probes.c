@@ -84,6 +84,12 @@ static bool exec_handler(turn *t, container *c, ks_val exec, ks_val *output, int
     return *code == 0;
 }
 
+/* Nothing is known of what it answers: it is taken to do its work, as soon as it is up. */
+static bool answers_unheard(const turn *t, const container *c) {
+    return !container_image(t, c)->serves && !is_course_app(container_spec(t->w, c)) &&
+           c->ready_at <= t->now;
+}
+
 static bool http_handler(turn *t, container *c, ks_val get, ks_val *output, int *status) {
     ks_heap *heap = t->heap;
     char ip[16];
@@ -102,6 +108,7 @@ static bool http_handler(turn *t, container *c, ks_val get, ks_val *output, int 
         *output = ks_format(heap, "HTTP probe failed with statuscode: %d", *status);
         return false;
     }
+    if (answer == KS_HTTP_REFUSED && answers_unheard(t, c)) return true;
     *output =
         ks_format(heap, "Get \"http://%s:%d%s%s\": dial tcp %s:%d: connect: connection refused", ip,
                   port, slash, path, ip, port);

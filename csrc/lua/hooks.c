@@ -396,7 +396,7 @@ static bool set_image(ks_cluster *cluster, void *arg) {
 }
 
 /* image(self, name, {exists=, pull=ns, start=ns, stop=ns|false, ready_after=ns, exits=, exit_after=ns, exit_code=, exit_reason=,
- * start_error=, commands=, http=}) */
+ * start_error=, commands=, serves=, http=}) */
 int ks_lua_image(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     luaL_checkstring(L, 2);
@@ -409,6 +409,8 @@ int ks_lua_image(lua_State *L) {
                       .exit_after = optional_ns(L, "exit_after")};
     lua_getfield(L, 3, "exists");
     image.exists = lua_isnil(L, -1) || lua_toboolean(L, -1);
+    lua_getfield(L, 3, "serves");
+    image.serves = lua_toboolean(L, -1);
     lua_getfield(L, 3, "exits");
     image.end = lua_isnil(L, -1) ? KS_ENDS_BY_ROLE : lua_toboolean(L, -1) ? KS_ENDS : KS_RUNS_ON;
     lua_getfield(L, 3, "exit_code");

@@ -658,18 +658,22 @@ function Cluster:image(name, behaviour)
       check.bad(2, "image", "option 'commands': names and functions expected")
     end
   end
-  if type(behaviour.http) == "table" then
-    for port, fn in pairs(behaviour.http) do
+  local http = behaviour.http
+  if type(http) == "table" then
+    for port, fn in pairs(http) do
       if math.type(port) ~= "integer" or type(fn) ~= "function" then
         check.bad(2, "image", "option 'http': a function, or functions by port, expected")
       end
     end
+    if next(http) == nil then http = nil end -- it answers nowhere: nobody has to be asked
   end
   self.core:image(name, {
     exists = behaviour.exists, pull = ns(behaviour.pull), start = ns(behaviour.start), stop = stop,
-    ready_after = ns(behaviour.ready_after), exits = behaviour.exit and true or behaviour.exit, exit_code = ends and math.tointeger(ends.code or 0),
+    ready_after = ns(behaviour.ready_after),
+    exits = behaviour.exit and true or behaviour.exit, exit_code = ends and math.tointeger(ends.code or 0),
     exit_after = ends and ns(ends.after or 0), exit_reason = ends and ends.reason, start_error = behaviour.start_error,
-    commands = behaviour.commands, http = behaviour.http,
+    commands = behaviour.commands, serves = behaviour.http ~= nil,
+    http = http,
   })
 end
 

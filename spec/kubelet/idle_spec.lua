@@ -45,6 +45,12 @@ local worlds = {
       c.readinessProbe = { tcpSocket = { port = 8080 } }
     end))
   end,
+  ["running pods of whose answers nothing is known"] = function(cluster)
+    cluster:create(pod("web", function(_, c)
+      c.livenessProbe = { httpGet = { port = 8080, path = "/health" } }
+      c.readinessProbe = { exec = { command = { "check" } } }
+    end))
+  end,
   ["a pod that fits nowhere"] = function(cluster) cluster:create(pod("web", function(s) s.nodeSelector = { no = "node" } end)) end,
   ["claims that nothing binds"] = function(cluster)
     cluster:create { claim("waits", "standard"), claim("none", ""), claim("missing", "missing") }
@@ -73,6 +79,7 @@ local worlds = {
     end
   end,
   ["a readiness probe that is never answered"] = function(cluster)
+    cluster:image("app", { http = {} })
     cluster:create(pod("web", function(_, c) c.readinessProbe = { httpGet = { port = 81 } } end))
   end,
   ["a node that is gone"] = function(cluster)

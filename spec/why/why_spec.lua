@@ -73,6 +73,7 @@ pod/a is Pending: no node takes it
     it("names missing images, crashes, failing probes and missing configuration", function()
       cluster:create(pod("a", "containers: [{name: c, image: 'gone:1'}]"))
       cluster:create(pod("b", "containers: [{name: c, image: 'crash:1'}]"))
+      cluster:image("app:1", { http = {} })
       cluster:create(pod("c", "containers: [{name: c, image: 'app:1', readinessProbe: {httpGet: {port: 80, path: /up}}}]"))
       cluster:create(pod("d", "containers: [{name: c, image: 'app:1', envFrom: [{configMapRef: {name: words}}]}]"))
       cluster:create(pod("f", MOUNTING .. ", volumes: [{name: v, configMap: {name: words}}]"))
