@@ -100,6 +100,10 @@ int ks_lua_member(lua_State *L, int index, const char *name);
 void ks_lua_push_view(lua_State *L, ks_val v, int result);
 /* The same for each item of a list, in a fresh table. */
 void ks_lua_push_views(lua_State *L, ks_val list, int result);
+/* Is there a view at this index, and of what? */
+bool ks_lua_is_view(lua_State *L, int index, ks_val *out);
+/* Pushes a part of what the view at this index shows; null is nil. */
+void ks_lua_push_shown(lua_State *L, ks_val part, int index);
 
 /* --- unseen.c --- */
 /* Pushes an object that was written, as a table that is filled when it is looked at. May raise. */
@@ -151,7 +155,8 @@ void ks_lua_share_hooks(lua_State *L, int from, const ks_box *original, ks_box *
 extern const luaL_Reg ks_lua_verbs[], ks_lua_time[], ks_lua_looks[], ks_lua_inside[],
     ks_lua_network[], ks_lua_faults[];
 /* --- the module's functions --- */
-extern const luaL_Reg ks_lua_values[], ks_lua_types[], ks_lua_views[], ks_lua_unseen[];
+extern const luaL_Reg ks_lua_values[], ks_lua_types[], ks_lua_views[], ks_lua_unseen[],
+    ks_lua_fields[], ks_lua_columns[];
 /* Metatables of values.c and views.c. */
 void ks_lua_open_values(lua_State *L);
 void ks_lua_open_views(lua_State *L);

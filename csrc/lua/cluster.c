@@ -365,6 +365,8 @@ int luaopen_kubesim_core(lua_State *L) {
     luaL_setfuncs(L, ks_lua_types, 0);
     luaL_setfuncs(L, ks_lua_views, 0);
     luaL_setfuncs(L, ks_lua_unseen, 0);
+    luaL_setfuncs(L, ks_lua_fields, 0);
+    luaL_setfuncs(L, ks_lua_columns, 0);
     luaL_setfuncs(L, ks_lua_chunks, 0);
     lua_pushcfunction(L, cluster_new);
     lua_setfield(L, -2, "new");

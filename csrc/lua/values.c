@@ -354,6 +354,18 @@ static int time_parse(lua_State *L) {
     return 1;
 }
 
+/* since(RFC 3339 text, Unix ns) -> the time between them as kubectl's AGE | nil: that is no time */
+static int since(lua_State *L) {
+    size_t len;
+    int64_t then;
+    const char *s = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &len) : NULL;
+    if (s == NULL || !ks_time_parse(s, len, &then)) return 0;
+    char text[48];
+    int n = ks_human_duration(luaL_checkinteger(L, 2) - then, text);
+    lua_pushlstring(L, text, (size_t)n);
+    return 1;
+}
+
 /* --- opening --- */
 
 const luaL_Reg ks_lua_values[] = {{"yaml_decode", yaml_decode},
@@ -365,6 +377,7 @@ const luaL_Reg ks_lua_values[] = {{"yaml_decode", yaml_decode},
                                   {"duration_text", duration_text},
                                   {"human_duration", human_duration},
                                   {"time", time_parse},
+                                  {"since", since},
                                   {NULL, NULL}};
 
 static const luaL_Reg heap_meta[] = {{"__gc", heap_gc}, {NULL, NULL}};

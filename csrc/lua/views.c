@@ -12,6 +12,9 @@
 
 #define VIEW_TYPE "kubesim.view"
 
+static const char
+    metatable_key; /* its address is where the metatable of views stands in the registry */
+
 typedef struct view {
     ks_val v; /* borrowed from the result in user value 1 */
 } view;
@@ -39,24 +42,33 @@ void ks_lua_push_views(lua_State *L, ks_val list, int result) {
     }
 }
 
-/* The metatable is hidden (__metatable), so these are called with views alone. Their first upvalue is that metatable. */
-static ks_val viewed(lua_State *L) {
-    const view *shown = lua_touserdata(L, 1);
-    return shown->v;
+bool ks_lua_is_view(lua_State *L, int index, ks_val *out) {
+    const view *shown = lua_touserdata(L, index);
+    if (shown == NULL || !lua_getmetatable(L, index)) return false;
+    bool is =
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key) == LUA_TTABLE && lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    if (is) *out = shown->v;
+    return is;
 }
 
-/* Pushes a part of what the view at index 1 shows. */
-static void push_part(lua_State *L, ks_val part) {
+void ks_lua_push_shown(lua_State *L, ks_val part, int index) {
     if (part.type != KS_LIST && part.type != KS_MAP) {
-        ks_lua_push(L, part);
+        ks_lua_push(L, part.type == KS_NULL ? KS_NOTHING : part);
         return;
     }
     view *shown = lua_newuserdatauv(L, sizeof *shown, 1);
     shown->v = part;
-    lua_getiuservalue(L, 1, 1);
+    lua_getiuservalue(L, index, 1);
     lua_setiuservalue(L, -2, 1);
-    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_getmetatable(L, index);
     lua_setmetatable(L, -2);
+}
+
+/* The metatable is hidden (__metatable), so these are called with views alone. */
+static ks_val viewed(lua_State *L) {
+    const view *shown = lua_touserdata(L, 1);
+    return shown->v;
 }
 
 /* The member of that name. Maps are small: comparing lengths finds most keys out. */
@@ -72,8 +84,8 @@ static ks_val member(ks_val v, const char *key, size_t len) {
 
 static int view_index(lua_State *L) {
     ks_val v = viewed(L), part = KS_NOTHING;
-    size_t len;
     if (lua_type(L, 2) == LUA_TSTRING) {
+        size_t len;
         const char *key = lua_tolstring(L, 2, &len);
         part = member(v, key, len);
     } else if (v.type == KS_LIST) {
@@ -81,7 +93,7 @@ static int view_index(lua_State *L) {
         lua_Integer i = lua_tointegerx(L, 2, &whole);
         if (whole && i >= 1 && i <= ks_len(v)) part = ks_at(v, (uint32_t)(i - 1));
     }
-    push_part(L, part.type == KS_NULL ? KS_NOTHING : part);
+    ks_lua_push_shown(L, part, 1);
     return 1;
 }
 
@@ -91,28 +103,31 @@ static int view_len(lua_State *L) {
     return 1;
 }
 
-/* What pairs() calls for one pair after the other. Upvalue 2 counts those that were shown. */
+/* What pairs() calls for one pair after the other: as in a table, nulls are there. Upvalue 1 counts those that were shown. */
 static int view_next(lua_State *L) {
-    ks_val v = viewed(L);
-    lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
+    ks_val v = viewed(L), part;
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
     if (i >= ks_len(v)) return 0;
     lua_pushinteger(L, i + 1);
-    lua_replace(L, lua_upvalueindex(2));
+    lua_replace(L, lua_upvalueindex(1));
     if (v.type == KS_LIST) {
         lua_pushinteger(L, i + 1);
-        push_part(L, ks_at(v, (uint32_t)i));
+        part = ks_at(v, (uint32_t)i);
     } else {
         const ks_pair *pair = ks_pair_at(v, (uint32_t)i);
         lua_pushlstring(L, pair->key->s, pair->key->len);
-        push_part(L, pair->val);
+        part = pair->val;
     }
+    if (part.type == KS_NULL)
+        ks_lua_push(L, part);
+    else
+        ks_lua_push_shown(L, part, 1);
     return 2;
 }
 
 static int view_pairs(lua_State *L) {
-    lua_pushvalue(L, lua_upvalueindex(1));
     lua_pushinteger(L, 0);
-    lua_pushcclosure(L, view_next, 2);
+    lua_pushcclosure(L, view_next, 1);
     lua_pushvalue(L, 1);
     return 2;
 }
@@ -134,8 +149,9 @@ const luaL_Reg ks_lua_views[] = {{"plain", plain}, {NULL, NULL}};
 
 void ks_lua_open_views(lua_State *L) {
     luaL_newmetatable(L, VIEW_TYPE);
+    luaL_setfuncs(L, view_meta, 0);
     lua_pushvalue(L, -1);
-    luaL_setfuncs(L, view_meta, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);

@@ -100,3 +100,63 @@ describe("a view", function()
     assert.equal("db", labels.a)
   end)
 end)
+
+describe("a reader", function()
+  local POD <const> = [[
+{apiVersion: v1, kind: Pod, metadata: {name: p, annotations: {example.com/a.b: noted}}, spec: {containers: [{name: a, image: a:1}, {name: b, image: b:1}]},
+ status: {phase: Running, conditions: [{type: Other, status: "False"}, {type: Ready, status: "True", reason: R}]}}]]
+
+  ---What a reader takes out of an object, the same from its view and from its table.
+  local function read(cluster, ...)
+    local reader, view = core.reader(...), cluster.core:get("Pod", "default", "p", true)
+    local of_view, of_table = table.pack(reader(view)), table.pack(reader(cluster:get "pod/p"))
+    assert.equal(of_table.n, of_view.n)
+    for i = 1, of_view.n do
+      of_view[i] = core.plain(of_view[i])
+      assert.same(of_table[i], of_view[i])
+    end
+    return table.unpack(of_view, 1, of_view.n)
+  end
+
+  it("takes fields, items, members of any name, chosen items and lengths", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:import(POD)
+    assert.same({ "p", "b:1", "noted", "True", 2, 0 }, { read(cluster, "metadata.name", "spec.containers[2].image",
+      "metadata.annotations[example.com/a.b]", "status.conditions[type=Ready].status", "#spec.containers", "#spec.initContainers") })
+    local condition, none = read(cluster, "status.conditions[type=Ready,reason=R]", "status.conditions[type=Ready,reason=S]")
+    assert.equal("Ready", condition.type)
+    assert.is_nil(none)
+  end)
+
+  it("has nil for what is not there", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:import(POD)
+    assert.equal(0, select("#", read(cluster)))
+    for _, path in ipairs { "nothing", "metadata.name.first", "spec.containers[3]", "spec.containers[0]", "spec.containers.name", "spec[1]",
+      "spec.containers[name=c].image", "status.phase[a=b]" } do
+      assert.is_nil((read(cluster, path)))
+    end
+    assert.is_nil(core.reader "a.b" { a = { b = core.null } })
+    assert.is_nil(core.reader "a.b" { a = core.null })
+  end)
+
+  it("takes the fields of a list's item, and shows what lies deeper as views", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:import(POD)
+    local containers = core.reader "spec.containers" (cluster.core:get("Pod", "default", "p", true))
+    local of_container = core.reader("name", "image")
+    assert.same({ "b", "b:1" }, { of_container(containers, 2) })
+    assert.same({ nil, nil }, { of_container(containers, 3) })
+    assert.same({ "x", nil }, { of_container({ { name = "x" } }, 1) })
+    assert.same({ nil, nil }, { of_container({ "x" }, 1) })
+    assert.is_false(getmetatable(containers))
+  end)
+
+  it("is refused what is no path", function()
+    for _, path in ipairs { "", "#", "a..b", "a.", "a[", "a[]", "a[1", "." } do
+      assert.has_error(function() core.reader(path) end)
+    end
+    assert.has_error(function() core.reader "a" (7) end)
+    assert.has_error(function() core.reader "a" (core.quantity "1") end)
+  end)
+end)

@@ -90,30 +90,31 @@ local READ <const> = {
 }
 
 ---@class kubesim.kubectl.FlagSet
----@field by_name table<string, table>
+---@field by_name table<string, table>   declarations
 ---@field by_short table<string, table>
----@field defaults table<string, any>  of flags that are no lists
----@field lists table<string, string[]>  defaults of those that are
+---@field defaults table<string, any>
 local Set = {}
 Set.__index = Set
+
+--- Where the parts of a declaration stand.
+local NAME <const>, SHORT <const>, TYPE <const>, DEFAULT <const>, NOOPT <const>, DEPRECATED <const> = 1, 2, 3, 4, 5, 6
+local LISTS <const> = { slice = true, array = true }
+local NO_LIST <const> = {} -- nobody changes the values of flags
+
+---The value of a flag that is given without one; nil: it needs one.
+local function without_value(flag) return flag[TYPE] == "bool" and "true" or flag[NOOPT] end
 
 ---Adds declarations.
 ---@param list table
 function Set:add(list)
   for _, flag in ipairs(list) do
-    if type(flag[1]) == "table" then
+    if type(flag[NAME]) == "table" then
       self:add(flag)
     elseif #flag > 0 then
-      local entry = { name = flag[1], short = flag[2], type = flag[3], default = flag[4], noopt = flag[5],
-        deprecated = flag[6] }
-      if entry.type == "bool" then entry.noopt = "true" end
-      self.by_name[entry.name] = entry
-      if entry.short then self.by_short[entry.short] = entry end
-      if entry.type == "slice" or entry.type == "array" then
-        self.lists[entry.name] = entry.default or {}
-      else
-        self.defaults[entry.name] = entry.default
-      end
+      local name, short = flag[NAME], flag[SHORT]
+      self.by_name[name] = flag
+      if short then self.by_short[short] = flag end
+      self.defaults[name] = LISTS[flag[TYPE]] and (flag[DEFAULT] or NO_LIST) or flag[DEFAULT]
     end
   end
 end
@@ -124,19 +125,10 @@ end
 ---@return kubesim.kubectl.FlagSet
 function flags.set(base, ...)
   local function table_over(name) return setmetatable({}, base and { __index = base[name] }) end
-  local set = setmetatable({ by_name = table_over "by_name", by_short = table_over "by_short", defaults = table_over "defaults",
-    lists = {} }, Set)
-  for name, list in pairs(base and base.lists or {}) do set.lists[name] = list end
+  local set = setmetatable({ by_name = table_over "by_name", by_short = table_over "by_short", defaults = table_over "defaults" }, Set)
   for _, list in ipairs { ... } do set:add(list) end
   set.meta = { __index = set.defaults }
   return set
-end
-
----The values when no flag is given. Few of those that a command has are looked at, so they are not copied; lists are everybody's own.
-function Set:values()
-  local values = setmetatable({}, self.meta)
-  for name, list in pairs(self.lists) do values[name] = { table.unpack(list) } end
-  return values
 end
 
 ---The words that are no flags and no flags' values, with their places (cobra's stripFlags).
@@ -149,10 +141,10 @@ function Set:places(words)
     if word == "--" then break end
     if word:find "^%-%-" then
       local flag = self.by_name[word:sub(3)]
-      if not word:find("=", 1, true) and not (flag and flag.noopt) then i = i + 1 end
+      if not word:find("=", 1, true) and not (flag and without_value(flag)) then i = i + 1 end
     elseif word:find "^%-." then
       local flag = self.by_short[word:sub(2, 2)]
-      if #word == 2 and not (flag and flag.noopt) then i = i + 1 end
+      if #word == 2 and not (flag and without_value(flag)) then i = i + 1 end
     elseif word ~= "" then
       places[#places + 1] = i
     end
@@ -162,19 +154,18 @@ function Set:places(words)
 end
 
 local function set_value(state, flag, text)
-  local value, why = READ[flag.type](text)
+  local name, value, why = flag[NAME], READ[flag[TYPE]](text)
   if value == nil then
-    local name = (flag.short and "-" .. flag.short .. ", " or "") .. "--" .. flag.name
+    name = (flag[SHORT] and "-" .. flag[SHORT] .. ", " or "") .. "--" .. name
     return ("invalid argument %s for %s flag: %s"):format(errors.quote(text), errors.quote(name), why)
   end
-  local name = flag.name
-  if (flag.type == "slice" or flag.type == "array") and state.changed[name] then
+  if LISTS[flag[TYPE]] and state.changed[name] then
     for _, more in ipairs(value) do state.values[name][#state.values[name] + 1] = more end
   else
     state.values[name] = value
   end
-  if flag.deprecated and not state.changed[name] then
-    state.notes[#state.notes + 1] = ("Flag --%s has been deprecated, %s"):format(name, flag.deprecated)
+  if flag[DEPRECATED] and not state.changed[name] then
+    state.notes[#state.notes + 1] = ("Flag --%s has been deprecated, %s"):format(name, flag[DEPRECATED])
   end
   state.changed[name] = true
   state.given[#state.given + 1] = { name, text }
@@ -194,8 +185,8 @@ local function read_short(self, state, words, i)
     local why
     if rest:sub(2, 2) == "=" then
       why, rest = set_value(state, flag, rest:sub(3)), ""
-    elseif flag.noopt then
-      why, rest = set_value(state, flag, flag.noopt), rest:sub(2)
+    elseif without_value(flag) then
+      why, rest = set_value(state, flag, without_value(flag)), rest:sub(2)
     elseif #rest > 1 then
       why, rest = set_value(state, flag, rest:sub(2)), ""
     elseif i < #words then
@@ -220,13 +211,14 @@ local function read_long(self, state, words, i)
     return i, "unknown flag: --" .. name
   end
   if given then return i, set_value(state, flag, value) end
-  if flag.noopt then return i, set_value(state, flag, flag.noopt) end
+  local value_of_none = without_value(flag)
+  if value_of_none then return i, set_value(state, flag, value_of_none) end
   if i == #words then return i, "flag needs an argument: --" .. name end
   return i + 1, set_value(state, flag, words[i + 1])
 end
 
 ---@class kubesim.kubectl.Flags
----@field values table<string, any>
+---@field values table<string, any>       of those that were not given the defaults
 ---@field changed table<string, boolean>  which were given
 ---@field args string[]                   what is no flag
 ---@field dash? integer                   how many of them stood before "--"
@@ -238,7 +230,7 @@ end
 ---@return kubesim.kubectl.Flags? state
 ---@return string? why
 function Set:parse(words)
-  local state = { values = self:values(), changed = {}, args = {}, given = {}, notes = {} }
+  local state = { values = setmetatable({}, self.meta), changed = {}, args = {}, given = {}, notes = {} }
   local i = 1
   while i <= #words do
     local word, why = words[i], nil

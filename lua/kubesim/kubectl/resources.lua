@@ -212,6 +212,9 @@ end
 
 ---@class kubesim.kubectl.Result
 ---@field single boolean  what was asked for implies a single object
+---@field by_selector? boolean  whole kinds were asked for, or what selectors choose of them
+---@field mappings? table[]     of which kinds, then
+---@field list? fun(mapping: table): table[]  the objects of one, then
 ---@field each fun(fn: fun(info: kubesim.kubectl.Info?, err: kubesim.Status?))
 local Result = {}
 Result.__index = Result
@@ -234,9 +237,28 @@ function Result:visit(fn)
   end
   local err = errors.try(self.each, one)
   if err then list[#list + 1] = err end
-  local joined = errors.join(list)
-  if opts.ignore_not_found then joined = errors.without_not_found(joined) end
-  return joined
+  return self:joined(list)
+end
+
+---Refusals as one error.
+function Result:joined(list)
+  local err = errors.join(list)
+  if self.opts.ignore_not_found then err = errors.without_not_found(err) end
+  return err
+end
+
+---What selectors choose, kind by kind, where infos of the single objects are not needed; and the error of what could not be listed.
+---@return { mapping: table, objects: table[] }[]
+---@return kubesim.Status?
+function Result:lists()
+  local lists, refused, ended = {}, {}, false
+  for i, mapping in ipairs(self.mappings) do
+    local err, objects
+    if not ended then err, objects = errors.try(self.list, mapping) end
+    lists[i], refused[#refused + 1] = { mapping = mapping, objects = objects or {} }, err
+    ended = ended or err ~= nil and not self.opts.continue_on_error
+  end
+  return lists, self:joined(refused)
 end
 
 ---All of them, and the error of those that could not be found.
@@ -320,17 +342,18 @@ local function by_selector(ctx, asked, opts)
   if opts.subresource then errors.fail "subresource cannot be used when bulk resources are specified" end
   local mappings = mappings_of(ctx, asked, opts)
   local labels, fields = asked.labels or "", asked.fields or ""
+  local namespace = not opts.all_namespaces and ctx.namespace or nil
+  local function list_of(mapping) return resources.list(ctx, mapping, namespace, labels, fields, opts.viewed) end
   local r = result(ctx, opts, false, function(fn)
     for _, mapping in ipairs(mappings) do
-      local err, list = errors.try(resources.list, ctx, mapping, not opts.all_namespaces and ctx.namespace or nil, labels, fields,
-        opts.viewed)
+      local err, list = errors.try(list_of, mapping)
       if err and fn(nil, err) then return end
       for _, object in ipairs(list or {}) do
         if fn(new_info(mapping, object.metadata.namespace or "", object.metadata.name, object)) then return end
       end
     end
   end)
-  r.mappings, r.by_selector = mappings, true
+  r.mappings, r.by_selector, r.list = mappings, true, list_of
   return r
 end
 

@@ -1,6 +1,7 @@
 --- Prints tables that the API server made, as kubectl does: hides wide columns, adds namespaces, kinds and labels, prints a header
 --- when the columns change. k8s.io/cli-runtime/pkg/printers/tableprinter.go.
 local common <const> = require "kubesim.kubectl.printers.common"
+local core <const> = require "kubesim.core"
 
 ---@class kubesim.kubectl.TableOptions
 ---@field no_headers? boolean
@@ -29,8 +30,8 @@ function TablePrinter.escaped(text) return (text:gsub("\27", "^["):gsub("\r", "\
 
 -- A cell ends at its first line break. The second value: it has a tab.
 local function cell_text(cell)
-  if type(cell) ~= "string" then return cell == nil and "" or tostring(cell) end
-  if not cell:find "%c" then return cell end
+  local plain = core.cell_text(cell)
+  if plain then return plain end
   local stop = cell:find "[\f\n\r]"
   local text = TablePrinter.escaped(stop and cell:sub(1, stop - 1) or cell) .. (stop and "..." or "")
   return text, text:find("\t", 1, true) ~= nil

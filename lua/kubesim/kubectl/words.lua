@@ -63,7 +63,7 @@ return function(command)
     return { table.unpack(command) }
   end
   local words, at = {}, 1
-  if not command:find "['\"\\|&;<>()$`#\n]" then -- nothing but words and blanks
+  if not command:find "[^%w%-./:=,_@ \t\r]" then -- nothing but plain words and blanks
     for word in command:gmatch "[^ \t\r]+" do words[#words + 1] = word end
     return words
   end

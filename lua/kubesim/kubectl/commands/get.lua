@@ -11,6 +11,7 @@ local resources <const> = require "kubesim.kubectl.resources"
 ---What was found of one resource, or one object asked for by name: each becomes a table.
 ---@class kubesim.kubectl.Found
 ---@field mapping table
+---@field kind? string     the kind of the objects, if it is not the mapping's
 ---@field objects table[]
 
 local function check(ctx, args)
@@ -63,21 +64,11 @@ end
 ---@return kubesim.kubectl.Found[]
 ---@return kubesim.Status? err
 local function collect(ctx, result)
-  local found, by_kind = {}, {}
-  if result.by_selector then
-    for i, mapping in ipairs(result.mappings) do
-      found[i] = { mapping = mapping, kind = mapping.kind, objects = {} }
-      by_kind[mapping.kind] = found[i]
-    end
-  end
+  if result.by_selector then return result:lists() end
+  local found = {}
   local err = result:visit(function(info)
     local object, kind = subresource(ctx, info)
-    local group = by_kind[info.mapping.kind]
-    if not group then
-      group = { mapping = info.mapping, kind = kind, objects = {} }
-      found[#found + 1] = group
-    end
-    group.objects[#group.objects + 1] = object
+    found[#found + 1] = { mapping = info.mapping, kind = kind, objects = { object } }
   end)
   return found, err
 end
@@ -117,7 +108,7 @@ local function print_tables(ctx, found)
       if last and not ctx.flags["no-headers"] and written then separate = true end
       printer, last = TablePrinter.new(table_options(ctx, group.mapping, with_kind)), group.mapping
     end
-    printer:print(printers.table(group.kind, group.objects, now(ctx)), writer)
+    printer:print(printers.table(group.kind or group.mapping.kind, group.objects, now(ctx)), writer)
   end
   flush()
   return written

@@ -8,10 +8,7 @@ local common = {}
 ---@param timestamp string? RFC 3339
 ---@param now integer Unix nanoseconds
 ---@return string
-function common.since(timestamp, now)
-  local at = type(timestamp) == "string" and core.time(timestamp)
-  return at and core.human_duration(now - at) or "<unknown>"
-end
+function common.since(timestamp, now) return core.since(timestamp, now) or "<unknown>" end
 
 ---The age of an object.
 ---@param object table
