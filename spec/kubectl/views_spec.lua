@@ -121,8 +121,9 @@ describe("a reader", function()
   it("takes fields, items, members of any name, chosen items and lengths", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
     cluster:import(POD)
-    assert.same({ "p", "b:1", "noted", "True", 2, 0 }, { read(cluster, "metadata.name", "spec.containers[2].image",
-      "metadata.annotations[example.com/a.b]", "status.conditions[type=Ready].status", "#spec.containers", "#spec.initContainers") })
+    assert.same({ "p", "b:1", "noted", "True", 2, 0, true, false }, { read(cluster, "metadata.name", "spec.containers[2].image",
+      "metadata.annotations[example.com/a.b]", "status.conditions[type=Ready].status", "#spec.containers", "#spec.initContainers",
+      "?spec.containers", "?spec.initContainers") })
     local condition, none = read(cluster, "status.conditions[type=Ready,reason=R]", "status.conditions[type=Ready,reason=S]")
     assert.equal("Ready", condition.type)
     assert.is_nil(none)

@@ -15,7 +15,7 @@ local function later(a, b) return type(b) == "string" and (not a or b > a) and b
 
 --- What of a container's status is looked at.
 local of_status <const> = core.reader("name", "restartCount", "lastState.terminated.finishedAt", "state.terminated", "state.waiting.reason",
-  "ready", "started", "state.running")
+  "ready", "started", "?state.running")
 
 ---What a container that has terminated is said to have died of.
 local function death(terminated)
