@@ -60,9 +60,9 @@ end
 
 -- Client-side ------------------------------------------------------------------------------------------------------------
 
-local function create(ctx, info, o)
-  info.object = writes.annotated(info.object)
-  prune_nulls(info.object)
+local function create(ctx, info, modified, o)
+  info.object = modified
+  prune_nulls(modified)
   if o.dry_run == "client" then return "created" end
   local err, object = errors.try(writes.create, ctx, info, o)
   if err then error(errors.from_source("creating", info.source, err), 0) end
@@ -104,7 +104,7 @@ local function apply_client_side(ctx, info, o)
   if err then
     error(errors.from_source(("retrieving current configuration of:\n%s\nfrom server for:"):format(info), info.source, err), 0)
   end
-  if not live then return create(ctx, info, o) end
+  if not live then return create(ctx, info, modified, o) end
   info.object = live
   o.visited[live.metadata.uid] = true
   if not writes.last_applied(live) then

@@ -1,8 +1,6 @@
 --- The columns of kubectl get: per kind their names, which of them only -o wide shows, and the function that makes a row's cells.
 --- pkg/printers/internalversion/printers.go: AddHandlers. Rows have all cells, wide ones too, as the API server sends them.
 --- Objects are tables or views (csrc/lua/views.c): what makes rows indexes them and walks them with ipairs, pairs and `#`, and no more.
-local values <const> = require "kubesim.kubectl.values"
-
 ---@class kubesim.kubectl.Column
 ---@field name string
 ---@field wide boolean   shown with -o wide only
@@ -76,6 +74,12 @@ end
 
 local printers = {}
 
+---The object without nulls, as a view is by itself.
+local function bare(object)
+  if type(object) ~= "table" then return object end
+  return require "kubesim.kubectl.values".bare(object)
+end
+
 ---The function that makes the cells of a kind's row.
 local function row_of(kind)
   local file, name = (ROWS[kind] or ""):match "^(.*)%.(.*)$"
@@ -91,7 +95,7 @@ end
 function printers.table(kind, objects, now)
   local row, rows = row_of(kind), {}
   for i, object in ipairs(objects) do
-    object = values.bare(object) -- of a view this is the view
+    object = bare(object)
     rows[i] = { cells = row(object, now), object = object }
   end
   return { columns = columns_of(kind), rows = rows }
