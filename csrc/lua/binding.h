@@ -1,7 +1,7 @@
 /*
  * lua/binding.h - what the files of the binding share.
  *
- * The binding checks nothing but types: lua/kubesim/init.lua stands before it and words the errors
+ * The binding checks nothing but types: lua/kubesim stands before it and words the errors
  * that people see. Each call has three parts: read the arguments (may raise), work inside the
  * core's door (must not raise: only Lua functions that allocate nothing), push the results (may
  * raise; what they are made of lies in a ks_result, which the collector frees).

@@ -128,15 +128,24 @@ static const ks_chunk *chunk_named(const char *name) {
     return NULL;
 }
 
-/* Pushes the path of the file that `require` would load. */
-static const char *find_file(lua_State *L, const char *name) {
+/* Pushes what the package library has under that name; nil where that library is not open. */
+static void push_package(lua_State *L, const char *member) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_getfield(L, -1, LUA_LOADLIBNAME);
-    lua_getfield(L, -1, "searchpath");
+    if (lua_getfield(L, -1, LUA_LOADLIBNAME) == LUA_TTABLE)
+        lua_getfield(L, -1, member);
+    else
+        lua_pushnil(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* Pushes the path of the file that `require` would load; NULL: nil and why. */
+static const char *find_file(lua_State *L, const char *name) {
+    push_package(L, "searchpath");
     lua_pushstring(L, name);
-    lua_getfield(L, -3, "path");
+    push_package(L, "path");
     lua_call(L, 2, 2);
-    if (lua_isnil(L, -2)) luaL_error(L, "module '%s' not found:\n%s", name, lua_tostring(L, -1));
+    if (lua_isnil(L, -2)) return NULL;
     lua_pop(L, 1);
     return lua_tostring(L, -1);
 }
@@ -161,15 +170,21 @@ static bool load(lua_State *L, const ks_chunk *chunk, const char *path) {
     return same;
 }
 
-/* What `require` calls: the module's name is argument 1. */
+/* What `require` calls: argument 1 is the module's name, 2 the path of its file. */
 static int load_module(lua_State *L) {
-    const char *name = luaL_checkstring(L, 1);
-    const char *path = find_file(L, name);
-    load(L, chunk_named(name), path);
+    load(L, chunk_named(luaL_checkstring(L, 1)), luaL_checkstring(L, 2));
     lua_pushvalue(L, 1);
-    lua_pushstring(L, path);
+    lua_pushvalue(L, 2);
     lua_call(L, 2, 1);
     return 1;
+}
+
+/* One of package.searchers. What it does not find the others look for, and say where. */
+static int search(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    if (strncmp(name, "kubesim.", strlen("kubesim.")) != 0 || chunk_named(name) == NULL) return 0;
+    lua_pushcfunction(L, load_module);
+    return find_file(L, name) != NULL ? 2 : 0;
 }
 
 /* chunk(name) -> what `require` would call to load this module, the path of its file, and whether the code in the core was taken for
@@ -178,6 +193,8 @@ static int chunk_of(lua_State *L) {
     const ks_chunk *chunk = chunk_named(luaL_checkstring(L, 1));
     if (chunk == NULL) return 0;
     const char *path = find_file(L, chunk->name);
+    if (path == NULL)
+        return luaL_error(L, "module '%s' not found:\n%s", chunk->name, lua_tostring(L, -1));
     bool taken = load(L, chunk, path);
     lua_pushstring(L, path);
     lua_pushboolean(L, taken);
@@ -186,15 +203,24 @@ static int chunk_of(lua_State *L) {
 
 const luaL_Reg ks_lua_chunks[] = {{"chunk", chunk_of}, {NULL, NULL}};
 
+/* Before the searcher of Lua files, behind that of package.preload; once per Lua state. */
 void ks_lua_open_chunks(lua_State *L) {
-    int top = lua_gettop(L);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    for (const ks_chunk *c = ks_chunks; c->name != NULL; c++) {
-        if (lua_getfield(L, -1, c->name) == LUA_TNIL) {
-            lua_pushcfunction(L, load_module);
-            lua_setfield(L, -3, c->name);
-        }
+    enum { PLACE = 2 };
+    push_package(L, "searchers");
+    bool there = !lua_istable(L, -1);
+    lua_Integer n = there ? 0 : luaL_len(L, -1);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_geti(L, -1, i);
+        there = there || lua_tocfunction(L, -1) == search;
         lua_pop(L, 1);
     }
-    lua_settop(L, top);
+    for (lua_Integer i = n; i >= PLACE && !there; i--) {
+        lua_geti(L, -1, i);
+        lua_seti(L, -2, i + 1);
+    }
+    if (!there) {
+        lua_pushcfunction(L, search);
+        lua_seti(L, -2, PLACE);
+    }
+    lua_pop(L, 1);
 }

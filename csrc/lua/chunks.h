@@ -31,7 +31,7 @@ typedef struct ks_chunk_probe {
 extern const ks_chunk_probe ks_chunks_probe;
 extern const ks_chunk ks_chunks[]; /* by name, a NULL behind the last */
 
-/* Lets `require` find them: fills package.preload. */
+/* Lets `require` find them: one more of package.searchers. */
 void ks_lua_open_chunks(lua_State *L);
 extern const luaL_Reg ks_lua_chunks[]; /* functions of the module */
 

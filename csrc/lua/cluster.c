@@ -300,7 +300,7 @@ static int cluster_limit_memory(lua_State *L) {
 
 /* --- opening --- */
 
-/* The latencies' names and defaults in nanoseconds, for lua/kubesim/init.lua. */
+/* The latencies' names and defaults in nanoseconds, for lua/kubesim/options.lua. */
 static void push_latencies(lua_State *L) {
     lua_newtable(L);
 #define PUSH_LATENCY(member, name, ms, what)                                                       \

@@ -57,6 +57,19 @@ describe("a module that the core carries", function()
     end)
   end)
 
+  it("is found by require alone, and once however often the core is opened", function()
+    local searchers, found = #package.searchers, 0
+    local open = assert(package.loadlib(package.searchpath("kubesim.core", package.cpath), "luaopen_kubesim_core"))
+    open()
+    assert.equal(searchers, #package.searchers)
+    for _, search in ipairs(package.searchers) do
+      if type((search "kubesim.durations")) == "function" then found = found + 1 end
+      assert.is_nil((package.searchers[2] "kubesim.nothing"))
+      assert.is_nil((package.searchers[2] "durations"))
+    end
+    assert.equal(2, found) -- this one and that of Lua files
+  end)
+
   it("says what is wrong with its file", function()
     local name = "kubesim.durations"
     local place <close> = folder_with(name, "return {\nreturn")
