@@ -161,6 +161,34 @@ static ks_refusal *refuse_disruption(ks_server *s, ks_val cause_message) {
     return refusal;
 }
 
+/* Why a budget without disruptions allows none; DesiredHealthy and CurrentHealthy of a failed sync are not to be trusted. */
+static ks_val denial_of(ks_heap *heap, const ks_object *budget) {
+    const char *name = budget->name->s, *reason = "", *message = "";
+    ks_each(c, ks_get(budget->status, K(conditions))) {
+        if (!ks_text_is(ks_get(*c, K(type)), "DisruptionAllowed") ||
+            !ks_text_is(ks_get(*c, K(status)), "False"))
+            continue;
+        reason = ks_text_or(ks_get(*c, K(reason)), "");
+        message = ks_text_or(ks_get(*c, K(message)), "");
+    }
+    if (*message != '\0' && strcmp(reason, "SyncFailed") == 0)
+        return ks_format(heap,
+                         "The disruption budget %s does not allow evicting pods currently because "
+                         "it failed sync: %s",
+                         name, message);
+    int64_t desired = ks_int_or(ks_get(budget->status, K(desiredHealthy)), 0);
+    int64_t healthy = ks_int_or(ks_get(budget->status, K(currentHealthy)), 0);
+    if (healthy <= desired)
+        return ks_format(heap,
+                         "The disruption budget %s needs %lld healthy pods and has %lld currently",
+                         name, (long long)desired, (long long)healthy);
+    if (*message != '\0')
+        return ks_format(heap,
+                         "The disruption budget %s does not allow evicting pods currently (%s): %s",
+                         name, reason, message);
+    return ks_format(heap, "The disruption budget %s does not allow evicting pods currently", name);
+}
+
 /* checkAndDecrement: takes one of the budget's disruptions. */
 static ks_refusal *take_disruption(ks_server *s, const ks_object *budget, const ks_object *pod,
                                    bool dry_run) {
@@ -184,20 +212,7 @@ static ks_refusal *take_disruption(ks_server *s, const ks_object *budget, const 
             heap, KS_PDB, budget->name,
             "DisruptedPods map too big - too many evictions not confirmed by "
             "PDB controller");
-    if (allowed == 0) {
-        int64_t desired = ks_int_or(ks_get(status, K(desiredHealthy)), 0);
-        int64_t healthy = ks_int_or(ks_get(status, K(currentHealthy)), 0);
-        if (healthy <= desired)
-            return refuse_disruption(
-                s, ks_format(heap,
-                             "The disruption budget %s needs %lld healthy pods and has %lld "
-                             "currently",
-                             budget->name->s, (long long)desired, (long long)healthy));
-        return refuse_disruption(s, ks_format(heap,
-                                              "The disruption budget %s does not allow evicting "
-                                              "pods currently",
-                                              budget->name->s));
-    }
+    if (allowed == 0) return refuse_disruption(s, denial_of(heap, budget));
     if (dry_run) return NULL;
     status = ks_put(heap, ks_ref(status), K(disruptionsAllowed), ks_int(allowed - 1));
     if (allowed - 1 == 0) {

@@ -102,14 +102,21 @@ describe("a PodDisruptionBudget", function()
   end)
 
   it("allows nothing when the controller of a pod cannot be found", function()
+    cluster:create(budget { maxUnavailable = 1 })
+    cluster:advance(0)
     cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "lost", labels = { app = "web" }, ownerReferences = {
       { apiVersion = "example.com/v1", kind = "Widget", name = "w", uid = "00000000-0000-0000-0000-000000000001", controller = true } } },
       spec = { containers = { { name = "c", image = "app:1" } } } }
-    cluster:create(budget { maxUnavailable = 1 })
     cluster:advance(0)
     local c = cluster:get("pdb/b").status.conditions[1]
     assert.same({ "False", "SyncFailed", 'no matches for kind "Widget" in version "example.com/v1"' }, { c.status, c.reason, c.message })
     assert.equal(0, cluster:get("pdb/b").status.disruptionsAllowed)
+    cluster:drive("lost", "ready")
+    cluster:advance(0)
+    local ok, err = pcall(cluster.evict, cluster, "lost")
+    assert.is_false(ok)
+    assert.equal('The disruption budget b does not allow evicting pods currently because it failed sync: ' ..
+      'no matches for kind "Widget" in version "example.com/v1"', err.details.causes[1].message)
   end)
 
   it("follows readiness, deletions and labels of its pods", function()
