@@ -73,8 +73,8 @@ static void count_up(deletion *d) {
 static void shorten(deletion *d, int64_t asked) {
     int64_t now = d->s->world->now, before;
     ks_val given = ks_get(d->old->meta, K(deletionGracePeriodSeconds));
-    if (!ks_exists(given)) return;
     before = ks_int_or(given, 0);
+    if (before == 0) return; /* only finalizers hold it, and they may still be exchanged */
     if (asked < 0 || asked >= before) {
         d->pending = true;
         return;

@@ -37,6 +37,16 @@ describe("garbage collection", function()
     assert.equal("", maps())
   end)
 
+  it("can still be asked otherwise for what only finalizers hold", function()
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "p", finalizers = { "example.com/x" } },
+      spec = { containers = { { name = "c", image = "app:1" } } } }
+    cluster:delete("pod/p", { grace_period = 0 })
+    local left = cluster:delete("pod/p", { cascade = "foreground" })
+    assert.same({ "example.com/x", "foregroundDeletion" }, left.metadata.finalizers)
+    cluster:settle()
+    assert.same({ "example.com/x" }, cluster:get "pod/p".metadata.finalizers)
+  end)
+
   it("keeps a dependent that has another owner, and drops the reference to the one that is gone", function()
     local a, other = config_map "a", config_map "other"
     config_map("b", { owner(a), owner(other) })
