@@ -100,7 +100,7 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc) {
     if (refusal == NULL) {
         if (r->warnings != NULL)
             ks_warnings(r->heap, &s->rules, r->kind, *doc, KS_NOTHING, r->warnings);
-        refusal = ks_limits_check(r, *doc, true);
+        refusal = ks_limits_check(r, *doc, NULL);
     }
     return refusal;
 }

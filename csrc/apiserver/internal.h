@@ -94,7 +94,7 @@ const char *ks_pod_qos(ks_val spec);
 
 /* --- limits.c --- */
 void ks_limits_fill(const ks_request *r, ks_val *doc);
-ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, bool is_new);
+ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, const ks_object *old);
 /* --- quota.c --- */
 /* Checks the namespace's quotas and counts the object in (status.used), unless it is a dry run.
  * `old` NULL: a new object. */

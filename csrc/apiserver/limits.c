@@ -51,23 +51,24 @@ static void fill_containers(ks_heap *heap, ks_val *doc, const ks_str *key, const
     if (containers.type == KS_LIST) *doc = ks_put2(heap, *doc, K(spec), key, containers);
 }
 
+/* mergePodResourceRequirements: each LimitRange that sets something writes the note anew. */
 void ks_limits_fill(const ks_request *r, ks_val *doc) {
     ks_heap *heap = r->heap;
     if (ks_store_count(&r->s->store, KS_LIMITRANGE) == 0) return;
     const ks_str *ns = ks_str_or_null(ks_meta_get(*doc, K(namespace)));
-    ks_buf notes = {.heap = heap};
     for (ks_walk w = ks_walk_kind(&r->s->store, KS_LIMITRANGE, ns); ks_walk_next(&w);) {
-        ks_each(item, ks_get(w.object->spec, K(limits))) {
+        ks_buf notes = {.heap = heap};
+        ks_each(item, ks_get(w.object->spec, K(limits))) { /* one at most is for containers */
             if (!ks_text_is(ks_get(*item, K(type)), "Container")) continue;
-            fill_containers(heap, doc, K(initContainers), "init container", *item, &notes);
             fill_containers(heap, doc, K(containers), "container", *item, &notes);
+            fill_containers(heap, doc, K(initContainers), "init container", *item, &notes);
         }
+        if (notes.len > 0)
+            *doc = ks_put3(heap, *doc, K(metadata), K(annotations), K(kubernetes_io_limit_ranger),
+                           ks_string_take(ks_buf_take(&notes)));
+        else
+            ks_buf_dispose(&notes);
     }
-    if (notes.len > 0)
-        *doc = ks_put3(heap, *doc, K(metadata), K(annotations), K(kubernetes_io_limit_ranger),
-                       ks_string_take(ks_buf_take(&notes)));
-    else
-        ks_buf_dispose(&notes);
 }
 
 /* --- bounds --- */
@@ -162,19 +163,59 @@ static void check_containers(measure *m, ks_val containers, ks_val item) {
     }
 }
 
-/* The totals of all containers: {resource: quantity}; `part`: requests or limits. A new reference.
- */
-static ks_val totals(ks_heap *heap, ks_val spec, const ks_str *part) {
-    ks_val sum = ks_map_new(heap, 4);
-    ks_each(container, ks_get(spec, K(containers))) {
+static void add_resource(ks_heap *heap, ks_val *list, const ks_pair *pair) {
+    ks_quantity q = ks_quantity_of(ks_get(*list, pair->key)), add = ks_quantity_of(pair->val);
+    if (q.nanos == 0) q.format = add.format;
+    q.nanos += add.nanos;
+    *list = ks_put(heap, *list, pair->key, ks_quantity_val(heap, q));
+}
+
+/* addResourceList */
+static void add_list(ks_heap *heap, ks_val *list, ks_val more) {
+    for (uint32_t i = 0; i < ks_len(more); i++) add_resource(heap, list, ks_pair_at(more, i));
+}
+
+/* maxResourceList */
+static void max_list(ks_heap *heap, ks_val *list, ks_val other) {
+    for (uint32_t i = 0; i < ks_len(other); i++) {
+        const ks_pair *pair = ks_pair_at(other, i);
+        ks_val known = ks_get(*list, pair->key);
+        if (!ks_exists(known) || compare(pair->val, known) > 0)
+            *list = ks_put(heap, *list, pair->key, ks_ref(pair->val));
+    }
+}
+
+/* The most that a step of the initialisation takes: sidecars stay, and are added to `sum`. */
+static ks_val peak_of_start(ks_heap *heap, ks_val spec, const ks_str *part, ks_val *sum) {
+    ks_val most = ks_map_new(heap, 4), sidecars = ks_map_new(heap, 4);
+    ks_each(container, ks_get(spec, K(initContainers))) {
         ks_val own = ks_get2(*container, K(resources), part);
-        for (uint32_t i = 0; i < ks_len(own); i++) {
-            const ks_pair *pair = ks_pair_at(own, i);
-            ks_quantity q = ks_quantity_of(ks_get(sum, pair->key)), add = ks_quantity_of(pair->val);
-            if (q.nanos == 0) q.format = add.format;
-            q.nanos += add.nanos;
-            sum = ks_put(heap, sum, pair->key, ks_quantity_val(heap, q));
+        bool stays = ks_text_is(ks_get(*container, K(restartPolicy)), "Always");
+        if (stays) {
+            add_list(heap, sum, own);
+            add_list(heap, &sidecars, own);
         }
+        ks_val step = ks_ref(sidecars);
+        if (!stays) add_list(heap, &step, own);
+        max_list(heap, &most, step);
+        ks_unref(heap, step);
+    }
+    ks_unref(heap, sidecars);
+    return most;
+}
+
+/* podRequests, podLimits: {resource: quantity}; `part`: requests or limits. A new reference. */
+static ks_val totals(ks_heap *heap, ks_val spec, const ks_str *part) {
+    ks_val sum = ks_map_new(heap, 4), whole = ks_get2(spec, K(resources), part);
+    ks_each(container, ks_get(spec, K(containers)))
+        add_list(heap, &sum, ks_get2(*container, K(resources), part));
+    ks_val most = peak_of_start(heap, spec, part, &sum);
+    max_list(heap, &sum, most);
+    ks_unref(heap, most);
+    const ks_str *const of_pods[] = {K(cpu), K(memory)};
+    for (int i = 0; i < 2; i++) {
+        ks_val q = ks_get(whole, of_pods[i]);
+        if (ks_exists(q)) sum = ks_put(heap, sum, of_pods[i], ks_ref(q));
     }
     return sum;
 }
@@ -214,9 +255,10 @@ static ks_refusal *refuse(const ks_request *r, ks_val doc, ks_val texts) {
     return refusal;
 }
 
-ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, bool is_new) {
+ks_refusal *ks_limits_check(const ks_request *r, ks_val doc, const ks_object *old) {
     bool claim = r->kind == KS_PVC;
-    if ((r->kind != KS_POD && !claim) || (!claim && !is_new)) return NULL;
+    if ((r->kind != KS_POD && !claim) || (!claim && old != NULL)) return NULL;
+    if (old != NULL && ks_object_terminating(old)) return NULL;
     if (ks_store_count(&r->s->store, KS_LIMITRANGE) == 0) return NULL;
     const ks_str *ns = ks_str_or_null(ks_meta_get(doc, K(namespace)));
     ks_refusal *refusal = NULL;

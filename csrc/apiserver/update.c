@@ -139,7 +139,7 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *ol
         if (r->warnings != NULL)
             ks_warnings(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->warnings);
         refusal = ks_admit_updated(r, *doc, old);
-        if (refusal == NULL) refusal = ks_limits_check(r, *doc, false);
+        if (refusal == NULL) refusal = ks_limits_check(r, *doc, old);
         if (refusal == NULL) refusal = ks_quota_admit(r, *doc, old);
     }
     return refusal;
