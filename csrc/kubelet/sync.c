@@ -127,9 +127,8 @@ void watch_processes(turn *t) {
 int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from) {
     const ks_image *image = container_image(t, c);
     int64_t term = from, limit = ks_after(from, grace);
-    ks_val hook = ks_get3(container_spec(t->w, c), K(lifecycle), K(preStop), K(sleep));
-    if (ks_exists(hook))
-        term = earlier(limit, ks_after(from, ks_seconds(ks_int_or(ks_get(hook, K(seconds)), 0))));
+    int64_t pause = hook_pause(ks_get2(container_spec(t->w, c), K(lifecycle), K(preStop)));
+    if (pause > 0) term = earlier(limit, ks_after(from, pause));
     limit = later(limit, ks_after(term, GRACE_LEAST));
     int64_t stop = image->stop != KS_UNSET                  ? image->stop
                    : is_course_app(container_spec(t->w, c)) ? KS_NEVER
@@ -381,12 +380,12 @@ static void create_container(turn *t, container *c) {
 static void post_start(turn *t, container *c) {
     ks_val hook = ks_get2(container_spec(t->w, c), K(lifecycle), K(postStart));
     if (!ks_exists(hook)) return;
-    ks_val seconds = ks_get2(hook, K(sleep), K(seconds));
-    if (ks_exists(seconds)) {
+    int64_t pause = hook_pause(hook);
+    if (pause > 0) {
         c->hooked = true;
         t->w->op = OP_START;
         t->w->at = (int32_t)(c - t->w->containers);
-        t->w->op_until = ks_after(t->now, ks_seconds(ks_int_or(seconds, 0)));
+        t->w->op_until = ks_after(t->now, pause);
         return;
     }
     ks_val output = KS_NOTHING;

@@ -322,6 +322,9 @@ void probe_readiness_now(turn *t);
 bool run_hook(turn *t, container *c, ks_val handler, ks_val *output, int *code,
               const char **problem);
 
+/* pause.c: how long a lifecycle hook lets time pass, in ns */
+int64_t hook_pause(ks_val hook);
+
 /* files.c: file stores, by name */
 typedef struct entry {
     uint32_t refs;
