@@ -562,12 +562,6 @@ bool ks_tree_next(ks_tree_iter *it) {
     return true;
 }
 
-int ks_tree_together(const ks_tree_iter *it, void *const **values) {
-    const ks_tree_node *leaf = it->path[it->depth - 1].node;
-    *values = slots(leaf);
-    return leaf->len;
-}
-
 static bool entry_of(const ks_tree_node *leaf, int at, ks_key *key, void **value) {
     if (key != NULL) *key = leaf->keys[at];
     if (value != NULL) *value = slots(leaf)[at];

@@ -1,5 +1,5 @@
 /*
- * base/tree.h - the persistent ordered map that carries everything.
+ * base/tree.h - the persistent ordered map that carries nearly everything (ids.h does the rest).
  *
  * A B+tree whose nodes are counted. Copying a tree is O(1) and shares all nodes; a change copies the
  * nodes on its path that are shared and updates in place the ones that only this tree owns. The store,
@@ -88,8 +88,5 @@ typedef struct ks_tree_iter {
 ks_tree_iter ks_tree_begin(const ks_tree *tree);
 ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least);
 bool ks_tree_next(ks_tree_iter *iter);
-/* For walks that want to know what comes: all values that stand together with the one that ks_tree_next() has just shown, in their
- * order. It is the first of them when path[depth - 1].at is 1. Returns how many they are. */
-int ks_tree_together(const ks_tree_iter *iter, void *const **values);
 
 #endif

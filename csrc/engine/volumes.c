@@ -96,7 +96,7 @@ const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
     /* a few are looked through faster than their index */
     if (ks_store_count(store, KS_STORAGECLASS) > FEW_CLASSES)
         return ks_store_get(store, KS_STORAGECLASS, NULL, name);
-    for (ks_tree_iter it = ks_tree_begin(&store->by_id[KS_STORAGECLASS]); ks_tree_next(&it);)
+    for (ks_ids_iter it = ks_ids_begin(&store->by_id[KS_STORAGECLASS]); ks_ids_next(&it);)
         if (ks_str_eq(((const ks_object *)it.value)->name, name)) return it.value;
     return NULL;
 }

@@ -587,8 +587,8 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 void ks_scheduler_policies_changed(ks_sim *sim) {
     ks_sched *st = ks_component_state(sim, &ks_scheduler);
     if (st == NULL) return;
-    ks_tree pods = ks_tree_copy(&ks_view(sim)->by_id[KS_POD]);
-    for (ks_tree_iter it = ks_tree_begin(&pods); ks_tree_next(&it);) {
+    ks_ids pods = ks_ids_copy(&ks_view(sim)->by_id[KS_POD]);
+    for (ks_ids_iter it = ks_ids_begin(&pods); ks_ids_next(&it);) {
         const ks_object *pod = it.value;
         if (pod->node != NULL || ks_sched_finished(pod) ||
             ks_tree_has(&st->prebind, (ks_key){0, pod->id}))
@@ -599,7 +599,7 @@ void ks_scheduler_policies_changed(ks_sim *sim) {
         if (w == NULL && !ks_sched_queue_has_fresh(st, pod->id)) ks_sched_queue_add(sim, st, pod);
         if (w != NULL && w->place == KS_IN_UNSCHEDULABLE) ks_sched_queue_release(sim, st, pod);
     }
-    ks_tree_clear(sim->world.heap, &pods);
+    ks_ids_clear(sim->world.heap, &pods);
 }
 
 const ks_component ks_scheduler = {

@@ -17,8 +17,8 @@ static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 static void version_ref(void *value) { ks_version__ref(value); }
 static void version_unref(ks_heap *heap, void *value) { ks_version__unref(heap, value); }
 
-static const ks_tree_type versions_type = {NULL, NULL, NULL, version_ref, version_unref};
-static const ks_tree no_versions = {&versions_type, NULL, 0};
+static const ks_ids_type versions_type = {version_ref, version_unref};
+static const ks_ids no_versions = {&versions_type, NULL, 0};
 
 /* --- the log: a change costs one word here, and the maps hear of it once a page --- */
 
@@ -176,8 +176,6 @@ static ks_key event_name_key(const ks_str *ns, const ks_str *name) {
     return event_place(ks_store_stamped(ks_store_hash(ns, &before), number));
 }
 
-static ks_key id_key(uint64_t id) { return (ks_key){0, id}; }
-
 /* What an index says: the kind above, the id below; never NULL, since ids begin at 1. */
 static void *index_word(ks_kind kind, uint64_t id) {
     return (void *)(uintptr_t)((uint64_t)kind << 56 | id);
@@ -187,7 +185,7 @@ static void *entry(const ks_object *object) { return index_word(object->kind, ob
 static const ks_object *resolve(const ks_store *s, const void *index_entry) {
     uint64_t w = word(index_entry);
     if (w == 0) return NULL;
-    const void *version = ks_tree_get(&s->by_id[w >> 56], id_key(w & (UINT64_MAX >> 8)));
+    const void *version = ks_ids_get(&s->by_id[w >> 56], w & (UINT64_MAX >> 8));
     return ks_version__object(s->world, version);
 }
 
@@ -206,7 +204,7 @@ enum { MAPS = sizeof(struct ks_store_maps) / sizeof(ks_tree) };
 static ks_tree *other_maps(ks_store *s) { return &s->maps.by_owner; }
 
 void ks_store_clear(ks_store *s, ks_heap *heap) {
-    ks_trees_clear(heap, s->by_id, KS_KIND_COUNT);
+    ks_ids_clear_all(heap, s->by_id, KS_KIND_COUNT);
     ks_trees_clear(heap, other_maps(s), MAPS);
     ks_table_clear(heap, &s->by_name);
     ks_table_clear(heap, &s->by_uid);
@@ -219,7 +217,7 @@ void ks_store_shorten(ks_store *s) {
     page_unref(s->world->heap, s->page);
     s->page = NULL;
     s->page_len = 0;
-    ks_tree_clear(s->world->heap, &s->by_id[KS_EVENT]);
+    ks_ids_clear(s->world->heap, &s->by_id[KS_EVENT]);
     ks_table_clear(s->world->heap, &s->event_names);
     s->events_named = s->last_id;
 }
@@ -238,7 +236,7 @@ static void copy_around(ks_store *out, const ks_store *from, ks_world *world) {
 
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
     copy_around(out, from, world);
-    ks_trees_copied(out->by_id, KS_KIND_COUNT);
+    ks_ids_copied(out->by_id, KS_KIND_COUNT);
 }
 
 /* --- snapshots --- */
@@ -263,11 +261,11 @@ static void copy_kind(ks_store *s, ks_kind kind) {
     undo *u = s->undo;
     ks_heap *heap = s->world->heap;
     if (u->copied >> kind & 1U) return;
-    ks_tree map = ks_tree_copy(&s->by_id[kind]);
+    ks_ids map = ks_ids_copy(&s->by_id[kind]);
     for (uint32_t i = u->len; i-- > 0;) {
         if (u->before[i].kind != kind) continue;
         ks_version__ref(u->before[i].version);
-        ks_tree_put(heap, &map, id_key(u->before[i].id), u->before[i].version);
+        ks_ids_put(heap, &map, u->before[i].id, u->before[i].version);
     }
     u->snapshot->by_id[kind] = map;
     u->copied |= UINT64_C(1) << kind;
@@ -311,8 +309,8 @@ void ks_store_undo(ks_store *from) {
     ks_store *snapshot = u->snapshot;
     ks_heap *heap = snapshot->world->heap;
     for (uint32_t i = u->len; i-- > 0;) {
-        void *now = ks_tree_exchange(&from->by_id[u->before[i].kind], id_key(u->before[i].id),
-                                     u->before[i].version);
+        void *now =
+            ks_ids_exchange(&from->by_id[u->before[i].kind], u->before[i].id, u->before[i].version);
         ks_version__unref(heap, now);
     }
     for (int kind = 0; kind < KS_KIND_COUNT; kind++) {
@@ -332,10 +330,10 @@ static void put_version(ks_store *s, ks_kind kind, uint64_t id, void *version, b
     if (u != NULL && is_new) copy_kind(s, kind);
     if (u != NULL && u->len == UNDO_LENGTH) copy_all(s);
     if (u == NULL || u->copied >> kind & 1U) {
-        ks_tree_put(heap, &s->by_id[kind], id_key(id), version);
+        ks_ids_put(heap, &s->by_id[kind], id, version);
         return;
     }
-    void **slot = ks_tree_slot(heap, &s->by_id[kind], id_key(id));
+    void **slot = ks_ids_slot(heap, &s->by_id[kind], id);
     u->before[u->len].kind = kind;
     u->before[u->len].id = id;
     u->before[u->len++].version = *slot;
@@ -344,7 +342,7 @@ static void put_version(ks_store *s, ks_kind kind, uint64_t id, void *version, b
 
 static void drop_version(ks_store *s, ks_kind kind, uint64_t id) {
     if (s->undo != NULL) copy_kind(s, kind);
-    ks_tree_del(s->world->heap, &s->by_id[kind], id_key(id));
+    ks_ids_del(s->world->heap, &s->by_id[kind], id);
 }
 
 /* --- looking --- */
@@ -353,13 +351,13 @@ static void drop_version(ks_store *s, ks_kind kind, uint64_t id) {
  * depends on it. */
 static void name_events(ks_store *s) {
     ks_heap *heap = s->world->heap;
-    for (ks_tree_iter it = ks_tree_from(&s->by_id[KS_EVENT], id_key(s->events_named + 1));
-         ks_tree_next(&it); s->events_named = it.key.b) {
+    for (ks_ids_iter it = ks_ids_from(&s->by_id[KS_EVENT], s->events_named + 1); ks_ids_next(&it);
+         s->events_named = it.id) {
         const ks_brief *brief = ks_version__brief(it.value);
         const ks_object *whole = brief == NULL ? it.value : NULL;
         ks_key key = brief != NULL ? event_place(brief->type->key(brief))
                                    : event_name_key(whole->ns, whole->name);
-        ks_table_put(heap, &s->event_names, key, index_word(KS_EVENT, it.key.b));
+        ks_table_put(heap, &s->event_names, key, index_word(KS_EVENT, it.id));
     }
     s->events_named = s->last_id;
 }
@@ -387,11 +385,11 @@ const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *
 }
 
 const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id) {
-    return ks_version__object(s->world, ks_tree_get(&s->by_id[kind], id_key(id)));
+    return ks_version__object(s->world, ks_ids_get(&s->by_id[kind], id));
 }
 
 const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
-    return ks_version__brief(ks_tree_get(&s->by_id[kind], id_key(id)));
+    return ks_version__brief(ks_ids_get(&s->by_id[kind], id));
 }
 
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
@@ -415,7 +413,7 @@ enum { WALK_IDS, WALK_OWNED, WALK_NODE };
 
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
     ks_walk walk = {.store = s, .mode = WALK_IDS, .kind = kind, .ns = ns};
-    walk.iter = ks_tree_begin(&s->by_id[kind]);
+    walk.ids = ks_ids_begin(&s->by_id[kind]);
     return walk;
 }
 
@@ -451,30 +449,36 @@ static bool passes_by(const ks_walk *walk, const ks_brief *brief) {
 
 /* A walk over many objects waits for memory at each header, and again at its labels. They are asked for a leaf at a time, so that
  * they come while the first of them are looked at. */
-static void fetch_leaf(const ks_tree_iter *iter) {
-    void *const *values;
-    int n = ks_tree_together(iter, &values);
-    for (int i = 1; i < n; i++) {
+static void fetch_leaf(void *const *values) {
+    for (int i = 1; i < KS_IDS_WAYS; i++) {
         const ks_object *object = values[i];
-        if (ks_version__is_brief(object)) continue;
+        if (object == NULL || ks_version__is_brief(object)) continue;
         __builtin_prefetch(&object->labels);
         __builtin_prefetch(&object->name);
     }
-    for (int i = 1; i < n; i++) {
+    for (int i = 1; i < KS_IDS_WAYS; i++) {
         const ks_object *object = values[i];
-        if (!ks_version__is_brief(object) && object->labels.type == KS_MAP)
+        if (object != NULL && !ks_version__is_brief(object) && object->labels.type == KS_MAP)
             __builtin_prefetch(object->labels.m);
     }
 }
 
+/* What comes next: its version, or what an index says of it. */
+static const void *next_of(ks_walk *walk) {
+    if (walk->mode != WALK_IDS) return ks_tree_next(&walk->iter) ? walk->iter.value : NULL;
+    if (!ks_ids_next(&walk->ids)) return NULL;
+    void *const *together = ks_ids_together(&walk->ids);
+    if (together != NULL) fetch_leaf(together);
+    return walk->ids.value;
+}
+
 bool ks_walk_next(ks_walk *walk) {
-    while (ks_tree_next(&walk->iter)) {
-        if (walk->mode == WALK_IDS && walk->iter.path[walk->iter.depth - 1].at == 1)
-            fetch_leaf(&walk->iter);
+    const void *next;
+    while ((next = next_of(walk)) != NULL) {
         if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
-        const ks_object *object = walk->iter.value;
+        const ks_object *object = next;
         if (walk->mode != WALK_IDS) {
-            object = resolve(walk->store, walk->iter.value);
+            object = resolve(walk->store, next);
         } else if (ks_version__is_brief(object)) {
             if (passes_by(walk, ks_version__brief(object))) continue;
             object = ks_version__object(walk->store->world, object);

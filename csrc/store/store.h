@@ -9,6 +9,7 @@
 #define KS_STORE_STORE_H
 
 #include "api/kind.h"
+#include "base/ids.h"
 #include "base/table.h"
 #include "base/world.h"
 
@@ -92,7 +93,7 @@ typedef struct ks_store {
     ks_world *world;
     uint64_t version; /* of the last write */
     uint64_t last_id;
-    ks_tree by_id[KS_KIND_COUNT]; /* {0, id} -> object or (marked) brief: order of creation */
+    ks_ids by_id[KS_KIND_COUNT]; /* object or (marked) brief: order of creation */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
     ks_table by_uid;  /* hash of the uid (not Events) */
@@ -146,7 +147,10 @@ size_t ks_store_count(const ks_store *s, ks_kind kind);
  * ks_walk_next(&w);) use(w.object); */
 typedef struct ks_walk {
     const ks_store *store;
-    ks_tree_iter iter;
+    union {
+        ks_ids_iter ids;   /* of all of the kind, */
+        ks_tree_iter iter; /* or of an index */
+    };
     const ks_str *ns;   /* stop where the namespace ends */
     uint64_t prefix;    /* stop where key.a ends */
     const ks_str *text; /* uid or node name that must agree */

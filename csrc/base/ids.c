@@ -1,0 +1,271 @@
+/*
+ * base/ids.c - persistent maps from ids: a copy-on-write radix tree; see ids.h.
+ *
+ * Invariants: a node is changed only while its count is 1 and so are those of all nodes above it (own()); a bit of `used` is set
+ * where a slot is not NULL; no node is empty; what is below an inner node begins with the bits of `first` above its own. A child may
+ * be more than one level down.
+ */
+#include "base/ids.h"
+
+#include <string.h>
+
+struct ks_ids_node {
+    uint32_t refs;
+    uint32_t used;  /* a bit for each slot that is taken */
+    uint64_t first; /* the least id that has its place here */
+    uint32_t shift; /* 0: a leaf */
+    void *slots[KS_IDS_WAYS];
+};
+
+static bool covers(const ks_ids_node *node, uint64_t id) {
+    return (id ^ node->first) >> node->shift >> KS_IDS_BITS == 0;
+}
+
+static unsigned digit(const ks_ids_node *node, uint64_t id) {
+    return (unsigned)(id >> node->shift) & (KS_IDS_WAYS - 1);
+}
+
+static int lowest_bit(uint32_t bits) { return __builtin_ctz(bits); }
+
+/* --- nodes --- */
+
+/* A node of that shift in which `id` has its place. */
+static ks_ids_node *node_new(ks_heap *heap, uint64_t id, uint32_t shift) {
+    ks_ids_node *node = ks_alloc_zero(heap, sizeof *node);
+    node->refs = 1;
+    node->first = id >> shift >> KS_IDS_BITS << KS_IDS_BITS << shift;
+    node->shift = shift;
+    return node;
+}
+
+static void node_unref(ks_heap *heap, const ks_ids_type *type, ks_ids_node *node) {
+    if (--node->refs > 0) return;
+    bool plain = node->shift == 0 && (type == NULL || type->unref == NULL);
+    for (uint32_t used = plain ? 0 : node->used; used != 0; used &= used - 1) {
+        void *below = node->slots[lowest_bit(used)];
+        if (node->shift != 0)
+            node_unref(heap, type, below);
+        else
+            type->unref(heap, below);
+    }
+    ks_free(heap, node, sizeof *node);
+}
+
+static ks_ids_node *unshare(ks_heap *heap, const ks_ids_type *type, ks_ids_node **ref) {
+    ks_ids_node *shared = *ref, *node = ks_alloc(heap, sizeof *node);
+    memcpy(node, shared, sizeof *node);
+    node->refs = 1;
+    bool plain = node->shift == 0 && (type == NULL || type->ref == NULL);
+    for (uint32_t used = plain ? 0 : node->used; used != 0; used &= used - 1) {
+        void *below = node->slots[lowest_bit(used)];
+        if (node->shift != 0)
+            ((ks_ids_node *)below)->refs++;
+        else
+            type->ref(below);
+    }
+    shared->refs--;
+    return *ref = node;
+}
+
+/* Makes *ref a node that may be changed. */
+static inline ks_ids_node *own(ks_heap *heap, const ks_ids_type *type, ks_ids_node **ref) {
+    return (*ref)->refs == 1 ? *ref : unshare(heap, type, ref);
+}
+
+/* Puts a node over *ref in which there is room for `id`, too. */
+static ks_ids_node *raise(ks_heap *heap, ks_ids_node **ref, uint64_t id) {
+    ks_ids_node *below = *ref;
+    uint32_t differ = 63 - (uint32_t)__builtin_clzll(id ^ below->first);
+    ks_ids_node *node = node_new(heap, id, differ - differ % KS_IDS_BITS);
+    unsigned at = digit(node, below->first);
+    node->slots[at] = below;
+    node->used = UINT32_C(1) << at;
+    return *ref = node;
+}
+
+/* --- maps --- */
+
+ks_ids ks_ids_copy(const ks_ids *ids) {
+    if (ids->root != NULL) ids->root->refs++;
+    return *ids;
+}
+
+void ks_ids_clear(ks_heap *heap, ks_ids *ids) {
+    ks_ids_node *root = ids->root;
+    ids->root = NULL;
+    ids->count = 0;
+    if (root != NULL) node_unref(heap, ids->type, root);
+}
+
+void ks_ids_copied(const ks_ids *ids, size_t n) {
+    for (const ks_ids *map = ids; map != ids + n; map++)
+        if (map->root != NULL) map->root->refs++;
+}
+
+void ks_ids_clear_all(ks_heap *heap, ks_ids *ids, size_t n) {
+    for (ks_ids *map = ids; map != ids + n; map++) ks_ids_clear(heap, map);
+}
+
+/* The leaf in which the id would stand, or NULL. */
+static const ks_ids_node *leaf_of(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *node = ids->root;
+    while (node != NULL && node->shift != 0) node = node->slots[digit(node, id)];
+    return node != NULL && covers(node, id) ? node : NULL;
+}
+
+void *ks_ids_get(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *leaf = leaf_of(ids, id);
+    return leaf != NULL ? leaf->slots[id & (KS_IDS_WAYS - 1)] : NULL;
+}
+
+void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value) {
+    ks_ids_node *leaf = (ks_ids_node *)leaf_of(ids, id);
+    void **slot = &leaf->slots[id & (KS_IDS_WAYS - 1)], *before = *slot;
+    *slot = value;
+    return before;
+}
+
+void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
+    ks_ids_node **ref = &ids->root;
+    for (;;) {
+        ks_ids_node *node = *ref;
+        if (node == NULL)
+            node = *ref = node_new(heap, id, 0);
+        else if (covers(node, id))
+            node = own(heap, ids->type, ref);
+        else
+            node = raise(heap, ref, id);
+        unsigned at = digit(node, id);
+        ref = (ks_ids_node **)&node->slots[at];
+        if (node->shift == 0) {
+            ids->count += *ref == NULL;
+            node->used |= UINT32_C(1) << at;
+            return (void **)ref;
+        }
+        node->used |= UINT32_C(1) << at;
+    }
+}
+
+void ks_ids_put(ks_heap *heap, ks_ids *ids, uint64_t id, void *value) {
+    void **slot = ks_ids_make(heap, ids, id), *old = *slot;
+    *slot = value;
+    if (old != NULL && ids->type != NULL && ids->type->unref != NULL) ids->type->unref(heap, old);
+}
+
+void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id) {
+    ks_ids_node **ref = &ids->root;
+    if (*ref == NULL || ((*ref)->refs > 1 && ks_ids_get(ids, id) == NULL)) return NULL;
+    for (;;) {
+        if (*ref == NULL) return NULL;
+        ks_ids_node *node = own(heap, ids->type, ref);
+        if (node->shift == 0) break;
+        ref = (ks_ids_node **)&node->slots[digit(node, id)];
+    }
+    void **slot = &(*ref)->slots[id & (KS_IDS_WAYS - 1)];
+    return covers(*ref, id) && *slot != NULL ? slot : NULL;
+}
+
+void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
+    ks_ids_node **path[KS_IDS_DEPTH];
+    int depth = 0;
+    if (ks_ids_get(ids, id) == NULL) return NULL;
+    for (ks_ids_node **ref = &ids->root;;) {
+        ks_ids_node *node = own(heap, ids->type, ref);
+        path[depth++] = ref;
+        if (node->shift == 0) break;
+        ref = (ks_ids_node **)&node->slots[digit(node, id)];
+    }
+    ks_ids_node *node = *path[--depth];
+    void *value = node->slots[digit(node, id)];
+    for (;;) { /* a node that becomes empty leaves the one above */
+        unsigned at = digit(node, id);
+        node->slots[at] = NULL;
+        node->used &= ~(UINT32_C(1) << at);
+        if (node->used != 0) break;
+        ks_free(heap, node, sizeof *node);
+        *path[depth] = NULL;
+        if (depth == 0) break;
+        node = *path[--depth];
+    }
+    ids->count--;
+    return value;
+}
+
+bool ks_ids_del(ks_heap *heap, ks_ids *ids, uint64_t id) {
+    void *value = ks_ids_take(heap, ids, id);
+    if (value == NULL) return false;
+    if (ids->type != NULL && ids->type->unref != NULL) ids->type->unref(heap, value);
+    return true;
+}
+
+/* --- walking --- */
+
+bool ks_ids_first(const ks_ids *ids, uint64_t *id, void **value) {
+    const ks_ids_node *node = ids->root;
+    if (node == NULL) return false;
+    while (node->shift != 0) node = node->slots[lowest_bit(node->used)];
+    int at = lowest_bit(node->used);
+    if (id != NULL) *id = node->first + (uint64_t)at;
+    if (value != NULL) *value = node->slots[at];
+    return true;
+}
+
+static void step_into(ks_ids_iter *it, const ks_ids_node *node, uint32_t left) {
+    it->path[it->depth].node = node;
+    it->path[it->depth++].left = left;
+}
+
+ks_ids_iter ks_ids_begin(const ks_ids *ids) {
+    ks_ids_iter it; /* the path is written as far as it is deep */
+    it.depth = 0;
+    if (ids->root != NULL) step_into(&it, ids->root, ids->root->used);
+    return it;
+}
+
+ks_ids_iter ks_ids_from(const ks_ids *ids, uint64_t at_least) {
+    ks_ids_iter it;
+    it.depth = 0;
+    for (const ks_ids_node *node = ids->root; node != NULL;) {
+        uint32_t left = node->used;
+        if (!covers(node, at_least)) {
+            step_into(&it, node, node->first > at_least ? left : 0);
+            break;
+        }
+        unsigned at = digit(node, at_least);
+        left &= UINT32_MAX << at;
+        if (node->shift == 0) {
+            step_into(&it, node, left);
+            break;
+        }
+        step_into(&it, node, left & ~(UINT32_C(1) << at));
+        node = node->slots[at];
+    }
+    return it;
+}
+
+bool ks_ids_next(ks_ids_iter *it) {
+    while (it->depth > 0) {
+        const ks_ids_node *node = it->path[it->depth - 1].node;
+        uint32_t *left = &it->path[it->depth - 1].left;
+        if (*left == 0) {
+            it->depth--;
+            continue;
+        }
+        int at = lowest_bit(*left);
+        *left &= *left - 1;
+        if (node->shift == 0) {
+            it->id = node->first + (uint64_t)at;
+            it->value = node->slots[at];
+            return true;
+        }
+        const ks_ids_node *below = node->slots[at];
+        step_into(it, below, below->used);
+    }
+    return false;
+}
+
+void *const *ks_ids_together(const ks_ids_iter *it) {
+    const ks_ids_node *leaf = it->path[it->depth - 1].node;
+    uint32_t left = it->path[it->depth - 1].left;
+    return left == (leaf->used & (leaf->used - 1)) ? leaf->slots : NULL;
+}

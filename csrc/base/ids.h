@@ -1,0 +1,82 @@
+/*
+ * base/ids.h - persistent maps whose keys are ids.
+ *
+ * Ids are dealt out in a row (store.h), so a map from them needs no comparing: five bits of an id after the other say which way to
+ * go. It is shared and copied as the ordered map is (tree.h): a copy is O(1), a change copies the nodes on its path that are shared
+ * and updates in place the ones that only this map owns. A look or a change takes a few instructions a level, and levels on which
+ * all ids agree are left out, so that any 64-bit word may be an id: flags in its upper bits cost a level.
+ *
+ *      [ 0.. | 32.. | .. | 96.. ]        each node has room for 32; `shift` says which bits of an id count in it
+ *       /              \
+ *   [0 1 2 .. 31]   [.. 98 .. 127]       values; NULL: there is none
+ *
+ * Where ids of one kind are few and far between a node holds few of them: a map of half a dozen entries is smaller as a tree.
+ */
+#ifndef KS_BASE_IDS_H
+#define KS_BASE_IDS_H
+
+#include "base/heap.h"
+
+/* What a map's values are; NULL, or NULL members: plain words. */
+typedef struct ks_ids_type {
+    void (*ref)(void *value);
+    void (*unref)(ks_heap *heap, void *value);
+} ks_ids_type;
+
+typedef struct ks_ids_node ks_ids_node;
+
+/* A map: a value. `ks_ids m = {&type}` (or {NULL}) is an empty one. */
+typedef struct ks_ids {
+    const ks_ids_type *type;
+    ks_ids_node *root;
+    size_t count;
+} ks_ids;
+
+/* A copy that shares everything: O(1). */
+ks_ids ks_ids_copy(const ks_ids *ids);
+/* Empties the map: counts down what it alone holds. */
+void ks_ids_clear(ks_heap *heap, ks_ids *ids);
+/* The same for `n` maps in a row: after these have been copied by assignment, and at their end. */
+void ks_ids_copied(const ks_ids *ids, size_t n);
+void ks_ids_clear_all(ks_heap *heap, ks_ids *ids, size_t n);
+
+/* The value of an id, borrowed, or NULL. */
+void *ks_ids_get(const ks_ids *ids, uint64_t id);
+/* Sets the value, which is not NULL; takes over the caller's reference to it. */
+void ks_ids_put(ks_heap *heap, ks_ids *ids, uint64_t id, void *value);
+/* Removes; false when absent. */
+bool ks_ids_del(ks_heap *heap, ks_ids *ids, uint64_t id);
+/* Removes and hands the caller the map's reference to the value; NULL when absent. */
+void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id);
+/* The slot of an id that is there, its path made unshared, so that the caller may exchange the value in place (until the next change of
+ * this map); NULL when absent. */
+void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id);
+/* The same, and made when it is not there: it holds NULL then, and the caller puts something in at once. */
+void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id);
+/* Exchanges the value of an id that is there, also in every map that shares the place where it stands; hands the caller the reference to
+ * the one before. Allocates nothing: for putting back what ks_ids_slot() has been used to change. */
+void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value);
+
+/* The least id; false when there is none. Out-parameters may be NULL. */
+bool ks_ids_first(const ks_ids *ids, uint64_t *id, void **value);
+
+/* Walking by id. The map must not change meanwhile: walk a copy if it may.
+ *     for (ks_ids_iter it = ks_ids_begin(&m); ks_ids_next(&it);) use(it.id, it.value); */
+enum { KS_IDS_BITS = 5, KS_IDS_WAYS = 1 << KS_IDS_BITS, KS_IDS_DEPTH = 64 / KS_IDS_BITS + 1 };
+typedef struct ks_ids_iter {
+    uint64_t id;
+    void *value;
+    int depth;
+    struct {
+        const ks_ids_node *node;
+        uint32_t left; /* a bit for each slot that is still to be shown */
+    } path[KS_IDS_DEPTH];
+} ks_ids_iter;
+ks_ids_iter ks_ids_begin(const ks_ids *ids);
+ks_ids_iter ks_ids_from(const ks_ids *ids, uint64_t at_least);
+bool ks_ids_next(ks_ids_iter *iter);
+/* For walks that want to know what comes: when what ks_ids_next() has just shown is the first of the values that stand together, all
+ * KS_IDS_WAYS slots in which they stand, NULL where there is none; else NULL. */
+void *const *ks_ids_together(const ks_ids_iter *iter);
+
+#endif
