@@ -1,10 +1,14 @@
 /*
  * engine/sim.c - the virtual-time engine; see sim.h.
  *
- * One agenda entry is one key of one component at one instant: {instant, sequence and component} -> key. `queued` finds the entry
- * of a component's key, so that a key waits once (client-go's workqueue: k8s.io/client-go/util/workqueue). Ready keys of all
- * components run in the order in which they were queued, one at a time. `timers` holds delayed adds, which turn into queued keys when
- * their time comes; `failures` counts failed syncs for the backoff.
+ * Ready keys of all components run in the order in which they were queued, one at a time: they stand in one row. What is put off
+ * stands in the agenda, one entry for one key of one component at one instant: {instant, sequence and component} -> key; so do
+ * changes that are delivered late. Each component's `waits` says how a key of it waits, so that it waits once (client-go's workqueue:
+ * k8s.io/client-go/util/workqueue); delayed adds turn into ready keys when their time comes. `failures` counts failed syncs for the
+ * backoff.
+ *
+ * All waits are in one order, {instant, sequence}. The clock never passes a ready key, so all ready keys were queued at the instant
+ * that it shows, and of two that are due then the one that began to wait first is first (next_is_ready()).
  */
 #include "engine/cache.h"
 
@@ -23,41 +27,69 @@ static int64_t word_time(uint64_t word) { return (int64_t)(word ^ (UINT64_C(1) <
 static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
-/* The agenda's key also says whose entry it is, and whether `timers` knows of it, in the low bits of the sequence: no block per
- * entry. */
-static ks_key add(ks_sim *sim, int component, uint64_t key, int64_t instant, bool timed) {
-    uint64_t place = ++sim->sequence * MAX_COMPONENTS + (uint64_t)component;
-    ks_key at = {time_word(instant), place * 2 + timed};
+/* Its place in the order of all that waits, which also says whose key it is. */
+static uint64_t next_place(ks_sim *sim, int component) {
+    return ++sim->sequence * MAX_COMPONENTS + (uint64_t)component;
+}
+
+static int component_at(uint64_t place) { return (int)(place % MAX_COMPONENTS); }
+
+ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
+    ks_key at = {time_word(instant), next_place(sim, component)};
     ks_tree_put(sim->world.heap, &sim->agenda, at, as_word(key));
     return at;
 }
 
-static int component_at(ks_key at) { return (int)(at.b / 2 % MAX_COMPONENTS); }
-
-ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) {
-    return add(sim, component, key, instant, false);
-}
-
 int64_t ks_agenda_instant(ks_key at) { return word_time(at.a); }
 
-void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
-    size_t before = sim->queued.count;
-    ks_tree_put(sim->world.heap, &sim->queued, what(component, key), as_word(1));
-    if (sim->queued.count > before) ks_agenda_add(sim, component, key, sim->world.now);
-}
+/* --- how a key waits: as a word --- */
 
-/* A delayed key: where its entry stands in the agenda. */
+/* It is ready, and that is all. */
+static void *const only_ready = (void *)1;
+
+/* It is put off; it may be ready, too. */
 typedef struct timer {
     uint32_t refs;
+    bool ready;
     ks_key at; /* in the agenda */
 } timer;
 
-static void timer_ref(void *value) { ((timer *)value)->refs++; }
-static void timer_unref(ks_heap *heap, void *value) {
-    timer *t = value;
-    if (--t->refs == 0) ks_free(heap, t, sizeof *t);
+static void wait_ref(void *value) {
+    if (value != only_ready) ((timer *)value)->refs++;
 }
-static const ks_tree_type timers_type = {NULL, NULL, NULL, timer_ref, timer_unref};
+static void wait_unref(ks_heap *heap, void *value) {
+    timer *t = value;
+    if (value != only_ready && --t->refs == 0) ks_free(heap, t, sizeof *t);
+}
+static const ks_ids_type waits_type = {wait_ref, wait_unref};
+
+static const timer *timer_of(const void *value) { return value == only_ready ? NULL : value; }
+
+/* The timer in a slot, for changing. */
+static timer *timer_own(ks_heap *heap, void **slot) {
+    timer *shared = *slot;
+    if (shared->refs == 1) return shared;
+    timer *own = ks_alloc(heap, sizeof *own);
+    *own = *shared;
+    own->refs = 1;
+    shared->refs--;
+    *slot = own;
+    return own;
+}
+
+void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
+    ks_heap *heap = sim->world.heap;
+    void **how = ks_ids_make(heap, &sim->components[component].waits, key);
+    if (*how == only_ready) return;
+    if (*how == NULL) {
+        *how = only_ready;
+    } else {
+        timer *t = timer_own(heap, how);
+        if (t->ready) return;
+        t->ready = true;
+    }
+    ks_ready_add(heap, &sim->ready, (ks_ready_key){next_place(sim, component), key});
+}
 
 void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
     ks_heap *heap = sim->world.heap;
@@ -66,15 +98,37 @@ void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
         ks_enqueue(sim, component, key);
         return;
     }
-    ks_key id = what(component, key);
-    const timer *waiting = ks_tree_get(&sim->timers, id);
-    if (waiting != NULL) {
-        if (word_time(waiting->at.a) <= instant) return;
-        ks_tree_del(heap, &sim->agenda, waiting->at);
+    void **how = ks_ids_make(heap, &sim->components[component].waits, key);
+    if (*how == NULL || *how == only_ready) {
+        timer *fresh = ks_alloc(heap, sizeof *fresh);
+        *fresh = (timer){.refs = 1, .ready = *how == only_ready};
+        fresh->at = ks_agenda_add(sim, component, key, instant);
+        *how = fresh;
+        return;
     }
-    timer *t = ks_alloc(heap, sizeof *t);
-    *t = (timer){.refs = 1, .at = add(sim, component, key, instant, true)};
-    ks_tree_put(heap, &sim->timers, id, t);
+    if (word_time(((const timer *)*how)->at.a) <= instant) return;
+    timer *t = timer_own(heap, how);
+    ks_tree_del(heap, &sim->agenda, t->at);
+    t->at = ks_agenda_add(sim, component, key, instant);
+}
+
+/* A key is not put off any more. */
+static void drop_timer(ks_sim *sim, int component, uint64_t key, bool ready) {
+    ks_heap *heap = sim->world.heap;
+    if (ready)
+        ks_ids_put(heap, &sim->components[component].waits, key, only_ready);
+    else
+        ks_ids_del(heap, &sim->components[component].waits, key);
+}
+
+/* A ready key is taken. */
+static void drop_ready(ks_sim *sim, int component, uint64_t key) {
+    ks_heap *heap = sim->world.heap;
+    ks_ids *waits = &sim->components[component].waits;
+    if (ks_ids_get(waits, key) == only_ready)
+        ks_ids_del(heap, waits, key);
+    else
+        timer_own(heap, ks_ids_slot(heap, waits, key))->ready = false;
 }
 
 void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key) {
@@ -94,11 +148,11 @@ void ks_forget(ks_sim *sim, int component, uint64_t key) {
 }
 
 void ks_cancel(ks_sim *sim, int component, uint64_t key) {
-    ks_key id = what(component, key);
-    const timer *waiting = sim->timers.count > 0 ? ks_tree_get(&sim->timers, id) : NULL;
+    const void *how = ks_ids_get(&sim->components[component].waits, key);
+    const timer *waiting = how == NULL ? NULL : timer_of(how);
     if (waiting == NULL) return;
     ks_tree_del(sim->world.heap, &sim->agenda, waiting->at);
-    ks_tree_del(sim->world.heap, &sim->timers, id);
+    drop_timer(sim, component, key, waiting->ready);
 }
 
 #define RESYNC_LEAST (12 * 3600 * KS_SECOND)
@@ -252,13 +306,14 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
     sim->server.listens = listens;
     sim->server.payload = sim;
     sim->settings = ks_settings_new(heap);
-    sim->timers.type = &timers_type;
+    ks_ready_init(&sim->ready);
     sim->view = &sim->server.store;
 }
 
 void ks_sim_add(ks_sim *sim, const ks_component *component) {
     int index = sim->component_count++;
     sim->components[index].component = component;
+    sim->components[index].waits.type = &waits_type;
     for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++)
         if (component->kinds & KS_KIND_BIT(kind)) sim->observers[kind] |= 1U << index;
     sim->components[index].held = hold(sim->world.heap, NULL);
@@ -273,10 +328,10 @@ static void copy_around(ks_sim *out, const ks_sim *from) {
     out->pending_error = 0;
     out->view = &out->server.store;
     out->agenda = ks_tree_copy(&from->agenda);
-    out->queued = ks_tree_copy(&from->queued);
     out->failures = ks_tree_copy(&from->failures);
-    out->timers = ks_tree_copy(&from->timers);
+    ks_ready_copied(&out->ready);
     for (int i = 0; i < from->component_count; i++) {
+        ks_ids_copied(&out->components[i].waits, 1);
         ks_cache_ref(out->components[i].cache);
         out->components[i].held->refs++;
     }
@@ -308,11 +363,11 @@ void ks_sim_dispose(ks_sim *sim) {
     for (int i = 0; i < sim->component_count; i++) {
         let_go(heap, sim->components[i].component, sim->components[i].held);
         ks_cache_unref(heap, sim->components[i].cache);
+        ks_ids_clear(heap, &sim->components[i].waits);
     }
     ks_tree_clear(heap, &sim->agenda);
-    ks_tree_clear(heap, &sim->queued);
+    ks_ready_clear(heap, &sim->ready);
     ks_tree_clear(heap, &sim->failures);
-    ks_tree_clear(heap, &sim->timers);
     ks_settings_unref(heap, sim->settings);
     ks_server_dispose(&sim->server);
     ks_world_dispose(&sim->world);
@@ -320,23 +375,33 @@ void ks_sim_dispose(ks_sim *sim) {
 
 /* --- restarting --- */
 
-static void forget_all(ks_heap *heap, ks_tree *tree, int component) {
-    ks_key first;
-    ks_key from = what(component, 0);
-    while (ks_tree_ceiling(tree, from, &first, NULL) && first.a == from.a)
-        ks_tree_del(heap, tree, first);
+/* Of the ready keys those stay that are not the component's. */
+static void forget_ready(ks_sim *sim, int component) {
+    ks_heap *heap = sim->world.heap;
+    ks_ready before = sim->ready;
+    ks_ready_init(&sim->ready);
+    while (ks_ready_first(&before) != NULL) {
+        ks_ready_key key = ks_ready_take(heap, &before);
+        if (component_at(key.place) != component) ks_ready_add(heap, &sim->ready, key);
+    }
+    ks_ready_clear(heap, &before);
 }
 
-/* Its keys leave the agenda, wherever they wait. */
+static void forget_failures(ks_sim *sim, int component) {
+    ks_key first, from = what(component, 0);
+    while (ks_tree_ceiling(&sim->failures, from, &first, NULL) && first.a == from.a)
+        ks_tree_del(sim->world.heap, &sim->failures, first);
+}
+
+/* Its keys leave the agenda and the row, wherever they wait. */
 static void forget_keys(ks_sim *sim, int component) {
     ks_heap *heap = sim->world.heap;
-    ks_tree agenda = ks_tree_copy(&sim->agenda);
-    for (ks_tree_iter it = ks_tree_begin(&agenda); ks_tree_next(&it);)
-        if (component_at(it.key) == component) ks_tree_del(heap, &sim->agenda, it.key);
-    ks_tree_clear(heap, &agenda);
-    forget_all(heap, &sim->queued, component);
-    forget_all(heap, &sim->failures, component);
-    forget_all(heap, &sim->timers, component);
+    ks_ids *waits = &sim->components[component].waits;
+    for (ks_ids_iter it = ks_ids_begin(waits); ks_ids_next(&it);)
+        if (timer_of(it.value) != NULL) ks_tree_del(heap, &sim->agenda, timer_of(it.value)->at);
+    ks_ids_clear(heap, waits);
+    forget_ready(sim, component);
+    forget_failures(sim, component);
 }
 
 /* What it reads is what it knows, until sim->view is put back. */
@@ -372,7 +437,16 @@ void ks_sim_restart(ks_sim *sim, int component) {
 
 int64_t ks_sim_due(const ks_sim *sim) {
     ks_key first;
+    if (ks_ready_first(&sim->ready) != NULL) return sim->world.now;
     return ks_tree_first(&sim->agenda, &first, NULL) ? word_time(first.a) : KS_NEVER;
+}
+
+/* Whether what comes next is a ready key, or the agenda's first entry, `at` (NULL: it has none). */
+static bool next_is_ready(const ks_sim *sim, const ks_key *at) {
+    const ks_ready_key *ready = ks_ready_first(&sim->ready);
+    if (ready == NULL || at == NULL) return ready != NULL;
+    int64_t instant = word_time(at->a);
+    return instant > sim->world.now || (instant == sim->world.now && at->b > ready->place);
 }
 
 /* Works on a key, and queues it again, later each time, while it fails. */
@@ -397,31 +471,45 @@ static void describe(ks_sim *sim, int index, uint64_t key, ks_step *step) {
     step->key = ks_string_take(ks_buf_take(&text));
 }
 
-bool ks_sim_step(ks_sim *sim, ks_step *step) {
-    ks_heap *heap = sim->world.heap;
-    ks_key at;
-    void *value;
-    if (!ks_tree_first(&sim->agenda, &at, &value)) return false;
-    int component = component_at(at);
-    uint64_t key = of_word(value);
-    ks_tree_del(heap, &sim->agenda, at);
+/* Works on a component's key, with its eyes. */
+static void run(ks_sim *sim, int component, uint64_t key, ks_step *step) {
+    look_through_its_eyes(sim, component);
+    if (step != NULL) describe(sim, component, key, step);
+    work(sim, component, key);
+    sim->view = &sim->server.store;
+}
+
+/* Takes the agenda's first entry. False: there was nothing to do for it. */
+static bool step_agenda(ks_sim *sim, ks_key at, uint64_t key, ks_step *step) {
+    int component = component_at(at.b);
+    ks_tree_del(sim->world.heap, &sim->agenda, at);
     if (word_time(at.a) > sim->world.now) sim->world.now = word_time(at.a);
     if (component == KS_DELIVERY) {
         ks_cache_deliver(sim, key, step);
         return true;
     }
-    ks_key id = what(component, key);
-    if (at.b & 1) {
-        ks_tree_del(heap, &sim->timers, id);
-        if (ks_tree_has(&sim->queued, id)) return ks_sim_step(sim, step); /* waits already */
-    } else {
-        ks_tree_del(heap, &sim->queued, id);
+    const timer *due = ks_ids_get(&sim->components[component].waits, key);
+    bool ready = due->ready;
+    drop_timer(sim, component, key, ready);
+    if (!ready) run(sim, component, key, step);
+    return !ready; /* else it waits already */
+}
+
+bool ks_sim_step(ks_sim *sim, ks_step *step) {
+    for (;;) {
+        ks_key at;
+        void *key;
+        bool any = ks_tree_first(&sim->agenda, &at, &key);
+        if (next_is_ready(sim, any ? &at : NULL)) {
+            ks_ready_key ready = ks_ready_take(sim->world.heap, &sim->ready);
+            int component = component_at(ready.place);
+            drop_ready(sim, component, ready.key);
+            run(sim, component, ready.key, step);
+            return true;
+        }
+        if (!any) return false;
+        if (step_agenda(sim, at, of_word(key), step)) return true;
     }
-    look_through_its_eyes(sim, component);
-    if (step != NULL) describe(sim, component, key, step);
-    work(sim, component, key);
-    sim->view = &sim->server.store;
-    return true;
 }
 
 void ks_sim_run_until(ks_sim *sim, int64_t instant) {

@@ -1,15 +1,17 @@
 /*
  * engine/sim.h - the virtual-time engine: agenda, work queues, components.
  *
- * The agenda is one persistent map ordered by (time, sequence). A component is a constant table of functions
- * plus a state that it keeps in persistent maps, so that a fork is O(1). It sees each change of the store (observe),
- * turns it into keys on its own work queue, and is called back for one key at a time (sync), in virtual time.
+ * What is due at a later instant stands in the agenda, a persistent map ordered by (time, sequence); what is ready stands in a row
+ * (ready.h). A component is a constant table of functions plus a state that it keeps in persistent maps, so that a fork is O(1). It
+ * sees each change of the store (observe), turns it into keys on its own work queue, and is called back for one key at a time (sync),
+ * in virtual time.
  * Nothing sleeps, and nothing runs where nothing is due.
  */
 #ifndef KS_ENGINE_SIM_H
 #define KS_ENGINE_SIM_H
 
 #include "apiserver/server.h"
+#include "engine/ready.h"
 #include "engine/settings.h"
 
 typedef struct ks_sim ks_sim;
@@ -72,10 +74,9 @@ struct ks_sim {
     void (*on_change)(void *hook_payload, const ks_change *change); /* for watches; may be NULL */
     bool (*listens)(void *hook_payload, ks_kind kind); /* has it to hear of that kind? NULL: no */
     int pending_error; /* set by ks_sim_fail(): the run stops at the end of the step */
-    ks_tree agenda;    /* private to engine/ */
-    ks_tree queued;
+    ks_tree agenda;    /* private to engine/, as is what follows */
+    ks_ready ready;
     ks_tree failures;
-    ks_tree timers;
     uint64_t sequence;
     int component_count;
     uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
@@ -86,6 +87,7 @@ struct ks_sim {
         const ks_component *component;
         struct ks_held *held; /* its state */
         ks_lag lag;
+        ks_ids waits;           /* key -> how it waits: sim.c */
         struct ks_cache *cache; /* what it knows, where that is not the newest: engine/cache.h */
         uint32_t fault_rate;    /* of 1000 writes, those that fail */
     } components[32];
