@@ -60,13 +60,17 @@ static void put(deletion *d, const ks_str *key, ks_val value) {
     ks_meta_put(d->heap, &d->doc, key, value);
 }
 
-static void put_time(deletion *d, int64_t instant) {
-    put(d, K(deletionTimestamp), ks_time_val(d->s->world, instant));
-}
-
-static void count_up(deletion *d) {
+/* When it is to go, and after how many seconds: in one copy of the metadata. `counts`: its generation counts that up. */
+static void put_end(deletion *d, ks_val when, int64_t grace, bool counts) {
     int64_t generation = ks_int_or(ks_get(d->old->meta, K(generation)), 0);
-    if (generation > 0) put(d, K(generation), ks_int(generation + 1));
+    const ks_pair ends[] = {
+        {K(deletionGracePeriodSeconds), ks_int(grace)},
+        {K(deletionTimestamp), when},
+        {K(generation), ks_int(generation + 1)},
+    };
+    uint32_t count = counts && generation > 0 ? 3 : 2;
+    ks_val meta = ks_put_all(d->heap, ks_ref(ks_get(d->doc, K(metadata))), ends, count);
+    d->doc = ks_put(d->heap, d->doc, K(metadata), meta);
 }
 
 /* A second deletion may only shorten the grace. */
@@ -85,8 +89,7 @@ static void shorten(deletion *d, int64_t asked) {
         when = now;
         d->grace = 1;
     }
-    put_time(d, when);
-    put(d, K(deletionGracePeriodSeconds), ks_int(d->grace));
+    put_end(d, ks_time_val(d->s->world, when), d->grace, false);
     d->graceful = true;
 }
 
@@ -106,9 +109,8 @@ static void begin(deletion *d) {
     if (old->node == NULL || ks_text_is(phase, "Failed") || ks_text_is(phase, "Succeeded"))
         grace = 0;
     if (grace < 0) grace = 1;
-    put_time(d, ks_after(d->s->world->now, ks_seconds(grace)));
-    put(d, K(deletionGracePeriodSeconds), ks_int(grace));
-    count_up(d);
+    int64_t when = ks_after(d->s->world->now, ks_seconds(grace));
+    put_end(d, ks_time_val(d->s->world, when), grace, true);
     d->graceful = true;
     d->grace = grace;
 }
@@ -116,10 +118,10 @@ static void begin(deletion *d) {
 /* markAsDeleting: for kinds without grace whose finalizers keep them. */
 static void mark(deletion *d) {
     int64_t now = d->s->world->now;
-    if (!ks_exists(ks_get(d->old->meta, K(deletionGracePeriodSeconds)))) count_up(d);
-    if (!ks_object_terminating(d->old) || d->old->deleting > now)
-        put(d, K(deletionTimestamp), ks_server__stamp(d->s));
-    put(d, K(deletionGracePeriodSeconds), ks_int(0));
+    bool sooner = !ks_object_terminating(d->old) || d->old->deleting > now;
+    bool counts = !ks_exists(ks_get(d->old->meta, K(deletionGracePeriodSeconds)));
+    put_end(d, sooner ? ks_server__stamp(d->s) : ks_ref(ks_get(d->old->meta, K(deletionTimestamp))),
+            0, counts);
 }
 
 /* --- propagation --- */

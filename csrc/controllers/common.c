@@ -62,15 +62,6 @@ ks_val ks_controller_ref(const ks_object *object) {
     return KS_NOTHING;
 }
 
-const ks_object *ks_controller_of(const ks_store *store, const ks_object *object, ks_kind kind) {
-    if (object->owner_uid == NULL) return NULL;
-    const ks_object *owner = ks_store_owner(store, object);
-    if (owner == NULL || owner->kind != kind || !ks_str_eq(owner->ns, object->ns)) return NULL;
-    ks_val ref = ks_controller_ref(object);
-    if (!ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), owner->name)) return NULL;
-    return ks_text_is(ks_get(ref, K(kind)), ks_kind_get(kind)->name) ? owner : NULL;
-}
-
 ks_val ks_owner_reference(ks_heap *heap, const ks_object *owner) {
     const ks_kind_info *info = ks_kind_get(owner->kind);
     return ks_map_of(heap, K(apiVersion), ks_text(heap, info->api_version), K(kind),

@@ -49,9 +49,6 @@ ks_val ks_put_pod_condition(ks_sim *sim, const ks_object *pod, ks_val status, co
 /* --- owners --- */
 /* The ownerReference with controller=true, or KS_NOTHING. Borrowed. */
 ks_val ks_controller_ref(const ks_object *object);
-/* The controlling owner, if it is of that kind and alive in the store: name, kind and uid agree.
- * Borrowed, or NULL. */
-const ks_object *ks_controller_of(const ks_store *store, const ks_object *object, ks_kind kind);
 /* A new ownerReference {apiVersion, kind, name, uid, controller, blockOwnerDeletion: true}. */
 ks_val ks_owner_reference(ks_heap *heap, const ks_object *owner);
 /* Adds the reference (an existing one of that uid becomes the controller) / removes the owner's

@@ -242,9 +242,9 @@ static void find_scale(ks_sim *sim, const ks_object *pod, scales *s) {
     ks_kind kind = ks_kind_by_gvk(api_version, name);
     const ks_object *owner = NULL;
     if (kind != KS_NO_KIND && ks_kind_get(kind)->has_scale)
-        owner = ks_controller_of(store, pod, kind);
+        owner = ks_store_controller(store, pod, kind);
     if (owner != NULL && kind == KS_REPLICASET) {
-        const ks_object *deployment = ks_controller_of(store, owner, KS_DEPLOYMENT);
+        const ks_object *deployment = ks_store_controller(store, owner, KS_DEPLOYMENT);
         if (deployment != NULL) owner = deployment;
     }
     if (owner != NULL) {

@@ -51,13 +51,17 @@ static const ks_object *object_of(const ks_sim *sim, uint64_t key) {
     return ks_store_by_id(ks_view(sim), kind, key & ((UINT64_C(1) << KIND_SHIFT) - 1));
 }
 
-static ks_val refs_of(const ks_object *object) { return ks_get(object->meta, K(ownerReferences)); }
+static ks_val refs_of(const ks_object *object) { return object->owners; }
 
 static bool has_finalizer(const ks_object *object, const char *name) {
     ks_each(finalizer, ks_get(object->meta, K(finalizers))) {
         if (ks_text_is(*finalizer, name)) return true;
     }
     return false;
+}
+
+static bool has_finalizers(const ks_object *object) {
+    return ks_exists(ks_get(object->meta, K(finalizers)));
 }
 
 /* Is it being deleted in the foreground? */
@@ -82,8 +86,17 @@ static ks_val ref_to(const ks_object *object, const ks_str *uid) {
 /* What a reference refers to, seen from its object. */
 typedef enum owner_state { SOLID, DANGLING, WAITING, UNKNOWN } owner_state;
 
+/* The object that a reference to a controller names in all that it says, where that is known without a look at the names; else NULL. */
+static const ks_object *known_owner(const ks_store *store, const ks_object *object, ks_val ref) {
+    if (!object->owner_agrees || ks_str_or_null(ks_get(ref, K(uid))) != object->owner_uid)
+        return NULL;
+    return ks_store_controller(store, object, ks_object_owner_kind(object));
+}
+
 /* attemptToDeleteItem: the owner by its name, which must have that uid. */
 static owner_state state_of(const ks_store *store, const ks_object *object, ks_val ref) {
+    const ks_object *known = known_owner(store, object, ref);
+    if (known != NULL) return waits(known) ? WAITING : SOLID;
     ks_kind kind = ks_kind_by_gvk(ks_text_or(ks_get(ref, K(apiVersion)), ""),
                                   ks_text_or(ks_get(ref, K(kind)), ""));
     if (kind == KS_NO_KIND) return UNKNOWN;
@@ -127,8 +140,9 @@ static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks
 }
 
 /* addUnblockedOwnersToDeleteQueue: a reference that no longer holds its owner. */
-static void notice_freed(ks_sim *sim, const collector *gc, ks_val ref) {
-    const ks_object *owner = ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
+static void notice_freed(ks_sim *sim, const collector *gc, const ks_object *object, ks_val ref) {
+    const ks_object *owner = known_owner(ks_view(sim), object, ref);
+    if (owner == NULL) owner = ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
     if (owner != NULL && waits(owner)) queue(sim, gc, owner);
 }
 
@@ -141,7 +155,7 @@ static void notice_refs(ks_sim *sim, collector *gc, const ks_object *object, con
     ks_each(ref, before) {
         if (!blocks(*ref)) continue;
         ks_val kept = ref_to(object, ks_str_or_null(ks_get(*ref, K(uid))));
-        if (!ks_exists(kept) || !blocks(kept)) notice_freed(sim, gc, *ref);
+        if (!ks_exists(kept) || !blocks(kept)) notice_freed(sim, gc, old, *ref);
     }
 }
 
@@ -150,11 +164,11 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     const ks_object *object = change->object, *old = change->old;
     if (change->type == KS_DELETED) {
         queue_dependents(sim, gc, object);
-        ks_each(ref, refs_of(object)) notice_freed(sim, gc, *ref);
+        ks_each(ref, refs_of(object)) notice_freed(sim, gc, object, *ref);
         return;
     }
     notice_refs(sim, gc, object, old);
-    if (!ks_object_terminating(object)) return;
+    if (!ks_object_terminating(object) || !has_finalizers(object)) return;
     if (orphans(object)) {
         if (old == NULL || !orphans(old)) ks_enqueue(sim, gc->index, key_of(object) | ORPHAN);
     } else if (waits(object) && (old == NULL || !waits(old))) {

@@ -22,35 +22,13 @@ typedef struct state {
     ks_tree suspects; /* {0, pod}: to be looked at in the next pass */
     ks_tree finished; /* {0, pod}: Succeeded or Failed */
     ks_tree lost;     /* {hash of a node's name, 0} -> instant at which it counts as gone */
+    ks_tree
+        nodes; /* {hash of a node's name, 0} -> IN_SERVICE or OUT_OF_SERVICE: those that there are */
 } state;
 
-static void *create(ks_sim *sim) {
-    state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
-    st->index = ks_component_index(sim, &ks_pod_gc);
-    return st;
-}
+enum { IN_SERVICE = 1, OUT_OF_SERVICE };
 
-static void *copy(ks_sim *sim, const void *payload) {
-    const state *from = payload;
-    state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (state){from->index, ks_tree_copy(&from->suspects), ks_tree_copy(&from->finished),
-                  ks_tree_copy(&from->lost)};
-    return st;
-}
-
-static void dispose(ks_heap *heap, void *payload) {
-    state *st = payload;
-    ks_tree_clear(heap, &st->suspects);
-    ks_tree_clear(heap, &st->finished);
-    ks_tree_clear(heap, &st->lost);
-    ks_free(heap, st, sizeof *st);
-}
-
-/* --- what a pod is --- */
-
-static const ks_object *node_of(const ks_sim *sim, const ks_object *pod) {
-    return ks_store_get(ks_view(sim), KS_NODE, NULL, pod->node);
-}
+/* --- nodes --- */
 
 static bool out_of_service(const ks_object *node) {
     ks_each(condition, ks_get(node->status, K(conditions))) {
@@ -64,10 +42,51 @@ static bool out_of_service(const ks_object *node) {
     return false;
 }
 
-static bool suspicious(const ks_sim *sim, const ks_object *pod) {
+static ks_key node_key(const ks_str *name) { return (ks_key){ks_text_hash(name), 0}; }
+
+static void know_node(ks_heap *heap, state *st, const ks_object *node) {
+    ks_tree_put(heap, &st->nodes, node_key(node->name),
+                ks_word(out_of_service(node) ? OUT_OF_SERVICE : IN_SERVICE));
+}
+
+/* --- life --- */
+
+/* One that is restarted is told of pods before it is told of the nodes that they are on. */
+static void *create(ks_sim *sim) {
+    state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_pod_gc);
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_NODE, NULL); ks_walk_next(&w);)
+        know_node(sim->world.heap, st, w.object);
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *payload) {
+    const state *from = payload;
+    state *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = (state){from->index, ks_tree_copy(&from->suspects), ks_tree_copy(&from->finished),
+                  ks_tree_copy(&from->lost), ks_tree_copy(&from->nodes)};
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *payload) {
+    state *st = payload;
+    ks_tree_clear(heap, &st->suspects);
+    ks_tree_clear(heap, &st->finished);
+    ks_tree_clear(heap, &st->lost);
+    ks_tree_clear(heap, &st->nodes);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* --- what a pod is --- */
+
+static const ks_object *node_of(const ks_sim *sim, const ks_object *pod) {
+    return ks_store_get(ks_view(sim), KS_NODE, NULL, pod->node);
+}
+
+static bool suspicious(const state *st, const ks_object *pod) {
     if (pod->node == NULL) return ks_object_terminating(pod);
-    const ks_object *node = node_of(sim, pod);
-    return node == NULL || (ks_object_terminating(pod) && out_of_service(node));
+    uint64_t node = ks_word_of(ks_tree_get(&st->nodes, node_key(pod->node)));
+    return node == 0 || (node == OUT_OF_SERVICE && ks_object_terminating(pod));
 }
 
 /* --- what is noticed --- */
@@ -77,24 +96,31 @@ static void arm(ks_sim *sim, const state *st) {
 }
 
 static void suspect(ks_sim *sim, state *st, const ks_object *pod) {
-    if (!suspicious(sim, pod)) return;
+    if (!suspicious(st, pod)) return;
     ks_tree_put(sim->world.heap, &st->suspects, (ks_key){0, pod->id}, ks_word(1));
     arm(sim, st);
 }
 
+static void forget_pod(ks_sim *sim, state *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_key key = {0, pod->id};
+    bool was = st->suspects.count > 0 && ks_tree_del(heap, &st->suspects, key);
+    if (st->finished.count > 0 && ks_tree_del(heap, &st->finished, key)) was = true;
+    if (was && st->suspects.count == 0 && st->finished.count <= THRESHOLD)
+        ks_cancel(sim, st->index, PASS);
+}
+
+static bool is_finished(const ks_object *pod) { return ks_phase_finished(ks_phase_of(pod)); }
+
 static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
-    ks_key key = {0, pod->id};
     if (change->type == KS_DELETED) {
-        ks_tree_del(sim->world.heap, &st->suspects, key);
-        ks_tree_del(sim->world.heap, &st->finished, key);
-        if (st->suspects.count == 0 && st->finished.count <= THRESHOLD)
-            ks_cancel(sim, st->index, PASS);
+        forget_pod(sim, st, pod);
         return;
     }
-    bool finished = ks_phase_finished(ks_phase_of(pod));
-    if (finished != ks_tree_has(&st->finished, key)) {
-        if (finished)
+    if (is_finished(pod) != (old != NULL && is_finished(old))) {
+        ks_key key = {0, pod->id};
+        if (is_finished(pod))
             ks_tree_put(sim->world.heap, &st->finished, key, ks_word(1));
         else
             ks_tree_del(sim->world.heap, &st->finished, key);
@@ -107,8 +133,11 @@ static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
 
 static void observe_node(ks_sim *sim, state *st, const ks_change *change) {
     const ks_object *node = change->object;
-    if (change->type == KS_ADDED)
-        ks_tree_del(sim->world.heap, &st->lost, (ks_key){ks_text_hash(node->name), 0});
+    if (change->type == KS_ADDED) ks_tree_del(sim->world.heap, &st->lost, node_key(node->name));
+    if (change->type == KS_DELETED)
+        ks_tree_del(sim->world.heap, &st->nodes, node_key(node->name));
+    else
+        know_node(sim->world.heap, st, node);
     if (change->type == KS_ADDED || (change->type == KS_MODIFIED && !out_of_service(node))) return;
     for (ks_walk w = ks_walk_node(ks_view(sim), node->name); ks_walk_next(&w);)
         suspect(sim, st, w.object);
@@ -156,7 +185,7 @@ static void remove_pod(ks_sim *sim, const ks_object *known, bool gone) {
 
 /* Whether the node, which is absent, has been so for long enough; then the server is asked, too. */
 static bool node_is_gone(ks_sim *sim, state *st, const ks_str *node) {
-    ks_key key = {ks_text_hash(node), 0};
+    ks_key key = node_key(node);
     if (!ks_tree_has(&st->lost, key))
         ks_tree_put(sim->world.heap, &st->lost, key,
                     ks_word(ks_instant_word(sim->world.now + QUARANTINE)));
@@ -181,7 +210,7 @@ static void sort_suspects(ks_sim *sim, state *st, ks_objects groups[GROUPS]) {
     st->suspects = (ks_tree){NULL, NULL, 0};
     for (ks_tree_iter it = ks_tree_begin(&suspects); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if (pod == NULL || !suspicious(sim, pod)) continue;
+        if (pod == NULL || !suspicious(st, pod)) continue;
         int group = group_of(sim, st, pod);
         if (group != KEEP)
             ks_objects_add(heap, &groups[group], pod);
@@ -221,7 +250,7 @@ static void remove_group(ks_sim *sim, state *st, const ks_objects *pods, bool go
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, pods->items[i]->id);
         if (pod == NULL) continue;
         ks_object_ref(pod);
-        if (gone) ks_tree_del(sim->world.heap, &st->lost, (ks_key){ks_text_hash(pod->node), 0});
+        if (gone) ks_tree_del(sim->world.heap, &st->lost, node_key(pod->node));
         remove_pod(sim, pod, gone);
         ks_object_unref(sim->world.heap, pod);
     }

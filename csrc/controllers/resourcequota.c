@@ -31,8 +31,9 @@ typedef struct entry {
 typedef struct state {
     int index;
     ks_tree entries; /* {0, ResourceQuota} -> entry */
-    ks_tree ending;  /* {instant, pod}: a terminating pod is over after it */
-    ks_tree over;    /* {0, pod}: charged for its existence only */
+    ks_tree
+        ending; /* {instant, pod}: a terminating pod is over after it; kept while there are quotas */
+    ks_tree over; /* {0, pod}: charged for its existence only */
 } state;
 
 /* --- entries --- */
@@ -142,18 +143,27 @@ static void arm_resync(ks_sim *sim, const state *st) {
     ks_enqueue_at(sim, st->index, RESYNC, (ks_word_instant(first.a) / PERIOD + 1) * PERIOD);
 }
 
+static void note_end(ks_heap *heap, state *st, const ks_object *pod) {
+    if (end_of(pod) != KS_NEVER && !is_over(st, pod))
+        ks_tree_put(heap, &st->ending, ending_key(pod), ks_word(1));
+}
+
 static void track_end(ks_sim *sim, state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
     ks_heap *heap = sim->world.heap;
-    if (old != NULL && end_of(old) != KS_NEVER) ks_tree_del(heap, &st->ending, ending_key(old));
-    if (change->type == KS_DELETED) {
-        ks_tree_del(heap, &st->over, (ks_key){0, pod->id});
-    } else if (end_of(pod) != KS_NEVER && !is_over(st, pod)) {
-        ks_tree_put(heap, &st->ending, ending_key(pod), ks_word(1));
-    } else if (old == NULL || end_of(old) == KS_NEVER) {
-        return;
-    }
+    bool gone = change->type == KS_DELETED;
+    int64_t was = old == NULL ? KS_NEVER : end_of(old);
+    if (gone && st->over.count > 0) ks_tree_del(heap, &st->over, (ks_key){0, pod->id});
+    if (st->entries.count == 0 || (!gone && was == end_of(pod))) return;
+    if (was != KS_NEVER) ks_tree_del(heap, &st->ending, ending_key(old));
+    if (!gone) note_end(heap, st, pod);
     arm_resync(sim, st);
+}
+
+/* With the first quota it begins to matter when pods are over; with the last it ends. */
+static void track_all(ks_sim *sim, state *st) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_POD, NULL); ks_walk_next(&w);)
+        note_end(sim->world.heap, st, w.object);
 }
 
 /* --- what is noticed --- */
@@ -204,11 +214,13 @@ static void observe_quota(ks_sim *sim, state *st, const ks_change *change) {
     ks_key key = {0, quota->id};
     if (change->type == KS_DELETED) {
         ks_tree_del(sim->world.heap, &st->entries, key);
+        if (st->entries.count == 0) ks_tree_clear(sim->world.heap, &st->ending);
         arm_resync(sim, st);
         return;
     }
     if (change->old != NULL && ks_equal(change->old->spec, quota->spec)) return;
     entry *e = entry_new(sim->world.heap, quota->spec);
+    if (st->entries.count == 0) track_all(sim, st);
     count_all(sim, st, e, quota->ns);
     e->counted = sim->server.store.version;
     ks_tree_put(sim->world.heap, &st->entries, key, e);
@@ -232,11 +244,11 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
 }
 
 static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
-    (void)sim;
+    (void)sim, (void)parts;
     const state *st = payload;
     ks_kind kind = change->object->kind;
-    if (kind == KS_POD) return st->entries.count > 0 || (parts & KS_PART_ENDING) != 0;
-    return st->entries.count > 0 || kind == KS_RESOURCEQUOTA;
+    if (st->entries.count > 0 || kind == KS_RESOURCEQUOTA) return true;
+    return kind == KS_POD && change->type == KS_DELETED && st->over.count > 0;
 }
 
 /* --- syncs --- */

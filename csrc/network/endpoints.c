@@ -76,7 +76,7 @@ typedef struct endpoints_state {
 
 static void *state_create(ks_sim *sim) {
     endpoints_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
-    ks_tracker_init(&state->tracker);
+    ks_tracker_init(&state->tracker, ks_component_index(sim, &ks_endpoints_controller));
     state->members.type = &members_type;
     state->sorted.type = &sorted_type;
     return state;
@@ -105,15 +105,14 @@ static void state_dispose(ks_heap *heap, void *state_) {
 
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     endpoints_state *state = state_;
-    int component = ks_component_index(sim, &ks_endpoints_controller);
     switch (change->object->kind) {
-    case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
-    case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
+    case KS_POD: ks_tracker_pod(sim, &state->tracker, change); break;
+    case KS_SERVICE: ks_tracker_service(sim, &state->tracker, change); break;
     case KS_ENDPOINTS:
         if (change->type == KS_DELETED && !state->writing) {
             uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim), change->object->ns,
                                                change->object->name);
-            if (service) ks_enqueue(sim, component, service);
+            if (service) ks_enqueue(sim, state->tracker.component, service);
         }
         break;
     default: break;
@@ -123,7 +122,8 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
 static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change, uint32_t parts) {
     (void)sim;
     const endpoints_state *state = state_;
-    return change->object->kind != KS_POD || ks_tracker_heeds(&state->tracker, parts);
+    return change->object->kind != KS_POD ||
+           ks_tracker_heeds(&state->tracker, change->object, parts);
 }
 
 /* --- one pod's address --- */
@@ -489,17 +489,17 @@ static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_track
 }
 
 /* staleEndpointsTracker.IsStale: the cache still shows what has been written over. */
-static bool is_stale(const ks_sim *sim, const endpoints_state *state, int component, uint64_t id) {
+static bool is_stale(const ks_sim *sim, const endpoints_state *state, uint64_t id) {
     uintptr_t version = (uintptr_t)ks_tree_get(&state->wrote, (ks_key){0, id});
-    return ks_view_is_late(sim) && !ks_has_heard(sim, component, KS_ENDPOINTS, version);
+    return ks_view_is_late(sim) &&
+           !ks_has_heard(sim, state->tracker.component, KS_ENDPOINTS, version);
 }
 
 static bool sync(ks_sim *sim, void *state_, uint64_t key) {
     endpoints_state *state = state_;
     ks_tracker_work work;
-    int component = ks_component_index(sim, &ks_endpoints_controller);
-    if (is_stale(sim, state, component, key)) return false;
-    if (ks_tracker_put_off(sim, &state->tracker, component, key)) return true;
+    if (is_stale(sim, state, key)) return false;
+    if (ks_tracker_put_off(sim, &state->tracker, key)) return true;
     if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
     bool done = true;
     if (!work.service)

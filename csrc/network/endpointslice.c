@@ -31,7 +31,7 @@ typedef struct slices_state {
 
 static void *state_create(ks_sim *sim) {
     slices_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
-    ks_tracker_init(&state->tracker);
+    ks_tracker_init(&state->tracker, ks_component_index(sim, &ks_endpointslice_controller));
     return state;
 }
 
@@ -81,7 +81,7 @@ ks_slice_walk ks_slices_of(const ks_sim *sim, const ks_str *ns, const ks_str *na
     ks_slice_walk walk = {.sim = sim, .hash = service_hash(ns, name), .ns = ns, .name = name};
     walk.iter = ks_tree_from(&state->by_service, (ks_key){walk.hash, 0});
     /* the index is as old as the controller's cache: nobody else's */
-    walk.late = ks_sim_is_late(sim, ks_component_index(sim, &ks_endpointslice_controller));
+    walk.late = ks_sim_is_late(sim, state->tracker.component);
     if (walk.late) walk.all = ks_walk_kind(ks_view(sim), KS_ENDPOINTSLICE, ns);
     return walk;
 }
@@ -122,22 +122,21 @@ static bool is_ours(const ks_object *slice) {
 
 /* Someone else changed or deleted a slice of ours: its Service is looked at again, a second later.
  */
-static void foreign_change(ks_sim *sim, slices_state *state, int component,
-                           const ks_change *change) {
+static void foreign_change(ks_sim *sim, slices_state *state, const ks_change *change) {
     const ks_object *slice = change->object;
     const ks_str *name = service_of(slice);
     if (!is_ours(slice) || !name) return;
     uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim), slice->ns, name);
     if (!service) return;
     ks_tracker_mark_full(sim, &state->tracker, service);
-    ks_enqueue_at(sim, component, service, sim->world.now + RESYNC_AFTER);
+    ks_enqueue_at(sim, state->tracker.component, service, sim->world.now + RESYNC_AFTER);
 }
 
 /* A node appeared: pods that were left out for want of it get another look. */
-static void node_added(ks_sim *sim, slices_state *state, int component) {
+static void node_added(ks_sim *sim, slices_state *state) {
     for (ks_tree_iter it = ks_tree_begin(&state->nodeless); ks_tree_next(&it);) {
         ks_tracker_mark_pod(sim, &state->tracker, it.key.a, it.key.b);
-        ks_enqueue(sim, component, it.key.a);
+        ks_enqueue(sim, state->tracker.component, it.key.a);
     }
 }
 
@@ -149,19 +148,17 @@ static bool is_own(const slices_state *state, const ks_change *change) {
 
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     slices_state *state = state_;
-    int component = ks_component_index(sim, &ks_endpointslice_controller);
     switch (change->object->kind) {
-    case KS_POD: ks_tracker_pod(sim, &state->tracker, component, change); break;
-    case KS_SERVICE: ks_tracker_service(sim, &state->tracker, component, change); break;
+    case KS_POD: ks_tracker_pod(sim, &state->tracker, change); break;
+    case KS_SERVICE: ks_tracker_service(sim, &state->tracker, change); break;
     case KS_ENDPOINTSLICE:
         index_slice(sim->world.heap, state, change);
-        if (!is_own(state, change) && change->type != KS_ADDED)
-            foreign_change(sim, state, component, change);
+        if (!is_own(state, change) && change->type != KS_ADDED) foreign_change(sim, state, change);
         if (change->type == KS_DELETED)
             ks_tree_del(sim->world.heap, &state->own, (ks_key){0, change->object->id});
         break;
     case KS_NODE:
-        if (change->type == KS_ADDED && state->nodeless.count) node_added(sim, state, component);
+        if (change->type == KS_ADDED && state->nodeless.count) node_added(sim, state);
         break;
     default: break;
     }
@@ -170,7 +167,8 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
 static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change, uint32_t parts) {
     (void)sim;
     const slices_state *state = state_;
-    return change->object->kind != KS_POD || ks_tracker_heeds(&state->tracker, parts);
+    return change->object->kind != KS_POD ||
+           ks_tracker_heeds(&state->tracker, change->object, parts);
 }
 
 /* --- one sync --- */
@@ -760,18 +758,17 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
 }
 
 /* StaleSlices: the cache does not show yet what was written for the Service. */
-static bool is_stale(const ks_sim *sim, const slices_state *state, int component, uint64_t id) {
+static bool is_stale(const ks_sim *sim, const slices_state *state, uint64_t id) {
     return ks_view_is_late(sim) &&
-           !ks_has_heard(sim, component, KS_ENDPOINTSLICE,
+           !ks_has_heard(sim, state->tracker.component, KS_ENDPOINTSLICE,
                          of_word(ks_tree_get(&state->wrote, (ks_key){0, id})));
 }
 
 static bool sync(ks_sim *sim, void *state_, uint64_t key) {
     slices_state *state = state_;
     ks_tracker_work work;
-    int component = ks_component_index(sim, &ks_endpointslice_controller);
-    if (is_stale(sim, state, component, key)) return false;
-    if (ks_tracker_put_off(sim, &state->tracker, component, key)) return true;
+    if (is_stale(sim, state, key)) return false;
+    if (ks_tracker_put_off(sim, &state->tracker, key)) return true;
     if (!ks_tracker_take(sim, &state->tracker, key, &work)) return true;
     bool done = true;
     if (!work.service)

@@ -30,9 +30,10 @@ static const ks_tree_type services_type = {.ref = service_ref, .unref = service_
 
 #define PRESENT ((void *)(uintptr_t)1)
 
-void ks_tracker_init(ks_tracker *tracker) {
-    *tracker =
-        (ks_tracker){.services = {.type = &services_type}, .by_pair = {.type = &services_type}};
+void ks_tracker_init(ks_tracker *tracker, int component) {
+    *tracker = (ks_tracker){.services = {.type = &services_type},
+                            .by_pair = {.type = &services_type},
+                            .component = component};
 }
 
 ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
@@ -46,6 +47,7 @@ ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
         .known = ks_tree_copy(&tracker->known),
         .waiting = ks_tree_copy(&tracker->waiting),
         .changes = tracker->changes,
+        .component = tracker->component,
     };
 }
 
@@ -102,14 +104,14 @@ static bool service_matters(const ks_change *change) {
            !ks_equal(change->object->labels, change->old->labels);
 }
 
-void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change) {
+void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, const ks_change *change) {
     const ks_object *object = change->object;
     if (!service_matters(change)) return;
     ks_heap *heap = sim->world.heap;
     unindex_service(heap, tracker, object->id);
     if (change->type != KS_DELETED) index_service(heap, tracker, object);
     ks_tree_put(heap, &tracker->full, (ks_key){0, object->id}, PRESENT);
-    ks_enqueue(sim, component, object->id);
+    ks_enqueue(sim, tracker->component, object->id);
 }
 
 /* endpointslice/util/controller_utils.go: podEndpointsChanged. */
@@ -126,10 +128,15 @@ static bool pod_matters(const ks_change *change) {
            !ks_str_eq(now->node, old->node);
 }
 
-static void mark_matching(ks_sim *sim, ks_tracker *tracker, int component, const ks_object *pod) {
-    ks_heap *heap = sim->world.heap;
+/* Whether there are Services with selectors in the pod's namespace. */
+static bool is_served(const ks_tracker *tracker, const ks_object *pod) {
+    if (tracker->by_ns.count == 0) return false;
     ks_key ns = {ns_hash(pod->ns), 0}, any;
-    if (!ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) || any.a != ns.a) return;
+    return ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) && any.a == ns.a;
+}
+
+static void mark_matching(ks_sim *sim, ks_tracker *tracker, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
     for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
         const ks_pair *pair = ks_pair_at(pod->labels, i);
         const ks_str *value = ks_str_or_null(pair->val);
@@ -142,25 +149,25 @@ static void mark_matching(ks_sim *sim, ks_tracker *tracker, int component, const
                 !ks_selector_matches(service->selector, pod->labels))
                 continue;
             ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, pod->id}, PRESENT);
-            ks_enqueue(sim, component, service->id);
+            ks_enqueue(sim, tracker->component, service->id);
         }
     }
 }
 
-bool ks_tracker_heeds(const ks_tracker *tracker, uint32_t parts) {
+bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod, uint32_t parts) {
     enum {
         SHOWN = KS_PART_LABELS | KS_PART_ENDING | KS_PART_PLACE | KS_PART_PHASE | KS_PART_READY |
                 KS_PART_ADDRESSES
     };
-    return tracker->by_pair.count > 0 && (parts & SHOWN) != 0;
+    return (parts & SHOWN) != 0 && is_served(tracker, pod);
 }
 
-void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change) {
-    if (!tracker->by_pair.count || !pod_matters(change)) return;
+void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, const ks_change *change) {
+    if (!is_served(tracker, change->object) || !pod_matters(change)) return;
     tracker->changes++;
-    mark_matching(sim, tracker, component, change->object);
+    mark_matching(sim, tracker, change->object);
     if (change->old && !ks_equal(change->old->labels, change->object->labels))
-        mark_matching(sim, tracker, component, change->old);
+        mark_matching(sim, tracker, change->old);
 }
 
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service) {
@@ -241,7 +248,7 @@ static void forget(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
     ks_tree_del(heap, &tracker->services, (ks_key){0, id});
 }
 
-bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, int component, uint64_t service) {
+bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, uint64_t service) {
     ks_heap *heap = sim->world.heap;
     ks_key key = {0, service};
     uintptr_t changes = (uintptr_t)tracker->changes + 1;
@@ -251,7 +258,7 @@ bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, int component, uint64_
         return false;
     }
     ks_tree_put(heap, &tracker->waiting, key, (void *)changes);
-    ks_enqueue(sim, component, service);
+    ks_enqueue(sim, tracker->component, service);
     return true;
 }
 

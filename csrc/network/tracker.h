@@ -22,18 +22,18 @@ typedef struct ks_tracker {
     ks_tree known;    /* {0, service id} -> 1: synced before */
     ks_tree waiting;  /* {0, service id} -> changes so far, plus one, when its sync was put off */
     uint64_t changes; /* noted so far */
+    int component;    /* whose it is: Services are queued on it */
 } ks_tracker;
 
-void ks_tracker_init(ks_tracker *tracker);
+void ks_tracker_init(ks_tracker *tracker, int component);
 ks_tracker ks_tracker_copy(const ks_tracker *tracker);
 void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker);
 
-/* Take note of a change of a Service or a pod; Services concerned are queued on `component`, key:
- * their id. */
-void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change);
-void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, int component, const ks_change *change);
+/* Take note of a change of a Service or a pod; Services concerned are queued, key: their id. */
+void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, const ks_change *change);
+void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, const ks_change *change);
 /* Whether a pod's change can mean anything to a Service. */
-bool ks_tracker_heeds(const ks_tracker *tracker, uint32_t parts);
+bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod, uint32_t parts);
 /* Makes the next sync of a Service look at everything. */
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service);
 /* Makes the next sync look at this pod again. */
@@ -62,7 +62,7 @@ typedef struct ks_tracker_work {
 /* Whether a sync is better put off behind what else is due at this instant: then it has been queued
  * again. One that was put off is put off again only if more changes came meanwhile. So pods that
  * change at the same time cost one sync, as they do where a sync takes time. */
-bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, int component, uint64_t service);
+bool ks_tracker_put_off(ks_sim *sim, ks_tracker *tracker, uint64_t service);
 
 /* Takes what is dirty for a Service; false when it is not tracked. Its pods are borrowed until the
  * store changes. */

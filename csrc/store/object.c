@@ -46,8 +46,15 @@ static const ks_str *controller_uid(ks_val owners) {
     return NULL;
 }
 
+/* An instant in metadata; one that the version before had there need not be parsed again. */
+static int64_t instant_in(const ks_world *world, const ks_object *old, const ks_pair *p,
+                          int64_t before) {
+    if (old != NULL && ks_identical(ks_get(old->meta, p->key), p->val)) return before;
+    return ks_instant_of(world, p->val);
+}
+
 /* What stands in metadata, in one walk over it. */
-static void read_meta(ks_world *world, ks_object *o) {
+static void read_meta(ks_world *world, ks_object *o, const ks_object *old) {
     o->deleting = KS_NEVER;
     o->created = KS_NEVER;
     for (uint32_t i = 0; i < ks_len(o->meta); i++) {
@@ -63,9 +70,9 @@ static void read_meta(ks_world *world, ks_object *o) {
         else if (p->key == K(ownerReferences))
             o->owner_uid = controller_uid(o->owners = p->val);
         else if (p->key == K(creationTimestamp))
-            o->created = ks_instant_of(world, p->val);
+            o->created = instant_in(world, old, p, old != NULL ? old->created : 0);
         else if (p->key == K(deletionTimestamp))
-            o->deleting = ks_instant_of(world, p->val);
+            o->deleting = instant_in(world, old, p, old != NULL ? old->deleting : 0);
     }
 }
 
@@ -82,6 +89,23 @@ static void read_conditions(ks_object *o, ks_val conditions) {
         o->ready = status == K(True) || ks_str_is(status, "True");
         if (o->ready) o->ready_time = ks_get(*condition, K(lastTransitionTime));
     }
+}
+
+static bool has_claims(ks_val volumes) {
+    ks_each(volume, volumes) {
+        if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
+            ks_exists(ks_get(*volume, K(ephemeral))))
+            return true;
+    }
+    return false;
+}
+
+/* What a pod's spec says, in short. */
+static void read_pod_spec(ks_object *o, const ks_object *old) {
+    o->node = ks_str_or_null(ks_get(o->spec, K(nodeName)));
+    ks_val volumes = ks_get(o->spec, K(volumes));
+    bool same_volumes = old != NULL && ks_identical(volumes, ks_get(old->spec, K(volumes)));
+    o->claims = same_volumes ? old->claims : has_claims(volumes);
 }
 
 /* What a pod's status says, in short. */
@@ -123,13 +147,15 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
         o->created = old->created;
         o->deleting = old->deleting;
     } else {
-        read_meta(world, o);
+        read_meta(world, o, old);
     }
     if (kind != KS_POD) return o;
-    if (old != NULL && same(old->spec, o->spec))
+    if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;
-    else
-        o->node = ks_str_or_null(ks_get(o->spec, K(nodeName)));
+        o->claims = old->claims;
+    } else {
+        read_pod_spec(o, old);
+    }
     if (o->node != NULL && o->node->len == 0) o->node = NULL;
     if (old != NULL && same(old->status, o->status)) {
         o->phase = old->phase;

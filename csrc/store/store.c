@@ -405,6 +405,33 @@ const ks_object *ks_store_owner(const ks_store *s, const ks_object *object) {
     return ks_store_by_uid(s, object->owner_uid);
 }
 
+/* The ownerReference that is the controller, or KS_NOTHING. */
+static ks_val controller_ref(const ks_object *object) {
+    ks_each(owner, object->owners) {
+        if (ks_bool_or(ks_get(*owner, K(controller)), false)) return *owner;
+    }
+    return KS_NOTHING;
+}
+
+/* Whether an object's ownerReference calls `owner` what it is. Nothing of that changes while both are there. */
+static bool is_called(const ks_object *object, const ks_object *owner) {
+    if (!ks_str_eq(owner->ns, object->ns)) return false;
+    ks_val ref = controller_ref(object);
+    return ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), owner->name) &&
+           ks_text_is(ks_get(ref, K(kind)), ks_kind_get(owner->kind)->name);
+}
+
+const ks_object *ks_store_controller(const ks_store *s, const ks_object *object, ks_kind kind) {
+    if (object->owner_uid == NULL) return NULL;
+    if (object->owner_agrees) {
+        if (ks_object_owner_kind(object) != kind) return NULL;
+        const ks_object *owner = resolve(s, (const void *)(uintptr_t)object->owner);
+        if (owner != NULL) return owner;
+    }
+    const ks_object *owner = ks_store_owner(s, object);
+    return owner != NULL && owner->kind == kind && is_called(object, owner) ? owner : NULL;
+}
+
 size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].count; }
 
 /* --- walking --- */
@@ -631,10 +658,18 @@ ks_kind ks_object_owner_kind(const ks_object *object) {
 /* Owners are mostly there before what they own: found once, not at each look. */
 static void note_owner(const ks_store *s, ks_object *object, const ks_object *old) {
     if (object->owner_uid == NULL) return;
-    if (old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid))
-        object->owner = old->owner;
-    else
-        object->owner = word(ks_table_get(&s->by_uid, uid_key(object->owner_uid)));
+    bool known = old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid);
+    object->owner =
+        known ? old->owner : word(ks_table_get(&s->by_uid, uid_key(object->owner_uid)));
+    if (known && ks_identical(old->owners, object->owners)) {
+        object->owner_agrees = old->owner_agrees;
+        return;
+    }
+    const ks_object *owner = resolve(s, (const void *)(uintptr_t)object->owner);
+    object->owner_agrees = owner != NULL && ks_str_eq(owner->uid, object->owner_uid) &&
+                           is_called(object, owner) &&
+                           ks_text_is(ks_get(controller_ref(object), K(apiVersion)),
+                                      ks_kind_get(owner->kind)->api_version);
 }
 
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old) {
@@ -663,6 +698,8 @@ const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {
     ks_object_ref(object);
     const ks_object *last = ks_object__new(s->world, object->kind, ks_ref(object->doc), object,
                                            object->id, ++s->version);
+    ((ks_object *)last)->owner = object->owner;
+    ((ks_object *)last)->owner_agrees = object->owner_agrees;
     unindex_object(s, object);
     const ks_change *change = log_objects(s, KS_DELETED, last, object);
     ks_object_unref(s->world->heap, object);

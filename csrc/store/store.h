@@ -29,10 +29,14 @@ typedef struct ks_object {
     const ks_str *owner_uid; /* of the controlling ownerReference, or NULL */
     uint64_t
         owner; /* where the object of that uid is, if it was there when this was written; private to store/ */
-    char phase;        /* Pod: the first letter of status.phase, '\0' for none */
-    bool imported;     /* it came as it was, unchecked, or is a later version of such a one */
-    bool disrupted;    /* Pod: it has a condition DisruptionTarget */
-    bool ready;        /* Pod: its condition Ready is True ... */
+    bool
+        owner_agrees; /* that object is what its ownerReference says (apiVersion, kind, name), in its own namespace: so it is
+                          the controller for as long as it is there */
+    bool claims;      /* Pod: one of its volumes is, or comes from, a claim */
+    char phase;       /* Pod: the first letter of status.phase, '\0' for none */
+    bool imported;    /* it came as it was, unchecked, or is a later version of such a one */
+    bool disrupted;   /* Pod: it has a condition DisruptionTarget */
+    bool ready;       /* Pod: its condition Ready is True ... */
     ks_val ready_time; /* ... since then (lastTransitionTime) */
     int64_t created;   /* virtual instants, ns (may be negative when imported) */
     int64_t deleting;  /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
@@ -140,6 +144,8 @@ const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id);
 const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 /* The object that `object` names as its controller (by uid alone), or NULL. */
 const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
+/* The same, where its ownerReference also gives that object's kind, which is `kind`, and name, and both are in one namespace. */
+const ks_object *ks_store_controller(const ks_store *s, const ks_object *object, ks_kind kind);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
 /* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change

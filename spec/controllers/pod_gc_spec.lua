@@ -33,6 +33,23 @@ describe("pods that nobody else removes", function()
     assert.same({ "DELETED", "Failed", "PodGC: node no longer exists" }, last)
   end)
 
+  it("go from a node that went while nobody looked, and from one that is out of service, after a restart", function()
+    cluster:create { pod("a", { nodeName = "k8s-node1" }), pod("b", { nodeName = "k8s-node2" }) }
+    cluster:advance "5s"
+    cluster:fail_node "k8s-node2"
+    cluster:advance "45s"
+    cluster:patch("node/k8s-node2", { spec = { taints = { { key = "node.kubernetes.io/out-of-service", effect = "NoSchedule" } } } })
+    cluster:restart "podgc"
+    cluster:delete "pod/b"
+    cluster:delete "node/k8s-node1"
+    cluster:restart "podgc"
+    cluster:advance "20s"
+    assert.is_nil(cluster:get "pod/b")
+    assert.is_table(cluster:get "pod/a")
+    cluster:advance "60s"
+    assert.is_nil(cluster:get "pod/a")
+  end)
+
   it("stay when their node comes back in time", function()
     cluster:create(pod("a", { nodeName = "k8s-node1" }))
     cluster:advance "5s"

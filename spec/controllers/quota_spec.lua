@@ -73,6 +73,24 @@ describe("a ResourceQuota", function()
     assert.same({ pods = "1" }, used())
   end)
 
+  it("that comes, or comes again, finds out which pods cannot end", function()
+    cluster:create { pod "a", pod "b" }
+    cluster:advance "5s"
+    cluster:fail_node "k8s-node1"
+    cluster:delete("pod/a", { grace_period = 30 })
+    cluster:advance "120s"
+    cluster:create(quota { pods = 5 })
+    cluster:advance(0)
+    assert.same({ pods = "1" }, used())
+    cluster:delete("pod/b", { grace_period = 600 })
+    cluster:delete "quota/q"
+    cluster:advance "1300s"
+    cluster:create(quota { pods = 5 })
+    cluster:advance(0)
+    assert.same({ pods = "0" }, used())
+    assert.is_table(cluster:get "pod/b")
+  end)
+
   it("counts claims by class and by size", function()
     cluster:create(quota { persistentvolumeclaims = 5, ["requests.storage"] = "10Gi",
       ["fast.storageclass.storage.k8s.io/requests.storage"] = "3Gi",

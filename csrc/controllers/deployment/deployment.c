@@ -48,7 +48,7 @@ static bool selects(ks_heap *heap, const ks_object *d, const ks_object *set) {
 }
 
 static void queue_owner(ks_sim *sim, const dep_state *st, const ks_object *set) {
-    const ks_object *d = ks_controller_of(ks_view(sim), set, KS_DEPLOYMENT);
+    const ks_object *d = ks_store_controller(ks_view(sim), set, KS_DEPLOYMENT);
     if (d != NULL) ks_enqueue(sim, st->index, d->id);
 }
 
@@ -87,8 +87,8 @@ static bool has_pods(const ks_sim *sim, const ks_object *d) {
 /* A Recreate Deployment waits for the last pod to go. */
 static void observe_pod_gone(ks_sim *sim, const dep_state *st, const ks_object *pod) {
     const ks_store *store = ks_view(sim);
-    const ks_object *set = ks_controller_of(store, pod, KS_REPLICASET);
-    const ks_object *d = set == NULL ? NULL : ks_controller_of(store, set, KS_DEPLOYMENT);
+    const ks_object *set = ks_store_controller(store, pod, KS_REPLICASET);
+    const ks_object *d = set == NULL ? NULL : ks_store_controller(store, set, KS_DEPLOYMENT);
     if (d != NULL && ks_text_is(ks_get2(d->spec, K(strategy), K(type)), "Recreate") &&
         !has_pods(sim, d))
         ks_enqueue(sim, st->index, d->id);

@@ -45,7 +45,7 @@ static void observe_set(ks_sim *sim, rs_state *st, const ks_change *change) {
 
 /* The live ReplicaSet that controls a version of a pod, or NULL. */
 static const ks_object *owner_of(const ks_sim *sim, const ks_object *pod) {
-    return ks_controller_of(ks_view(sim), pod, KS_REPLICASET);
+    return ks_store_controller(ks_view(sim), pod, KS_REPLICASET);
 }
 
 static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, const ks_object *pod) {

@@ -62,14 +62,14 @@ static sts_entry *entry_of_owner(ks_sim *sim, sts_state *st, const ks_object *po
     sts_entry *e = st->last == 0 ? NULL : sts_entry_of(heap, st, st->last);
     *id = st->last;
     if (e != NULL && ks_is(e->owners, KS_LIST) && ks_identical(e->owners, pod->owners)) return e;
-    const ks_object *owner = ks_controller_of(ks_view(sim), pod, KS_STATEFULSET);
+    const ks_object *owner = ks_store_controller(ks_view(sim), pod, KS_STATEFULSET);
     if (owner == NULL) return NULL;
     *id = st->last = owner->id;
     return sts_entry_of(heap, st, owner->id);
 }
 
 static const ks_object *owner_of(const ks_sim *sim, const ks_object *object) {
-    return ks_controller_of(ks_view(sim), object, KS_STATEFULSET);
+    return ks_store_controller(ks_view(sim), object, KS_STATEFULSET);
 }
 
 static void forget_pod(ks_sim *sim, sts_state *st, const ks_object *owner, const ks_object *pod) {
@@ -199,13 +199,17 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+static bool may_be_ours(const ks_object *pod) {
+    ks_kind owner = ks_object_owner_kind(pod);
+    return owner == KS_STATEFULSET || owner == KS_NO_KIND;
+}
+
 /* Pods that others control do not matter. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim, (void)state;
     const ks_object *object = change->object, *old = change->old;
-    if (object->kind != KS_POD || (parts & KS_PART_META && old != NULL)) return true;
-    ks_kind owner = ks_object_owner_kind(object);
-    return owner == KS_STATEFULSET || owner == KS_NO_KIND;
+    if (object->kind != KS_POD || may_be_ours(object)) return true;
+    return old != NULL && (parts & KS_PART_META) != 0 && may_be_ours(old);
 }
 
 /* --- a sync --- */

@@ -164,7 +164,7 @@ static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool 
 
 static void observe_pod(ks_sim *sim, attachdetach *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->type == KS_DELETED ? pod : change->old;
-    if (ks_len(ks_get(pod->spec, K(volumes))) == 0) return;
+    if (!pod->claims) return;
     if (old != NULL && change->type != KS_DELETED && old->node == pod->node &&
         old->phase == pod->phase && !ks_object_terminating(pod))
         return;
@@ -265,8 +265,7 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
     (void)sim, (void)state;
     const ks_object *object = change->object;
     if (object->kind != KS_POD) return true;
-    return (parts & (KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING)) != 0 &&
-           ks_len(ks_get(object->spec, K(volumes))) > 0;
+    return object->claims && (parts & (KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING)) != 0;
 }
 
 /* --- acting --- */

@@ -147,7 +147,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim, (void)state;
-    return change->object->kind != KS_POD || (parts & (KS_PART_PLACE | KS_PART_PHASE)) != 0;
+    return change->object->kind != KS_POD ||
+           (change->object->claims && (parts & (KS_PART_PLACE | KS_PART_PHASE)) != 0);
 }
 
 /* --- writing --- */
