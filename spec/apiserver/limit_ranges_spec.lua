@@ -43,7 +43,8 @@ describe("a LimitRange", function()
   it("measures a pod with its initialisation and its sidecars", function()
     range("r", { { type = "Pod", max = { cpu = "1" } } })
     local function with(cpu, restart)
-      return { name = "i" .. cpu .. (restart or ""):lower(), image = "x:1", restartPolicy = restart, resources = { limits = { cpu = cpu } } }
+      return { name = "i" .. cpu .. (restart or ""):lower(), image = "x:1", restartPolicy = restart,
+        resources = { limits = { cpu = cpu } } }
     end
     local main = { { name = "c", image = "x:1", resources = { limits = { cpu = "500m" } } } }
     local words = 'pods "p" is forbidden: maximum cpu usage per Pod is 1, but limit is '
