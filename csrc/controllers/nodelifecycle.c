@@ -20,6 +20,8 @@
     (100 * KS_SECOND) /* secondary-node-eviction-rate 0.01, in zones of more than 50 nodes */
 #define LARGE_ZONE 50
 
+#define AT_ONCE INT64_MIN
+
 #define PASS (UINT64_C(1) << 63)
 #define NODE (UINT64_C(1) << 62)
 
@@ -222,7 +224,7 @@ static void mark_silent(ks_sim *sim, uint64_t id) {
     ks_refusal_free(heap, ks_server_update_status(&sim->server, node, status, NULL));
 }
 
-/* MarkPodsNotReady: only the Ready condition of each pod on the node. */
+/* MarkPodsNotReady: only the Ready condition of each pod on the node; of one that is not ready nothing is told. */
 static void mark_pod(ks_sim *sim, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_val conditions = ks_get(pod->status, K(conditions));
@@ -235,10 +237,12 @@ static void mark_pod(ks_sim *sim, const ks_object *pod) {
         c = ks_put(heap, c, K(lastTransitionTime), ks_time_val(&sim->world, sim->world.now));
         ks_val list = ks_set_at(heap, ks_ref(conditions), i, c);
         ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), list);
+        ks_object_ref(pod);
         ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
-        break;
+        ks_record(&sim->server, pod, &e, "Node is not ready");
+        ks_object_unref(heap, pod);
+        return;
     }
-    ks_record(&sim->server, pod, &e, "Node is not ready");
 }
 
 /* The ids of the pods on a node: writing changes the store's index, so they are collected first. */
@@ -383,7 +387,7 @@ static void forget_given(lifecycle *st, const ks_object *node, bool all) {
     }
 }
 
-/* When a pod has to leave its node: KS_NEVER when all NoExecute taints are tolerated for ever. */
+/* When a pod has to leave its node: KS_NEVER when all NoExecute taints are tolerated for ever, AT_ONCE when one is not at all. */
 static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod, uint64_t node,
                          ks_val taints) {
     int64_t least = KS_NEVER;
@@ -395,7 +399,7 @@ static int64_t leaves_at(ks_sim *sim, const lifecycle *st, const ks_object *pod,
         ks_val used = KS_NOTHING;
         ks_each(t, tolerations)
             if (!ks_exists(used) && ks_tolerates(*t, *taint)) used = *t;
-        if (!ks_exists(used)) return sim->world.now;
+        if (!ks_exists(used)) return AT_ONCE;
         ks_val seconds = ks_get(used, K(tolerationSeconds));
         if (ks_is(seconds, KS_INT)) {
             int64_t wait = seconds.i > 0 ? seconds.i : 0;
@@ -417,7 +421,7 @@ static void evict(ks_sim *sim, lifecycle *st, uint64_t id) {
     ks_heap *heap = st->heap;
     ks_tree_del(heap, &st->due, (ks_key){id, 0});
     const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
-    if (!pod || ks_object_terminating(pod)) return;
+    if (!pod) return;
     ks_event e = {.type = "Normal",
                   .reason = "TaintManagerEviction",
                   .component = "taint-eviction-controller"};
@@ -433,16 +437,20 @@ static void evict(ks_sim *sim, lifecycle *st, uint64_t id) {
     ks_object_unref(heap, now);
 }
 
-/* processPodOnNode: a running timer is not made longer. */
+/* processPodOnNode: a timer that runs is neither made longer nor shorter, but whom nothing lets stay leaves at once. That a pod
+ * is on its way out does not matter. */
 static void consider_pod(ks_sim *sim, lifecycle *st, const ks_object *pod, uint64_t node,
                          ks_val taints) {
-    int64_t at = leaves_at(sim, st, pod, node, taints), running = instant_in(&st->due, pod->id);
-    if (ks_object_terminating(pod)) return;
+    int64_t at = leaves_at(sim, st, pod, node, taints);
+    bool running = ks_tree_has(&st->due, (ks_key){pod->id, 0});
     if (at == KS_NEVER) {
         cancel(sim, st, pod);
-    } else if (at <= sim->world.now) {
+    } else if (at == AT_ONCE) {
+        cancel(sim, st, pod);
         evict(sim, st, pod->id);
-    } else if (running == KS_NEVER || at < running) {
+    } else if (!running && at <= sim->world.now) {
+        evict(sim, st, pod->id);
+    } else if (!running) {
         ks_tree_put(st->heap, &st->due, (ks_key){pod->id, 0}, word(at + 1));
         ks_enqueue_at(sim, st->self, pod->id, at);
     }
@@ -518,9 +526,10 @@ static void observe_lease(ks_sim *sim, lifecycle *st, const ks_change *change) {
 /* A pod that came to a node with NoExecute taints, or whose tolerations changed there. */
 static void observe_pod(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *pod = change->object;
-    if (!st->tainted.count || !pod->node) return;
     if (change->type == KS_DELETED)
-        ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0});
+        cancel(sim, st, pod);
+    else if (!st->tainted.count || !pod->node)
+        return;
     else if (!change->old || !change->old->node || change->old->spec.m != pod->spec.m)
         ks_enqueue(sim, st->self, pod->id);
 }
@@ -538,6 +547,7 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
     (void)sim;
     const lifecycle *st = state;
     if (change->object->kind != KS_POD) return true;
+    if (change->type == KS_DELETED) return st->due.count > 0;
     return st->tainted.count > 0 && (parts & (KS_PART_SPEC | KS_PART_PLACE)) != 0;
 }
 

@@ -30,6 +30,17 @@ local function reasons(cluster, ref)
 end
 
 describe("pods on a node that falls silent", function()
+  it("are told of it if they were ready", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create { pod("idle", "k8s-node1"), pod("busy", "k8s-node1") }
+    cluster:drive("idle", "running")
+    cluster:drive("busy", "ready")
+    cluster:fail_node "k8s-node1"
+    cluster:advance(60)
+    assert.same({ "NodeNotReady" }, reasons(cluster, "pod/busy"))
+    assert.same({}, reasons(cluster, "pod/idle"))
+  end)
+
   it("are marked after 50 s and leave when their tolerations have run out", function()
     local cluster <close> = kubesim.new { nodes = 2 }
     for name, t in pairs { never = toleration(nil), soon = toleration(20), now = toleration(0), long = toleration(math.maxinteger) } do
@@ -132,6 +143,49 @@ describe("a NoExecute taint put on by hand", function()
     assert.equal("Running", cluster:get("pod/patient").status.phase)
     local last = cluster:events { ref = "pod/patient", reason = "TaintManagerEviction" }
     assert.equal("Cancelling deletion of Pod default/patient", last[#last].message)
+  end)
+
+  it("does not move an eviction that is due, and tells of one that is not to be", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    local function patient(key, seconds) return { key = key, operator = "Exists", effect = "NoExecute", tolerationSeconds = seconds } end
+    local function taint(...)
+      local list = {}
+      for i, key in ipairs { ... } do list[i] = { key = key, effect = "NoExecute" } end
+      cluster:patch("node/k8s-node1", { spec = { taints = list } }, { type = "merge" })
+      cluster:advance(5)
+    end
+    local function told(name)
+      local list = {}
+      for i, e in ipairs(cluster:events { ref = "pod/" .. name, reason = "TaintManagerEviction" }) do list[i] = e.message end
+      return list
+    end
+    cluster:create { pod("a", "k8s-node1", patient("x", 30), patient("y", 10)), pod("b", "k8s-node1", patient("x", 30)),
+      pod("c", "k8s-node1", patient("x", 30), patient("y", 30)) }
+    for _, name in ipairs { "a", "b", "c" } do cluster:drive(name, "ready") end
+    cluster:advance(5)
+    taint "x"
+    taint("x", "y")
+    assert.same({ "Cancelling deletion of Pod default/b", "Marking for deletion Pod default/b" }, told "b")
+    assert.is_true(terminating(cluster, "b"))
+    cluster:advance(10)
+    assert.is_false(terminating(cluster, "a"))
+    cluster:delete("pod/c", { grace_period = 0 })
+    cluster:advance(0)
+    assert.same({ "Cancelling deletion of Pod default/c" }, told "c")
+    cluster:advance(10)
+    assert.is_true(terminating(cluster, "a"))
+  end)
+
+  it("marks pods that are on their way out, too", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(pod("p", "k8s-node1"))
+    cluster:drive("p", "ready")
+    cluster:delete "pod/p"
+    cluster:patch("node/k8s-node1", { spec = { taints = { { key = "x", effect = "NoExecute" } } } })
+    cluster:advance(1)
+    assert.same({ "TaintManagerEviction" }, reasons(cluster, "pod/p"))
+    local last = cluster:get "pod/p".status.conditions
+    assert.equal("DeletionByTaintManager", last[#last].reason)
   end)
 
   it("evicts in a world laid out by hand only when it comes later", function()
