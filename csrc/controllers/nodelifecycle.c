@@ -5,7 +5,8 @@
  * A live node's lease is renewed every 10 s and therefore not stored; a Lease in kube-node-lease means that its node is silent since
  * renewTime (kubelet/node.h). The monitor looks every 5 s, as the real one does, but only while it has something to look for.
  *
- * Keys: a pod's id (its eviction is due), PASS (a look of the monitor), NODE | id (a node's taints).
+ * Keys: a pod's id (its eviction is due), PASS (a look of the monitor), NODE | id (a node's taints by its conditions), LEAVE | id (its
+ * NoExecute taints have changed).
  */
 #include "controllers/common.h"
 #include "controllers/controllers.h"
@@ -22,8 +23,9 @@
 
 #define AT_ONCE INT64_MIN
 
-#define PASS (UINT64_C(1) << 63)
-#define NODE (UINT64_C(1) << 62)
+#define PASS  (UINT64_C(1) << 63)
+#define NODE  (UINT64_C(1) << 62)
+#define LEAVE (UINT64_C(1) << 61)
 
 typedef struct lifecycle {
     ks_heap *heap;
@@ -481,6 +483,17 @@ static void consider_node(ks_sim *sim, lifecycle *st, const ks_object *node) {
 
 /* --- the component --- */
 
+/* Do two lists have the same NoExecute taints, in the same order? */
+static bool drives_alike(ks_val a, ks_val b) {
+    uint32_t i = 0, j = 0;
+    for (;; i++, j++) {
+        while (i < ks_len(a) && !is_taint(ks_at(a, i), NULL, "NoExecute")) i++;
+        while (j < ks_len(b) && !is_taint(ks_at(b, j), NULL, "NoExecute")) j++;
+        if (i >= ks_len(a) || j >= ks_len(b)) return i >= ks_len(a) && j >= ks_len(b);
+        if (!ks_equal(ks_at(a, i), ks_at(b, j))) return false;
+    }
+}
+
 static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *node = change->object;
     ks_key key = {node->id, 0};
@@ -500,6 +513,9 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
         ks_equal(ks_get(node->status, K(conditions)), ks_get(change->old->status, K(conditions))))
         return;
     ks_enqueue(sim, st->self, NODE | node->id);
+    ks_val before = change->old ? ks_get(change->old->spec, K(taints)) : KS_NOTHING;
+    if (!drives_alike(before, ks_get(node->spec, K(taints))))
+        ks_enqueue(sim, st->self, LEAVE | node->id);
     if (ready != !ks_tree_has(&st->unready, key)) {
         if (ready)
             ks_tree_del(st->heap, &st->unready, key);
@@ -573,7 +589,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     } else if (key & NODE) {
         const ks_object *node = fresh(sim, key & ~NODE);
         if (node) condition_taints(sim, node);
-        node = fresh(sim, key & ~NODE);
+    } else if (key & LEAVE) {
+        const ks_object *node = fresh(sim, key & ~LEAVE);
         if (node) consider_node(sim, st, node);
     } else {
         sync_pod(sim, st, key);
@@ -587,7 +604,8 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
         ks_buf_puts(out, "monitor");
         return;
     }
-    const ks_object *o = ks_store_by_id(ks_view(sim), key & NODE ? KS_NODE : KS_POD, key & ~NODE);
+    const ks_object *o = ks_store_by_id(ks_view(sim), key & (NODE | LEAVE) ? KS_NODE : KS_POD,
+                                        key & ~(NODE | LEAVE));
     if (o && o->ns) {
         ks_buf_str(out, o->ns);
         ks_buf_putc(out, '/');
