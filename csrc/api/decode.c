@@ -331,11 +331,69 @@ static ks_val decode_field(decoder *d, const ks_type *type, const ks_field *fiel
     return typed;
 }
 
+/* Whether a field that the document lacks may have to be filled in: where zero_of() gives anything. */
+static bool is_filled_in(const ks_field *field) {
+    if (field->always_encoded) return true;
+    if (field->spec.pointer) return false;
+    switch (field->spec.shape) {
+    case KS_SHAPE_STRUCT:
+    case KS_SHAPE_QUANTITY:
+    case KS_SHAPE_INTSTR:
+    case KS_SHAPE_TIME:
+    case KS_SHAPE_MICROTIME:
+    case KS_SHAPE_ANY: return true;
+    default: return false;
+    }
+}
+
+/* Has the document the very members that `known` has, and none to be filled in? */
+static bool has_same_members(const ks_type *type, ks_val raw, ks_val known) {
+    if (raw.type != KS_MAP || known.type != KS_MAP || ks_len(raw) != ks_len(known)) return false;
+    for (uint32_t i = 0; i < ks_len(raw); i++)
+        if (ks_pair_at(raw, i)->key != ks_pair_at(known, i)->key) return false;
+    for (uint16_t f = 0; f < type->count; f++)
+        if (is_filled_in(&type->fields[f]) && ks_is(ks_get(raw, type->fields[f].name), KS_NONE))
+            return false;
+    return true;
+}
+
+/* What is typed already, and would not be left out whatever its field is. */
+static bool is_kept(ks_val raw, ks_val known) {
+    if (raw.type < KS_STRING || !ks_identical(raw, known)) return false;
+    return raw.type == KS_STRING ? raw.s->len > 0 : ks_len(raw) > 0;
+}
+
+/* A document whose members are those of `known`, and mostly the very same: only the others are looked at. False: one of them is no field,
+ * or is to be left out. */
+static bool decode_few(decoder *d, const ks_type *type, ks_val raw, ks_val known, const frame *at,
+                       ks_val *out) {
+    *out = ks_ref(raw);
+    for (uint32_t i = 0; i < ks_len(raw); i++) {
+        const ks_pair *pair = ks_pair_at(raw, i);
+        ks_val was = ks_pair_at(known, i)->val;
+        if (is_kept(pair->val, was)) continue;
+        const ks_field *field = ks_type_field(type, pair->key);
+        ks_val typed =
+            field != NULL ? decode_field(d, type, field, pair->val, was, at) : KS_NOTHING;
+        if (typed.type == KS_NONE) {
+            ks_unref(d->heap, *out);
+            return false;
+        }
+        if (ks_identical(pair->val, typed))
+            ks_unref(d->heap, typed);
+        else
+            *out = ks_put(d->heap, *out, pair->key, typed);
+    }
+    return true;
+}
+
 /* Merges the document's keys with the type's fields, both in order of names. */
 static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val known,
                             const frame *at) {
     uint32_t count = ks_len(raw), i = 0;
-    ks_val out = raw.type == KS_MAP ? KS_NOTHING : ks_map_new(d->heap, 0);
+    ks_val out = KS_NOTHING;
+    if (has_same_members(type, raw, known) && decode_few(d, type, raw, known, at, &out)) return out;
+    out = raw.type == KS_MAP ? KS_NOTHING : ks_map_new(d->heap, 0);
     for (uint16_t f = 0; f < type->count && d->fatal == NULL;) {
         const ks_field *field = &type->fields[type->sorted[f]];
         const ks_pair *pair = i < count ? ks_pair_at(raw, i) : NULL;
