@@ -45,23 +45,13 @@ const ks_event_about *ks_event_about_ref(const ks_event_about *about) {
     return about;
 }
 
-uint64_t ks_event_hash(uint64_t hash, const char *text, size_t len) {
-    for (; len >= 8; len -= 8, text += 8) {
-        uint64_t word;
-        memcpy(&word, text, 8);
-        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 29;
-    }
-    for (; len > 0; len--, text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return (hash ^ 0x1f) * UINT64_C(0x9fb21c651e98df25);
-}
-
-static uint64_t hash_of(uint64_t hash, const ks_str *text) {
-    return ks_event_hash(hash, text != NULL ? text->s : "", text != NULL ? text->len : 0);
-}
-
 static const ks_str *text_or_null(ks_heap *heap, const char *text) {
     return text != NULL ? ks_intern_of(heap, text) : NULL;
+}
+
+static const ks_str *path_of(ks_heap *heap, const ks_event *event) {
+    if (event->field == NULL) return NULL;
+    return ks_str_printf(heap, "%s{%s}", event->field, event->item->s);
 }
 
 ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event) {
@@ -71,14 +61,14 @@ ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event) {
     head->type = ks_intern_of(heap, event->type);
     head->reason = ks_intern_of(heap, event->reason);
     head->action = text_or_null(heap, event->action);
-    head->field_path = text_or_null(heap, event->field_path);
+    head->field_path = path_of(heap, event);
     if (event->related != NULL) {
         head->related = ks_event_about_new(heap, event->related);
         head->related_version = event->related->version;
     }
-    head->source = hash_of(hash_of(0, head->component), head->type);
-    head->group = hash_of(hash_of(head->source, head->reason), head->action);
-    head->place = hash_of(0, head->field_path);
+    head->source = ks_hash_text(head->type, ks_hash_text(head->component, 0));
+    head->group = ks_hash_text(head->action, ks_hash_text(head->reason, head->source));
+    head->place = ks_hash_text(head->field_path, 0);
     return head;
 }
 
@@ -99,16 +89,58 @@ const ks_event_head *ks_event_head_ref(const ks_event_head *head) {
     return head;
 }
 
-static bool is_text(const ks_str *str, const char *text) {
-    return str == NULL || text == NULL ? str == NULL && text == NULL : strcmp(str->s, text) == 0;
+/* --- what they say --- */
+
+uint64_t ks_saying_hash(const char *format, const ks_str *const *parts, uint32_t count) {
+    const ks_str frame = {.s = format, .len = (uint32_t)strlen(format)};
+    uint64_t hash = ks_hash_text(&frame, 0);
+    for (uint32_t i = 0; i < count; i++) hash = ks_hash_text(parts[i], hash);
+    return hash;
 }
 
-bool ks_event_head_is(const ks_event_head *head, const ks_event *event) {
-    return strcmp(head->reason->s, event->reason) == 0 &&
-           strcmp(head->component->s, event->component) == 0 &&
-           strcmp(head->type->s, event->type) == 0 && is_text(head->action, event->action) &&
-           is_text(head->field_path, event->field_path) && head->related == NULL &&
-           event->related == NULL;
+static size_t saying_size(uint32_t count) {
+    return sizeof(ks_saying) + count * sizeof(const ks_str *);
+}
+
+const ks_saying *ks_saying_new(ks_heap *heap, uint64_t hash, const char *format,
+                               const ks_str *const *parts, uint32_t count) {
+    ks_saying *said = ks_alloc(heap, saying_size(count));
+    *said = (ks_saying){.refs = 1, .count = count, .hash = hash, .format = format};
+    for (uint32_t i = 0; i < count; i++) said->parts[i] = ks_str_ref(parts[i]);
+    return said;
+}
+
+const ks_saying *ks_saying_ref(const ks_saying *said) {
+    ((ks_saying *)said)->refs++;
+    return said;
+}
+
+void ks_saying_unref(ks_heap *heap, const ks_saying *said) {
+    ks_saying *mutable = (ks_saying *)said;
+    if (mutable == NULL || --mutable->refs > 0) return;
+    for (uint32_t i = 0; i < mutable->count; i++) ks_str_unref(heap, mutable->parts[i]);
+    ks_free(heap, mutable, saying_size(mutable->count));
+}
+
+bool ks_saying_is(const ks_saying *said, const char *format, const ks_str *const *parts,
+                  uint32_t count) {
+    if (said->format != format || said->count != count) return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (!ks_str_eq(said->parts[i], parts[i])) return false;
+    return true;
+}
+
+const ks_str *ks_saying_text(ks_heap *heap, const ks_saying *said, bool combined) {
+    ks_buf text = {heap, NULL, 0, 0};
+    uint32_t part = 0;
+    ks_buf_puts(&text, combined ? "(combined from similar events): " : "");
+    const char *at = said->format;
+    for (const char *gap; (gap = strstr(at, "%s")) != NULL && part < said->count; at = gap + 2) {
+        ks_buf_add(&text, at, (size_t)(gap - at));
+        ks_buf_str(&text, said->parts[part++]);
+    }
+    ks_buf_puts(&text, at);
+    return ks_buf_take(&text);
 }
 
 /* --- documents --- */
@@ -178,7 +210,7 @@ static ks_val compose_core(ks_world *world, const ks_short_event *e) {
                 reference(heap, e->about, e->about_version, head->field_path));
     ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
     ks_map_push(heap, &m, K(lastTimestamp), ks_time_val(world, e->last));
-    ks_map_push(heap, &m, K(message), ks_string(e->message));
+    ks_map_push(heap, &m, K(message), ks_string_take(ks_saying_text(heap, e->said, e->combined)));
     ks_map_push(heap, &m, K(metadata), meta_of(world, e));
     ks_map_push(heap, &m, K(reason), ks_string(head->reason));
     ks_map_push(heap, &m, K(reportingComponent), ks_string(head->component));
@@ -206,7 +238,7 @@ static ks_val compose_new(ks_world *world, const ks_short_event *e) {
                 reference(heap, e->about, e->about_version, head->field_path));
     ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
     ks_map_push(heap, &m, K(lastTimestamp), ks_null());
-    ks_map_push(heap, &m, K(message), ks_string(e->message));
+    ks_map_push(heap, &m, K(message), ks_string_take(ks_saying_text(heap, e->said, e->combined)));
     ks_map_push(heap, &m, K(metadata), meta_of(world, e));
     ks_map_push(heap, &m, K(reason), ks_string(head->reason));
     if (head->related != NULL)
@@ -233,7 +265,7 @@ static void dispose(ks_heap *heap, ks_brief *brief) {
     ks_event_about_unref(heap, e->about);
     ks_event_head_unref(heap, e->head);
     ks_str_unref(heap, e->host);
-    ks_str_unref(heap, e->message);
+    ks_saying_unref(heap, e->said);
     ks_free(heap, brief, sizeof *e);
 }
 
@@ -281,13 +313,13 @@ static uint64_t draw_stamp(ks_server *s) {
 
 ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
                                    uint64_t about_version, const ks_event_head *head,
-                                   const ks_str *host, const ks_str *message) {
+                                   const ks_str *host, const ks_saying *said) {
     ks_short_event *e = ks_alloc(s->heap, sizeof *e);
     *e = (ks_short_event){.brief = {.refs = 1, .type = &short_event_type},
                           .about = ks_event_about_ref(about),
                           .head = ks_event_head_ref(head),
                           .host = ks_str_ref(host),
-                          .message = message,
+                          .said = said,
                           .about_version = about_version,
                           .first = s->world->now,
                           .last = s->world->now,
@@ -298,13 +330,13 @@ ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
 }
 
 ks_short_event *ks_short_event_next(ks_heap *heap, const ks_short_event *before,
-                                    const ks_str *message) {
+                                    const ks_saying *said) {
     ks_short_event *e = ks_alloc(heap, sizeof *e);
     *e = *before;
     e->brief = (ks_brief){.refs = 1, .type = &short_event_type};
     ks_event_about_ref(e->about);
     ks_event_head_ref(e->head);
     ks_str_ref(e->host);
-    e->message = message;
+    e->said = said;
     return e;
 }

@@ -29,21 +29,27 @@ typedef struct ks_event_head {
         place; /* hashes: of component and type; and reason (and action); of the field path */
 } ks_event_head;
 
+/* What Events say: a constant format, each %s of which stands for a part. It is printed when somebody looks. Counted; never changed. */
+typedef struct ks_saying {
+    uint32_t refs, count;
+    uint64_t hash; /* of what it says */
+    const char *format;
+    const ks_str *parts[]; /* counted */
+} ks_saying;
+
 typedef struct ks_short_event {
     ks_brief brief;
     const ks_event_about *about;
     const ks_event_head *head;
     const ks_str *host; /* source.host, or NULL */
-    const ks_str *message;
+    const ks_saying *said;
     uint64_t about_version; /* of the object when this was recorded */
     int64_t first, last;    /* instants; of a series `last` is when it was last observed */
     uint64_t stamp;         /* the number in its name */
     uint32_t uid[4];
-    uint32_t count; /* core: how often; else the length of the series, 1 being none */
+    uint32_t count : 31; /* core: how often; else the length of the series, 1 being none */
+    uint32_t combined : 1; /* it stands for similar ones, and says so */
 } ks_short_event;
-
-/* Goes on with a hash of texts that are told apart by what they say and where they end; NULL is as good as an empty one. */
-uint64_t ks_event_hash(uint64_t hash, const char *text, size_t len);
 
 ks_event_about *ks_event_about_new(ks_heap *heap, const ks_object *object);
 const ks_event_about *
@@ -53,16 +59,27 @@ void ks_event_about_unref(ks_heap *heap, const ks_event_about *about);
 ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event);
 const ks_event_head *ks_event_head_ref(const ks_event_head *head);
 void ks_event_head_unref(ks_heap *heap, const ks_event_head *head);
-/* Whether an Event recorded like that is of this sort. */
-bool ks_event_head_is(const ks_event_head *head, const ks_event *event);
 
-/* A new Event, to be stored with ks_store_write_brief(). Counts up what it is given, but for `message`, which it takes over. Draws the
+/* What is said with these parts. */
+uint64_t ks_saying_hash(const char *format, const ks_str *const *parts, uint32_t count);
+/* Counts the parts up; `hash` is ks_saying_hash(). */
+const ks_saying *ks_saying_new(ks_heap *heap, uint64_t hash, const char *format,
+                               const ks_str *const *parts, uint32_t count);
+const ks_saying *ks_saying_ref(const ks_saying *said);
+void ks_saying_unref(ks_heap *heap, const ks_saying *said); /* NULL is fine */
+/* Whether it was made of these very parts; those that are not one and the same string are compared. */
+bool ks_saying_is(const ks_saying *said, const char *format, const ks_str *const *parts,
+                  uint32_t count);
+/* The message, a new reference; `combined`: with the words that begin the message of an Event that stands for several. */
+const ks_str *ks_saying_text(ks_heap *heap, const ks_saying *said, bool combined);
+
+/* A new Event, to be stored with ks_store_write_brief(). Counts up what it is given, but for `said`, which it takes over. Draws the
  * uid and the name here: nothing is left to chance for later. */
 ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
                                    uint64_t about_version, const ks_event_head *head,
-                                   const ks_str *host, const ks_str *message);
-/* The next version of one, for `count`, `last` and the message (taken over) to be put in. */
+                                   const ks_str *host, const ks_saying *said);
+/* The next version of one, for `count`, `last` and `combined` to be put in, saying that (taken over). */
 ks_short_event *ks_short_event_next(ks_heap *heap, const ks_short_event *before,
-                                    const ks_str *message);
+                                    const ks_saying *said);
 
 #endif

@@ -184,23 +184,27 @@ static bool accepts(history *h, uint64_t key, int64_t now) {
 
 /* --- what Events that follow one another have in common --- */
 
-/* Heads and messages that were written lately, by their hashes; forks begin without. */
-enum { HEADS = 64, MESSAGES = 256 };
+/* What has been recorded lately; forks begin without. Constant texts and strings that it holds are found by their addresses. */
+enum { SORTS = 64, SAYINGS = 256 };
 
 struct ks_record_cache {
-    const ks_event_head *heads[HEADS];
-    struct {
-        uint64_t hash;
-        const ks_str *text;
-    } messages[MESSAGES];
+    struct sort {
+        const char *type, *reason, *action, *field;
+        const ks_str *item;
+        const ks_event_head *head; /* NULL: none */
+    } sorts[SORTS];
+    const ks_saying *said[SAYINGS];
     const ks_str *open; /* a namespace that Events may be written into; NULL: none is known */
 };
 
 void ks_record_cache_drop(ks_server *s) {
     struct ks_record_cache *cache = s->record_cache;
     if (cache == NULL) return;
-    for (int i = 0; i < HEADS; i++) ks_event_head_unref(s->heap, cache->heads[i]);
-    for (int i = 0; i < MESSAGES; i++) ks_str_unref(s->heap, cache->messages[i].text);
+    for (int i = 0; i < SORTS; i++) {
+        ks_str_unref(s->heap, cache->sorts[i].item);
+        ks_event_head_unref(s->heap, cache->sorts[i].head);
+    }
+    for (int i = 0; i < SAYINGS; i++) ks_saying_unref(s->heap, cache->said[i]);
     ks_str_unref(s->heap, cache->open);
     ks_free(s->heap, cache, sizeof *cache);
     s->record_cache = NULL;
@@ -217,44 +221,59 @@ static struct ks_record_cache *cache_of(ks_server *s) {
     return s->record_cache;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text) {
-    return text != NULL ? ks_event_hash(hash, text, strlen(text)) : hash;
+static uint64_t address(const void *p) { return (uint64_t)(uintptr_t)p; }
+
+static bool is_of_sort(const struct sort *sort, const ks_event *e) {
+    return sort->head != NULL && sort->reason == e->reason && sort->item == e->item &&
+           sort->type == e->type && sort->action == e->action && sort->field == e->field &&
+           ks_str_is(sort->head->component, e->component);
 }
 
 /* A new reference to the head of such Events. */
-static const ks_event_head *head_of(ks_server *s, const ks_event *event) {
-    if (event->related != NULL) return ks_event_head_new(s->heap, event);
-    uint64_t hash = hash_text(hash_text(0, event->reason), event->field_path);
-    const ks_event_head **slot = &cache_of(s)->heads[(hash >> 32) % HEADS];
-    if (*slot == NULL || !ks_event_head_is(*slot, event)) {
-        const ks_event_head *made = ks_event_head_new(s->heap, event);
-        ks_event_head_unref(s->heap, *slot);
-        *slot = made;
+static const ks_event_head *head_of(ks_server *s, const ks_event *e) {
+    if (e->related != NULL) return ks_event_head_new(s->heap, e);
+    uint64_t hash = mix(address(e->reason), address(e->item));
+    struct sort *sort = &cache_of(s)->sorts[(hash >> 32) % SORTS];
+    if (!is_of_sort(sort, e)) {
+        struct sort made = {.type = e->type, .reason = e->reason, .action = e->action};
+        made.field = e->field;
+        made.head = ks_event_head_new(s->heap, e);
+        made.item = ks_str_ref(e->item);
+        ks_event_head_unref(s->heap, sort->head);
+        ks_str_unref(s->heap, sort->item);
+        *sort = made;
     }
-    return ks_event_head_ref(*slot);
+    return ks_event_head_ref(sort->head);
 }
 
-/* What is said, not yet stored. */
-typedef struct saying {
-    const char *text;
-    size_t len;
-    uint64_t hash;
-} saying;
+/* What is to be said. */
+typedef struct words {
+    const char *format;
+    const ks_str *const *parts;
+    uint32_t count;
+    bool loose; /* the only part is a text that was printed for this: found again by what it says */
+} words;
 
-/* A new reference to the message, shared with others that say the same. */
-static const ks_str *message_of(ks_server *s, const saying *said, bool combined) {
-    if (combined) return ks_str_printf(s->heap, "(combined from similar events): %s", said->text);
-    struct ks_record_cache *cache = cache_of(s);
-    size_t at = (said->hash >> 32) % MESSAGES;
-    const ks_str *known = cache->messages[at].text;
-    if (known != NULL && cache->messages[at].hash == said->hash && known->len == said->len &&
-        memcmp(known->s, said->text, said->len) == 0)
-        return ks_str_ref(known);
-    const ks_str *made = ks_str_new(s->heap, said->text, said->len);
-    ks_str_unref(s->heap, known);
-    cache->messages[at].hash = said->hash;
-    cache->messages[at].text = ks_str_ref(made);
-    return made;
+/* A new reference to what says that, shared with others. */
+static const ks_saying *saying_of(ks_server *s, const words *w) {
+    uint64_t hash = address(w->format);
+    for (uint32_t i = 0; i < w->count; i++)
+        hash = w->loose ? ks_hash_text(w->parts[i], hash) : mix(hash, address(w->parts[i]));
+    const ks_saying **slot = &cache_of(s)->said[(hash >> 32) % SAYINGS];
+    if (*slot == NULL || !ks_saying_is(*slot, w->format, w->parts, w->count)) {
+        uint64_t what = ks_saying_hash(w->format, w->parts, w->count);
+        const ks_saying *made;
+        if (w->loose) {
+            const ks_str *own = ks_str_new(s->heap, w->parts[0]->s, w->parts[0]->len);
+            made = ks_saying_new(s->heap, what, w->format, &own, 1);
+            ks_str_unref(s->heap, own);
+        } else {
+            made = ks_saying_new(s->heap, what, w->format, w->parts, w->count);
+        }
+        ks_saying_unref(s->heap, *slot);
+        *slot = made;
+    }
+    return ks_saying_ref(*slot);
 }
 
 /* None is written into a namespace that is going away. */
@@ -277,7 +296,7 @@ typedef struct update {
     uint64_t id;
     uint32_t count;
     int64_t last;
-    const saying *said;
+    const ks_saying *said;
     bool combined, series;
 } update;
 
@@ -290,7 +309,8 @@ static ks_val updated(ks_server *s, const ks_object *event, const update *u) {
                                 ks_microtime_val(s->world, u->last), NULL));
     doc = ks_put(heap, doc, K(count), ks_int(u->count));
     doc = ks_put(heap, doc, K(lastTimestamp), ks_time_val(s->world, u->last));
-    return ks_put(heap, doc, K(message), ks_string_take(message_of(s, u->said, u->combined)));
+    return ks_put(heap, doc, K(message),
+                  ks_string_take(ks_saying_text(heap, u->said, u->combined)));
 }
 
 static bool write_next(ks_server *s, const update *u) {
@@ -301,9 +321,10 @@ static bool write_next(ks_server *s, const update *u) {
         return event != NULL;
     }
     const ks_short_event *before = (const ks_short_event *)brief;
-    const ks_str *message =
-        u->said != NULL ? message_of(s, u->said, u->combined) : ks_str_ref(before->message);
-    ks_short_event *next = ks_short_event_next(s->heap, before, message);
+    bool same = u->said == NULL;
+    ks_short_event *next =
+        ks_short_event_next(s->heap, before, ks_saying_ref(same ? before->said : u->said));
+    next->combined = same ? before->combined : u->combined;
     next->count = u->count;
     next->last = u->last;
     ks_server__commit_brief(s, &next->brief, brief);
@@ -316,14 +337,15 @@ typedef struct recording {
     const ks_object *about;
     const ks_event *event;
     const ks_event_head *head;
-    saying said;
+    const ks_saying *said;
 } recording;
 
 static void write_new(const recording *r, const history *h, uint32_t count, bool combined) {
     const ks_str *host = r->event->action == NULL ? r->event->host : NULL;
     ks_short_event *e = ks_short_event_new(r->s, h->about, r->about->version, r->head, host,
-                                           message_of(r->s, &r->said, combined));
+                                           ks_saying_ref(r->said));
     e->count = count;
+    e->combined = combined;
     ks_server__commit_brief(r->s, &e->brief, NULL);
 }
 
@@ -334,9 +356,9 @@ static void record_core(const recording *r) {
     int64_t now = s->world->now;
     const ks_event_head *head = r->head;
     const ks_str *host = r->event->host;
-    uint64_t where = host != NULL ? ks_event_hash(0, host->s, host->len) : 0;
+    uint64_t where = ks_hash_text(host, 0);
     uint64_t group = mix(head->group, where);
-    uint64_t key = tagged(mix(mix(group, head->place), r->said.hash), OF_EVENT);
+    uint64_t key = tagged(mix(mix(group, head->place), r->said->hash), OF_EVENT);
     uint64_t bucket = tagged(mix(head->source, where), OF_BUCKET);
     history *h = open_history(s, r->about, (wanted){key, bucket});
     bool combined;
@@ -345,7 +367,7 @@ static void record_core(const recording *r) {
     seen->count++;
     if (!accepts(h, bucket, now)) return;
     update u = {
-        .id = seen->id, .count = seen->count, .last = now, .said = &r->said, .combined = combined};
+        .id = seen->id, .count = seen->count, .last = now, .said = r->said, .combined = combined};
     if (u.id != 0 && write_next(s, &u)) return;
     /* the id that the new Event will get: remembered before watchers run, who may record more */
     seen->id = s->store.last_id + 1;
@@ -382,19 +404,32 @@ static void record_series(const recording *r) {
     write_new(r, h, 1, false);
 }
 
-static void record(ks_server *s, const ks_object *about, const ks_event *event, const char *text,
-                   size_t len) {
+static void record(ks_server *s, const ks_object *about, const ks_event *event, const words *w) {
     recording r = {.s = s,
                    .about = ks_object_ref(about),
                    .event = event,
                    .head = head_of(s, event),
-                   .said = {text, len, ks_event_hash(0, text, len)}};
+                   .said = saying_of(s, w)};
     if (event->action != NULL)
         record_series(&r);
     else
         record_core(&r);
+    ks_saying_unref(s->heap, r.said);
     ks_event_head_unref(s->heap, r.head);
     ks_object_unref(s->heap, about);
+}
+
+void ks_record_saying(ks_server *s, const ks_object *about, const ks_event *event,
+                      const char *format, const ks_str *const *parts, uint32_t count) {
+    words w = {.format = format, .parts = parts, .count = count};
+    if (may_write(s, about)) record(s, about, event, &w);
+}
+
+static void record_text(ks_server *s, const ks_object *about, const ks_event *event,
+                        const char *bytes, size_t len) {
+    const ks_str text = {.refs = KS_IMMORTAL, .len = (uint32_t)len, .s = bytes}, *parts = &text;
+    words w = {.format = "%s", .parts = &parts, .count = 1, .loose = true};
+    record(s, about, event, &w);
 }
 
 void ks_record(ks_server *s, const ks_object *about, const ks_event *event, const char *format,
@@ -402,17 +437,22 @@ void ks_record(ks_server *s, const ks_object *about, const ks_event *event, cons
     char text[1024];
     va_list args;
     if (!may_write(s, about)) return;
+    if (strchr(format, '%') == NULL) {
+        words w = {.format = format};
+        record(s, about, event, &w);
+        return;
+    }
     va_start(args, format);
     int len = ks_vformat(text, sizeof text, format, args);
     va_end(args);
     if (len < (int)sizeof text) {
-        record(s, about, event, text, (size_t)len);
+        record_text(s, about, event, text, (size_t)len);
         return;
     }
     char *big = ks_alloc(s->heap, (size_t)len + 1);
     va_start(args, format);
     ks_vformat(big, (size_t)len + 1, format, args);
     va_end(args);
-    record(s, about, event, big, (size_t)len);
+    record_text(s, about, event, big, (size_t)len);
     ks_free(s->heap, big, (size_t)len + 1);
 }

@@ -114,7 +114,7 @@ static char *put_hex(char *out, uint32_t word) {
 
 /* A version-4 UUID. */
 void ks_server__draw_uid(ks_server *s, uint32_t words[4]) {
-    for (int i = 0; i < 4; i++) words[i] = ks_choose(s->world, KS_CHOOSE_UID, 0);
+    ks_choose_words(s->world, KS_CHOOSE_UID, words, 4);
     words[1] = (words[1] & 0xffff0fffU) | 0x4000U;
     words[2] = (words[2] & 0x3fffffffU) | 0x80000000U;
 }

@@ -131,15 +131,25 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
  * ...; `host`: node name or NULL. `new_api`: events.k8s.io recorder (scheduler: reportingComponent,
  * action, eventTime, no source). */
 typedef struct ks_event {
+    /* constant texts, told apart by their addresses: */
     const char *type; /* "Normal", "Warning" */
     const char *reason;
+    const char *action; /* new API only; NULL: core recorder */
+    const char *field;  /* "spec.containers", or NULL: which item of it involvedObject.fieldPath names */
+    /* others: */
+    const ks_str *item;
     const char *component;
     const ks_str *host;       /* source.host or NULL */
-    const char *field_path;   /* involvedObject.fieldPath, e.g. "spec.containers{main}", or NULL */
-    const char *action;       /* new API only; NULL: core recorder */
     const ks_object *related; /* may be NULL */
 } ks_event;
 void ks_record(ks_server *s, const ks_object *about, const ks_event *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for a constant format that has no other conversions than %s, one for each of the strings: it is not printed until somebody
+ * looks.  ks_record_parts(s, about, &event, "Pulling image \"%s\"", image); */
+#define ks_record_parts(s, about, event, format, ...)                                              \
+    ks_record_saying((s), (about), (event), (format), (const ks_str *const[]){__VA_ARGS__},        \
+                     sizeof((const ks_str *const[]){__VA_ARGS__}) / sizeof(const ks_str *))
+void ks_record_saying(ks_server *s, const ks_object *about, const ks_event *event,
+                      const char *format, const ks_str *const *parts, uint32_t count);
 
 #endif

@@ -29,7 +29,7 @@ void ks_world_dispose(ks_world *world) {
 
 static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
-static uint64_t next_random(uint64_t s[4]) {
+static inline uint64_t next_random(uint64_t s[4]) {
     uint64_t result = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
     s[2] ^= s[0];
     s[3] ^= s[1];
@@ -45,6 +45,14 @@ uint32_t ks_choose(ks_world *world, ks_choice kind, uint32_t n) {
     uint64_t random = next_random(world->rng) >> 32;
     if (n == 0) return (uint32_t)random; /* the whole range: 32 bits */
     return (uint32_t)((random * n) >> 32);
+}
+
+void ks_choose_words(ks_world *world, ks_choice kind, uint32_t *words, int count) {
+    (void)kind;
+    uint64_t s[4];
+    memcpy(s, world->rng, sizeof s);
+    for (int i = 0; i < count; i++) words[i] = (uint32_t)(next_random(s) >> 32);
+    memcpy(world->rng, s, sizeof s);
 }
 
 void ks_random_suffix(ks_world *world, char *out, int n) {

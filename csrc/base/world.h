@@ -60,6 +60,8 @@ void ks_world_copied(ks_world *world);
 void ks_world_dispose(ks_world *world);
 /* An answer in 0..n-1; n = 0 stands for the whole range of 32 bits. */
 uint32_t ks_choose(ks_world *world, ks_choice kind, uint32_t n);
+/* `count` answers, each of the whole range: as asking that often. */
+void ks_choose_words(ks_world *world, ks_choice kind, uint32_t *words, int count);
 /* 5 (or n) characters of Kubernetes' suffix alphabet, NUL-terminated: out needs n + 1 bytes.
  * k8s.io/apimachinery/pkg/util/rand/rand.go: String. */
 void ks_random_suffix(ks_world *world, char *out, int n);

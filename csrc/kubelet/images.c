@@ -62,8 +62,10 @@ pull_answer pull_image(turn *t, container *c) {
         return never_there(t, c, name);
     if (how != 'A' && from <= t->now) {
         bool checked = ks_since(&t->sim->server.rules, KS_SINCE_PULLS_ARE_CHECKED);
-        event(t, c, "Normal", "Pulled", "Container image \"%s\" already present on machine%s",
-              name->s, checked ? " and can be accessed by the pod" : "");
+        event_of_parts(t, c, "Normal", "Pulled",
+                       checked ? "Container image \"%s\" already present on machine and can be accessed by the pod"
+                               : "Container image \"%s\" already present on machine",
+                       name);
         return PULL_THERE;
     }
     if (tr && tr->pull_delay && t->now - tr->pull_at < tr->pull_delay) return backs_off(t, c, name);
@@ -72,7 +74,7 @@ pull_answer pull_image(turn *t, container *c) {
     t->node = n;
     const ks_latencies *latency = &t->sim->settings->latency;
     int64_t takes = image->pull == KS_UNSET ? latency->pull : image->pull;
-    event(t, c, "Normal", "Pulling", "Pulling image \"%s\"", name->s);
+    event_of_parts(t, c, "Normal", "Pulling", "Pulling image \"%s\"", name);
     t->w->pull_from = t->now;
     t->w->pull_begun = later(t->now, n->pulling);
     if (from <= t->w->pull_begun ||
@@ -84,21 +86,30 @@ pull_answer pull_image(turn *t, container *c) {
     return PULL_WAIT;
 }
 
-/* Go's text of a duration cut to milliseconds. */
-static void print_milliseconds(int64_t ns, char out[32]) {
-    ks_duration_print(ns / KS_MILLISECOND * KS_MILLISECOND, out);
+/* Go's text of a duration cut to milliseconds, a new reference: mostly the one that was asked for last. */
+static const ks_str *milliseconds(turn *t, struct span *last, int64_t ns) {
+    int64_t cut = ns / KS_MILLISECOND * KS_MILLISECOND;
+    if (!last->text || last->ns != cut) {
+        char text[32];
+        ks_duration_print(cut, text);
+        const ks_str *made = ks_str_of(t->heap, text);
+        ks_str_unref(t->heap, last->text);
+        *last = (struct span){cut, made};
+    }
+    return ks_str_ref(last->text);
 }
 
 pull_answer pull_done(turn *t, container *c) {
     const ks_str *name = image_name(t, c);
     if (container_image(t, c)->exists) {
-        char net[32], gross[32];
-        print_milliseconds(t->now - t->w->pull_begun, net);
-        print_milliseconds(t->now - t->w->pull_from, gross);
-        event(
+        const ks_str *net = milliseconds(t, &t->k->memo.net, t->now - t->w->pull_begun);
+        const ks_str *gross = milliseconds(t, &t->k->memo.gross, t->now - t->w->pull_from);
+        event_of_parts(
             t, c, "Normal", "Pulled",
             "Successfully pulled image \"%s\" in %s (%s including waiting). Image size: 1000 bytes.",
-            name->s, net, gross);
+            name, net, gross);
+        ks_str_unref(t->heap, net);
+        ks_str_unref(t->heap, gross);
         if (c->trouble) c->trouble->pull_delay = 0;
         return PULL_THERE;
     }

@@ -34,6 +34,8 @@ void memo_clear(ks_heap *heap, memo *m) {
         ks_unref(heap, m->lists[i].out);
         ks_str_unref(heap, m->lists[i].name);
     }
+    ks_str_unref(heap, m->net.text);
+    ks_str_unref(heap, m->gross.text);
     memset(m, 0, sizeof *m);
     m->second = -1;
 }

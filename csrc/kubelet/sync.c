@@ -358,7 +358,7 @@ static void tell_container(turn *t, const container *c, const char *what) {
         event(t, c, "Normal", what, "%s container%s %s", what, *what == 'C' ? ":" : "",
               container_name(t->w, c)->s);
     else
-        event(t, c, "Normal", what, "Container %c%s", *what - 'A' + 'a', what + 1);
+        event(t, c, "Normal", what, *what == 'C' ? "Container created" : "Container started");
 }
 
 static void create_container(turn *t, container *c) {
@@ -660,7 +660,7 @@ static void kill_all(turn *t, int64_t grace) {
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
         if (c->run != RUN_RUNNING) continue;
-        event(t, c, "Normal", "Killing", "Stopping container %s", container_name(w, c)->s);
+        event_of_parts(t, c, "Normal", "Killing", "Stopping container %s", container_name(w, c));
         if (c->role == ROLE_SIDECAR) continue;
         pre_stop(t, c);
         apps_end = later(apps_end, kill_time(t, c, grace, t->now));

@@ -197,6 +197,10 @@ typedef struct memo {
     ks_val mounts,
         mount_statuses; /* a container's volumeMounts, and what the status says of them */
     shared_list lists[2];
+    struct span {
+        int64_t ns;
+        const ks_str *text;
+    } net, gross; /* how long pulls took, and with their waits, as events say it */
 } memo;
 
 typedef struct kubelet {
@@ -268,15 +272,17 @@ void take_address(turn *t);
 void address_text(uint32_t ip, char out[16]);
 void stop_waiting(kubelet *k, worker *w, uint64_t id);
 
-/* events.c: event(turn, container or NULL, type, reason, format, ...) records one. */
-#define EVENT_PATH 128
-ks_event event_head(const turn *t, const container *c, const char *type, const char *reason,
-                    char path[EVENT_PATH]);
+/* events.c: event(turn, container or NULL, type, reason, format, ...) records one; event_of_parts() by ks_record_parts(). */
+ks_event event_head(const turn *t, const container *c, const char *type, const char *reason);
 #define event(t, c, type, reason, ...)                                                             \
     do {                                                                                           \
-        char path_[EVENT_PATH];                                                                    \
-        ks_event head_ = event_head((t), (c), (type), (reason), path_);                            \
+        ks_event head_ = event_head((t), (c), (type), (reason));                                   \
         ks_record(&(t)->sim->server, (t)->pod, &head_, __VA_ARGS__);                               \
+    } while (0)
+#define event_of_parts(t, c, type, reason, format, ...)                                            \
+    do {                                                                                           \
+        ks_event head_ = event_head((t), (c), (type), (reason));                                   \
+        ks_record_parts(&(t)->sim->server, (t)->pod, &head_, format, __VA_ARGS__);                 \
     } while (0)
 
 /* status.c */

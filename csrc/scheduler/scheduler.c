@@ -423,8 +423,8 @@ static void record_scheduled(ks_sim *sim, const ks_object *pod, const ks_str *no
     const char *profile = ks_text_or(ks_get(pod->spec, K(schedulerName)), "default-scheduler");
     ks_event e = {
         .type = "Normal", .reason = "Scheduled", .component = profile, .action = "Binding"};
-    ks_record(&sim->server, pod, &e, "Successfully assigned %s/%s to %s", pod->ns->s, pod->name->s,
-              node->s);
+    ks_record_parts(&sim->server, pod, &e, "Successfully assigned %s/%s to %s", pod->ns, pod->name,
+                    node);
 }
 
 /* Binds the newest version of a pod. NULL, or what was wrong. */

@@ -8,10 +8,10 @@
 enum { BURST = 500 };
 
 static void event(ks_sim *sim, const ks_object *rs, bool normal, const char *reason,
-                  const char *what, const ks_str *text) {
+                  const char *format, const ks_str *text) {
     ks_event e = {.type = normal ? "Normal" : "Warning", .reason = reason};
     e.component = "replicaset-controller";
-    ks_record(&sim->server, rs, &e, "%s: %s", what, text->s);
+    ks_record_parts(&sim->server, rs, &e, format, text);
 }
 
 /* controller_utils.go: GetPodFromTemplate: what all its pods have in common. */
@@ -46,7 +46,7 @@ static void create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, batch *b) {
     if (ks_namespace_is_terminating(refusal)) {
         b->done++; /* nobody will ever hear of this pod: nothing is tried again before the expectation is too old */
     } else {
-        event(sim, rs, false, "FailedCreate", "Error creating", refusal->message);
+        event(sim, rs, false, "FailedCreate", "Error creating: %s", refusal->message);
         if (b->error == NULL) b->error = ks_str_ref(refusal->message);
     }
     ks_refusal_free(heap, refusal);
@@ -57,7 +57,7 @@ static void create_pod(ks_sim *sim, const ks_object *rs, ks_val pod, batch *b) {
 static void tell_created(ks_sim *sim, const ks_object *rs, batch *b) {
     for (size_t i = 0; i < b->made.count; i++) {
         size_t at = i == 0 ? b->made.count - 1 : i - 1;
-        event(sim, rs, true, "SuccessfulCreate", "Created pod", b->made.items[at]->name);
+        event(sim, rs, true, "SuccessfulCreate", "Created pod: %s", b->made.items[at]->name);
     }
     ks_objects_dispose(sim->world.heap, &b->made);
 }
@@ -87,13 +87,13 @@ static const ks_str *delete_pod(ks_sim *sim, rs_state *st, const ks_object *rs,
     ks_heap *heap = sim->world.heap;
     ks_refusal *refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
     if (refusal == NULL) {
-        event(sim, rs, true, "SuccessfulDelete", "Deleted pod", pod->name);
+        event(sim, rs, true, "SuccessfulDelete", "Deleted pod: %s", pod->name);
         return NULL;
     }
     ks_deletion_observed(heap, &rs_entry_of(heap, st, rs->id)->expected, pod->id);
     const ks_str *text = NULL;
     if (refusal->code != 404) {
-        event(sim, rs, false, "FailedDelete", "Error deleting", refusal->message);
+        event(sim, rs, false, "FailedDelete", "Error deleting: %s", refusal->message);
         text = ks_str_printf(heap, "unable to delete pods: %s", refusal->message->s);
     }
     ks_refusal_free(heap, refusal);

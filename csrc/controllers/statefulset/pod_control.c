@@ -22,16 +22,24 @@ static const char *const failed[] = {"FailedCreate", "FailedUpdate", "FailedDele
 static const char *const title[] = {"Create", "Update", "Delete"};
 static const char *const lower[] = {"create", "update", "delete"};
 
-static const char *word(const sts_sync *c, verb v) {
-    return ks_since(&c->sim->server.rules, KS_SINCE_VERBS_IN_TITLE_CASE) ? title[v] : lower[v];
+static bool in_title(const sts_sync *c) {
+    return ks_since(&c->sim->server.rules, KS_SINCE_VERBS_IN_TITLE_CASE);
 }
+
+static const char *word(const sts_sync *c, verb v) { return in_title(c) ? title[v] : lower[v]; }
 
 /* recordPodEvent; `error` NULL: it went well. */
 static void pod_event(sts_sync *c, verb v, const ks_str *pod, const char *error) {
+    static const char *const done[] = {"create Pod %s in StatefulSet %s successful",
+                                       "update Pod %s in StatefulSet %s successful",
+                                       "delete Pod %s in StatefulSet %s successful"};
+    static const char *const done_in_title[] = {"Create Pod %s in StatefulSet %s successful",
+                                                "Update Pod %s in StatefulSet %s successful",
+                                                "Delete Pod %s in StatefulSet %s successful"};
     ks_event e = event_of(error == NULL, error == NULL ? successful[v] : failed[v]);
     if (error == NULL)
-        ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s successful", word(c, v),
-                  pod->s, c->set->name->s);
+        ks_record_parts(&c->sim->server, c->set, &e, in_title(c) ? done_in_title[v] : done[v], pod,
+                        c->set->name);
     else
         ks_record(&c->sim->server, c->set, &e, "%s Pod %s in StatefulSet %s failed error: %s",
                   word(c, v), pod->s, c->set->name->s, error);
@@ -40,8 +48,10 @@ static void pod_event(sts_sync *c, verb v, const ks_str *pod, const char *error)
 static void claim_event(sts_sync *c, const ks_str *pod, const ks_str *claim, const char *error) {
     ks_event e = event_of(error == NULL, error == NULL ? "SuccessfulCreate" : "FailedCreate");
     if (error == NULL)
-        ks_record(&c->sim->server, c->set, &e, "%s Claim %s Pod %s in StatefulSet %s success",
-                  word(c, CREATE), claim->s, pod->s, c->set->name->s);
+        ks_record_parts(&c->sim->server, c->set, &e,
+                        in_title(c) ? "Create Claim %s Pod %s in StatefulSet %s success"
+                                    : "create Claim %s Pod %s in StatefulSet %s success",
+                        claim, pod, c->set->name);
     else
         ks_record(&c->sim->server, c->set, &e,
                   "%s Claim %s for Pod %s in StatefulSet %s failed error: %s", word(c, CREATE),

@@ -390,8 +390,8 @@ static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume
     const ks_object *pod;
     ks_tree_iter it = users_of(st, ref);
     while ((pod = next_user(sim, &it, ref, node_name)) != NULL)
-        ks_record(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
-                  volume->name->s);
+        ks_record_parts(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
+                        volume->name);
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     to_tell(sim, st, node, volume);

@@ -455,12 +455,12 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
         ks_event e = {.type = "Normal",
                       .reason = "ExternalProvisioning",
                       .component = "persistentvolume-controller"};
-        ks_record(
+        ks_record_parts(
             &sim->server, *claim, &e,
             "Waiting for a volume to be created either by the external provisioner '%s' or manually by the "
             "system administrator. If volume creation is delayed, please verify that the provisioner is running "
             "and correctly registered.",
-            name->s);
+            name);
     }
     ks_str_unref(heap, name);
     return done;

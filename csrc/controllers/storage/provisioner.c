@@ -94,10 +94,9 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* --- making a volume --- */
 
+/* The message is the format with up to two parts (the others NULL), as ks_record_parts() has it. */
 static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
-                  const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void event(ks_sim *sim, const ks_object *about, const char *type, const char *reason,
-                  const char *format, ...) {
+                  const char *format, const ks_str *one, const ks_str *two) {
     ks_heap *heap = sim->world.heap;
     ks_val driver =
         ks_get2(about->meta, K(annotations), K(volume_kubernetes_io_storage_provisioner));
@@ -110,12 +109,8 @@ static void event(ks_sim *sim, const ks_object *about, const char *type, const c
             ks_format(heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
                       ks_text_or(driver, DRIVER)));
     ks_event e = {.type = type, .reason = reason, .component = component.s->s};
-    char text[700];
-    va_list args;
-    va_start(args, format);
-    ks_vformat(text, sizeof text, format, args);
-    va_end(args);
-    ks_record(&sim->server, about, &e, "%s", text);
+    const ks_str *const parts[] = {one, two};
+    ks_record_saying(&sim->server, about, &e, format, parts, (one != NULL) + (two != NULL));
     ks_unref(heap, component);
 }
 
@@ -240,11 +235,11 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
         ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
         if (!quiet) {
             event(sim, claim, "Normal", "Provisioning",
-                  "External provisioner is provisioning volume for claim \"%s/%s\"", claim->ns->s,
-                  claim->name->s);
+                  "External provisioner is provisioning volume for claim \"%s/%s\"", claim->ns,
+                  claim->name);
             if (ks_exists(ks_get(claim->spec, K(selector)))) {
                 event(sim, claim, "Warning", "ProvisioningFailed",
-                      "claim Selector is not supported");
+                      "claim Selector is not supported", NULL, NULL);
                 return true;
             }
         }
@@ -261,7 +256,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
     if (refusal == NULL && !quiet)
         event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %s",
-              volume->name->s);
+              volume->name, NULL);
     ks_object_unref(heap, volume);
     return settled(sim, refusal);
 }
@@ -269,11 +264,11 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
 /* --- deleting one --- */
 
 /* The node that a volume is attached to, or NULL. */
-static const char *attached_to(const ks_sim *sim, const ks_object *volume) {
+static const ks_str *attached_to(const ks_sim *sim, const ks_object *volume) {
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);) {
         if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))),
                       volume->name))
-            return ks_text_or(ks_get(w.object->spec, K(nodeName)), "");
+            return ks_str_or_null(ks_get(w.object->spec, K(nodeName)));
     }
     return NULL;
 }
@@ -298,10 +293,10 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {
 
 static bool delete_volume(ks_sim *sim, const ks_object *volume) {
     ks_heap *heap = sim->world.heap;
-    const char *node = ks_exists(ks_get(volume->spec, K(csi))) ? attached_to(sim, volume) : NULL;
+    const ks_str *node = ks_exists(ks_get(volume->spec, K(csi))) ? attached_to(sim, volume) : NULL;
     if (node != NULL) {
         event(sim, volume, "Warning", "VolumeFailedDelete",
-              "persistentvolume %s is still attached to node %s", volume->name->s, node);
+              "persistentvolume %s is still attached to node %s", volume->name, node);
         return true; /* looked at again when the attachment goes */
     }
     if (ks_object_terminating(volume)) return drop_finalizer(sim, volume);
