@@ -276,6 +276,8 @@ static ks_key key_of(const ks_brief *brief) {
     return ks_store_stamped(e->about->hash, e->stamp);
 }
 
+static int64_t added(const ks_brief *brief) { return short_of(brief)->first; }
+
 static const char *text_of(const ks_str *str) { return str != NULL ? str->s : ""; }
 
 static const char *about_field(const ks_short_event *e, const char *field) {
@@ -301,7 +303,8 @@ static const char *field(const ks_brief *brief, const char *path) {
     return NULL;
 }
 
-static const ks_brief_type short_event_type = {KS_EVENT, compose, dispose, ns_of, key_of, field};
+static const ks_brief_type short_event_type = {KS_EVENT, compose, dispose, ns_of,
+                                               key_of,   added,   field};
 
 /* The time in ns, one more where that is taken. */
 static uint64_t draw_stamp(ks_server *s) {

@@ -47,7 +47,7 @@ typedef struct ks_short_event {
     int64_t first, last;    /* instants; of a series `last` is when it was last observed */
     uint64_t stamp;         /* the number in its name */
     uint32_t uid[4];
-    uint32_t count : 31; /* core: how often; else the length of the series, 1 being none */
+    uint32_t count : 31;   /* core: how often; else the length of the series, 1 being none */
     uint32_t combined : 1; /* it stands for similar ones, and says so */
 } ks_short_event;
 

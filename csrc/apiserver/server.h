@@ -135,7 +135,8 @@ typedef struct ks_event {
     const char *type; /* "Normal", "Warning" */
     const char *reason;
     const char *action; /* new API only; NULL: core recorder */
-    const char *field;  /* "spec.containers", or NULL: which item of it involvedObject.fieldPath names */
+    const char
+        *field; /* "spec.containers", or NULL: which item of it involvedObject.fieldPath names */
     /* others: */
     const ks_str *item;
     const char *component;

@@ -62,10 +62,12 @@ pull_answer pull_image(turn *t, container *c) {
         return never_there(t, c, name);
     if (how != 'A' && from <= t->now) {
         bool checked = ks_since(&t->sim->server.rules, KS_SINCE_PULLS_ARE_CHECKED);
-        event_of_parts(t, c, "Normal", "Pulled",
-                       checked ? "Container image \"%s\" already present on machine and can be accessed by the pod"
-                               : "Container image \"%s\" already present on machine",
-                       name);
+        event_of_parts(
+            t, c, "Normal", "Pulled",
+            checked
+                ? "Container image \"%s\" already present on machine and can be accessed by the pod"
+                : "Container image \"%s\" already present on machine",
+            name);
         return PULL_THERE;
     }
     if (tr && tr->pull_delay && t->now - tr->pull_at < tr->pull_delay) return backs_off(t, c, name);

@@ -23,18 +23,57 @@ static const ks_ids no_versions = {&versions_type, NULL, 0};
 /* --- the log: a change costs one word here, and the maps hear of it once a page --- */
 
 /* Changes in a row. Stores that share a page see what it held when they came to: the first of them that has something to add
- * adds it in place, the others copy what is theirs. */
+ * adds it in place, the others copy what is theirs. A change stands there as its address; that a brief was added is said by the brief
+ * itself (marked), until somebody asks for the change. */
 typedef struct ks_log_page {
     uint32_t refs, len;
-    const ks_change *changes[PAGE_LENGTH];
+    const void *changes[PAGE_LENGTH];
 } log_page;
+
+static void logged_ref(const void *logged) {
+    if (ks_version__is_brief(logged))
+        ks_version__ref(logged);
+    else
+        ks_change_ref(logged);
+}
+
+static void logged_unref(ks_heap *heap, const void *logged) {
+    if (ks_version__is_brief(logged))
+        ks_version__unref(heap, logged);
+    else
+        ks_change_unref(heap, logged);
+}
+
+static uint64_t logged_version(const void *logged) {
+    return ks_version__is_brief(logged) ? ks_version__brief(logged)->version
+                                        : ((const ks_change *)logged)->version;
+}
+
+static ks_kind logged_kind(const void *logged) {
+    return ks_version__kind(ks_version__is_brief(logged) ? logged
+                                                         : ((const ks_change *)logged)->object);
+}
+
+/* The change, where it stands from now on. */
+static const ks_change *logged_change(ks_heap *heap, const void **logged) {
+    if (!ks_version__is_brief(*logged)) return *logged;
+    const ks_brief *brief = ks_version__brief(*logged);
+    ks_change *change = ks_alloc(heap, sizeof *change);
+    *change = (ks_change){.refs = 1,
+                          .type = KS_ADDED,
+                          .version = brief->version,
+                          .at = brief->type->added(brief),
+                          .object = *logged};
+    *logged = change;
+    return change;
+}
 
 static void page_ref(void *value) { ((log_page *)value)->refs++; }
 
 static void page_unref(ks_heap *heap, void *value) {
     log_page *page = value;
     if (page == NULL || --page->refs > 0) return;
-    for (uint32_t i = 0; i < page->len; i++) ks_change_unref(heap, page->changes[i]);
+    for (uint32_t i = 0; i < page->len; i++) logged_unref(heap, page->changes[i]);
     ks_free(heap, page, sizeof *page);
 }
 
@@ -49,44 +88,45 @@ static log_page *open_page(ks_store *s) {
     *fresh = (log_page){.refs = 1, .len = 0};
     if (page != NULL && s->page_len < PAGE_LENGTH) {
         for (; fresh->len < s->page_len; fresh->len++)
-            fresh->changes[fresh->len] = ks_change_ref(page->changes[fresh->len]);
+            logged_ref(fresh->changes[fresh->len] = page->changes[fresh->len]);
         page_unref(heap, page);
         return s->page = fresh;
     }
     s->page = fresh;
     s->page_len = 0;
     if (page == NULL) return fresh;
-    ks_tree_put(heap, &s->maps.log, (ks_key){0, page->changes[0]->version}, page);
+    ks_tree_put(heap, &s->maps.log, (ks_key){0, logged_version(page->changes[0])}, page);
     if (s->maps.log.count > LOG_PAGES) {
         ks_key oldest;
         void *value;
         ks_tree_first(&s->maps.log, &oldest, &value);
-        s->compacted = ((log_page *)value)->changes[PAGE_LENGTH - 1]->version;
+        s->compacted = logged_version(((log_page *)value)->changes[PAGE_LENGTH - 1]);
         ks_tree_del(heap, &s->maps.log, oldest);
     }
     return fresh;
 }
 
-static const ks_change *first_after(const log_page *page, uint32_t len, ks_kind kind,
+static const ks_change *first_after(ks_heap *heap, log_page *page, uint32_t len, ks_kind kind,
                                     uint64_t version) {
     for (uint32_t i = 0; i < len; i++) {
-        const ks_change *change = page->changes[i];
-        if (change->version <= version) continue;
-        if (kind == KS_NO_KIND || ks_version__kind(change->object) == kind) return change;
+        const void **logged = &page->changes[i];
+        if (logged_version(*logged) <= version) continue;
+        if (kind == KS_NO_KIND || logged_kind(*logged) == kind) return logged_change(heap, logged);
     }
     return NULL;
 }
 
 bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_change **change) {
+    ks_heap *heap = s->world->heap;
     ks_key after = {0, version + 1};
     void *page;
     *change = NULL;
     if (version < s->compacted) return false;
     if (ks_tree_floor(&s->maps.log, after, NULL, &page))
-        *change = first_after(page, PAGE_LENGTH, kind, version);
+        *change = first_after(heap, page, PAGE_LENGTH, kind, version);
     for (ks_tree_iter it = ks_tree_from(&s->maps.log, after); *change == NULL && ks_tree_next(&it);)
-        *change = first_after(it.value, PAGE_LENGTH, kind, version);
-    if (*change == NULL) *change = first_after(s->page, s->page_len, kind, version);
+        *change = first_after(heap, it.value, PAGE_LENGTH, kind, version);
+    if (*change == NULL) *change = first_after(heap, s->page, s->page_len, kind, version);
     ks_change__settle(s->world, *change);
     return true;
 }
@@ -623,9 +663,16 @@ static void unindex_object(ks_store *s, const ks_object *object) {
     drop_version(s, object->kind, object->id);
 }
 
+/* Takes over a change, or a new brief. */
+static void append_to_log(ks_store *s, const void *logged) {
+    log_page *page = open_page(s);
+    page->changes[page->len++] = logged;
+    s->page_len = page->len;
+}
+
 /* Logs a change, with one reference: takes over the words `object` and `old`. */
-static ks_change *log_change(ks_store *s, ks_change_type type, const void *object, const void *old,
-                             ks_kind kind, uint64_t id) {
+static ks_change *log_change(ks_store *s, ks_change_type type, const void *object,
+                             const void *old) {
     ks_change *change = ks_alloc(s->world->heap, sizeof *change);
     *change = (ks_change){.refs = 1,
                           .type = type,
@@ -633,19 +680,25 @@ static ks_change *log_change(ks_store *s, ks_change_type type, const void *objec
                           .at = s->world->now,
                           .object = object,
                           .old = old};
-    log_page *page = open_page(s);
-    page->changes[page->len++] = change;
-    s->page_len = page->len;
-    uint64_t facts[4] = {(uint64_t)type << 32 | (uint64_t)kind, id, s->version,
-                         (uint64_t)s->world->now};
-    ks_trace(s->world, facts, sizeof facts);
+    append_to_log(s, change);
     return change;
+}
+
+/* What the trace has of a write; a name, or what stands for it, follows. */
+typedef struct facts {
+    uint64_t what, id, version, at;
+} facts;
+
+static facts facts_of(const ks_store *s, ks_change_type type, ks_kind kind, uint64_t id) {
+    return (facts){(uint64_t)type << 32 | (uint64_t)kind, id, s->version, (uint64_t)s->world->now};
 }
 
 /* Logs a change of objects: takes over `object`, counts `old` up; a new reference. */
 static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_object *object,
                                     const ks_object *old) {
-    ks_change *change = log_change(s, type, object, ks_object_ref(old), object->kind, object->id);
+    ks_change *change = log_change(s, type, object, ks_object_ref(old));
+    facts written = facts_of(s, type, object->kind, object->id);
+    ks_trace(s->world, &written, sizeof written);
     ks_trace(s->world, object->name->s, object->name->len);
     change->refs++;
     return change;
@@ -710,14 +763,21 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
     ks_kind kind = brief->type->kind;
     brief->id = old != NULL ? old->id : ++s->last_id;
     brief->version = ++s->version;
-    void *now = ks_version__of_brief(brief), *before = NULL;
     brief->refs++; /* one for the map, one for the log */
-    if (old != NULL) {
-        before = ks_version__of_brief(old);
+    void *now = ks_version__of_brief(brief);
+    struct {
+        facts facts;
+        ks_key name;
+    } written = {facts_of(s, old == NULL ? KS_ADDED : KS_MODIFIED, kind, brief->id),
+                 brief->type->key(brief)};
+    if (old == NULL) {
+        put_version(s, kind, brief->id, now, true);
+        append_to_log(s, now);
+    } else {
+        void *before = ks_version__of_brief(old);
         ks_version__ref(before);
+        put_version(s, kind, brief->id, now, false);
+        log_change(s, KS_MODIFIED, now, before);
     }
-    ks_key name = brief->type->key(brief);
-    put_version(s, kind, brief->id, now, old == NULL);
-    log_change(s, old == NULL ? KS_ADDED : KS_MODIFIED, now, before, kind, brief->id);
-    ks_trace(s->world, &name, sizeof name);
+    ks_trace(s->world, &written, sizeof written);
 }
