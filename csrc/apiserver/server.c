@@ -91,27 +91,6 @@ void ks_server_snapshot(ks_server *out, ks_server *from, ks_world *world) {
 
 ks_val ks_server__stamp(ks_server *s) { return ks_time_val(s->world, s->world->now); }
 
-/* Eight hexadecimal digits, all at once: a digit to a byte, then those above 9 are moved on to the
- * letters. */
-static char *put_hex(char *out, uint32_t word) {
-    uint64_t x = word;
-    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
-    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
-    x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-    x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
-    /* one by one: compilers see a single store in it */
-    out[0] = (char)(x >> 56);
-    out[1] = (char)(x >> 48);
-    out[2] = (char)(x >> 40);
-    out[3] = (char)(x >> 32);
-    out[4] = (char)(x >> 24);
-    out[5] = (char)(x >> 16);
-    out[6] = (char)(x >> 8);
-    out[7] = (char)x;
-    return out + 8;
-}
-
 /* A version-4 UUID. */
 void ks_server__draw_uid(ks_server *s, uint32_t words[4]) {
     ks_choose_words(s->world, KS_CHOOSE_UID, words, 4);
@@ -121,7 +100,7 @@ void ks_server__draw_uid(ks_server *s, uint32_t words[4]) {
 
 ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]) {
     char digits[32], text[36], *at = digits;
-    for (int i = 0; i < 4; i++) at = put_hex(at, words[i]);
+    for (int i = 0; i < 4; i++) at = ks_put_hex(at, words[i]);
     memcpy(text, digits, 8);
     memcpy(text + 9, digits + 8, 4);
     memcpy(text + 14, digits + 12, 4);

@@ -2,7 +2,8 @@
  * base/format.c - printf for the plain conversions that messages are made of; see str.h.
  *
  * Events and messages are written by the thousand, with %s and whole numbers only: those are put
- * together here. A format with any other conversion goes to the C library as a whole.
+ * together here. A format with any other conversion goes to the C library as a whole. Ids are made of
+ * many hexadecimal digits: these are written eight at a time.
  */
 #include "base/str.h"
 
@@ -112,4 +113,25 @@ int ks_nformat(char *out, size_t room, const char *format, ...) {
     int len = ks_vformat(out, room, format, args);
     va_end(args);
     return len;
+}
+
+/* Eight hexadecimal digits, all at once: a digit to a byte, then those above 9 are moved on to the
+ * letters. */
+char *ks_put_hex(char *out, uint32_t word) {
+    uint64_t x = word;
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    /* one by one: compilers see a single store in it */
+    out[0] = (char)(x >> 56);
+    out[1] = (char)(x >> 48);
+    out[2] = (char)(x >> 40);
+    out[3] = (char)(x >> 32);
+    out[4] = (char)(x >> 24);
+    out[5] = (char)(x >> 16);
+    out[6] = (char)(x >> 8);
+    out[7] = (char)x;
+    return out + 8;
 }

@@ -38,6 +38,8 @@ int ks_vformat(char *out, size_t room, const char *format, va_list args)
 /* snprintf, as quick as that. */
 int ks_nformat(char *out, size_t room, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The eight lower-case hexadecimal digits of a word; returns what follows them. No NUL. */
+char *ks_put_hex(char *out, uint32_t word);
 /* A new reference to the one interned string with these bytes. */
 const ks_str *ks_intern(ks_heap *heap, const char *s, size_t len);
 const ks_str *ks_intern_of(ks_heap *heap, const char *s);

@@ -230,6 +230,22 @@ ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count) 
     return of_map(map);
 }
 
+ks_val ks_exchange(ks_heap *heap, ks_val m, const ks_pair *others, uint32_t count) {
+    ks_map *copy = ks_map_new(heap, m.m->len).m;
+    const ks_pair *next = others, *end = others + count;
+    for (; copy->len < m.m->len; copy->len++) {
+        ks_pair p = m.m->pairs[copy->len];
+        ks_str_ref(p.key);
+        if (next != end && next->key == p.key)
+            p.val = next++->val;
+        else
+            ks_ref(p.val);
+        copy->pairs[copy->len] = p;
+    }
+    ks_unref(heap, m);
+    return of_map(copy);
+}
+
 ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key) {
     int64_t at = m.type == KS_MAP ? index_of(m.m, key) : -1;
     if (at < 0) return m;

@@ -320,9 +320,8 @@ static int64_t next_due(const turn *t) {
         if (c->ends != KS_NEVER) due = earlier(due, relist_after(c->ends));
         if (!c->ready && c->started && c->ready_at > t->now) due = earlier(due, c->ready_at);
     }
-    ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
-    if (w->start_time != KS_NEVER && ks_is(deadline, KS_INT))
-        due = earlier(due, ks_after(w->start_time, ks_seconds(deadline.i)));
+    if (w->start_time != KS_NEVER && w->active != KS_NEVER)
+        due = earlier(due, ks_after(w->start_time, w->active));
     return earlier(due, probes_next(t));
 }
 

@@ -29,11 +29,7 @@ void memo_clear(ks_heap *heap, memo *m) {
     ks_unref(heap, m->image_id);
     ks_unref(heap, m->mounts);
     ks_unref(heap, m->mount_statuses);
-    for (int i = 0; i < 2; i++) {
-        ks_unref(heap, m->lists[i].in);
-        ks_unref(heap, m->lists[i].out);
-        ks_str_unref(heap, m->lists[i].name);
-    }
+    for (int i = 0; i < TWINS; i++) twin_clear(heap, &m->twins[i]);
     ks_str_unref(heap, m->net.text);
     ks_str_unref(heap, m->gross.text);
     memset(m, 0, sizeof *m);
@@ -97,7 +93,6 @@ static ks_val condition(draft *d, int slot, const ks_str *type, bool is_true, co
     if (reason) ks_map_push(heap, &c, K(reason), ks_string(reason));
     ks_map_push(heap, &c, K(status), ks_string(status));
     ks_map_push(heap, &c, K(type), ks_string(type));
-    ks_map_seal(heap, &c);
     return c;
 }
 
@@ -201,34 +196,9 @@ static int slot_of(const ks_str *type) {
     return -1;
 }
 
-/* Pods of one container that start in the same second share their lists of conditions. */
-static shared_list *shared_conditions(draft *d, ks_val old) {
-    turn *t = d->t;
-    const worker *w = t->w;
-    if (w->count != 1 || d->mode != STATUS_SYNC || w->stage != STAGE_SYNC || ks_len(old) == 0 ||
-        ks_exists(ks_get(w->spec, K(readinessGates))))
-        return NULL;
-    const container *c = &w->containers[0];
-    bool running = c->run == RUN_RUNNING;
-    if (c->run != RUN_NONE && !(running && c->ready)) return NULL;
-    shared_list *s = &memo_now(t)->lists[running];
-    const ks_str *name = container_name(w, c);
-    if (ks_exists(s->out) && s->generation == d->generation && s->sandbox == w->sandbox &&
-        ks_str_eq(s->name, name) && ks_equal(s->in, old))
-        return s;
-    ks_unref(t->heap, s->in);
-    ks_unref(t->heap, s->out);
-    ks_str_unref(t->heap, s->name);
-    *s = (shared_list){ks_ref(old), ks_str_ref(name), d->generation,
-                       w->sandbox,  running,          KS_NOTHING};
-    return s;
-}
-
 static ks_val conditions(draft *d) {
     turn *t = d->t;
     ks_heap *heap = t->heap;
-    shared_list *shared = shared_conditions(d, ks_get(t->pod->status, K(conditions)));
-    if (shared && ks_exists(shared->out)) return ks_ref(shared->out);
     ks_val list = ks_list_new(heap, 6);
     ks_each(c, ks_get(t->pod->status, K(conditions))) {
         int slot = slot_of(ks_str_or_null(ks_get(*c, K(type))));
@@ -255,41 +225,44 @@ static ks_val conditions(draft *d) {
         list = ks_append(heap, list,
                          condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
     }
-    if (shared) shared->out = ks_ref(list);
     return list;
 }
 
 /* --- container statuses --- */
 
+/* Eight digits, the lowest first. */
+static char *put_reversed(char *out, uint32_t word) {
+    uint32_t x = word >> 24 | (word >> 8 & 0xff00) | (word << 8 & 0xff0000) | word << 24;
+    return ks_put_hex(out, (x & 0x0f0f0f0f) << 4 | (x >> 4 & 0x0f0f0f0f));
+}
+
 static void hex64(char *out, const ks_str *uid, const ks_str *name, int32_t instance) {
-    static const char digits[] = "0123456789abcdef";
     uint64_t h = hash64(uid->s, uid->len, hash64(name->s, name->len, (uint64_t)instance + 1));
     for (int word = 0; word < 4; word++) {
         h ^= h << 13;
         h ^= h >> 7;
         h ^= h << 17;
-        for (int i = 0; i < 16; i++) out[word * 16 + i] = digits[h >> (4 * i) & 15];
+        out = put_reversed(put_reversed(out, (uint32_t)h), (uint32_t)(h >> 32));
     }
 }
 
 /* "containerd://" and 64 digits that follow from the pod, the container and the instance. */
-static ks_val container_id(draft *d, const container *c, int32_t instance) {
+ks_val container_id(turn *t, const container *c, int32_t instance) {
     char id[80] = "containerd://";
-    hex64(id + 13, d->t->pod->uid, container_name(d->t->w, c), instance);
-    return ks_textn(d->t->heap, id, 13 + 64);
+    hex64(id + 13, t->pod->uid, container_name(t->w, c), instance);
+    return ks_textn(t->heap, id, 13 + 64);
 }
 
 static ks_val ended(draft *d, const container *c, const ending *e) {
     ks_heap *heap = d->t->heap;
     ks_val m = ks_map_new(heap, 6);
-    if (e->instance >= 0) ks_map_push(heap, &m, K(containerID), container_id(d, c, e->instance));
+    if (e->instance >= 0) ks_map_push(heap, &m, K(containerID), container_id(d->t, c, e->instance));
     ks_map_push(heap, &m, K(exitCode), ks_int(e->exit_code));
     ks_map_push(heap, &m, K(finishedAt),
                 e->instance >= 0 ? stamp_of(d->t, e->finished) : ks_null());
     if (e->message) ks_map_push(heap, &m, K(message), ks_string(e->message));
     ks_map_push(heap, &m, K(reason), ks_string(e->reason));
     ks_map_push(heap, &m, K(startedAt), e->instance >= 0 ? stamp_of(d->t, e->started) : ks_null());
-    ks_map_seal(heap, &m);
     ks_val state = ks_map_new(heap, 1);
     ks_map_push(heap, &state, K(terminated), m);
     return state;
@@ -315,7 +288,6 @@ static ks_val mount_statuses(ks_heap *heap, ks_val mounts) {
             ks_map_push(heap, &m, K(readOnly), ks_bool(true));
             ks_map_push(heap, &m, K(recursiveReadOnly), ks_string(K(Disabled)));
         }
-        ks_map_seal(heap, &m);
         list = ks_append(heap, list, m);
     }
     return list;
@@ -386,7 +358,7 @@ static ks_val container_status(draft *d, const container *c, ks_val old) {
     if (has) {
         if (ks_len(ks_get(resources, K(requests))))
             ks_map_push(heap, &s, K(allocatedResources), ks_ref(ks_get(resources, K(requests))));
-        ks_map_push(heap, &s, K(containerID), container_id(d, c, c->restarts));
+        ks_map_push(heap, &s, K(containerID), container_id(t, c, c->restarts));
     }
     ks_map_push(heap, &s, K(image), ks_ref(ks_get(spec, K(image))));
     ks_val id = ks_get(old, K(imageID));
@@ -411,7 +383,6 @@ static ks_val container_status(draft *d, const container *c, ks_val old) {
     ks_val mounts = ks_get(old, K(volumeMounts));
     mounts = ks_exists(mounts) ? ks_ref(mounts) : volume_mounts(d, c);
     if (ks_exists(mounts)) ks_map_push(heap, &s, K(volumeMounts), mounts);
-    ks_map_seal(heap, &s);
     return s;
 }
 
@@ -459,6 +430,17 @@ static const ks_str *shown_phase(draft *d) {
     }
 }
 
+void pod_addresses(turn *t, ks_val old, ks_val *ip, ks_val *ips) {
+    ks_heap *heap = t->heap;
+    *ip = ks_ref(ks_get(old, K(podIP)));
+    *ips = ks_ref(ks_get(old, K(podIPs)));
+    if (ks_exists(*ip)) return;
+    char text[16];
+    address_text(t->w->ip, text);
+    *ip = ks_text(heap, text);
+    *ips = ks_append(heap, ks_list_new(heap, 1), map_of_one(heap, K(ip), ks_ref(*ip)));
+}
+
 static bool ours(const ks_str *key) {
     return key == K(conditions) || key == K(containerStatuses) || key == K(hostIP) ||
            key == K(hostIPs) || key == K(initContainerStatuses) || key == K(message) ||
@@ -489,17 +471,11 @@ static ks_val build(draft *d) {
     if (host) {
         ks_map_push(heap, &s, K(podIP), ks_ref(t->node->ip));
         ks_map_push(heap, &s, K(podIPs), ks_ref(t->node->ips));
-    } else if (ks_exists(ks_get(old, K(podIP)))) {
-        ks_map_push(heap, &s, K(podIP), ks_ref(ks_get(old, K(podIP))));
-        ks_map_push(heap, &s, K(podIPs), ks_ref(ks_get(old, K(podIPs))));
-    } else if (w->ip) {
-        char text[16];
-        address_text(w->ip, text);
-        ks_val ip = ks_text(heap, text);
-        ks_val m = ks_map_new(heap, 1);
-        ks_map_push(heap, &m, K(ip), ks_ref(ip));
+    } else if (w->ip || ks_exists(ks_get(old, K(podIP)))) {
+        ks_val ip, ips;
+        pod_addresses(t, old, &ip, &ips);
         ks_map_push(heap, &s, K(podIP), ip);
-        ks_map_push(heap, &s, K(podIPs), ks_append(heap, ks_list_new(heap, 1), m));
+        ks_map_push(heap, &s, K(podIPs), ips);
     }
     for (uint32_t i = 0; i < ks_len(old); i++) {
         const ks_pair *p = ks_pair_at(old, i);
@@ -533,7 +509,13 @@ void write_status(turn *t, status_mode mode) {
     bool terminal = t->w->stage != STAGE_SYNC || mode != STATUS_SYNC;
     d.phase = pod_phase(t->w, t->pod, terminal && mode == STATUS_FINAL);
     if (t->w->deadline) d.phase = "Failed";
-    put_status(t, build(&d));
+    memo *m = memo_now(t);
+    ks_val status = twin_status(t, m, mode, d.generation);
+    if (!ks_exists(status)) {
+        status = build(&d);
+        twin_keep(t, m, mode, d.generation, status);
+    }
+    put_status(t, status);
 }
 
 /* A pod that had a status before this kubelet knew it (imported): its start and address are kept, containers that it shows as

@@ -486,9 +486,8 @@ static void begin_start(turn *t, container *c) {
 
 bool deadline_passed(turn *t) {
     worker *w = t->w;
-    ks_val deadline = ks_get(w->spec, K(activeDeadlineSeconds));
-    if (w->deadline || !ks_is(deadline, KS_INT) || w->start_time == KS_NEVER) return false;
-    if (t->now < ks_after(w->start_time, ks_seconds(deadline.i))) return false;
+    if (w->active == KS_NEVER || w->deadline || w->start_time == KS_NEVER) return false;
+    if (t->now < ks_after(w->start_time, w->active)) return false;
     w->deadline = true;
     w->why = "DeadlineExceeded";
     w->why_text =
@@ -642,7 +641,7 @@ void new_spec(turn *t) {
         if (c->run == RUN_RUNNING) c->changed = true;
         if (c->trouble) c->trouble->crash_delay = c->trouble->pull_delay = 0;
     }
-    w->spec = spec;
+    take_spec(w, spec);
     ks_unref(t->heap, old);
     if (w->op == OP_NONE) w->sync_at = t->now;
 }

@@ -133,25 +133,43 @@ static void container_init(container *c, role what, uint32_t index) {
     c->ends = KS_NEVER;
 }
 
+void take_spec(worker *w, ks_val spec) {
+    w->spec = spec;
+    w->inits = w->apps = KS_NOTHING;
+    w->active = KS_NEVER;
+    w->plain = true;
+    for (uint32_t i = 0; i < ks_len(spec); i++) {
+        const ks_pair *p = ks_pair_at(spec, i);
+        if (p->key == K(containers))
+            w->apps = p->val;
+        else if (p->key == K(initContainers))
+            w->inits = p->val;
+        else if (p->key == K(activeDeadlineSeconds) && ks_is(p->val, KS_INT))
+            w->active = ks_seconds(p->val.i);
+        else if (p->key == K(hostNetwork) || p->key == K(readinessGates))
+            w->plain = false;
+    }
+    if (ks_len(w->inits) > 0) w->plain = false;
+}
+
 /* The record of a pod that has just been bound; it belongs to the kubelet's map. */
 worker *worker_new(turn *t) {
-    ks_val inits = ks_get(t->pod->spec, K(initContainers)),
-           apps = ks_get(t->pod->spec, K(containers));
-    uint32_t count = ks_len(inits) + ks_len(apps);
+    ks_val spec = t->pod->spec;
+    uint32_t count = ks_len(ks_get(spec, K(initContainers))) + ks_len(ks_get(spec, K(containers)));
     worker *w = ks_alloc_zero(t->heap, worker_size(count));
     w->refs = 1;
     w->count = count;
     w->told = true;
-    w->spec = ks_ref(t->pod->spec);
+    take_spec(w, ks_ref(spec));
     w->uid = ks_str_ref(t->pod->uid);
     w->op_until = w->sync_at = w->final_at = KS_NEVER;
     w->killed_at = w->start_time = w->failing_since = KS_NEVER;
     uint32_t at = 0, index = 0;
-    ks_each(c, inits) {
+    ks_each(c, w->inits) {
         bool side = ks_text_is(ks_get(*c, K(restartPolicy)), "Always");
         container_init(&w->containers[at++], side ? ROLE_SIDECAR : ROLE_INIT, index++);
     }
-    for (index = 0; index < ks_len(apps); index++)
+    for (index = 0; index < ks_len(w->apps); index++)
         container_init(&w->containers[at++], ROLE_APP, index);
     ks_key key = {0, t->pod->id};
     ks_tree_put(t->heap, &t->k->pods, key, w);
@@ -159,8 +177,7 @@ worker *worker_new(turn *t) {
 }
 
 ks_val container_spec(const worker *w, const container *c) {
-    const ks_str *list = c->role == ROLE_APP ? K(containers) : K(initContainers);
-    return ks_at(ks_get(w->spec, list), c->index);
+    return ks_at(c->role == ROLE_APP ? w->apps : w->inits, c->index);
 }
 
 const ks_str *container_name(const worker *w, const container *c) {
@@ -228,7 +245,13 @@ machine *node_own(kubelet *k, uint64_t key) {
 /* --- addresses --- */
 
 void address_text(uint32_t ip, char out[16]) {
-    ks_nformat(out, 16, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        uint32_t part = ip >> shift & 255;
+        if (part >= 100) *out++ = (char)('0' + part / 100);
+        if (part >= 10) *out++ = (char)('0' + part / 10 % 10);
+        *out++ = (char)('0' + part % 10);
+        *out++ = shift > 0 ? '.' : '\0';
+    }
 }
 
 /* As the host-local plugin deals out: round robin, the first two and the last of the range are not used. */

@@ -141,8 +141,10 @@ typedef struct worker {
     bool extra_sync;     /* ... is followed by one at the next relist */
     bool told;           /* no readiness has changed since the status was written */
     bool deleted;        /* the kubelet has asked for the object's removal */
-    int32_t at;          /* container that op is about */
-    uint32_t ip;         /* 0: none */
+    bool
+        plain; /* of its spec: the status has nothing to say of a host's network, readiness gates or init containers */
+    int32_t at;  /* container that op is about */
+    uint32_t ip; /* 0: none */
     int64_t op_until;
     int64_t sync_at;    /* next sync; KS_NEVER: when something happens */
     int64_t retry_in;   /* shortest wait that the sync in progress met */
@@ -160,7 +162,9 @@ typedef struct worker {
     const char *why;        /* constant: status.reason of a pod that the kubelet ended */
     const ks_str *why_text; /* counted */
     const ks_str *uid;      /* counted: the pod's */
-    ks_val spec;            /* counted: the pod's spec as this worker acts on it */
+    ks_val spec;        /* counted: the pod's spec as this worker acts on it; of it (take_spec): */
+    ks_val inits, apps; /* initContainers and containers, borrowed */
+    int64_t active;     /* activeDeadlineSeconds, as a span; KS_NEVER: none */
     container containers[]; /* init containers in order, then the app containers */
 } worker;
 
@@ -178,14 +182,19 @@ typedef struct machine {
     ks_val in_use;      /* status.volumesInUse as this kubelet wrote it last */
 } machine;
 
-/* Pieces of status documents that pods which do the same at the same time share; see status.c. */
-typedef struct shared_list {
-    ks_val in;          /* the conditions that it was made from */
-    const ks_str *name; /* of the only container */
+/* What a pod's status was made of, and the status: see twins.c. */
+typedef struct twin {
+    uint32_t state; /* the worker's and the containers', as bits */
+    int32_t exit_code;
+    const ks_str *reason; /* of the containers' end, constant; NULL: they have not ended */
     int64_t generation;
-    bool sandbox, ready;
-    ks_val out;
-} shared_list;
+    int64_t start, began, ended; /* seconds: of the pod, and of its containers */
+    ks_val apps;                 /* spec.containers; counted, like those below */
+    ks_val old, out;             /* the status before, and then */
+} twin;
+enum { TWINS = 8 };
+
+/* What the statuses of pods that do the same at the same time have in common; see status.c. */
 typedef struct memo {
     int64_t second;
     ks_val now;      /* its text */
@@ -196,7 +205,7 @@ typedef struct memo {
     ks_val image, image_id;
     ks_val mounts,
         mount_statuses; /* a container's volumeMounts, and what the status says of them */
-    shared_list lists[2];
+    twin twins[TWINS];
     struct span {
         int64_t ns;
         const ks_str *text;
@@ -253,6 +262,7 @@ void forget(kubelet *k, const ks_object *pod);
 extern const ks_tree_type worker_type, node_type, store_type;
 worker *worker_new(turn *t);
 worker *worker_own(kubelet *k, uint64_t id); /* NULL when absent */
+void take_spec(worker *w, ks_val spec);      /* takes it over; the one before stays counted */
 void worker_free(ks_heap *heap, worker *w);
 machine *node_of(const kubelet *k, const ks_str *name,
                  uint64_t *key); /* borrowed, NULL when unknown */
@@ -296,8 +306,17 @@ void write_status(turn *t, status_mode mode);
 const char *pod_phase(const worker *w, const ks_object *pod, bool terminal);
 bool should_restart(const worker *w, const container *c, const ks_object *pod);
 
+ks_val container_id(turn *t, const container *c, int32_t instance);
+/* status.podIP and podIPs, `old` being the status that is there. */
+void pod_addresses(turn *t, ks_val old, ks_val *ip, ks_val *ips);
 void memo_clear(ks_heap *heap, memo *m);
 void adopt_status(turn *t); /* a pod that had a status before this kubelet knew it */
+
+/* twins.c */
+/* The status, made of a sibling's; KS_NOTHING: there is none like that. */
+ks_val twin_status(turn *t, memo *m, status_mode mode, int64_t generation);
+void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val status);
+void twin_clear(ks_heap *heap, twin *kept);
 
 /* admit.c */
 bool admit(turn *t);

@@ -1,0 +1,182 @@
+/*
+ * kubelet/twins.c - a status that says of a pod what another one says of its sibling.
+ *
+ * Pods of one template that come to the same stage in the same seconds have statuses that differ in few leaves: addresses, and the
+ * ids of containers. The status that was made last of pods at a stage is kept for as long as its second lasts; the next pod's is that one
+ * with the leaves exchanged, if all that status.c makes a status of agrees: what the containers do and since when (look), the spec's
+ * containers, and the status that was there, but for its leaves. Called by status.c, which makes the others, and the first.
+ */
+#include "kubelet/worker.h"
+
+enum { LEAVES = 5 };
+
+static uint32_t bits_of(const container *c) {
+    return (uint32_t)c->run << 2 | (uint32_t)c->ready << 1 | (uint32_t)c->started;
+}
+
+/* A container without a past, that runs, has run, or is not there yet. */
+static bool is_simple(const container *c) {
+    const trouble *tr = c->trouble;
+    if (c->role != ROLE_APP || c->restarts != 0 || c->run == RUN_CREATED) return false;
+    if (tr && (tr->before.reason || tr->wait_reason)) return false;
+    if (c->run != RUN_EXITED) return true;
+    return !c->end.message && (c->end.reason == K(Completed) || c->end.reason == K(Error));
+}
+
+static int64_t second_of(int64_t instant) { return instant / KS_SECOND; }
+
+/* What such a container shows. */
+static void look_at(const container *c, twin *like) {
+    if (c->run == RUN_NONE) return;
+    like->began = second_of(c->run == RUN_EXITED ? c->end.started : c->began);
+    if (c->run != RUN_EXITED) return;
+    like->ended = second_of(c->end.finished);
+    like->exit_code = c->end.exit_code;
+    like->reason = c->end.reason;
+}
+
+static bool looks_like(const twin *a, const twin *b) {
+    return a->state == b->state && a->exit_code == b->exit_code && a->reason == b->reason &&
+           a->generation == b->generation && a->start == b->start && a->began == b->began &&
+           a->ended == b->ended && ks_identical(a->apps, b->apps);
+}
+
+/* What the pod's status is made of. False: of more than twins have in common. */
+static bool look(const turn *t, status_mode mode, int64_t generation, twin *like) {
+    const worker *w = t->w;
+    if (!w->plain || w->count == 0 || w->deadline || w->why || !ks_is(t->pod->status, KS_MAP))
+        return false;
+    const container *first = &w->containers[0];
+    uint32_t bits = bits_of(first);
+    *like = (twin){.generation = generation, .start = second_of(w->start_time)};
+    like->apps = w->apps;
+    like->state = bits << 8 | (uint32_t)mode << 5 | (uint32_t)w->stage << 3 |
+                  (uint32_t)w->sandbox << 2 | (uint32_t)(w->ip != 0) << 1 |
+                  (uint32_t)ks_object_terminating(t->pod);
+    for (uint32_t i = 0; i < w->count; i++) {
+        const container *c = &w->containers[i];
+        twin other = *like;
+        if (!is_simple(c) || bits_of(c) != bits) return false;
+        look_at(c, i == 0 ? like : &other);
+        if (i > 0 && !looks_like(like, &other)) return false;
+    }
+    return true;
+}
+
+/* --- the status that was there --- */
+
+static bool is_address(const ks_str *key) {
+    return key == K(hostIP) || key == K(hostIPs) || key == K(podIP) || key == K(podIPs);
+}
+
+static bool same_container(ks_val a, ks_val b) {
+    if (ks_identical(a, b)) return true;
+    if (!ks_is(a, KS_MAP) || !ks_is(b, KS_MAP) || ks_len(a) != ks_len(b)) return false;
+    for (uint32_t i = 0; i < ks_len(a); i++) {
+        const ks_pair *p = ks_pair_at(a, i), *q = ks_pair_at(b, i);
+        if (p->key != q->key || (p->key != K(containerID) && !ks_equal(p->val, q->val)))
+            return false;
+    }
+    return true;
+}
+
+static bool same_containers(ks_val a, ks_val b) {
+    if (ks_len(a) != ks_len(b)) return false;
+    for (uint32_t i = 0; i < ks_len(a); i++)
+        if (!same_container(ks_at(a, i), ks_at(b, i))) return false;
+    return true;
+}
+
+static bool same_but_leaves(ks_val a, ks_val b) {
+    if (ks_identical(a, b)) return true;
+    if (ks_len(a) != ks_len(b)) return false;
+    for (uint32_t i = 0; i < ks_len(a); i++) {
+        const ks_pair *p = ks_pair_at(a, i), *q = ks_pair_at(b, i);
+        if (p->key != q->key) return false;
+        if (is_address(p->key)) continue;
+        if (p->key == K(containerStatuses) ? !same_containers(p->val, q->val)
+                                           : !ks_equal(p->val, q->val))
+            return false;
+    }
+    return true;
+}
+
+/* --- exchanging --- */
+
+/* {terminated: {...}} with another id. */
+static ks_val ended_twin(ks_heap *heap, ks_val state, ks_val id) {
+    ks_pair leaf = {K(containerID), id};
+    ks_val ended = ks_exchange(heap, ks_ref(ks_get(state, K(terminated))), &leaf, 1);
+    ks_pair whole = {K(terminated), ended};
+    return ks_exchange(heap, ks_ref(state), &whole, 1);
+}
+
+static ks_val containers_of(turn *t, const twin *like, ks_val list) {
+    ks_val out = ks_list_new(t->heap, ks_len(list));
+    ks_each(s, list) {
+        const container *c = container_named(t->w, ks_str_or_null(ks_get(*s, K(name))));
+        ks_pair leaves[2] = {{K(containerID), container_id(t, c, 0)}};
+        uint32_t count = 1;
+        if (like->reason) {
+            ks_val state = ended_twin(t->heap, ks_get(*s, K(state)), ks_ref(leaves[0].val));
+            leaves[count++] = (ks_pair){K(state), state};
+        }
+        out = ks_append(t->heap, out, ks_exchange(t->heap, ks_ref(*s), leaves, count));
+    }
+    return out;
+}
+
+static ks_val exchanged(turn *t, const twin *like) {
+    ks_val old = t->pod->status, ip = ks_get(like->out, K(podIP));
+    ks_pair leaves[LEAVES];
+    uint32_t count = 0;
+    bool made = t->w->containers[0].run != RUN_NONE;
+    if (!made && !ks_exists(ip) && ks_identical(ks_get(like->out, K(hostIPs)), t->node->ips))
+        return ks_ref(like->out);
+    if (made)
+        leaves[count++] = (ks_pair){
+            K(containerStatuses), containers_of(t, like, ks_get(like->out, K(containerStatuses)))};
+    leaves[count++] = (ks_pair){K(hostIP), ks_ref(t->node->ip)};
+    leaves[count++] = (ks_pair){K(hostIPs), ks_ref(t->node->ips)};
+    if (ks_exists(ip)) {
+        ks_val ips;
+        pod_addresses(t, old, &ip, &ips);
+        leaves[count++] = (ks_pair){K(podIP), ip};
+        leaves[count++] = (ks_pair){K(podIPs), ips};
+    }
+    return ks_exchange(t->heap, ks_ref(like->out), leaves, count);
+}
+
+/* Where the last one at this stage is kept, or would be. */
+static twin *place_of(memo *m, const twin *like) {
+    uint64_t hash = (uint64_t)(uintptr_t)ks_items(like->apps) >> 4;
+    return &m->twins[(hash ^ like->state ^ like->state >> 8) % TWINS];
+}
+
+ks_val twin_status(turn *t, memo *m, status_mode mode, int64_t generation) {
+    twin like;
+    if (!look(t, mode, generation, &like)) return KS_NOTHING;
+    const twin *kept = place_of(m, &like);
+    if (!ks_exists(kept->out) || !looks_like(kept, &like) ||
+        !same_but_leaves(kept->old, t->pod->status))
+        return KS_NOTHING;
+    return exchanged(t, kept);
+}
+
+void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val status) {
+    twin like;
+    if (!look(t, mode, generation, &like)) return;
+    twin *place = place_of(m, &like);
+    ks_ref(like.apps);
+    like.old = ks_ref(t->pod->status);
+    like.out = ks_ref(status);
+    twin_clear(t->heap, place);
+    *place = like;
+}
+
+void twin_clear(ks_heap *heap, twin *kept) {
+    ks_unref(heap, kept->apps);
+    ks_unref(heap, kept->old);
+    ks_unref(heap, kept->out);
+    *kept = (twin){0};
+}
