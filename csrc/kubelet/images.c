@@ -104,8 +104,8 @@ static const ks_str *milliseconds(turn *t, struct span *last, int64_t ns) {
 pull_answer pull_done(turn *t, container *c) {
     const ks_str *name = image_name(t, c);
     if (container_image(t, c)->exists) {
-        const ks_str *net = milliseconds(t, &t->k->memo.net, t->now - t->w->pull_begun);
-        const ks_str *gross = milliseconds(t, &t->k->memo.gross, t->now - t->w->pull_from);
+        const ks_str *net = milliseconds(t, &t->k->memo->net, t->now - t->w->pull_begun);
+        const ks_str *gross = milliseconds(t, &t->k->memo->gross, t->now - t->w->pull_from);
         event_of_parts(
             t, c, "Normal", "Pulled",
             "Successfully pulled image \"%s\" in %s (%s including waiting). Image size: 1000 bytes.",

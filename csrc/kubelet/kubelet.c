@@ -26,7 +26,7 @@ static void *create(ks_sim *sim) {
     k->files.type = &store_type;
     k->untold.type = &name_type;
     k->next_net = FIRST_NET;
-    k->memo.second = -1;
+    k->memo = memo_new(k->heap);
     return k;
 }
 
@@ -45,8 +45,7 @@ static void *copy(ks_sim *sim, const void *state) {
     k->untold = ks_tree_copy(&from->untold);
     k->files = ks_tree_copy(&from->files);
     k->gone = ks_tree_copy(&from->gone);
-    memset(&k->memo, 0, sizeof k->memo);
-    k->memo.second = -1;
+    k->memo->refs++;
     return k;
 }
 
@@ -62,7 +61,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &k->untold);
     ks_tree_clear(heap, &k->files);
     ks_tree_clear(heap, &k->gone);
-    memo_clear(heap, &k->memo);
+    memo_unref(heap, k->memo);
     ks_free(heap, k, sizeof *k);
 }
 

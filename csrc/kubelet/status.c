@@ -19,7 +19,8 @@ typedef struct draft {
     const char *phase; /* as computed, not as shown */
 } draft;
 
-void memo_clear(ks_heap *heap, memo *m) {
+static void memo_clear(ks_heap *heap, memo *m) {
+    uint32_t refs = m->refs;
     ks_unref(heap, m->now);
     ks_unref(heap, m->running);
     ks_unref(heap, m->creating);
@@ -33,7 +34,21 @@ void memo_clear(ks_heap *heap, memo *m) {
     ks_str_unref(heap, m->net.text);
     ks_str_unref(heap, m->gross.text);
     memset(m, 0, sizeof *m);
+    m->refs = refs;
     m->second = -1;
+}
+
+memo *memo_new(ks_heap *heap) {
+    memo *m = ks_alloc_zero(heap, sizeof *m);
+    m->refs = 1;
+    m->second = -1;
+    return m;
+}
+
+void memo_unref(ks_heap *heap, memo *m) {
+    if (--m->refs > 0) return;
+    memo_clear(heap, m);
+    ks_free(heap, m, sizeof *m);
 }
 
 static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v) {
@@ -44,18 +59,18 @@ static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v) {
 
 /* The shared pieces of this second. */
 static memo *memo_now(turn *t) {
-    memo *m = &t->k->memo;
+    memo *m = t->k->memo;
     int64_t second = t->now / KS_SECOND;
     if (m->second == second) return m;
     ks_heap *heap = t->heap;
     memo_clear(heap, m);
-    m->second = second;
     m->now = ks_time_val(&t->sim->world, t->now);
     m->running = map_of_one(heap, K(running), map_of_one(heap, K(startedAt), ks_ref(m->now)));
     m->creating =
         map_of_one(heap, K(waiting), map_of_one(heap, K(reason), ks_string(K(ContainerCreating))));
     m->nothing = ks_map_new(heap, 0);
     m->empty = ks_text(heap, "");
+    m->second = second;
     return m;
 }
 
@@ -315,10 +330,11 @@ static ks_val image_id(draft *d, ks_val image) {
     if (!ks_exists(m->image) || !ks_equal(m->image, image)) {
         char id[80] = "sha256:";
         hex64(id + 7, image.s, image.s, 0);
+        ks_val made = ks_textn(d->t->heap, id, 7 + 64);
         ks_unref(d->t->heap, m->image);
         ks_unref(d->t->heap, m->image_id);
         m->image = ks_ref(image);
-        m->image_id = ks_textn(d->t->heap, id, 7 + 64);
+        m->image_id = made;
     }
     return ks_ref(m->image_id);
 }

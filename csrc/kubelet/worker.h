@@ -194,9 +194,11 @@ typedef struct twin {
 } twin;
 enum { TWINS = 8 };
 
-/* What the statuses of pods that do the same at the same time have in common; see status.c. */
+/* What the statuses of pods that do the same at the same time have in common; see status.c. Forks share it, and each puts into it what
+ * it makes: nothing that is seen depends on what is in it. It is never found half-made, even if memory runs out on the way. */
 typedef struct memo {
-    int64_t second;
+    uint32_t refs;
+    int64_t second;  /* -1: of none */
     ks_val now;      /* its text */
     ks_val running;  /* {running: {startedAt: now}} */
     ks_val creating; /* {waiting: {reason: ContainerCreating}} */
@@ -231,7 +233,7 @@ typedef struct kubelet {
     uint32_t next_node;
     uint64_t busy;  /* id of the pod whose turn it is */
     bool busy_gone; /* that pod was deleted meanwhile */
-    memo memo;
+    memo *memo;
 } kubelet;
 
 /* One pod's turn: what all functions below work on. */
@@ -309,7 +311,8 @@ bool should_restart(const worker *w, const container *c, const ks_object *pod);
 ks_val container_id(turn *t, const container *c, int32_t instance);
 /* status.podIP and podIPs, `old` being the status that is there. */
 void pod_addresses(turn *t, ks_val old, ks_val *ip, ks_val *ips);
-void memo_clear(ks_heap *heap, memo *m);
+memo *memo_new(ks_heap *heap);
+void memo_unref(ks_heap *heap, memo *m);
 void adopt_status(turn *t); /* a pod that had a status before this kubelet knew it */
 
 /* twins.c */
