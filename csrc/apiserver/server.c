@@ -65,25 +65,25 @@ void ks_server_dispose(ks_server *s) {
     ks_store_dispose(&s->store);
 }
 
-static void copy_around(ks_server *out, const ks_server *from, ks_world *world) {
-    *out = *from;
+/* All but the store. */
+static void copied_around(ks_server *out, ks_world *world) {
     out->world = world;
     out->heap = world->heap;
-    out->memo = ks_tree_copy(&from->memo);
-    out->bound = ks_tree_copy(&from->bound);
-    out->service_ips = ks_tree_copy(&from->service_ips);
-    out->node_ports = ks_tree_copy(&from->node_ports);
-    out->correlation = ks_tree_copy(&from->correlation);
+    ks_trees_copied(&out->memo, 1);
+    ks_trees_copied(&out->bound, 1);
+    ks_trees_copied(&out->service_ips, 1);
+    ks_trees_copied(&out->node_ports, 1);
+    ks_trees_copied(&out->correlation, 1);
     out->record_cache = NULL;
 }
 
-void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world) {
-    copy_around(out, from, world);
-    ks_store_copy(&out->store, &from->store, world);
+void ks_server_copied(ks_server *out, ks_world *world) {
+    copied_around(out, world);
+    ks_store_copied(&out->store, world);
 }
 
 void ks_server_snapshot(ks_server *out, ks_server *from, ks_world *world) {
-    copy_around(out, from, world);
+    copied_around(out, world);
     ks_store_snapshot(&out->store, &from->store, world);
 }
 

@@ -49,7 +49,8 @@ typedef struct ks_write_opts {
 
 void ks_server_init(ks_server *server, ks_world *world, ks_rules rules);
 void ks_server_dispose(ks_server *server);
-void ks_server_copy(ks_server *out, const ks_server *from, ks_world *world); /* O(1) */
+/* After a copy by assignment: O(1). */
+void ks_server_copied(ks_server *out, ks_world *world);
 /* The same with a store that is only good for being put back: see ks_store_snapshot(). */
 void ks_server_snapshot(ks_server *out, ks_server *from, ks_world *world);
 

@@ -73,8 +73,12 @@ static entry *entry_of(ks_table_node *bucket, ks_key key) {
     return NULL;
 }
 
-ks_table ks_table_copy(const ks_table *table) {
+void ks_table_copied(const ks_table *table) {
     if (table->root != NULL) table->root->refs++;
+}
+
+ks_table ks_table_copy(const ks_table *table) {
+    ks_table_copied(table);
     return *table;
 }
 

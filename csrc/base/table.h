@@ -27,6 +27,8 @@ typedef struct ks_table {
 
 /* A copy that shares everything: O(1). */
 ks_table ks_table_copy(const ks_table *table);
+/* The same, after a copy by assignment. */
+void ks_table_copied(const ks_table *table);
 /* Empties the table. */
 void ks_table_clear(ks_heap *heap, ks_table *table);
 

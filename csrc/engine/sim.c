@@ -42,6 +42,24 @@ ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant) 
 
 int64_t ks_agenda_instant(ks_key at) { return word_time(at.a); }
 
+/* --- what a snapshot shares --- */
+
+/* A component's state, counted: forks and snapshots share it until one of them works on it. */
+typedef struct ks_held {
+    uint32_t refs;
+    void *state; /* NULL: it has none */
+} held;
+
+/* The component is going to change: from now on its state and waits are the snapshot's as well. Before that it counts neither: most calls
+ * change few components. */
+static inline void set_apart(ks_sim *sim, int component) {
+    ks_sim *snapshot = sim->snapshot;
+    if (snapshot == NULL || (snapshot->counted >> component & 1U) != 0) return;
+    snapshot->counted |= 1U << component;
+    sim->components[component].held->refs++;
+    ks_ids_copied(&sim->components[component].waits, 1);
+}
+
 /* --- how a key waits: as a word --- */
 
 /* It is ready, and that is all. */
@@ -77,9 +95,15 @@ static timer *timer_own(ks_heap *heap, void **slot) {
     return own;
 }
 
+/* How a component's keys wait, for changing. */
+static ks_ids *waits_of(ks_sim *sim, int component) {
+    set_apart(sim, component);
+    return &sim->components[component].waits;
+}
+
 void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
     ks_heap *heap = sim->world.heap;
-    void **how = ks_ids_make(heap, &sim->components[component].waits, key);
+    void **how = ks_ids_make(heap, waits_of(sim, component), key);
     if (*how == only_ready) return;
     if (*how == NULL) {
         *how = only_ready;
@@ -98,7 +122,7 @@ void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
         ks_enqueue(sim, component, key);
         return;
     }
-    void **how = ks_ids_make(heap, &sim->components[component].waits, key);
+    void **how = ks_ids_make(heap, waits_of(sim, component), key);
     if (*how == NULL || *how == only_ready) {
         timer *fresh = ks_alloc(heap, sizeof *fresh);
         *fresh = (timer){.refs = 1, .ready = *how == only_ready};
@@ -116,15 +140,15 @@ void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
 static void drop_timer(ks_sim *sim, int component, uint64_t key, bool ready) {
     ks_heap *heap = sim->world.heap;
     if (ready)
-        ks_ids_put(heap, &sim->components[component].waits, key, only_ready);
+        ks_ids_put(heap, waits_of(sim, component), key, only_ready);
     else
-        ks_ids_del(heap, &sim->components[component].waits, key);
+        ks_ids_del(heap, waits_of(sim, component), key);
 }
 
 /* A ready key is taken. */
 static void drop_ready(ks_sim *sim, int component, uint64_t key) {
     ks_heap *heap = sim->world.heap;
-    ks_ids *waits = &sim->components[component].waits;
+    ks_ids *waits = waits_of(sim, component);
     if (ks_ids_get(waits, key) == only_ready)
         ks_ids_del(heap, waits, key);
     else
@@ -178,12 +202,6 @@ int ks_component_index(const ks_sim *sim, const ks_component *component) {
 
 /* --- states --- */
 
-/* A component's state, counted: forks and snapshots share it until one of them works on it. */
-typedef struct ks_held {
-    uint32_t refs;
-    void *state; /* NULL: it has none */
-} held;
-
 static held *hold(ks_heap *heap, void *state) {
     held *h = ks_alloc(heap, sizeof *h);
     *h = (held){.refs = 1, .state = state};
@@ -208,6 +226,7 @@ static void *own_copy(ks_sim *sim, int component) {
 }
 
 void *ks_state_own(ks_sim *sim, int component) {
+    set_apart(sim, component);
     held *h = sim->components[component].held;
     return h->refs == 1 ? h->state : own_copy(sim, component);
 }
@@ -308,6 +327,7 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
     sim->settings = ks_settings_new(heap);
     ks_ready_init(&sim->ready);
     sim->view = &sim->server.store;
+    sim->counted = UINT32_MAX;
 }
 
 void ks_sim_add(ks_sim *sim, const ks_component *component) {
@@ -320,21 +340,16 @@ void ks_sim_add(ks_sim *sim, const ks_component *component) {
     sim->components[index].held->state = create(sim, component);
 }
 
-/* All but the server. */
-static void copy_around(ks_sim *out, const ks_sim *from) {
-    *out = *from;
+/* All but the server, the components' states and how their keys wait, after a copy by assignment. */
+static void copied_around(ks_sim *out) {
     ks_world_copied(&out->world);
-    out->settings = ks_settings_ref(from->settings);
+    ks_settings_ref(out->settings);
     out->pending_error = 0;
     out->view = &out->server.store;
-    out->agenda = ks_tree_copy(&from->agenda);
-    out->failures = ks_tree_copy(&from->failures);
+    ks_trees_copied(&out->agenda, 1);
+    ks_trees_copied(&out->failures, 1);
     ks_ready_copied(&out->ready);
-    for (int i = 0; i < from->component_count; i++) {
-        ks_ids_copied(&out->components[i].waits, 1);
-        ks_cache_ref(out->components[i].cache);
-        out->components[i].held->refs++;
-    }
+    for (int i = 0; out->late >> i != 0; i++) ks_cache_ref(out->components[i].cache);
 }
 
 static void connect(ks_sim *out) {
@@ -343,28 +358,50 @@ static void connect(ks_sim *out) {
 }
 
 void ks_sim_copy(ks_sim *out, const ks_sim *from) {
-    copy_around(out, from);
-    ks_server_copy(&out->server, &from->server, &out->world);
+    *out = *from;
+    copied_around(out);
+    for (int i = 0; i < from->component_count; i++) {
+        ks_ids_copied(&out->components[i].waits, 1);
+        out->components[i].held->refs++;
+    }
+    out->snapshot = NULL;
+    out->counted = UINT32_MAX;
+    ks_server_copied(&out->server, &out->world);
     connect(out);
 }
 
 void ks_sim_snapshot(ks_sim *out, ks_sim *from) {
-    copy_around(out, from);
+    for (int i = 0; i < from->component_count; i++) set_apart(from, i); /* for the one before */
+    *out = *from;
+    copied_around(out);
+    out->counted = 0;
     ks_server_snapshot(&out->server, &from->server, &out->world);
     connect(out);
+    from->snapshot = out;
 }
 
-void ks_sim_keep(ks_sim *from) { ks_store_keep(&from->server.store); }
+void ks_sim_keep(ks_sim *from) {
+    ks_store_keep(&from->server.store);
+    from->snapshot = from->snapshot->snapshot;
+}
 
-void ks_sim_undo(ks_sim *from) { ks_store_undo(&from->server.store); }
+/* What has not changed goes over to the snapshot. */
+void ks_sim_undo(ks_sim *from) {
+    ks_sim *snapshot = from->snapshot;
+    ks_store_undo(&from->server.store);
+    from->counted = snapshot->counted;
+    from->snapshot = NULL;
+    snapshot->counted = UINT32_MAX;
+}
 
 void ks_sim_dispose(ks_sim *sim) {
     ks_heap *heap = sim->world.heap;
-    for (int i = 0; i < sim->component_count; i++) {
+    for (int i = 0; i < sim->component_count && sim->counted >> i != 0; i++) {
+        if ((sim->counted >> i & 1U) == 0) continue;
         let_go(heap, sim->components[i].component, sim->components[i].held);
-        ks_cache_unref(heap, sim->components[i].cache);
         ks_ids_clear(heap, &sim->components[i].waits);
     }
+    for (int i = 0; sim->late >> i != 0; i++) ks_cache_unref(heap, sim->components[i].cache);
     ks_tree_clear(heap, &sim->agenda);
     ks_ready_clear(heap, &sim->ready);
     ks_tree_clear(heap, &sim->failures);
@@ -396,7 +433,7 @@ static void forget_failures(ks_sim *sim, int component) {
 /* Its keys leave the agenda and the row, wherever they wait. */
 static void forget_keys(ks_sim *sim, int component) {
     ks_heap *heap = sim->world.heap;
-    ks_ids *waits = &sim->components[component].waits;
+    ks_ids *waits = waits_of(sim, component);
     for (ks_ids_iter it = ks_ids_begin(waits); ks_ids_next(&it);)
         if (timer_of(it.value) != NULL) ks_tree_del(heap, &sim->agenda, timer_of(it.value)->at);
     ks_ids_clear(heap, waits);
@@ -415,6 +452,7 @@ static void look_through_its_eyes(ks_sim *sim, int component) {
 void ks_sim_restart(ks_sim *sim, int component) {
     const ks_component *c = sim->components[component].component;
     forget_keys(sim, component);
+    set_apart(sim, component);
     held *before = sim->components[component].held;
     sim->components[component].held = hold(sim->world.heap, NULL);
     let_go(sim->world.heap, c, before);

@@ -83,6 +83,9 @@ struct ks_sim {
     const ks_store *view;              /* see ks_view() */
     uint32_t late;                     /* a bit for each component that has a cache */
     int64_t resync;                    /* the period of the informers; 0: not drawn yet */
+    ks_sim *snapshot; /* what this is put back to if the call in progress fails; NULL: nothing */
+    uint32_t
+        counted; /* a bit for each component whose state and waits are counted here: all, but in a snapshot */
     struct {
         const ks_component *component;
         struct ks_held *held; /* its state */

@@ -18,7 +18,6 @@ static void version_ref(void *value) { ks_version__ref(value); }
 static void version_unref(ks_heap *heap, void *value) { ks_version__unref(heap, value); }
 
 static const ks_ids_type versions_type = {version_ref, version_unref};
-static const ks_ids no_versions = {&versions_type, NULL, 0};
 
 /* --- the log: a change costs one word here, and the maps hear of it once a page --- */
 
@@ -231,8 +230,10 @@ static const ks_object *resolve(const ks_store *s, const void *index_entry) {
 
 /* --- life --- */
 
+#define EVERY_KIND ((UINT64_C(1) << KS_KIND_COUNT) - 1)
+
 void ks_store_init(ks_store *s, ks_world *world) {
-    *s = (ks_store){.world = world};
+    *s = (ks_store){.world = world, .kinds = EVERY_KIND};
     for (int k = 0; k < KS_KIND_COUNT; k++) s->by_id[k].type = &versions_type;
     s->maps.log.type = &log_type;
 }
@@ -244,7 +245,8 @@ enum { MAPS = sizeof(struct ks_store_maps) / sizeof(ks_tree) };
 static ks_tree *other_maps(ks_store *s) { return &s->maps.by_owner; }
 
 void ks_store_clear(ks_store *s, ks_heap *heap) {
-    ks_ids_clear_all(heap, s->by_id, KS_KIND_COUNT);
+    for (ks_kind kind = 0; kind < KS_KIND_COUNT && s->kinds >> kind != 0; kind++)
+        if (s->kinds >> kind & 1U) ks_ids_clear(heap, &s->by_id[kind]);
     ks_trees_clear(heap, other_maps(s), MAPS);
     ks_table_clear(heap, &s->by_name);
     ks_table_clear(heap, &s->by_uid);
@@ -262,32 +264,35 @@ void ks_store_shorten(ks_store *s) {
     s->events_named = s->last_id;
 }
 
-/* All but the objects. */
-static void copy_around(ks_store *out, const ks_store *from, ks_world *world) {
-    *out = *from;
+/* All but the objects, after a copy by assignment. */
+static void copied_around(ks_store *out, ks_world *world) {
     out->world = world;
     out->undo = NULL;
     ks_trees_copied(other_maps(out), MAPS);
-    out->by_name = ks_table_copy(&from->by_name);
-    out->by_uid = ks_table_copy(&from->by_uid);
-    out->event_names = ks_table_copy(&from->event_names);
+    ks_table_copied(&out->by_name);
+    ks_table_copied(&out->by_uid);
+    ks_table_copied(&out->event_names);
     if (out->page != NULL) out->page->refs++;
 }
 
-void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
-    copy_around(out, from, world);
+void ks_store_copied(ks_store *out, ks_world *world) {
+    copied_around(out, world);
     ks_ids_copied(out->by_id, KS_KIND_COUNT);
+}
+
+void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
+    *out = *from;
+    ks_store_copied(out, world);
 }
 
 /* --- snapshots --- */
 
 /* How a snapshot's objects are found again. Of most kinds a call writes few objects, and none is new or gone: their versions from
- * before are kept here, and written back. Of the others (`copied`) the snapshot has a map of its own. */
+ * before are kept here, and written back. Of the others the snapshot has a map of its own (`kinds`). */
 enum { UNDO_LENGTH = 48 }; /* what a slab has a block for */
 typedef struct ks_undo {
     ks_store *snapshot;
     struct ks_undo *outer; /* of the call within which this one is made */
-    uint64_t copied;       /* a bit for each kind */
     uint32_t len;
     struct {
         ks_kind kind;
@@ -300,7 +305,7 @@ typedef struct ks_undo {
 static void copy_kind(ks_store *s, ks_kind kind) {
     undo *u = s->undo;
     ks_heap *heap = s->world->heap;
-    if (u->copied >> kind & 1U) return;
+    if (u->snapshot->kinds >> kind & 1U) return;
     ks_ids map = ks_ids_copy(&s->by_id[kind]);
     for (uint32_t i = u->len; i-- > 0;) {
         if (u->before[i].kind != kind) continue;
@@ -308,7 +313,7 @@ static void copy_kind(ks_store *s, ks_kind kind) {
         ks_ids_put(heap, &map, u->before[i].id, u->before[i].version);
     }
     u->snapshot->by_id[kind] = map;
-    u->copied |= UINT64_C(1) << kind;
+    u->snapshot->kinds |= UINT64_C(1) << kind;
     uint32_t left = 0;
     for (uint32_t i = 0; i < u->len; i++) {
         if (u->before[i].kind != kind)
@@ -329,10 +334,9 @@ void ks_store_snapshot(ks_store *out, ks_store *from, ks_world *world) {
     undo *u = ks_alloc(world->heap, sizeof *u);
     u->snapshot = out;
     u->outer = from->undo;
-    u->copied = 0;
     u->len = 0;
-    copy_around(out, from, world);
-    for (int kind = 0; kind < KS_KIND_COUNT; kind++) out->by_id[kind] = no_versions;
+    copied_around(out, world);
+    out->kinds = 0;
     from->undo = u;
 }
 
@@ -353,11 +357,10 @@ void ks_store_undo(ks_store *from) {
             ks_ids_exchange(&from->by_id[u->before[i].kind], u->before[i].id, u->before[i].version);
         ks_version__unref(heap, now);
     }
-    for (int kind = 0; kind < KS_KIND_COUNT; kind++) {
-        if (u->copied >> kind & 1U) continue;
-        snapshot->by_id[kind] = from->by_id[kind];
-        from->by_id[kind] = no_versions;
-    }
+    for (int kind = 0; kind < KS_KIND_COUNT; kind++)
+        if ((snapshot->kinds >> kind & 1U) == 0) snapshot->by_id[kind] = from->by_id[kind];
+    from->kinds = snapshot->kinds;
+    snapshot->kinds = EVERY_KIND;
     snapshot->undo = u->outer;
     from->undo = NULL;
     ks_free(heap, u, sizeof *u);
@@ -369,7 +372,7 @@ static void put_version(ks_store *s, ks_kind kind, uint64_t id, void *version, b
     undo *u = s->undo;
     if (u != NULL && is_new) copy_kind(s, kind);
     if (u != NULL && u->len == UNDO_LENGTH) copy_all(s);
-    if (u == NULL || u->copied >> kind & 1U) {
+    if (u == NULL || u->snapshot->kinds >> kind & 1U) {
         ks_ids_put(heap, &s->by_id[kind], id, version);
         return;
     }
@@ -712,8 +715,7 @@ ks_kind ks_object_owner_kind(const ks_object *object) {
 static void note_owner(const ks_store *s, ks_object *object, const ks_object *old) {
     if (object->owner_uid == NULL) return;
     bool known = old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid);
-    object->owner =
-        known ? old->owner : word(ks_table_get(&s->by_uid, uid_key(object->owner_uid)));
+    object->owner = known ? old->owner : word(ks_table_get(&s->by_uid, uid_key(object->owner_uid)));
     if (known && ks_identical(old->owners, object->owners)) {
         object->owner_agrees = old->owner_agrees;
         return;

@@ -100,6 +100,7 @@ typedef struct ks_store {
     uint64_t version; /* of the last write */
     uint64_t last_id;
     ks_ids by_id[KS_KIND_COUNT]; /* object or (marked) brief: order of creation */
+    uint64_t kinds; /* a bit for each kind whose map is there: all, but in a snapshot */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
     ks_table by_uid;  /* hash of the uid (not Events) */
@@ -121,8 +122,11 @@ void ks_store_init(ks_store *store, ks_world *world);
 void ks_store_dispose(ks_store *store);
 /* O(1). `world` of the copy is the one given. */
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world);
-/* A copy that is only good for being put back, soon: new versions of objects are written into the maps that both share, and
- * noted. So a call that changes one object of many need not copy any map. `from` must not move until one of the two ends it: */
+/* The same, after a copy by assignment. */
+void ks_store_copied(ks_store *out, ks_world *world);
+/* Makes a copy by assignment one that is only good for being put back, soon: new versions of objects are written into the maps that both share, and
+ * noted. So a call that changes one object of many need not copy any map, and a kind that is not written costs nothing. `from` must not
+ * move until one of the two ends it: */
 void ks_store_snapshot(ks_store *out, ks_store *from, ks_world *world);
 /* what was done is kept (`out` may be disposed of then), */
 void ks_store_keep(ks_store *from);
