@@ -10,13 +10,16 @@
 
 #include <string.h>
 
-#define NAMESPACE(name)                                                                            \
-    "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"" name                 \
-    "\",\"labels\":{\"kubernetes.io/metadata.name\":\"" name                                       \
-    "\"}},\"spec\":{\"finalizers\":[\"kubernetes\"]},\"status\":{\"phase\":\"Active\"}}"
-#define ACCOUNT(ns)                                                                                \
-    "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"default\","       \
-    "\"namespace\":\"" ns "\"}}"
+/* What each of these namespaces has: its name is put in. */
+static const char *const namespaces[] = {"default", "kube-system", "kube-public",
+                                         "kube-node-lease"};
+enum { NAMESPACES = sizeof namespaces / sizeof namespaces[0] };
+
+static const char a_namespace[] =
+    "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{},\"spec\":{\"finalizers\":"
+    "[\"kubernetes\"]},\"status\":{\"phase\":\"Active\"}}";
+static const char an_account[] =
+    "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"default\"}}";
 #define PRIORITY(name, value, text)                                                                \
     "{\"apiVersion\":\"scheduling.k8s.io/v1\",\"kind\":\"PriorityClass\",\"metadata\":{\"name\":"  \
     "\"" name "\"},\"value\":" value ",\"description\":\"" text                                    \
@@ -26,10 +29,7 @@
  * pkg/controlplane/controller/kubernetesservice/controller.go. */
 // clang-format off
 static const char system_objects[] =
-    "[" NAMESPACE("default") "," NAMESPACE("kube-system") "," NAMESPACE("kube-public") "," NAMESPACE(
-        "kube-node-lease") "," ACCOUNT("default") "," ACCOUNT("kube-system") "," ACCOUNT("kube-public") "," ACCOUNT(
-        "kube-node-lease") ","
-    PRIORITY("system-node-critical", "2000001000",
+    "[" PRIORITY("system-node-critical", "2000001000",
              "Used for system critical pods that must not be moved from their current node.") ","
     PRIORITY("system-cluster-critical", "2000000000",
              "Used for system critical pods that must run in the cluster, but can be moved to "
@@ -65,15 +65,13 @@ static const char api_service[] =
 
 /* pkg/controller/certificates/rootcacertpublisher: published where a kubelet that runs by itself could mount it; the manual world is a
  * bare control plane, which has no certificate to publish. */
-#define ROOT_CA(ns)                                                                                \
-    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"kube-root-ca.crt\","   \
-    "\"namespace\":\"" ns "\",\"annotations\":{\"kubernetes.io/description\":\"Contains a CA "     \
-    "bundle that can be used to verify the kube-apiserver when using internal endpoints such as "  \
-    "the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "      \
-    "distributions of Kubernetes clusters.\"}},\"data\":{\"ca.crt\":\"-----BEGIN "                 \
-    "CERTIFICATE-----\\n-----END CERTIFICATE-----\\n\"}}"
-static const char root_certificates[] = "[" ROOT_CA("default") "," ROOT_CA(
-    "kube-system") "," ROOT_CA("kube-public") "," ROOT_CA("kube-node-lease") "]";
+static const char a_root_certificate[] =
+    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"kube-root-ca.crt\","
+    "\"annotations\":{\"kubernetes.io/description\":\"Contains a CA bundle that can be used to verify "
+    "the kube-apiserver when using internal endpoints such as the internal service IP or "
+    "kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
+    "clusters.\"}},\"data\":{\"ca.crt\":\"-----BEGIN CERTIFICATE-----\\n-----END "
+    "CERTIFICATE-----\\n\"}}";
 
 #define CLASS(name, annotations, mode)                                                             \
     "{\"apiVersion\":\"storage.k8s.io/v1\",\"kind\":\"StorageClass\",\"metadata\":{\"name\":"      \
@@ -105,16 +103,40 @@ static ks_refusal *import_list(ks_cluster *cluster, ks_val list) {
     return refusal;
 }
 
+static ks_refusal *read_json(ks_cluster *cluster, const char *json, ks_val *out) {
+    ks_text_error err = {0};
+    if (ks_json_read(cluster->heap, json, strlen(json), NULL, out, &err)) return NULL;
+    ks_refusal *refusal = ks_refuse_bad_request(cluster->heap, err.message->s);
+    ks_str_unref(cluster->heap, err.message);
+    return refusal;
+}
+
 static ks_refusal *import_text(ks_cluster *cluster, const char *json) {
     ks_val list = KS_NOTHING;
-    ks_text_error err = {0};
-    if (!ks_json_read(cluster->heap, json, strlen(json), NULL, &list, &err)) {
-        ks_refusal *refusal = ks_refuse_bad_request(cluster->heap, err.message->s);
-        ks_str_unref(cluster->heap, err.message);
-        return refusal;
-    }
-    ks_refusal *refusal = import_list(cluster, list);
+    ks_refusal *refusal = read_json(cluster, json, &list);
+    if (refusal == NULL) refusal = import_list(cluster, list);
     ks_unref(cluster->heap, list);
+    return refusal;
+}
+
+/* A namespace bears its name; other objects are in it. `doc` is taken over. */
+static ks_val place(ks_heap *heap, ks_val doc, const char *ns) {
+    static const char key[] = "kubernetes.io/metadata.name";
+    if (strcmp(ks_text_or(ks_get(doc, K(kind)), ""), "Namespace") != 0)
+        return ks_put2(heap, doc, K(metadata), K(namespace), ks_text(heap, ns));
+    const ks_str *label = ks_intern_of(heap, key);
+    ks_val labels = ks_put(heap, ks_map_new(heap, 1), label, ks_text(heap, ns));
+    ks_str_unref(heap, label);
+    doc = ks_put2(heap, doc, K(metadata), K(labels), labels);
+    return ks_put2(heap, doc, K(metadata), K(name), ks_text(heap, ns));
+}
+
+static ks_refusal *import_everywhere(ks_cluster *cluster, const char *json) {
+    ks_val doc = KS_NOTHING;
+    ks_refusal *refusal = read_json(cluster, json, &doc);
+    for (size_t i = 0; i < NAMESPACES && refusal == NULL; i++)
+        refusal = import(cluster, place(cluster->heap, ks_ref(doc), namespaces[i]));
+    ks_unref(cluster->heap, doc);
     return refusal;
 }
 
@@ -133,9 +155,12 @@ static ks_refusal *add_node(ks_cluster *cluster, ks_val node) {
 }
 
 ks_refusal *ks_cluster_fill(ks_cluster *cluster, const ks_cluster_opts *opts) {
-    ks_refusal *refusal = import_text(cluster, system_objects);
+    ks_refusal *refusal = import_everywhere(cluster, a_namespace);
+    if (refusal == NULL) refusal = import_everywhere(cluster, an_account);
+    if (refusal == NULL) refusal = import_text(cluster, system_objects);
     if (refusal == NULL && !opts->manual_kubelet) refusal = import_text(cluster, api_service);
-    if (refusal == NULL && !opts->manual_kubelet) refusal = import_text(cluster, root_certificates);
+    if (refusal == NULL && !opts->manual_kubelet)
+        refusal = import_everywhere(cluster, a_root_certificate);
     if (refusal == NULL)
         refusal = ks_exists(opts->storage_classes) ? import_list(cluster, opts->storage_classes)
                                                    : import_text(cluster, default_classes);
