@@ -111,7 +111,7 @@ end
 
 ---The place of the command's name. Unknown commands are looked for as plugins first: those cannot follow flags.
 local function find_command(words)
-  local place = ROOT:places(words)[1]
+  local place = ROOT:first(words)
   if not place then error(errors.verbatim "not supported: kubectl without a command (its help texts are not part of this)", 0) end
   local entry = BY_NAME[words[place]]
   if not entry then
@@ -140,7 +140,7 @@ local function descend(words)
   while true do
     local set = SETS[command] or flags.set(ROOT, command.flags or {})
     SETS[command] = set
-    place = command.commands and set:places(words)[1]
+    place = command.commands and set:first(words)
     local name, sub = nil, nil
     if place then name, sub = subcommand(command, words[place]) end
     if not sub then return command, set, path end

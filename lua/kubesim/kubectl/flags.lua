@@ -131,26 +131,28 @@ function flags.set(base, ...)
   return set
 end
 
----The words that are no flags and no flags' values, with their places (cobra's stripFlags).
+local DASH <const> = ("-"):byte()
+
+---The place of the first word that is no flag and no flag's value (cobra's stripFlags).
 ---@param words string[]
----@return integer[] places
-function Set:places(words)
-  local places, i = {}, 1
+---@return integer?
+function Set:first(words)
+  local i = 1
   while i <= #words do
     local word = words[i]
-    if word == "--" then break end
-    if word:find "^%-%-" then
+    local first, second = word:byte(1, 2)
+    if first == DASH and second == DASH then
+      if #word == 2 then return nil end
       local flag = self.by_name[word:sub(3)]
       if not word:find("=", 1, true) and not (flag and without_value(flag)) then i = i + 1 end
-    elseif word:find "^%-." then
+    elseif first == DASH and second then
       local flag = self.by_short[word:sub(2, 2)]
       if #word == 2 and not (flag and without_value(flag)) then i = i + 1 end
-    elseif word ~= "" then
-      places[#places + 1] = i
+    elseif first then
+      return i
     end
     i = i + 1
   end
-  return places
 end
 
 local function set_value(state, flag, text)
@@ -234,13 +236,14 @@ function Set:parse(words)
   local i = 1
   while i <= #words do
     local word, why = words[i], nil
+    local first, second = word:byte(1, 2)
     if word == "--" then
       state.dash = #state.args
       table.move(words, i + 1, #words, #state.args + 1, state.args)
       break
-    elseif word:find "^%-%-" then
+    elseif first == DASH and second == DASH then
       i, why = read_long(self, state, words, i)
-    elseif word:find "^%-." then
+    elseif first == DASH and second then
       i, why = read_short(self, state, words, i)
     else
       state.args[#state.args + 1] = word

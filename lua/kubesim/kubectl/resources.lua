@@ -116,13 +116,18 @@ end
 --- What the server says with every answer about a kind (GetWarningsForGVK of k8s.io/apiserver's deprecation package).
 local DEPRECATED <const> = { Endpoints = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice" }
 
+local function warn_of(ctx, mapping)
+  local text = DEPRECATED[mapping.kind]
+  if text then ctx:told { text } end
+end
+
 ---The object as it stands, or nil.
 ---@param ctx kubesim.kubectl.Context
 ---@param viewed? boolean  as a view
 ---@return table? object
 function Info:look(ctx, viewed)
   if self.name == "" then errors.fail "resource name may not be empty" end
-  ctx:told { DEPRECATED[self.mapping.kind] }
+  warn_of(ctx, self.mapping)
   return ctx.core:get(self.mapping.kind, self.namespace, self.name, viewed)
 end
 
@@ -328,7 +333,7 @@ end
 ---@param viewed? boolean  as views
 ---@return table[]
 function resources.list(ctx, mapping, namespace, labels, fields, viewed)
-  ctx:told { DEPRECATED[mapping.kind] }
+  warn_of(ctx, mapping)
   local err, list = errors.try(ctx.core.list, ctx.core, mapping.kind, mapping.namespaced and namespace or nil,
     labels ~= "" and labels or nil, fields ~= "" and fields or nil, nil, nil, nil, nil, viewed)
   if err then error(list_refused(err, mapping, labels, fields), 0) end
@@ -437,6 +442,11 @@ Example resource specifications include:
    '<resource> <name>'
    '<resource>']]
 
+---A selector without blanks around it; nil when there is nothing else.
+local function trimmed(text)
+  return text and text ~= "" and text:match "^%s*(.*%S)" or nil
+end
+
 ---Finds what was asked for. Options:
 ---   args                 words TYPE NAME ..., TYPE/NAME ...;  allow_empty_selector: a TYPE alone means all of it
 ---   names, default_kind  instead: words NAME or TYPE/NAME
@@ -450,10 +460,7 @@ Example resource specifications include:
 ---@return kubesim.kubectl.Result
 function resources.find(ctx, opts)
   local asked = { tuples = {}, kinds = {}, names = {}, files = opts.files or {} }
-  local trimmed = (opts.labels or ""):match "^%s*(.-)%s*$"
-  if trimmed ~= "" then asked.labels = trimmed end
-  local fields = (opts.fields or ""):match "^%s*(.-)%s*$"
-  if fields ~= "" then asked.fields = fields end
+  asked.labels, asked.fields = trimmed(opts.labels), trimmed(opts.fields)
   if opts.all and (asked.labels or asked.fields) then errors.fail "setting 'all' parameter but found a non empty selector. " end
   read_args(asked, opts.args or {}, opts.allow_empty_selector)
   if opts.names then read_names(asked, opts.default_kind or "", opts.names) end

@@ -39,13 +39,12 @@ local function format_of(ctx)
   return output.format(ctx, { no_headers = ctx.flags["no-headers"], columns = true, wide = true })
 end
 
-local function find(ctx, args, options)
+---Finds what was asked for; `opts`: more of the options of resources.find.
+local function find(ctx, args, opts)
   local f = ctx.flags
-  local opts = {
-    args = args, allow_empty_selector = true, files = f.filename, labels = f.selector, fields = f["field-selector"],
-    all_namespaces = f["all-namespaces"], latest = true, subresource = f.subresource ~= "" and f.subresource or nil,
-  }
-  for name, value in pairs(options) do opts[name] = value end
+  opts.args, opts.allow_empty_selector, opts.files, opts.latest = args, true, f.filename, true
+  opts.labels, opts.fields, opts.all_namespaces = f.selector, f["field-selector"], f["all-namespaces"]
+  opts.subresource = f.subresource ~= "" and f.subresource or nil
   return resources.find(ctx, opts)
 end
 

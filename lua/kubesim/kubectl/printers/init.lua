@@ -80,11 +80,15 @@ local function bare(object)
   return require "kubesim.kubectl.values".bare(object)
 end
 
----The function that makes the cells of a kind's row.
+--- The functions that make the cells of a row, by the kinds that were printed.
+local MAKERS <const> = {}
+
 local function row_of(kind)
+  if MAKERS[kind] then return MAKERS[kind] end
   local file, name = (ROWS[kind] or ""):match "^(.*)%.(.*)$"
   if not file then error(("no columns are known for kind %q"):format(kind)) end
-  return require("kubesim.kubectl.printers." .. file)[name]
+  MAKERS[kind] = require("kubesim.kubectl.printers." .. file)[name]
+  return MAKERS[kind]
 end
 
 ---The table of objects of one kind, as the API server makes it.
