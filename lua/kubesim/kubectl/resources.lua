@@ -179,6 +179,18 @@ local function split_tuple(word)
   return { kind = kind, name = name }
 end
 
+---The kinds that a word stands for: a list with commas, of which "all" may be one.
+local function kinds_of(word)
+  local kinds = split(word)
+  for i, kind in ipairs(kinds) do
+    if kind == "all" then
+      kinds[i] = ALL
+      word = nil
+    end
+  end
+  return word and kinds or split(table.concat(kinds, ","))
+end
+
 ---Reads words into asked.tuples, asked.kinds and asked.names (ResourceTypeOrNameArgs).
 local function read_args(asked, args, allow_empty_selector)
   args = normalize(args)
@@ -195,11 +207,7 @@ local function read_args(asked, args, allow_empty_selector)
     return
   end
   if #args == 0 then return end
-  local kinds = {}
-  for _, word in ipairs(split(args[1])) do
-    for part in (word == "all" and ALL or word):gmatch "[^,]*" do kinds[#kinds + 1] = part end
-  end
-  for _, kind in ipairs(split(table.concat(kinds, ","))) do asked.kinds[#asked.kinds + 1] = kind end
+  asked.kinds = kinds_of(args[1])
   table.move(args, 2, #args, #asked.names + 1, asked.names)
   if #args == 1 and allow_empty_selector and not asked.labels then asked.labels = "" end
 end

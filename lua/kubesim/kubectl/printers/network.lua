@@ -1,5 +1,6 @@
 --- Rows of Services and what stands behind them. pkg/printers/internalversion/printers.go: printService, printEndpoints, ...
 local common <const> = require "kubesim.kubectl.printers.common"
+local core <const> = require "kubesim.core"
 
 local network = {}
 
@@ -13,33 +14,37 @@ local function balancer(status)
   return common.keys(set)
 end
 
-local function external(object)
-  local spec = object.spec
+local function external(object, type, addresses)
   local list = {}
-  if spec.type == "ExternalName" then return spec.externalName or "" end
-  if spec.type ~= "ClusterIP" and spec.type ~= "NodePort" and spec.type ~= "LoadBalancer" then return "<unknown>" end
-  if spec.type == "LoadBalancer" then list = balancer(object.status or {}) end
-  for _, address in ipairs(spec.externalIPs or {}) do list[#list + 1] = address end
+  if type == "ExternalName" then return object.spec.externalName or "" end
+  if type ~= "ClusterIP" and type ~= "NodePort" and type ~= "LoadBalancer" then return "<unknown>" end
+  if type == "LoadBalancer" then list = balancer(object.status or {}) end
+  for _, address in ipairs(addresses or {}) do list[#list + 1] = address end
   if #list > 0 then return table.concat(list, ",") end
-  return spec.type == "LoadBalancer" and "<pending>" or "<none>"
+  return type == "LoadBalancer" and "<pending>" or "<none>"
 end
+
+local of_port <const> = core.reader("port", "nodePort", "protocol")
 
 local function ports(list)
   local parts = {}
-  for i, port in ipairs(common.list(list)) do
-    local node = (port.nodePort or 0) > 0 and ":" .. port.nodePort or ""
-    parts[i] = ("%d%s/%s"):format(port.port, node, port.protocol or "TCP")
+  for i = 1, list and #list or 0 do
+    local port, node, protocol = of_port(list, i)
+    parts[i] = ("%d%s/%s"):format(port, (node or 0) > 0 and ":" .. node or "", protocol or "TCP")
   end
   return #parts > 0 and table.concat(parts, ",") or "<none>"
 end
+
+local of_service <const> = core.reader("metadata.name", "metadata.creationTimestamp", "spec.type", "spec.clusterIPs[1]", "spec.externalIPs",
+  "spec.ports", "spec.selector")
 
 ---@param object table
 ---@param now integer Unix nanoseconds
 ---@return table
 function network.service(object, now)
-  local spec = object.spec
-  return { object.metadata.name, spec.type or "", spec.clusterIPs and spec.clusterIPs[1] or "<none>", external(object), ports(spec.ports),
-    common.age(object, now), common.labels(spec.selector) }
+  local name, created, type, address, addresses, list, selector = of_service(object)
+  return { name, type or "", address or "<none>", external(object, type, addresses), ports(list), common.since(created, now),
+    common.labels(selector) }
 end
 
 ---An address with a port: IPv6 in brackets.

@@ -1,50 +1,62 @@
 --- Rows of claims, volumes, classes and attachments.
 --- pkg/printers/internalversion/printers.go: printPersistentVolume, printPersistentVolumeClaim, printStorageClass, ...
 local common <const> = require "kubesim.kubectl.printers.common"
+local core <const> = require "kubesim.core"
 
 local storage = {}
 
-local MODES <const> = { { "ReadWriteOnce", "RWO" }, { "ReadOnlyMany", "ROX" }, { "ReadWriteMany", "RWX" }, { "ReadWriteOncePod", "RWOP" } }
+local SHORT <const> = { ReadWriteOnce = "RWO", ReadOnlyMany = "ROX", ReadWriteMany = "RWX", ReadWriteOncePod = "RWOP" }
+local MODES <const> = { "ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod" }
 
 ---"RWO,ROX": access modes in Kubernetes' short form (helper.GetAccessModesAsString).
 ---@param modes string[]?
 ---@return string
 function storage.modes(modes)
+  if not modes then return "" end
+  if #modes == 1 then return SHORT[modes[1]] or "" end
   local has, list = {}, {}
-  for _, mode in ipairs(modes or {}) do has[mode] = true end
+  for _, mode in ipairs(modes) do has[mode] = true end
   for _, mode in ipairs(MODES) do
-    if has[mode[1]] then list[#list + 1] = mode[2] end
+    if has[mode] then list[#list + 1] = SHORT[mode] end
   end
   return table.concat(list, ",")
 end
 
----The class of a claim or volume; the old annotation comes first.
----@param object table
----@return string
-function storage.class(object)
-  return (object.metadata.annotations or {})["volume.beta.kubernetes.io/storage-class"] or object.spec.storageClassName or ""
+--- What claims and volumes have in common; the old annotation of the class comes before the field.
+local COMMON <const> = { "metadata.name", "metadata.creationTimestamp", "?metadata.deletionTimestamp",
+  "metadata.annotations[volume.beta.kubernetes.io/storage-class]", "spec.storageClassName", "spec.volumeAttributesClassName",
+  "spec.volumeMode", "status.phase" }
+
+local function reader_of(...)
+  local paths = table.move(COMMON, 1, #COMMON, 1, {})
+  return core.reader(table.unpack(table.move({ ... }, 1, select("#", ...), #paths + 1, paths)))
 end
+
+local of_volume <const> = reader_of("spec.capacity.storage", "spec.accessModes", "spec.persistentVolumeReclaimPolicy", "?spec.claimRef",
+  "spec.claimRef.namespace", "spec.claimRef.name", "status.reason")
 
 ---@param object table
 ---@param now integer Unix nanoseconds
 ---@return table
 function storage.persistentvolume(object, now)
-  local spec, status, claim = object.spec, object.status or {}, object.spec.claimRef
-  return { object.metadata.name, common.quantity((spec.capacity or {}).storage), storage.modes(spec.accessModes),
-    spec.persistentVolumeReclaimPolicy or "", object.metadata.deletionTimestamp and "Terminating" or status.phase or "",
-    claim and ("%s/%s"):format(claim.namespace or "", claim.name or "") or "", storage.class(object),
-    spec.volumeAttributesClassName or "<unset>", status.reason or "", common.age(object, now), spec.volumeMode or "<unset>" }
+  local name, created, deleted, old_class, class, attributes, mode, phase, capacity, modes, policy, claimed, claim_ns, claim, reason =
+    of_volume(object)
+  return { name, common.quantity(capacity), storage.modes(modes), policy or "", deleted and "Terminating" or phase or "",
+    claimed and ("%s/%s"):format(claim_ns or "", claim or "") or "", old_class or class or "", attributes or "<unset>", reason or "",
+    common.since(created, now), mode or "<unset>" }
 end
+
+local of_claim <const> = reader_of("spec.volumeName", "status.capacity.storage", "status.accessModes")
 
 ---@param object table
 ---@param now integer Unix nanoseconds
 ---@return table
 function storage.persistentvolumeclaim(object, now)
-  local spec, status = object.spec, object.status or {}
-  local bound = (spec.volumeName or "") ~= ""
-  return { object.metadata.name, object.metadata.deletionTimestamp and "Terminating" or status.phase or "", spec.volumeName or "",
-    bound and common.quantity((status.capacity or {}).storage) or "", bound and storage.modes(status.accessModes) or "",
-    storage.class(object), spec.volumeAttributesClassName or "<unset>", common.age(object, now), spec.volumeMode or "<unset>" }
+  local name, created, deleted, old_class, class, attributes, mode, phase, volume, capacity, modes = of_claim(object)
+  local bound = (volume or "") ~= ""
+  return { name, deleted and "Terminating" or phase or "", volume or "", bound and common.quantity(capacity) or "",
+    bound and storage.modes(modes) or "", old_class or class or "", attributes or "<unset>", common.since(created, now),
+    mode or "<unset>" }
 end
 
 ---@param object table
