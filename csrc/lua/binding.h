@@ -102,6 +102,8 @@ void ks_lua_push_view(lua_State *L, ks_val v, int result);
 void ks_lua_push_views(lua_State *L, ks_val list, int result);
 /* Is there a view at this index, and of what? */
 bool ks_lua_is_view(lua_State *L, int index, ks_val *out);
+/* What the view at this index shows, in `heap`, as a new reference; false: there is no view. Never raises; within a guard. */
+bool ks_lua_read_view(lua_State *L, int index, ks_heap *heap, ks_val *out);
 /* Pushes a part of what the view at this index shows; null is nil. */
 void ks_lua_push_shown(lua_State *L, ks_val part, int index);
 

@@ -215,6 +215,9 @@ static bool read_value(reader *r, int index, const ks_spec *hint, const place *a
         fine = read_table(r, index, hint, at, out);
         r->depth--;
         return fine;
+    case LUA_TUSERDATA:
+        if (!ks_lua_read_view(r->L, index, r->heap, out)) break;
+        return true;
     default: break;
     }
     char what[60];

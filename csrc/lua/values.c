@@ -117,18 +117,22 @@ static int json_decode(lua_State *L) {
     return finish(L, &w);
 }
 
+/* The kind that a table at argument 1 says it is. */
+static ks_kind said_kind(lua_State *L) {
+    if (lua_type(L, 1) != LUA_TTABLE) return KS_NO_KIND;
+    ks_kind kind = KS_NO_KIND;
+    int version = ks_lua_member(L, 1, "apiVersion"), name = ks_lua_member(L, 1, "kind");
+    if (version == LUA_TSTRING && name == LUA_TSTRING)
+        kind = ks_kind_by_gvk(lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_pop(L, 2);
+    return kind;
+}
+
 /* The value at argument 1 as text: "yaml", "json" (compact), "go" (compact, as Go's encoder escapes) or "indent" (kubectl -o
  * json). */
 static void write_text(work *w) {
     ks_val v = KS_NOTHING;
-    ks_kind kind = KS_NO_KIND;
-    if (lua_type(w->L, 1) == LUA_TTABLE) {
-        int version = ks_lua_member(w->L, 1, "apiVersion"), name = ks_lua_member(w->L, 1, "kind");
-        if (version == LUA_TSTRING && name == LUA_TSTRING)
-            kind = ks_kind_by_gvk(lua_tostring(w->L, -2), lua_tostring(w->L, -1));
-        lua_pop(w->L, 2);
-    }
-    w->ok = ks_lua_read_object(w->L, 1, w->heap, kind, &v, &w->problem);
+    w->ok = ks_lua_read_object(w->L, 1, w->heap, said_kind(w->L), &v, &w->problem);
     if (!w->ok) return;
     if (v.type == KS_NONE) v = ks_null();
     ks_buf out = {.heap = w->heap};
@@ -153,6 +157,89 @@ static int encode(lua_State *L) {
     luaL_pushfail(L);
     lua_pushstring(L, w.problem.text);
     return 2;
+}
+
+/* --- kubectl's account of what it has applied --- */
+
+/* k8s.io/kubectl/pkg/util/apply.go: GetModifiedConfiguration. */
+static void annotate(work *w) {
+    ks_heap *heap = w->heap;
+    const ks_str *key = K(kubectl_kubernetes_io_last_applied_configuration);
+    ks_val doc = KS_NOTHING;
+    w->ok = ks_lua_read_object(w->L, 1, heap, said_kind(w->L), &doc, &w->problem);
+    if (!w->ok) return;
+    ks_val annotations = ks_ref(ks_get2(doc, K(metadata), K(annotations)));
+    if (annotations.type != KS_MAP) annotations = ks_map_new(heap, 1);
+    annotations = ks_drop(heap, annotations, key);
+    doc = ks_put2(heap, doc, K(metadata), K(annotations), ks_ref(annotations));
+    ks_buf out = {.heap = heap};
+    ks_json_write(&out, doc, KS_JSON_GO);
+    ks_buf_putc(&out, '\n');
+    annotations = ks_put(heap, annotations, key, ks_string_take(ks_buf_take(&out)));
+    w->result->value = ks_put2(heap, doc, K(metadata), K(annotations), annotations);
+}
+
+/* annotated(object) -> a view of the object with the text of its configuration in the annotation for it | nil, why */
+static int annotated(lua_State *L) {
+    work w = {0};
+    luaL_checktype(L, 1, LUA_TTABLE);
+    run(L, &w, annotate);
+    if (w.ok) {
+        ks_lua_push_view(L, w.result->value, lua_gettop(L));
+        return 1;
+    }
+    luaL_pushfail(L);
+    lua_pushstring(L, w.problem.text);
+    return 2;
+}
+
+static bool has_null(ks_val v) {
+    if (v.type == KS_LIST) {
+        ks_each(item, v) {
+            if (has_null(*item)) return true;
+        }
+    }
+    if (v.type != KS_MAP) return false;
+    for (uint32_t i = 0; i < ks_len(v); i++) {
+        const ks_pair *pair = ks_pair_at(v, i);
+        if (pair->val.type == KS_NULL || has_null(pair->val)) return true;
+    }
+    return false;
+}
+
+/* A new value without the members of maps that are null. */
+static ks_val without_nulls(ks_heap *heap, ks_val v) {
+    if (!has_null(v)) return ks_ref(v);
+    uint32_t n = ks_len(v);
+    ks_val out = v.type == KS_LIST ? ks_list_new(heap, n) : ks_map_new(heap, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (v.type == KS_LIST) {
+            out = ks_append(heap, out, without_nulls(heap, ks_at(v, i)));
+        } else if (ks_pair_at(v, i)->val.type != KS_NULL) {
+            const ks_pair *pair = ks_pair_at(v, i);
+            out = ks_put(heap, out, pair->key, without_nulls(heap, pair->val));
+        }
+    }
+    return out;
+}
+
+static void prune(work *w) {
+    ks_val doc = KS_NOTHING;
+    w->ok = ks_lua_read(w->L, 1, w->heap, NULL, &doc, &w->problem);
+    w->result->value = without_nulls(w->heap, doc);
+    ks_unref(w->heap, doc);
+}
+
+/* pruned(view) -> the same without the members of maps that are null */
+static int pruned(lua_State *L) {
+    work w = {0};
+    ks_val v;
+    luaL_argexpected(L, ks_lua_is_view(L, 1, &v), 1, "view");
+    lua_settop(L, 1);
+    if (!has_null(v)) return 1;
+    run(L, &w, prune);
+    ks_lua_push_view(L, w.result->value, lua_gettop(L));
+    return 1;
 }
 
 /* --- quantities --- */
@@ -371,6 +458,8 @@ static int since(lua_State *L) {
 const luaL_Reg ks_lua_values[] = {{"yaml_decode", yaml_decode},
                                   {"json_decode", json_decode},
                                   {"encode", encode},
+                                  {"annotated", annotated},
+                                  {"pruned", pruned},
                                   {"quantity", quantity_new},
                                   {"selector", selector_new},
                                   {"duration", duration_parse},

@@ -272,6 +272,7 @@ static ks_refusal *read_text(writing *w, int index, ks_val *list) {
 /* The kind that a table says it is. */
 static ks_kind table_kind(lua_State *L, int index) {
     ks_kind kind = KS_NO_KIND;
+    if (!lua_istable(L, index)) return kind; /* a view, which needs no hints */
     int version = ks_lua_member(L, index, "apiVersion");
     int name = ks_lua_member(L, index, "kind");
     if (version == LUA_TSTRING && name == LUA_TSTRING)
@@ -292,7 +293,7 @@ static ks_refusal *add_table(writing *w, int index, ks_val *list) {
 
 /* A table is one object, or a sequence of objects and texts. */
 static ks_refusal *read_tables(writing *w, int index, ks_val *list) {
-    lua_Integer n = (lua_Integer)lua_rawlen(w->L, index);
+    lua_Integer n = lua_istable(w->L, index) ? (lua_Integer)lua_rawlen(w->L, index) : 0;
     if (n == 0) return add_table(w, index, list);
     ks_refusal *refusal = NULL;
     for (lua_Integer i = 1; i <= n && refusal == NULL; i++) {
@@ -350,6 +351,12 @@ static void push_entries(lua_State *L, const ks_result *result) {
     if (result->object_count == 0) luaL_setmetatable(L, KS_ARRAY_TYPE);
 }
 
+/* A table or a view. */
+static void check_document(lua_State *L, int index) {
+    ks_val shown;
+    if (!ks_lua_is_view(L, index, &shown)) luaL_checktype(L, index, LUA_TTABLE);
+}
+
 /* write(self, verb, manifests, namespace, validation, dry_run, keep_going, own_namespace, bare,
  * manager|nil, subresource|nil)
  * -> entries, warnings */
@@ -358,7 +365,7 @@ static int verb_write(lua_State *L) {
     static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
     ks_box *box = ks_lua_idle_box(L);
     writing w = {.L = L, .verb = (verb)luaL_checkoption(L, 2, NULL, verbs)};
-    if (lua_type(L, 3) != LUA_TSTRING) luaL_checktype(L, 3, LUA_TTABLE);
+    if (lua_type(L, 3) != LUA_TSTRING) check_document(L, 3);
     luaL_checkstring(L, 4);
     w.validation = (ks_field_validation)luaL_checkoption(L, 5, "Strict", modes);
     w.dry_run = lua_toboolean(L, 6);
@@ -581,7 +588,7 @@ static bool do_three_way(ks_cluster *cluster, void *arg) {
 static int verb_three_way(lua_State *L) {
     naming n;
     ks_box *box = check_naming(L, &n);
-    luaL_checktype(L, 5, LUA_TTABLE);
+    check_document(L, 5);
     n.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, n.result, do_three_way, &n);
     ks_lua_push(L, n.result->value);

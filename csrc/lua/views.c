@@ -52,6 +52,16 @@ bool ks_lua_is_view(lua_State *L, int index, ks_val *out) {
     return is;
 }
 
+bool ks_lua_read_view(lua_State *L, int index, ks_heap *heap, ks_val *out) {
+    ks_val shown;
+    if (!ks_lua_is_view(L, index, &shown)) return false;
+    lua_getiuservalue(L, index, 1);
+    const ks_result *owner = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    *out = owner->heap == heap ? ks_ref(shown) : ks_copy(heap, shown);
+    return true;
+}
+
 void ks_lua_push_shown(lua_State *L, ks_val part, int index) {
     if (part.type != KS_LIST && part.type != KS_MAP) {
         ks_lua_push(L, part.type == KS_NULL ? KS_NOTHING : part);

@@ -50,20 +50,14 @@ local function warn_if_deleting(ctx, object)
   end
 end
 
----Nulls of a manifest say nothing about an object that is not there yet.
-local function prune_nulls(value)
-  if type(value) ~= "table" then return end
-  for key, item in pairs(value) do
-    if item == core.null and type(key) == "string" then value[key] = nil else prune_nulls(item) end
-  end
-end
-
 -- Client-side ------------------------------------------------------------------------------------------------------------
 
 local function create(ctx, info, modified, o)
-  info.object = modified
-  prune_nulls(modified)
-  if o.dry_run == "client" then return "created" end
+  info.object = core.pruned(modified) -- nulls say nothing about an object that is not there yet
+  if o.dry_run == "client" then
+    info.object = core.plain(info.object)
+    return "created"
+  end
   local err, object = errors.try(writes.create, ctx, info, o)
   if err then error(errors.from_source("creating", info.source, err), 0) end
   info.object = object
@@ -99,7 +93,7 @@ local function send_patch(ctx, info, modified, patch, o)
 end
 
 local function apply_client_side(ctx, info, o)
-  local modified = writes.annotated(info.object)
+  local modified = assert(core.annotated(info.object))
   local err, live = errors.try(info.look, info, ctx, o.viewed)
   if err then
     error(errors.from_source(("retrieving current configuration of:\n%s\nfrom server for:"):format(info), info.source, err), 0)
