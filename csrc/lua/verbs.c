@@ -546,7 +546,7 @@ static int verb_patch(lua_State *L) {
     static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
     naming n;
     ks_box *box = check_naming(L, &n);
-    if (lua_type(L, 5) != LUA_TSTRING) luaL_checktype(L, 5, LUA_TTABLE);
+    if (lua_type(L, 5) != LUA_TSTRING) check_document(L, 5);
     n.patch = (ks_patch_type)luaL_checkoption(L, 6, "strategic", types);
     n.subresource = luaL_optstring(L, 7, NULL);
     n.validation = (ks_field_validation)luaL_checkoption(L, 8, "Strict", modes);
@@ -576,24 +576,26 @@ static bool do_three_way(ks_cluster *cluster, void *arg) {
         ks_buf out = {.heap = heap};
         ks_json_write(&out, patch, KS_JSON_GO);
         n->result->value = ks_string_take(ks_buf_take(&out));
+        n->result->more = ks_ref(patch);
     }
     ks_unref(heap, patch);
     ks_unref(heap, doc);
     return end_naming(n, heap, refusal, NULL);
 }
 
-/* three_way(self, kind, namespace, name, document) -> JSON text: the strategic merge patch by which
- * client-side apply gets from the live object to the document, which carries its
+/* three_way(self, kind, namespace, name, document) -> JSON text, view: the strategic merge patch by
+ * which client-side apply gets from the live object to the document, which carries its
  * last-applied-configuration; "{}": nothing to do */
 static int verb_three_way(lua_State *L) {
     naming n;
     ks_box *box = check_naming(L, &n);
     check_document(L, 5);
     n.result = ks_lua_result(L, box);
+    int result = lua_gettop(L);
     ks_lua_call(L, box, KS_LOOK, n.result, do_three_way, &n);
     ks_lua_push(L, n.result->value);
-    ks_lua_release(n.result);
-    return 1;
+    ks_lua_push_view(L, n.result->more, result);
+    return 2;
 }
 
 /* --- patches away from the store: kubectl's --local and --dry-run=client --- */

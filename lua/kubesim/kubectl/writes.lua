@@ -49,7 +49,7 @@ end
 ---subresource, force.
 ---@param ctx kubesim.kubectl.Context
 ---@param info kubesim.kubectl.Info
----@param patch string|table
+---@param patch string|table  text, a table or a view
 ---@param opts table
 ---@return table object
 function writes.patch(ctx, info, patch, opts)

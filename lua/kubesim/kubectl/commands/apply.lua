@@ -84,7 +84,7 @@ end
 
 local function send_patch(ctx, info, modified, patch, o)
   if o.dry_run == "client" then
-    return ctx.core:patched(info.mapping.kind, info.object, core.json_decode(patch), "strategic")
+    return ctx.core:patched(info.mapping.kind, info.object, core.plain(patch), "strategic")
   end
   local err, object = errors.try(writes.patch, ctx, info, patch, o)
   if not err then return object end
@@ -106,16 +106,16 @@ local function apply_client_side(ctx, info, o)
       .. "resources created declaratively by either kubectl create --save-config or kubectl apply. The missing annotation will be "
       .. "patched automatically."):format(info:object_name(), writes.LAST_APPLIED))
   end
-  local patch = ctx.core:three_way(info.mapping.kind, info.namespace, info.name, modified)
-  if patch ~= "{}" then
+  local text, patch = ctx.core:three_way(info.mapping.kind, info.namespace, info.name, modified)
+  if text ~= "{}" then
     local refused, object = errors.try(send_patch, ctx, info, modified, patch, o)
     if refused then
-      error(errors.from_source(("applying patch:\n%s\nto:\n%s\nfor:"):format(patch, info), info.source, refused), 0)
+      error(errors.from_source(("applying patch:\n%s\nto:\n%s\nfor:"):format(text, info), info.source, refused), 0)
     end
     info.object = object
   end
   warn_if_deleting(ctx, info.object)
-  return patch == "{}" and "unchanged" or "configured"
+  return text == "{}" and "unchanged" or "configured"
 end
 
 -- Server-side ------------------------------------------------------------------------------------------------------------
