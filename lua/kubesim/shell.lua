@@ -264,41 +264,52 @@ function Shell:glob(pattern)
   return #found > 0 and found or { pattern }
 end
 
+---Adds the arguments that a word becomes.
+---@param out string[]
+function Shell:expand_word(word, streams, out)
+  local fields, current, pattern, any = {}, nil, false, false
+  local function finish()
+    if current then fields[#fields + 1] = { current, pattern } end
+    current, pattern = nil, false
+  end
+  for _, part in ipairs(word) do
+    local value = self:piece(part, streams)
+    if part.quoted then
+      any = true
+      if part.kind == "var" and part.text == "@" and #self.args == 0 then any = current ~= nil else current = (current or "") .. value end
+    elseif part.kind == "text" then
+      pattern = pattern or value:find "[*?]" ~= nil
+      current = (current or "") .. value
+    else
+      if value:find "^[ \t\n]" then finish() end
+      for piece, gap in value:gmatch "([^ \t\n]+)([ \t\n]*)" do
+        pattern = pattern or piece:find "[*?]" ~= nil
+        current = (current or "") .. piece
+        if gap ~= "" then finish() end
+      end
+    end
+  end
+  if any and not current and #fields == 0 then current = "" end
+  finish()
+  for _, field in ipairs(fields) do
+    if field[2] then
+      for _, name in ipairs(self:glob(field[1])) do out[#out + 1] = name end
+    else
+      out[#out + 1] = field[1]
+    end
+  end
+end
+
 ---Words as the arguments that they become.
 ---@return string[]
 function Shell:expand(words, streams)
   local out = {}
   for _, word in ipairs(words) do
-    local fields, current, pattern, any = {}, nil, false, false
-    local function finish()
-      if current then fields[#fields + 1] = { current, pattern } end
-      current, pattern = nil, false
-    end
-    for _, part in ipairs(word) do
-      local value = self:piece(part, streams)
-      if part.quoted then
-        any = true
-        if part.kind == "var" and part.text == "@" and #self.args == 0 then any = current ~= nil else current = (current or "") .. value end
-      elseif part.kind == "text" then
-        pattern = pattern or value:find "[*?]" ~= nil
-        current = (current or "") .. value
-      else
-        if value:find "^[ \t\n]" then finish() end
-        for piece, gap in value:gmatch "([^ \t\n]+)([ \t\n]*)" do
-          pattern = pattern or piece:find "[*?]" ~= nil
-          current = (current or "") .. piece
-          if gap ~= "" then finish() end
-        end
-      end
-    end
-    if any and not current and #fields == 0 then current = "" end
-    finish()
-    for _, field in ipairs(fields) do
-      if field[2] then
-        for _, name in ipairs(self:glob(field[1])) do out[#out + 1] = name end
-      else
-        out[#out + 1] = field[1]
-      end
+    local only = #word == 1 and word[1]
+    if only and only.kind == "text" and (only.quoted or not only.text:find "[*?]") then
+      out[#out + 1] = only.text
+    else
+      self:expand_word(word, streams, out)
     end
   end
   local first = words[1] and words[1][1]
@@ -310,15 +321,18 @@ end
 
 local CANNOT = { ["No such file or directory"] = "Directory nonexistent" }
 
+local function nothing() end
+
 ---Connects a command's streams. Returns the streams and what to do afterwards, or nil when a file cannot be opened.
 function Shell:redirect(redirections, streams)
+  if not redirections or #redirections == 0 then return streams, nothing end
   local inner = { input = streams.input, out = streams.out, err = streams.err }
   local files = {}
   local function fail(what, path, why)
     streams.err[#streams.err + 1] = ("sh: 1: cannot %s %s: %s\n"):format(what, path, why)
     return nil
   end
-  for _, redirection in ipairs(redirections or {}) do
+  for _, redirection in ipairs(redirections) do
     local target = self:text(redirection.word, streams)
     local key = redirection.fd == 2 and "err" or "out"
     if redirection.op == "<" then
@@ -350,7 +364,7 @@ function Shell:redirect(redirections, streams)
     for _, file in ipairs(files) do
       if #file.pieces > 0 then self:write(file.path, table.concat(file.pieces), true) end
     end
-    if inner.input ~= streams.input and not (redirections and redirections[1] and redirections[1].fd == 0) then
+    if inner.input ~= streams.input and redirections[1].fd ~= 0 then
       streams.input = inner.input
     end
   end
@@ -613,32 +627,36 @@ end
 
 -- Entry ----------------------------------------------------------------------------------------------------------------
 
----The variables of a new shell and which of them are exported. Most commands ask for none: the container's environment is looked up
----when the first one is wanted, or all.
-local function environment(shell)
-  local vars, exported, lazy = {}, {}, {}
-  local function fill()
-    setmetatable(vars, nil)
-    setmetatable(exported, nil)
-    for name, value in pairs(shell.core:container_env(shell.namespace, shell.pod, shell.container)) do
-      exported[name] = true
-      if rawget(vars, name) == nil then vars[name] = value end
-    end
+--- The variables of a new shell and which of them are exported. Most commands ask for none: the container's environment is looked up
+--- when the first one is wanted, or all. Until then the tables have their shell, under a name that no variable has.
+local SHELL <const> = 0
+local Unread = {}
+
+local function fill(t)
+  local shell = rawget(t, SHELL)
+  local vars, exported = shell.vars, shell.exported
+  vars[SHELL], exported[SHELL] = nil, nil
+  setmetatable(vars, nil)
+  setmetatable(exported, nil)
+  for name, value in pairs(shell.core:container_env(shell.namespace, shell.pod, shell.container)) do
+    exported[name] = true
+    if rawget(vars, name) == nil then vars[name] = value end
   end
-  vars.PWD = shell.cwd
-  function lazy.__index(t, name)
-    fill()
-    return t[name]
-  end
-  function lazy.__newindex(t, name, value)
-    fill()
-    t[name] = value
-  end
-  function lazy.__pairs(t)
-    fill()
-    return pairs(t)
-  end
-  return setmetatable(vars, lazy), setmetatable(exported, lazy)
+end
+
+function Unread.__index(t, name)
+  fill(t)
+  return t[name]
+end
+
+function Unread.__newindex(t, name, value)
+  fill(t)
+  t[name] = value
+end
+
+function Unread.__pairs(t)
+  fill(t)
+  return pairs(t)
 end
 
 ---@param core table
@@ -647,10 +665,9 @@ end
 ---@param container string? nil: as kubectl chooses
 ---@return kubesim.Shell
 function M.new(core, namespace, pod, container)
-  local shell = setmetatable({ core = core, namespace = namespace, pod = pod, status = 0, cwd = "/", args = {},
-    spent = { bytes = 0, rounds = 0 } }, Shell)
-  shell.container = core:container(namespace, pod, container)
-  shell.vars, shell.exported = environment(shell)
+  local shell = setmetatable({ core = core, namespace = namespace, pod = pod, container = core:container(namespace, pod, container),
+    status = 0, cwd = "/", args = {}, spent = { bytes = 0, rounds = 0 } }, Shell)
+  shell.vars, shell.exported = setmetatable({ PWD = "/", [SHELL] = shell }, Unread), setmetatable({ [SHELL] = shell }, Unread)
   return shell
 end
 
