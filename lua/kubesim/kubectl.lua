@@ -136,7 +136,8 @@ local function descend(words)
   local path = "kubectl " .. entry[1]
   table.remove(words, place)
   if entry.refused then error(errors.verbatim(("not supported: %s: %s"):format(path, entry.refused)), 0) end
-  local command = require("kubesim.kubectl.commands." .. entry[1]:gsub("-", "_"))
+  local command = entry.command or require("kubesim.kubectl.commands." .. entry[1]:gsub("-", "_"))
+  entry.command = command
   while true do
     local set = SETS[command] or flags.set(ROOT, command.flags or {})
     SETS[command] = set
@@ -209,8 +210,9 @@ end
 -- Running --------------------------------------------------------------------------------------------------------------------
 
 local function check_required(command, state)
+  if not command.required then return end
   local missing = {}
-  for _, name in ipairs(command.required or {}) do
+  for _, name in ipairs(command.required) do
     if not state.changed[name] then missing[#missing + 1] = '"' .. name .. '"' end
   end
   table.sort(missing)

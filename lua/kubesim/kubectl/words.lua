@@ -2,6 +2,8 @@
 --- would do beyond that (pipes, redirections, variables, patterns) is refused by name. kubectl.lua calls it.
 local errors <const> = require "kubesim.kubectl.errors"
 
+local find <const>, sub <const> = string.find, string.sub
+
 local function refuse(what) error(errors.verbatim("not supported: " .. what .. " in a kubectl command line"), 0) end
 
 ---What stands between double quotes from `at` on; the place behind them.
@@ -63,8 +65,12 @@ return function(command)
     return { table.unpack(command) }
   end
   local words, at = {}, 1
-  if not command:find "[^%w%-./:=,_@ \t\r]" then -- nothing but plain words and blanks
-    for word in command:gmatch "[^ \t\r]+" do words[#words + 1] = word end
+  if not find(command, "[^%w%-./:=,_@ \t\r]") then -- nothing but plain words and blanks
+    local first, last = find(command, "[^ \t\r]+")
+    while first do
+      words[#words + 1] = sub(command, first, last)
+      first, last = find(command, "[^ \t\r]+", last + 1)
+    end
     return words
   end
   while true do
