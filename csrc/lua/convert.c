@@ -14,29 +14,57 @@ enum { MAX_DEPTH = 200 };
 
 /* --- to Lua --- */
 
-static void push_list(lua_State *L, ks_val list) {
+static const char names_key; /* its address is where the names of fields stand in the registry */
+
+/* Pushes the names of fields as Lua's strings, by their places among the symbols: looking one up there costs a tenth of making it. They
+ * are put in as they are met. */
+static void push_names(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    lua_createtable(L, KS_SYM_COUNT, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+}
+
+static void push_key(lua_State *L, const ks_str *key, int names) {
+    uintptr_t at = (uintptr_t)key - (uintptr_t)ks_symbols;
+    if (at >= sizeof ks_symbols) {
+        lua_pushlstring(L, key->s, key->len);
+        return;
+    }
+    lua_Integer place = (lua_Integer)(at / sizeof(ks_str)) + 1;
+    if (lua_rawgeti(L, names, place) == LUA_TSTRING) return;
+    lua_pop(L, 1);
+    lua_pushlstring(L, key->s, key->len);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, names, place);
+}
+
+static void push_value(lua_State *L, ks_val v, int names);
+
+static void push_list(lua_State *L, ks_val list, int names) {
     uint32_t n = ks_len(list);
     lua_createtable(L, (int)n, 0);
     for (uint32_t i = 0; i < n; i++) {
-        ks_lua_push(L, ks_at(list, i));
+        push_value(L, ks_at(list, i), names);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     if (n == 0) luaL_setmetatable(L, KS_ARRAY_TYPE);
 }
 
-static void push_map(lua_State *L, ks_val map) {
+static void push_map(lua_State *L, ks_val map, int names) {
     uint32_t n = ks_len(map);
     lua_createtable(L, 0, (int)n);
     for (uint32_t i = 0; i < n; i++) {
         const ks_pair *pair = ks_pair_at(map, i);
-        lua_pushlstring(L, pair->key->s, pair->key->len);
-        ks_lua_push(L, pair->val);
+        push_key(L, pair->key, names);
+        push_value(L, pair->val, names);
         lua_rawset(L, -3);
     }
 }
 
-void ks_lua_push(lua_State *L, ks_val v) {
-    luaL_checkstack(L, 6, "document too deep");
+/* The names of fields are at the place `names`, where lists and maps need them. */
+static void push_value(lua_State *L, ks_val v, int names) {
     switch (v.type) {
     case KS_NONE: lua_pushnil(L); break;
     case KS_NULL: lua_pushlightuserdata(L, NULL); break;
@@ -44,9 +72,26 @@ void ks_lua_push(lua_State *L, ks_val v) {
     case KS_INT: lua_pushinteger(L, v.i); break;
     case KS_FLOAT: lua_pushnumber(L, v.f); break;
     case KS_STRING: lua_pushlstring(L, v.s->s, v.s->len); break;
-    case KS_LIST: push_list(L, v); break;
-    case KS_MAP: push_map(L, v); break;
+    case KS_LIST:
+        luaL_checkstack(L, 6, "document too deep");
+        push_list(L, v, names);
+        break;
+    case KS_MAP:
+        luaL_checkstack(L, 6, "document too deep");
+        push_map(L, v, names);
+        break;
     }
+}
+
+void ks_lua_push(lua_State *L, ks_val v) {
+    luaL_checkstack(L, 6, "document too deep");
+    if (v.type != KS_LIST && v.type != KS_MAP) {
+        push_value(L, v, 0);
+        return;
+    }
+    push_names(L);
+    push_value(L, v, lua_gettop(L));
+    lua_remove(L, -2);
 }
 
 /* --- from Lua: nothing here may raise, see binding.h --- */
