@@ -52,14 +52,12 @@ static void history_unref(ks_heap *heap, void *value) {
     ks_event_about_unref(heap, h->about);
     ks_free(heap, h, history_size(h->cap));
 }
-static const ks_tree_type histories_type = {NULL, NULL, NULL, history_ref, history_unref};
+static const ks_ids_type histories_type = {history_ref, history_unref};
 
 void ks_record_init(ks_server *s) { s->correlation.type = &histories_type; }
 
-static ks_key history_key(const ks_object *about) { return (ks_key){0, about->id}; }
-
 void ks_record_forget(ks_server *s, const ks_object *object) {
-    if (s->correlation.count > 0) ks_tree_del(s->heap, &s->correlation, history_key(object));
+    if (s->correlation.count > 0) ks_ids_del(s->heap, &s->correlation, object->id);
 }
 
 /* What is looked up in a history at a time. */
@@ -103,13 +101,13 @@ static history *begin_history(ks_server *s, const ks_object *about) {
     enum { FIRST = 2 };
     history *h = ks_alloc(s->heap, history_size(FIRST));
     *h = (history){.refs = 1, .cap = FIRST, .about = ks_event_about_new(s->heap, about)};
-    ks_tree_put(s->heap, &s->correlation, history_key(about), h);
+    ks_ids_put(s->heap, &s->correlation, about->id, h);
     return h;
 }
 
 /* The object's history, held by this server alone, with room for entries of what is wanted. */
 static history *open_history(ks_server *s, const ks_object *about, wanted w) {
-    void **slot = ks_tree_slot(s->heap, &s->correlation, history_key(about));
+    void **slot = ks_ids_slot(s->heap, &s->correlation, about->id);
     if (slot == NULL) return begin_history(s, about);
     history *h = *slot;
     uint32_t more = (find(h, w.key) == NULL) + (find(h, w.other) == NULL);

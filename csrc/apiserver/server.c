@@ -60,7 +60,7 @@ void ks_server_dispose(ks_server *s) {
     ks_tree_clear(s->heap, &s->bound);
     ks_tree_clear(s->heap, &s->service_ips);
     ks_tree_clear(s->heap, &s->node_ports);
-    ks_tree_clear(s->heap, &s->correlation);
+    ks_ids_clear(s->heap, &s->correlation);
     ks_record_cache_drop(s);
     ks_store_dispose(&s->store);
 }
@@ -73,7 +73,7 @@ static void copied_around(ks_server *out, ks_world *world) {
     ks_trees_copied(&out->bound, 1);
     ks_trees_copied(&out->service_ips, 1);
     ks_trees_copied(&out->node_ports, 1);
-    ks_trees_copied(&out->correlation, 1);
+    ks_ids_copied(&out->correlation, 1);
     out->record_cache = NULL;
 }
 

@@ -29,7 +29,7 @@ typedef struct ks_server {
         bound;    /* {spec, node name} -> what it became when it was bound; private to apiserver/ */
     ks_tree memo; /* admitted pod templates etc.; private to apiserver/ */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
-    ks_tree correlation;             /* what has been recorded about objects: private to record.c */
+    ks_ids correlation;              /* what has been recorded about objects: private to record.c */
     uint32_t
         fault_rate; /* of 1000 writes, those that fail; set by the engine while a component acts */
     struct ks_record_cache *record_cache; /* private to record.c; NULL: none */

@@ -81,8 +81,8 @@ static bool fits(turn *t, const ks_object *on) {
     amounts used = {{0, KS_DECIMAL_SI}, {0, KS_BINARY_SI}, 0}, asked = used;
     add_pod(&asked, t->pod->spec);
     for (ks_walk walk = ks_walk_node(&t->sim->server.store, on->name); ks_walk_next(&walk);) {
-        ks_key key = {0, walk.object->id};
-        const worker *w = walk.object->id == t->pod->id ? NULL : ks_tree_get(&t->k->pods, key);
+        uint64_t id = walk.object->id;
+        const worker *w = id == t->pod->id ? NULL : ks_ids_get(&t->k->pods, id);
         if (w && w->stage != STAGE_ENDED) add_pod(&used, walk.object->spec);
     }
     int64_t pods = ks_quantity_value(ks_quantity_of(ks_get(room, K(pods))));

@@ -231,8 +231,7 @@ ks_val ks_kubelet_hostname(ks_sim *sim, const ks_object *pod) {
 ks_val ks_kubelet_env(ks_sim *sim, const ks_object *pod, const ks_str *name) {
     kubelet *k = ks_component_state(sim, &ks_kubelet);
     ks_heap *heap = k->heap;
-    ks_key key = {0, pod->id};
-    const worker *w = ks_tree_get(&k->pods, key);
+    const worker *w = ks_ids_get(&k->pods, pod->id);
     const container *c = w ? container_named(w, name) : NULL;
     ks_val spec = spec_of_container(pod, name);
     ks_val env = KS_NOTHING;

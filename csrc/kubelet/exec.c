@@ -10,8 +10,7 @@
 
 static const worker *worker_for(ks_sim *sim, const ks_object *pod, kubelet **k) {
     *k = ks_component_state(sim, &ks_kubelet);
-    ks_key key = {0, pod->id};
-    return ks_tree_get(&(*k)->pods, key);
+    return ks_ids_get(&(*k)->pods, pod->id);
 }
 
 /* The container's spec in the pod, KS_NOTHING when there is none of that name. */
@@ -86,8 +85,7 @@ bool ks_kubelet_exec(ks_sim *sim, const ks_object *pod, const ks_str *container_
 static const ks_object *pod_at(ks_sim *sim, kubelet *k, const char *ip) {
     unsigned a, b, c, d;
     if (!ip || sscanf(ip, "%u.%u.%u.%u", &a, &b, &c, &d) != 4) return NULL;
-    ks_key key = {(uint32_t)(a << 24 | b << 16 | c << 8 | d), 0};
-    const void *id = ks_tree_get(&k->ips, key);
+    const void *id = ks_ids_get(&k->ips, (uint32_t)(a << 24 | b << 16 | c << 8 | d));
     return id ? ks_store_by_id(&sim->server.store, KS_POD, (uint64_t)(uintptr_t)id - 1) : NULL;
 }
 

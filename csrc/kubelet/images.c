@@ -14,13 +14,12 @@ static const ks_str *image_name(const turn *t, const container *c) {
 }
 
 static ks_key image_key(const turn *t, const ks_str *name) {
-    ks_key key = {t->w->node, hash64(name->s, name->len, 1)};
-    return key;
+    return (ks_key){hash64(name->s, name->len, t->w->node), t->w->node};
 }
 
 /* From when the node has the image; KS_NEVER: it has not. */
 static int64_t present_from(const turn *t, const ks_str *name) {
-    const void *at = ks_tree_get(&t->k->images, image_key(t, name));
+    const void *at = ks_table_get(&t->k->images, image_key(t, name));
     return at ? (int64_t)(intptr_t)at - 1 : KS_NEVER;
 }
 
@@ -84,7 +83,8 @@ pull_answer pull_image(turn *t, container *c) {
         takes = earlier(takes, latency->registry);
     n->pulling = t->w->op_until = ks_after(t->w->pull_begun, takes);
     if (image->exists && from > n->pulling)
-        ks_tree_put(t->heap, &t->k->images, image_key(t, name), (void *)(intptr_t)(n->pulling + 1));
+        ks_table_put(t->heap, &t->k->images, image_key(t, name),
+                     (void *)(intptr_t)(n->pulling + 1));
     return PULL_WAIT;
 }
 

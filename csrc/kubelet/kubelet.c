@@ -35,10 +35,10 @@ static void *copy(ks_sim *sim, const void *state) {
     kubelet *k = ks_alloc(from->heap, sizeof *k);
     (void)sim;
     *k = *from;
-    k->pods = ks_tree_copy(&from->pods);
-    k->nodes = ks_tree_copy(&from->nodes);
-    k->ips = ks_tree_copy(&from->ips);
-    k->images = ks_tree_copy(&from->images);
+    k->pods = ks_ids_copy(&from->pods);
+    k->nodes = ks_ids_copy(&from->nodes);
+    k->ips = ks_ids_copy(&from->ips);
+    k->images = ks_table_copy(&from->images);
     k->waits = ks_tree_copy(&from->waits);
     k->mounts = ks_tree_copy(&from->mounts);
     k->attached = ks_tree_copy(&from->attached);
@@ -51,10 +51,10 @@ static void *copy(ks_sim *sim, const void *state) {
 
 static void dispose(ks_heap *heap, void *state) {
     kubelet *k = state;
-    ks_tree_clear(heap, &k->pods);
-    ks_tree_clear(heap, &k->nodes);
-    ks_tree_clear(heap, &k->ips);
-    ks_tree_clear(heap, &k->images);
+    ks_ids_clear(heap, &k->pods);
+    ks_ids_clear(heap, &k->nodes);
+    ks_ids_clear(heap, &k->ips);
+    ks_table_clear(heap, &k->images);
     ks_tree_clear(heap, &k->waits);
     ks_tree_clear(heap, &k->mounts);
     ks_tree_clear(heap, &k->attached);
@@ -122,8 +122,7 @@ static void node_added(kubelet *k, const ks_object *object) {
         n->ip = ks_text(heap, text);
     }
     n->ips = ks_append(heap, KS_NOTHING, ks_map_of(heap, K(ip), ks_ref(n->ip), NULL));
-    ks_key key = {hash64(n->name->s, n->name->len, 0), 0};
-    ks_tree_put(heap, &k->nodes, key, n);
+    ks_ids_put(heap, &k->nodes, hash64(n->name->s, n->name->len, 0), n);
 }
 
 static void wake(ks_sim *sim, kubelet *k, uint64_t what) {
@@ -132,7 +131,7 @@ static void wake(ks_sim *sim, kubelet *k, uint64_t what) {
     for (bool any = ks_tree_ceiling(&k->waits, from, &key, NULL); any && key.a == what;
          any = ks_tree_higher(&k->waits, key, &key, NULL)) {
         /* A container that lacked something starts with a later look; one that was put off for long is not any more. */
-        const worker *w = ks_tree_get(&k->pods, (ks_key){0, key.b});
+        const worker *w = ks_ids_get(&k->pods, key.b);
         int64_t look = sim->world.now + RETRY_PERIOD * LATE_PERCENT / 100;
         if (w && w->stage == STAGE_SYNC && w->op == OP_NONE && w->sync_at > look)
             worker_own(k, key.b)->sync_at = look;
@@ -186,17 +185,17 @@ void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost) {
 
 static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
     const ks_object *object = change->object;
-    ks_key key = {hash64(object->name->s, object->name->len, 0), 0};
+    uint64_t key = hash64(object->name->s, object->name->len, 0);
     if (change->type == KS_ADDED) {
         node_added(k, object);
         follow_attached(sim, k, object, NULL);
         wake_all_on(sim, k, object->name);
     } else if (change->type == KS_DELETED) {
         follow_attached(sim, k, NULL, object);
-        ks_tree_del(k->heap, &k->nodes, key);
+        ks_ids_del(k->heap, &k->nodes, key);
     } else {
         bool shut = ks_bool_or(ks_get(object->spec, K(unschedulable)), false);
-        const machine *n = ks_tree_get(&k->nodes, key);
+        const machine *n = ks_ids_get(&k->nodes, key);
         if (n && !n->lost && change->old &&
             shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
             ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
@@ -213,13 +212,9 @@ void forget(kubelet *k, const ks_object *pod) {
     if (!w) return;
     volumes_forget_pod(k, pod);
     stop_waiting(k, w, id);
-    if (w->ip) {
-        ks_key key = {w->ip, 0};
-        ks_tree_del(k->heap, &k->ips, key);
-    }
+    if (w->ip) ks_ids_del(k->heap, &k->ips, w->ip);
     files_forget_pod(k, w, id);
-    ks_key key = {0, id};
-    ks_tree_del(k->heap, &k->pods, key);
+    ks_ids_del(k->heap, &k->pods, id);
 }
 
 static bool any_running(const worker *w) {
@@ -230,7 +225,7 @@ static bool any_running(const worker *w) {
 
 static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object) {
     ks_key key = {0, object->id};
-    const worker *w = ks_tree_get(&k->pods, key);
+    const worker *w = ks_ids_get(&k->pods, object->id);
     if (!w) return;
     if (k->busy == object->id) {
         k->busy_gone = true;
@@ -400,8 +395,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     if (!pod->node || sim->settings->manual_kubelet) return true;
     worker *w = worker_own(k, key);
     uint64_t node_key = w ? w->node : 0;
-    machine *n =
-        w ? ks_tree_get(&k->nodes, (ks_key){node_key, 0}) : node_of(k, pod->node, &node_key);
+    machine *n = w ? ks_ids_get(&k->nodes, node_key) : node_of(k, pod->node, &node_key);
     if (!n || n->lost) return true;
     turn t = {.sim = sim,
               .k = k,

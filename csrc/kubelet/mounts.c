@@ -247,8 +247,7 @@ static void locate(place *p, ks_sim *sim, const ks_object *pod, const ks_str *co
         enter_mount(p, best, container_name_, after);
         return;
     }
-    ks_key key = {0, pod->id};
-    const worker *w = ks_tree_get(&p->k->pods, key);
+    const worker *w = ks_ids_get(&p->k->pods, pod->id);
     const container *c = w ? container_named(w, container_name_) : NULL;
     ks_buf_printf(&p->store, "root:%llu/%s/%d", (unsigned long long)pod->id, container_name_->s,
                   c ? c->restarts : 0);
@@ -636,7 +635,7 @@ void files_forget_pod(kubelet *k, const worker *w, uint64_t id) {
                      container_name(w, &w->containers[i])->s, n);
             store_drop(k, name);
         }
-    ks_each(volume, ks_get(w->spec, K(volumes)))
+    ks_each(volume, w->volumes)
         if (w->uid) {
             snprintf(name, sizeof name, "empty:%s/%s", w->uid->s,
                      ks_text_or(ks_get(*volume, K(name)), ""));

@@ -63,7 +63,7 @@ static bool others_use(turn *t, const ks_str *claim) {
          ks_tree_next(&it) && it.key.a == key.a;) {
         if (it.key.b == t->pod->id) continue;
         const ks_object *pod = ks_store_by_id(&t->sim->server.store, KS_POD, it.key.b);
-        const worker *w = ks_tree_get(&t->k->pods, (ks_key){0, it.key.b});
+        const worker *w = ks_ids_get(&t->k->pods, it.key.b);
         if (pod && w && w->mounted && w->stage != STAGE_ENDED && w->node == t->w->node &&
             ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
             return true;
@@ -236,12 +236,12 @@ static verdict volume_verdict(turn *t, ks_val volume) {
 /* Time that setting up the pod's volumes takes. */
 int64_t mount_time(const turn *t) {
     int64_t takes = 0;
-    ks_each(volume, ks_get(t->w->spec, K(volumes)))
+    ks_each(volume, t->w->volumes)
         if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
             ks_exists(ks_get(*volume, K(ephemeral))) || ks_exists(ks_get(*volume, K(csi))) ||
             ks_exists(ks_get(*volume, K(nfs))))
             takes = t->sim->settings->latency.mount;
-    if (ks_len(ks_get(t->w->spec, K(volumes))) == 0) return 0;
+    if (ks_len(t->w->volumes) == 0) return 0;
     if (takes > KS_LAST) return takes;
     return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL,
                  VOLUME_POLL); /* nothing is there at the first look */
@@ -253,7 +253,7 @@ bool volumes_ready(turn *t) {
     bool ready = true, told = t->now < w->mount_retry, setup = false;
     stop_waiting(t->k, w, t->pod->id);
     w->op_until = KS_NEVER;
-    ks_each(volume, ks_get(w->spec, K(volumes))) {
+    ks_each(volume, w->volumes) {
         verdict v = volume_verdict(t, *volume);
         if (!v.what) continue;
         ready = false;
@@ -414,7 +414,7 @@ static void note_in_use(turn *t, const ks_object *pvc, bool in) {
 /* The pod's claims are mounted now, or not any more. */
 void volumes_in_use(turn *t, bool in) {
     kubelet *k = t->k;
-    ks_each(volume, ks_get(t->w->spec, K(volumes))) {
+    ks_each(volume, t->w->volumes) {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
         if (!claim) continue;
         ks_key key = mount_key(t->pod, claim);

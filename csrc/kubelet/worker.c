@@ -86,7 +86,7 @@ void worker_free(ks_heap *heap, worker *w) {
 
 static void worker_unref(ks_heap *heap, void *value) { worker_free(heap, value); }
 
-const ks_tree_type worker_type = {.ref = worker_ref, .unref = worker_unref};
+const ks_ids_type worker_type = {worker_ref, worker_unref};
 
 static worker *worker_copy(ks_heap *heap, const worker *from) {
     worker *w = ks_alloc(heap, worker_size(from->count));
@@ -114,8 +114,7 @@ static worker *worker_copy(ks_heap *heap, const worker *from) {
 }
 
 worker *worker_own(kubelet *k, uint64_t id) {
-    ks_key key = {0, id};
-    void **slot = ks_tree_slot(k->heap, &k->pods, key);
+    void **slot = ks_ids_slot(k->heap, &k->pods, id);
     if (!slot) return NULL;
     worker *w = *slot;
     if (w->refs > 1) {
@@ -135,7 +134,7 @@ static void container_init(container *c, role what, uint32_t index) {
 
 void take_spec(worker *w, ks_val spec) {
     w->spec = spec;
-    w->inits = w->apps = KS_NOTHING;
+    w->inits = w->apps = w->volumes = KS_NOTHING;
     w->active = KS_NEVER;
     w->plain = true;
     for (uint32_t i = 0; i < ks_len(spec); i++) {
@@ -144,6 +143,8 @@ void take_spec(worker *w, ks_val spec) {
             w->apps = p->val;
         else if (p->key == K(initContainers))
             w->inits = p->val;
+        else if (p->key == K(volumes))
+            w->volumes = p->val;
         else if (p->key == K(activeDeadlineSeconds) && ks_is(p->val, KS_INT))
             w->active = ks_seconds(p->val.i);
         else if (p->key == K(hostNetwork) || p->key == K(readinessGates))
@@ -171,8 +172,7 @@ worker *worker_new(turn *t) {
     }
     for (index = 0; index < ks_len(w->apps); index++)
         container_init(&w->containers[at++], ROLE_APP, index);
-    ks_key key = {0, t->pod->id};
-    ks_tree_put(t->heap, &t->k->pods, key, w);
+    ks_ids_put(t->heap, &t->k->pods, t->pod->id, w);
     return w;
 }
 
@@ -215,17 +215,15 @@ static void node_unref(ks_heap *heap, void *value) {
     ks_free(heap, n, sizeof *n);
 }
 
-const ks_tree_type node_type = {.ref = node_ref, .unref = node_unref};
+const ks_ids_type node_type = {node_ref, node_unref};
 
 machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key) {
     *key = hash64(name->s, name->len, 0);
-    ks_key at = {*key, 0};
-    return ks_tree_get(&k->nodes, at);
+    return ks_ids_get(&k->nodes, *key);
 }
 
 machine *node_own(kubelet *k, uint64_t key) {
-    ks_key at = {key, 0};
-    void **slot = ks_tree_slot(k->heap, &k->nodes, at);
+    void **slot = ks_ids_slot(k->heap, &k->nodes, key);
     if (!slot) return NULL;
     machine *n = *slot;
     if (n->refs > 1) {
@@ -262,9 +260,9 @@ void take_address(turn *t) {
     for (uint32_t tries = 0; tries < n->size; tries++) {
         if (n->next < 2 || n->next >= n->size - 1) n->next = 2;
         uint32_t ip = n->net + n->next++;
-        ks_key key = {ip, 0};
-        if (ks_tree_has(&t->k->ips, key)) continue;
-        ks_tree_put(t->heap, &t->k->ips, key, (void *)(uintptr_t)(t->pod->id + 1));
+        void **whose = ks_ids_make(t->heap, &t->k->ips, ip);
+        if (*whose) continue;
+        *whose = (void *)(uintptr_t)(t->pod->id + 1);
         t->w->ip = ip;
         return;
     }

@@ -162,10 +162,10 @@ typedef struct worker {
     const char *why;        /* constant: status.reason of a pod that the kubelet ended */
     const ks_str *why_text; /* counted */
     const ks_str *uid;      /* counted: the pod's */
-    ks_val spec;        /* counted: the pod's spec as this worker acts on it; of it (take_spec): */
-    ks_val inits, apps; /* initContainers and containers, borrowed */
-    int64_t active;     /* activeDeadlineSeconds, as a span; KS_NEVER: none */
-    container containers[]; /* init containers in order, then the app containers */
+    ks_val spec; /* counted: the pod's spec as this worker acts on it; of it (take_spec): */
+    ks_val inits, apps, volumes; /* initContainers, containers and volumes, borrowed */
+    int64_t active;              /* activeDeadlineSeconds, as a span; KS_NEVER: none */
+    container containers[];      /* init containers in order, then the app containers */
 } worker;
 
 /* A node as its kubelet knows it. */
@@ -217,10 +217,10 @@ typedef struct memo {
 typedef struct kubelet {
     ks_heap *heap;
     int self;
-    ks_tree pods;     /* {0, pod id} -> worker */
-    ks_tree nodes;    /* {hash of name, 0} -> node */
-    ks_tree ips;      /* {address, 0} -> pod id + 1 */
-    ks_tree images;   /* {node key, hash of image} -> instant from which it is present, + 1 */
+    ks_ids pods;      /* pod id -> worker */
+    ks_ids nodes;     /* hash of name -> node */
+    ks_ids ips;       /* address -> pod id + 1 */
+    ks_table images;  /* image_key -> instant from which it is present, + 1 */
     ks_tree waits;    /* {hash of what is awaited, pod id} -> 1 */
     ks_tree mounts;   /* {hash of a claim, id of a pod that has it mounted} -> 1 */
     ks_tree attached; /* attached_key -> 1: what the nodes' statuses say */
@@ -261,7 +261,8 @@ int64_t relist_after(int64_t instant);
 void forget(kubelet *k, const ks_object *pod);
 
 /* worker.c */
-extern const ks_tree_type worker_type, node_type, store_type;
+extern const ks_ids_type worker_type, node_type;
+extern const ks_tree_type store_type;
 worker *worker_new(turn *t);
 worker *worker_own(kubelet *k, uint64_t id); /* NULL when absent */
 void take_spec(worker *w, ks_val spec);      /* takes it over; the one before stays counted */
