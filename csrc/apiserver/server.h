@@ -147,7 +147,8 @@ typedef struct ks_event {
 void ks_record(ks_server *s, const ks_object *about, const ks_event *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same for a constant format that has no other conversions than %s, one for each of the strings: it is not printed until somebody
- * looks.  ks_record_parts(s, about, &event, "Pulling image \"%s\"", image); */
+ * looks. Events are one and the same if format and parts are: a message is always recorded by the same format.
+ *     ks_record_parts(s, about, &event, "Pulling image \"%s\"", image); */
 #define ks_record_parts(s, about, event, format, ...)                                              \
     ks_record_saying((s), (about), (event), (format), (const ks_str *const[]){__VA_ARGS__},        \
                      sizeof((const ks_str *const[]){__VA_ARGS__}) / sizeof(const ks_str *))

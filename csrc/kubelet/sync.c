@@ -285,16 +285,16 @@ static void plan(turn *t) {
 
 static void start_kill(turn *t, container *c) {
     worker *w = t->w;
-    const char *name = container_name(w, c)->s;
+    const ks_str *name = container_name(w, c);
     int64_t grace = grace_of(t);
     const char *tail = c->again && c->role == ROLE_APP ? ", will be restarted" : "";
     const char *init = c->role == ROLE_APP ? "Container" : "Init container";
     if (c->doom[0] == '\0')
-        event(t, c, "Normal", "Killing", "Stopping container %s", name);
+        event_of_parts(t, c, "Normal", "Killing", "Stopping container %s", name);
     else if (c->doom[0] == 'c')
-        event(t, c, "Normal", "Killing", "%s %s definition changed%s", init, name, tail);
+        event(t, c, "Normal", "Killing", "%s %s definition changed%s", init, name->s, tail);
     else
-        event(t, c, "Normal", "Killing", "%s %s failed %s probe%s", init, name, c->doom, tail);
+        event(t, c, "Normal", "Killing", "%s %s failed %s probe%s", init, name->s, c->doom, tail);
     if (c->doom[0] == 'l' || c->doom[0] == 's') {
         ks_val p =
             ks_get(container_spec(w, c), c->doom[0] == 'l' ? K(livenessProbe) : K(startupProbe));
