@@ -11,14 +11,15 @@
 
 struct ks_ids_node {
     uint32_t refs;
-    uint32_t used;  /* a bit for each slot that is taken */
-    uint64_t first; /* the least id that has its place here */
-    uint32_t shift; /* 0: a leaf */
+    uint32_t used;   /* a bit for each slot that is taken */
+    uint64_t first;  /* the least id that has its place here */
+    uint64_t common; /* the bits that are the same in all of these */
+    uint32_t shift;  /* 0: a leaf */
     void *slots[KS_IDS_WAYS];
 };
 
 static bool covers(const ks_ids_node *node, uint64_t id) {
-    return (id ^ node->first) >> node->shift >> KS_IDS_BITS == 0;
+    return ((id ^ node->first) & node->common) == 0;
 }
 
 static unsigned digit(const ks_ids_node *node, uint64_t id) {
@@ -33,7 +34,8 @@ static int lowest_bit(uint32_t bits) { return __builtin_ctz(bits); }
 static ks_ids_node *node_new(ks_heap *heap, uint64_t id, uint32_t shift) {
     ks_ids_node *node = ks_alloc_zero(heap, sizeof *node);
     node->refs = 1;
-    node->first = id >> shift >> KS_IDS_BITS << KS_IDS_BITS << shift;
+    node->common = UINT64_MAX << shift << KS_IDS_BITS;
+    node->first = id & node->common;
     node->shift = shift;
     return node;
 }
@@ -127,22 +129,22 @@ void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value) {
 
 void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node **ref = &ids->root;
+    if (*ref == NULL) *ref = node_new(heap, id, 0);
     for (;;) {
         ks_ids_node *node = *ref;
-        if (node == NULL)
-            node = *ref = node_new(heap, id, 0);
-        else if (covers(node, id))
-            node = own(heap, ids->type, ref);
-        else
+        if (!covers(node, id))
             node = raise(heap, ref, id);
+        else if (node->refs > 1)
+            node = unshare(heap, ids->type, ref);
         unsigned at = digit(node, id);
-        ref = (ks_ids_node **)&node->slots[at];
-        if (node->shift == 0) {
-            ids->count += *ref == NULL;
+        void **slot = &node->slots[at];
+        if (*slot == NULL) {
+            if (node->shift != 0) *slot = node_new(heap, id, 0);
             node->used |= UINT32_C(1) << at;
-            return (void **)ref;
+            ids->count += node->shift == 0;
         }
-        node->used |= UINT32_C(1) << at;
+        if (node->shift == 0) return slot;
+        ref = (ks_ids_node **)slot;
     }
 }
 

@@ -10,7 +10,9 @@
  *       /              \
  *   [0 1 2 .. 31]   [.. 98 .. 127]       values; NULL: there is none
  *
- * Where ids of one kind are few and far between a node holds few of them: a map of half a dozen entries is smaller as a tree.
+ * Where ids of one kind are few and far between a node holds few of them: a map of half a dozen entries is smaller as a tree. So are
+ * maps from hashes, which have a leaf for each; where they are looked into often and have some thousands of entries at most it is worth
+ * that.
  */
 #ifndef KS_BASE_IDS_H
 #define KS_BASE_IDS_H

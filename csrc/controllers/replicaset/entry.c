@@ -19,7 +19,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     if (--e->refs > 0) return;
     ks_selector_unref(heap, e->selector);
     ks_unref(heap, e->template_labels);
-    ks_tree_clear(heap, &e->pods);
+    ks_ids_clear(heap, &e->pods);
     ks_tree_clear(heap, &e->waiting);
     ks_tree_clear(heap, &e->misfits);
     ks_tree_clear(heap, &e->by_node);
@@ -28,7 +28,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_free(heap, e, sizeof *e);
 }
 
-const ks_tree_type rs_entry_type = {NULL, NULL, NULL, entry_ref, entry_unref};
+const ks_ids_type rs_entry_type = {entry_ref, entry_unref};
 
 static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     rs_entry *e = ks_alloc(heap, sizeof *e);
@@ -36,7 +36,7 @@ static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     e->refs = 1;
     if (e->selector != NULL) ks_selector_ref(e->selector);
     ks_ref(e->template_labels);
-    e->pods = ks_tree_copy(&from->pods);
+    e->pods = ks_ids_copy(&from->pods);
     e->waiting = ks_tree_copy(&from->waiting);
     e->misfits = ks_tree_copy(&from->misfits);
     e->by_node = ks_tree_copy(&from->by_node);
@@ -46,7 +46,7 @@ static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
 }
 
 rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id) {
-    void **slot = ks_tree_slot(heap, &st->entries, (ks_key){0, id});
+    void **slot = ks_ids_slot(heap, &st->entries, id);
     if (slot == NULL) return NULL;
     rs_entry *e = *slot;
     if (e->refs > 1) {
@@ -96,7 +96,7 @@ static ks_key node_key(const ks_object *pod) { return (ks_key){ks_text_hash(pod-
 
 void rs_entry_drop(ks_sim *sim, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    uint64_t word = ks_word_of(ks_tree_take(heap, &e->pods, (ks_key){0, pod->id}));
+    uint64_t word = ks_word_of(ks_ids_take(heap, &e->pods, pod->id));
     if (word == 0) return;
     count(&e->counts, word, -1);
     if (word & RS_ASSIGNED) ks_tree_del(heap, &e->by_node, node_key(pod));
@@ -115,9 +115,8 @@ void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted) {
 
 void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    ks_key key = {0, pod->id};
     uint64_t word = classify(sim, e, pod);
-    uint64_t old = ks_word_of(ks_tree_get(&e->pods, key));
+    uint64_t old = ks_word_of(ks_ids_get(&e->pods, pod->id));
     if (word == old) return;
     rs_stray(sim, st, pod, (word & RS_ACTIVE) && e->hash != 0);
     if ((old >> RS_FLAG_BITS) || (old & RS_MISFIT)) {
@@ -126,12 +125,12 @@ void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod) 
     }
     count(&e->counts, old, -1);
     count(&e->counts, word, 1);
-    ks_tree_put(heap, &e->pods, key, ks_word(word));
+    ks_ids_put(heap, &e->pods, pod->id, ks_word(word));
     if ((word & RS_ASSIGNED) && !(old & RS_ASSIGNED))
         ks_tree_put(heap, &e->by_node, node_key(pod), ks_word(1));
     else if ((old & RS_ASSIGNED) && !(word & RS_ASSIGNED))
         ks_tree_del(heap, &e->by_node, node_key(pod));
-    if (word & RS_MISFIT) ks_tree_put(heap, &e->misfits, key, ks_word(1));
+    if (word & RS_MISFIT) ks_tree_put(heap, &e->misfits, (ks_key){0, pod->id}, ks_word(1));
     if (word >> RS_FLAG_BITS)
         ks_tree_put(heap, &e->waiting, waiting_key(word, pod->id), ks_word(1));
 }
@@ -141,7 +140,7 @@ void rs_entry_ripen(ks_sim *sim, rs_entry *e) {
     ks_key first;
     while (ks_tree_first(&e->waiting, &first, NULL) && ks_word_instant(first.a) <= sim->world.now) {
         ks_tree_del(heap, &e->waiting, first);
-        void **slot = ks_tree_slot(heap, &e->pods, (ks_key){0, first.b});
+        void **slot = ks_ids_slot(heap, &e->pods, first.b);
         *slot = ks_word((ks_word_of(*slot) & ((1U << RS_FLAG_BITS) - 1)) | RS_AVAILABLE);
         e->counts.available++;
     }
@@ -159,16 +158,16 @@ bool rs_entry_outdated(const ks_object *rs, const ks_object *old) {
 
 void rs_entry_forget(ks_sim *sim, rs_state *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, id});
+    const rs_entry *e = ks_ids_get(&st->entries, id);
     if (e == NULL) return;
-    ks_tree pods = ks_tree_copy(&e->pods);
+    ks_ids pods = ks_ids_copy(&e->pods);
     ks_tree_del(heap, &st->hashes, (ks_key){e->hash, id});
-    ks_tree_del(heap, &st->entries, (ks_key){0, id});
-    for (ks_tree_iter it = ks_tree_begin(&pods); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
+    ks_ids_del(heap, &st->entries, id);
+    for (ks_ids_iter it = ks_ids_begin(&pods); ks_ids_next(&it);) {
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.id);
         if (pod != NULL) rs_stray(sim, st, pod, false);
     }
-    ks_tree_clear(heap, &pods);
+    ks_ids_clear(heap, &pods);
 }
 
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
@@ -181,7 +180,7 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
     ks_str_unref(heap, why);
     e->template_labels = ks_ref(ks_get3(rs->spec, K(template), K(metadata), K(labels)));
     e->min_ready = ks_count(rs->spec, K(minReadySeconds), 0);
-    const rs_entry *former = ks_tree_get(&st->entries, (ks_key){0, rs->id});
+    const rs_entry *former = ks_ids_get(&st->entries, rs->id);
     if (former != NULL) {
         e->expected = ks_expectations_copy(&former->expected);
         e->wrote_pods = former->wrote_pods;
@@ -207,5 +206,5 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
             ks_selector_matches(e->selector, pod->labels))
             ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(1));
     }
-    ks_tree_put(heap, &st->entries, (ks_key){0, rs->id}, e);
+    ks_ids_put(heap, &st->entries, rs->id, e);
 }

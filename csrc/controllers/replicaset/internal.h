@@ -39,7 +39,7 @@ typedef struct rs_entry {
     ks_val template_labels;
     int64_t min_ready; /* seconds */
     rs_counts counts;  /* of pods that are ours and match */
-    ks_tree pods;      /* {0, pod} -> how it is counted */
+    ks_ids pods;       /* how each is counted */
     ks_tree waiting;   /* {instant of becoming available, pod} */
     ks_tree by_node;   /* {hash of the node's name, pod}: active ones that have a node */
     ks_tree misfits;   /* {0, pod}: ours and active, but the selector does not match */
@@ -53,16 +53,16 @@ typedef struct rs_entry {
 
 typedef struct rs_state {
     int index;
-    ks_tree entries; /* {0, ReplicaSet} -> rs_entry */
-    ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
-    ks_tree hashes;  /* {hash of an entry, ReplicaSet} */
+    ks_ids entries; /* ReplicaSet -> rs_entry */
+    ks_tree loose;  /* {hash of namespace, pod}: controlled by nobody */
+    ks_tree hashes; /* {hash of an entry, ReplicaSet} */
     /* {hash of namespace, pod}: active pods that have a pod-template-hash, but are not counted by a set whose selector demands
      * one. Perhaps some more; never fewer. */
     ks_tree strays;
 } rs_state;
 
 /* --- entry.c --- */
-extern const ks_tree_type rs_entry_type;
+extern const ks_ids_type rs_entry_type;
 /* The entry of a ReplicaSet, owned by this state alone; NULL: none. */
 rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id);
 /* Makes or remakes the entry of a ReplicaSet, from all pods that refer to it. */

@@ -186,7 +186,7 @@ static bool next_related(const rs_state *st, const ks_object *rs, ks_walk *walk,
         if (!ks_str_eq(walk->object->owner_uid, rs->owner_uid) ||
             !ks_str_eq(walk->object->ns, rs->ns))
             continue;
-        *e = ks_tree_get(&st->entries, (ks_key){0, walk->object->id});
+        *e = ks_ids_get(&st->entries, walk->object->id);
         if (*e != NULL && (*e)->selector != NULL) return true;
     }
     return false;
@@ -258,13 +258,13 @@ static void add_ranked(const ks_sim *sim, node_shares *list, uint64_t id, stamp 
 static bool gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, stamp *last,
                        ranked *pods, int64_t *found) {
     bool costed = false;
-    for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it);)
+    for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);)
         costed =
             costed || (ks_word_of(it.value) & (RS_ACTIVE | RS_COSTED)) == (RS_ACTIVE | RS_COSTED);
-    for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it);) {
+    for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);) {
         uint64_t word = ks_word_of(it.value);
         if ((word & RS_ACTIVE) && (costed || !is_plain(word)))
-            add_ranked(sim, list, it.key.b, last, pods, found);
+            add_ranked(sim, list, it.id, last, pods, found);
     }
     return !costed;
 }
@@ -277,7 +277,7 @@ static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares
         if (*found >= count && share->pods != list->items[i - 1].pods) return;
         for (ks_tree_iter it = ks_tree_from(&e->by_node, (ks_key){share->node, 0});
              ks_tree_next(&it) && it.key.a == share->node;) {
-            if (!is_plain(ks_word_of(ks_tree_get(&e->pods, (ks_key){0, it.key.b})))) continue;
+            if (!is_plain(ks_word_of(ks_ids_get(&e->pods, it.key.b)))) continue;
             const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
             if (pod == NULL) continue;
             pods[*found] = rank_of(sim, pod, last);
@@ -289,7 +289,7 @@ static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares
 /* Pods among which are the `count` that go first. */
 static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t count, ranked *pods) {
     ks_heap *heap = sim->world.heap;
-    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, rs->id});
+    const rs_entry *e = ks_ids_get(&st->entries, rs->id);
     node_shares list = {0, 0, NULL, NULL};
     stamp last = {KS_NOTHING, 0};
     int64_t found = 0;

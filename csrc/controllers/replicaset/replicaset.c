@@ -16,14 +16,14 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *state) {
     const rs_state *from = state;
     rs_state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (rs_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose),
+    *st = (rs_state){from->index, ks_ids_copy(&from->entries), ks_tree_copy(&from->loose),
                      ks_tree_copy(&from->hashes), ks_tree_copy(&from->strays)};
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     rs_state *st = state;
-    ks_tree_clear(heap, &st->entries);
+    ks_ids_clear(heap, &st->entries);
     ks_tree_clear(heap, &st->loose);
     ks_tree_clear(heap, &st->hashes);
     ks_tree_clear(heap, &st->strays);
@@ -59,7 +59,7 @@ static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, const 
 static void offer_orphan(ks_sim *sim, rs_state *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_REPLICASET, pod->ns); ks_walk_next(&w);) {
-        const rs_entry *seen = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
+        const rs_entry *seen = ks_ids_get(&st->entries, w.object->id);
         if (seen == NULL || seen->selector == NULL ||
             !ks_selector_matches(seen->selector, pod->labels))
             continue;
@@ -196,7 +196,7 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
 
 /* When to look again because of minReadySeconds. */
 static void arm_next(ks_sim *sim, rs_state *st, const ks_object *rs, const rs_counts *counts) {
-    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, rs->id});
+    const rs_entry *e = ks_ids_get(&st->entries, rs->id);
     if (e == NULL || e->min_ready == 0) return;
     int64_t fallback = sim->world.now + e->min_ready * KS_SECOND;
     if (!ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY)) {
@@ -235,7 +235,7 @@ static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
 
 /* consistencyStore.EnsureReady */
 static bool has_seen_its_writes(const ks_sim *sim, const rs_state *st, uint64_t key) {
-    const rs_entry *e = ks_tree_get(&st->entries, (ks_key){0, key});
+    const rs_entry *e = ks_ids_get(&st->entries, key);
     if (!ks_view_is_late(sim) || !sim->server.rules.consistent_replicasets || e == NULL)
         return true;
     return ks_has_heard(sim, st->index, KS_POD, e->wrote_pods) &&
