@@ -54,6 +54,15 @@ static void del(ks_heap *heap, ks_tree *tree, model *m, uint32_t k) {
     m->value[k] = 0;
 }
 
+static void take_first(ks_heap *heap, ks_tree *tree, model *m) {
+    ks_key first;
+    fuzz_demand(ks_tree_first(tree, &first, NULL), "first: there is one");
+    uint32_t k = (uint32_t)(first.a << 6 | first.b);
+    fuzz_demand(ks_tree_take_first(heap, tree) == word_of(m->value[k]), "first");
+    m->value[k] = 0;
+    m->count--;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ks_heap *heap = fuzz_begin();
     ks_tree trees[MAPS] = {{0}};
@@ -74,7 +83,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             break;
         case 4: del(heap, tree, m, k); break;
         case 5:
-            if (map == from) break;
+            if (map == from) { /* a queue: from below, without saying what */
+                for (uint32_t i = 0; i < v && m->count > 0; i++) take_first(heap, tree, m);
+                break;
+            }
             ks_tree_clear(heap, tree);
             *tree = ks_tree_copy(&trees[from]);
             *m = models[from];

@@ -125,7 +125,7 @@ static inline bool plain_keys(const ks_tree_type *type) {
 
 /* The last index whose key is not above `key`, or -1; for integer keys: no call and no branch per step. What stands behind all
  * others - ids, versions and times grow - need not be searched for; in most nodes all keys have one first word, and often they count
- * up without gaps. */
+ * up without gaps; where first words are hashes, they alone tell mostly. */
 IN_PLACE int floor_words(const ks_tree_node *node, ks_key key) {
     const ks_key *at = node->keys;
     int len = node->len;
@@ -138,7 +138,11 @@ IN_PLACE int floor_words(const ks_tree_node *node, ks_key key) {
         for (int n = len; n > 1; n -= n / 2) at = at[n / 2].b <= key.b ? at + n / 2 : at;
         return (int)(at - node->keys) - (at->b > key.b);
     }
-    for (int n = len; n > 1; n -= n / 2) {
+    for (int n = len; n > 1; n -= n / 2) at = at[n / 2].a <= key.a ? at + n / 2 : at;
+    if (at->a != key.a || at->b <= key.b) return (int)(at - node->keys) - (at->a > key.a);
+    int end = (int)(at - node->keys); /* it is above: among those before it with that first word */
+    at = node->keys;
+    for (int n = end; n > 1; n -= n / 2) {
         const ks_key *mid = at + n / 2;
         bool not_above = (mid->a < key.a) | ((mid->a == key.a) & (mid->b <= key.b));
         at = not_above ? mid : at;
@@ -445,6 +449,20 @@ static void *take_quickly(ks_heap *heap, ks_tree *tree, ks_key key, bool *done) 
     return value;
 }
 
+/* A root without entries goes, and one with a single child gives way to it. */
+static void lower(ks_heap *heap, ks_tree *tree) {
+    while (tree->root != NULL &&
+           (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
+        ks_tree_node *root = tree->root;
+        tree->root = NULL;
+        if (!root->leaf && root->len == 1) {
+            tree->root = child(root, 0);
+            tree->root->refs++;
+        }
+        node_unref(heap, tree->type, root);
+    }
+}
+
 void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key) {
     if (tree->root == NULL) return NULL;
     if (plain_keys(tree->type) && tree->root->refs == 1) {
@@ -456,16 +474,28 @@ void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key) {
     }
     void *value = take(heap, tree, &tree->root, key);
     tree->count--;
-    while (tree->root != NULL &&
-           (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
-        ks_tree_node *root = tree->root;
-        tree->root = NULL;
-        if (!root->leaf && root->len == 1) {
-            tree->root = child(root, 0);
-            tree->root->refs++;
-        }
-        node_unref(heap, tree->type, root);
+    lower(heap, tree);
+    return value;
+}
+
+/* The leftmost leaf is used up, not joined with its neighbour: the others are not looked at. */
+void *ks_tree_take_first(ks_heap *heap, ks_tree *tree) {
+    ks_tree_node *path[KS_TREE_DEPTH];
+    int depth = 0;
+    for (ks_tree_node **ref = &tree->root;; ref = (ks_tree_node **)slots(path[depth++])) {
+        path[depth] = own(heap, tree->type, ref);
+        if (path[depth]->leaf) break;
     }
+    void *value = slots(path[depth])[0];
+    tree->count--;
+    for (;; depth--) {
+        ks_tree_node *node = path[depth];
+        key_unref(heap, tree->type, node->keys[0]);
+        remove_at(node, 0);
+        if (node->len > 0 || depth == 0) break;
+        node_unref(heap, tree->type, node);
+    }
+    if (depth == 0) lower(heap, tree);
     return value;
 }
 

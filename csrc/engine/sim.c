@@ -225,11 +225,13 @@ static void *own_copy(ks_sim *sim, int component) {
     return own->state;
 }
 
-void *ks_state_own(ks_sim *sim, int component) {
+static inline void *state_own(ks_sim *sim, int component) {
     set_apart(sim, component);
     held *h = sim->components[component].held;
     return h->refs == 1 ? h->state : own_copy(sim, component);
 }
+
+void *ks_state_own(ks_sim *sim, int component) { return state_own(sim, component); }
 
 void *ks_component_state(ks_sim *sim, const ks_component *component) {
     int index = ks_component_index(sim, component);
@@ -275,6 +277,7 @@ static uint32_t parts_of(const ks_change *change) {
     uint32_t parts = 0;
     if (change->type != KS_MODIFIED || old == NULL) return KS_ALL_PARTS;
     if (ks_object_terminating(now)) parts |= KS_PART_ENDING;
+    if (now->node == NULL) parts |= KS_PART_NODELESS;
     if (!ks_identical(now->meta, old->meta)) parts |= KS_PART_META;
     if (!ks_identical(now->labels, old->labels)) parts |= KS_PART_LABELS;
     if (!ks_identical(now->spec, old->spec)) parts |= KS_PART_SPEC;
@@ -283,12 +286,19 @@ static uint32_t parts_of(const ks_change *change) {
     return parts;
 }
 
+/* Those to whom one of the parts of a Pod can mean something. */
+static uint32_t pod_observers(const ks_sim *sim, uint32_t parts) {
+    uint32_t observers = 0;
+    for (; parts != 0; parts &= parts - 1) observers |= sim->pod_observers[__builtin_ctz(parts)];
+    return observers;
+}
+
 /* A component sees a change, if it has anything to do for it: else its state need not be its own. */
-static void show(ks_sim *sim, int component, const ks_change *change, uint32_t parts) {
+static inline void show(ks_sim *sim, int component, const ks_change *change, uint32_t parts) {
     const ks_component *c = sim->components[component].component;
     if (c->heeds != NULL && !c->heeds(sim, sim->components[component].held->state, change, parts))
         return;
-    c->observe(sim, ks_state_own(sim, component), change);
+    c->observe(sim, state_own(sim, component), change);
 }
 
 /* The server has written: every component sees it, in the order in which they were added. */
@@ -299,8 +309,9 @@ static void announce(void *payload, const ks_change *change) {
     const ks_store *view = sim->view; /* of whoever writes */
     sim->view = &sim->server.store;
     uint32_t parts = parts_of(change);
-    for (int i = 0; waiting != 0; i++, waiting >>= 1)
-        if (waiting & 1U) show(sim, i, change, parts);
+    if (change->object->kind == KS_POD && parts != KS_ALL_PARTS)
+        waiting &= pod_observers(sim, parts);
+    for (; waiting != 0; waiting &= waiting - 1) show(sim, __builtin_ctz(waiting), change, parts);
     sim->view = view;
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
 }
@@ -308,9 +319,8 @@ static void announce(void *payload, const ks_change *change) {
 /* Does anybody have to hear of a change of that kind? */
 static bool listens(void *payload, ks_kind kind) {
     const ks_sim *sim = payload;
-    uint32_t observers = sim->observers[kind];
-    for (int i = 0; observers != 0; i++, observers >>= 1) {
-        if (!(observers & 1U)) continue;
+    for (uint32_t left = sim->observers[kind]; left != 0; left &= left - 1) {
+        int i = __builtin_ctz(left);
         const ks_component *c = sim->components[i].component;
         if (c->listens == NULL || c->listens(sim->components[i].held->state)) return true;
     }
@@ -336,6 +346,9 @@ void ks_sim_add(ks_sim *sim, const ks_component *component) {
     sim->components[index].waits.type = &waits_type;
     for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++)
         if (component->kinds & KS_KIND_BIT(kind)) sim->observers[kind] |= 1U << index;
+    for (int part = 0; part < KS_PART_COUNT; part++)
+        if (component->pod_parts == 0 || component->pod_parts >> part & 1U)
+            sim->pod_observers[part] |= 1U << index;
     sim->components[index].held = hold(sim->world.heap, NULL);
     sim->components[index].held->state = create(sim, component);
 }
@@ -493,7 +506,7 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
     ks_trace(&sim->world, facts, sizeof facts);
     sim->server.fault_rate = sim->components[index].fault_rate;
-    bool fine = c->sync(sim, ks_state_own(sim, index), key);
+    bool fine = c->sync(sim, state_own(sim, index), key);
     sim->server.fault_rate = 0;
     if (fine)
         ks_forget(sim, index, key);
@@ -520,7 +533,7 @@ static void run(ks_sim *sim, int component, uint64_t key, ks_step *step) {
 /* Takes the agenda's first entry. False: there was nothing to do for it. */
 static bool step_agenda(ks_sim *sim, ks_key at, uint64_t key, ks_step *step) {
     int component = component_at(at.b);
-    ks_tree_del(sim->world.heap, &sim->agenda, at);
+    ks_tree_take_first(sim->world.heap, &sim->agenda);
     if (word_time(at.a) > sim->world.now) sim->world.now = word_time(at.a);
     if (component == KS_DELIVERY) {
         ks_cache_deliver(sim, key, step);

@@ -33,6 +33,8 @@ typedef struct ks_component {
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
+    /* Of a modified Pod neither `heeds` nor `observe` hears unless one of these is among its parts; 0: always. */
+    uint32_t pod_parts;
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
     /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
     bool (*listens)(const void *state);
@@ -54,8 +56,11 @@ typedef enum ks_part {
     KS_PART_READY = 1 << 7,      /* Pod: its condition Ready is true or not */
     KS_PART_ADDRESSES = 1 << 8,  /* Pod: its addresses */
     KS_PART_CONDITIONS = 1 << 9, /* Pod */
+    KS_PART_NODELESS = 1 << 10,  /* not new: it is a Pod that has no node */
 } ks_part;
-#define KS_ALL_PARTS UINT32_MAX
+#define KS_PART_COUNT 11
+#define KS_ALL_PARTS  UINT32_MAX
+#define KS_NO_PART    (UINT32_C(1) << 31) /* as pod_parts: none; Pods that are new or gone only */
 
 #define KS_KIND_BIT(kind) (UINT64_C(1) << (kind))
 #define KS_ALL_KINDS      UINT64_MAX
@@ -79,10 +84,11 @@ struct ks_sim {
     ks_tree failures;
     uint64_t sequence;
     int component_count;
-    uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
-    const ks_store *view;              /* see ks_view() */
-    uint32_t late;                     /* a bit for each component that has a cache */
-    int64_t resync;                    /* the period of the informers; 0: not drawn yet */
+    uint32_t observers[KS_KIND_COUNT];     /* by kind: a bit for each component that observes it */
+    uint32_t pod_observers[KS_PART_COUNT]; /* the same by part of modified Pods */
+    const ks_store *view;                  /* see ks_view() */
+    uint32_t late;                         /* a bit for each component that has a cache */
+    int64_t resync;                        /* the period of the informers; 0: not drawn yet */
     ks_sim *snapshot; /* what this is put back to if the call in progress fails; NULL: nothing */
     uint32_t
         counted; /* a bit for each component whose state and waits are counted here: all, but in a snapshot */
