@@ -386,5 +386,6 @@ const ks_component ks_garbage_collector = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_PART_META,
     .kinds = KS_ALL_KINDS & ~KS_KIND_BIT(KS_EVENT),
 };

@@ -560,11 +560,11 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 }
 
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim;
+    (void)sim, (void)parts;
     const lifecycle *st = state;
     if (change->object->kind != KS_POD) return true;
     if (change->type == KS_DELETED) return st->due.count > 0;
-    return st->tainted.count > 0 && (parts & (KS_PART_SPEC | KS_PART_PLACE)) != 0;
+    return st->tainted.count > 0;
 }
 
 static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id) {
@@ -623,5 +623,6 @@ const ks_component ks_node_lifecycle = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_PART_SPEC | KS_PART_PLACE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_LEASE),
 };

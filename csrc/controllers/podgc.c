@@ -150,13 +150,6 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         observe_node(sim, payload, change);
 }
 
-static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
-    (void)sim, (void)payload;
-    const ks_object *object = change->object;
-    return object->kind != KS_POD || object->node == NULL ||
-           (parts & (KS_PART_PHASE | KS_PART_PLACE | KS_PART_ENDING)) != 0;
-}
-
 /* --- acting --- */
 
 /* markFailedAndDeletePod, of a pod as the cache has it: the status is patched as it now is, of that very pod, and the name is
@@ -282,8 +275,8 @@ const ks_component ks_pod_gc = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
-    .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_PART_PHASE | KS_PART_PLACE | KS_PART_ENDING | KS_PART_NODELESS,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE),
 };

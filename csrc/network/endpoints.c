@@ -120,10 +120,9 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
 }
 
 static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change, uint32_t parts) {
-    (void)sim;
+    (void)sim, (void)parts;
     const endpoints_state *state = state_;
-    return change->object->kind != KS_POD ||
-           ks_tracker_heeds(&state->tracker, change->object, parts);
+    return change->object->kind != KS_POD || ks_tracker_heeds(&state->tracker, change->object);
 }
 
 /* --- one pod's address --- */
@@ -524,5 +523,6 @@ const ks_component ks_endpoints_controller = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_TRACKED_PARTS,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS),
 };

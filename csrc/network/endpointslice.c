@@ -165,10 +165,9 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
 }
 
 static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change, uint32_t parts) {
-    (void)sim;
+    (void)sim, (void)parts;
     const slices_state *state = state_;
-    return change->object->kind != KS_POD ||
-           ks_tracker_heeds(&state->tracker, change->object, parts);
+    return change->object->kind != KS_POD || ks_tracker_heeds(&state->tracker, change->object);
 }
 
 /* --- one sync --- */
@@ -793,6 +792,7 @@ const ks_component ks_endpointslice_controller = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_TRACKED_PARTS,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |
              KS_KIND_BIT(KS_ENDPOINTSLICE),
 };

@@ -128,8 +128,7 @@ static bool pod_matters(const ks_change *change) {
            !ks_str_eq(now->node, old->node);
 }
 
-/* Whether there are Services with selectors in the pod's namespace. */
-static bool is_served(const ks_tracker *tracker, const ks_object *pod) {
+bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod) {
     if (tracker->by_ns.count == 0) return false;
     ks_key ns = {ns_hash(pod->ns), 0}, any;
     return ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) && any.a == ns.a;
@@ -154,16 +153,8 @@ static void mark_matching(ks_sim *sim, ks_tracker *tracker, const ks_object *pod
     }
 }
 
-bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod, uint32_t parts) {
-    enum {
-        SHOWN = KS_PART_LABELS | KS_PART_ENDING | KS_PART_PLACE | KS_PART_PHASE | KS_PART_READY |
-                KS_PART_ADDRESSES
-    };
-    return (parts & SHOWN) != 0 && is_served(tracker, pod);
-}
-
 void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, const ks_change *change) {
-    if (!is_served(tracker, change->object) || !pod_matters(change)) return;
+    if (!ks_tracker_heeds(tracker, change->object) || !pod_matters(change)) return;
     tracker->changes++;
     mark_matching(sim, tracker, change->object);
     if (change->old && !ks_equal(change->old->labels, change->object->labels))

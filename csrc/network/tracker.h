@@ -32,8 +32,13 @@ void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker);
 /* Take note of a change of a Service or a pod; Services concerned are queued, key: their id. */
 void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, const ks_change *change);
 void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, const ks_change *change);
-/* Whether a pod's change can mean anything to a Service. */
-bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod, uint32_t parts);
+/* Whether a pod's change can mean anything to a Service: there are some with selectors in its namespace, */
+bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod);
+/* and one of these parts is new. */
+enum {
+    KS_TRACKED_PARTS = KS_PART_LABELS | KS_PART_ENDING | KS_PART_PLACE | KS_PART_PHASE |
+                       KS_PART_READY | KS_PART_ADDRESSES
+};
 /* Makes the next sync of a Service look at everything. */
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service);
 /* Makes the next sync look at this pod again. */

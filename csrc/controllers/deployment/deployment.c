@@ -267,5 +267,6 @@ const ks_component ks_deployment_controller = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_NO_PART,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_REPLICASET) | KS_KIND_BIT(KS_DEPLOYMENT),
 };

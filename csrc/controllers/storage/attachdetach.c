@@ -707,6 +707,7 @@ const ks_component ks_attachdetach_controller = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
              KS_KIND_BIT(KS_VOLUMEATTACHMENT),
 };

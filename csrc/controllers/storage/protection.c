@@ -141,5 +141,6 @@ const ks_component ks_volume_protection = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .pod_parts = KS_PART_PLACE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
 };
