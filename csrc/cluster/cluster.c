@@ -13,11 +13,11 @@
 /* In the order in which they hear of changes and, at one instant, work on them. */
 static const ks_component *const components[] = {
     &ks_namespace_controller,
+    &ks_disruption_controller, /* counts what is there before others have made up for what has gone */
     &ks_deployment_controller,
     &ks_replicaset_controller,
     &ks_statefulset_controller,
     &ks_garbage_collector,
-    &ks_disruption_controller,
     &ks_quota_controller,
     &ks_volume_binder,
     &ks_volume_provisioner,

@@ -172,6 +172,18 @@ describe("a PodDisruptionBudget", function()
       cluster:events({ reason = "NotDeleted" })[1].message)
   end)
 
+  it("sees that none are left before the set has made another", function()
+    cluster:create(SETS.sts:format(1))
+    cluster:advance(0)
+    cluster:create(budget { minAvailable = 1 })
+    cluster:advance(0)
+    assert.same({}, cluster:events { reason = "NoPods" })
+    cluster:delete("pod/web-0", { grace_period = 0 })
+    cluster:advance(0)
+    assert.equal(1, cluster:count "pod")
+    assert.equal(1, #cluster:events { reason = "NoPods" })
+  end)
+
   it("leaves a pod of two budgets to the first and says so", function()
     cluster:create(SETS.sts:format(2))
     cluster:create { budget({ minAvailable = 1 }, "b"), budget({ minAvailable = 1 }, "c") }
