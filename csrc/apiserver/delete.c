@@ -140,6 +140,7 @@ static ks_propagation effective(const deletion *d) {
 
 static void set_finalizers(deletion *d) {
     ks_val before = ks_get(d->old->meta, K(finalizers));
+    if (!ks_exists(before) && d->opts->propagation <= KS_BACKGROUND) return;
     ks_propagation propagation = effective(d);
     bool orphan = ks_has_text(before, "orphan"), wait = ks_has_text(before, "foregroundDeletion");
     if (orphan == (propagation == KS_ORPHAN) && wait == (propagation == KS_FOREGROUND)) return;

@@ -24,11 +24,6 @@ bool ks_pod_active(const ks_object *pod) {
     return !ks_object_terminating(pod) && !ks_phase_finished(ks_phase_of(pod));
 }
 
-bool ks_pod_ready(const ks_world *world, const ks_object *pod, int64_t *since) {
-    if (pod->ready && since != NULL) *since = ks_instant_of(world, pod->ready_time);
-    return pod->ready;
-}
-
 int64_t ks_pod_available_at(int64_t ready_since, int64_t min_ready_seconds) {
     if (min_ready_seconds == 0) return INT64_MIN;
     if (ready_since == KS_NEVER) return KS_NEVER;

@@ -34,9 +34,6 @@ ks_phase ks_phase_of(const ks_object *pod);
 static inline bool ks_phase_finished(ks_phase phase) { return phase >= KS_SUCCEEDED; }
 /* Neither finished nor being deleted. */
 bool ks_pod_active(const ks_object *pod);
-/* Whether condition Ready is True; its lastTransitionTime into *since (may be NULL), KS_NEVER when
- * it has none. */
-bool ks_pod_ready(const ks_world *world, const ks_object *pod, int64_t *since);
 /* The instant from which a ready pod counts as available: minReadySeconds later. */
 int64_t ks_pod_available_at(int64_t ready_since, int64_t min_ready_seconds);
 

@@ -77,13 +77,13 @@ static void drop(ks_heap *heap, entry *e, const ks_object *pod) {
     ks_tree_del(heap, &e->owners, (ks_key){owner_word(pod), pod->id});
 }
 
-static bool is_healthy(const ks_sim *sim, const ks_object *pod) {
-    return !ks_object_terminating(pod) && ks_pod_ready(&sim->world, pod, NULL);
+static bool is_healthy(const ks_object *pod) {
+    return !ks_object_terminating(pod) && pod->ready;
 }
 
 static void put(ks_sim *sim, entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    bool healthy = is_healthy(sim, pod);
+    bool healthy = is_healthy(pod);
     drop(heap, e, pod);
     ks_tree_put(heap, &e->pods, (ks_key){0, pod->id}, ks_word(KNOWN | (healthy ? HEALTHY : 0)));
     ks_tree_put(heap, &e->owners, (ks_key){owner_word(pod), pod->id}, ks_word(1));
@@ -345,7 +345,7 @@ static void count_disrupted(ks_sim *sim, const ks_object *budget, const entry *e
             !ks_tree_has(&e->pods, (ks_key){0, pod->id}))
             continue;
         int64_t end = ks_instant_of(&sim->world, pair->val) + DELETION_TIMEOUT;
-        if (end > sim->world.now && is_healthy(sim, pod)) c->healthy--;
+        if (end > sim->world.now && is_healthy(pod)) c->healthy--;
         if (end < sim->world.now) {
             ks_event event = event_of("Warning", "NotDeleted");
             ks_record(&sim->server, pod, &event,

@@ -22,11 +22,8 @@ typedef struct state {
     ks_tree suspects; /* {0, pod}: to be looked at in the next pass */
     ks_tree finished; /* {0, pod}: Succeeded or Failed */
     ks_tree lost;     /* {hash of a node's name, 0} -> instant at which it counts as gone */
-    ks_tree
-        nodes; /* {hash of a node's name, 0} -> IN_SERVICE or OUT_OF_SERVICE: those that there are */
+    ks_tree out;      /* {hash of a node's name, 0}: nodes that are out of service */
 } state;
-
-enum { IN_SERVICE = 1, OUT_OF_SERVICE };
 
 /* --- nodes --- */
 
@@ -44,19 +41,18 @@ static bool out_of_service(const ks_object *node) {
 
 static ks_key node_key(const ks_str *name) { return (ks_key){ks_text_hash(name), 0}; }
 
-static void know_node(ks_heap *heap, state *st, const ks_object *node) {
-    ks_tree_put(heap, &st->nodes, node_key(node->name),
-                ks_word(out_of_service(node) ? OUT_OF_SERVICE : IN_SERVICE));
+static void know_node(ks_heap *heap, state *st, const ks_object *node, bool gone) {
+    if (!gone && out_of_service(node))
+        ks_tree_put(heap, &st->out, node_key(node->name), ks_word(1));
+    else if (st->out.count > 0)
+        ks_tree_del(heap, &st->out, node_key(node->name));
 }
 
 /* --- life --- */
 
-/* One that is restarted is told of pods before it is told of the nodes that they are on. */
 static void *create(ks_sim *sim) {
     state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_pod_gc);
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_NODE, NULL); ks_walk_next(&w);)
-        know_node(sim->world.heap, st, w.object);
     return st;
 }
 
@@ -64,7 +60,7 @@ static void *copy(ks_sim *sim, const void *payload) {
     const state *from = payload;
     state *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = (state){from->index, ks_tree_copy(&from->suspects), ks_tree_copy(&from->finished),
-                  ks_tree_copy(&from->lost), ks_tree_copy(&from->nodes)};
+                  ks_tree_copy(&from->lost), ks_tree_copy(&from->out)};
     return st;
 }
 
@@ -73,7 +69,7 @@ static void dispose(ks_heap *heap, void *payload) {
     ks_tree_clear(heap, &st->suspects);
     ks_tree_clear(heap, &st->finished);
     ks_tree_clear(heap, &st->lost);
-    ks_tree_clear(heap, &st->nodes);
+    ks_tree_clear(heap, &st->out);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -83,10 +79,10 @@ static const ks_object *node_of(const ks_sim *sim, const ks_object *pod) {
     return ks_store_get(ks_view(sim), KS_NODE, NULL, pod->node);
 }
 
-static bool suspicious(const state *st, const ks_object *pod) {
+static bool suspicious(const ks_sim *sim, const ks_object *pod) {
     if (pod->node == NULL) return ks_object_terminating(pod);
-    uint64_t node = ks_word_of(ks_tree_get(&st->nodes, node_key(pod->node)));
-    return node == 0 || (node == OUT_OF_SERVICE && ks_object_terminating(pod));
+    const ks_object *node = node_of(sim, pod);
+    return node == NULL || (ks_object_terminating(pod) && out_of_service(node));
 }
 
 /* --- what is noticed --- */
@@ -96,7 +92,7 @@ static void arm(ks_sim *sim, const state *st) {
 }
 
 static void suspect(ks_sim *sim, state *st, const ks_object *pod) {
-    if (!suspicious(st, pod)) return;
+    if (!suspicious(sim, pod)) return;
     ks_tree_put(sim->world.heap, &st->suspects, (ks_key){0, pod->id}, ks_word(1));
     arm(sim, st);
 }
@@ -126,18 +122,15 @@ static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
             ks_tree_del(sim->world.heap, &st->finished, key);
         if (st->finished.count > THRESHOLD) arm(sim, st);
     }
-    if (pod->node != NULL && old != NULL && old->node != NULL && !ks_object_terminating(pod))
-        return;
-    suspect(sim, st, pod);
+    /* one that stays where it is has been looked at already, and is again when its node goes or is out of service */
+    bool stays = pod->node != NULL && old != NULL && old->node != NULL;
+    if (!stays || (ks_object_terminating(pod) && st->out.count > 0)) suspect(sim, st, pod);
 }
 
 static void observe_node(ks_sim *sim, state *st, const ks_change *change) {
     const ks_object *node = change->object;
     if (change->type == KS_ADDED) ks_tree_del(sim->world.heap, &st->lost, node_key(node->name));
-    if (change->type == KS_DELETED)
-        ks_tree_del(sim->world.heap, &st->nodes, node_key(node->name));
-    else
-        know_node(sim->world.heap, st, node);
+    know_node(sim->world.heap, st, node, change->type == KS_DELETED);
     if (change->type == KS_ADDED || (change->type == KS_MODIFIED && !out_of_service(node))) return;
     for (ks_walk w = ks_walk_node(ks_view(sim), node->name); ks_walk_next(&w);)
         suspect(sim, st, w.object);
@@ -150,18 +143,27 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         observe_node(sim, payload, change);
 }
 
+/* That a pod is to end matters where its node is out of service. */
+static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
+    (void)sim;
+    const state *st = payload;
+    const ks_object *object = change->object;
+    return object->kind != KS_POD || object->node == NULL || st->out.count > 0 ||
+           (parts & (KS_PART_PHASE | KS_PART_PLACE)) != 0;
+}
+
 /* --- acting --- */
 
 /* markFailedAndDeletePod, of a pod as the cache has it: the status is patched as it now is, of that very pod, and the name is
- * deleted. `gone`: its node is, and the pod says so. */
-static void remove_pod(ks_sim *sim, const ks_object *known, bool gone) {
+ * deleted. `gone`: its node is, and the pod says so. False: refused; the next pass tries again. */
+static bool remove_pod(ks_sim *sim, const ks_object *known, bool gone) {
     ks_heap *heap = sim->world.heap;
     static const ks_delete_opts opts = {.grace_period = 0};
     ks_refusal *refusal = NULL;
     const ks_object *pod = known;
     if (!ks_phase_finished(ks_phase_of(known))) {
         pod = ks_store_by_id(&sim->server.store, KS_POD, known->id);
-        if (pod == NULL) return;
+        if (pod == NULL) return true;
         ks_val status = ks_put(heap, ks_ref(pod->status), K(phase), ks_text(heap, "Failed"));
         status =
             ks_put(heap, status, K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))));
@@ -172,8 +174,9 @@ static void remove_pod(ks_sim *sim, const ks_object *known, bool gone) {
     }
     if (refusal == NULL)
         refusal = ks_server_delete(&sim->server, KS_POD, known->ns, known->name, &opts, NULL);
-    if (refusal != NULL)
-        ks_refusal_free(heap, refusal); /* the next pass tries again if the pod is there */
+    bool done = refusal == NULL || refusal->code == 404;
+    ks_refusal_free(heap, refusal);
+    return done;
 }
 
 /* Whether the node, which is absent, has been so for long enough; then the server is asked, too. */
@@ -203,7 +206,7 @@ static void sort_suspects(ks_sim *sim, state *st, ks_objects groups[GROUPS]) {
     st->suspects = (ks_tree){NULL, NULL, 0};
     for (ks_tree_iter it = ks_tree_begin(&suspects); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if (pod == NULL || !suspicious(st, pod)) continue;
+        if (pod == NULL || !suspicious(sim, pod)) continue;
         int group = group_of(sim, st, pod);
         if (group != KEEP)
             ks_objects_add(heap, &groups[group], pod);
@@ -244,7 +247,8 @@ static void remove_group(ks_sim *sim, state *st, const ks_objects *pods, bool go
         if (pod == NULL) continue;
         ks_object_ref(pod);
         if (gone) ks_tree_del(sim->world.heap, &st->lost, node_key(pod->node));
-        remove_pod(sim, pod, gone);
+        if (!remove_pod(sim, pod, gone))
+            ks_tree_put(sim->world.heap, &st->suspects, (ks_key){0, pod->id}, ks_word(1));
         ks_object_unref(sim->world.heap, pod);
     }
 }

@@ -46,6 +46,7 @@ ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
         .triggers = ks_tree_copy(&tracker->triggers),
         .known = ks_tree_copy(&tracker->known),
         .waiting = ks_tree_copy(&tracker->waiting),
+        .served = tracker->served,
         .changes = tracker->changes,
         .component = tracker->component,
     };
@@ -70,7 +71,7 @@ static uint64_t pair_hash(const ks_str *ns, const ks_str *key, const ks_str *val
            (uint64_t)ks_hash_bytes(ns->s, ns->len) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
-static uint64_t ns_hash(const ks_str *ns) { return ks_hash_bytes(ns->s, ns->len); }
+static uint64_t ns_hash(const ks_str *ns) { return ks_hash_text(ns, 0); }
 
 static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *object) {
     tracked_service *service = ks_alloc_zero(heap, sizeof *service);
@@ -86,6 +87,7 @@ static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *o
         service->refs++;
         ks_tree_put(heap, &tracker->by_pair, (ks_key){service->pair, service->id}, service);
         ks_tree_put(heap, &tracker->by_ns, (ks_key){ns_hash(object->ns), service->id}, PRESENT);
+        tracker->served |= UINT64_C(1) << ns_hash(object->ns) % 64;
     }
     ks_tree_put(heap, &tracker->services, (ks_key){0, service->id}, service);
 }
@@ -95,6 +97,7 @@ static void unindex_service(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
     if (!service || !service->selector) return;
     ks_tree_del(heap, &tracker->by_pair, (ks_key){service->pair, id});
     ks_tree_del(heap, &tracker->by_ns, (ks_key){ns_hash(service->ns), id});
+    if (tracker->by_ns.count == 0) tracker->served = 0;
 }
 
 /* Whether the change can alter an endpoint; metadata such as annotations cannot. */
@@ -129,8 +132,9 @@ static bool pod_matters(const ks_change *change) {
 }
 
 bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod) {
-    if (tracker->by_ns.count == 0) return false;
+    if (tracker->served == 0) return false;
     ks_key ns = {ns_hash(pod->ns), 0}, any;
+    if (!(tracker->served >> ns.a % 64 & 1U)) return false;
     return ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) && any.a == ns.a;
 }
 

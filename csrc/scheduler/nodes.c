@@ -78,7 +78,7 @@ ks_node_info *ks_sched_node_own(ks_heap *heap, ks_sched *st, uint32_t slot) {
     return node;
 }
 
-static uint64_t hash_name(const ks_str *name) { return ks_hash_bytes(name->s, name->len); }
+static uint64_t hash_name(const ks_str *name) { return ks_hash_text(name, 0); }
 
 int64_t ks_sched_slot(const ks_sched *st, const ks_str *name) {
     if (name == NULL) return -1;

@@ -78,7 +78,7 @@ static void read_meta(ks_world *world, ks_object *o, const ks_object *old) {
 
 static bool same(ks_val x, ks_val y) { return ks_is(x, KS_MAP) && ks_identical(x, y); }
 
-static void read_conditions(ks_object *o, ks_val conditions) {
+static void read_conditions(const ks_world *world, ks_object *o, ks_val conditions) {
     bool seen = false;
     ks_each(condition, conditions) {
         const ks_str *type = ks_str_or_null(ks_get(*condition, K(type)));
@@ -87,7 +87,8 @@ static void read_conditions(ks_object *o, ks_val conditions) {
         seen = true;
         const ks_str *status = ks_str_or_null(ks_get(*condition, K(status)));
         o->ready = status == K(True) || ks_str_is(status, "True");
-        if (o->ready) o->ready_time = ks_get(*condition, K(lastTransitionTime));
+        if (o->ready)
+            o->ready_since = ks_instant_of(world, ks_get(*condition, K(lastTransitionTime)));
     }
 }
 
@@ -109,17 +110,17 @@ static void read_pod_spec(ks_object *o, const ks_object *old) {
 }
 
 /* What a pod's status says, in short. */
-static void read_pod_status(ks_object *o, const ks_object *old) {
+static void read_pod_status(const ks_world *world, ks_object *o, const ks_object *old) {
     const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
     o->phase = phase != NULL && phase->len > 0 ? phase->s[0] : '\0';
     ks_val now = ks_get(o->status, K(conditions));
     ks_val before = old != NULL ? ks_get(old->status, K(conditions)) : KS_NOTHING;
     if (old != NULL && ks_identical(now, before)) {
         o->ready = old->ready;
-        o->ready_time = old->ready_time;
+        o->ready_since = old->ready_since;
         o->disrupted = old->disrupted;
     } else {
-        read_conditions(o, now);
+        read_conditions(world, o, now);
     }
 }
 
@@ -127,6 +128,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
                                 uint64_t id, uint64_t version) {
     ks_object *o = ks_alloc(world->heap, sizeof *o);
     *o = (ks_object){.refs = 1, .kind = kind, .id = id, .version = version, .doc = doc};
+    o->ready_since = KS_NEVER;
     o->imported = old != NULL && old->imported;
     for (uint32_t i = 0; i < ks_len(doc); i++) {
         const ks_pair *p = ks_pair_at(doc, i);
@@ -160,10 +162,10 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
     if (old != NULL && same(old->status, o->status)) {
         o->phase = old->phase;
         o->ready = old->ready;
-        o->ready_time = old->ready_time;
+        o->ready_since = old->ready_since;
         o->disrupted = old->disrupted;
     } else {
-        read_pod_status(o, old);
+        read_pod_status(world, o, old);
     }
     return o;
 }

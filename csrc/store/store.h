@@ -37,9 +37,9 @@ typedef struct ks_object {
     bool imported;    /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted;   /* Pod: it has a condition DisruptionTarget */
     bool ready;       /* Pod: its condition Ready is True ... */
-    ks_val ready_time; /* ... since then (lastTransitionTime) */
-    int64_t created;   /* virtual instants, ns (may be negative when imported) */
-    int64_t deleting;  /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
+    int64_t ready_since; /* ... since then (lastTransitionTime), or KS_NEVER */
+    int64_t created;     /* virtual instants, ns (may be negative when imported) */
+    int64_t deleting;    /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
 } ks_object;
 
 const ks_object *ks_object_ref(const ks_object *object);

@@ -12,6 +12,36 @@ static int64_t ripe_of(uint64_t word) {
     return ((int64_t)(word >> RS_FLAG_BITS) - ORIGIN) * KS_SECOND;
 }
 
+/* --- shares --- */
+
+static void share_ref(void *value) { ((rs_share *)value)->refs++; }
+
+static void share_unref(ks_heap *heap, void *value) {
+    rs_share *share = value;
+    if (--share->refs > 0) return;
+    ks_str_unref(heap, share->node);
+    ks_free(heap, share, sizeof *share);
+}
+
+static const ks_tree_type shares_type = {NULL, NULL, NULL, share_ref, share_unref};
+
+/* A pod more, or less, on a node. */
+static void count_on(ks_heap *heap, rs_entry *e, const ks_str *node, int by) {
+    ks_key key = {ks_text_hash(node), 0};
+    rs_share **slot = (rs_share **)ks_tree_slot(heap, &e->shares, key), *share;
+    if (slot == NULL || (*slot)->refs > 1) {
+        share = ks_alloc(heap, sizeof *share);
+        *share = (rs_share){1, slot == NULL ? 0 : (*slot)->pods, ks_str_ref(node)};
+        ks_tree_put(heap, &e->shares, key, share);
+    } else {
+        share = *slot;
+    }
+    share->pods += by;
+    if (share->pods == 0) ks_tree_del(heap, &e->shares, key);
+}
+
+/* --- entries --- */
+
 static void entry_ref(void *value) { ((rs_entry *)value)->refs++; }
 
 static void entry_unref(ks_heap *heap, void *value) {
@@ -22,7 +52,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_ids_clear(heap, &e->pods);
     ks_tree_clear(heap, &e->waiting);
     ks_tree_clear(heap, &e->misfits);
-    ks_tree_clear(heap, &e->by_node);
+    ks_tree_clear(heap, &e->shares);
     ks_tree_clear(heap, &e->orphans);
     ks_expectations_clear(heap, &e->expected);
     ks_free(heap, e, sizeof *e);
@@ -39,7 +69,7 @@ static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     e->pods = ks_ids_copy(&from->pods);
     e->waiting = ks_tree_copy(&from->waiting);
     e->misfits = ks_tree_copy(&from->misfits);
-    e->by_node = ks_tree_copy(&from->by_node);
+    e->shares = ks_tree_copy(&from->shares);
     e->orphans = ks_tree_copy(&from->orphans);
     e->expected = ks_expectations_copy(&from->expected);
     return e;
@@ -57,7 +87,14 @@ rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id) {
     return e;
 }
 
+bool rs_is_plain(uint64_t word) {
+    const uint64_t plain = RS_ACTIVE | RS_ASSIGNED | RS_RUNNING | RS_READY;
+    return (word & plain) == plain && !(word & RS_COSTED);
+}
+
 static void count(rs_counts *counts, uint64_t word, int64_t by) {
+    if (word & RS_COSTED) counts->costed += by;
+    if (rs_is_plain(word)) counts->plain += by;
     if (word & RS_ACTIVE) counts->active += by;
     if (word & RS_LABELLED) counts->labelled += by;
     if (word & RS_READY) counts->ready += by;
@@ -80,10 +117,9 @@ static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *
             ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost))))
         word |= RS_COSTED;
     if (ks_labels_contain(pod->labels, e->template_labels)) word |= RS_LABELLED;
-    int64_t since;
-    if (!ks_pod_ready(&sim->world, pod, &since)) return word;
+    if (!pod->ready) return word;
     word |= RS_READY;
-    int64_t ripe = ks_pod_available_at(since, e->min_ready);
+    int64_t ripe = ks_pod_available_at(pod->ready_since, e->min_ready);
     if (ripe == KS_NEVER) return word;
     return ripe <= sim->world.now ? word | RS_AVAILABLE : word | ripe_bits(ripe);
 }
@@ -92,16 +128,29 @@ static ks_key waiting_key(uint64_t word, uint64_t pod) {
     return (ks_key){ks_instant_word(ripe_of(word)), pod};
 }
 
-static ks_key node_key(const ks_object *pod) { return (ks_key){ks_text_hash(pod->node), pod->id}; }
+/* What else there is of a pod that is counted so, but its word: entered (`by` 1) or taken out (-1). */
+static void index_pod(ks_heap *heap, rs_entry *e, const ks_object *pod, uint64_t word, int by) {
+    if (word & RS_MISFIT) {
+        if (by > 0)
+            ks_tree_put(heap, &e->misfits, (ks_key){0, pod->id}, ks_word(1));
+        else
+            ks_tree_del(heap, &e->misfits, (ks_key){0, pod->id});
+    }
+    if (word >> RS_FLAG_BITS) {
+        if (by > 0)
+            ks_tree_put(heap, &e->waiting, waiting_key(word, pod->id), ks_word(1));
+        else
+            ks_tree_del(heap, &e->waiting, waiting_key(word, pod->id));
+    }
+}
 
 void rs_entry_drop(ks_sim *sim, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     uint64_t word = ks_word_of(ks_ids_take(heap, &e->pods, pod->id));
     if (word == 0) return;
     count(&e->counts, word, -1);
-    if (word & RS_ASSIGNED) ks_tree_del(heap, &e->by_node, node_key(pod));
-    if (word & RS_MISFIT) ks_tree_del(heap, &e->misfits, (ks_key){0, pod->id});
-    if (word >> RS_FLAG_BITS) ks_tree_del(heap, &e->waiting, waiting_key(word, pod->id));
+    if (word & RS_ASSIGNED) count_on(heap, e, pod->node, -1);
+    index_pod(heap, e, pod, word, -1);
 }
 
 void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted) {
@@ -116,23 +165,16 @@ void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted) {
 void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     uint64_t word = classify(sim, e, pod);
-    uint64_t old = ks_word_of(ks_ids_get(&e->pods, pod->id));
+    void **slot = ks_ids_make(heap, &e->pods, pod->id);
+    uint64_t old = ks_word_of(*slot);
     if (word == old) return;
-    rs_stray(sim, st, pod, (word & RS_ACTIVE) && e->hash != 0);
-    if ((old >> RS_FLAG_BITS) || (old & RS_MISFIT)) {
-        rs_entry_drop(sim, e, pod);
-        old = 0;
-    }
+    *slot = ks_word(word);
     count(&e->counts, old, -1);
     count(&e->counts, word, 1);
-    ks_ids_put(heap, &e->pods, pod->id, ks_word(word));
-    if ((word & RS_ASSIGNED) && !(old & RS_ASSIGNED))
-        ks_tree_put(heap, &e->by_node, node_key(pod), ks_word(1));
-    else if ((old & RS_ASSIGNED) && !(word & RS_ASSIGNED))
-        ks_tree_del(heap, &e->by_node, node_key(pod));
-    if (word & RS_MISFIT) ks_tree_put(heap, &e->misfits, (ks_key){0, pod->id}, ks_word(1));
-    if (word >> RS_FLAG_BITS)
-        ks_tree_put(heap, &e->waiting, waiting_key(word, pod->id), ks_word(1));
+    index_pod(heap, e, pod, old, -1);
+    index_pod(heap, e, pod, word, 1);
+    if ((word ^ old) & RS_ASSIGNED) count_on(heap, e, pod->node, word & RS_ASSIGNED ? 1 : -1);
+    rs_stray(sim, st, pod, (word & RS_ACTIVE) && e->hash != 0);
 }
 
 void rs_entry_ripen(ks_sim *sim, rs_entry *e) {
@@ -176,6 +218,7 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
     rs_entry *e = ks_alloc_zero(heap, sizeof *e);
     const ks_str *why = NULL;
     e->refs = 1;
+    e->shares.type = &shares_type;
     e->selector = ks_selector_of(heap, ks_get(rs->spec, K(selector)), &why);
     ks_str_unref(heap, why);
     e->template_labels = ks_ref(ks_get3(rs->spec, K(template), K(metadata), K(labels)));

@@ -22,7 +22,7 @@ enum {
     RS_TERMINATING = 16,
     RS_MISFIT = 32,
     RS_KNOWN = 64,
-    RS_ASSIGNED = 128, /* active, on a node: in `by_node` */
+    RS_ASSIGNED = 128, /* active, on a node: counted in `shares` */
     RS_RUNNING = 256,
     RS_COSTED = 512, /* has a deletion cost */
     RS_FLAG_BITS = 10
@@ -31,7 +31,17 @@ enum {
 /* How pods are counted. Maps are keyed by pod ids. */
 typedef struct rs_counts {
     int64_t active, labelled, ready, available, terminating;
+    int64_t
+        plain; /* active, of which only their node's share, their age and their restarts say when they go (rank.c) */
+    int64_t costed; /* active, with a deletion cost */
 } rs_counts;
+
+/* How many active pods of a set are on a node. Counted. */
+typedef struct rs_share {
+    uint32_t refs;
+    int64_t pods;
+    const ks_str *node;
+} rs_share;
 
 typedef struct rs_entry {
     uint32_t refs;
@@ -41,7 +51,7 @@ typedef struct rs_entry {
     rs_counts counts;  /* of pods that are ours and match */
     ks_ids pods;       /* how each is counted */
     ks_tree waiting;   /* {instant of becoming available, pod} */
-    ks_tree by_node;   /* {hash of the node's name, pod}: active ones that have a node */
+    ks_tree shares;    /* {hash of a node's name, 0} -> rs_share: nodes that have some */
     ks_tree misfits;   /* {0, pod}: ours and active, but the selector does not match */
     ks_tree orphans;   /* {0, pod}: nobody's, matched when last seen */
     /* of the namespace and the pod-template-hash that the selector demands; 0: none */
@@ -69,6 +79,8 @@ rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id);
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs);
 /* Whether what the entry depends on differs between two versions. */
 bool rs_entry_outdated(const ks_object *rs, const ks_object *old);
+/* Whether a pod that is counted so is one of rs_counts.plain. */
+bool rs_is_plain(uint64_t word);
 /* A pod that it controls: counts it as it is now. */
 void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod);
 void rs_entry_drop(ks_sim *sim, rs_entry *e, const ks_object *pod);

@@ -10,10 +10,11 @@
 /* All that the comparison looks at, worked out once per pod. */
 typedef struct ranked {
     const ks_object *pod;
-    ks_phase phase;
-    bool ready;
-    int64_t cost, rank, since, restarts, sidecar_restarts;
-    int64_t now;
+    uint64_t place;                      /* what counts before all ages; the lowest goes first */
+    uint64_t uid;                        /* its first eight characters, in their order */
+    int64_t since, created;              /* KS_NEVER: none */
+    int8_t since_bucket, created_bucket; /* floor(log2) of how long that is ago; -1 for no time */
+    int32_t restarts, sidecar_restarts;
 } ranked;
 
 /* A plain int32, as the annotation has to be; anything else counts as 0. */
@@ -35,7 +36,7 @@ static bool is_sidecar(const ks_object *pod, ks_val name) {
     return false;
 }
 
-static int64_t most_restarts(const ks_object *pod, const ks_str *list, bool sidecars) {
+static int32_t most_restarts(const ks_object *pod, const ks_str *list, bool sidecars) {
     int64_t most = 0;
     if (sidecars && ks_len(ks_get(pod->spec, K(initContainers))) == 0) return 0;
     ks_each(status, ks_get(pod->status, list)) {
@@ -43,61 +44,74 @@ static int64_t most_restarts(const ks_object *pod, const ks_str *list, bool side
         int64_t restarts = ks_count(*status, K(restartCount), 0);
         if (restarts > most) most = restarts;
     }
-    return most;
+    return (int32_t)most;
 }
 
-/* Instants are parsed once for pods that share the time stamp. */
-typedef struct stamp {
-    ks_val time;
-    int64_t instant;
-} stamp;
-
-static ranked rank_of(const ks_sim *sim, const ks_object *pod, stamp *last) {
-    ranked r = {.pod = pod, .phase = ks_phase_of(pod), .cost = deletion_cost(pod)};
-    if (r.phase == KS_PHASE_NONE) r.phase = KS_PENDING;
-    r.since = KS_NEVER;
-    r.ready = pod->ready;
-    if (r.ready && last->time.type == KS_STRING && pod->ready_time.type == KS_STRING &&
-        last->time.s == pod->ready_time.s) {
-        r.since = last->instant;
-    } else if (ks_pod_ready(&sim->world, pod, &r.since)) {
-        *last = (stamp){pod->ready_time, r.since};
-    }
-    r.restarts = most_restarts(pod, K(containerStatuses), false);
-    r.sidecar_restarts = most_restarts(pod, K(initContainerStatuses), true);
-    r.now = sim->world.now;
-    return r;
-}
-
-/* floor(log2) of a time span; -1 for none. */
-static int bucket(int64_t span) {
-    int log = -1;
+static int8_t bucket(int64_t span) {
+    int8_t log = -1;
     for (; span > 0; span >>= 1) log++;
     return log;
 }
 
-/* Of two instants: KS_NEVER (none) first, else the younger bucket, else the lower uid. */
-static int younger(const ranked *x, const ranked *y, int64_t tx, int64_t ty) {
-    if (tx == KS_NEVER || ty == KS_NEVER) return tx == KS_NEVER ? -1 : 1;
-    int bx = bucket(x->now - tx), by = bucket(y->now - ty);
-    if (bx != by) return bx < by ? -1 : 1;
+/* Those without a node first, then by phase, those that are not ready, the cheapest, those on the fullest nodes: as one number. */
+static uint64_t place_of(const ks_object *pod, int64_t cost, int64_t rank) {
+    const uint64_t full = (UINT64_C(1) << 27) - 1;
+    ks_phase phase = ks_phase_of(pod);
+    if (phase == KS_PHASE_NONE) phase = KS_PENDING;
+    uint64_t place = (uint64_t)(pod->node != NULL) << 63 | (uint64_t)phase << 60 |
+                     (uint64_t)pod->ready << 59 | (uint64_t)(cost - INT32_MIN) << 27;
+    return place | (full - ((uint64_t)rank < full ? (uint64_t)rank : full));
+}
+
+static uint64_t first_of(const ks_str *uid) {
+    uint64_t word = 0;
+    for (uint32_t i = 0; uid != NULL && i < 8 && i < uid->len; i++)
+        word |= (uint64_t)(unsigned char)uid->s[i] << (56 - 8 * i);
+    return word;
+}
+
+static ranked rank_of(const ks_sim *sim, const ks_object *pod, int64_t cost, int64_t rank) {
+    int64_t now = sim->world.now;
+    return (ranked){
+        .pod = pod,
+        .place = place_of(pod, cost, rank),
+        .uid = first_of(pod->uid),
+        .since = pod->ready_since,
+        .created = pod->created,
+        .since_bucket = pod->ready_since == KS_NEVER ? -1 : bucket(now - pod->ready_since),
+        .created_bucket = pod->created == KS_NEVER ? -1 : bucket(now - pod->created),
+        .restarts = most_restarts(pod, K(containerStatuses), false),
+        .sidecar_restarts = most_restarts(pod, K(initContainerStatuses), true),
+    };
+}
+
+static int by_uid(const ranked *x, const ranked *y) {
+    if (x->uid != y->uid) return x->uid < y->uid ? -1 : 1;
     return ks_str_cmp(x->pod->uid, y->pod->uid);
 }
 
-static int lower(int64_t x, int64_t y) { return x < y ? -1 : x > y; }
+/* Of two different instants: KS_NEVER (none) first, else the younger bucket, else the lower uid. */
+static int younger(const ranked *x, const ranked *y) {
+    if (x->since == KS_NEVER || y->since == KS_NEVER) return x->since == KS_NEVER ? -1 : 1;
+    if (x->since_bucket != y->since_bucket) return x->since_bucket < y->since_bucket ? -1 : 1;
+    return by_uid(x, y);
+}
+
+static int created_later(const ranked *x, const ranked *y) {
+    if (x->created == KS_NEVER || y->created == KS_NEVER) return x->created == KS_NEVER ? -1 : 1;
+    if (x->created_bucket != y->created_bucket)
+        return x->created_bucket < y->created_bucket ? -1 : 1;
+    return by_uid(x, y);
+}
 
 /* Negative: x goes before y. Full ties keep the order of creation. */
 static int goes_first(const ranked *x, const ranked *y) {
-    int order;
-    if ((x->pod->node == NULL) != (y->pod->node == NULL)) return x->pod->node == NULL ? -1 : 1;
-    if ((order = lower(x->phase, y->phase)) != 0) return order;
-    if (x->ready != y->ready) return x->ready ? 1 : -1;
-    if ((order = lower(x->cost, y->cost)) != 0) return order;
-    if ((order = lower(y->rank, x->rank)) != 0) return order;
-    if (x->ready && x->since != y->since) return younger(x, y, x->since, y->since);
-    if ((order = lower(y->restarts, x->restarts)) != 0) return order;
-    if ((order = lower(y->sidecar_restarts, x->sidecar_restarts)) != 0) return order;
-    if (x->pod->created != y->pod->created) return younger(x, y, x->pod->created, y->pod->created);
+    if (x->place != y->place) return x->place < y->place ? -1 : 1;
+    if (x->since != y->since) return younger(x, y);
+    if (x->restarts != y->restarts) return x->restarts > y->restarts ? -1 : 1;
+    if (x->sidecar_restarts != y->sidecar_restarts)
+        return x->sidecar_restarts > y->sidecar_restarts ? -1 : 1;
+    if (x->created != y->created) return created_later(x, y);
     return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
 }
 
@@ -117,14 +131,16 @@ static void merge(const ranked **out, const ranked **x, size_t n, const ranked *
     while (m-- > 0) *out++ = *y++;
 }
 
-/* Sorts, keeping the order of equals. The comparison is not transitive (upstream's is not), so what comes out depends on how it
- * is sorted: the C library's way would differ from one to the next. `spare`: room for as many. */
-static void sort(const ranked **items, const ranked **spare, size_t n,
+/* Sorts, keeping the order of equals. The comparison by ranks is not transitive (upstream's is not), so what comes out depends on how
+ * it is sorted: the C library's way would differ from one to the next, and halves that look sorted together may not be (`total`: they
+ * are). `spare`: room for as many. */
+static void sort(const ranked **items, const ranked **spare, size_t n, bool total,
                  int (*compare)(const ranked *, const ranked *)) {
     if (n < 2) return;
     size_t half = n / 2;
-    sort(items, spare, half, compare);
-    sort(items + half, spare + half, n - half, compare);
+    sort(items, spare, half, total, compare);
+    sort(items + half, spare + half, n - half, total, compare);
+    if (total && compare(items[half - 1], items[half]) <= 0) return;
     for (size_t i = 0; i < n; i++) spare[i] = items[i];
     merge(items, spare, half, spare + half, n - half, compare);
 }
@@ -133,7 +149,8 @@ static void sort(const ranked **items, const ranked **spare, size_t n,
 
 /* A node that has pods of the set, and how many active pods of all sets of its controller it has. */
 typedef struct node_share {
-    uint64_t node; /* hash of its name */
+    uint64_t hash;      /* of its name */
+    const ks_str *name; /* borrowed */
     int64_t pods;
 } node_share;
 
@@ -145,7 +162,7 @@ typedef struct node_shares {
 
 static int by_hash(const void *a, const void *b) {
     const node_share *x = a, *y = b;
-    return x->node < y->node ? -1 : x->node > y->node;
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
 static int fullest_first(const void *a, const void *b) {
@@ -153,30 +170,25 @@ static int fullest_first(const void *a, const void *b) {
     return x->pods != y->pods ? (x->pods > y->pods ? -1 : 1) : by_hash(a, b);
 }
 
-static node_share *share_of(node_shares *list, uint64_t node) {
+static node_share *share_of(node_shares *list, uint64_t hash) {
     if (list->count == 0) return NULL;
-    if (list->last != NULL && list->last->node == node) return list->last;
-    node_share key = {node, 0};
+    if (list->last != NULL && list->last->hash == hash) return list->last;
+    node_share key = {hash, NULL, 0};
     return list->last = bsearch(&key, list->items, list->count, sizeof key, by_hash);
 }
 
-static void count_on(node_shares *list, uint64_t node) {
-    node_share *share = share_of(list, node);
-    if (share != NULL) share->pods++;
+static void count_on(node_shares *list, uint64_t hash, int64_t pods) {
+    node_share *share = share_of(list, hash);
+    if (share != NULL) share->pods += pods;
 }
 
 /* The nodes that the set's pods are on. */
 static void list_nodes(ks_heap *heap, const rs_entry *e, node_shares *list) {
-    for (ks_tree_iter it = ks_tree_begin(&e->by_node); ks_tree_next(&it);) {
-        if (list->count > 0 && list->items[list->count - 1].node == it.key.a) continue;
-        if (list->count == list->cap) {
-            size_t cap = list->cap == 0 ? 64 : list->cap * 2;
-            list->items = ks_resize(heap, list->items, list->cap * sizeof *list->items,
-                                    cap * sizeof *list->items);
-            list->cap = cap;
-        }
-        list->items[list->count++] = (node_share){it.key.a, 0};
-    }
+    list->cap = e->shares.count;
+    if (list->cap == 0) return;
+    list->items = ks_alloc(heap, list->cap * sizeof *list->items);
+    for (ks_tree_iter it = ks_tree_begin(&e->shares); ks_tree_next(&it);)
+        list->items[list->count++] = (node_share){it.key.a, ((const rs_share *)it.value)->node, 0};
 }
 
 /* The next of the sets of one controller that has an entry with a selector. */
@@ -216,8 +228,8 @@ static bool entries_tell_all(ks_sim *sim, rs_state *st, const ks_object *rs) {
 static void count_entries(ks_sim *sim, rs_state *st, const ks_object *rs, node_shares *list) {
     const rs_entry *e;
     for (ks_walk w = related_to(sim, rs); next_related(st, rs, &w, &e);)
-        for (ks_tree_iter it = ks_tree_begin(&e->by_node); ks_tree_next(&it);)
-            count_on(list, it.key.a);
+        for (ks_tree_iter it = ks_tree_begin(&e->shares); ks_tree_next(&it);)
+            count_on(list, it.key.a, ((const rs_share *)it.value)->pods);
 }
 
 /* The same from all pods of the namespace. */
@@ -228,61 +240,42 @@ static void count_pods(ks_sim *sim, rs_state *st, const ks_object *rs, node_shar
         if (w.object->node == NULL || !ks_pod_active(w.object)) continue;
         for (ks_walk sets = related_to(sim, rs); !related && next_related(st, rs, &sets, &e);)
             related = ks_selector_matches(e->selector, w.object->labels);
-        if (related) count_on(list, ks_text_hash(w.object->node));
+        if (related) count_on(list, ks_text_hash(w.object->node), 1);
     }
 }
 
 /* --- the choice --- */
 
-/* Of such a pod nothing but its node's share, and then its age and its restarts, can say whether it goes first. All others go
- * before it, but for those with a deletion cost. */
-static bool is_plain(uint64_t word) {
-    const uint64_t plain = RS_ACTIVE | RS_ASSIGNED | RS_RUNNING | RS_READY;
-    return (word & plain) == plain;
-}
-
 static int by_id(const ranked *x, const ranked *y) {
     return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
 }
 
-static void add_ranked(const ks_sim *sim, node_shares *list, uint64_t id, stamp *last, ranked *pods,
+/* Active pods that are not plain, which go first; all of them where one has a deletion cost. */
+static void gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, ranked *pods,
                        int64_t *found) {
-    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
-    if (pod == NULL) return;
-    const node_share *share = pod->node == NULL ? NULL : share_of(list, ks_text_hash(pod->node));
-    pods[*found] = rank_of(sim, pod, last);
-    pods[(*found)++].rank = share == NULL ? 0 : share->pods;
-}
-
-/* Active pods that are not plain; all of them where one has a deletion cost. */
-static bool gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, stamp *last,
-                       ranked *pods, int64_t *found) {
-    bool costed = false;
-    for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);)
-        costed =
-            costed || (ks_word_of(it.value) & (RS_ACTIVE | RS_COSTED)) == (RS_ACTIVE | RS_COSTED);
+    bool costed = e->counts.costed > 0;
+    if (!costed && e->counts.plain == e->counts.active) return;
     for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);) {
         uint64_t word = ks_word_of(it.value);
-        if ((word & RS_ACTIVE) && (costed || !is_plain(word)))
-            add_ranked(sim, list, it.id, last, pods, found);
+        if (!(word & RS_ACTIVE) || (!costed && rs_is_plain(word))) continue;
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.id);
+        if (pod == NULL) continue;
+        const node_share *share =
+            pod->node == NULL ? NULL : share_of(list, ks_text_hash(pod->node));
+        int64_t cost = word & RS_COSTED ? deletion_cost(pod) : 0;
+        pods[(*found)++] = rank_of(sim, pod, cost, share == NULL ? 0 : share->pods);
     }
-    return !costed;
 }
 
 /* Plain pods of the fullest nodes, until `count` pods are gathered; of nodes that are equally full, all. */
 static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares *list,
-                         int64_t count, stamp *last, ranked *pods, int64_t *found) {
+                         int64_t count, ranked *pods, int64_t *found) {
     for (size_t i = 0; i < list->count; i++) {
         const node_share *share = &list->items[i];
         if (*found >= count && share->pods != list->items[i - 1].pods) return;
-        for (ks_tree_iter it = ks_tree_from(&e->by_node, (ks_key){share->node, 0});
-             ks_tree_next(&it) && it.key.a == share->node;) {
-            if (!is_plain(ks_word_of(ks_ids_get(&e->pods, it.key.b)))) continue;
-            const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-            if (pod == NULL) continue;
-            pods[*found] = rank_of(sim, pod, last);
-            pods[(*found)++].rank = share->pods;
-        }
+        for (ks_walk w = ks_walk_node(ks_view(sim), share->name); ks_walk_next(&w);)
+            if (rs_is_plain(ks_word_of(ks_ids_get(&e->pods, w.object->id))))
+                pods[(*found)++] = rank_of(sim, w.object, 0, share->pods);
     }
 }
 
@@ -291,7 +284,6 @@ static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t co
     ks_heap *heap = sim->world.heap;
     const rs_entry *e = ks_ids_get(&st->entries, rs->id);
     node_shares list = {0, 0, NULL, NULL};
-    stamp last = {KS_NOTHING, 0};
     int64_t found = 0;
     list_nodes(heap, e, &list);
     if (rs->owner_uid != NULL) {
@@ -300,9 +292,10 @@ static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t co
         else
             count_pods(sim, st, rs, &list);
     }
-    if (gather_odd(sim, e, &list, &last, pods, &found) && found < count) {
+    gather_odd(sim, e, &list, pods, &found);
+    if (e->counts.costed == 0 && found < count) {
         if (list.count > 0) qsort(list.items, list.count, sizeof *list.items, fullest_first);
-        gather_plain(sim, e, &list, count, &last, pods, &found);
+        gather_plain(sim, e, &list, count, pods, &found);
     }
     ks_free(heap, list.items, list.cap * sizeof *list.items);
     return found;
@@ -316,9 +309,9 @@ void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, i
     const ranked **items = ks_alloc(heap, room), **spare = ks_alloc(heap, room);
     int64_t found = gather(sim, st, rs, count, pods);
     for (int64_t i = 0; i < found; i++) items[i] = &pods[i];
-    sort(items, spare, (size_t)found, by_id);
+    sort(items, spare, (size_t)found, true, by_id);
     if (count > found) count = found;
-    if (count < active) sort(items, spare, (size_t)found, goes_first);
+    if (count < active) sort(items, spare, (size_t)found, false, goes_first);
     for (int64_t i = 0; i < count; i++) ks_objects_add(heap, out, items[i]->pod);
     ks_free(heap, (void *)spare, room);
     ks_free(heap, (void *)items, room);

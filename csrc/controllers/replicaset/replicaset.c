@@ -75,8 +75,7 @@ static void offer_orphan(ks_sim *sim, rs_state *st, const ks_object *pod) {
 static void arm_availability(ks_sim *sim, rs_state *st, const ks_change *change, uint64_t set,
                              int64_t min_ready) {
     if (min_ready == 0 || change->old == NULL) return;
-    if (!ks_pod_ready(&sim->world, change->object, NULL)) return;
-    if (ks_pod_ready(&sim->world, change->old, NULL)) return;
+    if (!change->object->ready || change->old->ready) return;
     int64_t more = ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY) ? 0 : 1;
     ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
 }
@@ -89,7 +88,7 @@ static bool same_owner(const ks_object *a, const ks_object *b) {
  * available meanwhile is for rs_entry_ripen() to say. */
 static bool counted_alike(const ks_object *a, const ks_object *b) {
     return ks_identical(a->meta, b->meta) && a->node == b->node && a->phase == b->phase &&
-           a->ready == b->ready && (!a->ready || ks_identical(a->ready_time, b->ready_time));
+           a->ready == b->ready && a->ready_since == b->ready_since;
 }
 
 static void track_loose(ks_sim *sim, rs_state *st, const ks_change *change) {

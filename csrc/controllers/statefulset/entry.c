@@ -82,11 +82,10 @@ static uint64_t classify(const ks_sim *sim, const sts_entry *e, const ks_object 
     ks_phase phase = ks_phase_of(pod);
     uint64_t word = STS_KNOWN;
     word |= sts_revision_word(ks_str_or_null(ks_get(pod->labels, K(controller_revision_hash))));
-    int64_t since;
     bool available = false;
     *ripe = KS_NEVER;
-    if (ks_pod_ready(&sim->world, pod, &since)) {
-        int64_t at = ks_pod_available_at(since, e->min_ready);
+    if (pod->ready) {
+        int64_t at = ks_pod_available_at(pod->ready_since, e->min_ready);
         available = at <= sim->world.now;
         if (!available) *ripe = at;
         if (phase == KS_RUNNING) word |= available ? STS_READY | STS_AVAILABLE : STS_READY;
@@ -189,7 +188,7 @@ void sts_entry_drop(ks_sim *sim, sts_entry *e, const ks_object *pod) {
 bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *old) {
     return e->dirty.count == 0 && !e->failing && ks_identical(pod->labels, old->labels) &&
            pod->phase == old->phase && pod->ready == old->ready && pod->deleting == old->deleting &&
-           ks_equal(pod->ready_time, old->ready_time);
+           pod->ready_since == old->ready_since;
 }
 
 void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {

@@ -113,8 +113,7 @@ static void track_loose(ks_sim *sim, sts_state *st, const ks_change *change) {
 static void arm_availability(ks_sim *sim, sts_state *st, const ks_change *change, uint64_t set,
                              int64_t min_ready) {
     if (min_ready == 0 || change->old == NULL) return;
-    if (!ks_pod_ready(&sim->world, change->object, NULL)) return;
-    if (ks_pod_ready(&sim->world, change->old, NULL)) return;
+    if (!change->object->ready || change->old->ready) return;
     int64_t more = ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY) ? 0 : 1;
     ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
 }
