@@ -77,9 +77,7 @@ static void drop(ks_heap *heap, entry *e, const ks_object *pod) {
     ks_tree_del(heap, &e->owners, (ks_key){owner_word(pod), pod->id});
 }
 
-static bool is_healthy(const ks_object *pod) {
-    return !ks_object_terminating(pod) && pod->ready;
-}
+static bool is_healthy(const ks_object *pod) { return !ks_object_terminating(pod) && pod->ready; }
 
 static void put(ks_sim *sim, entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;

@@ -359,7 +359,7 @@ static ks_pod_rules *compile_rules(ks_sim *sim, ks_sched *st, const ks_object *p
 
 static uint64_t class_hash(const ks_object *pod) {
     const ks_str *uid = pod->owner_uid;
-    if (uid != NULL) return ks_hash_bytes(uid->s, uid->len);
+    if (uid != NULL) return ks_hash_text(uid, 0) >> 24; /* below those of pods without an owner */
     ks_val first = ks_at(ks_get(pod->spec, K(containers)), 0);
     const ks_str *image = ks_str_or_null(ks_get(first, K(image)));
     uint64_t hash = ks_sched_hash_val(pod->labels) << 8;

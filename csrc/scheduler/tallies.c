@@ -101,8 +101,8 @@ static bool selects_by_pod(ks_val selector) {
 static uint64_t pair_hash(const ks_str *key, const ks_str *value) {
     if (key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index))
         return PER_POD_BUCKET;
-    uint64_t hash = (uint64_t)ks_hash_bytes(key->s, key->len) << 32;
-    return (hash | ks_hash_bytes(value->s, value->len)) + 2;
+    uint64_t hash = key->interned ? key->hash : ks_hash_bytes(key->s, key->len);
+    return (hash << 32 | ks_hash_text(value, 0) >> 32) + 2;
 }
 
 /* A label that every pod of the selector has, as a bucket; 0: none. */

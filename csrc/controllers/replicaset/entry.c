@@ -107,7 +107,9 @@ static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *
     ks_phase phase = ks_phase_of(pod);
     uint64_t word = RS_KNOWN;
     if (ks_phase_finished(phase)) return word;
-    bool matches = e->selector != NULL && ks_selector_matches(e->selector, pod->labels);
+    bool as_made = e->template_matches && ks_identical(pod->labels, e->template_labels);
+    bool matches =
+        as_made || (e->selector != NULL && ks_selector_matches(e->selector, pod->labels));
     if (ks_object_terminating(pod)) return matches ? word | RS_TERMINATING : word;
     if (!matches) return word | RS_MISFIT;
     word |= RS_ACTIVE;
@@ -116,7 +118,7 @@ static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *
     if (ks_exists(
             ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost))))
         word |= RS_COSTED;
-    if (ks_labels_contain(pod->labels, e->template_labels)) word |= RS_LABELLED;
+    if (as_made || ks_labels_contain(pod->labels, e->template_labels)) word |= RS_LABELLED;
     if (!pod->ready) return word;
     word |= RS_READY;
     int64_t ripe = ks_pod_available_at(pod->ready_since, e->min_ready);
@@ -222,6 +224,8 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
     e->selector = ks_selector_of(heap, ks_get(rs->spec, K(selector)), &why);
     ks_str_unref(heap, why);
     e->template_labels = ks_ref(ks_get3(rs->spec, K(template), K(metadata), K(labels)));
+    e->template_matches =
+        e->selector != NULL && ks_selector_matches(e->selector, e->template_labels);
     e->min_ready = ks_count(rs->spec, K(minReadySeconds), 0);
     const rs_entry *former = ks_ids_get(&st->entries, rs->id);
     if (former != NULL) {

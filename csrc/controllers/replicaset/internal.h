@@ -47,13 +47,15 @@ typedef struct rs_entry {
     uint32_t refs;
     ks_selector *selector; /* NULL: it does not convert */
     ks_val template_labels;
-    int64_t min_ready; /* seconds */
-    rs_counts counts;  /* of pods that are ours and match */
-    ks_ids pods;       /* how each is counted */
-    ks_tree waiting;   /* {instant of becoming available, pod} */
-    ks_tree shares;    /* {hash of a node's name, 0} -> rs_share: nodes that have some */
-    ks_tree misfits;   /* {0, pod}: ours and active, but the selector does not match */
-    ks_tree orphans;   /* {0, pod}: nobody's, matched when last seen */
+    bool
+        template_matches; /* the selector matches them, as it should: then pods that have the very same labels need no matching */
+    int64_t min_ready;    /* seconds */
+    rs_counts counts;     /* of pods that are ours and match */
+    ks_ids pods;          /* how each is counted */
+    ks_tree waiting;      /* {instant of becoming available, pod} */
+    ks_tree shares;       /* {hash of a node's name, 0} -> rs_share: nodes that have some */
+    ks_tree misfits;      /* {0, pod}: ours and active, but the selector does not match */
+    ks_tree orphans;      /* {0, pod}: nobody's, matched when last seen */
     /* of the namespace and the pod-template-hash that the selector demands; 0: none */
     uint64_t hash;
     ks_expectations expected;
