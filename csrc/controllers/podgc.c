@@ -281,6 +281,7 @@ const ks_component ks_pod_gc = {
     .observe = observe,
     .sync = sync,
     .describe = describe,
+    .heeds = heeds,
     .pod_parts = KS_PART_PHASE | KS_PART_PLACE | KS_PART_ENDING | KS_PART_NODELESS,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE),
 };
