@@ -63,8 +63,16 @@ bool ks_lua_read_view(lua_State *L, int index, ks_heap *heap, ks_val *out) {
 }
 
 void ks_lua_push_shown(lua_State *L, ks_val part, int index) {
+    if (!ks_exists(part)) {
+        lua_pushnil(L);
+        return;
+    }
+    if (part.type == KS_STRING) {
+        lua_pushlstring(L, part.s->s, part.s->len);
+        return;
+    }
     if (part.type != KS_LIST && part.type != KS_MAP) {
-        ks_lua_push(L, part.type == KS_NULL ? KS_NOTHING : part);
+        ks_lua_push(L, part);
         return;
     }
     view *shown = lua_newuserdatauv(L, sizeof *shown, 1);
