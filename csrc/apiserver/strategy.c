@@ -237,8 +237,22 @@ void ks_strategy_create(const ks_request *r, ks_val *doc) {
 
 /* --- updates --- */
 
+/* Is nothing but metadata and status another value than it was? */
+static bool is_kept_but_status(ks_val doc, ks_val old) {
+    if (ks_len(doc) != ks_len(old)) return false;
+    for (uint32_t i = 0; i < ks_len(doc); i++) {
+        const ks_pair *now = ks_pair_at(doc, i), *before = ks_pair_at(old, i);
+        if (now->key != before->key) return false;
+        if (now->key != K(metadata) && now->key != K(status) &&
+            !ks_identical(now->val, before->val))
+            return false;
+    }
+    return true;
+}
+
 /* Everything but metadata and status as it was. */
 static void keep_all_but_status(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    if (is_kept_but_status(*doc, old->doc)) return;
     ks_val kept = ks_ref(old->doc);
     kept = ks_put(heap, kept, K(metadata), ks_ref(ks_get(*doc, K(metadata))));
     kept = ks_put(heap, kept, K(status), ks_ref(ks_get(*doc, K(status))));

@@ -176,10 +176,10 @@ static bool read_pair(reader *r, const ks_spec *hint, const place *at, ks_val *m
     return true;
 }
 
+/* The first pair is on the stack. */
 static bool read_map(reader *r, int index, const ks_spec *hint, const place *at, ks_val *out) {
     ks_val map = ks_map_new(r->heap, 4);
-    lua_pushnil(r->L);
-    while (lua_next(r->L, index)) {
+    do {
         if (!read_pair(r, hint, at, &map)) {
             lua_pop(r->L, 2);
             ks_map_seal(r->heap, &map);
@@ -187,7 +187,7 @@ static bool read_map(reader *r, int index, const ks_spec *hint, const place *at,
             return false;
         }
         lua_pop(r->L, 1);
-    }
+    } while (lua_next(r->L, index));
     ks_map_seal(r->heap, &map);
     *out = map;
     return true;
@@ -213,11 +213,7 @@ static bool read_table(reader *r, int index, const ks_spec *hint, const place *a
         return read_list(r, index, (lua_Integer)n, hint, at, out);
     }
     lua_pushnil(r->L);
-    bool empty = lua_next(r->L, index) == 0;
-    if (!empty) {
-        lua_pop(r->L, 2);
-        return read_map(r, index, hint, at, out);
-    }
+    if (lua_next(r->L, index)) return read_map(r, index, hint, at, out);
     bool list = hint != NULL ? hint->shape == KS_SHAPE_LIST : marked_array(r->L, index);
     *out = list ? ks_list_new(r->heap, 0) : ks_map_new(r->heap, 0);
     return true;

@@ -86,6 +86,16 @@ local function set_of(types)
   return set
 end
 
+local function check_option(option, value, types, n, name, known)
+  if not types then
+    local offer = type(option) == "string" and near(option, known)
+    check.bad(n, name, ("unknown option '%s'%s"):format(tostring(option), offer and (", did you mean '%s'?"):format(offer) or ""))
+  end
+  local set, got = set_of(types), type(value)
+  local fine = set[got] or set.any or set.integer and got == "number" and math.tointeger(value)
+  if not fine then check.bad(n, name, ("option '%s': %s expected, got %s"):format(option, types:gsub("|", " or "), got)) end
+end
+
 ---Checks a table of options: unknown names are refused, the nearest known one is offered.
 ---@param opts table?
 ---@param n integer
@@ -97,13 +107,7 @@ function check.opts(opts, n, name, known)
   if type(opts) ~= "table" then check.bad(n, name, "table expected, got " .. type(opts)) end
   for option, value in pairs(opts) do
     local types = known[option]
-    if not types then
-      local offer = type(option) == "string" and near(option, known)
-      check.bad(n, name, ("unknown option '%s'%s"):format(tostring(option), offer and (", did you mean '%s'?"):format(offer) or ""))
-    end
-    local set, got = set_of(types), type(value)
-    local fine = set[got] or set.any or set.integer and got == "number" and math.tointeger(value)
-    if not fine then check.bad(n, name, ("option '%s': %s expected, got %s"):format(option, types:gsub("|", " or "), got)) end
+    if types ~= type(value) then check_option(option, value, types, n, name, known) end
   end
   return opts
 end

@@ -49,14 +49,23 @@ end
 
 local find <const>, sub <const> = string.find, string.sub
 
+--- References that were parsed lately, with their kinds and names: programs write about the same objects again and again.
+local MOST_REFS <const> = 4096
+local ref_kinds, ref_names, ref_count = {}, {}, 0
+
 ---The kind and name of "sts/web".
 local function parse_ref(self, ref, n, name)
+  local known = ref_kinds[ref]
+  if known then return known, ref_names[ref] end
   check.type(ref, n, name, "string")
   local slash = find(ref, "/", 1, true)
   if not slash or slash == 1 or slash == #ref or find(ref, "/", slash + 1, true) then
     check.bad(n, name, ("a reference \"kind/name\" expected, got %q"):format(ref))
   end
-  return kind_of(self, sub(ref, 1, slash - 1), n, name), sub(ref, slash + 1)
+  local info, object = kind_of(self, sub(ref, 1, slash - 1), n, name), sub(ref, slash + 1)
+  if ref_count == MOST_REFS then ref_kinds, ref_names, ref_count = {}, {}, 0 end
+  ref_kinds[ref], ref_names[ref], ref_count = info, object, ref_count + 1
+  return info, object
 end
 
 ---A pod's name, given bare or as "pod/name".
