@@ -10,72 +10,7 @@
 
 enum { FEW_CLASSES = 4 };
 
-static uint64_t claim_hash(const ks_str *ns, const ks_str *name) {
-    return ks_hash_text(name, ks_hash_text(ns, 0));
-}
-
-static uint64_t ref_hash(ks_val ref) {
-    return claim_hash(ks_str_or_null(ks_get(ref, K(namespace))),
-                      ks_str_or_null(ks_get(ref, K(name))));
-}
-
-ks_volume_index ks_volume_index_copy(const ks_volume_index *index) {
-    return (ks_volume_index){ks_tree_copy(&index->free), ks_tree_copy(&index->claimed)};
-}
-
-void ks_volume_index_clear(ks_heap *heap, ks_volume_index *index) {
-    ks_tree_clear(heap, &index->free);
-    ks_tree_clear(heap, &index->claimed);
-}
-
-static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
-static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
-
 static ks_val claim_ref(const ks_object *volume) { return ks_get(volume->spec, K(claimRef)); }
-
-/* Whether two versions of a volume with these claimRefs are found at one place of the index. */
-static bool same_place(ks_val a, ks_val b) {
-    if (!ks_exists(a) || !ks_exists(b)) return ks_exists(a) == ks_exists(b);
-    return (a.type == KS_MAP && b.type == KS_MAP && a.m == b.m) || ref_hash(a) == ref_hash(b);
-}
-
-void ks_volume_index_observe(ks_heap *heap, ks_volume_index *index, const ks_change *change) {
-    const ks_object *new = change->type == KS_DELETED ? NULL : change->object;
-    const ks_object *old = change->type == KS_DELETED ? change->object : change->old;
-    uint64_t id = change->object->id;
-    if (old != NULL && new != NULL && same_place(claim_ref(old), claim_ref(new))) return;
-    if (old != NULL) {
-        ks_val ref = claim_ref(old);
-        if (ks_exists(ref))
-            ks_tree_del(heap, &index->claimed, (ks_key){ref_hash(ref), id});
-        else
-            ks_tree_del(heap, &index->free, (ks_key){0, id});
-    }
-    if (new == NULL) return;
-    ks_val ref = claim_ref(new);
-    if (ks_exists(ref))
-        ks_tree_put(heap, &index->claimed, (ks_key){ref_hash(ref), id}, word(id));
-    else
-        ks_tree_put(heap, &index->free, (ks_key){0, id}, word(id));
-}
-
-ks_tree_iter ks_volumes_naming(const ks_volume_index *index, const ks_str *ns, const ks_str *name) {
-    return ks_tree_from(&index->claimed, (ks_key){claim_hash(ns, name), 0});
-}
-
-const ks_object *ks_volume_naming(const ks_store *store, ks_tree_iter *iter, const ks_str *ns,
-                                  const ks_str *name) {
-    uint64_t hash = claim_hash(ns, name);
-    while (ks_tree_next(iter) && iter->key.a == hash) {
-        const ks_object *volume = ks_store_by_id(store, KS_PV, of_word(iter->value));
-        if (volume == NULL) continue;
-        ks_val ref = claim_ref(volume);
-        if (ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), name) &&
-            ks_str_eq(ks_str_or_null(ks_get(ref, K(namespace))), ns))
-            return volume;
-    }
-    return NULL;
-}
 
 /* --- what suits what --- */
 
@@ -119,13 +54,6 @@ const ks_str *ks_volume_unique_name(ks_heap *heap, const ks_object *volume) {
     ks_val csi = ks_get(volume->spec, K(csi));
     return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
                          ks_text_or(ks_get(csi, K(volumeHandle)), ""));
-}
-
-const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume) {
-    ks_val claim = ks_get(volume, K(persistentVolumeClaim));
-    if (ks_exists(claim)) return ks_str_ref(ks_str_or_null(ks_get(claim, K(claimName))));
-    if (!ks_exists(ks_get(volume, K(ephemeral)))) return NULL;
-    return ks_str_printf(heap, "%s-%s", pod->name->s, ks_text_or(ks_get(volume, K(name)), ""));
 }
 
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {
@@ -249,37 +177,36 @@ static void consider(ks_heap *heap, search *s, const ks_object *volume) {
     s->best_is_ours = ours;
 }
 
-static const ks_object *find(const ks_volume_index *index, search *s) {
+static const ks_object *find(search *s) {
     ks_heap *heap = s->store->world->heap;
-    const ks_object *claim = s->claim, *volume;
-    ks_tree_iter it = ks_volumes_naming(index, claim->ns, claim->name);
-    while ((volume = ks_volume_naming(s->store, &it, claim->ns, claim->name)) != NULL)
-        consider(heap, s, volume);
-    if (!s->delayed && index->free.count > 0) {
+    const ks_object *claim = s->claim;
+    for (ks_namers n = ks_store_naming(s->store, KS_PV, claim->ns, claim->name);
+         ks_namers_next(&n);)
+        consider(heap, s, n.object);
+    ks_namers free_ones = ks_store_naming(s->store, KS_PV, NULL, NULL);
+    bool some = !s->delayed && ks_namers_next(&free_ones);
+    if (some) {
         ks_val selector = ks_get(claim->spec, K(selector));
         if (ks_exists(selector)) {
             const ks_str *why = NULL;
             s->selector = ks_selector_of(heap, selector, &why);
             ks_str_unref(heap, why);
         }
-        for (it = ks_tree_begin(&index->free); ks_tree_next(&it);) {
-            volume = ks_store_by_id(s->store, KS_PV, of_word(it.value));
-            if (volume != NULL) consider(heap, s, volume);
-        }
+        do consider(heap, s, free_ones.object);
+        while (ks_namers_next(&free_ones));
         ks_selector_unref(heap, s->selector);
     }
     return s->refused ? NULL : s->best;
 }
 
-const ks_object *ks_volume_for_claim(const ks_store *store, const ks_volume_index *index,
-                                     const ks_object *claim, bool delayed) {
+const ks_object *ks_volume_for_claim(const ks_store *store, const ks_object *claim, bool delayed) {
     search s = {.store = store, .claim = claim, .request = request_of(claim), .delayed = delayed};
-    return find(index, &s);
+    return find(&s);
 }
 
-const ks_object *ks_volume_on_node(const ks_store *store, const ks_volume_index *index,
-                                   const ks_object *claim, const ks_object *node, ks_val taken) {
+const ks_object *ks_volume_on_node(const ks_store *store, const ks_object *claim,
+                                   const ks_object *node, ks_val taken) {
     search s = {
         .store = store, .claim = claim, .node = node, .request = request_of(claim), .taken = taken};
-    return find(index, &s);
+    return find(&s);
 }

@@ -146,6 +146,8 @@ static void follow_attached(ks_sim *sim, kubelet *k, const ks_object *node, cons
            before = old ? ks_get(old->status, K(volumesAttached)) : KS_NOTHING;
     const ks_str *whose = node ? node->name : old->name;
     uint32_t same = 0, least = ks_len(now) < ks_len(before) ? ks_len(now) : ks_len(before);
+    if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l)
+        same = least; /* one has been made of the other by adding to it (ks_extend) */
     while (same < least && ks_identical(ks_at(now, same), ks_at(before, same))) same++;
     for (uint32_t i = same; i < ks_len(before); i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(before, i), K(name)));

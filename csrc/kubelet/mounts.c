@@ -181,9 +181,8 @@ static void find_store(place *p, ks_val volume) {
         p->read_only = ks_bool_or(ks_get(source, K(readOnly)), false);
     } else {
         const ks_str *claim = ks_volume_claim_name(p->k->heap, p->pod, volume);
-        const ks_object *pvc = claim ? ks_store_get(store, KS_PVC, p->pod->ns, claim) : NULL;
-        const ks_str *pv_name = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
-        const ks_object *pv = pv_name ? ks_store_get(store, KS_PV, NULL, pv_name) : NULL;
+        const ks_object *pvc = claim ? ks_store_claim_of(store, p->pod, claim) : NULL;
+        const ks_object *pv = pvc ? ks_store_named_by(store, pvc) : NULL;
         p->read_only = ks_bool_or(ks_get2(volume, K(persistentVolumeClaim), K(readOnly)), false);
         if (pv)
             volume_store(p, pv);

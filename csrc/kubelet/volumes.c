@@ -41,16 +41,6 @@ static bool is_mounted(const worker *w, ks_val name) {
     return false;
 }
 
-static bool uses_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim) {
-    bool uses = false;
-    ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
-        uses = uses || (name && ks_str_eq(name, claim));
-        ks_str_unref(heap, name);
-    }
-    return uses;
-}
-
 static ks_key mount_key(const ks_object *pod, const ks_str *claim) {
     return (ks_key){ks_hash_text(claim, ks_hash_text(pod->ns, ks_hash_text(pod->node, 0))),
                     pod->id};
@@ -65,7 +55,7 @@ static bool others_use(turn *t, const ks_str *claim) {
         const ks_object *pod = ks_store_by_id(&t->sim->server.store, KS_POD, it.key.b);
         const worker *w = ks_ids_get(&t->k->pods, it.key.b);
         if (pod && w && w->mounted && w->stage != STAGE_ENDED && w->node == t->w->node &&
-            ks_str_eq(pod->ns, t->pod->ns) && uses_claim(t->heap, pod, claim))
+            ks_str_eq(pod->ns, t->pod->ns) && ks_pod_names_claim(t->heap, pod, claim))
             return true;
     }
     return false;
@@ -126,7 +116,7 @@ static bool taken_alone(turn *t, const ks_object *pv, const ks_str *claim) {
 
 static verdict claim_verdict(turn *t, const ks_str *claim) {
     const ks_store *store = &t->sim->server.store;
-    const ks_object *pvc = ks_store_get(store, KS_PVC, t->pod->ns, claim);
+    const ks_object *pvc = ks_store_claim_of(store, t->pod, claim);
     verdict v = {WRONG_CLAIM, NULL};
     const ks_str *volume = pvc ? ks_str_or_null(ks_get(pvc->spec, K(volumeName))) : NULL;
     if (!pvc) {
@@ -143,7 +133,7 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
                                t->pod->ns->s, claim->s);
         return v;
     }
-    const ks_object *pv = ks_store_get(store, KS_PV, NULL, volume);
+    const ks_object *pv = ks_store_named_by(store, pvc);
     if (!pv) {
         wait_for(t, "pvc", t->pod->ns, claim);
         v.text = ks_str_printf(
@@ -402,8 +392,7 @@ bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
 
 /* An attached volume is mounted now, or not any more: to be told when this instant's other mounts are known. */
 static void note_in_use(turn *t, const ks_object *pvc, bool in) {
-    const ks_str *name = ks_str_or_null(ks_get(pvc->spec, K(volumeName)));
-    const ks_object *pv = name ? ks_store_get(&t->sim->server.store, KS_PV, NULL, name) : NULL;
+    const ks_object *pv = ks_store_named_by(&t->sim->server.store, pvc);
     if (!pv || !ks_volume_attacher(pv)) return;
     ks_key key = {t->node->id, ++t->k->sequence * 2 + in};
     const ks_str *unique = ks_volume_unique_name(t->heap, pv);
@@ -425,7 +414,7 @@ void volumes_in_use(turn *t, bool in) {
             ks_tree_del(t->heap, &k->mounts, key);
         bool changed = !in || k->mounts.count != before;
         const ks_object *pvc =
-            changed ? ks_store_get(&t->sim->server.store, KS_PVC, t->pod->ns, claim) : NULL;
+            changed ? ks_store_claim_of(&t->sim->server.store, t->pod, claim) : NULL;
         if (pvc && !others_use(t, claim)) note_in_use(t, pvc, in);
         ks_str_unref(t->heap, claim);
     }

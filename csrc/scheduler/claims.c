@@ -27,23 +27,16 @@ static bool rwop(const ks_object *claim) {
 }
 
 static bool uses(ks_heap *heap, const ks_object *pod, const ks_object *claim) {
-    bool found = false;
-    ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
-        found = found || (name != NULL && ks_str_eq(name, claim->name));
-        ks_str_unref(heap, name);
-    }
-    return found && ks_str_eq(pod->ns, claim->ns);
+    return ks_str_eq(pod->ns, claim->ns) && ks_pod_names_claim(heap, pod, claim->name);
 }
 
 static int count_users(ks_cycle *c, const ks_object *claim) {
     int count = 0;
-    for (ks_walk w = ks_walk_kind(ks_view(c->sim), KS_POD, claim->ns); ks_walk_next(&w);) {
-        const ks_object *pod = w.object;
+    for (ks_namers n = ks_store_naming(ks_view(c->sim), KS_POD, claim->ns, claim->name);
+         ks_namers_next(&n);) {
+        const ks_object *pod = n.object;
         bool placed = pod->node != NULL || ks_tree_has(&c->st->prebind, (ks_key){0, pod->id});
-        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod) &&
-            uses(c->sim->world.heap, pod, claim))
-            count++;
+        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod)) count++;
     }
     return count;
 }
@@ -60,7 +53,7 @@ static bool read_claims(ks_cycle *c) {
     ks_each(volume, ks_get(c->pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(heap, c->pod, *volume);
         if (name == NULL) continue;
-        const ks_object *claim = ks_store_get(ks_view(c->sim), KS_PVC, c->pod->ns, name);
+        const ks_object *claim = ks_store_claim_of(ks_view(c->sim), c->pod, name);
         bool ephemeral = ks_exists(ks_get(*volume, K(ephemeral)));
         if (claim == NULL)
             refuse(
@@ -99,9 +92,10 @@ static bool any_node_does(ks_cycle *c, const ks_object *claim) {
     if (*provisioner == '\0' || strcmp(provisioner, "kubernetes.io/no-provisioner") == 0 ||
         ks_len(ks_get(class->doc, K(allowedTopologies))) > 0)
         return false;
-    if (c->st->volumes.free.count > 0 || (selected != NULL && selected->len > 0)) return false;
-    ks_tree_iter it = ks_volumes_naming(&c->st->volumes, claim->ns, claim->name);
-    return ks_volume_naming(store, &it, claim->ns, claim->name) == NULL;
+    if (selected != NULL && selected->len > 0) return false;
+    ks_namers free_ones = ks_store_naming(store, KS_PV, NULL, NULL);
+    ks_namers of_claim = ks_store_naming(store, KS_PV, claim->ns, claim->name);
+    return !ks_namers_next(&free_ones) && !ks_namers_next(&of_claim);
 }
 
 void ks_sched_prefilter_claims(ks_cycle *c) {
@@ -135,8 +129,7 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
             return;
         }
         if (ks_claim_bound(claim)) {
-            const ks_object *pv = claims->volumes[i] =
-                ks_store_get_text(ks_view(c->sim), KS_PV, NULL, volume);
+            const ks_object *pv = claims->volumes[i] = ks_store_named_by(ks_view(c->sim), claim);
             if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) ||
                 has_zone_label(pv->labels))
                 claims->restricts = true;
@@ -245,8 +238,7 @@ static bool match_delayed(ks_cycle *c, const ks_object *node,
             fine = ks_str_eq(selected, node->name);
             continue;
         }
-        const ks_object *pv =
-            ks_volume_on_node(ks_view(c->sim), &c->st->volumes, claim, node, taken);
+        const ks_object *pv = ks_volume_on_node(ks_view(c->sim), claim, node, taken);
         matched[order[n]] = pv;
         if (pv != NULL)
             taken = ks_append(heap, taken, ks_string(pv->name));
@@ -349,7 +341,7 @@ bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
         if (name == NULL) continue;
-        const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, pod->ns, name);
+        const ks_object *claim = ks_store_claim_of(ks_view(sim), pod, name);
         if (claim == NULL || !ks_claim_bound(claim)) bound = false;
         ks_str_unref(heap, name);
     }

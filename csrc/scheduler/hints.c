@@ -181,13 +181,7 @@ static bool after_claim(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plug
     (void)plugin;
     const ks_object *claim = change->object;
     if (!ks_str_eq(pod->ns, claim->ns)) return false;
-    bool mine = false;
-    ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(sim->world.heap, pod, *volume);
-        mine = mine || (name != NULL && ks_str_eq(name, claim->name));
-        ks_str_unref(sim->world.heap, name);
-    }
-    return mine;
+    return ks_pod_names_claim(sim->world.heap, pod, claim->name);
 }
 
 void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {

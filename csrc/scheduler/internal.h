@@ -10,6 +10,7 @@
 #define KS_SCHEDULER_INTERNAL_H
 
 #include "api/values.h"
+#include "doc/alike.h"
 #include "engine/sim.h"
 #include "engine/volumes.h"
 #include "scheduler/scheduler.h"
@@ -409,9 +410,12 @@ typedef struct ks_sched {
     uint64_t last_look;                    /* the highest id of a pod that was looked at */
     ks_key last_class;                     /* where the class that was asked for last is */
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
-    ks_volume_index volumes;
+    uint32_t awaited;                      /* a bit for each plugin that refused any */
     /* scratch, not shared with forks */
     struct ks_cycle *scratch;
+    const ks_str *told;       /* counted: why the last pod failed that did, ... */
+    ks_val told_at;           /* ... and when: the second as text */
+    ks_alike failed;          /* the status of pods that fail alike */
     ks_node_changes *changes; /* NULL: none since the fork */
     ks_axis axes[KS_MAX_AXES];
 } ks_sched;

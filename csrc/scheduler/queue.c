@@ -69,8 +69,12 @@ static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
 }
 
 static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
-    for (int p = 0; plugins != 0; p++, plugins >>= 1)
-        if (plugins & 1U) st->waiting_for[p] = (uint32_t)((int)st->waiting_for[p] + sign);
+    for (int p = 0; plugins >> p != 0; p++) {
+        if (!(plugins >> p & 1U)) continue;
+        st->waiting_for[p] = (uint32_t)((int)st->waiting_for[p] + sign);
+        uint32_t bit = 1U << p;
+        st->awaited = st->waiting_for[p] > 0 ? st->awaited | bit : st->awaited & ~bit;
+    }
 }
 
 /* Takes a pod out of the place where it waits. */
@@ -210,10 +214,7 @@ bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
 
 void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint,
                          const ks_change *change) {
-    bool any = false;
-    for (int p = 0; p < KS_PLUGIN_COUNT && !any; p++)
-        any = (plugins >> p & 1U) != 0 && st->waiting_for[p] > 0;
-    if (!any) return;
+    if ((plugins & st->awaited) == 0) return;
     ks_heap *heap = sim->world.heap;
     ks_tree all = ks_tree_copy(&st->waiting);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {

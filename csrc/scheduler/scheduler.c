@@ -45,8 +45,10 @@ static void *copy(ks_sim *sim, const void *state) {
     st->prebind = ks_tree_copy(&from->prebind);
     st->nominated = ks_tree_copy(&from->nominated);
     st->looks = ks_tree_copy(&from->looks);
-    st->volumes = ks_volume_index_copy(&from->volumes);
     st->scratch = NULL;
+    st->told = NULL;
+    st->told_at = KS_NOTHING;
+    memset(&st->failed, 0, sizeof st->failed);
     st->changes = NULL;
     memset(st->axes, 0, sizeof st->axes);
     return st;
@@ -79,9 +81,11 @@ static void dispose(ks_heap *heap, void *state) {
                         &st->group_terms, &st->active,    &st->backoff, &st->errors, &st->waiting,
                         &st->prebind,     &st->nominated, &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
-    ks_volume_index_clear(heap, &st->volumes);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
+    ks_str_unref(heap, st->told);
+    ks_unref(heap, st->told_at);
+    ks_alike_clear(heap, &st->failed);
     ks_free(heap, st->changes, sizeof *st->changes);
     ks_free(heap, st, sizeof *st);
 }
@@ -243,7 +247,6 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_POD: observe_pod(sim, st, change); break;
     case KS_NODE: ks_sched_node_changed(sim, st, change); break;
     case KS_SERVICE: observe_service(st, change); break;
-    case KS_PV: ks_volume_index_observe(sim->world.heap, &st->volumes, change); break;
     case KS_PVC:
         if (st->prebind.count > 0) wake_prebind(sim, st);
         break;
@@ -251,6 +254,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         if (change->old != NULL && !ks_equal(change->old->labels, change->object->labels))
             ks_sched_tallies_drop(sim->world.heap, st);
         return;
+    case KS_PV:
     case KS_STORAGECLASS:
     case KS_VOLUMEATTACHMENT: break;
     default: return;
@@ -356,12 +360,35 @@ static bool same_failure(ks_val condition, const char *reason, const ks_str *mes
            ks_str_eq(ks_str_or_null(ks_get(condition, K(message))), message);
 }
 
+/* The same text, if it has been told this second, else that: pods that fail alike share it, and so their status. Takes over
+ * `message`. */
+static const ks_str *told(ks_sim *sim, ks_sched *st, const ks_str *message) {
+    ks_heap *heap = sim->world.heap;
+    ks_val now = ks_time_val(&sim->world, sim->world.now);
+    if (st->told != NULL && ks_identical(st->told_at, now) && ks_str_eq(st->told, message)) {
+        ks_str_unref(heap, message);
+        ks_unref(heap, now);
+        return ks_str_ref(st->told);
+    }
+    ks_str_unref(heap, st->told);
+    ks_unref(heap, st->told_at);
+    st->told = ks_str_ref(message);
+    st->told_at = now;
+    return message;
+}
+
 /* The PodScheduled condition, and the nominated node when `nominate`. */
-static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_str *message,
-                         bool nominate, const ks_str *nominated) {
+static void patch_status(ks_sim *sim, ks_sched *st, uint64_t id, const char *reason,
+                         const ks_str *message, bool nominate, const ks_str *nominated) {
     ks_heap *heap = sim->world.heap;
     const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     if (pod == NULL) return;
+    ks_val text = {.type = KS_STRING, .s = message}, generation = ks_get(pod->meta, K(generation));
+    ks_val alike = nominate ? KS_NOTHING : ks_alike_get(&st->failed, pod->status, text, generation);
+    if (ks_exists(alike)) {
+        ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, alike, NULL));
+        return;
+    }
     ks_val old = KS_NOTHING, conditions = ks_list_new(heap, 2);
     uint32_t at = UINT32_MAX;
     ks_each(condition, ks_get(pod->status, K(conditions))) {
@@ -374,11 +401,10 @@ static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_
     ks_val since = ks_text_is(ks_get(old, K(status)), "False")
                        ? ks_ref(ks_get(old, K(lastTransitionTime)))
                        : ks_time_val(&sim->world, sim->world.now);
-    ks_val made =
-        ks_map_of(heap, K(type), ks_text(heap, "PodScheduled"), K(status), ks_text(heap, "False"),
-                  K(reason), ks_text(heap, reason), K(message), ks_string(message),
-                  K(lastProbeTime), ks_null(), K(lastTransitionTime), since, K(observedGeneration),
-                  ks_ref(ks_get(pod->meta, K(generation))), NULL);
+    ks_val made = ks_map_of(heap, K(type), ks_text(heap, "PodScheduled"), K(status),
+                            ks_text(heap, "False"), K(reason), ks_text(heap, reason), K(message),
+                            ks_string(message), K(lastProbeTime), ks_null(), K(lastTransitionTime),
+                            since, K(observedGeneration), ks_ref(generation), NULL);
     bool same = same_failure(old, reason, message) &&
                 ks_equal(ks_get(old, K(observedGeneration)), ks_get(made, K(observedGeneration)));
     const ks_str *now = ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
@@ -393,6 +419,7 @@ static void patch_status(ks_sim *sim, uint64_t id, const char *reason, const ks_
     ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), conditions);
     status = ks_put(heap, status, K(nominatedNodeName),
                     nominated == NULL ? KS_NOTHING : ks_string(nominated));
+    if (!nominate) ks_alike_put(heap, &st->failed, pod->status, text, generation, status);
     ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
 }
 
@@ -411,9 +438,10 @@ static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *prof
 /* handleSchedulingFailure. Takes over `message`; `plugins` 0: an error. */
 static void fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins) {
     ks_sim *sim = c->sim;
+    message = told(sim, c->st, message);
     ks_sched_queue_failed(sim, c->st, c->pod, plugins);
     record_failure(sim, c->pod, c->rules->scheduler, message);
-    patch_status(sim, c->pod->id, reason, message, c->preempted, c->nominated);
+    patch_status(sim, c->st, c->pod->id, reason, message, c->preempted, c->nominated);
     ks_str_unref(sim->world.heap, message);
 }
 

@@ -10,6 +10,19 @@
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version);
 
+/* --- store.c, for naming.c --- */
+ks_key ks_store__name_key(ks_kind kind, const ks_str *ns, const ks_str *name);
+/* Where an object is, in a word that is neither 0 nor UINT64_MAX; the id in it; and the object that is there, or NULL. */
+uint64_t ks_store__place(const ks_object *object);
+uint64_t ks_store__id_at(uint64_t place);
+const ks_object *ks_store__resolve(const ks_store *s, uint64_t place);
+
+/* --- naming.c, for store.c --- */
+/* Notes in a new version where that is which it names. */
+void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old);
+/* A new version (NULL: it goes) of what `old` was (NULL: it is new). */
+void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old);
+
 /* --- brief.c: the word that stands for a version where the store keeps it --- */
 static inline bool ks_version__is_brief(const void *version) {
     return ((uintptr_t)version & 1U) != 0;

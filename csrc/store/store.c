@@ -221,11 +221,20 @@ static void *index_word(ks_kind kind, uint64_t id) {
 }
 static void *entry(const ks_object *object) { return index_word(object->kind, object->id); }
 
-static const ks_object *resolve(const ks_store *s, const void *index_entry) {
-    uint64_t w = word(index_entry);
-    if (w == 0) return NULL;
-    const void *version = ks_ids_get(&s->by_id[w >> 56], w & (UINT64_MAX >> 8));
+const ks_object *ks_store__resolve(const ks_store *s, uint64_t place) {
+    if (place == 0) return NULL;
+    const void *version = ks_ids_get(&s->by_id[place >> 56], place & (UINT64_MAX >> 8));
     return ks_version__object(s->world, version);
+}
+
+static const ks_object *resolve(const ks_store *s, const void *index_entry) {
+    return ks_store__resolve(s, word(index_entry));
+}
+
+uint64_t ks_store__place(const ks_object *object) { return word(entry(object)); }
+uint64_t ks_store__id_at(uint64_t place) { return place & (UINT64_MAX >> 8); }
+ks_key ks_store__name_key(ks_kind kind, const ks_str *ns, const ks_str *name) {
+    return name_key(kind, ns, name);
 }
 
 /* --- life --- */
@@ -250,6 +259,7 @@ void ks_store_clear(ks_store *s, ks_heap *heap) {
     ks_trees_clear(heap, other_maps(s), MAPS);
     ks_table_clear(heap, &s->by_name);
     ks_table_clear(heap, &s->by_uid);
+    ks_table_clear(heap, &s->namers);
     ks_table_clear(heap, &s->event_names);
     page_unref(heap, s->page);
 }
@@ -271,6 +281,7 @@ static void copied_around(ks_store *out, ks_world *world) {
     ks_trees_copied(other_maps(out), MAPS);
     ks_table_copied(&out->by_name);
     ks_table_copied(&out->by_uid);
+    ks_table_copied(&out->namers);
     ks_table_copied(&out->event_names);
     if (out->page != NULL) out->page->refs++;
 }
@@ -649,12 +660,14 @@ static void index_object(ks_store *s, const ks_object *object, const ks_object *
             ks_tree_put(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id},
                         entry(object));
     }
+    ks_store__index_named(s, object, old);
     put_version(s, object->kind, object->id, counted(object), old == NULL);
 }
 
 static void unindex_object(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
     unindex_owners(s, object);
+    ks_store__index_named(s, NULL, object);
     if (object->node != NULL)
         ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});
     if (object->kind == KS_EVENT) {
@@ -731,6 +744,7 @@ const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_
     uint64_t id = old != NULL ? old->id : ++s->last_id;
     const ks_object *object = ks_object__new(s->world, kind, doc, old, id, ++s->version);
     note_owner(s, (ks_object *)object, old);
+    ks_store__note_named(s, (ks_object *)object, old);
     ks_object_ref(old); /* the maps may hold the last reference */
     index_object(s, object, old);
     const ks_change *change = log_objects(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);

@@ -29,6 +29,7 @@ typedef struct ks_object {
     const ks_str *owner_uid; /* of the controlling ownerReference, or NULL */
     uint64_t
         owner; /* where the object of that uid is, if it was there when this was written; private to store/ */
+    uint64_t named; /* the same of the object that it names: naming.h */
     bool
         owner_agrees; /* that object is what its ownerReference says (apiVersion, kind, name), in its own namespace: so it is
                           the controller for as long as it is there */
@@ -104,13 +105,15 @@ typedef struct ks_store {
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
     ks_table by_uid;  /* hash of the uid (not Events) */
+    ks_table namers;  /* hash of what is named, and the kind of who names it: naming.h */
     ks_table
         event_names; /* hash of namespace and name: of Events with ids up to `events_named`. The */
     uint64_t events_named; /* others are put in when somebody asks for an Event by its name */
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node; /* {hash of node name, id} */
-        ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
+        ks_tree by_named; /* {hash of what is named, id of who names it}, where there are several */
+        ks_tree log;      /* {0, first version} -> page of changes in a row; bounded */
     } maps;
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */
     uint32_t page_len;        /* how many of those in it are this store's */

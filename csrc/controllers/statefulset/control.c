@@ -55,7 +55,7 @@ static outcome process_finished(sts_sync *c, const ks_object *pod, int64_t ordin
 static outcome process_invariants(sts_sync *c, const ks_object *pod, int64_t ordinal, bool noisy) {
     ks_key place = {(uint64_t)ordinal, 0};
     if (!ks_tree_has(&c->e->dirty, place)) return GO_ON;
-    if (sts_identity_matches(pod) && sts_storage_matches(c->heap, c->set, pod, ordinal) &&
+    if (sts_identity_matches(pod) && sts_storage_matches(c->set, pod, sts_claims_of(c, ordinal)) &&
         sts_claims_match(c, pod, ordinal)) {
         if (!noisy) ks_tree_del(c->heap, &c->e->dirty, place);
         return GO_ON;

@@ -261,14 +261,19 @@ bool sts_entry_outdated(const ks_object *set, const ks_object *old) {
     return false;
 }
 
+uint64_t sts_claims_hash(const ks_str *ns, const ks_str *claim, uint32_t len) {
+    ks_str prefix = {.s = claim->s, .len = len};
+    return ks_hash_text(&prefix, ks_hash_text(ns, 0));
+}
+
 /* Claims are named "template-set-ordinal": their part before the ordinal finds the set. */
 static void index_claims(ks_sim *sim, sts_state *st, const sts_entry *e, const ks_object *set_) {
     ks_heap *heap = sim->world.heap;
     ks_each(template, e->templates) {
-        const char *name = ks_text_or(ks_get2(*template, K(metadata), K(name)), "");
-        const ks_str *key = ks_str_printf(heap, "%s/%s-%s", set_->ns->s, name, set_->name->s);
-        ks_tree_put(heap, &st->claims, (ks_key){ks_text_hash(key), set_->id}, ks_word(1));
-        ks_str_unref(heap, key);
+        ks_val prefix = sts_claim_prefix(heap, set_, *template);
+        ks_key key = {sts_claims_hash(set_->ns, prefix.s, prefix.s->len), set_->id};
+        ks_tree_put(heap, &st->claims, key, ks_word(1));
+        ks_unref(heap, prefix);
     }
 }
 

@@ -43,9 +43,20 @@ ks_val sts_pod_name(ks_heap *heap, const ks_object *set, int64_t ordinal) {
     return ks_format(heap, "%s-%lld", set->name->s, (long long)ordinal);
 }
 
-ks_val sts_claim_name(ks_heap *heap, const ks_object *set, ks_val claim_template, int64_t ordinal) {
+ks_val sts_claim_prefix(ks_heap *heap, const ks_object *set, ks_val claim_template) {
     const char *name = ks_text_or(ks_get2(claim_template, K(metadata), K(name)), "");
-    return ks_format(heap, "%s-%s-%lld", name, set->name->s, (long long)ordinal);
+    return ks_format(heap, "%s-%s", name, set->name->s);
+}
+
+ks_val sts_claim_names(ks_heap *heap, const ks_object *set, int64_t ordinal) {
+    ks_val templates = ks_get(set->spec, K(volumeClaimTemplates));
+    ks_val names = ks_list_new(heap, ks_len(templates));
+    ks_each(template, templates) {
+        const char *name = ks_text_or(ks_get2(*template, K(metadata), K(name)), "");
+        names = ks_append(heap, names,
+                          ks_format(heap, "%s-%s-%lld", name, set->name->s, (long long)ordinal));
+    }
+    return names;
 }
 
 static ks_val named(ks_val list, ks_val name) {
@@ -55,30 +66,27 @@ static ks_val named(ks_val list, ks_val name) {
     return KS_NOTHING;
 }
 
-bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod,
-                         int64_t ordinal) {
-    ks_each(template, ks_get(set->spec, K(volumeClaimTemplates))) {
-        ks_val volume =
-            named(ks_get(pod->spec, K(volumes)), ks_get2(*template, K(metadata), K(name)));
-        ks_val name = sts_claim_name(heap, set, *template, ordinal);
-        bool same = ks_equal(ks_get2(volume, K(persistentVolumeClaim), K(claimName)), name);
-        ks_unref(heap, name);
-        if (!same) return false;
+bool sts_storage_matches(const ks_object *set, const ks_object *pod, ks_val claims) {
+    ks_val templates = ks_get(set->spec, K(volumeClaimTemplates));
+    for (uint32_t i = 0; i < ks_len(templates); i++) {
+        ks_val volume = named(ks_get(pod->spec, K(volumes)),
+                              ks_get2(ks_at(templates, i), K(metadata), K(name)));
+        if (!ks_equal(ks_get2(volume, K(persistentVolumeClaim), K(claimName)), ks_at(claims, i)))
+            return false;
     }
     return true;
 }
 
 /* updateStorage: the claims' volumes, then the others whose names are free. */
-ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t ordinal) {
+ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, ks_val claims) {
     ks_val templates = ks_get(set->spec, K(volumeClaimTemplates));
     if (ks_len(templates) == 0) return ks_ref(volumes);
     ks_val out = ks_list_new(heap, ks_len(templates) + ks_len(volumes) + 1);
-    ks_each(template, templates) {
-        ks_val source =
-            ks_map_of(heap, K(claimName), sts_claim_name(heap, set, *template, ordinal), NULL);
+    for (uint32_t i = 0; i < ks_len(templates); i++) {
+        ks_val source = ks_map_of(heap, K(claimName), ks_ref(ks_at(claims, i)), NULL);
+        ks_val name = ks_ref(ks_get2(ks_at(templates, i), K(metadata), K(name)));
         out = ks_append(heap, out,
-                        ks_map_of(heap, K(name), ks_ref(ks_get2(*template, K(metadata), K(name))),
-                                  K(persistentVolumeClaim), source, NULL));
+                        ks_map_of(heap, K(name), name, K(persistentVolumeClaim), source, NULL));
     }
     ks_each(volume, volumes) {
         bool taken = ks_exists(named(out, ks_get(*volume, K(name))));
@@ -99,10 +107,13 @@ static void add_pair(ks_pair *pairs, uint32_t *n, const ks_str *key, ks_val v) {
     if (v.type != KS_NONE) pairs[(*n)++] = (ks_pair){key, v};
 }
 
-ks_val sts_new_pod(ks_heap *heap, sts_entry *e, const ks_object *set, ks_val template,
-                   const ks_str *revision, int64_t ordinal) {
+ks_val sts_new_pod(sts_sync *c, ks_val template, const ks_str *revision, ks_val name,
+                   int64_t ordinal) {
+    ks_heap *heap = c->heap;
+    sts_entry *e = c->e;
+    const ks_object *set = c->set;
     make_common(heap, e, set);
-    ks_val from = ks_get(template, K(metadata)), name = sts_pod_name(heap, set, ordinal);
+    ks_val from = ks_get(template, K(metadata));
     ks_val index = ks_format(heap, "%lld", (long long)ordinal);
     const ks_pair identity[] = {{K(apps_kubernetes_io_pod_index), index},
                                 {K(controller_revision_hash), ks_string(revision)},
@@ -120,9 +131,10 @@ ks_val sts_new_pod(ks_heap *heap, sts_entry *e, const ks_object *set, ks_val tem
     ks_val spec = ks_get(template, K(spec)), service = ks_get(set->spec, K(serviceName));
     bool named = service.type == KS_STRING && service.s->len > 0;
     n = 0;
-    add_pair(pairs, &n, K(hostname), name);
+    add_pair(pairs, &n, K(hostname), ks_ref(name));
     add_pair(pairs, &n, K(subdomain), named ? ks_ref(service) : KS_NOTHING);
-    add_pair(pairs, &n, K(volumes), sts_volumes(heap, set, ks_get(spec, K(volumes)), ordinal));
+    add_pair(pairs, &n, K(volumes),
+             sts_volumes(heap, set, ks_get(spec, K(volumes)), sts_claims_of(c, ordinal)));
     spec = ks_put_all(heap, named ? ks_ref(spec) : ks_drop(heap, ks_ref(spec), K(subdomain)), pairs,
                       n);
     return ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind), ks_string(K(Pod)), K(metadata),

@@ -79,7 +79,7 @@ typedef struct sts_state {
     int index;
     ks_tree entries; /* {0, set} -> sts_entry */
     ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
-    ks_tree claims;  /* {hash of namespace and "template-set", set} */
+    ks_tree claims;  /* {sts_claims_hash() of "template-set", set} */
     uint64_t last;   /* the set whose pod changed last */
 } sts_state;
 
@@ -101,11 +101,15 @@ typedef struct sts_sync {
         uint64_t word;
     } * deleted; /* finished pods that this sync has deleted */
     size_t deleted_count, deleted_cap;
+    int64_t claims_of; /* the ordinal that `claims` are the names of; see sts_claims_of() */
+    ks_val claims;
 } sts_sync;
 
 /* --- entry.c --- */
 extern const ks_tree_type sts_entry_type;
 sts_entry *sts_entry_of(ks_heap *heap, sts_state *st, uint64_t id);
+/* Where `claims` of the state knows the sets that have claims of such names: of a claim's name, the first `len` bytes. */
+uint64_t sts_claims_hash(const ks_str *ns, const ks_str *claim, uint32_t len);
 void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set);
 bool sts_entry_outdated(const ks_object *set, const ks_object *old);
 void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod);
@@ -132,13 +136,16 @@ bool sts_parse_name(const ks_str *name, uint32_t *parent_len, int64_t *ordinal);
 int64_t sts_ordinal_of(const ks_str *set, const ks_str *pod, bool *member);
 bool sts_identity_matches(const ks_object *pod);
 ks_val sts_pod_name(ks_heap *heap, const ks_object *set, int64_t ordinal);
-ks_val sts_claim_name(ks_heap *heap, const ks_object *set, ks_val claim_template, int64_t ordinal);
-bool sts_storage_matches(ks_heap *heap, const ks_object *set, const ks_object *pod,
-                         int64_t ordinal);
-ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, int64_t ordinal);
-/* A pod for an ordinal, from a template. */
-ks_val sts_new_pod(ks_heap *heap, sts_entry *e, const ks_object *set, ks_val template,
-                   const ks_str *revision, int64_t ordinal);
+/* What the claims of a template are called, before "-ordinal". */
+ks_val sts_claim_prefix(ks_heap *heap, const ks_object *set, ks_val claim_template);
+/* The names of an ordinal's claims, one for each template: a new list. */
+ks_val sts_claim_names(ks_heap *heap, const ks_object *set, int64_t ordinal);
+/* `claims`: their names. */
+bool sts_storage_matches(const ks_object *set, const ks_object *pod, ks_val claims);
+ks_val sts_volumes(ks_heap *heap, const ks_object *set, ks_val volumes, ks_val claims);
+/* A pod for an ordinal, from a template; `name` is its name. */
+ks_val sts_new_pod(sts_sync *c, ks_val template, const ks_str *revision, ks_val name,
+                   int64_t ordinal);
 const char *sts_strategy(const ks_object *set);
 bool sts_deletes_when_scaled(const ks_object *set);
 /* Owners of claims; the pod is `pod_name`, and `pod_uid` where it has been created. */
@@ -173,9 +180,11 @@ bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name);
 bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal);
 /* For a pending pod. *noisy: would say something again. */
 bool sts_create_missing_claims(sts_sync *c, const ks_object *pod, int64_t ordinal, bool *noisy);
-bool sts_claims_match(const sts_sync *c, const ks_object *pod, int64_t ordinal);
+/* The names of an ordinal's claims, borrowed until those of another one are asked for. */
+ks_val sts_claims_of(sts_sync *c, int64_t ordinal);
+bool sts_claims_match(sts_sync *c, const ks_object *pod, int64_t ordinal);
 bool sts_fix_claims(sts_sync *c, const ks_object *pod, int64_t ordinal);
-bool sts_pod_claims_stale(const sts_sync *c, int64_t ordinal);
+bool sts_pod_claims_stale(sts_sync *c, int64_t ordinal);
 
 /* --- status.c --- */
 bool sts_write_status(sts_sync *c);

@@ -69,12 +69,17 @@ static ks_val templates_of(const sts_sync *c) {
     return ks_get(c->set->spec, K(volumeClaimTemplates));
 }
 
-/* The claim of a template for an ordinal, borrowed, or NULL. */
-static const ks_object *claim_at(const sts_sync *c, ks_val template, int64_t ordinal) {
-    ks_val name = sts_claim_name(c->heap, c->set, template, ordinal);
-    const ks_object *claim = ks_store_get(ks_view(c->sim), KS_PVC, c->set->ns, name.s);
-    ks_unref(c->heap, name);
-    return claim;
+ks_val sts_claims_of(sts_sync *c, int64_t ordinal) {
+    if (c->claims.type == KS_LIST && c->claims_of == ordinal) return c->claims;
+    ks_unref(c->heap, c->claims);
+    c->claims = sts_claim_names(c->heap, c->set, ordinal);
+    c->claims_of = ordinal;
+    return c->claims;
+}
+
+/* The claim of that name, borrowed, or NULL. */
+static const ks_object *claim_at(const sts_sync *c, ks_val name) {
+    return ks_store_get(ks_view(c->sim), KS_PVC, c->set->ns, name.s);
 }
 
 static sts_claim_owners owners(const sts_sync *c, const ks_str *pod_name, const ks_str *pod_uid,
@@ -141,12 +146,12 @@ static ks_val claim_of(const sts_sync *c, ks_val template, ks_val name) {
 /* createPersistentVolumeClaims: NULL, or the errors' text, a new reference. */
 static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordinal) {
     ks_heap *heap = c->heap;
-    ks_val errors = KS_NOTHING;
-    ks_each(template, templates_of(c)) {
-        ks_val name = sts_claim_name(heap, c->set, *template, ordinal);
-        const ks_object *there = ks_store_get(ks_view(c->sim), KS_PVC, c->set->ns, name.s);
+    ks_val errors = KS_NOTHING, templates = templates_of(c), names = sts_claims_of(c, ordinal);
+    for (uint32_t i = 0; i < ks_len(templates); i++) {
+        ks_val name = ks_at(names, i);
+        const ks_object *there = claim_at(c, name);
         if (there == NULL) {
-            ks_val claim = claim_of(c, *template, name);
+            ks_val claim = claim_of(c, ks_at(templates, i), name);
             ks_refusal *refusal =
                 ks_server_create(&c->sim->server, KS_PVC, c->set->ns, claim, &trusted, NULL);
             if (refusal == NULL) wrote(c, &c->e->wrote_claims);
@@ -160,7 +165,6 @@ static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordin
         } else if (ks_object_terminating(there)) {
             add_error(heap, &errors, ks_format(heap, "pvc %s is being deleted", name.s->s));
         }
-        ks_unref(heap, name);
     }
     return ks_len(errors) == 0 ? NULL : join_errors(heap, errors);
 }
@@ -168,8 +172,8 @@ static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordin
 /* UpdatePodClaimForRetentionPolicy: NULL, or the error's text. */
 static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, int64_t ordinal,
                                       bool *noisy) {
-    ks_each(template, templates_of(c)) {
-        const ks_object *claim = claim_at(c, *template, ordinal);
+    ks_each(name, sts_claims_of(c, ordinal)) {
+        const ks_object *claim = claim_at(c, *name);
         if (claim == NULL) continue;
         if (sts_claim_has_stranger(claim, o)) {
             ks_event e = event_of(false, "ConflictingController");
@@ -197,10 +201,10 @@ static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, in
     return NULL;
 }
 
-bool sts_claims_match(const sts_sync *c, const ks_object *pod, int64_t ordinal) {
+bool sts_claims_match(sts_sync *c, const ks_object *pod, int64_t ordinal) {
     sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
-    ks_each(template, templates_of(c)) {
-        const ks_object *claim = claim_at(c, *template, ordinal);
+    ks_each(name, sts_claims_of(c, ordinal)) {
+        const ks_object *claim = claim_at(c, *name);
         if (claim != NULL && !sts_claim_up_to_date(claim, &o)) return false;
     }
     return true;
@@ -213,16 +217,16 @@ bool sts_fix_claims(sts_sync *c, const ks_object *pod, int64_t ordinal) {
     return error == NULL;
 }
 
-bool sts_pod_claims_stale(const sts_sync *c, int64_t ordinal) {
+bool sts_pod_claims_stale(sts_sync *c, int64_t ordinal) {
     if (!sts_deletes_when_scaled(c->set)) return false;
-    ks_val name = sts_pod_name(c->heap, c->set, ordinal);
-    sts_claim_owners o = owners(c, name.s, NULL, ordinal);
+    ks_val pod = sts_pod_name(c->heap, c->set, ordinal);
+    sts_claim_owners o = owners(c, pod.s, NULL, ordinal);
     bool stale = false;
-    ks_each(template, templates_of(c)) {
-        const ks_object *claim = claim_at(c, *template, ordinal);
+    ks_each(name, sts_claims_of(c, ordinal)) {
+        const ks_object *claim = claim_at(c, *name);
         if (claim != NULL && sts_claim_is_stale(claim, &o)) stale = true;
     }
-    ks_unref(c->heap, name);
+    ks_unref(c->heap, pod);
     return stale;
 }
 
@@ -264,7 +268,7 @@ bool sts_create_pod(sts_sync *c, int64_t ordinal) {
     const ks_str *error = create_claims(c, name.s, ordinal);
     bool fine = tell(c, CREATE, name.s, error);
     if (fine) {
-        ks_val pod = sts_new_pod(heap, c->e, c->set, template, revision->name, ordinal);
+        ks_val pod = sts_new_pod(c, template, revision->name, name, ordinal);
         c->e->making = ordinal;
         ks_refusal *refusal =
             ks_server_create(&c->sim->server, KS_POD, c->set->ns, pod, &trusted, NULL);
@@ -315,8 +319,9 @@ bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
         doc = with_identity(heap, doc, pod, ordinal);
         consistent = false;
     }
-    if (!sts_storage_matches(heap, c->set, pod, ordinal)) {
-        ks_val volumes = sts_volumes(heap, c->set, ks_get(pod->spec, K(volumes)), ordinal);
+    if (!sts_storage_matches(c->set, pod, sts_claims_of(c, ordinal))) {
+        ks_val volumes =
+            sts_volumes(heap, c->set, ks_get(pod->spec, K(volumes)), sts_claims_of(c, ordinal));
         doc = ks_put2(heap, doc, K(spec), K(volumes), volumes);
         consistent = false;
         error = create_claims(c, pod->name, ordinal);

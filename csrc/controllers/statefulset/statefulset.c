@@ -29,23 +29,15 @@ static void dispose(ks_heap *heap, void *state) {
 
 /* --- what is noticed --- */
 
-static uint64_t claims_hash(ks_heap *heap, const ks_str *ns, const char *prefix, size_t len) {
-    const ks_str *key = ks_str_printf(heap, "%s/%.*s", ns->s, (int)len, prefix);
-    uint64_t hash = ks_text_hash(key);
-    ks_str_unref(heap, key);
-    return hash;
-}
-
 static void observe_set(ks_sim *sim, sts_state *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *set = change->object;
     if (change->type == KS_DELETED) {
         ks_each(template, ks_get(set->spec, K(volumeClaimTemplates))) {
-            const char *name = ks_text_or(ks_get2(*template, K(metadata), K(name)), "");
-            const ks_str *prefix = ks_str_printf(heap, "%s-%s", name, set->name->s);
-            uint64_t hash = claims_hash(heap, set->ns, prefix->s, prefix->len);
-            ks_tree_del(heap, &st->claims, (ks_key){hash, set->id});
-            ks_str_unref(heap, prefix);
+            ks_val prefix = sts_claim_prefix(heap, set, *template);
+            ks_key key = {sts_claims_hash(set->ns, prefix.s, prefix.s->len), set->id};
+            ks_tree_del(heap, &st->claims, key);
+            ks_unref(heap, prefix);
         }
         ks_tree_del(heap, &st->entries, (ks_key){0, set->id});
         ks_forget_resync(sim, st->index, set->id);
@@ -163,7 +155,7 @@ static void observe_claim(ks_sim *sim, sts_state *st, const ks_change *change) {
     int64_t ordinal;
     if (st->claims.count == 0 || !sts_parse_name(claim->name, &len, &ordinal) || ordinal < 0)
         return;
-    ks_key first = {claims_hash(heap, claim->ns, claim->name->s, len), 0};
+    ks_key first = {sts_claims_hash(claim->ns, claim->name, len), 0};
     for (ks_tree_iter it = ks_tree_from(&st->claims, first);
          ks_tree_next(&it) && it.key.a == first.a;) {
         sts_entry *e = sts_entry_of(heap, st, it.key.b);
@@ -306,6 +298,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     ks_object_unref(heap, c.update);
     sts_history_unref(heap, c.history);
     ks_free(heap, c.deleted, c.deleted_cap * sizeof *c.deleted);
+    ks_unref(heap, c.claims);
     ks_object_unref(heap, c.set);
     return fine;
 }

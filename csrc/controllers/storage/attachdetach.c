@@ -9,8 +9,8 @@
  */
 #include "controllers/storage/sha256.h"
 #include "controllers/storage/storage.h"
-#include "controllers/storage/users.h"
 #include "engine/nodes.h"
+#include "engine/volumes.h"
 
 #include <string.h>
 
@@ -25,12 +25,10 @@ typedef struct want {
 
 typedef struct attachdetach {
     int index;
-    ks_claim_users users;
-    ks_tree wanted;      /* {claim key, hash of node name} -> want */
-    ks_tree attachments; /* {hash of volume name, VolumeAttachment id} */
-    ks_tree attaching;   /* VolumeAttachment id -> instant + 1 at which the attacher will be done */
-    ks_tree detaching;   /* the same */
-    ks_tree reported;    /* {volume id, hash of node}: Multi-Attach was reported */
+    ks_tree wanted;    /* {claim key, hash of node name} -> want */
+    ks_tree attaching; /* VolumeAttachment id -> instant + 1 at which the attacher will be done */
+    ks_tree detaching; /* the same */
+    ks_tree reported;  /* {volume id, hash of node}: Multi-Attach was reported */
     ks_tree
         unwanted; /* {hash of node, volume id} -> instant + 1 from when on detaching was wanted */
     ks_tree
@@ -55,6 +53,10 @@ static const ks_tree_type wants_type = {NULL, NULL, NULL, want_ref, want_unref};
 
 static uint64_t name_hash(const ks_str *name) { return ks_hash_text(name, 0); }
 
+static uint64_t claim_hash(const ks_str *ns, const ks_str *name) {
+    return ks_hash_text(name, ks_hash_text(ns, 0));
+}
+
 static void *create(ks_sim *sim) {
     attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_attachdetach_controller);
@@ -68,9 +70,7 @@ static void *copy(ks_sim *sim, const void *state) {
     const attachdetach *from = state;
     attachdetach *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
-    st->users.pods = ks_tree_copy(&from->users.pods);
     st->wanted = ks_tree_copy(&from->wanted);
-    st->attachments = ks_tree_copy(&from->attachments);
     st->attaching = ks_tree_copy(&from->attaching);
     st->detaching = ks_tree_copy(&from->detaching);
     st->untold = ks_tree_copy(&from->untold);
@@ -83,9 +83,7 @@ static void *copy(ks_sim *sim, const void *state) {
 
 static void dispose(ks_heap *heap, void *state) {
     attachdetach *st = state;
-    ks_tree_clear(heap, &st->users.pods);
     ks_tree_clear(heap, &st->wanted);
-    ks_tree_clear(heap, &st->attachments);
     ks_tree_clear(heap, &st->attaching);
     ks_tree_clear(heap, &st->detaching);
     ks_tree_clear(heap, &st->untold);
@@ -114,19 +112,21 @@ static bool terminated(const ks_object *pod) {
 
 static bool wants_volumes(const ks_object *pod) { return pod->node != NULL && !terminated(pod); }
 
-static const ks_object *volume_of_claim(const ks_sim *sim, const ks_str *ns, const ks_str *name) {
-    const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, ns, name);
+/* The volume of a claim that is bound; NULL: none, or no claim (NULL is fine). */
+static const ks_object *volume_of(const ks_sim *sim, const ks_object *claim) {
     if (claim == NULL || !ks_claim_bound(claim)) return NULL;
-    return ks_store_get(ks_view(sim), KS_PV, NULL,
-                        ks_str_or_null(ks_get(claim->spec, K(volumeName))));
+    return ks_store_named_by(ks_view(sim), claim);
 }
 
-/* Whether the claim is bound to that very volume: names of volumes are unique. */
-static bool holds(const ks_sim *sim, const ks_str *ns, const ks_str *name,
-                  const ks_object *volume) {
-    const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, ns, name);
+/* Whether the claim that the volume names is bound to that very volume: names of volumes are unique. */
+static bool is_held(const ks_sim *sim, const ks_object *volume) {
+    const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
     return claim != NULL && ks_claim_bound(claim) &&
            ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
+}
+
+static ks_namers attachments_of(const ks_sim *sim, const ks_object *volume) {
+    return ks_store_naming(ks_view(sim), KS_VOLUMEATTACHMENT, NULL, volume->name);
 }
 
 static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
@@ -136,7 +136,7 @@ static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
 
 /* Whether a pod that has a node wants the claim. */
 static bool is_wanted(const attachdetach *st, const ks_str *ns, const ks_str *name) {
-    ks_key first = {ks_claim_key(ns, name), 0}, found;
+    ks_key first = {claim_hash(ns, name), 0}, found;
     return ks_tree_ceiling(&st->wanted, first, &found, NULL) && found.a == first.a;
 }
 
@@ -146,7 +146,7 @@ static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool 
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(heap, pod, *volume);
         if (claim == NULL) continue;
-        ks_key key = {ks_claim_key(pod->ns, claim), name_hash(pod->node)};
+        ks_key key = {claim_hash(pod->ns, claim), name_hash(pod->node)};
         const want *old = ks_tree_get(&st->wanted, key);
         uint32_t pods = old == NULL ? 0 : old->pods;
         pods = more ? pods + 1 : pods - (pods > 0);
@@ -157,7 +157,8 @@ static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool 
             *w = (want){1, pods, ks_str_ref(pod->node), ks_str_ref(pod->ns), ks_str_ref(claim)};
             ks_tree_put(heap, &st->wanted, key, w);
         }
-        if (more ? pods == 1 : pods == 0) look_at(sim, st, volume_of_claim(sim, pod->ns, claim));
+        if (more ? pods == 1 : pods == 0)
+            look_at(sim, st, volume_of(sim, ks_store_claim_of(ks_view(sim), pod, claim)));
         ks_str_unref(heap, claim);
     }
 }
@@ -168,7 +169,6 @@ static void observe_pod(ks_sim *sim, attachdetach *st, const ks_change *change) 
     if (old != NULL && change->type != KS_DELETED && old->node == pod->node &&
         old->phase == pod->phase && !ks_object_terminating(pod))
         return;
-    ks_claim_users_observe(sim->world.heap, &st->users, change);
     bool had = old != NULL && wants_volumes(old);
     bool has = change->type != KS_DELETED && wants_volumes(pod);
     if (had != has) count_pod(sim, st, pod, has);
@@ -177,19 +177,14 @@ static void observe_pod(ks_sim *sim, attachdetach *st, const ks_change *change) 
 static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *va = change->object;
-    const ks_str *name = ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)));
-    ks_key key = {name_hash(name), va->id};
-    if (change->type == KS_ADDED) {
-        ks_tree_put(heap, &st->attachments, key, (void *)(uintptr_t)va->id);
+    if (change->type == KS_ADDED)
         st->mixed = st->mixed || ks_bool_or(ks_get(va->status, K(attached)), false);
-    }
     if (change->type == KS_DELETED) {
-        ks_tree_del(heap, &st->attachments, key);
         ks_tree_del(heap, &st->attaching, (ks_key){0, va->id});
         st->mixed = st->mixed || !ks_tree_has(&st->detaching, (ks_key){0, va->id});
         ks_tree_del(heap, &st->detaching, (ks_key){0, va->id});
     }
-    if (!st->writing) look_at(sim, st, ks_store_get(ks_view(sim), KS_PV, NULL, name));
+    if (!st->writing) look_at(sim, st, ks_store_named_by(ks_view(sim), va));
 }
 
 /* A node changed what can hold up detaching from it. */
@@ -215,18 +210,13 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
         return;
     }
     st->mixed = st->mixed || ks_len(ks_get(node->status, K(volumesAttached))) > 0;
-    for (ks_tree_iter it = ks_tree_begin(&st->attachments); ks_tree_next(&it);) {
-        const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
-        if (va == NULL) continue;
-        look_at(
-            sim, st,
-            ks_store_get(ks_view(sim), KS_PV, NULL,
-                         ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName)))));
-    }
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);)
+        look_at(sim, st, ks_store_named_by(ks_view(sim), w.object));
     for (ks_tree_iter it = ks_tree_begin(&st->wanted);
          change->type == KS_ADDED && ks_tree_next(&it);) {
         const want *w = it.value;
-        if (ks_str_eq(w->node, node->name)) look_at(sim, st, volume_of_claim(sim, w->ns, w->claim));
+        if (ks_str_eq(w->node, node->name))
+            look_at(sim, st, volume_of(sim, ks_store_get(ks_view(sim), KS_PVC, w->ns, w->claim)));
     }
 }
 
@@ -235,9 +225,8 @@ static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume)
     ks_val ref = ks_get(volume->spec, K(claimRef));
     const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
                  *claim = ks_str_or_null(ks_get(ref, K(name)));
-    ks_key first = {name_hash(volume->name), 0}, found;
-    if ((ks_tree_ceiling(&st->attachments, first, &found, NULL) && found.a == first.a) ||
-        (ns != NULL && claim != NULL && is_wanted(st, ns, claim)))
+    ks_namers n = attachments_of(sim, volume);
+    if (ks_namers_next(&n) || (ns != NULL && claim != NULL && is_wanted(st, ns, claim)))
         look_at(sim, st, volume);
 }
 
@@ -252,7 +241,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         if (change->type != KS_DELETED && ks_claim_bound(object) &&
             !(change->old != NULL && ks_claim_bound(change->old)) &&
             is_wanted(st, object->ns, object->name))
-            look_at(sim, st, volume_of_claim(sim, object->ns, object->name));
+            look_at(sim, st, volume_of(sim, object));
         break;
     case KS_PV:
         if (change->type == KS_ADDED) volume_added(sim, st, object);
@@ -351,20 +340,20 @@ static bool tell_detached(ks_sim *sim, attachdetach *st, const ks_str *node_name
     return write_attached(sim, st, node, list);
 }
 
-/* For each pod that uses the volume's claim on a node. */
-static const ks_object *next_user(const ks_sim *sim, ks_tree_iter *it, ks_val ref,
-                                  const ks_str *node) {
-    const ks_object *pod;
-    while ((pod = ks_claim_user(ks_view(sim), it, ks_str_or_null(ks_get(ref, K(namespace))),
-                                ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
-        if (wants_volumes(pod) && ks_str_eq(pod->node, node)) return pod;
-    }
-    return NULL;
+/* The pods that name the volume's claim. */
+static ks_namers users_of(const ks_sim *sim, const ks_object *volume) {
+    ks_val ref = ks_get(volume->spec, K(claimRef));
+    return ks_store_naming(ks_view(sim), KS_POD, ks_str_or_null(ks_get(ref, K(namespace))),
+                           ks_str_or_null(ks_get(ref, K(name))));
 }
 
-static ks_tree_iter users_of(const attachdetach *st, ks_val ref) {
-    return ks_claim_users_of(&st->users, ks_str_or_null(ks_get(ref, K(namespace))),
-                             ks_str_or_null(ks_get(ref, K(name))));
+/* The next of them that wants it on a node (`other`: on any other one); NULL: no more. */
+static const ks_object *next_user(ks_namers *users, const ks_str *node, bool other) {
+    while (ks_namers_next(users)) {
+        const ks_object *pod = users->object;
+        if (wants_volumes(pod) && ks_str_eq(pod->node, node) != other) return pod;
+    }
+    return NULL;
 }
 
 /* The node's status is to say that the volume is attached. */
@@ -386,10 +375,9 @@ static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume
     ks_event e = {.type = "Normal",
                   .reason = "SuccessfulAttachVolume",
                   .component = "attachdetach-controller"};
-    ks_val ref = ks_get(volume->spec, K(claimRef));
     const ks_object *pod;
-    ks_tree_iter it = users_of(st, ref);
-    while ((pod = next_user(sim, &it, ref, node_name)) != NULL)
+    ks_namers users = users_of(sim, volume);
+    while ((pod = next_user(&users, node_name, false)) != NULL)
         ks_record_parts(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
                         volume->name);
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
@@ -458,16 +446,13 @@ static bool many_nodes_allowed(const ks_object *volume) {
 }
 
 /* The names of pods in `ns` that use the volume on other nodes than `node`, sorted and joined; the number of others. */
-static void other_users(ks_sim *sim, const attachdetach *st, ks_val ref, const ks_str *node,
+static void other_users(const ks_sim *sim, const ks_object *volume, const ks_str *node,
                         ks_buf *names) {
     const ks_str *sorted[64];
     int count = 0;
-    ks_tree_iter it = users_of(st, ref);
+    ks_namers users = users_of(sim, volume);
     const ks_object *pod;
-    while (count < 64 &&
-           (pod = ks_claim_user(ks_view(sim), &it, ks_str_or_null(ks_get(ref, K(namespace))),
-                                ks_str_or_null(ks_get(ref, K(name))))) != NULL) {
-        if (!wants_volumes(pod) || ks_str_eq(pod->node, node)) continue;
+    while (count < 64 && (pod = next_user(&users, node, true)) != NULL) {
         int at = count++;
         for (; at > 0 && ks_str_cmp(sorted[at - 1], pod->name) > 0; at--)
             sorted[at] = sorted[at - 1];
@@ -485,12 +470,11 @@ static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *
     ks_tree_put(heap, &st->reported, key, (void *)(uintptr_t)1);
     ks_event e = {
         .type = "Warning", .reason = "FailedAttachVolume", .component = "attachdetach-controller"};
-    ks_val ref = ks_get(volume->spec, K(claimRef));
     ks_buf names = {heap, NULL, 0, 0};
-    other_users(sim, st, ref, node, &names);
-    ks_tree_iter it = users_of(st, ref);
+    other_users(sim, volume, node, &names);
+    ks_namers users = users_of(sim, volume);
     const ks_object *pod;
-    while ((pod = next_user(sim, &it, ref, node)) != NULL) {
+    while ((pod = next_user(&users, node, false)) != NULL) {
         if (names.len == 0)
             ks_record(
                 &sim->server, pod, &e,
@@ -561,20 +545,15 @@ static bool finish_detach(ks_sim *sim, const ks_object *va) {
                    ks_server_delete(&sim->server, KS_VOLUMEATTACHMENT, NULL, va->name, NULL, NULL));
 }
 
-/* The attachment of a volume to a node; `other`: one to any other node instead. NULL: none. */
-static const ks_object *attachment(const ks_sim *sim, const attachdetach *st,
-                                   const ks_object *volume, const ks_str *node, bool other) {
-    uint64_t hash = name_hash(volume->name);
-    for (ks_tree_iter it = ks_tree_from(&st->attachments, (ks_key){hash, 0});
-         ks_tree_next(&it) && it.key.a == hash;) {
-        const ks_object *va = ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, it.key.b);
-        if (va == NULL ||
-            !ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
-                       volume->name))
-            continue;
-        if (ks_str_eq(ks_str_or_null(ks_get(va->spec, K(nodeName))), node) != other) return va;
+/* Whether the volume has an attachment to the node, and (*other) the first one to another; NULL: none. */
+static bool has_attachment(const ks_sim *sim, const ks_object *volume, const ks_str *node,
+                           const ks_object **other) {
+    *other = NULL;
+    for (ks_namers n = attachments_of(sim, volume); ks_namers_next(&n);) {
+        if (ks_str_eq(ks_str_or_null(ks_get(n.object->spec, K(nodeName))), node)) return true;
+        if (*other == NULL) *other = n.object;
     }
-    return NULL;
+    return false;
 }
 
 /* A controller that was restarted takes up what it finds: an attacher begins anew, and a node is told. */
@@ -609,20 +588,14 @@ static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volu
     return true;
 }
 
-/* Attachments come and go meanwhile: each is looked for anew. */
+/* Attachments come and go meanwhile. */
 static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume,
                              uint64_t claim_key) {
     ks_heap *heap = sim->world.heap;
     bool done = true;
-    ks_key key = {name_hash(volume->name), 0}, found;
-    for (; ks_tree_ceiling(&st->attachments, key, &found, NULL) && found.a == key.a;
-         key.b = found.b + 1) {
-        const ks_object *va =
-            ks_object_ref(ks_store_by_id(ks_view(sim), KS_VOLUMEATTACHMENT, found.b));
-        if (va != NULL &&
-            ks_str_eq(ks_str_or_null(ks_get2(va->spec, K(source), K(persistentVolumeName))),
-                      volume->name))
-            done = sync_attachment(sim, st, volume, va, claim_key) && done;
+    for (ks_namers n = attachments_of(sim, volume); ks_namers_next(&n);) {
+        const ks_object *va = ks_object_ref(n.object);
+        done = sync_attachment(sim, st, volume, va, claim_key) && done;
         ks_object_unref(heap, va);
     }
     return done;
@@ -643,11 +616,10 @@ static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
     for (; ks_tree_ceiling(&st->wanted, key, &found, &value) && found.a == key.a;
          key.b = found.b + 1) {
         const ks_str *node = ((const want *)value)->node;
-        if (attachment(sim, st, volume, node, false) == NULL &&
+        const ks_object *other;
+        if (!has_attachment(sim, volume, node, &other) &&
             ks_store_get(ks_view(sim), KS_NODE, NULL, node) != NULL) {
-            const ks_object *other =
-                many_nodes_allowed(volume) ? NULL : attachment(sim, st, volume, node, true);
-            if (other == NULL) {
+            if (other == NULL || many_nodes_allowed(volume)) {
                 if (st->reported.count > 0)
                     ks_tree_del(heap, &st->reported, (ks_key){volume->id, found.b});
                 done = attach(sim, st, volume, node) && done;
@@ -675,8 +647,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
                  *name = ks_str_or_null(ks_get(ref, K(name)));
     uint64_t claim_key = 0;
-    if (ns != NULL && name != NULL && holds(sim, ns, name, volume))
-        claim_key = ks_claim_key(ns, name);
+    if (ns != NULL && name != NULL && is_held(sim, volume)) claim_key = claim_hash(ns, name);
     /* Reports of nodes that no longer want the volume are forgotten. */
     for (ks_tree_iter it = ks_tree_from(&st->reported, (ks_key){key, 0});
          ks_tree_next(&it) && it.key.a == key;) {

@@ -6,8 +6,8 @@
  */
 #include "api/values.h"
 #include "controllers/storage/storage.h"
-#include "controllers/storage/users.h"
 #include "doc/alike.h"
+#include "engine/volumes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +16,8 @@ enum { RESYNC_KEY = 0, RESYNC_SECONDS = 15 };
 
 typedef struct binder {
     int index;
-    ks_volume_index volumes;
-    ks_tree pending;    /* claim id: not bound yet */
-    ks_tree fresh;      /* claim id: not looked at yet; pods made after it are not known then */
-    ks_tree unassigned; /* {hash of claim, pod id}: pods without a node that refer to it */
+    ks_tree pending; /* claim id: not bound yet */
+    ks_tree fresh;   /* claim id: not looked at yet; pods made after it are not known then */
     uint64_t settling
         [2]; /* claim and volume that are being bound: when done, neither needs another look */
     struct {
@@ -38,20 +36,16 @@ static void *copy(ks_sim *sim, const void *state) {
     const binder *from = state;
     binder *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
-    st->volumes = ks_volume_index_copy(&from->volumes);
     st->pending = ks_tree_copy(&from->pending);
     st->fresh = ks_tree_copy(&from->fresh);
-    st->unassigned = ks_tree_copy(&from->unassigned);
     memset(&st->alike, 0, sizeof st->alike);
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     binder *st = state;
-    ks_volume_index_clear(heap, &st->volumes);
     ks_tree_clear(heap, &st->pending);
     ks_tree_clear(heap, &st->fresh);
-    ks_tree_clear(heap, &st->unassigned);
     ks_alike_clear(heap, &st->alike.handed);
     ks_alike_clear(heap, &st->alike.bound);
     ks_alike_clear(heap, &st->alike.claim_bound);
@@ -72,25 +66,6 @@ static bool pod_waits(const ks_object *pod) {
     return pod->node == NULL && pod->phase != 'S' && pod->phase != 'F';
 }
 
-static void observe_pod(ks_sim *sim, binder *st, const ks_change *change) {
-    ks_heap *heap = sim->world.heap;
-    const ks_object *pod = change->object;
-    bool gone = change->type == KS_DELETED;
-    bool had = gone ? pod_waits(pod) : change->old != NULL && pod_waits(change->old);
-    bool has = !gone && pod_waits(pod);
-    if (had == has) return;
-    ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
-        if (name == NULL) continue;
-        ks_key key = {ks_claim_key(pod->ns, name), pod->id};
-        if (has)
-            ks_tree_put(heap, &st->unassigned, key, (void *)(uintptr_t)pod->id);
-        else
-            ks_tree_del(heap, &st->unassigned, key);
-        ks_str_unref(heap, name);
-    }
-}
-
 static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *claim = change->object;
@@ -106,8 +81,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     }
     ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
     ks_tree_del(heap, &st->fresh, (ks_key){0, claim->id});
-    const ks_str *name = ks_str_or_null(ks_get(claim->spec, K(volumeName)));
-    const ks_object *volume = ks_store_get(ks_view(sim), KS_PV, NULL, name);
+    const ks_object *volume = ks_store_named_by(ks_view(sim), claim);
     if (volume != NULL) ks_enqueue(sim, st->index, volume->id);
 }
 
@@ -118,18 +92,14 @@ static void arm_resync(ks_sim *sim, binder *st) {
 
 static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
     const ks_object *volume = change->object;
-    ks_volume_index_observe(sim->world.heap, &st->volumes, change);
-    ks_val ref = ks_get(volume->spec, K(claimRef));
     if (change->type != KS_DELETED) {
         look_at(sim, st, volume);
         bool available = ks_text_is(ks_get(volume->status, K(phase)), "Available");
         bool was =
             change->old != NULL && ks_text_is(ks_get(change->old->status, K(phase)), "Available");
         if (available && !was) arm_resync(sim, st);
-    } else if (ks_exists(ref)) {
-        const ks_object *claim =
-            ks_store_get(ks_view(sim), KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
-                         ks_str_or_null(ks_get(ref, K(name))));
+    } else {
+        const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
         if (claim != NULL) ks_enqueue(sim, st->index, claim->id);
     }
 }
@@ -137,18 +107,11 @@ static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
     binder *st = state;
     switch (change->object->kind) {
-    case KS_POD: observe_pod(sim, st, change); break;
     case KS_PVC: observe_claim(sim, st, change); break;
     case KS_PV: observe_volume(sim, st, change); break;
     case KS_STORAGECLASS: arm_resync(sim, st); break;
     default: break;
     }
-}
-
-static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim, (void)state;
-    return change->object->kind != KS_POD ||
-           (change->object->claims && (parts & (KS_PART_PLACE | KS_PART_PHASE)) != 0);
 }
 
 /* --- writing --- */
@@ -322,14 +285,13 @@ static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
 
 /* The names of pods without a node that wait for the claim, sorted, joined by commas; an empty text: none. */
 static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, ks_buf *out) {
-    uint64_t hash = ks_claim_key(claim->ns, claim->name);
     bool fresh = ks_tree_has(&st->fresh, (ks_key){0, claim->id});
     const ks_str *names[32];
     int count = 0;
-    for (ks_tree_iter it = ks_tree_from(&st->unassigned, (ks_key){hash, 0});
-         ks_tree_next(&it) && it.key.a == hash;) {
-        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if (pod == NULL || !ks_str_eq(pod->ns, claim->ns) || count == 32) continue;
+    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, claim->ns, claim->name);
+         count < 32 && ks_namers_next(&n);) {
+        const ks_object *pod = n.object;
+        if (!pod_waits(pod)) continue;
         if (fresh && pod->id > claim->id) continue;
         int at = count++;
         for (; at > 0 && ks_str_cmp(names[at - 1], pod->name) > 0; at--) names[at] = names[at - 1];
@@ -469,7 +431,7 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
 static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object **claim) {
     bool waits = ks_class_waits(ks_claim_class(ks_view(sim), *claim));
     bool delayed = waits && ks_annotation(*claim, K(volume_kubernetes_io_selected_node)) == NULL;
-    const ks_object *volume = ks_volume_for_claim(ks_view(sim), &st->volumes, *claim, waits);
+    const ks_object *volume = ks_volume_for_claim(ks_view(sim), *claim, waits);
     if (volume != NULL) return bind(sim, claim, volume);
     if (assign_default_class(sim, claim)) return true;
     if (delayed) {
@@ -531,7 +493,7 @@ static bool sync_bound_claim(ks_sim *sim, const ks_object **claim, const ks_obje
 static bool sync_claim(ks_sim *sim, binder *st, const ks_object **claim) {
     const ks_str *name = ks_str_or_null(ks_get((*claim)->spec, K(volumeName)));
     bool named = name != NULL && name->len > 0;
-    const ks_object *volume = named ? ks_store_get(ks_view(sim), KS_PV, NULL, name) : NULL;
+    const ks_object *volume = ks_store_named_by(ks_view(sim), *claim);
     if (ks_annotation(*claim, K(pv_kubernetes_io_bind_completed)) != NULL)
         return sync_bound_claim(sim, claim, volume, named);
     if (named) return sync_claim_naming_volume(sim, claim, volume);
@@ -602,9 +564,7 @@ static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
     const ks_str *uid = ks_str_or_null(ks_get(ref, K(uid)));
     if (!ks_exists(ref) || uid == NULL || uid->len == 0)
         return set_volume_phase(sim, volume, "Available", "");
-    const ks_object *claim =
-        ks_store_get(ks_view(sim), KS_PVC, ks_str_or_null(ks_get(ref, K(namespace))),
-                     ks_str_or_null(ks_get(ref, K(name))));
+    const ks_object *claim = ks_store_named_by(ks_view(sim), *volume);
     if (claim != NULL && !ks_str_eq(claim->uid, uid)) claim = NULL;
     if (claim == NULL) return release(sim, volume);
     const char *bound_to = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
@@ -676,9 +636,7 @@ const ks_component ks_volume_binder = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
-    .heeds = heeds,
     .sync = sync,
     .describe = describe,
-    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
-             KS_KIND_BIT(KS_STORAGECLASS),
+    .kinds = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS),
 };

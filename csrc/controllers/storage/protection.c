@@ -6,11 +6,10 @@
  * volume while its phase is Bound.
  */
 #include "controllers/storage/storage.h"
-#include "controllers/storage/users.h"
+#include "store/naming.h"
 
 typedef struct protection {
     int index;
-    ks_claim_users users;
 } protection;
 
 static void *create(ks_sim *sim) {
@@ -23,15 +22,10 @@ static void *copy(ks_sim *sim, const void *state) {
     const protection *from = state;
     protection *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
-    st->users.pods = ks_tree_copy(&from->users.pods);
     return st;
 }
 
-static void dispose(ks_heap *heap, void *state) {
-    protection *st = state;
-    ks_tree_clear(heap, &st->users.pods);
-    ks_free(heap, st, sizeof *st);
-}
+static void dispose(ks_heap *heap, void *state) { ks_free(heap, state, sizeof(protection)); }
 
 static bool has_finalizer(const ks_object *object, const ks_str *finalizer) {
     ks_each(f, ks_get(object->meta, K(finalizers))) {
@@ -50,7 +44,7 @@ static void pod_gone(ks_sim *sim, protection *st, const ks_object *pod) {
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(sim->world.heap, pod, *volume);
         if (name == NULL) continue;
-        const ks_object *claim = ks_store_get(ks_view(sim), KS_PVC, pod->ns, name);
+        const ks_object *claim = ks_store_claim_of(ks_view(sim), pod, name);
         if (claim != NULL && ks_object_terminating(claim)) ks_enqueue(sim, st->index, claim->id);
         ks_str_unref(sim->world.heap, name);
     }
@@ -60,7 +54,6 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     protection *st = state;
     const ks_object *object = change->object;
     if (object->kind == KS_POD) {
-        ks_claim_users_observe(sim->world.heap, &st->users, change);
         if (change->type == KS_DELETED) pod_gone(sim, st, object);
     } else if ((object->kind == KS_PVC || object->kind == KS_PV) && change->type != KS_DELETED) {
         /* Work to do: a finalizer that may go, or one that is missing. */
@@ -70,24 +63,22 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 }
 
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim, (void)state;
-    return change->object->kind != KS_POD ||
-           (change->object->claims && (parts & KS_PART_PLACE) != 0);
+    (void)sim, (void)state, (void)parts;
+    return change->object->kind != KS_POD || (change->type == KS_DELETED && change->object->claims);
 }
 
-/* pvc_protection_controller.go: askAPIServer: a pod that the cache does not show may use the claim all the same. */
-static bool in_use_by_now(const ks_sim *sim, const ks_object *claim) {
-    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_POD, claim->ns); ks_walk_next(&w);)
-        if (w.object->node != NULL && ks_pod_uses_claim(sim->world.heap, w.object, claim->name))
-            return true;
+/* Whether a pod that has a node names the claim. */
+static bool is_used(const ks_store *store, const ks_object *claim) {
+    for (ks_namers n = ks_store_naming(store, KS_POD, claim->ns, claim->name); ks_namers_next(&n);)
+        if (n.object->node != NULL) return true;
     return false;
 }
 
-static bool in_use(ks_sim *sim, const protection *st, const ks_object *object) {
+/* pvc_protection_controller.go: askAPIServer: a pod that the cache does not show may use the claim all the same. */
+static bool in_use(ks_sim *sim, const ks_object *object) {
     if (object->kind == KS_PV) return ks_text_is(ks_get(object->status, K(phase)), "Bound");
-    ks_tree_iter it = ks_claim_users_of(&st->users, object->ns, object->name);
-    if (ks_claim_user(ks_view(sim), &it, object->ns, object->name) != NULL) return true;
-    return ks_view_is_late(sim) && in_use_by_now(sim, object);
+    return is_used(ks_view(sim), object) ||
+           (ks_view_is_late(sim) && is_used(&sim->server.store, object));
 }
 
 static bool write_finalizers(ks_sim *sim, const ks_object *object, ks_val list) {
@@ -104,7 +95,7 @@ static bool write_finalizers(ks_sim *sim, const ks_object *object, ks_val list) 
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    protection *st = state;
+    (void)state;
     ks_heap *heap = sim->world.heap;
     const ks_object *object = ks_store_by_id(ks_view(sim), KS_PVC, key);
     if (object == NULL) object = ks_store_by_id(ks_view(sim), KS_PV, key);
@@ -115,7 +106,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         if (has_finalizer(object, finalizer)) return true;
         return write_finalizers(sim, object, ks_append(heap, ks_ref(now), ks_string(finalizer)));
     }
-    if (!has_finalizer(object, finalizer) || in_use(sim, st, object)) return true;
+    if (!has_finalizer(object, finalizer) || in_use(sim, object)) return true;
     ks_val left = ks_list_new(heap, ks_len(now));
     ks_each(f, now) {
         if (!ks_str_eq(ks_str_or_null(*f), finalizer)) left = ks_append(heap, left, ks_ref(*f));

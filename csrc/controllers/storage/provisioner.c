@@ -72,9 +72,7 @@ static bool to_delete(const ks_object *volume) {
 
 static void observe_attachment(ks_sim *sim, provisioner *st, const ks_change *change) {
     if (change->type != KS_DELETED) return;
-    const ks_str *name =
-        ks_str_or_null(ks_get2(change->object->spec, K(source), K(persistentVolumeName)));
-    const ks_object *volume = ks_store_get(ks_view(sim), KS_PV, NULL, name);
+    const ks_object *volume = ks_store_named_by(ks_view(sim), change->object);
     if (volume != NULL && to_delete(volume)) ks_enqueue(sim, st->index, volume->id);
 }
 
@@ -265,12 +263,8 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
 
 /* The node that a volume is attached to, or NULL. */
 static const ks_str *attached_to(const ks_sim *sim, const ks_object *volume) {
-    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);) {
-        if (ks_str_eq(ks_str_or_null(ks_get2(w.object->spec, K(source), K(persistentVolumeName))),
-                      volume->name))
-            return ks_str_or_null(ks_get(w.object->spec, K(nodeName)));
-    }
-    return NULL;
+    ks_namers n = ks_store_naming(ks_view(sim), KS_VOLUMEATTACHMENT, NULL, volume->name);
+    return ks_namers_next(&n) ? ks_str_or_null(ks_get(n.object->spec, K(nodeName))) : NULL;
 }
 
 static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {

@@ -1,0 +1,224 @@
+/*
+ * store/naming.c - who names whom; see naming.h. store.c calls the second half as objects are written and go.
+ */
+#include "store/naming.h"
+#include "store/object_internal.h"
+
+const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume) {
+    ks_val claim = ks_get(volume, K(persistentVolumeClaim));
+    if (ks_exists(claim)) return ks_str_ref(ks_str_or_null(ks_get(claim, K(claimName))));
+    if (!ks_exists(ks_get(volume, K(ephemeral)))) return NULL;
+    return ks_str_printf(heap, "%s-%s", pod->name->s, ks_text_or(ks_get(volume, K(name)), ""));
+}
+
+bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim) {
+    bool does = false;
+    if (!pod->claims) return false;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        does = does || (name != NULL && ks_str_eq(name, claim));
+        ks_str_unref(heap, name);
+    }
+    return does;
+}
+
+/* The one name in a claim, volume or attachment, and its namespace, borrowed; NULL: none. */
+static const ks_str *name_in(const ks_object *o, const ks_str **ns) {
+    ks_val ref, name;
+    *ns = NULL;
+    if (o->kind == KS_PVC) {
+        name = ks_get(o->spec, K(volumeName));
+    } else if (o->kind == KS_PV) {
+        ref = ks_get(o->spec, K(claimRef));
+        name = ks_get(ref, K(name));
+        *ns = ks_str_or_null(ks_get(ref, K(namespace)));
+    } else {
+        name = ks_get2(o->spec, K(source), K(persistentVolumeName));
+    }
+    return name.type == KS_STRING && name.s->len > 0 ? name.s : NULL;
+}
+
+/* --- from a version to what it names --- */
+
+/* Claims know their volume, volumes and pods their claim. Of an attachment's volume nobody asks often. */
+static bool knows(const ks_object *o) {
+    return o->kind == KS_POD ? o->claims : o->kind == KS_PVC || o->kind == KS_PV;
+}
+
+static const ks_object *find(const ks_store *s, const ks_object *from, const ks_str *ns,
+                             const ks_str *name) {
+    const ks_object *noted = ks_store__resolve(s, from->named);
+    if (noted != NULL && ks_str_eq(noted->name, name) && ks_str_eq(noted->ns, ns)) return noted;
+    bool claim = from->kind == KS_POD || from->kind == KS_PV;
+    return ks_store_get(s, claim ? KS_PVC : KS_PV, ns, name);
+}
+
+const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim) {
+    return find(s, pod, pod->ns, claim);
+}
+
+const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object) {
+    const ks_str *ns, *name = name_in(object, &ns);
+    return name == NULL ? NULL : find(s, object, ns, name);
+}
+
+/* Where versions of a kind say what they name. */
+static const ks_str *place_of_names(ks_kind kind) {
+    return kind == KS_POD   ? K(volumes)
+           : kind == KS_PVC ? K(volumeName)
+           : kind == KS_PV  ? K(claimRef)
+                            : K(source);
+}
+
+/* Whether two versions name the very same, as far as a look at where it stands can tell. */
+static bool names_the_same(const ks_object *a, const ks_object *b) {
+    if (ks_identical(a->spec, b->spec)) return true;
+    const ks_str *where = place_of_names(a->kind);
+    return ks_identical(ks_get(a->spec, where), ks_get(b->spec, where));
+}
+
+/* The first claim of a pod; NULL: none. */
+static const ks_object *first_claim(const ks_store *s, const ks_object *pod) {
+    ks_heap *heap = s->world->heap;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
+        const ks_object *claim = name == NULL ? NULL : find(s, pod, pod->ns, name);
+        ks_str_unref(heap, name);
+        if (claim != NULL) return claim;
+    }
+    return NULL;
+}
+
+void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old) {
+    if (!knows(object)) return;
+    if (old != NULL && old->named != 0 && names_the_same(object, old)) {
+        object->named = old->named;
+        return;
+    }
+    const ks_object *named =
+        object->kind == KS_POD ? first_claim(s, object) : ks_store_named_by(s, object);
+    if (named != NULL) object->named = ks_store__place(named);
+}
+
+/* --- the index --- */
+
+/* Mostly one object names another: `namers` says which, or MANY, and then `maps.by_named` has them in order. Volumes that name no claim
+ * are there alone, in front of all others. */
+#define NOTHING UINT64_C(0)
+#define MANY    UINT64_MAX
+
+static ks_key key_of(ks_kind kind, const ks_str *ns, const ks_str *name) {
+    ks_key key = ks_store__name_key(kind, ns, name);
+    if (key.a == NOTHING) key.a++;
+    return key;
+}
+
+static bool is_free(const ks_object *o) {
+    return o->kind == KS_PV && !ks_exists(ks_get(o->spec, K(claimRef)));
+}
+
+static bool names(ks_heap *heap, const ks_object *o, const ks_str *ns, const ks_str *name) {
+    if (o->kind == KS_POD) return ks_str_eq(o->ns, ns) && ks_pod_names_claim(heap, o, name);
+    const ks_str *where, *what = name_in(o, &where);
+    if (name == NULL) return is_free(o);
+    return ks_str_eq(what, name) && ks_str_eq(where, ns);
+}
+
+static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
+
+ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
+    ks_namers n = {.store = s, .ns = ns, .name = name, .only = MANY};
+    if (name == NULL) {
+        ks_key first; /* there is none, mostly */
+        if (!ks_tree_first(&s->maps.by_named, &first, NULL) || first.a != NOTHING) n.only = 0;
+    } else {
+        ks_key key = key_of(kind, ns, name);
+        n.only = word(ks_table_get(&s->namers, key));
+        n.next.a = key.a;
+    }
+    return n;
+}
+
+bool ks_namers_next(ks_namers *n) {
+    ks_key found;
+    void *place;
+    while (n->only != 0) {
+        uint64_t at = n->only;
+        if (at != MANY) {
+            n->only = 0;
+        } else if (ks_tree_ceiling(&n->store->maps.by_named, n->next, &found, &place) &&
+                   found.a == n->next.a) {
+            n->next.b = found.b + 1;
+            at = word(place);
+        } else {
+            return false;
+        }
+        n->object = ks_store__resolve(n->store, at);
+        if (names(n->store->world->heap, n->object, n->ns, n->name)) return true;
+    }
+    return false;
+}
+
+/* --- as objects are written and go --- */
+
+static void *place_of(const ks_object *o) { return (void *)(uintptr_t)ks_store__place(o); }
+
+static void add(ks_store *s, const ks_object *o, ks_key key) {
+    ks_heap *heap = s->world->heap;
+    void *there = ks_table_get(&s->namers, key), *place = place_of(o);
+    if (there == NULL) {
+        ks_table_put(heap, &s->namers, key, place);
+    } else if (there != place) {
+        uint64_t first = word(there);
+        if (first != MANY) {
+            ks_tree_put(heap, &s->maps.by_named, (ks_key){key.a, ks_store__id_at(first)}, there);
+            ks_table_put(heap, &s->namers, key, (void *)(uintptr_t)MANY);
+        }
+        ks_tree_put(heap, &s->maps.by_named, (ks_key){key.a, o->id}, place);
+    }
+}
+
+static void take(ks_store *s, const ks_object *o, ks_key key) {
+    ks_heap *heap = s->world->heap;
+    void *there = ks_table_get(&s->namers, key);
+    ks_key first = {key.a, 0}, found;
+    if (there == NULL) return;
+    if (word(there) == MANY) {
+        ks_tree_del(heap, &s->maps.by_named, (ks_key){key.a, o->id});
+        if (ks_tree_ceiling(&s->maps.by_named, first, &found, NULL) && found.a == key.a) return;
+    } else if (there != place_of(o)) {
+        return;
+    }
+    ks_table_del(heap, &s->namers, key);
+}
+
+/* Puts the object where those are found that name what it names, or takes it away from there. */
+static void index_names(ks_store *s, const ks_object *o,
+                        void (*change)(ks_store *, const ks_object *, ks_key)) {
+    ks_heap *heap = s->world->heap;
+    if (o->kind == KS_POD) {
+        ks_each(volume, ks_get(o->spec, K(volumes))) {
+            const ks_str *name = ks_volume_claim_name(heap, o, *volume);
+            if (name != NULL) change(s, o, key_of(KS_POD, o->ns, name));
+            ks_str_unref(heap, name);
+        }
+        return;
+    }
+    const ks_str *ns, *name = name_in(o, &ns);
+    if (name != NULL)
+        change(s, o, key_of(o->kind, ns, name));
+    else if (is_free(o) && change == add)
+        ks_tree_put(heap, &s->maps.by_named, (ks_key){NOTHING, o->id}, place_of(o));
+    else if (is_free(o))
+        ks_tree_del(heap, &s->maps.by_named, (ks_key){NOTHING, o->id});
+}
+
+void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old) {
+    ks_kind kind = object != NULL ? object->kind : old->kind;
+    if (kind != KS_POD && kind != KS_PV && kind != KS_VOLUMEATTACHMENT) return;
+    if (kind == KS_POD && !(object != NULL && object->claims) && !(old != NULL && old->claims))
+        return;
+    if (object != NULL && old != NULL && names_the_same(object, old)) return;
+    if (old != NULL) index_names(s, old, take);
+    if (object != NULL) index_names(s, object, add);
+}

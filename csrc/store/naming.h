@@ -1,0 +1,38 @@
+/*
+ * store/naming.h - who names whom: pods their claims, claims their volume, volumes their claim, attachments their volume.
+ *
+ * These objects know each other by name. So that names need not be looked up at every step, a version says where the object is that
+ * it names, if that was there when it was written; and one index of the store finds those that name a claim or a volume. It is of the
+ * store's age: who looks at an old view of the cluster finds what named it then.
+ */
+#ifndef KS_STORE_NAMING_H
+#define KS_STORE_NAMING_H
+
+#include "store/store.h"
+
+/* The claim's name of a pod's volume: persistentVolumeClaim or ephemeral ("<pod>-<volume>", new); NULL: no claim. A new
+ * reference. */
+const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume);
+/* Whether one of its volumes is that claim, of its own namespace. */
+bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim);
+
+/* A pod's claim of that name: what ks_store_get() says, mostly found without it. Borrowed; NULL when absent. */
+const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim);
+/* What it names: a claim its volume, a volume its claim (by name alone, whatever the uid in its claimRef), an attachment its volume.
+ * Borrowed; NULL: nothing, or that is not there. */
+const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
+
+/* Walks those that name an object, by id: of KS_POD and KS_PV, those that name a claim; of KS_VOLUMEATTACHMENT, those that name a
+ * volume (`ns` NULL). KS_PV with both NULL: those that name no claim. Objects may come and go meanwhile.
+ *     for (ks_namers n = ks_store_naming(s, KS_POD, ns, name); ks_namers_next(&n);) use(n.object); */
+typedef struct ks_namers {
+    const ks_store *store;
+    const ks_str *ns, *name;
+    uint64_t only; /* private: the only one there is; 0: none (any more) */
+    ks_key next;   /* private: where to look for the next one of several */
+    const ks_object *object;
+} ks_namers;
+ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
+bool ks_namers_next(ks_namers *namers);
+
+#endif
