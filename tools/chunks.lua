@@ -57,15 +57,20 @@ local function add(name, text)
   rows[#rows + 1] = ("{\"%s\", %du, 0x%xu, %s, sizeof %s}"):format(name, #text, hash_of(text), code, code)
 end
 
-local files = assert(io.popen "find lua/kubesim -name '*.lua' | LC_ALL=C sort")
+local files = assert(io.popen "find lua/kubesim -name '*.lua'")
+local names, path_of = {}, {}
 for path in files:lines() do
-  local f <close> = assert(io.open(path))
   local name = path:match "^lua/(.*)%.lua$":gsub("/init$", ""):gsub("/", ".")
-  if name ~= "kubesim" then add(name, f:read "a") end
+  if name ~= "kubesim" then names[#names + 1], path_of[name] = name, path end
 end
 assert(files:close())
-rows[#rows + 1] = "{0}"
-out[#out + 1] = ("const ks_chunk ks_chunks[] = {\n%s};\n"):format(table.concat(rows, ",\n"))
+os.setlocale "C" -- names are compared as C does
+table.sort(names)
+for _, name in ipairs(names) do
+  local f <close> = assert(io.open(path_of[name]))
+  add(name, f:read "a")
+end
+out[#out + 1] = ("const ks_chunk ks_chunks[] = {\n%s};\nconst size_t ks_chunk_count = %d;\n"):format(table.concat(rows, ",\n"), #rows)
 
 local f <close> = assert(io.open(out_path, "w"))
 assert(f:write(table.concat(out)))

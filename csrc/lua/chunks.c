@@ -9,6 +9,7 @@
 #include "lua/chunks.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STATE "kubesim.chunks" /* in the registry: does this Lua understand the code? */
@@ -106,7 +107,7 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
 static bool hash_file(const char *path, uint64_t length, uint64_t *out) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) return false;
-    char part[8192]; /* whole words, but for the last */
+    char part[8192];                      /* whole words, but for the last */
     (void)setvbuf(file, NULL, _IONBF, 0); /* they are read into this */
     uint64_t left = length, hash = length;
     for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0 && n <= left; left -= n) {
@@ -123,10 +124,12 @@ static bool hash_file(const char *path, uint64_t length, uint64_t *out) {
     return whole;
 }
 
+static int compare_name(const void *name, const void *chunk) {
+    return strcmp(name, ((const ks_chunk *)chunk)->name);
+}
+
 static const ks_chunk *chunk_named(const char *name) {
-    for (const ks_chunk *c = ks_chunks; c->name != NULL; c++)
-        if (strcmp(c->name, name) == 0) return c;
-    return NULL;
+    return bsearch(name, ks_chunks, ks_chunk_count, sizeof *ks_chunks, compare_name);
 }
 
 /* Pushes what the package library has under that name; nil where that library is not open. */
@@ -171,9 +174,10 @@ static bool load(lua_State *L, const ks_chunk *chunk, const char *path) {
     return same;
 }
 
-/* What `require` calls: argument 1 is the module's name, 2 the path of its file. */
+/* What `require` calls: argument 1 is the module's name, 2 the path of its file. The upvalue is the chunk. */
 static int load_module(lua_State *L) {
-    load(L, chunk_named(luaL_checkstring(L, 1)), luaL_checkstring(L, 2));
+    luaL_checkstring(L, 1);
+    load(L, lua_touserdata(L, lua_upvalueindex(1)), luaL_checkstring(L, 2));
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
     lua_call(L, 2, 1);
@@ -183,8 +187,10 @@ static int load_module(lua_State *L) {
 /* One of package.searchers. What it does not find the others look for, and say where. */
 static int search(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
-    if (strncmp(name, "kubesim.", strlen("kubesim.")) != 0 || chunk_named(name) == NULL) return 0;
-    lua_pushcfunction(L, load_module);
+    const ks_chunk *chunk = chunk_named(name);
+    if (chunk == NULL) return 0;
+    lua_pushlightuserdata(L, (void *)chunk);
+    lua_pushcclosure(L, load_module, 1);
     return find_file(L, name) != NULL ? 2 : 0;
 }
 

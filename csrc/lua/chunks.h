@@ -29,7 +29,8 @@ typedef struct ks_chunk_probe {
 } ks_chunk_probe;
 
 extern const ks_chunk_probe ks_chunks_probe;
-extern const ks_chunk ks_chunks[]; /* by name, a NULL behind the last */
+extern const ks_chunk ks_chunks[]; /* in the order of their names */
+extern const size_t ks_chunk_count;
 
 /* Lets `require` find them: one more of package.searchers. */
 void ks_lua_open_chunks(lua_State *L);
