@@ -124,33 +124,46 @@ static void read_pod_status(const ks_world *world, ks_object *o, const ks_object
     }
 }
 
+/* The document's parts. Nearly all have apiVersion, kind, metadata, spec and status. */
+static void read_parts(ks_object *o) {
+    if (ks_len(o->doc) == 5) {
+        const ks_pair *p = ks_pair_at(o->doc, 0);
+        if (p[2].key == K(metadata) && p[3].key == K(spec) && p[4].key == K(status)) {
+            o->meta = p[2].val;
+            o->spec = p[3].val;
+            o->status = p[4].val;
+            return;
+        }
+    }
+    o->meta = ks_get(o->doc, K(metadata));
+    o->spec = ks_get(o->doc, K(spec));
+    o->status = ks_get(o->doc, K(status));
+}
+
+/* What metadata says, in short. */
+static void read_header(ks_world *world, ks_object *o, const ks_object *old) {
+    if (old == NULL || !same(old->meta, o->meta)) {
+        read_meta(world, o, old);
+        return;
+    }
+    o->labels = old->labels;
+    o->owners = old->owners;
+    o->ns = old->ns;
+    o->name = old->name;
+    o->uid = old->uid;
+    o->owner_uid = old->owner_uid;
+    o->created = old->created;
+    o->deleting = old->deleting;
+}
+
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version) {
     ks_object *o = ks_alloc(world->heap, sizeof *o);
     *o = (ks_object){.refs = 1, .kind = kind, .id = id, .version = version, .doc = doc};
     o->ready_since = KS_NEVER;
     o->imported = old != NULL && old->imported;
-    for (uint32_t i = 0; i < ks_len(doc); i++) {
-        const ks_pair *p = ks_pair_at(doc, i);
-        if (p->key == K(metadata))
-            o->meta = p->val;
-        else if (p->key == K(spec))
-            o->spec = p->val;
-        else if (p->key == K(status))
-            o->status = p->val;
-    }
-    if (old != NULL && same(old->meta, o->meta)) {
-        o->labels = old->labels;
-        o->owners = old->owners;
-        o->ns = old->ns;
-        o->name = old->name;
-        o->uid = old->uid;
-        o->owner_uid = old->owner_uid;
-        o->created = old->created;
-        o->deleting = old->deleting;
-    } else {
-        read_meta(world, o, old);
-    }
+    read_parts(o);
+    read_header(world, o, old);
     if (kind != KS_POD) return o;
     if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;

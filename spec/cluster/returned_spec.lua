@@ -139,4 +139,24 @@ describe("an object that a write returns", function()
     assert.equal("a", pod.metadata.labels.tier)
     cluster.core:fail_allocation(0)
   end)
+
+  it("lets go of the version when nobody has it any more, and of no other", function()
+    local kept = {}
+    for i = 1, 100 do kept[i] = labelled("kept" .. i) end
+    collectgarbage()
+    local _, before = cluster.core:memory()
+    for round = 1, 3 do
+      for i = 1, 300 do labelled("thrown" .. round .. "-" .. i) end
+      collectgarbage()
+    end
+    for i = 1, 2000 do labelled("last" .. i % 2) end -- the log forgets what is older
+    collectgarbage()
+    local _, after = cluster.core:memory()
+    assert.is_true(after - before < 1000 * 8, after - before .. " blocks more") -- the log's
+    for i = 1, 100, 2 do assert.equal("kept" .. i, kept[i].metadata.labels.tier) end
+    for i = 2, 100, 2 do kept[i] = nil end
+    collectgarbage()
+    for i = 1, 100 do labelled("again" .. i) end
+    for i = 1, 100, 2 do assert.equal("kept" .. i, kept[i].metadata.labels.tier) end
+  end)
 end)
