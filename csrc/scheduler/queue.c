@@ -131,7 +131,7 @@ uint64_t ks_sched_queue_pop(ks_sim *sim, ks_sched *st) {
             if (!ks_tree_first(from, &key, &id)) return 0;
         }
     }
-    ks_tree_del(heap, from, key);
+    ks_tree_take_first(heap, from);
     if (st->waiting.count > 0 && ks_tree_has(&st->waiting, (ks_key){0, of_word(id)}))
         own_waiting(heap, st, of_word(id))->place = KS_IN_GATED; /* in hand: in no queue */
     return of_word(id);
