@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { ORDER = 32, SMALL = 4, SPARSE = ORDER / 4 };
+enum { ORDER = 32, SMALL = 4, SPARSE = ORDER / 8 };
 
 struct ks_tree_node {
     uint32_t refs;
@@ -186,17 +186,21 @@ static int search_by(const ks_tree_type *type, const ks_tree_node *node, ks_key 
     return low;
 }
 
-static int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
+IN_PLACE int search(const ks_tree_type *type, const ks_tree_node *node, ks_key key, bool *found) {
     if (type == NULL || type->compare == NULL) return search_words(node, key, found);
     return search_by(type, node, key, found);
 }
 
 /* The child of an inner node under which `key` belongs. */
-static int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
+static int child_by(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
     bool found;
-    if (type == NULL || type->compare == NULL) return child_of_words(node, key);
-    int at = search(type, node, key, &found);
+    int at = search_by(type, node, key, &found);
     return found || at == 0 ? at : at - 1;
+}
+
+IN_PLACE int child_of(const ks_tree_type *type, const ks_tree_node *node, ks_key key) {
+    if (type == NULL || type->compare == NULL) return child_of_words(node, key);
+    return child_by(type, node, key);
 }
 
 ks_tree ks_tree_copy(const ks_tree *tree) {
