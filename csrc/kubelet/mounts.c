@@ -634,7 +634,7 @@ void files_forget_pod(kubelet *k, const worker *w, uint64_t id) {
                      container_name(w, &w->containers[i])->s, n);
             store_drop(k, name);
         }
-    ks_each(volume, w->volumes)
+    ks_each(volume, spec_volumes(w))
         if (w->uid) {
             snprintf(name, sizeof name, "empty:%s/%s", w->uid->s,
                      ks_text_or(ks_get(*volume, K(name)), ""));

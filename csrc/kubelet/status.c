@@ -365,7 +365,7 @@ static ks_val container_status(draft *d, const container *c, ks_val old) {
         state = ended(d, c, &lost);
         ks_str_unref(heap, lost.message);
     } else {
-        bool inits = ks_len(t->w->inits) > 0;
+        bool inits = ks_len(spec_inits(t->w)) > 0;
         state = inits ? waits(d, K(PodInitializing), NULL) : ks_ref(memo_now(t)->creating);
     }
     last = before ? ended(d, c, before) : ks_ref(memo_now(t)->nothing);

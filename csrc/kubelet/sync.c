@@ -486,8 +486,7 @@ static void begin_start(turn *t, container *c) {
 
 bool deadline_passed(turn *t) {
     worker *w = t->w;
-    if (w->active == KS_NEVER || w->deadline || w->start_time == KS_NEVER) return false;
-    if (t->now < ks_after(w->start_time, w->active)) return false;
+    if (!w->limited || w->deadline || t->now < deadline_of(w)) return false;
     w->deadline = true;
     w->why = "DeadlineExceeded";
     w->why_text =
@@ -653,7 +652,6 @@ static void kill_all(turn *t, int64_t grace) {
     worker *w = t->w;
     w->stage = STAGE_KILL;
     w->op = OP_NONE;
-    w->killed_at = t->now;
     stop_waiting(t->k, w, t->pod->id);
     int64_t apps_end = t->now;
     for (uint32_t i = 0; i < w->count; i++) {

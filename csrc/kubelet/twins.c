@@ -49,7 +49,7 @@ static bool look(const turn *t, status_mode mode, int64_t generation, twin *like
     const container *first = &w->containers[0];
     uint32_t bits = bits_of(first);
     *like = (twin){.generation = generation, .start = second_of(w->start_time)};
-    like->apps = w->apps;
+    like->apps = spec_apps(w);
     like->state = bits << 8 | (uint32_t)mode << 5 | (uint32_t)w->stage << 3 |
                   (uint32_t)w->sandbox << 2 | (uint32_t)(w->ip != 0) << 1 |
                   (uint32_t)ks_object_terminating(t->pod);

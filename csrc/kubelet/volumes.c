@@ -226,12 +226,12 @@ static verdict volume_verdict(turn *t, ks_val volume) {
 /* Time that setting up the pod's volumes takes. */
 int64_t mount_time(const turn *t) {
     int64_t takes = 0;
-    ks_each(volume, t->w->volumes)
+    ks_each(volume, spec_volumes(t->w))
         if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
             ks_exists(ks_get(*volume, K(ephemeral))) || ks_exists(ks_get(*volume, K(csi))) ||
             ks_exists(ks_get(*volume, K(nfs))))
             takes = t->sim->settings->latency.mount;
-    if (ks_len(t->w->volumes) == 0) return 0;
+    if (ks_len(spec_volumes(t->w)) == 0) return 0;
     if (takes > KS_LAST) return takes;
     return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL,
                  VOLUME_POLL); /* nothing is there at the first look */
@@ -243,7 +243,7 @@ bool volumes_ready(turn *t) {
     bool ready = true, told = t->now < w->mount_retry, setup = false;
     stop_waiting(t->k, w, t->pod->id);
     w->op_until = KS_NEVER;
-    ks_each(volume, w->volumes) {
+    ks_each(volume, spec_volumes(w)) {
         verdict v = volume_verdict(t, *volume);
         if (!v.what) continue;
         ready = false;
@@ -403,7 +403,7 @@ static void note_in_use(turn *t, const ks_object *pvc, bool in) {
 /* The pod's claims are mounted now, or not any more. */
 void volumes_in_use(turn *t, bool in) {
     kubelet *k = t->k;
-    ks_each(volume, t->w->volumes) {
+    ks_each(volume, spec_volumes(t->w)) {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
         if (!claim) continue;
         ks_key key = mount_key(t->pod, claim);

@@ -132,25 +132,33 @@ static void container_init(container *c, role what, uint32_t index) {
     c->ends = KS_NEVER;
 }
 
+/* Notes where in it what is looked for all the time stands. No pod's spec has 255 members. */
 void take_spec(worker *w, ks_val spec) {
     w->spec = spec;
-    w->inits = w->apps = w->volumes = KS_NOTHING;
-    w->active = KS_NEVER;
+    w->inits = w->apps = w->volumes = 0;
+    w->limited = false;
     w->plain = true;
-    for (uint32_t i = 0; i < ks_len(spec); i++) {
-        const ks_pair *p = ks_pair_at(spec, i);
-        if (p->key == K(containers))
-            w->apps = p->val;
-        else if (p->key == K(initContainers))
-            w->inits = p->val;
-        else if (p->key == K(volumes))
-            w->volumes = p->val;
-        else if (p->key == K(activeDeadlineSeconds) && ks_is(p->val, KS_INT))
-            w->active = ks_seconds(p->val.i);
-        else if (p->key == K(hostNetwork) || p->key == K(readinessGates))
+    for (uint32_t i = 0; i < ks_len(spec) && i < UINT8_MAX; i++) {
+        const ks_str *key = ks_pair_at(spec, i)->key;
+        uint8_t place = (uint8_t)(i + 1);
+        if (key == K(containers))
+            w->apps = place;
+        else if (key == K(initContainers))
+            w->inits = place;
+        else if (key == K(volumes))
+            w->volumes = place;
+        else if (key == K(activeDeadlineSeconds))
+            w->limited = true;
+        else if (key == K(hostNetwork) || key == K(readinessGates))
             w->plain = false;
     }
-    if (ks_len(w->inits) > 0) w->plain = false;
+    if (ks_len(spec_inits(w)) > 0) w->plain = false;
+}
+
+int64_t deadline_of(const worker *w) {
+    ks_val span = w->limited ? ks_get(w->spec, K(activeDeadlineSeconds)) : KS_NOTHING;
+    if (!ks_is(span, KS_INT) || w->start_time == KS_NEVER) return KS_NEVER;
+    return ks_after(w->start_time, ks_seconds(span.i));
 }
 
 /* The record of a pod that has just been bound; it belongs to the kubelet's map. */
@@ -164,20 +172,20 @@ worker *worker_new(turn *t) {
     take_spec(w, ks_ref(spec));
     w->uid = ks_str_ref(t->pod->uid);
     w->op_until = w->sync_at = w->final_at = KS_NEVER;
-    w->killed_at = w->start_time = w->failing_since = KS_NEVER;
+    w->start_time = w->failing_since = KS_NEVER;
     uint32_t at = 0, index = 0;
-    ks_each(c, w->inits) {
+    ks_each(c, spec_inits(w)) {
         bool side = ks_text_is(ks_get(*c, K(restartPolicy)), "Always");
         container_init(&w->containers[at++], side ? ROLE_SIDECAR : ROLE_INIT, index++);
     }
-    for (index = 0; index < ks_len(w->apps); index++)
+    for (index = 0; index < ks_len(spec_apps(w)); index++)
         container_init(&w->containers[at++], ROLE_APP, index);
     ks_ids_put(t->heap, &t->k->pods, t->pod->id, w);
     return w;
 }
 
 ks_val container_spec(const worker *w, const container *c) {
-    return ks_at(c->role == ROLE_APP ? w->apps : w->inits, c->index);
+    return ks_at(c->role == ROLE_APP ? spec_apps(w) : spec_inits(w), c->index);
 }
 
 const ks_str *container_name(const worker *w, const container *c) {

@@ -141,15 +141,15 @@ typedef struct worker {
     bool extra_sync;     /* ... is followed by one at the next relist */
     bool told;           /* no readiness has changed since the status was written */
     bool deleted;        /* the kubelet has asked for the object's removal */
-    bool
-        plain; /* of its spec: the status has nothing to say of a host's network, readiness gates or init containers */
-    int32_t at;  /* container that op is about */
-    uint32_t ip; /* 0: none */
+    bool plain;          /* of its spec: it has nothing that twins.c would have to look at; */
+    bool limited;        /* it has an activeDeadlineSeconds; */
+    uint8_t inits, apps, volumes; /* and where these members of it stand, + 1; 0: it has none */
+    int32_t at;                   /* container that op is about */
+    uint32_t ip;                  /* 0: none */
     int64_t op_until;
     int64_t sync_at;    /* next sync; KS_NEVER: when something happens */
     int64_t retry_in;   /* shortest wait that the sync in progress met */
     int64_t start_time; /* status.startTime */
-    int64_t killed_at;  /* deletion as the kill in progress knows it */
     int64_t final_at;   /* STAGE_ENDED: when to write the phase, or to delete */
     bool final_written;
     int64_t pull_from; /* when the pull in progress was asked for and began */
@@ -162,10 +162,8 @@ typedef struct worker {
     const char *why;        /* constant: status.reason of a pod that the kubelet ended */
     const ks_str *why_text; /* counted */
     const ks_str *uid;      /* counted: the pod's */
-    ks_val spec; /* counted: the pod's spec as this worker acts on it; of it (take_spec): */
-    ks_val inits, apps, volumes; /* initContainers, containers and volumes, borrowed */
-    int64_t active;              /* activeDeadlineSeconds, as a span; KS_NEVER: none */
-    container containers[];      /* init containers in order, then the app containers */
+    ks_val spec;            /* counted: the pod's spec as this worker acts on it; see take_spec() */
+    container containers[]; /* init containers in order, then the app containers */
 } worker;
 
 /* A node as its kubelet knows it. */
@@ -266,6 +264,13 @@ extern const ks_tree_type store_type;
 worker *worker_new(turn *t);
 worker *worker_own(kubelet *k, uint64_t id); /* NULL when absent */
 void take_spec(worker *w, ks_val spec);      /* takes it over; the one before stays counted */
+static inline ks_val member_at(const worker *w, uint8_t place) {
+    return place ? ks_pair_at(w->spec, place - 1U)->val : KS_NOTHING;
+}
+static inline ks_val spec_inits(const worker *w) { return member_at(w, w->inits); }
+static inline ks_val spec_apps(const worker *w) { return member_at(w, w->apps); }
+static inline ks_val spec_volumes(const worker *w) { return member_at(w, w->volumes); }
+int64_t deadline_of(const worker *w); /* activeDeadlineSeconds as an instant, or KS_NEVER */
 void worker_free(ks_heap *heap, worker *w);
 machine *node_of(const kubelet *k, const ks_str *name,
                  uint64_t *key); /* borrowed, NULL when unknown */
