@@ -73,6 +73,14 @@ static uint64_t pair_hash(const ks_str *ns, const ks_str *key, const ks_str *val
 
 static uint64_t ns_hash(const ks_str *ns) { return ks_hash_text(ns, 0); }
 
+/* The namespace's bit in ks_tracker.served: told by its length and ends, which is quick. */
+static uint64_t ns_bit(const ks_str *ns) {
+    uint32_t ends = ns->len == 0 ? 0
+                                 : (uint32_t)(unsigned char)ns->s[0] * 7 +
+                                       (uint32_t)(unsigned char)ns->s[ns->len - 1] * 13;
+    return UINT64_C(1) << (ends + ns->len) % 64;
+}
+
 static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *object) {
     tracked_service *service = ks_alloc_zero(heap, sizeof *service);
     service->refs = 1;
@@ -87,7 +95,7 @@ static void index_service(ks_heap *heap, ks_tracker *tracker, const ks_object *o
         service->refs++;
         ks_tree_put(heap, &tracker->by_pair, (ks_key){service->pair, service->id}, service);
         ks_tree_put(heap, &tracker->by_ns, (ks_key){ns_hash(object->ns), service->id}, PRESENT);
-        tracker->served |= UINT64_C(1) << ns_hash(object->ns) % 64;
+        tracker->served |= ns_bit(object->ns);
     }
     ks_tree_put(heap, &tracker->services, (ks_key){0, service->id}, service);
 }
@@ -132,9 +140,8 @@ static bool pod_matters(const ks_change *change) {
 }
 
 bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod) {
-    if (tracker->served == 0) return false;
+    if (!(tracker->served & ns_bit(pod->ns))) return false;
     ks_key ns = {ns_hash(pod->ns), 0}, any;
-    if (!(tracker->served >> ns.a % 64 & 1U)) return false;
     return ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) && any.a == ns.a;
 }
 

@@ -22,7 +22,7 @@ typedef struct ks_tracker {
     ks_tree known;    /* {0, service id} -> 1: synced before */
     ks_tree waiting;  /* {0, service id} -> changes so far, plus one, when its sync was put off */
     uint64_t
-        served; /* a bit for each hash of a namespace in by_ns, modulo 64: mostly enough to know that a pod concerns no Service */
+        served; /* a bit for each namespace in by_ns: mostly enough to know that a pod concerns no Service */
     uint64_t changes; /* noted so far */
     int component;    /* whose it is: Services are queued on it */
 } ks_tracker;

@@ -131,12 +131,18 @@ static bool same_member(const ks_str *key, ks_val a, ks_val b) {
     return key == K(volumes) ? same_volumes(a, b) : ks_equal(a, b);
 }
 
+static inline bool same_pair(const ks_pair *x, const ks_pair *y) {
+    return x->key == y->key && same_value(x->val, y->val);
+}
+
 /* Specs of one template have nearly all members in common: one walk over both finds the others. */
 static bool same_spec(ks_val a, ks_val b) {
     if (a.type != KS_MAP || b.type != KS_MAP) return a.type == b.type;
     if (a.m == b.m) return true;
     uint32_t i = 0, j = 0, n = a.m->len, m = b.m->len;
     while (i < n || j < m) {
+        while (i < n && j < m && same_pair(a.m->pairs + i, b.m->pairs + j)) i++, j++;
+        if (i == n && j == m) return true;
         const ks_pair *x = i < n ? ks_pair_at(a, i) : NULL, *y = j < m ? ks_pair_at(b, j) : NULL;
         int order = x == NULL          ? 1
                     : y == NULL        ? -1
@@ -144,7 +150,6 @@ static bool same_spec(ks_val a, ks_val b) {
                                        : ks_str_cmp(x->key, y->key);
         i += order <= 0;
         j += order >= 0;
-        if (order == 0 && same_value(x->val, y->val)) continue;
         const ks_str *key = order <= 0 ? x->key : y->key;
         if (matters(key) &&
             !same_member(key, order <= 0 ? x->val : KS_NOTHING, order >= 0 ? y->val : KS_NOTHING))
