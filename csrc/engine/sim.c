@@ -101,8 +101,14 @@ static ks_ids *waits_of(ks_sim *sim, int component) {
     return &sim->components[component].waits;
 }
 
+/* A key that is worked on comes back into the row when that is done (workqueue: Done), behind what others have been told of
+ * meanwhile. */
 void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
     ks_heap *heap = sim->world.heap;
+    if (component == sim->busy.component && key == sim->busy.key) {
+        sim->busy.again = true;
+        return;
+    }
     void **how = ks_ids_make(heap, waits_of(sim, component), key);
     if (*how == only_ready) return;
     if (*how == NULL) {
@@ -336,6 +342,7 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
     sim->server.payload = sim;
     sim->settings = ks_settings_new(heap);
     ks_ready_init(&sim->ready);
+    sim->busy.component = -1;
     sim->view = &sim->server.store;
     sim->counted = UINT32_MAX;
 }
@@ -358,6 +365,7 @@ static void copied_around(ks_sim *out) {
     ks_world_copied(&out->world);
     ks_settings_ref(out->settings);
     out->pending_error = 0;
+    out->busy.component = -1;
     out->view = &out->server.store;
     ks_trees_copied(&out->agenda, 1);
     ks_trees_copied(&out->failures, 1);
@@ -506,12 +514,17 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
     ks_trace(&sim->world, facts, sizeof facts);
     sim->server.fault_rate = sim->components[index].fault_rate;
+    sim->busy.component = index;
+    sim->busy.key = key;
+    sim->busy.again = false;
     bool fine = c->sync(sim, state_own(sim, index), key);
+    sim->busy.component = -1;
     sim->server.fault_rate = 0;
     if (fine)
         ks_forget(sim, index, key);
     else
         ks_enqueue_backoff(sim, index, key);
+    if (sim->busy.again) ks_enqueue(sim, index, key);
 }
 
 static void describe(ks_sim *sim, int index, uint64_t key, ks_step *step) {

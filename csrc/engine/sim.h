@@ -83,6 +83,11 @@ struct ks_sim {
     ks_ready ready;
     ks_tree failures;
     uint64_t sequence;
+    struct {
+        int component; /* -1: none */
+        uint64_t key;
+        bool again; /* it has been queued meanwhile */
+    } busy;         /* the key that is worked on */
     int component_count;
     uint32_t observers[KS_KIND_COUNT];     /* by kind: a bit for each component that observes it */
     uint32_t pod_observers[KS_PART_COUNT]; /* the same by part of modified Pods */
