@@ -37,6 +37,28 @@ describe("garbage collection", function()
     assert.equal("", maps())
   end)
 
+  it("asks for the owner first, so that a set has looked for its revision before that goes", function()
+    cluster:create [[
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: "app:1"}]}
+]]
+    cluster:settle()
+    cluster:drive("web-0", "ready")
+    cluster:delete "pod/web-0"
+    cluster:settle()
+    cluster:delete("sts/web", { cascade = "foreground" })
+    cluster:settle()
+    assert.equal(2, cluster:get("sts/web").status.observedGeneration)
+    assert.equal(0, cluster:count "controllerrevisions")
+  end)
+
   it("can still be asked otherwise for what only finalizers hold", function()
     cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "p", finalizers = { "example.com/x" } },
       spec = { containers = { { name = "c", image = "app:1" } } } }
