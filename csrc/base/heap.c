@@ -23,7 +23,8 @@ enum { SLAB_LIMIT = 0 };
 #else
 enum { SLAB_LIMIT = KS_HEAP_GRAIN * KS_HEAP_CLASSES };
 #endif
-enum { CHUNK_SIZE = 256 * 1024 };
+/* A chunk is twice as large as the one before: what a small cluster takes, malloc has at hand and can give to others. */
+enum { FIRST_CHUNK = 32 * 1024, LARGEST_CHUNK = 256 * 1024 };
 
 static void *system_default(void *payload, void *block, size_t old_size, size_t new_size) {
     (void)payload, (void)old_size;
@@ -81,6 +82,8 @@ void ks_heap_unref(ks_heap *heap) {
     heap->alloc(heap->payload, heap, sizeof *heap, 0);
 }
 
+bool ks_heap_goes_whole(const ks_heap *heap) { return SLAB_LIMIT > 0 && heap->refs == 1; }
+
 void ks_guard_push(ks_heap *heap, ks_guard *guard) {
     guard->outer = heap->guard;
     heap->guard = guard;
@@ -121,16 +124,20 @@ static void *alloc_large(ks_heap *heap, size_t size) {
     return block + 1;
 }
 
+static void add_chunk(ks_heap *heap) {
+    size_t size = heap->chunks == NULL ? FIRST_CHUNK : heap->chunks->size * 2;
+    if (size > LARGEST_CHUNK) size = LARGEST_CHUNK;
+    heap_chunk *chunk = heap->alloc(heap->payload, NULL, 0, size);
+    if (chunk == NULL) ks_heap_unwind(heap, KS_ENOMEM);
+    chunk->size = size;
+    chunk->next = heap->chunks;
+    heap->chunks = chunk;
+    heap->fresh = (char *)chunk + KS_HEAP_GRAIN;
+    heap->fresh_end = (char *)chunk + size;
+}
+
 static void *alloc_fresh(ks_heap *heap, size_t rounded) {
-    if ((size_t)(heap->fresh_end - heap->fresh) < rounded) {
-        heap_chunk *chunk = heap->alloc(heap->payload, NULL, 0, CHUNK_SIZE);
-        if (chunk == NULL) ks_heap_unwind(heap, KS_ENOMEM);
-        chunk->size = CHUNK_SIZE;
-        chunk->next = heap->chunks;
-        heap->chunks = chunk;
-        heap->fresh = (char *)chunk + KS_HEAP_GRAIN;
-        heap->fresh_end = (char *)chunk + CHUNK_SIZE;
-    }
+    if ((size_t)(heap->fresh_end - heap->fresh) < rounded) add_chunk(heap);
     void *block = heap->fresh;
     heap->fresh += rounded;
     return block;

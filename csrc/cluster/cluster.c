@@ -131,9 +131,11 @@ static ks_sim *room_for_sim(ks_cluster *cluster) {
 
 void ks_cluster_close(ks_cluster *cluster) {
     ks_heap *heap = cluster->heap;
-    retire(cluster, cluster->sim);
-    ks_free(heap, cluster->spare, sizeof *cluster->spare);
-    ks_free(heap, cluster, sizeof *cluster);
+    if (!ks_heap_goes_whole(heap)) {
+        retire(cluster, cluster->sim);
+        ks_free(heap, cluster->spare, sizeof *cluster->spare);
+        ks_free(heap, cluster, sizeof *cluster);
+    }
     ks_heap_unref(heap);
 }
 
