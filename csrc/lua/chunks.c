@@ -103,13 +103,11 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ hash >> 29;
 }
 
-/* The hash of a file's length and bytes, in words of eight, the last one filled with zeros; false when it has another length. */
-static bool hash_file(const char *path, uint64_t length, uint64_t *out) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) return false;
+/* Whether a file has that length and that hash of its length and bytes, in words of eight, the last one filled with zeros. */
+static bool has_text_of(FILE *file, const ks_chunk *chunk) {
     char part[8192];                      /* whole words, but for the last */
     (void)setvbuf(file, NULL, _IONBF, 0); /* they are read into this */
-    uint64_t left = length, hash = length;
+    uint64_t left = chunk->length, hash = left;
     for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0 && n <= left; left -= n) {
         memset(part + n, 0, sizeof part - n < 8 ? sizeof part - n : 8);
         for (size_t at = 0; at < n; at += 8) {
@@ -118,10 +116,7 @@ static bool hash_file(const char *path, uint64_t length, uint64_t *out) {
             hash = mix(hash, word);
         }
     }
-    bool whole = left == 0 && feof(file) && !ferror(file);
-    fclose(file);
-    *out = hash;
-    return whole;
+    return left == 0 && feof(file) && !ferror(file) && hash == chunk->hash;
 }
 
 static int compare_name(const void *name, const void *chunk) {
@@ -143,27 +138,43 @@ static void push_package(lua_State *L, const char *member) {
     lua_pop(L, 1);
 }
 
-/* Pushes the path of the file that `require` would load; NULL: nil and why. */
-static const char *find_file(lua_State *L, const char *name) {
-    push_package(L, "searchpath");
-    lua_pushstring(L, name);
+/* Pushes the path of the file that `require` would load, as package.searchpath finds it, and says whether its text is the chunk's: a
+ * file is opened once for both. NULL: there is none, and nil is pushed. */
+static const char *find_file(lua_State *L, const ks_chunk *chunk, bool *same) {
+    int top = lua_gettop(L);
+    const char *place = luaL_gsub(L, chunk->name, ".", LUA_DIRSEP);
     push_package(L, "path");
-    lua_call(L, 2, 2);
-    if (lua_isnil(L, -2)) return NULL;
-    lua_pop(L, 1);
-    return lua_tostring(L, -1);
+    const char *templates = lua_tostring(L, -1), *path = NULL;
+    FILE *file = NULL;
+    while (templates != NULL && file == NULL) {
+        const char *end = strchr(templates, *LUA_PATH_SEP);
+        lua_pushlstring(L, templates, end != NULL ? (size_t)(end - templates) : strlen(templates));
+        path = luaL_gsub(L, lua_tostring(L, -1), LUA_PATH_MARK, place);
+        lua_replace(L, -2);
+        file = fopen(path, "rb");
+        if (file == NULL) lua_pop(L, 1);
+        templates = end != NULL ? end + 1 : NULL;
+    }
+    if (file == NULL) {
+        path = NULL;
+        lua_pushnil(L);
+    } else {
+        *same = has_text_of(file, chunk);
+        fclose(file);
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return path;
 }
 
 /* Pushes the code of the file at `path`: the chunk's, if it was made from the same text. Returns whether it was; raises what is wrong
  * with the file. */
-static bool load(lua_State *L, const ks_chunk *chunk, const char *path) {
+static bool load(lua_State *L, const ks_chunk *same, const char *path) {
     const char *name = lua_pushfstring(L, "@%s", path);
-    uint64_t hash;
-    bool same = chunk != NULL && strlen(name) <= LONGEST_NAME &&
-                hash_file(path, chunk->length, &hash) && hash == chunk->hash && understood(L);
+    bool taken = same != NULL && strlen(name) <= LONGEST_NAME && understood(L);
     int err;
-    if (same) {
-        pieces p = pieces_of(chunk->code, chunk->size, name);
+    if (taken) {
+        pieces p = pieces_of(same->code, same->size, name);
         err = lua_load(L, next_piece, &p, name, "b");
     } else {
         err = luaL_loadfilex(L, path, NULL);
@@ -171,10 +182,11 @@ static bool load(lua_State *L, const ks_chunk *chunk, const char *path) {
     if (err != LUA_OK)
         luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", lua_tostring(L, 1), path,
                    lua_tostring(L, -1));
-    return same;
+    return taken;
 }
 
-/* What `require` calls: argument 1 is the module's name, 2 the path of its file. The upvalue is the chunk. */
+/* What `require` calls: argument 1 is the module's name, 2 the path of its file. The upvalue is the chunk, or NULL if
+ * the file has another text. */
 static int load_module(lua_State *L) {
     luaL_checkstring(L, 1);
     load(L, lua_touserdata(L, lua_upvalueindex(1)), luaL_checkstring(L, 2));
@@ -189,9 +201,21 @@ static int search(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     const ks_chunk *chunk = chunk_named(name);
     if (chunk == NULL) return 0;
-    lua_pushlightuserdata(L, (void *)chunk);
+    bool same;
+    if (find_file(L, chunk, &same) == NULL) return 0;
+    lua_pushlightuserdata(L, same ? (void *)chunk : NULL);
     lua_pushcclosure(L, load_module, 1);
-    return find_file(L, name) != NULL ? 2 : 0;
+    lua_insert(L, -2);
+    return 2;
+}
+
+/* Raises that no file has that module, and where it was looked for. */
+static int tell_of_absence(lua_State *L, const char *name) {
+    push_package(L, "searchpath");
+    lua_pushstring(L, name);
+    push_package(L, "path");
+    lua_call(L, 2, 2);
+    return luaL_error(L, "module '%s' not found:\n%s", name, lua_tostring(L, -1));
 }
 
 /* chunk(name) -> what `require` would call to load this module, the path of its file, and whether the code in the core was taken for
@@ -199,10 +223,10 @@ static int search(lua_State *L) {
 static int chunk_of(lua_State *L) {
     const ks_chunk *chunk = chunk_named(luaL_checkstring(L, 1));
     if (chunk == NULL) return 0;
-    const char *path = find_file(L, chunk->name);
-    if (path == NULL)
-        return luaL_error(L, "module '%s' not found:\n%s", chunk->name, lua_tostring(L, -1));
-    bool taken = load(L, chunk, path);
+    bool same;
+    const char *path = find_file(L, chunk, &same);
+    if (path == NULL) return tell_of_absence(L, chunk->name);
+    bool taken = load(L, same ? chunk : NULL, path);
     lua_pushstring(L, path);
     lua_pushboolean(L, taken);
     return 3;
