@@ -145,7 +145,13 @@ static int columns(lua_State *L) {
     return 1;
 }
 
-/* text(cell) -> a cell as a terminal may get it: absent ones are empty | nil: it has control characters in it */
+static bool is_plain(const char *s, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)s[i] < ' ' || s[i] == '\x7f') return false;
+    return true;
+}
+
+/* cell_text(cell) -> a cell as a terminal may get it: absent ones are empty | nil: it has control characters in it */
 static int cell_text(lua_State *L) {
     size_t len;
     if (lua_isnoneornil(L, 1)) {
@@ -153,9 +159,42 @@ static int cell_text(lua_State *L) {
         return 1;
     }
     const char *s = luaL_tolstring(L, 1, &len);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)s[i] < ' ' || s[i] == '\x7f') return 0;
+    return is_plain(s, len) ? 1 : 0;
+}
+
+/* plain_cells(cells, places, count) -> whether what stands at these places, which grow, are texts without control characters: then they
+ * are the first cells now, and the other ones of `count` are gone. Else nothing has changed, and the caller looks at each cell. */
+static int plain_cells(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_Integer count = luaL_checkinteger(L, 3), n = (lua_Integer)lua_rawlen(L, 2), moved = n + 1;
+    lua_settop(L, 2);
+    bool plain = !lua_getmetatable(L, 1);
+    for (lua_Integer i = 1; i <= n && plain; i++) {
+        size_t len;
+        lua_rawgeti(L, 2, i);
+        lua_Integer place = lua_tointeger(L, -1);
+        plain = lua_rawgeti(L, 1, place) == LUA_TSTRING;
+        if (plain) {
+            const char *s = lua_tolstring(L, -1, &len);
+            plain = is_plain(s, len);
+        }
+        if (place != i && moved > i) moved = i;
+        lua_pop(L, 2);
+    }
+    for (lua_Integer i = moved; i <= n && plain; i++) {
+        lua_rawgeti(L, 2, i);
+        lua_rawgeti(L, 1, lua_tointeger(L, -1));
+        lua_rawseti(L, 1, i);
+        lua_pop(L, 1);
+    }
+    for (lua_Integer i = n + 1; i <= count && plain; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, 1, i);
+    }
+    lua_pushboolean(L, plain);
     return 1;
 }
 
-const luaL_Reg ks_lua_columns[] = {{"columns", columns}, {"cell_text", cell_text}, {NULL, NULL}};
+const luaL_Reg ks_lua_columns[] = {
+    {"columns", columns}, {"cell_text", cell_text}, {"plain_cells", plain_cells}, {NULL, NULL}};

@@ -85,15 +85,17 @@ function TablePrinter:cells(layout, row, event)
     if options.with_namespace then cells[#cells + 1] = row.object.metadata.namespace or "" end
     n = #cells
   end
-  for i, place in ipairs(places) do -- places only grow: what is overwritten has been read
-    local text, has_tab = cell_text(all[place])
-    cells[n + i] = i == named and options.with_kind .. "/" .. text or text
-    tabbed = tabbed or has_tab
+  if n > 0 or named or not core.plain_cells(cells, places, #self.last) then
+    for i, place in ipairs(places) do -- places only grow: what is overwritten has been read
+      local text, has_tab = cell_text(all[place])
+      cells[n + i] = i == named and options.with_kind .. "/" .. text or text
+      tabbed = tabbed or has_tab
+    end
+    if cells == all then
+      for i = #places + 1, #self.last do cells[i] = nil end
+    end
   end
   n = n + #places
-  if cells == all then
-    for i = n + 1, #self.last do cells[i] = nil end
-  end
   if not options.label_columns and not options.show_labels then return cells, tabbed end
   local labels = row.object.metadata.labels or {}
   for _, label in ipairs(options.label_columns or {}) do
