@@ -19,10 +19,36 @@ typedef struct draft {
     const char *phase; /* as computed, not as shown */
 } draft;
 
-static void memo_clear(ks_heap *heap, memo *m) {
-    uint32_t refs = m->refs;
+static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v) {
+    ks_val m = ks_map_new(heap, 1);
+    ks_map_push(heap, &m, key, v);
+    return m;
+}
+
+memo *memo_new(ks_heap *heap) {
+    memo *m = ks_alloc_zero(heap, sizeof *m);
+    m->refs = 1;
+    m->second = -1;
+    m->creating =
+        map_of_one(heap, K(waiting), map_of_one(heap, K(reason), ks_string(K(ContainerCreating))));
+    m->nothing = ks_map_new(heap, 0);
+    m->empty = ks_text(heap, "");
+    return m;
+}
+
+/* Forgets what is of one second. */
+static void end_second(ks_heap *heap, memo *m) {
+    m->second = -1;
     ks_unref(heap, m->now);
     ks_unref(heap, m->running);
+    m->now = m->running = KS_NOTHING;
+    for (int i = 0; i < TWINS; i++)
+        if (ks_exists(m->twins[i].out)) twin_clear(heap, &m->twins[i]);
+}
+
+void memo_unref(ks_heap *heap, memo *m) {
+    if (--m->refs > 0) return;
+    end_second(heap, m);
     ks_unref(heap, m->creating);
     ks_unref(heap, m->nothing);
     ks_unref(heap, m->empty);
@@ -30,46 +56,20 @@ static void memo_clear(ks_heap *heap, memo *m) {
     ks_unref(heap, m->image_id);
     ks_unref(heap, m->mounts);
     ks_unref(heap, m->mount_statuses);
-    for (int i = 0; i < TWINS; i++) twin_clear(heap, &m->twins[i]);
     ks_str_unref(heap, m->net.text);
     ks_str_unref(heap, m->gross.text);
-    memset(m, 0, sizeof *m);
-    m->refs = refs;
-    m->second = -1;
-}
-
-memo *memo_new(ks_heap *heap) {
-    memo *m = ks_alloc_zero(heap, sizeof *m);
-    m->refs = 1;
-    m->second = -1;
-    return m;
-}
-
-void memo_unref(ks_heap *heap, memo *m) {
-    if (--m->refs > 0) return;
-    memo_clear(heap, m);
     ks_free(heap, m, sizeof *m);
 }
 
-static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v) {
-    ks_val m = ks_map_new(heap, 1);
-    ks_map_push(heap, &m, key, v);
-    return m;
-}
-
-/* The shared pieces of this second. */
+/* The shared pieces, those of this second too. */
 static memo *memo_now(turn *t) {
     memo *m = t->k->memo;
     int64_t second = t->now / KS_SECOND;
     if (m->second == second) return m;
     ks_heap *heap = t->heap;
-    memo_clear(heap, m);
+    end_second(heap, m);
     m->now = ks_time_val(&t->sim->world, t->now);
     m->running = map_of_one(heap, K(running), map_of_one(heap, K(startedAt), ks_ref(m->now)));
-    m->creating =
-        map_of_one(heap, K(waiting), map_of_one(heap, K(reason), ks_string(K(ContainerCreating))));
-    m->nothing = ks_map_new(heap, 0);
-    m->empty = ks_text(heap, "");
     m->second = second;
     return m;
 }
@@ -262,13 +262,20 @@ static void hex64(char *out, const ks_str *uid, const ks_str *name, int32_t inst
 }
 
 /* "containerd://" and 64 digits that follow from the pod, the container and the instance. */
-ks_val container_id(turn *t, const container *c, int32_t instance) {
-    char id[80] = "containerd://";
-    hex64(id + 13, t->pod->uid, container_name(t->w, c), instance);
-    return ks_textn(t->heap, id, 13 + 64);
+ks_val container_id(turn *t, container *c, int32_t instance) {
+    if (c->id_of == instance + 1) return ks_string(c->id);
+    char text[80] = "containerd://";
+    hex64(text + 13, t->pod->uid, container_name(t->w, c), instance);
+    ks_val id = ks_textn(t->heap, text, 13 + 64);
+    if (instance == c->restarts) {
+        ks_str_unref(t->heap, c->id);
+        c->id = ks_str_ref(id.s);
+        c->id_of = instance + 1;
+    }
+    return id;
 }
 
-static ks_val ended(draft *d, const container *c, const ending *e) {
+static ks_val ended(draft *d, container *c, const ending *e) {
     ks_heap *heap = d->t->heap;
     ks_val m = ks_map_new(heap, 6);
     if (e->instance >= 0) ks_map_push(heap, &m, K(containerID), container_id(d->t, c, e->instance));
@@ -339,7 +346,7 @@ static ks_val image_id(draft *d, ks_val image) {
     return ks_ref(m->image_id);
 }
 
-static ks_val container_status(draft *d, const container *c, ks_val old) {
+static ks_val container_status(draft *d, container *c, ks_val old) {
     turn *t = d->t;
     ks_heap *heap = t->heap;
     ks_val spec = container_spec(t->w, c);
@@ -414,7 +421,7 @@ static ks_val container_statuses(draft *d, bool inits) {
     ks_val old = ks_get(t->pod->status, inits ? K(initContainerStatuses) : K(containerStatuses));
     ks_val list = KS_NOTHING;
     for (uint32_t i = 0; i < t->w->count; i++) {
-        const container *c = &t->w->containers[i];
+        container *c = &t->w->containers[i];
         if ((c->role != ROLE_APP) != inits) continue;
         const ks_str *name = container_name(t->w, c);
         ks_val s = container_status(d, c, old_status(old, name));

@@ -114,7 +114,7 @@ static ks_val ended_twin(ks_heap *heap, ks_val state, ks_val id) {
 static ks_val containers_of(turn *t, const twin *like, ks_val list) {
     ks_val out = ks_list_new(t->heap, ks_len(list));
     ks_each(s, list) {
-        const container *c = container_named(t->w, ks_str_or_null(ks_get(*s, K(name))));
+        container *c = container_named(t->w, ks_str_or_null(ks_get(*s, K(name))));
         ks_pair leaves[2] = {{K(containerID), container_id(t, c, 0)}};
         uint32_t count = 1;
         if (like->reason) {

@@ -71,6 +71,7 @@ void worker_free(ks_heap *heap, worker *w) {
         container *c = &w->containers[i];
         ending_clear(heap, &c->end);
         ks_str_unref(heap, c->end_reason);
+        ks_str_unref(heap, c->id);
         if (!c->trouble) continue;
         ending_clear(heap, &c->trouble->before);
         ks_str_unref(heap, c->trouble->wait_reason);
@@ -100,6 +101,7 @@ static worker *worker_copy(ks_heap *heap, const worker *from) {
         ks_str_ref(c->end.reason);
         ks_str_ref(c->end.message);
         ks_str_ref(c->end_reason);
+        ks_str_ref(c->id);
         if (!c->trouble) continue;
         trouble *tr = ks_alloc(heap, sizeof *tr);
         *tr = *c->trouble;

@@ -93,8 +93,10 @@ typedef struct container {
     bool stopping;  /* being killed: dies at `ends` */
     uint16_t index; /* in spec.containers or spec.initContainers */
     int32_t restarts;
-    int64_t began; /* start of this instance */
-    int64_t ends;  /* when this instance ends, as far as is known now; KS_NEVER */
+    int32_t id_of;    /* the instance that `id` is the id of, + 1; 0: of none */
+    const ks_str *id; /* counted: its id as statuses show it */
+    int64_t began;    /* start of this instance */
+    int64_t ends;     /* when this instance ends, as far as is known now; KS_NEVER */
     int32_t end_code;
     bool end_killed;          /* by SIGKILL */
     const ks_str *end_reason; /* counted: of an end that was asked for (crash), or NULL */
@@ -196,16 +198,17 @@ enum { TWINS = 8 };
  * it makes: nothing that is seen depends on what is in it. It is never found half-made, even if memory runs out on the way. */
 typedef struct memo {
     uint32_t refs;
-    int64_t second;  /* -1: of none */
-    ks_val now;      /* its text */
-    ks_val running;  /* {running: {startedAt: now}} */
+    int64_t second; /* -1: of none */
+    ks_val now;     /* its text */
+    ks_val running; /* {running: {startedAt: now}} */
+    twin twins[TWINS];
+    /* of all times */
     ks_val creating; /* {waiting: {reason: ContainerCreating}} */
     ks_val nothing;  /* {} */
     ks_val empty;    /* "" */
     ks_val image, image_id;
     ks_val mounts,
         mount_statuses; /* a container's volumeMounts, and what the status says of them */
-    twin twins[TWINS];
     struct span {
         int64_t ns;
         const ks_str *text;
@@ -314,7 +317,7 @@ void write_status(turn *t, status_mode mode);
 const char *pod_phase(const worker *w, const ks_object *pod, bool terminal);
 bool should_restart(const worker *w, const container *c, const ks_object *pod);
 
-ks_val container_id(turn *t, const container *c, int32_t instance);
+ks_val container_id(turn *t, container *c, int32_t instance);
 /* status.podIP and podIPs, `old` being the status that is there. */
 void pod_addresses(turn *t, ks_val old, ks_val *ip, ks_val *ips);
 memo *memo_new(ks_heap *heap);

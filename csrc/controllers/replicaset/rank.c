@@ -48,9 +48,7 @@ static int32_t most_restarts(const ks_object *pod, const ks_str *list, bool side
 }
 
 static int8_t bucket(int64_t span) {
-    int8_t log = -1;
-    for (; span > 0; span >>= 1) log++;
-    return log;
+    return span <= 0 ? -1 : (int8_t)(63 - __builtin_clzll((uint64_t)span));
 }
 
 /* Those without a node first, then by phase, those that are not ready, the cheapest, those on the fullest nodes: as one number. */

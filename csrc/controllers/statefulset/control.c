@@ -19,7 +19,8 @@ static bool is_monotonic(const ks_object *set) {
 
 static void lower_to(const ks_tree *tree, int64_t from, int64_t *least) {
     ks_key key;
-    if (ks_tree_ceiling(tree, (ks_key){(uint64_t)from, 0}, &key, NULL) && (int64_t)key.a < *least)
+    if (tree->count > 0 && ks_tree_ceiling(tree, (ks_key){(uint64_t)from, 0}, &key, NULL) &&
+        (int64_t)key.a < *least)
         *least = (int64_t)key.a;
 }
 
@@ -222,11 +223,14 @@ typedef struct target {
     bool outdated, unavailable; /* outdated: at another revision and not terminating */
 } target;
 
-static void raise_to(const ks_tree *tree, int64_t at_most, int64_t *most) {
+/* Returns the id of the pod of the highest entry at or below `at_most`; 0: none. */
+static uint64_t raise_to(const ks_tree *tree, int64_t at_most, int64_t *most) {
     ks_key key;
-    if (at_most >= 0 && ks_tree_floor(tree, (ks_key){(uint64_t)at_most, UINT64_MAX}, &key, NULL) &&
-        (int64_t)key.a > *most)
-        *most = (int64_t)key.a;
+    if (tree->count == 0 || at_most < 0 ||
+        !ks_tree_floor(tree, (ks_key){(uint64_t)at_most, UINT64_MAX}, &key, NULL))
+        return 0;
+    if ((int64_t)key.a > *most) *most = (int64_t)key.a;
+    return key.b;
 }
 
 /* The highest replica at or below `at_most`, not below `least`, that is outdated or unavailable. Finished pods that this very
@@ -234,7 +238,7 @@ static void raise_to(const ks_tree *tree, int64_t at_most, int64_t *most) {
 static bool next_target(const sts_sync *c, int64_t at_most, int64_t least, target *out) {
     const sts_entry *e = c->e;
     int64_t most = least - 1;
-    raise_to(&e->outdated, at_most, &most);
+    uint64_t outdated = raise_to(&e->outdated, at_most, &most);
     raise_to(&e->unsettled, at_most, &most);
     raise_to(&e->missing, at_most, &most);
     *out = (target){most, false, false};
@@ -248,9 +252,9 @@ static bool next_target(const sts_sync *c, int64_t at_most, int64_t least, targe
     if (most < least) return false;
     if (out->unavailable) return true;
     uint64_t word;
-    const ks_object *pod = sts_pod_at(c, most, &word);
-    out->unavailable = pod == NULL || (word & STS_UNAVAILABLE);
-    out->outdated = pod != NULL && ks_tree_has(&e->outdated, (ks_key){(uint64_t)most, pod->id});
+    uint64_t pod = sts_id_at(e, most, &word);
+    out->unavailable = pod == 0 || (word & STS_UNAVAILABLE);
+    out->outdated = pod != 0 && pod == outdated;
     return true;
 }
 
@@ -309,8 +313,8 @@ static void count(sts_sync *c) {
     c->replicas = c->e->created;
     c->ready = c->e->ready;
     c->available = c->e->available;
-    c->current_replicas = sts_labelled(c->e, c->current->name, true);
-    c->updated_replicas = sts_labelled(c->e, c->update->name, true);
+    c->current_replicas = sts_labelled(c->e, c->current_word, true);
+    c->updated_replicas = sts_labelled(c->e, c->update_word, true);
 }
 
 bool sts_control(sts_sync *c) {

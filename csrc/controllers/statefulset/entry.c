@@ -76,12 +76,17 @@ static bool is_outdated(const sts_entry *e, uint64_t word) {
     return (word & ~FLAGS) != e->update && !(word & STS_TERMINATING);
 }
 
-/* *ripe: when a ready pod becomes available; KS_NEVER: it is, or it is none. */
+/* What follows from its name and labels. */
+static uint64_t identify(const ks_object *pod) {
+    const ks_str *revision = ks_str_or_null(ks_get(pod->labels, K(controller_revision_hash)));
+    return sts_revision_word(revision) | (sts_identity_matches(pod) ? 0 : STS_STRANGE);
+}
+
+/* `identity`: see identify(). *ripe: when a ready pod becomes available; KS_NEVER: it is, or it is none. */
 static uint64_t classify(const ks_sim *sim, const sts_entry *e, const ks_object *pod,
-                         int64_t *ripe) {
+                         uint64_t identity, int64_t *ripe) {
     ks_phase phase = ks_phase_of(pod);
-    uint64_t word = STS_KNOWN;
-    word |= sts_revision_word(ks_str_or_null(ks_get(pod->labels, K(controller_revision_hash))));
+    uint64_t word = STS_KNOWN | identity;
     bool available = false;
     *ripe = KS_NEVER;
     if (pod->ready) {
@@ -94,12 +99,11 @@ static uint64_t classify(const ks_sim *sim, const sts_entry *e, const ks_object 
     if (!available || ks_object_terminating(pod)) word |= STS_UNAVAILABLE;
     if (ks_phase_finished(phase)) word |= STS_FINISHED;
     if (phase == KS_PENDING) word |= STS_PENDING;
-    if (!sts_identity_matches(pod)) word |= STS_STRANGE;
     return word;
 }
 
-int64_t sts_labelled(const sts_entry *e, const ks_str *revision, bool live) {
-    uint64_t counts = ks_word_of(ks_tree_get(&e->labels, label_key(sts_revision_word(revision))));
+int64_t sts_labelled(const sts_entry *e, uint64_t revision, bool live) {
+    uint64_t counts = ks_word_of(ks_tree_get(&e->labels, label_key(revision)));
     return (int64_t)(live ? counts & UINT32_MAX : counts >> 32);
 }
 
@@ -191,21 +195,12 @@ bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *
            pod->ready_since == old->ready_since;
 }
 
-void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {
+/* What a pod is counts from now on; `identity`: see identify(). */
+static void put_as(ks_sim *sim, sts_entry *e, const ks_object *pod, ks_key key, uint64_t old,
+                   uint64_t identity) {
     ks_heap *heap = sim->world.heap;
-    bool member;
-    int64_t ordinal = sts_ordinal_of(e->name, pod->name, &member);
-    if (e->selector == NULL) return;
-    if (!member || !ks_selector_matches(e->selector, pod->labels)) {
-        sts_entry_drop(sim, e, pod);
-        ks_tree_put(heap, &e->misfits, (ks_key){0, pod->id}, ks_word(1));
-        return;
-    }
-    if (e->misfits.count > 0) ks_tree_del(heap, &e->misfits, (ks_key){0, pod->id});
-    if (ordinal < 0) return;
-    ks_key key = {(uint64_t)ordinal, pod->id};
-    int64_t ripe;
-    uint64_t word = classify(sim, e, pod, &ripe), old = ks_word_of(ks_tree_get(&e->pods, key));
+    int64_t ordinal = (int64_t)key.a, ripe;
+    uint64_t word = classify(sim, e, pod, identity, &ripe);
     set_ripe(heap, e, pod->id, ripe);
     if (word == old) return;
     exchange(heap, e, key, old, word);
@@ -217,32 +212,56 @@ void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod) {
         sts_entry_mark(heap, e, ordinal);
 }
 
+void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod, bool alike) {
+    ks_heap *heap = sim->world.heap;
+    bool member;
+    int64_t ordinal = sts_ordinal_of(e->name, pod->name, &member);
+    if (e->selector == NULL) return;
+    ks_key key = {(uint64_t)ordinal, pod->id};
+    uint64_t old = ordinal < 0 ? 0 : ks_word_of(ks_tree_get(&e->pods, key));
+    if (alike && old != 0) {
+        put_as(sim, e, pod, key, old, old & (~FLAGS | STS_STRANGE));
+        return;
+    }
+    if (!member || !ks_selector_matches(e->selector, pod->labels)) {
+        sts_entry_drop(sim, e, pod);
+        ks_tree_put(heap, &e->misfits, (ks_key){0, pod->id}, ks_word(1));
+        return;
+    }
+    if (e->misfits.count > 0) ks_tree_del(heap, &e->misfits, (ks_key){0, pod->id});
+    if (ordinal >= 0) put_as(sim, e, pod, key, old, identify(pod));
+}
+
 void sts_entry_ripen(ks_sim *sim, sts_entry *e) {
     ks_key first;
     while (ks_tree_first(&e->waiting, &first, NULL) && ks_word_instant(first.a) <= sim->world.now) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, first.b);
-        sts_entry_put(sim, e, pod);
+        sts_entry_put(sim, e, pod, false);
     }
 }
 
-void sts_entry_aim(ks_sim *sim, sts_entry *e, const ks_str *revision) {
+void sts_entry_aim(ks_sim *sim, sts_entry *e, uint64_t revision) {
     ks_heap *heap = sim->world.heap;
-    uint64_t word = sts_revision_word(revision);
-    if (e->update == word) return;
-    e->update = word;
+    if (e->update == revision) return;
+    e->update = revision;
     ks_tree_clear(heap, &e->outdated);
     for (ks_tree_iter it = ks_tree_begin(&e->pods); ks_tree_next(&it);)
         if (is_outdated(e, ks_word_of(it.value))) ks_tree_put(heap, &e->outdated, it.key, it.value);
 }
 
-const ks_object *sts_pod_at(const sts_sync *c, int64_t ordinal, uint64_t *word) {
+uint64_t sts_id_at(const sts_entry *e, int64_t ordinal, uint64_t *word) {
     ks_key found;
     void *value;
-    if (!ks_tree_floor(&c->e->pods, (ks_key){(uint64_t)ordinal, UINT64_MAX}, &found, &value) ||
+    if (!ks_tree_floor(&e->pods, (ks_key){(uint64_t)ordinal, UINT64_MAX}, &found, &value) ||
         found.a != (uint64_t)ordinal)
-        return NULL;
+        return 0;
     if (word != NULL) *word = ks_word_of(value);
-    return ks_store_by_id(ks_view(c->sim), KS_POD, found.b);
+    return found.b;
+}
+
+const ks_object *sts_pod_at(const sts_sync *c, int64_t ordinal, uint64_t *word) {
+    uint64_t id = sts_id_at(c->e, ordinal, word);
+    return id == 0 ? NULL : ks_store_by_id(ks_view(c->sim), KS_POD, id);
 }
 
 /* --- building --- */
@@ -314,7 +333,7 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
         ks_tree_put(heap, &e->missing, (ks_key){(uint64_t)o, 0}, ks_word(1));
     for (ks_walk w = ks_walk_owned(ks_view(sim), set_->uid, KS_POD); ks_walk_next(&w);) {
         if (ks_str_eq(w.object->owner_uid, set_->uid) && ks_str_eq(w.object->ns, set_->ns))
-            sts_entry_put(sim, e, w.object);
+            sts_entry_put(sim, e, w.object, false);
     }
     index_claims(sim, st, e, set_);
     find_orphans(sim, st, e, set_);

@@ -36,6 +36,7 @@ enum {
 typedef struct sts_history {
     uint32_t refs;
     ks_objects list;         /* sorted */
+    uint64_t *words;         /* of the list's revisions: see sts_revision_word() */
     ks_val chosen_for;       /* the template that `chosen` is for; KS_NOTHING: not chosen */
     const ks_object *chosen; /* the update revision */
 } sts_history;
@@ -92,6 +93,7 @@ typedef struct sts_sync {
     sts_entry *e;
     sts_history *history;              /* as it was at the start of the sync; counted */
     const ks_object *current, *update; /* revisions, referenced */
+    uint64_t current_word, update_word;
     int64_t collisions;
     bool waits_for_claims; /* of which a change causes no sync */
     int64_t replicas, ready, available, current_replicas,
@@ -112,20 +114,23 @@ sts_entry *sts_entry_of(ks_heap *heap, sts_state *st, uint64_t id);
 uint64_t sts_claims_hash(const ks_str *ns, const ks_str *claim, uint32_t len);
 void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set);
 bool sts_entry_outdated(const ks_object *set, const ks_object *old);
-void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod);
+/* `alike`: its labels are those that it had when it was last put here. */
+void sts_entry_put(ks_sim *sim, sts_entry *e, const ks_object *pod, bool alike);
 /* Nothing that a sync could act on follows from this change of a pod of the set. */
 bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *old);
 void sts_entry_drop(ks_sim *sim, sts_entry *e, const ks_object *pod);
 void sts_entry_ripen(ks_sim *sim, sts_entry *e);
-/* Says which revision is the update one. */
-void sts_entry_aim(ks_sim *sim, sts_entry *e, const ks_str *revision);
+/* Says which revision is the update one: its word. */
+void sts_entry_aim(ks_sim *sim, sts_entry *e, uint64_t revision);
 void sts_entry_mark(ks_heap *heap, sts_entry *e, int64_t ordinal); /* dirty, if it has a pod */
 /* How many pods bear the label: all, or those not terminating. */
-int64_t sts_labelled(const sts_entry *e, const ks_str *revision, bool live);
+int64_t sts_labelled(const sts_entry *e, uint64_t revision, bool live);
 static inline bool sts_in_range(const sts_entry *e, int64_t ordinal) {
     return ordinal >= e->start && ordinal < e->end;
 }
-/* The (last) pod of an ordinal and its word; NULL: none. Borrowed. */
+/* The id of the (last) pod of an ordinal, and its word; 0: none. */
+uint64_t sts_id_at(const sts_entry *e, int64_t ordinal, uint64_t *word);
+/* That pod; NULL: none. Borrowed. */
 const ks_object *sts_pod_at(const sts_sync *c, int64_t ordinal, uint64_t *word);
 uint64_t sts_revision_word(const ks_str *revision); /* its place in a pod's word */
 

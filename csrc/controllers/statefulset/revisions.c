@@ -8,6 +8,7 @@
 
 void sts_history_unref(ks_heap *heap, sts_history *history) {
     if (history == NULL || --history->refs > 0) return;
+    ks_free(heap, history->words, history->list.count * sizeof *history->words);
     ks_objects_dispose(heap, &history->list);
     ks_unref(heap, history->chosen_for);
     ks_object_unref(heap, history->chosen);
@@ -19,13 +20,24 @@ void sts_forget_history(ks_heap *heap, sts_entry *e) {
     e->history = NULL;
 }
 
+static sts_history *make_history(const sts_sync *c) {
+    sts_history *h = ks_alloc_zero(c->heap, sizeof *h);
+    h->refs = 1;
+    ks_history_list(c->sim, c->set, c->e->selector, &h->list);
+    if (h->list.count > 0) h->words = ks_alloc(c->heap, h->list.count * sizeof *h->words);
+    for (size_t i = 0; i < h->list.count; i++)
+        h->words[i] = sts_revision_word(h->list.items[i]->name);
+    return h;
+}
+
+static uint64_t word_of(const sts_history *h, const ks_object *revision) {
+    for (size_t i = h->list.count; i-- > 0;)
+        if (h->list.items[i] == revision) return h->words[i];
+    return sts_revision_word(revision->name);
+}
+
 static void list(sts_sync *c) {
-    if (c->e->history == NULL) {
-        sts_history *history = ks_alloc_zero(c->heap, sizeof *history);
-        history->refs = 1;
-        ks_history_list(c->sim, c->set, c->e->selector, &history->list);
-        c->e->history = history;
-    }
+    if (c->e->history == NULL) c->e->history = make_history(c);
     sts_history_unref(c->heap, c->history);
     c->history = c->e->history;
     c->history->refs++;
@@ -147,14 +159,16 @@ bool sts_choose_revisions(sts_sync *c) {
     for (size_t i = 0; i < h->list.count && c->current == NULL; i++)
         if (ks_str_eq(h->list.items[i]->name, name)) c->current = ks_object_ref(h->list.items[i]);
     if (c->current == NULL) c->current = ks_object_ref(c->update);
-    sts_entry_aim(c->sim, c->e, c->update->name);
+    c->current_word = word_of(h, c->current);
+    c->update_word = word_of(h, c->update);
+    sts_entry_aim(c->sim, c->e, c->update_word);
     return true;
 }
 
 static bool is_live(const sts_sync *c, const ks_object *revision) {
     if (c->current != NULL && ks_str_eq(revision->name, c->current->name)) return true;
     if (c->update != NULL && ks_str_eq(revision->name, c->update->name)) return true;
-    return sts_labelled(c->e, revision->name, false) > 0;
+    return sts_labelled(c->e, word_of(c->history, revision), false) > 0;
 }
 
 bool sts_truncate_history(sts_sync *c) {

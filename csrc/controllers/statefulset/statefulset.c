@@ -131,7 +131,7 @@ static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
         uint64_t set;
         sts_entry *e = entry_of_owner(sim, st, pod, &set);
         if (e == NULL || (old != NULL && !moved && sts_entry_knows(e, pod, old))) return;
-        sts_entry_put(sim, e, pod);
+        sts_entry_put(sim, e, pod, old != NULL && !moved && ks_identical(pod->labels, old->labels));
         ks_enqueue(sim, st->index, set);
         arm_availability(sim, st, change, set, e->min_ready);
         return;
@@ -209,7 +209,7 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
 static void count_adopted(sts_sync *c, uint64_t id) {
     const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, id);
     c->e->wrote_pods = c->sim->server.store.version;
-    if (pod != NULL) sts_entry_put(c->sim, c->e, pod);
+    if (pod != NULL) sts_entry_put(c->sim, c->e, pod, false);
 }
 
 /* getPodsForStatefulSet. Pods come and go from the maps as they are written: walk copies. */
@@ -273,9 +273,9 @@ static bool sync_set(sts_sync *c) {
 
 /* consistencyStore.EnsureReady */
 static bool has_seen_its_writes(const ks_sim *sim, const sts_state *st, uint64_t key) {
+    if (!ks_view_is_late(sim) || !sim->server.rules.consistent_statefulsets) return true;
     const sts_entry *e = ks_tree_get(&st->entries, (ks_key){0, key});
-    if (!ks_view_is_late(sim) || !sim->server.rules.consistent_statefulsets || e == NULL)
-        return true;
+    if (e == NULL) return true;
     return ks_has_heard(sim, st->index, KS_POD, e->wrote_pods) &&
            ks_has_heard(sim, st->index, KS_PVC, e->wrote_claims) &&
            ks_has_heard(sim, st->index, KS_STATEFULSET, e->wrote_set);
