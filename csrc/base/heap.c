@@ -5,11 +5,17 @@
  * the newest chunk. Chunks go back to the system only with the heap. With AddressSanitizer, or built
  * with KS_HEAP_PLAIN, each block is a system block of its own, so that tools see every mistake.
  */
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* madvise() */
+#endif
 #include "base/heap_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define KS_HEAP_PLAIN 1
@@ -24,7 +30,8 @@ enum { SLAB_LIMIT = 0 };
 enum { SLAB_LIMIT = KS_HEAP_GRAIN * KS_HEAP_CLASSES };
 #endif
 /* A chunk is twice as large as the one before: what a small cluster takes, malloc has at hand and can give to others. */
-enum { FIRST_CHUNK = 32 * 1024, LARGEST_CHUNK = 256 * 1024 };
+enum { FIRST_CHUNK = 32 * 1024, LARGEST_CHUNK = 256 * 1024, PAGE = 4096 };
+enum { UNPOPULATED = 16 }; /* a heap's first chunks: a small one does not fill its last */
 
 static void *system_default(void *payload, void *block, size_t old_size, size_t new_size) {
     (void)payload, (void)old_size;
@@ -124,11 +131,23 @@ static void *alloc_large(ks_heap *heap, size_t size) {
     return block + 1;
 }
 
+/* Asks the system for the pages of a chunk that is about to be filled, all at once: one at a time, as each is touched, they cost
+ * more. A system that does not know how, or has larger pages, gives them one at a time. */
+static void populate(void *block, size_t size) {
+#if defined(MADV_POPULATE_WRITE)
+    size_t before = -(uintptr_t)block % PAGE;
+    (void)madvise((char *)block + before, (size - before) / PAGE * PAGE, MADV_POPULATE_WRITE);
+#else
+    (void)block, (void)size;
+#endif
+}
+
 static void add_chunk(ks_heap *heap) {
     size_t size = heap->chunks == NULL ? FIRST_CHUNK : heap->chunks->size * 2;
     if (size > LARGEST_CHUNK) size = LARGEST_CHUNK;
     heap_chunk *chunk = heap->alloc(heap->payload, NULL, 0, size);
     if (chunk == NULL) ks_heap_unwind(heap, KS_ENOMEM);
+    if (heap->chunk_count++ >= UNPOPULATED && heap->alloc == system_default) populate(chunk, size);
     chunk->size = size;
     chunk->next = heap->chunks;
     heap->chunks = chunk;

@@ -28,6 +28,7 @@ struct ks_heap {
     void *free_blocks[KS_HEAP_CLASSES + 1]; /* per class, linked through their first word */
     char *fresh, *fresh_end;                /* the part of the newest chunk never handed out */
     heap_chunk *chunks;
+    size_t chunk_count;
     heap_large large; /* list head */
     uint64_t allocations, blocks, bytes, limit, fail_at;
     ks_guard *guard;
