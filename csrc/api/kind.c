@@ -18,12 +18,13 @@
 #define SCHED  "scheduling.k8s.io", "v1", "scheduling.k8s.io/v1"
 #define COORD  "coordination.k8s.io", "v1", "coordination.k8s.io/v1"
 
-enum { STATUS = 1, SCALE = 2, GENERATION = 4, CLUSTER = 8 };
+enum { STATUS = 1, SCALE = 2, GENERATION = 4, CLUSTER = 8, PUT = 16 };
 
 #define KIND(id, name, gv, plural, singular, shorts, flags, type)                                  \
     {                                                                                              \
         id, name, gv, plural, singular, shorts, ((flags)&CLUSTER) == 0, ((flags)&STATUS) != 0,     \
-            ((flags)&SCALE) != 0, ((flags)&GENERATION) != 0, &ks_types[KS_TYPE_##type]             \
+            ((flags)&SCALE) != 0, ((flags)&GENERATION) != 0, ((flags)&PUT) != 0,                   \
+            &ks_types[KS_TYPE_##type]                                                              \
     }
 
 // clang-format off
@@ -37,8 +38,9 @@ static const ks_kind_info kinds[KS_KIND_COUNT] = {
          STATUS | SCALE | GENERATION, apps_v1_Deployment),
     KIND(KS_CONTROLLERREVISION, "ControllerRevision", APPS, "controllerrevisions",
          "controllerrevision", NO_SHORT, 0, apps_v1_ControllerRevision),
-    KIND(KS_SERVICE, "Service", CORE, "services", "service", SHORT("svc"), STATUS, core_v1_Service),
-    KIND(KS_ENDPOINTS, "Endpoints", CORE, "endpoints", "endpoints", SHORT("ep"), 0,
+    KIND(KS_SERVICE, "Service", CORE, "services", "service", SHORT("svc"), STATUS | PUT,
+         core_v1_Service),
+    KIND(KS_ENDPOINTS, "Endpoints", CORE, "endpoints", "endpoints", SHORT("ep"), PUT,
          core_v1_Endpoints),
     KIND(KS_ENDPOINTSLICE, "EndpointSlice", SLICE, "endpointslices", "endpointslice", NO_SHORT,
          GENERATION, discovery_v1_EndpointSlice),
@@ -53,7 +55,7 @@ static const ks_kind_info kinds[KS_KIND_COUNT] = {
     KIND(KS_NODE, "Node", CORE, "nodes", "node", SHORT("no"), STATUS | CLUSTER, core_v1_Node),
     KIND(KS_NAMESPACE, "Namespace", CORE, "namespaces", "namespace", SHORT("ns"), STATUS | CLUSTER,
          core_v1_Namespace),
-    KIND(KS_EVENT, "Event", CORE, "events", "event", SHORT("ev"), 0, core_v1_Event),
+    KIND(KS_EVENT, "Event", CORE, "events", "event", SHORT("ev"), PUT, core_v1_Event),
     KIND(KS_CONFIGMAP, "ConfigMap", CORE, "configmaps", "configmap", SHORT("cm"), 0,
          core_v1_ConfigMap),
     KIND(KS_SECRET, "Secret", CORE, "secrets", "secret", NO_SHORT, 0, core_v1_Secret),
@@ -66,9 +68,9 @@ static const ks_kind_info kinds[KS_KIND_COUNT] = {
          scheduling_v1_PriorityClass),
     KIND(KS_RESOURCEQUOTA, "ResourceQuota", CORE, "resourcequotas", "resourcequota",
          SHORT("quota"), STATUS, core_v1_ResourceQuota),
-    KIND(KS_LIMITRANGE, "LimitRange", CORE, "limitranges", "limitrange", SHORT("limits"), 0,
+    KIND(KS_LIMITRANGE, "LimitRange", CORE, "limitranges", "limitrange", SHORT("limits"), PUT,
          core_v1_LimitRange),
-    KIND(KS_LEASE, "Lease", COORD, "leases", "lease", NO_SHORT, 0, coordination_v1_Lease),
+    KIND(KS_LEASE, "Lease", COORD, "leases", "lease", NO_SHORT, PUT, coordination_v1_Lease),
 };
 // clang-format on
 

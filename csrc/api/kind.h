@@ -46,7 +46,8 @@ typedef struct ks_kind_info {
     bool namespaced;
     bool has_status; /* has a status subresource */
     bool has_scale;
-    bool generation; /* metadata.generation follows spec */
+    bool generation;  /* metadata.generation follows spec */
+    bool put_creates; /* PUT of what is not there creates it (AllowCreateOnUpdate) */
     const ks_type *type;
 } ks_kind_info;
 

@@ -33,29 +33,54 @@ static int64_t index_named(ks_heap *heap, ks_owned list, ks_val items, ks_val li
 
 static ks_val merge(ks_heap *heap, ks_owned of, ks_val live, ks_val config);
 
-/* Items in the configuration's order; those that only the live list has stay before the ones that
- * they stood before. */
+/* The first item of `config` from `at` on that is in `live`, too; else how many items it has. */
+static uint32_t next_shared(ks_heap *heap, ks_owned of, ks_val live, ks_val config, uint32_t at) {
+    while (at < ks_len(config) && index_named(heap, of, live, ks_at(config, at)) < 0) at++;
+    return at;
+}
+
+/* Item `at` of the configuration, merged with the live one if there is one. */
+static ks_val take_item(ks_heap *heap, ks_owned of, ks_val live, ks_val config, uint32_t at,
+                        ks_val out) {
+    ks_val item = ks_at(config, at);
+    int64_t like = of.field->list_type == KS_LIST_SET ? -1 : index_named(heap, of, live, item);
+    return ks_append(heap, out,
+                     like < 0 ? ks_ref(item)
+                              : merge(heap, ks_owned_item(of), ks_at(live, (uint32_t)like), item));
+}
+
+/* Both lists are walked side by side, the configuration's items in its order. What only the live
+ * list has comes as soon as the walk meets it, so before what is new in the configuration there;
+ * live items that the configuration has at another place are passed over. typed/merge.go,
+ * visitListItems. */
 static ks_val merge_items(ks_heap *heap, ks_owned of, ks_val live, ks_val config) {
     ks_val out = ks_list_new(heap, ks_len(live) + ks_len(config));
-    uint32_t at = 0;
-    for (uint32_t i = 0; i <= ks_len(config); i++) {
-        int64_t until = i < ks_len(config) ? index_named(heap, of, live, ks_at(config, i))
-                                           : (int64_t)ks_len(live);
-        for (; until >= 0 && at < (uint32_t)until; at++)
-            if (index_named(heap, of, config, ks_at(live, at)) < 0)
-                out = ks_append(heap, out, ks_ref(ks_at(live, at)));
-        if (i == ks_len(config)) break;
-        ks_val item = ks_at(config, i);
-        out = ks_append(heap, out,
-                        until < 0 || of.field->list_type == KS_LIST_SET
-                            ? ks_ref(item)
-                            : merge(heap, ks_owned_item(of), ks_at(live, (uint32_t)until), item));
+    uint32_t l = 0, c = 0, shared = next_shared(heap, of, live, config, 0);
+    while (l < ks_len(live) || c < ks_len(config)) {
+        if (l < ks_len(live)) {
+            int64_t place = index_named(heap, of, config, ks_at(live, l));
+            bool more = c < ks_len(config);
+            if (place < 0) {
+                out = ks_append(heap, out, ks_ref(ks_at(live, l++)));
+                continue;
+            }
+            if (more && place != c && shared < ks_len(config) && place != shared) {
+                l++;
+                continue;
+            }
+            if (place <= c) l++;
+            if (!more) continue;
+        }
+        out = take_item(heap, of, live, config, c++, out);
+        if (shared < c) shared = next_shared(heap, of, live, config, c);
     }
     return out;
 }
 
-/* Both borrowed; a new reference. */
+/* Both borrowed; a new reference. A null is a map or list without members. */
 static ks_val merge(ks_heap *heap, ks_owned of, ks_val live, ks_val config) {
+    if (config.type == KS_NULL && live.type >= KS_LIST && !ks_owned_whole(of, live))
+        return ks_ref(live);
     if (live.type != config.type || ks_owned_whole(of, config)) return ks_ref(config);
     if (config.type == KS_LIST) return merge_items(heap, of, live, config);
     ks_val out = ks_ref(live);

@@ -145,7 +145,12 @@ static ks_refusal *check_names(const ks_request *r, ks_val doc, const ks_object 
     const char *name = ks_text_or(ks_meta_get(doc, K(name)), ""),
                *ns = ks_text_or(ks_meta_get(doc, K(namespace)), "");
     ks_buf why = {.heap = r->heap};
-    if (!ks_str_is(old->name, name))
+    if (*name == '\0')
+        ks_buf_printf(
+            &why,
+            "the name of the object (%s based on URL) was undeterminable: name must be provided",
+            old->name->s);
+    else if (!ks_str_is(old->name, name))
         ks_buf_printf(&why, "the name of the object (%s) does not match the name on the URL (%s)",
                       name, old->name->s);
     else if (old->ns != NULL && *ns != '\0' && !ks_str_is(old->ns, ns))
@@ -168,6 +173,16 @@ static bool touches_meta(ks_val patch) {
         if (key == K(metadata) || ks_is_directive(key)) return true;
     }
     return false;
+}
+
+/* A strategic patch makes an object of the kind that the request names, whatever words the result has for itself (patch.go:
+ * strategicPatchObject). Takes over `patched`. */
+static ks_val without_words(ks_heap *heap, ks_val patched) {
+    if (patched.type != KS_MAP) return patched;
+    if (ks_get(patched, K(kind)).type == KS_STRING) patched = ks_drop(heap, patched, K(kind));
+    if (ks_get(patched, K(apiVersion)).type == KS_STRING)
+        patched = ks_drop(heap, patched, K(apiVersion));
+    return patched;
 }
 
 ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
@@ -193,6 +208,7 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     r.from_stored = !old->imported;
     ks_val doc = whole ? ks_object_doc(heap, old) : ks_ref(old->doc);
     ks_refusal *refusal = ks_patch_apply(heap, kind, type, doc, ks_ref(patch), &patched);
+    if (refusal == NULL && type == KS_PATCH_STRATEGIC) patched = without_words(heap, patched);
     if (refusal == NULL && !r.trusted) {
         refusal = ks_decode_changed(heap, kind, ks_ref(patched), old->doc, r.field_validation,
                                     r.warnings, &typed);

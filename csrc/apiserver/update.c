@@ -39,11 +39,11 @@ static ks_refusal *check_uid(const ks_request *r, ks_val doc, const ks_object *o
     if (uid == NULL || uid->len == 0 || ks_str_eq(uid, old->uid)) return NULL;
     ks_buf why = {.heap = r->heap};
     ks_buf_printf(&why,
-                  "StorageError: invalid object, Code: 4, Key: /registry/%s%s%s/%s, "
+                  "StorageError: invalid object, Code: 4, Key: %s/%s%s%s/%s, "
                   "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
                   "precondition: %s, UID in object meta: %s",
-                  r->info->plural, old->ns != NULL ? "/" : "", old->ns != NULL ? old->ns->s : "",
-                  old->name->s, uid->s, old->uid->s);
+                  r->dry_run ? "" : "/registry", r->info->plural, old->ns != NULL ? "/" : "",
+                  old->ns != NULL ? old->ns->s : "", old->name->s, uid->s, old->uid->s);
     ks_refusal *refusal = ks_refuse_conflict(r->heap, r->kind, old->name, why.s);
     ks_buf_dispose(&why);
     return refusal;
@@ -192,6 +192,10 @@ static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val d
                                                   : K(default);
         const ks_object *old = ks_store_get(&s->store, kind, where, name);
         if (old != NULL) return ks_update_with(&r, old, doc, out);
+        if (r.info->put_creates && subresource == NULL) {
+            ks_meta_put(s->heap, &doc, K(resourceVersion), KS_NOTHING);
+            return ks_create_with(&r, where, doc, out);
+        }
         refusal = ks_refuse_not_found(s->heap, kind, name);
     }
     ks_unref(s->heap, doc);
@@ -326,7 +330,13 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
     if (ks_exists(managed)) {
         ks_request r = ks_request_of(s, kind, "scale", NULL);
         r.manager = "kubectl";
-        ks_meta_put(s->heap, &doc, K(managedFields), ks_managed_update(&r, managed, old->doc, doc));
+        /* a Scale does not write a nought: nobody owns it */
+        bool unwritten = replicas == 0 && ks_int_or(ks_get(old->spec, K(replicas)), 0) != 0;
+        ks_val owned = ks_ref(doc);
+        if (unwritten) owned = ks_put2(s->heap, owned, K(spec), K(replicas), KS_NOTHING);
+        ks_meta_put(s->heap, &doc, K(managedFields),
+                    ks_managed_update(&r, managed, old->doc, owned));
+        ks_unref(s->heap, owned);
     }
     return ks_server_update_object(s, old, doc, out);
 }

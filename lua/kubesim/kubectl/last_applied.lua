@@ -173,6 +173,8 @@ local function upgraded(entries, csa, ssa)
   return list
 end
 
+local NOT_MIGRATED <const> = "%s. This is non-fatal and will be retried next time you apply. Error: %s"
+
 ---What server-side apply does after its patch for objects that were applied on the client's side before: what their manager owned
 ---goes to the applier, then the configuration is applied again.
 ---@param ctx kubesim.kubectl.Context
@@ -189,8 +191,17 @@ function last_applied.migrate(ctx, info, object, o)
   if changed == entries then return object end
   local patch = { { op = "replace", path = "/metadata/managedFields", value = changed },
     { op = "replace", path = "/metadata/resourceVersion", value = object.metadata.resourceVersion } }
-  writes.patch(ctx, info, patch, { type = "json", manager = o.manager })
-  return writes.patch(ctx, info, info.object, o)
+  local refused, moved = errors.try(writes.patch, ctx, info, patch, { type = "json", manager = o.manager })
+  if refused then
+    ctx:warn(NOT_MIGRATED:format("server rejected managed fields migration to Server-Side Apply", refused.message))
+    return object
+  end
+  local why, again = errors.try(writes.patch, ctx, info, info.object, o)
+  if why then
+    ctx:warn(NOT_MIGRATED:format("failed to re-apply configuration after performing Server-Side Apply migration", why.message))
+    return moved
+  end
+  return again
 end
 
 return last_applied
