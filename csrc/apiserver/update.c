@@ -34,17 +34,19 @@ static ks_refusal *check_version(const ks_request *r, ks_val *doc, const ks_obje
     return refusal;
 }
 
-static ks_refusal *check_uid(const ks_request *r, ks_val doc, const ks_object *old) {
+/* The uid in what is written is a precondition; `old` is NULL where nothing is there. */
+static ks_refusal *check_uid(const ks_request *r, ks_val doc, const ks_str *ns, const ks_str *name,
+                             const ks_object *old) {
     const ks_str *uid = ks_str_or_null(ks_meta_get(doc, K(uid)));
-    if (uid == NULL || uid->len == 0 || ks_str_eq(uid, old->uid)) return NULL;
+    if (uid == NULL || uid->len == 0 || (old != NULL && ks_str_eq(uid, old->uid))) return NULL;
     ks_buf why = {.heap = r->heap};
     ks_buf_printf(&why,
                   "StorageError: invalid object, Code: 4, Key: %s/%s%s%s/%s, "
                   "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
                   "precondition: %s, UID in object meta: %s",
-                  r->dry_run ? "" : "/registry", r->info->plural, old->ns != NULL ? "/" : "",
-                  old->ns != NULL ? old->ns->s : "", old->name->s, uid->s, old->uid->s);
-    ks_refusal *refusal = ks_refuse_conflict(r->heap, r->kind, old->name, why.s);
+                  r->dry_run ? "" : "/registry", r->info->plural, ns != NULL ? "/" : "",
+                  ns != NULL ? ns->s : "", name->s, uid->s, old != NULL ? old->uid->s : "");
+    ks_refusal *refusal = ks_refuse_conflict(r->heap, r->kind, name, why.s);
     ks_buf_dispose(&why);
     return refusal;
 }
@@ -121,7 +123,7 @@ static ks_refusal *validate(const ks_request *r, ks_val *doc, const ks_object *o
 static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *old) {
     ks_refusal *refusal = NULL;
     if (!keeps_meta(r, *doc, old)) {
-        refusal = check_uid(r, *doc, old);
+        refusal = check_uid(r, *doc, old->ns, old->name, old);
         if (refusal == NULL) refusal = check_version(r, doc, old);
         if (refusal != NULL) return refusal;
         keep_system_fields(r, doc, old);
@@ -194,9 +196,11 @@ static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val d
         if (old != NULL) return ks_update_with(&r, old, doc, out);
         if (r.info->put_creates && subresource == NULL) {
             ks_meta_put(s->heap, &doc, K(resourceVersion), KS_NOTHING);
-            return ks_create_with(&r, where, doc, out);
+            refusal = check_uid(&r, doc, where, name, NULL);
+            if (refusal == NULL) return ks_create_with(&r, where, doc, out);
+        } else {
+            refusal = ks_refuse_not_found(s->heap, kind, name);
         }
-        refusal = ks_refuse_not_found(s->heap, kind, name);
     }
     ks_unref(s->heap, doc);
     return refusal;

@@ -25,6 +25,8 @@ describe("odd writes", function()
     assert.is_nil(cluster:get "svc/s")
     assert.equal("service/s replaced\n", cluster:kubectl("replace -f -", one))
     assert.is_table(cluster:get "svc/s")
+    local known = one:gsub('"name": "s"', '"name": "t", "uid": "x"')
+    assert.matches("Precondition failed: UID in precondition: x, UID in object meta: $", (refused("replace -f -", known):gsub("\n$", "")))
     assert.matches("NotFound", refused("replace -f -", '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}}'))
   end)
 
