@@ -175,10 +175,11 @@ static bool touches_meta(ks_val patch) {
     return false;
 }
 
-/* A strategic patch makes an object of the kind that the request names, whatever words the result has for itself (patch.go:
+/* A strategic patch makes an object of the kind that the request names, whatever words for it the patch has (patch.go:
  * strategicPatchObject). Takes over `patched`. */
-static ks_val without_words(ks_heap *heap, ks_val patched) {
-    if (patched.type != KS_MAP) return patched;
+static ks_val without_words(ks_heap *heap, ks_val patch, ks_val patched) {
+    bool worded = ks_exists(ks_get(patch, K(kind))) || ks_exists(ks_get(patch, K(apiVersion)));
+    if (!worded || patched.type != KS_MAP) return patched;
     if (ks_get(patched, K(kind)).type == KS_STRING) patched = ks_drop(heap, patched, K(kind));
     if (ks_get(patched, K(apiVersion)).type == KS_STRING)
         patched = ks_drop(heap, patched, K(apiVersion));
@@ -208,7 +209,8 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     r.from_stored = !old->imported;
     ks_val doc = whole ? ks_object_doc(heap, old) : ks_ref(old->doc);
     ks_refusal *refusal = ks_patch_apply(heap, kind, type, doc, ks_ref(patch), &patched);
-    if (refusal == NULL && type == KS_PATCH_STRATEGIC) patched = without_words(heap, patched);
+    if (refusal == NULL && type == KS_PATCH_STRATEGIC)
+        patched = without_words(heap, patch, patched);
     if (refusal == NULL && !r.trusted) {
         refusal = ks_decode_changed(heap, kind, ks_ref(patched), old->doc, r.field_validation,
                                     r.warnings, &typed);
