@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { LINE = 64 }; /* bytes that come from memory at once */
+
 struct ks_ids_node {
     uint32_t refs;
     uint32_t used;   /* a bit for each slot that is taken */
@@ -264,6 +266,25 @@ bool ks_ids_next(ks_ids_iter *it) {
         step_into(it, below, below->used);
     }
     return false;
+}
+
+static const ks_ids_node *coming(const ks_ids_iter *it, int n) {
+    if (it->depth < 2) return NULL;
+    const ks_ids_node *above = it->path[it->depth - 2].node;
+    uint32_t left = it->path[it->depth - 2].left;
+    for (; n > 1 && left != 0; n--) left &= left - 1;
+    return left != 0 ? above->slots[lowest_bit(left)] : NULL;
+}
+
+void *const *ks_ids_coming(const ks_ids_iter *it, int n) {
+    const ks_ids_node *leaf = coming(it, n);
+    return leaf != NULL ? leaf->slots : NULL;
+}
+
+void ks_ids_fetch(const ks_ids_iter *it, int n) {
+    const char *leaf = (const char *)coming(it, n);
+    if (leaf == NULL) return;
+    for (size_t at = 0; at < sizeof(ks_ids_node); at += LINE) __builtin_prefetch(leaf + at);
 }
 
 void *const *ks_ids_together(const ks_ids_iter *it) {

@@ -528,28 +528,46 @@ static bool passes_by(const ks_walk *walk, const ks_brief *brief) {
     return walk->passes != NULL && !walk->passes(walk->payload, brief);
 }
 
-/* A walk over many objects waits for memory at each header, and again at its labels. They are asked for a leaf at a time, so that
- * they come while the first of them are looked at. */
-static void fetch_leaf(void *const *values) {
-    for (int i = 1; i < KS_IDS_WAYS; i++) {
+/* Without the line of nothing gcc takes a function that only asks for memory to be without effect, and leaves it out. */
+static inline void fetch(const void *at) {
+    __builtin_prefetch(at);
+    __asm__ volatile("");
+}
+
+static void fetch_headers(void *const *values) {
+    for (int i = 0; i < KS_IDS_WAYS; i++) {
         const ks_object *object = values[i];
         if (object == NULL || ks_version__is_brief(object)) continue;
-        __builtin_prefetch(&object->labels);
-        __builtin_prefetch(&object->name);
+        fetch(&object->labels);
+        fetch(&object->name);
     }
-    for (int i = 1; i < KS_IDS_WAYS; i++) {
+}
+
+static void fetch_labels(void *const *values) {
+    for (int i = 0; i < KS_IDS_WAYS; i++) {
         const ks_object *object = values[i];
         if (object != NULL && !ks_version__is_brief(object) && object->labels.type == KS_MAP)
-            __builtin_prefetch(object->labels.m);
+            fetch(object->labels.m);
     }
+}
+
+enum { LEAVES_AHEAD = 4, HEADERS_AHEAD = 2, LABELS_AHEAD = 1 };
+
+/* A walk over many objects waits for memory at each leaf of the map, at each header in it, and again at its labels. With each leaf
+ * they are asked for that come some leaves later, one after the other, so that what each of them stands in is there by then. */
+static void fetch_ahead(const ks_ids_iter *it) {
+    ks_ids_fetch(it, LEAVES_AHEAD);
+    void *const *headers = ks_ids_coming(it, HEADERS_AHEAD);
+    void *const *labels = ks_ids_coming(it, LABELS_AHEAD);
+    if (headers != NULL) fetch_headers(headers);
+    if (labels != NULL) fetch_labels(labels);
 }
 
 /* What comes next: its version, or what an index says of it. */
 static const void *next_of(ks_walk *walk) {
     if (walk->mode != WALK_IDS) return ks_tree_next(&walk->iter) ? walk->iter.value : NULL;
     if (!ks_ids_next(&walk->ids)) return NULL;
-    void *const *together = ks_ids_together(&walk->ids);
-    if (together != NULL) fetch_leaf(together);
+    if (ks_ids_together(&walk->ids) != NULL) fetch_ahead(&walk->ids);
     return walk->ids.value;
 }
 
