@@ -168,6 +168,23 @@ ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc
     return refusal;
 }
 
+/* What is there of that name is exchanged; of some kinds what is not there is made. Takes over `doc`. */
+static ks_refusal *put(const ks_request *r, const ks_str *ns, const ks_str *name, ks_val doc,
+                       const ks_object **out) {
+    ks_refusal *refusal;
+    const ks_object *old = ks_store_get(&r->s->store, r->kind, ns, name);
+    if (old != NULL) return ks_update_with(r, old, doc, out);
+    if (r->info->put_creates && r->subresource == NULL) {
+        ks_meta_put(r->heap, &doc, K(resourceVersion), KS_NOTHING);
+        refusal = check_uid(r, doc, ns, name, NULL);
+        if (refusal == NULL) return ks_create_with(r, ns, doc, out);
+    } else {
+        refusal = ks_refuse_not_found(r->heap, r->kind, name);
+    }
+    ks_unref(r->heap, doc);
+    return refusal;
+}
+
 static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
                           const char *subresource, const ks_write_opts *opts,
                           const ks_object **out) {
@@ -179,28 +196,17 @@ static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val d
         if (refusal != NULL) return refusal;
         doc = ks_default(s->heap, kind, typed);
     }
-    ks_refusal *refusal = NULL;
+    ks_refusal *refusal;
     const ks_str *name = ks_str_or_null(ks_meta_get(doc, K(name)));
     const ks_str *own = r.info->namespaced ? ks_str_or_null(ks_meta_get(doc, K(namespace))) : NULL;
-    if (own != NULL && own->len > 0 && ns != NULL && !ks_str_eq(own, ns))
+    if (own != NULL && own->len > 0 && ns != NULL && !ks_str_eq(own, ns)) {
         refusal = ks_refuse_bad_request(s->heap, "the namespace of the provided object does not "
                                                  "match the namespace sent on the request");
-    else if (name == NULL || name->len == 0)
+    } else if (name != NULL && name->len > 0) {
+        if (ns == NULL) ns = own != NULL ? own : K(default);
+        return put(&r, r.info->namespaced ? ns : NULL, name, doc, out);
+    } else {
         refusal = ks_refuse_bad_request(s->heap, "name is required");
-    if (refusal == NULL) {
-        const ks_str *where = !r.info->namespaced ? NULL
-                              : ns != NULL        ? ns
-                              : own != NULL       ? own
-                                                  : K(default);
-        const ks_object *old = ks_store_get(&s->store, kind, where, name);
-        if (old != NULL) return ks_update_with(&r, old, doc, out);
-        if (r.info->put_creates && subresource == NULL) {
-            ks_meta_put(s->heap, &doc, K(resourceVersion), KS_NOTHING);
-            refusal = check_uid(&r, doc, where, name, NULL);
-            if (refusal == NULL) return ks_create_with(&r, where, doc, out);
-        } else {
-            refusal = ks_refuse_not_found(s->heap, kind, name);
-        }
     }
     ks_unref(s->heap, doc);
     return refusal;

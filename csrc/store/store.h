@@ -27,17 +27,17 @@ typedef struct ks_object {
     const ks_str *name, *uid;
     const ks_str *node;      /* Pod: spec.nodeName, or NULL */
     const ks_str *owner_uid; /* of the controlling ownerReference, or NULL */
-    uint64_t
-        owner; /* where the object of that uid is, if it was there when this was written; private to store/ */
-    uint64_t named; /* the same of the object that it names: naming.h */
-    bool
-        owner_agrees; /* that object is what its ownerReference says (apiVersion, kind, name), in its own namespace: so it is
-                          the controller for as long as it is there */
-    bool claims;      /* Pod: one of its volumes is, or comes from, a claim */
-    char phase;       /* Pod: the first letter of status.phase, '\0' for none */
-    bool imported;    /* it came as it was, unchecked, or is a later version of such a one */
-    bool disrupted;   /* Pod: it has a condition DisruptionTarget */
-    bool ready;       /* Pod: its condition Ready is True ... */
+    /* Where the object of that uid is, if it was there when this was written; private to store/. The same of the object that it names:
+     * naming.h. */
+    uint64_t owner, named;
+    /* That owner is what the ownerReference says (apiVersion, kind, name), in its own namespace: so it is the controller for as long as
+     * it is there. */
+    bool owner_agrees;
+    bool claims;         /* Pod: one of its volumes is, or comes from, a claim */
+    char phase;          /* Pod: the first letter of status.phase, '\0' for none */
+    bool imported;       /* it came as it was, unchecked, or is a later version of such a one */
+    bool disrupted;      /* Pod: it has a condition DisruptionTarget */
+    bool ready;          /* Pod: its condition Ready is True ... */
     int64_t ready_since; /* ... since then (lastTransitionTime), or KS_NEVER */
     int64_t created;     /* virtual instants, ns (may be negative when imported) */
     int64_t deleting;    /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
@@ -89,8 +89,8 @@ typedef struct ks_change {
     ks_change_type type;
     uint64_t version;
     int64_t at; /* virtual instant */
-    const ks_object *
-        object; /* the new version; for KS_DELETED the last one, with the version of its deletion */
+    /* The new version; for KS_DELETED the last one, with the version of its deletion. */
+    const ks_object *object;
     const ks_object *old; /* the one before, or NULL */
 } ks_change;
 const ks_change *ks_change_ref(const ks_change *change);
@@ -106,9 +106,10 @@ typedef struct ks_store {
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
     ks_table by_uid;  /* hash of the uid (not Events) */
     ks_table namers;  /* hash of what is named, and the kind of who names it: naming.h */
-    ks_table
-        event_names; /* hash of namespace and name: of Events with ids up to `events_named`. The */
-    uint64_t events_named; /* others are put in when somebody asks for an Event by its name */
+    /* Hash of namespace and name: of Events with ids up to `events_named`. The others are put in when somebody asks for an Event by its
+     * name. */
+    ks_table event_names;
+    uint64_t events_named;
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node; /* {hash of node name, id} */
