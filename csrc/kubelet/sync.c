@@ -381,13 +381,6 @@ static void post_start(turn *t, container *c) {
     ks_val hook = ks_get2(container_spec(t->w, c), K(lifecycle), K(postStart));
     if (!ks_exists(hook)) return;
     int64_t pause = hook_pause(hook);
-    if (pause > 0) {
-        c->hooked = true;
-        t->w->op = OP_START;
-        t->w->at = (int32_t)(c - t->w->containers);
-        t->w->op_until = ks_after(t->now, pause);
-        return;
-    }
     ks_val output = KS_NOTHING;
     const char *problem = NULL;
     int code = 0;
@@ -424,6 +417,11 @@ static void post_start(turn *t, container *c) {
         t->w->op = OP_KILL;
         t->w->at = (int32_t)(c - t->w->containers);
         t->w->op_until = kill_time(t, c, grace_of(t), t->now);
+    } else if (pause > 0) {
+        c->hooked = true;
+        t->w->op = OP_START;
+        t->w->at = (int32_t)(c - t->w->containers);
+        t->w->op_until = ks_after(t->now, pause);
     }
     ks_unref(t->heap, output);
 }

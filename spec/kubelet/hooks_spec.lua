@@ -59,6 +59,13 @@ describe("a hook", function()
     assert(seconds >= 20 and seconds < 25, seconds)
   end)
 
+  it("after the start that sleeps still fails where the image's command does", function()
+    cluster:image("web", { stop = 0, commands = { sh = function() return "no\n", 1 end } })
+    create("postStart", "exec: {command: [sh, -c, 'sleep 5; check']}")
+    cluster:advance(10)
+    assert.is_true(#cluster:events { ref = "pod/p", reason = "FailedPostStartHook" } > 0)
+  end)
+
   it("after the start keeps its pod from running until it is over", function()
     local function running(c)
       local pod = c:get "pod/p"
