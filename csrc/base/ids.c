@@ -106,10 +106,6 @@ void ks_ids_copied(const ks_ids *ids, size_t n) {
         if (map->root != NULL) map->root->refs++;
 }
 
-void ks_ids_clear_all(ks_heap *heap, ks_ids *ids, size_t n) {
-    for (ks_ids *map = ids; map != ids + n; map++) ks_ids_clear(heap, map);
-}
-
 /* The leaf in which the id would stand, or NULL. */
 static const ks_ids_node *leaf_of(const ks_ids *ids, uint64_t id) {
     const ks_ids_node *node = ids->root;

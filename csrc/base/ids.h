@@ -38,9 +38,8 @@ typedef struct ks_ids {
 ks_ids ks_ids_copy(const ks_ids *ids);
 /* Empties the map: counts down what it alone holds. */
 void ks_ids_clear(ks_heap *heap, ks_ids *ids);
-/* The same for `n` maps in a row: after these have been copied by assignment, and at their end. */
+/* The same for `n` maps in a row, after these have been copied by assignment. */
 void ks_ids_copied(const ks_ids *ids, size_t n);
-void ks_ids_clear_all(ks_heap *heap, ks_ids *ids, size_t n);
 
 /* The value of an id, borrowed, or NULL. */
 void *ks_ids_get(const ks_ids *ids, uint64_t id);
