@@ -41,7 +41,7 @@ $(MODULE): $(OBJ) $(CHUNKS).o
 	@mkdir -p $(@D)
 	$(CC) $(LIBFLAG) $(LDFLAGS) -o $@ $^ $(YAML_LIBS) -lm
 
-$(CHUNKS).c: tools/chunks.lua $(shell find lua -name '*.lua')
+$(CHUNKS).c: tools/chunks.lua tools/without_locals.lua $(shell find lua -name '*.lua')
 	@mkdir -p $(@D)
 	@$(LUA) tools/chunks.lua $@
 

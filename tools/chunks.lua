@@ -2,6 +2,7 @@
 ---
 ---     lua5.4 tools/chunks.lua OUT
 local out_path = ...
+local without_locals <const> = dofile "tools/without_locals.lua"
 
 ---A program that uses every kind of statement, operator and constant: a Lua that compiles it into the same bytes reads the others too.
 local PROBE <const> = [==[
@@ -27,9 +28,10 @@ local function hash_of(text)
   return hash
 end
 
----A compiled text: what stands before its name's length, and what stands behind the name.
-local function compiled(text)
-  local code = string.dump(assert(load(text, STANDS_FOR_NAME, "t")))
+local function compiled(text) return string.dump(assert(load(text, STANDS_FOR_NAME, "t"))) end
+
+---What stands before the name's length in compiled code, and what stands behind the name.
+local function around_name(code)
   local first, last = code:find(STANDS_FOR_NAME, 1, true)
   assert(not code:find(STANDS_FOR_NAME, last, true), "a chunk says its name more than once")
   assert(code:byte(first - 1) == 0x80 | #STANDS_FOR_NAME + 1, "the name's length stands in front of it")
@@ -42,7 +44,7 @@ local function bytes(name, data)
   return ("static const unsigned char %s[] = {\n%s};\n"):format(name, table.concat(parts, ",\n"))
 end
 
-local head, probe = compiled(PROBE)
+local head, probe = around_name(compiled(PROBE))
 local out = {
   "/* Made by tools/chunks.lua. */\n#include \"lua/chunks.h\"\n", bytes("head", head), bytes("probe", probe), bytes("text", PROBE),
   "const ks_chunk_probe ks_chunks_probe = {head, sizeof head, text, sizeof text, probe, sizeof probe};\n",
@@ -50,7 +52,7 @@ local out = {
 local rows = {}
 
 local function add(name, text)
-  local before, behind = compiled(text)
+  local before, behind = around_name(without_locals(compiled(text)))
   assert(before == head, "all chunks begin alike")
   local code = "code" .. #rows
   out[#out + 1] = bytes(code, behind)

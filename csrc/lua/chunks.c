@@ -3,14 +3,15 @@
  *
  * Nobody has to know: a module is still the file that `require` would find. Its text is read and, if it is byte for byte the one that
  * was compiled when the core was built, the code is taken instead; a file that was changed since is compiled as ever. The code says
- * the file's own name, so errors and tracebacks are the same. And it is taken only by a Lua that turns the probe into the very bytes
+ * the file's own name, so errors and tracebacks are the same, without names of local variables. And it is taken only by a Lua that turns the probe into the very bytes
  * that the Lua at build time made of it: other releases, or other sizes of numbers, compile the text.
  */
 #include "lua/chunks.h"
 
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STATE "kubesim.chunks" /* in the registry: does this Lua understand the code? */
 
@@ -103,12 +104,18 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ hash >> 29;
 }
 
-/* Whether a file has that length and that hash of its length and bytes, in words of eight, the last one filled with zeros. */
-static bool has_text_of(FILE *file, const ks_chunk *chunk) {
-    char part[8192];                      /* whole words, but for the last */
-    (void)setvbuf(file, NULL, _IONBF, 0); /* they are read into this */
+/* Whether a file has that length and that hash of its length and bytes, in words of eight, the last one filled with zeros. Asked for
+ * one byte more than there should be, a file tells by the same call that it ends there. */
+static bool has_text_of(int file, const ks_chunk *chunk) {
+    char part[8192]; /* whole words, but for the last */
     uint64_t left = chunk->length, hash = left;
-    for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0 && n <= left; left -= n) {
+    for (bool end = false; !end;) {
+        size_t wanted = left < sizeof part ? (size_t)left + 1 : sizeof part;
+        ssize_t got = read(file, part, wanted);
+        if (got < 0 || (uint64_t)got > left) return false;
+        end = (size_t)got < wanted;
+        size_t n = (size_t)got;
+        left -= n;
         memset(part + n, 0, sizeof part - n < 8 ? sizeof part - n : 8);
         for (size_t at = 0; at < n; at += 8) {
             uint64_t word;
@@ -116,7 +123,7 @@ static bool has_text_of(FILE *file, const ks_chunk *chunk) {
             hash = mix(hash, word);
         }
     }
-    return left == 0 && feof(file) && !ferror(file) && hash == chunk->hash;
+    return left == 0 && hash == chunk->hash;
 }
 
 static int compare_name(const void *name, const void *chunk) {
@@ -145,22 +152,22 @@ static const char *find_file(lua_State *L, const ks_chunk *chunk, bool *same) {
     const char *place = luaL_gsub(L, chunk->name, ".", LUA_DIRSEP);
     push_package(L, "path");
     const char *templates = lua_tostring(L, -1), *path = NULL;
-    FILE *file = NULL;
-    while (templates != NULL && file == NULL) {
+    int file = -1;
+    while (templates != NULL && file < 0) {
         const char *end = strchr(templates, *LUA_PATH_SEP);
         lua_pushlstring(L, templates, end != NULL ? (size_t)(end - templates) : strlen(templates));
         path = luaL_gsub(L, lua_tostring(L, -1), LUA_PATH_MARK, place);
         lua_replace(L, -2);
-        file = fopen(path, "rb");
-        if (file == NULL) lua_pop(L, 1);
+        file = open(path, O_RDONLY);
+        if (file < 0) lua_pop(L, 1);
         templates = end != NULL ? end + 1 : NULL;
     }
-    if (file == NULL) {
+    if (file < 0) {
         path = NULL;
         lua_pushnil(L);
     } else {
         *same = has_text_of(file, chunk);
-        fclose(file);
+        close(file);
     }
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);

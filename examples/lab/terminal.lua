@@ -56,7 +56,7 @@ function Terminal:manifest(file, replicas)
   local f = assert(io.open(self.folder .. file))
   local text = f:read "a"
   f:close()
-  if replicas then text = text:gsub("replicas: %d+", "replicas: " .. replicas) end
+  if replicas then text = text:gsub("replicas: %d+", "replicas: " .. replicas, 1) end
   return text
 end
 
