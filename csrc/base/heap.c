@@ -9,6 +9,7 @@
 #define _DEFAULT_SOURCE /* madvise() */
 #endif
 #include "base/heap_internal.h"
+#include "base/reserve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +34,15 @@ enum { SLAB_LIMIT = KS_HEAP_GRAIN * KS_HEAP_CLASSES };
 enum { FIRST_CHUNK = 32 * 1024, LARGEST_CHUNK = 256 * 1024, PAGE = 4096 };
 enum { UNPOPULATED = 16 }; /* a heap's first chunks: a small one does not fill its last */
 
+/* The payload is a reserve, or NULL. Nobody here lets a block grow in place. */
 static void *system_default(void *payload, void *block, size_t old_size, size_t new_size) {
-    (void)payload, (void)old_size;
-    if (new_size == 0) {
+    ks_reserve *reserve = SLAB_LIMIT > 0 ? payload : NULL;
+    if (new_size > 0) return reserve != NULL ? ks_reserve_alloc(reserve, new_size) : malloc(new_size);
+    if (reserve != NULL)
+        ks_reserve_free(reserve, block, old_size);
+    else
         free(block);
-        return NULL;
-    }
-    return realloc(block, new_size);
+    return NULL;
 }
 
 ks_heap *ks_heap_new(ks_system_alloc alloc, void *payload) {

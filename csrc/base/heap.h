@@ -27,7 +27,8 @@ enum { KS_OK = 0, KS_ENOMEM = 1, KS_EINTERNAL = 2 };
 /* Where a heap gets its memory: as lua_Alloc (new_size 0 frees, NULL when there is none). */
 typedef void *(*ks_system_alloc)(void *payload, void *block, size_t old_size, size_t new_size);
 
-/* Creates a heap with one reference; NULL when out of memory. `alloc` NULL: malloc and free. */
+/* Creates a heap with one reference; NULL when out of memory. `alloc` NULL: malloc and free; `payload` is a ks_reserve then
+ * (base/reserve.h), or NULL. */
 ks_heap *ks_heap_new(ks_system_alloc alloc, void *payload);
 ks_heap *ks_heap_ref(ks_heap *heap);
 /* Gives one reference back; the last one frees every block that is still allocated. */

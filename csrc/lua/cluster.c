@@ -4,6 +4,8 @@
 #include "lua/binding.h"
 #include "lua/chunks.h"
 
+#include "base/reserve.h"
+
 /* --- results --- */
 
 static ks_result empty_result(ks_heap *heap) {
@@ -172,6 +174,32 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
 
 /* --- new, fork --- */
 
+/* The reserve of this Lua state, in the registry: what its clusters leave when they are closed. */
+#define RESERVE_TYPE "kubesim.reserve"
+
+static int reserve_gc(lua_State *L) {
+    ks_reserve **reserve = luaL_checkudata(L, 1, RESERVE_TYPE);
+    if (*reserve != NULL) ks_reserve_close(*reserve);
+    *reserve = NULL;
+    return 0;
+}
+
+/* NULL: the Lua state is being closed, or there is no memory; heaps do without it then. */
+static ks_reserve *reserve_of(lua_State *L) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, RESERVE_TYPE ".this") != LUA_TUSERDATA) {
+        ks_reserve **fresh = lua_newuserdatauv(L, sizeof(ks_reserve *), 0);
+        *fresh = NULL;
+        luaL_setmetatable(L, RESERVE_TYPE);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, LUA_REGISTRYINDEX, RESERVE_TYPE ".this");
+        *fresh = ks_reserve_new();
+        lua_replace(L, -2);
+    }
+    ks_reserve **reserve = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return *reserve;
+}
+
 /* What a list of nodes and classes at one stack place says. */
 typedef struct founding {
     lua_State *L;
@@ -247,7 +275,7 @@ static int cluster_new(lua_State *L) {
     lua_pop(L, 1);
     ks_box *box = new_box(L);
     lua_insert(L, 1); /* the box is argument 1 of every call through the door */
-    ks_heap *heap = ks_heap_new(NULL, NULL);
+    ks_heap *heap = ks_heap_new(NULL, reserve_of(L));
     if (heap == NULL) return luaL_error(L, "not enough memory");
     ks_cluster *cluster = ks_cluster_new(heap, &opts);
     ks_heap_unref(heap);
@@ -328,6 +356,7 @@ static const luaL_Reg handle_methods[] = {{"close", cluster_close},
                                           {"fail_allocation", cluster_fail_allocation},
                                           {"limit_memory", cluster_limit_memory},
                                           {NULL, NULL}};
+static const luaL_Reg reserve_meta[] = {{"__gc", reserve_gc}, {NULL, NULL}};
 static const luaL_Reg result_meta[] = {{"__gc", result_gc}, {NULL, NULL}};
 
 static void open_types(lua_State *L) {
@@ -337,7 +366,9 @@ static void open_types(lua_State *L) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "__kubesim_array");
     luaL_newmetatable(L, KS_STATUS_TYPE);
-    lua_pop(L, 3);
+    luaL_newmetatable(L, RESERVE_TYPE);
+    luaL_setfuncs(L, reserve_meta, 0);
+    lua_pop(L, 4);
     luaL_newmetatable(L, KS_BOX_TYPE);
     luaL_setfuncs(L, handle_meta, 0);
     lua_newtable(L);
