@@ -237,19 +237,39 @@ local PLAIN = {
   FieldsV1 = { "ANY", "v1.FieldsV1" },
 }
 
-local specs, spec_of = {}, {} -- texts of shared item specs
-local enum_lists, enum_of = {}, {}
-local key_lists, key_list_of = {}, {}
+-- The tables name each other by numbers: api/schema.h says how.
 
+local pool, pool_size, place_of_text = {}, 0, {} -- texts, one behind the other
+
+local function put_text(text)
+  pool[#pool + 1] = ("    %s\n"):format((quote(text):gsub('"$', '\\0"')))
+  local place = pool_size
+  pool_size = pool_size + #text + 1
+  assert(pool_size < 65536, "places in the texts have 16 bits")
+  return place
+end
+
+local function text_place(text)
+  place_of_text[text] = place_of_text[text] or put_text(text)
+  return place_of_text[text]
+end
+
+text_place "" -- at 0
+
+local specs, spec_of = {}, {} -- specs of items
+local enum_of = {}
+local key_lists, key_count, key_list_of = {}, 0, {}
+
+---The values of an enum, one behind the other, and an empty one.
 local function enum_ref(name)
   local enum = enums[name]
-  if not enum or #enum.values == 0 then return "NULL" end
+  if not enum or #enum.values == 0 then return 0 end
   if not enum_of[name] then
-    local values = {}
-    for _, value in ipairs(enum.values) do values[#values + 1] = quote(value) end
-    local id = "enum_" .. identifier(name)
-    enum_of[name] = id
-    enum_lists[#enum_lists + 1] = ("static const char *const %s[] = {%s, NULL};\n"):format(id, table.concat(values, ", "))
+    for i, value in ipairs(enum.values) do
+      local place = put_text(value)
+      if i == 1 then enum_of[name] = place end
+    end
+    put_text ""
   end
   return enum_of[name]
 end
@@ -263,56 +283,59 @@ end
 
 local spec_text -- forward
 
+---The number of a spec of items, from 1.
 local function item_ref(name)
   if not spec_of[name] then
-    local text = spec_text(name)
-    specs[#specs + 1] = ("static const ks_spec item_%d = %s;\n"):format(#specs + 1, text)
-    spec_of[name] = "&item_" .. #specs
+    local text = spec_text(name) -- which may add others before
+    specs[#specs + 1] = ("    %s,\n"):format(text)
+    spec_of[name] = #specs
   end
   return spec_of[name]
 end
 
 -- The parts of a type's name: shape, of, item, Go's name, enum.
 local function shape_of(name)
-  if name == "[]byte" then return "BYTES", "NULL", "NULL", "[]uint8", "NULL" end
+  if name == "[]byte" then return "BYTES", 0, 0, "[]uint8", 0 end
   if name == "core/v1.ResourceList" or name == "map[ResourceName]resource.Quantity" then
-    return "MAP", "NULL", item_ref "resource.Quantity", "v1.ResourceList", "NULL"
+    return "MAP", 0, item_ref "resource.Quantity", "v1.ResourceList", 0
   end
   local item = name:match "^%[%](.+)$"
   if item then
     local _, _, _, go = shape_of((item:gsub("^%*", "")))
-    return "LIST", "NULL", item_ref(item), "[]" .. go, "NULL"
+    return "LIST", 0, item_ref(item), "[]" .. go, 0
   end
   local key, value = name:match "^map%[(%w+)%](.+)$"
   if key then
     local _, _, _, go = shape_of(value)
     local go_key = key == "string" and key or go_name_of(key)
-    return "MAP", "NULL", item_ref(value), ("map[%s]%s"):format(go_key, go), "NULL"
+    return "MAP", 0, item_ref(value), ("map[%s]%s"):format(go_key, go), 0
   end
   local plain = PLAIN[name]
-  if plain then return plain[1], "NULL", "NULL", plain[2], "NULL" end
+  if plain then return plain[1], 0, 0, plain[2], 0 end
   if types[name] then
-    return "STRUCT", ("&ks_types[KS_TYPE_%s]"):format(identifier(name)), "NULL", go_name_of(name), "NULL"
+    return "STRUCT", ("KS_TYPE_%s + 1"):format(identifier(name)), 0, go_name_of(name), 0
   end
-  return "STRING", "NULL", "NULL", go_name_of(name), enum_ref(name)
+  return "STRING", 0, 0, go_name_of(name), enum_ref(name)
 end
 
 function spec_text(name)
   local bare = name:gsub("^%*", "")
   local shape, of, item, go, enum = shape_of(bare)
-  return ("{KS_SHAPE_%s, %s, %s, %s, %s, %s}"):format(shape, name ~= bare, of, item, quote(go), enum)
+  return ("{KS_SHAPE_%s, %s, %s, %s, %s, %s}"):format(shape, name ~= bare, of, item, text_place(go), enum)
 end
 
-local function symbol(word) return ("&ks_symbols[KS_SYM_%s]"):format(identifier(word)) end
+local function symbol(word) return "KS_SYM_" .. identifier(word) end
 
+---The place of a list of symbols in ks_schema_keys, from 1; they count from 1, and a 0 ends them.
 local function keys_ref(keys)
-  if not keys then return "NULL" end
+  if not keys then return 0 end
   local name = table.concat(keys, " ")
   if not key_list_of[name] then
     local refs = {}
-    for _, key in ipairs(keys) do refs[#refs + 1] = symbol(key) end
-    key_lists[#key_lists + 1] = ("static const ks_str *const keys_%d[] = {%s, NULL};\n"):format(#key_lists + 1, table.concat(refs, ", "))
-    key_list_of[name] = "keys_" .. #key_lists
+    for _, key in ipairs(keys) do refs[#refs + 1] = symbol(key) .. " + 1" end
+    key_lists[#key_lists + 1] = ("    %s, 0,\n"):format(table.concat(refs, ", "))
+    key_list_of[name] = key_count + 1
+    key_count = key_count + #keys + 1
   end
   return key_list_of[name]
 end
@@ -340,12 +363,11 @@ end
 local function field_text(field)
   local strategy = field.patchStrategy or ""
   return ("    {%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n"):format(
-    symbol(field.name), quote(go_field(field)), spec_text(field.type),
+    symbol(field.name), text_place(go_field(field)), spec_text(field.type),
     field.optional or false, field.always_encoded or false,
     strategy:find("merge", 1, true) ~= nil, strategy:find("retainKeys", 1, true) ~= nil,
-    field.patchMergeKey and symbol(field.patchMergeKey) or "NULL",
-    LIST_TYPES[field.listType] or "KS_LIST_NONE", keys_ref(field.listMapKeys),
-    field.mapType == "atomic", field.structType == "granular")
+    field.patchMergeKey and symbol(field.patchMergeKey) .. " + 1" or "0",
+    LIST_TYPES[field.listType] or "KS_LIST_NONE", field.mapType == "atomic", field.structType == "granular", keys_ref(field.listMapKeys))
 end
 
 local function table_h()
@@ -354,37 +376,37 @@ local function table_h()
     "#ifndef KS_API_SCHEMA_TABLE_H\n#define KS_API_SCHEMA_TABLE_H\n\n#include \"api/schema.h\"\n\nenum {\n",
   }
   for _, name in ipairs(type_names) do out[#out + 1] = ("    KS_TYPE_%s,\n"):format(identifier(name)) end
-  out[#out + 1] = "    KS_TYPE_COUNT\n};\n\n/* Sorted by name. */\nextern const ks_type ks_types[KS_TYPE_COUNT];\n\n#endif\n"
+  out[#out + 1] = "    KS_TYPE_COUNT\n};\n\n#endif\n"
   return table.concat(out)
 end
 
 local function table_c()
-  local bodies, rows = {}, {}
+  local fields_of, sorted, rows, first = {}, {}, {}, 0
   for _, name in ipairs(type_names) do
     local fields = flatten(name, {})
-    local id = identifier(name)
     local go = name:match "[^.]+$"
-    local atomic = atomic_types[name] or false
-    if #fields == 0 then
-      rows[#rows + 1] = ("    {%s, %s, NULL, NULL, 0, %s},\n"):format(quote(name), quote(go), atomic)
-    else
+    rows[#rows + 1] = ("    {%d, %d, %d, %d, %s},\n"):format(text_place(name), text_place(go), first, #fields, atomic_types[name] or false)
+    if #fields > 0 then
       local order = {}
-      bodies[#bodies + 1] = ("static const ks_field fields_%s[] = {\n"):format(id)
+      fields_of[#fields_of + 1] = ("    /* %s */\n"):format(name)
       for i, field in ipairs(fields) do
-        bodies[#bodies + 1] = field_text(field)
+        fields_of[#fields_of + 1] = field_text(field)
         order[i] = i
       end
       table.sort(order, function(a, b) return fields[a].name < fields[b].name end)
       for i, index in ipairs(order) do order[i] = index - 1 end
-      bodies[#bodies + 1] = ("};\nstatic const uint16_t sorted_%s[] = {%s};\n"):format(id, table.concat(order, ", "))
-      rows[#rows + 1] = ("    {%s, %s, fields_%s, sorted_%s, %d, %s},\n"):format(quote(name), quote(go), id, id, #fields, atomic)
+      sorted[#sorted + 1] = ("    %s,\n"):format(table.concat(order, ", "))
+      first = first + #fields
     end
   end
+  local function array(what, list) return ("\nconst %s = {\n%s};\n"):format(what, table.concat(list)) end
   return table.concat {
     header "api/schema_table.c - the structure of the Kubernetes API types.",
-    '#include "api/schema_table.h"\n\n',
-    table.concat(enum_lists), "\n", table.concat(key_lists), "\n", table.concat(specs), "\n",
-    table.concat(bodies), "\nconst ks_type ks_types[KS_TYPE_COUNT] = {\n", table.concat(rows), "};\n",
+    '#include "api/schema_table.h"\n\n#pragma GCC diagnostic ignored "-Woverlength-strings"\n\n',
+    ("const char ks_schema_texts[] =\n%s;\n"):format(table.concat(pool):gsub("\n$", "")),
+    array("uint16_t ks_schema_keys[]", key_lists), array("ks_spec ks_schema_specs[]", specs),
+    array("ks_field ks_schema_fields[]", fields_of), array("uint16_t ks_schema_sorted[]", sorted),
+    array("ks_type ks_types[KS_TYPE_COUNT]", rows),
   }
 end
 

@@ -69,7 +69,7 @@ static const ks_str *wrong_type_text(decoder *d, const char *what, const char *g
     put_go_path(&path, field);
     const ks_str *text =
         ks_str_printf(d->heap, "json: cannot unmarshal %s into Go struct field %s.%s of type %s",
-                      what, field->struct_of->go_name, path.s, go_type);
+                      what, ks_type_go_name(field->struct_of), path.s, go_type);
     ks_buf_dispose(&path);
     return text;
 }
@@ -87,7 +87,7 @@ static const char *what_is(ks_val v) {
 }
 
 static ks_val wrong_type(decoder *d, const char *what, const ks_spec *spec, const frame *at) {
-    if (d->saved == NULL) d->saved = wrong_type_text(d, what, spec->go_type, at);
+    if (d->saved == NULL) d->saved = wrong_type_text(d, what, ks_spec_go_type(spec), at);
     return KS_NOTHING;
 }
 
@@ -268,8 +268,8 @@ static ks_val decode_list(decoder *d, const ks_spec *spec, ks_val raw, ks_val kn
     for (uint32_t i = 0; i < count && d->fatal == NULL; i++) {
         frame here = {.up = at, .index = i};
         ks_val item = raw.l->items[i], typed = KS_NOTHING;
-        if (ks_exists(item)) typed = decode(d, spec->item, item, ks_at(known, i), &here);
-        if (!ks_exists(typed)) typed = zero_item(d, spec->item);
+        if (ks_exists(item)) typed = decode(d, ks_spec_item(spec), item, ks_at(known, i), &here);
+        if (!ks_exists(typed)) typed = zero_item(d, ks_spec_item(spec));
         if (out.type == KS_NONE && ks_identical(item, typed)) {
             ks_unref(d->heap, typed);
             continue;
@@ -300,8 +300,8 @@ static ks_val decode_map(decoder *d, const ks_spec *spec, ks_val raw, ks_val kno
         frame here = {.up = at, .name = pair->key};
         ks_val typed = KS_NOTHING;
         if (ks_exists(pair->val))
-            typed = decode(d, spec->item, pair->val, ks_get(known, pair->key), &here);
-        if (!ks_exists(typed)) typed = zero_item(d, spec->item);
+            typed = decode(d, ks_spec_item(spec), pair->val, ks_get(known, pair->key), &here);
+        if (!ks_exists(typed)) typed = zero_item(d, ks_spec_item(spec));
         if (out.type == KS_NONE && ks_identical(pair->val, typed)) {
             ks_unref(d->heap, typed);
             continue;
@@ -317,11 +317,11 @@ static ks_val decode_field(decoder *d, const ks_type *type, const ks_field *fiel
                            ks_val known, const frame *at) {
     ks_val typed = KS_NOTHING;
     if (ks_exists(raw)) {
-        frame here = {.up = at, .name = field->name, .struct_of = type};
+        frame here = {.up = at, .name = ks_field_name(field), .struct_of = type};
         typed = decode(d, &field->spec, raw, known, &here);
     }
     if (typed.type == KS_NONE) {
-        if (field->name == K(creationTimestamp)) return KS_NOTHING; /* omitzero */
+        if (field->name == KS_SYM_creationTimestamp) return KS_NOTHING; /* omitzero */
         return zero_of(d, &field->spec, field->always_encoded);
     }
     if (!field->always_encoded && is_empty(&field->spec, typed)) {
@@ -352,7 +352,8 @@ static bool has_same_members(const ks_type *type, ks_val raw, ks_val known) {
     for (uint32_t i = 0; i < ks_len(raw); i++)
         if (ks_pair_at(raw, i)->key != ks_pair_at(known, i)->key) return false;
     for (uint16_t f = 0; f < type->count; f++)
-        if (is_filled_in(&type->fields[f]) && ks_is(ks_get(raw, type->fields[f].name), KS_NONE))
+        if (is_filled_in(ks_type_at(type, f)) &&
+            ks_is(ks_get(raw, ks_field_name(ks_type_at(type, f))), KS_NONE))
             return false;
     return true;
 }
@@ -395,15 +396,16 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val 
     if (has_same_members(type, raw, known) && decode_few(d, type, raw, known, at, &out)) return out;
     out = raw.type == KS_MAP ? KS_NOTHING : ks_map_new(d->heap, 0);
     for (uint16_t f = 0; f < type->count && d->fatal == NULL;) {
-        const ks_field *field = &type->fields[type->sorted[f]];
+        const ks_field *field = ks_type_sorted(type, f);
+        const ks_str *name = ks_field_name(field);
         const ks_pair *pair = i < count ? ks_pair_at(raw, i) : NULL;
-        if (pair != NULL && pair->key != field->name && ks_str_cmp(pair->key, field->name) < 0) {
+        if (pair != NULL && pair->key != name && ks_str_cmp(pair->key, name) < 0) {
             note_unknown(d, pair->key, at);
             if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
             i++;
             continue;
         }
-        bool present = pair != NULL && pair->key == field->name;
+        bool present = pair != NULL && pair->key == name;
         ks_val typed = decode_field(d, type, field, present ? pair->val : KS_NOTHING,
                                     present ? ks_get(known, pair->key) : KS_NOTHING, at);
         if (out.type == KS_NONE && present && ks_identical(pair->val, typed)) {
@@ -411,7 +413,7 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val 
         } else {
             bool changed = present || typed.type != KS_NONE;
             if (out.type == KS_NONE && changed) out = copy_head(d, raw, i, count + 1);
-            if (typed.type != KS_NONE) ks_map_push(d->heap, &out, ks_str_ref(field->name), typed);
+            if (typed.type != KS_NONE) ks_map_push(d->heap, &out, ks_str_ref(name), typed);
         }
         if (present) i++;
         f++;
@@ -441,7 +443,7 @@ static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, 
     case KS_SHAPE_ANY: return ks_ref(raw);
     case KS_SHAPE_STRUCT:
         if (raw.type != KS_MAP && raw.type != KS_NONE) return wrong_type(d, what_is(raw), spec, at);
-        return decode_struct(d, spec->of, raw, known, at);
+        return decode_struct(d, ks_spec_type(spec), raw, known, at);
     case KS_SHAPE_LIST:
         return raw.type == KS_LIST ? decode_list(d, spec, raw, known, at)
                                    : wrong_type(d, what_is(raw), spec, at);

@@ -9,6 +9,7 @@
 #ifndef KS_API_SCHEMA_H
 #define KS_API_SCHEMA_H
 
+#include "base/symbols.h"
 #include "doc/val.h"
 
 typedef enum ks_shape {
@@ -30,40 +31,100 @@ typedef enum ks_shape {
 typedef struct ks_type ks_type;
 typedef struct ks_field ks_field;
 
+/* The tables name each other by numbers, not by addresses: so they hold for every process wherever the module is loaded, and the
+ * loader has nothing to do with them. Read them through the functions below. A number that counts from 1 is 0 where there is nothing. */
+
 /* What a value is: of a field, of a list's items, of a map's values. */
 typedef struct ks_spec {
-    ks_shape shape;
-    bool pointer;               /* Go pointer: absent and zero differ */
-    const ks_type *of;          /* KS_SHAPE_STRUCT */
-    const struct ks_spec *item; /* KS_SHAPE_LIST, KS_SHAPE_MAP */
-    const char
-        *go_type; /* Go's name of the type, for error texts: "int32", "string", "v1.PodSpec" */
-    const char *const *enum_values; /* NULL-terminated, or NULL */
+    uint8_t shape;    /* ks_shape */
+    bool pointer;     /* Go pointer: absent and zero differ */
+    uint16_t of;      /* KS_SHAPE_STRUCT: the type, from 1 */
+    uint16_t item;    /* KS_SHAPE_LIST, KS_SHAPE_MAP: the spec, from 1 */
+    uint16_t go_type; /* Go's name of the type: a place in ks_schema_texts */
+    uint16_t
+        enums; /* the values it may have: a place there, one behind the other up to an empty one; 0: any */
 } ks_spec;
 
 struct ks_field {
-    const ks_str *name; /* the JSON name: an immortal symbol */
-    const char *go_name;
+    uint16_t name;    /* the JSON name: a symbol */
+    uint16_t go_name; /* a place in ks_schema_texts */
     ks_spec spec;
     bool optional, always_encoded;
-    bool merge;              /* patchStrategy has "merge" */
-    bool replace_keys;       /* patchStrategy has "retainKeys" */
-    const ks_str *merge_key; /* patchMergeKey, or NULL */
-    enum { KS_LIST_NONE, KS_LIST_ATOMIC, KS_LIST_SET, KS_LIST_KEYED } list_type;
-    const ks_str *const *list_keys; /* NULL-terminated, for KS_LIST_KEYED */
-    bool atomic_map;                /* mapType: atomic */
-    bool granular;                  /* structType: granular, though its type is atomic */
+    bool merge;         /* patchStrategy has "merge" */
+    bool replace_keys;  /* patchStrategy has "retainKeys" */
+    uint16_t merge_key; /* patchMergeKey: a symbol, from 1 */
+    uint8_t list_type;  /* KS_LIST_NONE, ... */
+    bool atomic_map;    /* mapType: atomic */
+    bool granular;      /* structType: granular, though its type is atomic */
+    uint16_t list_keys; /* for KS_LIST_KEYED: a place in ks_schema_keys, from 1 */
 };
 
-/* A struct. Inlined Go structs are flattened: `fields` has their fields in place, in Go's order. */
+enum { KS_LIST_NONE, KS_LIST_ATOMIC, KS_LIST_SET, KS_LIST_KEYED };
+
+/* A struct. Inlined Go structs are flattened: it has their fields in place, in Go's order. */
 struct ks_type {
-    const char *name;       /* "core/v1.PodSpec" */
-    const char *go_name;    /* "PodSpec": the part behind the dot */
-    const ks_field *fields; /* in Go's order */
-    const uint16_t *sorted; /* indexes into fields, by JSON name */
+    uint16_t name;    /* "core/v1.PodSpec": a place in ks_schema_texts */
+    uint16_t go_name; /* "PodSpec": the part behind the dot, a place there */
+    uint16_t first;   /* of its fields in ks_schema_fields */
     uint16_t count;
     bool atomic; /* +structType=atomic: owned as a whole in metadata.managedFields */
 };
+
+extern const char ks_schema_texts[];
+extern const uint16_t ks_schema_keys[]; /* symbols, from 1, up to a 0 */
+extern const uint16_t
+    ks_schema_sorted[]; /* a type's fields by JSON name: how far behind its first one each is */
+extern const ks_spec ks_schema_specs[];
+extern const ks_field ks_schema_fields[];
+extern const ks_type ks_types[]; /* sorted by name */
+
+static inline const char *ks_type_name(const ks_type *type) { return ks_schema_texts + type->name; }
+static inline const char *ks_type_go_name(const ks_type *type) {
+    return ks_schema_texts + type->go_name;
+}
+/* The i-th field, in Go's order. */
+static inline const ks_field *ks_type_at(const ks_type *type, uint16_t i) {
+    return &ks_schema_fields[type->first + i];
+}
+/* The i-th field by JSON name. */
+static inline const ks_field *ks_type_sorted(const ks_type *type, uint16_t i) {
+    return ks_type_at(type, ks_schema_sorted[type->first + i]);
+}
+
+/* The JSON name: an immortal symbol. */
+static inline const ks_str *ks_field_name(const ks_field *field) {
+    return &ks_symbols[field->name];
+}
+static inline const char *ks_field_go_name(const ks_field *field) {
+    return ks_schema_texts + field->go_name;
+}
+/* patchMergeKey, or NULL. */
+static inline const ks_str *ks_field_merge_key(const ks_field *field) {
+    return field->merge_key == 0 ? NULL : &ks_symbols[field->merge_key - 1];
+}
+/* The i-th of listMapKeys, or NULL behind the last. */
+static inline const ks_str *ks_field_list_key(const ks_field *field, int i) {
+    uint16_t key = field->list_keys == 0 ? 0 : ks_schema_keys[field->list_keys - 1 + i];
+    return key == 0 ? NULL : &ks_symbols[key - 1];
+}
+
+/* The type of KS_SHAPE_STRUCT, or NULL. */
+static inline const ks_type *ks_spec_type(const ks_spec *spec) {
+    return spec->of == 0 ? NULL : &ks_types[spec->of - 1];
+}
+/* What the items of KS_SHAPE_LIST or the values of KS_SHAPE_MAP are, or NULL. */
+static inline const ks_spec *ks_spec_item(const ks_spec *spec) {
+    return spec->item == 0 ? NULL : &ks_schema_specs[spec->item - 1];
+}
+/* Go's name of the type, for error texts: "int32", "string", "v1.PodSpec". */
+static inline const char *ks_spec_go_type(const ks_spec *spec) {
+    return ks_schema_texts + spec->go_type;
+}
+/* The spec of a struct; `type` may be NULL. */
+static inline ks_spec ks_spec_of(const ks_type *type) {
+    return (ks_spec){.shape = KS_SHAPE_STRUCT,
+                     .of = type == NULL ? 0 : (uint16_t)(type - ks_types + 1)};
+}
 
 /* The field of that (interned) name, or NULL. O(log n). */
 const ks_field *ks_type_field(const ks_type *type, const ks_str *name);

@@ -5,2870 +5,4617 @@
 // clang-format off
 #include "api/schema_table.h"
 
-static const char *const enum_meta_v1_ConditionStatus[] = {"True", "False", "Unknown", NULL};
-static const char *const enum_apps_v1_DaemonSetUpdateStrategyType[] = {"RollingUpdate", "OnDelete", NULL};
-static const char *const enum_apps_v1_DeploymentConditionType[] = {"Available", "Progressing", "ReplicaFailure", NULL};
-static const char *const enum_apps_v1_DeploymentStrategyType[] = {"Recreate", "RollingUpdate", NULL};
-static const char *const enum_apps_v1_ReplicaSetConditionType[] = {"ReplicaFailure", NULL};
-static const char *const enum_apps_v1_PersistentVolumeClaimRetentionPolicyType[] = {"Retain", "Delete", NULL};
-static const char *const enum_apps_v1_PodManagementPolicyType[] = {"OrderedReady", "Parallel", NULL};
-static const char *const enum_apps_v1_StatefulSetUpdateStrategyType[] = {"RollingUpdate", "OnDelete", NULL};
-static const char *const enum_batch_v1_ConcurrencyPolicy[] = {"Allow", "Forbid", "Replace", NULL};
-static const char *const enum_batch_v1_JobConditionType[] = {"Suspended", "Complete", "Failed", "FailureTarget", "SuccessCriteriaMet", NULL};
-static const char *const enum_core_v1_ConditionStatus[] = {"True", "False", "Unknown", NULL};
-static const char *const enum_batch_v1_CompletionMode[] = {"NonIndexed", "Indexed", NULL};
-static const char *const enum_batch_v1_PodReplacementPolicy[] = {"TerminatingOrFailed", "Failed", NULL};
-static const char *const enum_batch_v1_PodFailurePolicyOnExitCodesOperator[] = {"In", "NotIn", NULL};
-static const char *const enum_core_v1_PodConditionType[] = {"ContainersReady", "Initialized", "Ready", "PodScheduled", "DisruptionTarget", "PodReadyToStartContainers", "PodResizePending", "PodResizeInProgress", "AllContainersRestarting", NULL};
-static const char *const enum_batch_v1_PodFailurePolicyAction[] = {"FailJob", "FailIndex", "Ignore", "Count", NULL};
-static const char *const enum_coordination_v1_CoordinatedLeaseStrategy[] = {"OldestEmulationVersion", NULL};
-static const char *const enum_core_v1_AppArmorProfileType[] = {"Unconfined", "RuntimeDefault", "Localhost", NULL};
-static const char *const enum_core_v1_AzureDataDiskCachingMode[] = {"None", "ReadOnly", "ReadWrite", NULL};
-static const char *const enum_core_v1_AzureDataDiskKind[] = {"Shared", "Dedicated", "Managed", NULL};
-static const char *const enum_core_v1_ContainerRestartPolicy[] = {"Always", "Never", "OnFailure", NULL};
-static const char *const enum_core_v1_TerminationMessagePolicy[] = {"File", "FallbackToLogsOnError", NULL};
-static const char *const enum_core_v1_PullPolicy[] = {"Always", "Never", "IfNotPresent", NULL};
-static const char *const enum_core_v1_Protocol[] = {"TCP", "UDP", "SCTP", NULL};
-static const char *const enum_core_v1_ResourceName[] = {"cpu", "memory", "storage", "ephemeral-storage", "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", NULL};
-static const char *const enum_core_v1_ResourceResizeRestartPolicy[] = {"NotRequired", "RestartContainer", NULL};
-static const char *const enum_core_v1_ContainerRestartRuleAction[] = {"Restart", "RestartAllContainers", NULL};
-static const char *const enum_core_v1_ContainerRestartRuleOnExitCodesOperator[] = {"In", "NotIn", NULL};
-static const char *const enum_core_v1_Signal[] = {"SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SIGRTMIN", "SIGRTMIN+1", "SIGRTMIN+2", "SIGRTMIN+3", "SIGRTMIN+4", "SIGRTMIN+5", "SIGRTMIN+6", "SIGRTMIN+7", "SIGRTMIN+8", "SIGRTMIN+9", "SIGRTMIN+10", "SIGRTMIN+11", "SIGRTMIN+12", "SIGRTMIN+13", "SIGRTMIN+14", "SIGRTMIN+15", "SIGRTMAX-14", "SIGRTMAX-13", "SIGRTMAX-12", "SIGRTMAX-11", "SIGRTMAX-10", "SIGRTMAX-9", "SIGRTMAX-8", "SIGRTMAX-7", "SIGRTMAX-6", "SIGRTMAX-5", "SIGRTMAX-4", "SIGRTMAX-3", "SIGRTMAX-2", "SIGRTMAX-1", "SIGRTMAX", NULL};
-static const char *const enum_core_v1_StorageMedium[] = {"", "Memory", "HugePages", "HugePages-", NULL};
-static const char *const enum_core_v1_URIScheme[] = {"HTTP", "HTTPS", NULL};
-static const char *const enum_core_v1_HostPathType[] = {"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice", NULL};
-static const char *const enum_core_v1_LimitType[] = {"Pod", "Container", "PersistentVolumeClaim", NULL};
-static const char *const enum_core_v1_LoadBalancerIPMode[] = {"VIP", "Proxy", NULL};
-static const char *const enum_core_v1_PersistentVolumeClaimModifyVolumeStatus[] = {"Pending", "InProgress", "Infeasible", NULL};
-static const char *const enum_core_v1_NamespaceConditionType[] = {"NamespaceDeletionDiscoveryFailure", "NamespaceDeletionContentFailure", "NamespaceDeletionGroupVersionParsingFailure", "NamespaceContentRemaining", "NamespaceFinalizersRemaining", NULL};
-static const char *const enum_core_v1_FinalizerName[] = {"kubernetes", NULL};
-static const char *const enum_core_v1_NamespacePhase[] = {"Active", "Terminating", NULL};
-static const char *const enum_core_v1_NodeAddressType[] = {"Hostname", "InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS", NULL};
-static const char *const enum_core_v1_NodeConditionType[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", NULL};
-static const char *const enum_core_v1_NodeSelectorOperator[] = {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", NULL};
-static const char *const enum_core_v1_NodePhase[] = {"Pending", "Running", "Terminated", NULL};
-static const char *const enum_core_v1_PersistentVolumeClaimConditionType[] = {"Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError", "ModifyVolumeError", "ModifyingVolume", "Unused", NULL};
-static const char *const enum_core_v1_PersistentVolumeAccessMode[] = {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod", NULL};
-static const char *const enum_core_v1_PersistentVolumeMode[] = {"Block", "Filesystem", NULL};
-static const char *const enum_core_v1_PersistentVolumeClaimPhase[] = {"Pending", "Bound", "Lost", NULL};
-static const char *const enum_core_v1_ClaimResourceStatus[] = {"ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizePending", "NodeResizeInProgress", "NodeResizeInfeasible", NULL};
-static const char *const enum_core_v1_PersistentVolumeReclaimPolicy[] = {"Recycle", "Delete", "Retain", NULL};
-static const char *const enum_core_v1_PersistentVolumePhase[] = {"Pending", "Available", "Bound", "Released", "Failed", NULL};
-static const char *const enum_core_v1_OSName[] = {"linux", "windows", NULL};
-static const char *const enum_core_v1_SupplementalGroupsPolicy[] = {"Merge", "Strict", NULL};
-static const char *const enum_core_v1_PodFSGroupChangePolicy[] = {"OnRootMismatch", "Always", NULL};
-static const char *const enum_core_v1_PodSELinuxChangePolicy[] = {"Recursive", "MountOption", NULL};
-static const char *const enum_core_v1_RestartPolicy[] = {"Always", "OnFailure", "Never", NULL};
-static const char *const enum_core_v1_DNSPolicy[] = {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None", NULL};
-static const char *const enum_core_v1_PreemptionPolicy[] = {"PreemptLowerPriority", "Never", NULL};
-static const char *const enum_core_v1_PodPhase[] = {"Pending", "Running", "Succeeded", "Failed", "Unknown", NULL};
-static const char *const enum_core_v1_PodQOSClass[] = {"Guaranteed", "Burstable", "BestEffort", NULL};
-static const char *const enum_core_v1_PodResizeStatus[] = {"InProgress", "Deferred", "Infeasible", NULL};
-static const char *const enum_core_v1_ResourceHealthStatus[] = {"Healthy", "Unhealthy", "Unknown", NULL};
-static const char *const enum_core_v1_ResourceQuotaScope[] = {"Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass", NULL};
-static const char *const enum_core_v1_ScopeSelectorOperator[] = {"In", "NotIn", "Exists", "DoesNotExist", NULL};
-static const char *const enum_core_v1_SeccompProfileType[] = {"Unconfined", "RuntimeDefault", "Localhost", NULL};
-static const char *const enum_core_v1_SecretType[] = {"Opaque", "kubernetes.io/service-account-token", "kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson", "kubernetes.io/basic-auth", "kubernetes.io/ssh-auth", "kubernetes.io/tls", "bootstrap.kubernetes.io/token", NULL};
-static const char *const enum_core_v1_ProcMountType[] = {"Default", "Unmasked", NULL};
-static const char *const enum_core_v1_ServiceType[] = {"ClusterIP", "NodePort", "LoadBalancer", "ExternalName", NULL};
-static const char *const enum_core_v1_ServiceAffinity[] = {"ClientIP", "None", NULL};
-static const char *const enum_core_v1_ServiceExternalTrafficPolicy[] = {"Cluster", "Local", NULL};
-static const char *const enum_core_v1_IPFamily[] = {"IPv4", "IPv6", "", NULL};
-static const char *const enum_core_v1_IPFamilyPolicy[] = {"SingleStack", "PreferDualStack", "RequireDualStack", NULL};
-static const char *const enum_core_v1_ServiceInternalTrafficPolicy[] = {"Cluster", "Local", NULL};
-static const char *const enum_core_v1_TaintEffect[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
-static const char *const enum_core_v1_TolerationOperator[] = {"Exists", "Equal", "Lt", "Gt", NULL};
-static const char *const enum_core_v1_UnsatisfiableConstraintAction[] = {"DoNotSchedule", "ScheduleAnyway", NULL};
-static const char *const enum_core_v1_NodeInclusionPolicy[] = {"Ignore", "Honor", NULL};
-static const char *const enum_core_v1_RecursiveReadOnlyMode[] = {"Disabled", "IfPossible", "Enabled", NULL};
-static const char *const enum_core_v1_MountPropagationMode[] = {"None", "HostToContainer", "Bidirectional", NULL};
-static const char *const enum_meta_v1_DeletionPropagation[] = {"Orphan", "Background", "Foreground", NULL};
-static const char *const enum_meta_v1_LabelSelectorOperator[] = {"In", "NotIn", "Exists", "DoesNotExist", NULL};
-static const char *const enum_meta_v1_ManagedFieldsOperationType[] = {"Apply", "Update", NULL};
-static const char *const enum_meta_v1_StatusReason[] = {"", "Unauthorized", "Forbidden", "NotFound", "AlreadyExists", "Conflict", "Gone", "Invalid", "ServerTimeout", "StorageReadError", "Timeout", "TooManyRequests", "BadRequest", "MethodNotAllowed", "NotAcceptable", "RequestEntityTooLarge", "UnsupportedMediaType", "InternalError", "Expired", "ServiceUnavailable", NULL};
-static const char *const enum_meta_v1_CauseType[] = {"FieldValueNotFound", "FieldValueRequired", "FieldValueDuplicate", "FieldValueInvalid", "FieldValueNotSupported", "FieldValueForbidden", "FieldValueTooLong", "FieldValueTooMany", "InternalError", "FieldValueTypeInvalid", "UnexpectedServerResponse", "FieldManagerConflict", "ResourceVersionTooLarge", NULL};
-static const char *const enum_meta_v1_RowConditionType[] = {"Completed", NULL};
-static const char *const enum_policy_v1_UnhealthyPodEvictionPolicyType[] = {"IfHealthyBudget", "AlwaysAllow", NULL};
-static const char *const enum_storage_v1_VolumeLifecycleMode[] = {"Persistent", "Ephemeral", NULL};
-static const char *const enum_storage_v1_FSGroupPolicy[] = {"ReadWriteOnceWithFSType", "File", "None", NULL};
-static const char *const enum_storage_v1_VolumeBindingMode[] = {"Immediate", "WaitForFirstConsumer", NULL};
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 
-static const ks_str *const keys_1[] = {&ks_symbols[KS_SYM_type], NULL};
-static const ks_str *const keys_2[] = {&ks_symbols[KS_SYM_containerPort], &ks_symbols[KS_SYM_protocol], NULL};
-static const ks_str *const keys_3[] = {&ks_symbols[KS_SYM_name], NULL};
-static const ks_str *const keys_4[] = {&ks_symbols[KS_SYM_mountPath], NULL};
-static const ks_str *const keys_5[] = {&ks_symbols[KS_SYM_devicePath], NULL};
-static const ks_str *const keys_6[] = {&ks_symbols[KS_SYM_ip], NULL};
-static const ks_str *const keys_7[] = {&ks_symbols[KS_SYM_topologyKey], &ks_symbols[KS_SYM_whenUnsatisfiable], NULL};
-static const ks_str *const keys_8[] = {&ks_symbols[KS_SYM_resourceID], NULL};
-static const ks_str *const keys_9[] = {&ks_symbols[KS_SYM_port], &ks_symbols[KS_SYM_protocol], NULL};
-static const ks_str *const keys_10[] = {&ks_symbols[KS_SYM_uid], NULL};
+const char ks_schema_texts[] =
+    "\0"
+    "apps/v1.ControllerRevision\0"
+    "ControllerRevision\0"
+    "Kind\0"
+    "string\0"
+    "APIVersion\0"
+    "ObjectMeta\0"
+    "v1.ObjectMeta\0"
+    "Data\0"
+    "runtime.RawExtension\0"
+    "Revision\0"
+    "int64\0"
+    "apps/v1.DaemonSet\0"
+    "DaemonSet\0"
+    "Spec\0"
+    "v1.DaemonSetSpec\0"
+    "Status\0"
+    "v1.DaemonSetStatus\0"
+    "apps/v1.DaemonSetCondition\0"
+    "DaemonSetCondition\0"
+    "Type\0"
+    "v1.DaemonSetConditionType\0"
+    "True\0"
+    "False\0"
+    "Unknown\0"
+    "\0"
+    "v1.ConditionStatus\0"
+    "LastTransitionTime\0"
+    "v1.Time\0"
+    "Reason\0"
+    "Message\0"
+    "apps/v1.DaemonSetSpec\0"
+    "DaemonSetSpec\0"
+    "Selector\0"
+    "v1.LabelSelector\0"
+    "Template\0"
+    "v1.PodTemplateSpec\0"
+    "UpdateStrategy\0"
+    "v1.DaemonSetUpdateStrategy\0"
+    "MinReadySeconds\0"
+    "int32\0"
+    "RevisionHistoryLimit\0"
+    "apps/v1.DaemonSetStatus\0"
+    "DaemonSetStatus\0"
+    "CurrentNumberScheduled\0"
+    "NumberMisscheduled\0"
+    "DesiredNumberScheduled\0"
+    "NumberReady\0"
+    "ObservedGeneration\0"
+    "UpdatedNumberScheduled\0"
+    "NumberAvailable\0"
+    "NumberUnavailable\0"
+    "CollisionCount\0"
+    "Conditions\0"
+    "v1.DaemonSetCondition\0"
+    "[]v1.DaemonSetCondition\0"
+    "apps/v1.DaemonSetUpdateStrategy\0"
+    "DaemonSetUpdateStrategy\0"
+    "RollingUpdate\0"
+    "OnDelete\0"
+    "\0"
+    "v1.DaemonSetUpdateStrategyType\0"
+    "RollingUpdate\0"
+    "v1.RollingUpdateDaemonSet\0"
+    "apps/v1.Deployment\0"
+    "Deployment\0"
+    "v1.DeploymentSpec\0"
+    "v1.DeploymentStatus\0"
+    "apps/v1.DeploymentCondition\0"
+    "DeploymentCondition\0"
+    "Available\0"
+    "Progressing\0"
+    "ReplicaFailure\0"
+    "\0"
+    "v1.DeploymentConditionType\0"
+    "LastUpdateTime\0"
+    "apps/v1.DeploymentSpec\0"
+    "DeploymentSpec\0"
+    "Replicas\0"
+    "Strategy\0"
+    "v1.DeploymentStrategy\0"
+    "Paused\0"
+    "bool\0"
+    "ProgressDeadlineSeconds\0"
+    "apps/v1.DeploymentStatus\0"
+    "DeploymentStatus\0"
+    "UpdatedReplicas\0"
+    "ReadyReplicas\0"
+    "AvailableReplicas\0"
+    "UnavailableReplicas\0"
+    "TerminatingReplicas\0"
+    "v1.DeploymentCondition\0"
+    "[]v1.DeploymentCondition\0"
+    "apps/v1.DeploymentStrategy\0"
+    "DeploymentStrategy\0"
+    "Recreate\0"
+    "RollingUpdate\0"
+    "\0"
+    "v1.DeploymentStrategyType\0"
+    "v1.RollingUpdateDeployment\0"
+    "apps/v1.ReplicaSet\0"
+    "ReplicaSet\0"
+    "v1.ReplicaSetSpec\0"
+    "v1.ReplicaSetStatus\0"
+    "apps/v1.ReplicaSetCondition\0"
+    "ReplicaSetCondition\0"
+    "ReplicaFailure\0"
+    "\0"
+    "v1.ReplicaSetConditionType\0"
+    "apps/v1.ReplicaSetSpec\0"
+    "ReplicaSetSpec\0"
+    "apps/v1.ReplicaSetStatus\0"
+    "ReplicaSetStatus\0"
+    "FullyLabeledReplicas\0"
+    "v1.ReplicaSetCondition\0"
+    "[]v1.ReplicaSetCondition\0"
+    "apps/v1.RollingUpdateDaemonSet\0"
+    "RollingUpdateDaemonSet\0"
+    "MaxUnavailable\0"
+    "intstr.IntOrString\0"
+    "MaxSurge\0"
+    "apps/v1.RollingUpdateDeployment\0"
+    "RollingUpdateDeployment\0"
+    "apps/v1.RollingUpdateStatefulSetStrategy\0"
+    "RollingUpdateStatefulSetStrategy\0"
+    "Partition\0"
+    "apps/v1.StatefulSet\0"
+    "StatefulSet\0"
+    "v1.StatefulSetSpec\0"
+    "v1.StatefulSetStatus\0"
+    "apps/v1.StatefulSetCondition\0"
+    "StatefulSetCondition\0"
+    "v1.StatefulSetConditionType\0"
+    "apps/v1.StatefulSetOrdinals\0"
+    "StatefulSetOrdinals\0"
+    "Start\0"
+    "apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy\0"
+    "StatefulSetPersistentVolumeClaimRetentionPolicy\0"
+    "WhenDeleted\0"
+    "Retain\0"
+    "Delete\0"
+    "\0"
+    "v1.PersistentVolumeClaimRetentionPolicyType\0"
+    "WhenScaled\0"
+    "apps/v1.StatefulSetSpec\0"
+    "StatefulSetSpec\0"
+    "VolumeClaimTemplates\0"
+    "v1.PersistentVolumeClaim\0"
+    "[]v1.PersistentVolumeClaim\0"
+    "ServiceName\0"
+    "PodManagementPolicy\0"
+    "OrderedReady\0"
+    "Parallel\0"
+    "\0"
+    "v1.PodManagementPolicyType\0"
+    "v1.StatefulSetUpdateStrategy\0"
+    "PersistentVolumeClaimRetentionPolicy\0"
+    "v1.StatefulSetPersistentVolumeClaimRetentionPolicy\0"
+    "Ordinals\0"
+    "v1.StatefulSetOrdinals\0"
+    "apps/v1.StatefulSetStatus\0"
+    "StatefulSetStatus\0"
+    "CurrentReplicas\0"
+    "CurrentRevision\0"
+    "UpdateRevision\0"
+    "v1.StatefulSetCondition\0"
+    "[]v1.StatefulSetCondition\0"
+    "apps/v1.StatefulSetUpdateStrategy\0"
+    "StatefulSetUpdateStrategy\0"
+    "RollingUpdate\0"
+    "OnDelete\0"
+    "\0"
+    "v1.StatefulSetUpdateStrategyType\0"
+    "v1.RollingUpdateStatefulSetStrategy\0"
+    "autoscaling/v1.CrossVersionObjectReference\0"
+    "CrossVersionObjectReference\0"
+    "Name\0"
+    "autoscaling/v1.HorizontalPodAutoscaler\0"
+    "HorizontalPodAutoscaler\0"
+    "v1.HorizontalPodAutoscalerSpec\0"
+    "v1.HorizontalPodAutoscalerStatus\0"
+    "autoscaling/v1.HorizontalPodAutoscalerSpec\0"
+    "HorizontalPodAutoscalerSpec\0"
+    "ScaleTargetRef\0"
+    "v1.CrossVersionObjectReference\0"
+    "MinReplicas\0"
+    "MaxReplicas\0"
+    "TargetCPUUtilizationPercentage\0"
+    "autoscaling/v1.HorizontalPodAutoscalerStatus\0"
+    "HorizontalPodAutoscalerStatus\0"
+    "LastScaleTime\0"
+    "DesiredReplicas\0"
+    "CurrentCPUUtilizationPercentage\0"
+    "autoscaling/v1.Scale\0"
+    "Scale\0"
+    "v1.ScaleSpec\0"
+    "v1.ScaleStatus\0"
+    "autoscaling/v1.ScaleSpec\0"
+    "ScaleSpec\0"
+    "autoscaling/v1.ScaleStatus\0"
+    "ScaleStatus\0"
+    "batch/v1.CronJob\0"
+    "CronJob\0"
+    "v1.CronJobSpec\0"
+    "v1.CronJobStatus\0"
+    "batch/v1.CronJobSpec\0"
+    "CronJobSpec\0"
+    "Schedule\0"
+    "TimeZone\0"
+    "StartingDeadlineSeconds\0"
+    "ConcurrencyPolicy\0"
+    "Allow\0"
+    "Forbid\0"
+    "Replace\0"
+    "\0"
+    "v1.ConcurrencyPolicy\0"
+    "Suspend\0"
+    "JobTemplate\0"
+    "v1.JobTemplateSpec\0"
+    "SuccessfulJobsHistoryLimit\0"
+    "FailedJobsHistoryLimit\0"
+    "batch/v1.CronJobStatus\0"
+    "CronJobStatus\0"
+    "Active\0"
+    "v1.ObjectReference\0"
+    "[]v1.ObjectReference\0"
+    "LastScheduleTime\0"
+    "LastSuccessfulTime\0"
+    "batch/v1.Job\0"
+    "Job\0"
+    "v1.JobSpec\0"
+    "v1.JobStatus\0"
+    "batch/v1.JobCondition\0"
+    "JobCondition\0"
+    "Suspended\0"
+    "Complete\0"
+    "Failed\0"
+    "FailureTarget\0"
+    "SuccessCriteriaMet\0"
+    "\0"
+    "v1.JobConditionType\0"
+    "True\0"
+    "False\0"
+    "Unknown\0"
+    "\0"
+    "LastProbeTime\0"
+    "batch/v1.JobSpec\0"
+    "JobSpec\0"
+    "Parallelism\0"
+    "Completions\0"
+    "ActiveDeadlineSeconds\0"
+    "PodFailurePolicy\0"
+    "v1.PodFailurePolicy\0"
+    "SuccessPolicy\0"
+    "v1.SuccessPolicy\0"
+    "BackoffLimit\0"
+    "BackoffLimitPerIndex\0"
+    "MaxFailedIndexes\0"
+    "ManualSelector\0"
+    "TTLSecondsAfterFinished\0"
+    "CompletionMode\0"
+    "NonIndexed\0"
+    "Indexed\0"
+    "\0"
+    "v1.CompletionMode\0"
+    "PodReplacementPolicy\0"
+    "TerminatingOrFailed\0"
+    "Failed\0"
+    "\0"
+    "v1.PodReplacementPolicy\0"
+    "ManagedBy\0"
+    "batch/v1.JobStatus\0"
+    "JobStatus\0"
+    "v1.JobCondition\0"
+    "[]v1.JobCondition\0"
+    "StartTime\0"
+    "CompletionTime\0"
+    "Succeeded\0"
+    "Failed\0"
+    "Terminating\0"
+    "CompletedIndexes\0"
+    "FailedIndexes\0"
+    "UncountedTerminatedPods\0"
+    "v1.UncountedTerminatedPods\0"
+    "Ready\0"
+    "batch/v1.JobTemplateSpec\0"
+    "JobTemplateSpec\0"
+    "batch/v1.PodFailurePolicy\0"
+    "Rules\0"
+    "v1.PodFailurePolicyRule\0"
+    "[]v1.PodFailurePolicyRule\0"
+    "batch/v1.PodFailurePolicyOnExitCodesRequirement\0"
+    "PodFailurePolicyOnExitCodesRequirement\0"
+    "ContainerName\0"
+    "Operator\0"
+    "In\0"
+    "NotIn\0"
+    "\0"
+    "v1.PodFailurePolicyOnExitCodesOperator\0"
+    "Values\0"
+    "[]int32\0"
+    "batch/v1.PodFailurePolicyOnPodConditionsPattern\0"
+    "PodFailurePolicyOnPodConditionsPattern\0"
+    "ContainersReady\0"
+    "Initialized\0"
+    "Ready\0"
+    "PodScheduled\0"
+    "DisruptionTarget\0"
+    "PodReadyToStartContainers\0"
+    "PodResizePending\0"
+    "PodResizeInProgress\0"
+    "AllContainersRestarting\0"
+    "\0"
+    "v1.PodConditionType\0"
+    "batch/v1.PodFailurePolicyRule\0"
+    "PodFailurePolicyRule\0"
+    "Action\0"
+    "FailJob\0"
+    "FailIndex\0"
+    "Ignore\0"
+    "Count\0"
+    "\0"
+    "v1.PodFailurePolicyAction\0"
+    "OnExitCodes\0"
+    "v1.PodFailurePolicyOnExitCodesRequirement\0"
+    "OnPodConditions\0"
+    "v1.PodFailurePolicyOnPodConditionsPattern\0"
+    "[]v1.PodFailurePolicyOnPodConditionsPattern\0"
+    "batch/v1.SuccessPolicy\0"
+    "v1.SuccessPolicyRule\0"
+    "[]v1.SuccessPolicyRule\0"
+    "batch/v1.SuccessPolicyRule\0"
+    "SuccessPolicyRule\0"
+    "SucceededIndexes\0"
+    "SucceededCount\0"
+    "batch/v1.UncountedTerminatedPods\0"
+    "types.UID\0"
+    "[]types.UID\0"
+    "coordination/v1.Lease\0"
+    "Lease\0"
+    "v1.LeaseSpec\0"
+    "coordination/v1.LeaseSpec\0"
+    "LeaseSpec\0"
+    "HolderIdentity\0"
+    "LeaseDurationSeconds\0"
+    "AcquireTime\0"
+    "v1.MicroTime\0"
+    "RenewTime\0"
+    "LeaseTransitions\0"
+    "OldestEmulationVersion\0"
+    "\0"
+    "v1.CoordinatedLeaseStrategy\0"
+    "PreferredHolder\0"
+    "core/v1.AWSElasticBlockStoreVolumeSource\0"
+    "AWSElasticBlockStoreVolumeSource\0"
+    "VolumeID\0"
+    "FSType\0"
+    "ReadOnly\0"
+    "core/v1.Affinity\0"
+    "Affinity\0"
+    "NodeAffinity\0"
+    "v1.NodeAffinity\0"
+    "PodAffinity\0"
+    "v1.PodAffinity\0"
+    "PodAntiAffinity\0"
+    "v1.PodAntiAffinity\0"
+    "core/v1.AppArmorProfile\0"
+    "AppArmorProfile\0"
+    "Unconfined\0"
+    "RuntimeDefault\0"
+    "Localhost\0"
+    "\0"
+    "v1.AppArmorProfileType\0"
+    "LocalhostProfile\0"
+    "core/v1.AttachedVolume\0"
+    "AttachedVolume\0"
+    "v1.UniqueVolumeName\0"
+    "DevicePath\0"
+    "core/v1.AzureDiskVolumeSource\0"
+    "AzureDiskVolumeSource\0"
+    "DiskName\0"
+    "DataDiskURI\0"
+    "CachingMode\0"
+    "None\0"
+    "ReadOnly\0"
+    "ReadWrite\0"
+    "\0"
+    "v1.AzureDataDiskCachingMode\0"
+    "Shared\0"
+    "Dedicated\0"
+    "Managed\0"
+    "\0"
+    "v1.AzureDataDiskKind\0"
+    "core/v1.AzureFilePersistentVolumeSource\0"
+    "AzureFilePersistentVolumeSource\0"
+    "SecretName\0"
+    "ShareName\0"
+    "SecretNamespace\0"
+    "core/v1.AzureFileVolumeSource\0"
+    "AzureFileVolumeSource\0"
+    "core/v1.Binding\0"
+    "Binding\0"
+    "Target\0"
+    "core/v1.CSIPersistentVolumeSource\0"
+    "CSIPersistentVolumeSource\0"
+    "Driver\0"
+    "VolumeHandle\0"
+    "VolumeAttributes\0"
+    "map[string]string\0"
+    "ControllerPublishSecretRef\0"
+    "v1.SecretReference\0"
+    "NodeStageSecretRef\0"
+    "NodePublishSecretRef\0"
+    "ControllerExpandSecretRef\0"
+    "NodeExpandSecretRef\0"
+    "core/v1.CSIVolumeSource\0"
+    "CSIVolumeSource\0"
+    "v1.LocalObjectReference\0"
+    "core/v1.Capabilities\0"
+    "Capabilities\0"
+    "Add\0"
+    "v1.Capability\0"
+    "[]v1.Capability\0"
+    "Drop\0"
+    "core/v1.CephFSPersistentVolumeSource\0"
+    "CephFSPersistentVolumeSource\0"
+    "Monitors\0"
+    "[]string\0"
+    "Path\0"
+    "User\0"
+    "SecretFile\0"
+    "SecretRef\0"
+    "core/v1.CephFSVolumeSource\0"
+    "CephFSVolumeSource\0"
+    "core/v1.CinderPersistentVolumeSource\0"
+    "CinderPersistentVolumeSource\0"
+    "core/v1.CinderVolumeSource\0"
+    "CinderVolumeSource\0"
+    "core/v1.ClientIPConfig\0"
+    "ClientIPConfig\0"
+    "TimeoutSeconds\0"
+    "core/v1.ClusterTrustBundleProjection\0"
+    "ClusterTrustBundleProjection\0"
+    "SignerName\0"
+    "LabelSelector\0"
+    "Optional\0"
+    "core/v1.ConfigMap\0"
+    "ConfigMap\0"
+    "Immutable\0"
+    "BinaryData\0"
+    "[]uint8\0"
+    "map[string][]uint8\0"
+    "core/v1.ConfigMapEnvSource\0"
+    "ConfigMapEnvSource\0"
+    "core/v1.ConfigMapKeySelector\0"
+    "ConfigMapKeySelector\0"
+    "Key\0"
+    "core/v1.ConfigMapNodeConfigSource\0"
+    "ConfigMapNodeConfigSource\0"
+    "Namespace\0"
+    "UID\0"
+    "ResourceVersion\0"
+    "KubeletConfigKey\0"
+    "core/v1.ConfigMapProjection\0"
+    "ConfigMapProjection\0"
+    "Items\0"
+    "v1.KeyToPath\0"
+    "[]v1.KeyToPath\0"
+    "core/v1.ConfigMapVolumeSource\0"
+    "ConfigMapVolumeSource\0"
+    "DefaultMode\0"
+    "core/v1.Container\0"
+    "Container\0"
+    "Image\0"
+    "Command\0"
+    "Args\0"
+    "WorkingDir\0"
+    "Ports\0"
+    "v1.ContainerPort\0"
+    "[]v1.ContainerPort\0"
+    "EnvFrom\0"
+    "v1.EnvFromSource\0"
+    "[]v1.EnvFromSource\0"
+    "Env\0"
+    "v1.EnvVar\0"
+    "[]v1.EnvVar\0"
+    "Resources\0"
+    "v1.ResourceRequirements\0"
+    "ResizePolicy\0"
+    "v1.ContainerResizePolicy\0"
+    "[]v1.ContainerResizePolicy\0"
+    "RestartPolicy\0"
+    "Always\0"
+    "Never\0"
+    "OnFailure\0"
+    "\0"
+    "v1.ContainerRestartPolicy\0"
+    "RestartPolicyRules\0"
+    "v1.ContainerRestartRule\0"
+    "[]v1.ContainerRestartRule\0"
+    "VolumeMounts\0"
+    "v1.VolumeMount\0"
+    "[]v1.VolumeMount\0"
+    "VolumeDevices\0"
+    "v1.VolumeDevice\0"
+    "[]v1.VolumeDevice\0"
+    "LivenessProbe\0"
+    "v1.Probe\0"
+    "ReadinessProbe\0"
+    "StartupProbe\0"
+    "Lifecycle\0"
+    "v1.Lifecycle\0"
+    "TerminationMessagePath\0"
+    "TerminationMessagePolicy\0"
+    "File\0"
+    "FallbackToLogsOnError\0"
+    "\0"
+    "v1.TerminationMessagePolicy\0"
+    "ImagePullPolicy\0"
+    "Always\0"
+    "Never\0"
+    "IfNotPresent\0"
+    "\0"
+    "v1.PullPolicy\0"
+    "SecurityContext\0"
+    "v1.SecurityContext\0"
+    "Stdin\0"
+    "StdinOnce\0"
+    "TTY\0"
+    "core/v1.ContainerExtendedResourceRequest\0"
+    "ContainerExtendedResourceRequest\0"
+    "ResourceName\0"
+    "RequestName\0"
+    "core/v1.ContainerImage\0"
+    "ContainerImage\0"
+    "Names\0"
+    "SizeBytes\0"
+    "core/v1.ContainerPort\0"
+    "ContainerPort\0"
+    "HostPort\0"
+    "Protocol\0"
+    "TCP\0"
+    "UDP\0"
+    "SCTP\0"
+    "\0"
+    "v1.Protocol\0"
+    "HostIP\0"
+    "core/v1.ContainerResizePolicy\0"
+    "ContainerResizePolicy\0"
+    "cpu\0"
+    "memory\0"
+    "storage\0"
+    "ephemeral-storage\0"
+    "pods\0"
+    "services\0"
+    "replicationcontrollers\0"
+    "resourcequotas\0"
+    "secrets\0"
+    "configmaps\0"
+    "persistentvolumeclaims\0"
+    "services.nodeports\0"
+    "services.loadbalancers\0"
+    "requests.cpu\0"
+    "requests.memory\0"
+    "requests.storage\0"
+    "requests.ephemeral-storage\0"
+    "limits.cpu\0"
+    "limits.memory\0"
+    "limits.ephemeral-storage\0"
+    "\0"
+    "v1.ResourceName\0"
+    "NotRequired\0"
+    "RestartContainer\0"
+    "\0"
+    "v1.ResourceResizeRestartPolicy\0"
+    "core/v1.ContainerRestartRule\0"
+    "ContainerRestartRule\0"
+    "Restart\0"
+    "RestartAllContainers\0"
+    "\0"
+    "v1.ContainerRestartRuleAction\0"
+    "ExitCodes\0"
+    "v1.ContainerRestartRuleOnExitCodes\0"
+    "core/v1.ContainerRestartRuleOnExitCodes\0"
+    "ContainerRestartRuleOnExitCodes\0"
+    "In\0"
+    "NotIn\0"
+    "\0"
+    "v1.ContainerRestartRuleOnExitCodesOperator\0"
+    "core/v1.ContainerState\0"
+    "ContainerState\0"
+    "Waiting\0"
+    "v1.ContainerStateWaiting\0"
+    "Running\0"
+    "v1.ContainerStateRunning\0"
+    "Terminated\0"
+    "v1.ContainerStateTerminated\0"
+    "core/v1.ContainerStateRunning\0"
+    "ContainerStateRunning\0"
+    "StartedAt\0"
+    "core/v1.ContainerStateTerminated\0"
+    "ContainerStateTerminated\0"
+    "ExitCode\0"
+    "Signal\0"
+    "FinishedAt\0"
+    "ContainerID\0"
+    "core/v1.ContainerStateWaiting\0"
+    "ContainerStateWaiting\0"
+    "core/v1.ContainerStatus\0"
+    "ContainerStatus\0"
+    "State\0"
+    "v1.ContainerState\0"
+    "LastTerminationState\0"
+    "RestartCount\0"
+    "ImageID\0"
+    "Started\0"
+    "AllocatedResources\0"
+    "resource.Quantity\0"
+    "v1.ResourceList\0"
+    "v1.VolumeMountStatus\0"
+    "[]v1.VolumeMountStatus\0"
+    "v1.ContainerUser\0"
+    "AllocatedResourcesStatus\0"
+    "v1.ResourceStatus\0"
+    "[]v1.ResourceStatus\0"
+    "StopSignal\0"
+    "SIGABRT\0"
+    "SIGALRM\0"
+    "SIGBUS\0"
+    "SIGCHLD\0"
+    "SIGCLD\0"
+    "SIGCONT\0"
+    "SIGFPE\0"
+    "SIGHUP\0"
+    "SIGILL\0"
+    "SIGINT\0"
+    "SIGIO\0"
+    "SIGIOT\0"
+    "SIGKILL\0"
+    "SIGPIPE\0"
+    "SIGPOLL\0"
+    "SIGPROF\0"
+    "SIGPWR\0"
+    "SIGQUIT\0"
+    "SIGSEGV\0"
+    "SIGSTKFLT\0"
+    "SIGSTOP\0"
+    "SIGSYS\0"
+    "SIGTERM\0"
+    "SIGTRAP\0"
+    "SIGTSTP\0"
+    "SIGTTIN\0"
+    "SIGTTOU\0"
+    "SIGURG\0"
+    "SIGUSR1\0"
+    "SIGUSR2\0"
+    "SIGVTALRM\0"
+    "SIGWINCH\0"
+    "SIGXCPU\0"
+    "SIGXFSZ\0"
+    "SIGRTMIN\0"
+    "SIGRTMIN+1\0"
+    "SIGRTMIN+2\0"
+    "SIGRTMIN+3\0"
+    "SIGRTMIN+4\0"
+    "SIGRTMIN+5\0"
+    "SIGRTMIN+6\0"
+    "SIGRTMIN+7\0"
+    "SIGRTMIN+8\0"
+    "SIGRTMIN+9\0"
+    "SIGRTMIN+10\0"
+    "SIGRTMIN+11\0"
+    "SIGRTMIN+12\0"
+    "SIGRTMIN+13\0"
+    "SIGRTMIN+14\0"
+    "SIGRTMIN+15\0"
+    "SIGRTMAX-14\0"
+    "SIGRTMAX-13\0"
+    "SIGRTMAX-12\0"
+    "SIGRTMAX-11\0"
+    "SIGRTMAX-10\0"
+    "SIGRTMAX-9\0"
+    "SIGRTMAX-8\0"
+    "SIGRTMAX-7\0"
+    "SIGRTMAX-6\0"
+    "SIGRTMAX-5\0"
+    "SIGRTMAX-4\0"
+    "SIGRTMAX-3\0"
+    "SIGRTMAX-2\0"
+    "SIGRTMAX-1\0"
+    "SIGRTMAX\0"
+    "\0"
+    "v1.Signal\0"
+    "core/v1.ContainerUser\0"
+    "ContainerUser\0"
+    "Linux\0"
+    "v1.LinuxContainerUser\0"
+    "core/v1.DaemonEndpoint\0"
+    "DaemonEndpoint\0"
+    "Port\0"
+    "core/v1.DownwardAPIProjection\0"
+    "DownwardAPIProjection\0"
+    "v1.DownwardAPIVolumeFile\0"
+    "[]v1.DownwardAPIVolumeFile\0"
+    "core/v1.DownwardAPIVolumeFile\0"
+    "DownwardAPIVolumeFile\0"
+    "FieldRef\0"
+    "v1.ObjectFieldSelector\0"
+    "ResourceFieldRef\0"
+    "v1.ResourceFieldSelector\0"
+    "Mode\0"
+    "core/v1.DownwardAPIVolumeSource\0"
+    "DownwardAPIVolumeSource\0"
+    "core/v1.EmptyDirVolumeSource\0"
+    "EmptyDirVolumeSource\0"
+    "Medium\0"
+    "\0"
+    "Memory\0"
+    "HugePages\0"
+    "HugePages-\0"
+    "\0"
+    "v1.StorageMedium\0"
+    "SizeLimit\0"
+    "core/v1.EndpointAddress\0"
+    "EndpointAddress\0"
+    "IP\0"
+    "Hostname\0"
+    "NodeName\0"
+    "TargetRef\0"
+    "core/v1.EndpointPort\0"
+    "EndpointPort\0"
+    "AppProtocol\0"
+    "core/v1.EndpointSubset\0"
+    "EndpointSubset\0"
+    "Addresses\0"
+    "v1.EndpointAddress\0"
+    "[]v1.EndpointAddress\0"
+    "NotReadyAddresses\0"
+    "v1.EndpointPort\0"
+    "[]v1.EndpointPort\0"
+    "core/v1.Endpoints\0"
+    "Endpoints\0"
+    "Subsets\0"
+    "v1.EndpointSubset\0"
+    "[]v1.EndpointSubset\0"
+    "core/v1.EnvFromSource\0"
+    "EnvFromSource\0"
+    "Prefix\0"
+    "ConfigMapRef\0"
+    "v1.ConfigMapEnvSource\0"
+    "v1.SecretEnvSource\0"
+    "core/v1.EnvVar\0"
+    "EnvVar\0"
+    "Value\0"
+    "ValueFrom\0"
+    "v1.EnvVarSource\0"
+    "core/v1.EnvVarSource\0"
+    "EnvVarSource\0"
+    "ConfigMapKeyRef\0"
+    "v1.ConfigMapKeySelector\0"
+    "SecretKeyRef\0"
+    "v1.SecretKeySelector\0"
+    "FileKeyRef\0"
+    "v1.FileKeySelector\0"
+    "core/v1.EphemeralContainer\0"
+    "EphemeralContainer\0"
+    "TargetContainerName\0"
+    "core/v1.EphemeralContainerCommon\0"
+    "EphemeralContainerCommon\0"
+    "core/v1.EphemeralVolumeSource\0"
+    "EphemeralVolumeSource\0"
+    "VolumeClaimTemplate\0"
+    "v1.PersistentVolumeClaimTemplate\0"
+    "core/v1.Event\0"
+    "Event\0"
+    "InvolvedObject\0"
+    "Source\0"
+    "v1.EventSource\0"
+    "FirstTimestamp\0"
+    "LastTimestamp\0"
+    "Count\0"
+    "EventTime\0"
+    "Series\0"
+    "v1.EventSeries\0"
+    "Related\0"
+    "ReportingController\0"
+    "ReportingInstance\0"
+    "core/v1.EventSeries\0"
+    "EventSeries\0"
+    "LastObservedTime\0"
+    "core/v1.EventSource\0"
+    "EventSource\0"
+    "Component\0"
+    "Host\0"
+    "core/v1.ExecAction\0"
+    "ExecAction\0"
+    "core/v1.FCVolumeSource\0"
+    "FCVolumeSource\0"
+    "TargetWWNs\0"
+    "Lun\0"
+    "WWIDs\0"
+    "core/v1.FileKeySelector\0"
+    "FileKeySelector\0"
+    "VolumeName\0"
+    "core/v1.FlexPersistentVolumeSource\0"
+    "FlexPersistentVolumeSource\0"
+    "Options\0"
+    "core/v1.FlexVolumeSource\0"
+    "FlexVolumeSource\0"
+    "core/v1.FlockerVolumeSource\0"
+    "FlockerVolumeSource\0"
+    "DatasetName\0"
+    "DatasetUUID\0"
+    "core/v1.GCEPersistentDiskVolumeSource\0"
+    "GCEPersistentDiskVolumeSource\0"
+    "PDName\0"
+    "core/v1.GRPCAction\0"
+    "GRPCAction\0"
+    "Service\0"
+    "core/v1.GitRepoVolumeSource\0"
+    "GitRepoVolumeSource\0"
+    "Repository\0"
+    "Directory\0"
+    "core/v1.GlusterfsPersistentVolumeSource\0"
+    "GlusterfsPersistentVolumeSource\0"
+    "EndpointsName\0"
+    "EndpointsNamespace\0"
+    "core/v1.GlusterfsVolumeSource\0"
+    "GlusterfsVolumeSource\0"
+    "core/v1.HTTPGetAction\0"
+    "HTTPGetAction\0"
+    "Scheme\0"
+    "HTTP\0"
+    "HTTPS\0"
+    "\0"
+    "v1.URIScheme\0"
+    "HTTPHeaders\0"
+    "v1.HTTPHeader\0"
+    "[]v1.HTTPHeader\0"
+    "core/v1.HTTPHeader\0"
+    "HTTPHeader\0"
+    "core/v1.HostAlias\0"
+    "HostAlias\0"
+    "Hostnames\0"
+    "core/v1.HostIP\0"
+    "core/v1.HostPathVolumeSource\0"
+    "HostPathVolumeSource\0"
+    "\0"
+    "DirectoryOrCreate\0"
+    "Directory\0"
+    "FileOrCreate\0"
+    "File\0"
+    "Socket\0"
+    "CharDevice\0"
+    "BlockDevice\0"
+    "\0"
+    "v1.HostPathType\0"
+    "core/v1.ISCSIPersistentVolumeSource\0"
+    "ISCSIPersistentVolumeSource\0"
+    "TargetPortal\0"
+    "IQN\0"
+    "ISCSIInterface\0"
+    "Portals\0"
+    "DiscoveryCHAPAuth\0"
+    "SessionCHAPAuth\0"
+    "InitiatorName\0"
+    "core/v1.ISCSIVolumeSource\0"
+    "ISCSIVolumeSource\0"
+    "core/v1.ImageVolumeSource\0"
+    "ImageVolumeSource\0"
+    "Reference\0"
+    "PullPolicy\0"
+    "core/v1.ImageVolumeStatus\0"
+    "ImageVolumeStatus\0"
+    "ImageRef\0"
+    "core/v1.KeyToPath\0"
+    "KeyToPath\0"
+    "core/v1.Lifecycle\0"
+    "PostStart\0"
+    "v1.LifecycleHandler\0"
+    "PreStop\0"
+    "core/v1.LifecycleHandler\0"
+    "LifecycleHandler\0"
+    "Exec\0"
+    "v1.ExecAction\0"
+    "HTTPGet\0"
+    "v1.HTTPGetAction\0"
+    "TCPSocket\0"
+    "v1.TCPSocketAction\0"
+    "Sleep\0"
+    "v1.SleepAction\0"
+    "core/v1.LimitRange\0"
+    "LimitRange\0"
+    "v1.LimitRangeSpec\0"
+    "core/v1.LimitRangeItem\0"
+    "LimitRangeItem\0"
+    "Pod\0"
+    "Container\0"
+    "PersistentVolumeClaim\0"
+    "\0"
+    "v1.LimitType\0"
+    "Max\0"
+    "Min\0"
+    "Default\0"
+    "DefaultRequest\0"
+    "MaxLimitRequestRatio\0"
+    "core/v1.LimitRangeSpec\0"
+    "LimitRangeSpec\0"
+    "Limits\0"
+    "v1.LimitRangeItem\0"
+    "[]v1.LimitRangeItem\0"
+    "core/v1.LinuxContainerUser\0"
+    "LinuxContainerUser\0"
+    "GID\0"
+    "SupplementalGroups\0"
+    "[]int64\0"
+    "core/v1.LoadBalancerIngress\0"
+    "LoadBalancerIngress\0"
+    "IPMode\0"
+    "VIP\0"
+    "Proxy\0"
+    "\0"
+    "v1.LoadBalancerIPMode\0"
+    "v1.PortStatus\0"
+    "[]v1.PortStatus\0"
+    "core/v1.LoadBalancerStatus\0"
+    "LoadBalancerStatus\0"
+    "Ingress\0"
+    "v1.LoadBalancerIngress\0"
+    "[]v1.LoadBalancerIngress\0"
+    "core/v1.LocalObjectReference\0"
+    "LocalObjectReference\0"
+    "core/v1.LocalVolumeSource\0"
+    "LocalVolumeSource\0"
+    "core/v1.ModifyVolumeStatus\0"
+    "ModifyVolumeStatus\0"
+    "TargetVolumeAttributesClassName\0"
+    "Pending\0"
+    "InProgress\0"
+    "Infeasible\0"
+    "\0"
+    "v1.PersistentVolumeClaimModifyVolumeStatus\0"
+    "core/v1.NFSVolumeSource\0"
+    "NFSVolumeSource\0"
+    "Server\0"
+    "core/v1.Namespace\0"
+    "v1.NamespaceSpec\0"
+    "v1.NamespaceStatus\0"
+    "core/v1.NamespaceCondition\0"
+    "NamespaceCondition\0"
+    "NamespaceDeletionDiscoveryFailure\0"
+    "NamespaceDeletionContentFailure\0"
+    "NamespaceDeletionGroupVersionParsingFailure\0"
+    "NamespaceContentRemaining\0"
+    "NamespaceFinalizersRemaining\0"
+    "\0"
+    "v1.NamespaceConditionType\0"
+    "core/v1.NamespaceSpec\0"
+    "NamespaceSpec\0"
+    "Finalizers\0"
+    "kubernetes\0"
+    "\0"
+    "v1.FinalizerName\0"
+    "[]v1.FinalizerName\0"
+    "core/v1.NamespaceStatus\0"
+    "NamespaceStatus\0"
+    "Phase\0"
+    "Active\0"
+    "Terminating\0"
+    "\0"
+    "v1.NamespacePhase\0"
+    "v1.NamespaceCondition\0"
+    "[]v1.NamespaceCondition\0"
+    "core/v1.Node\0"
+    "Node\0"
+    "v1.NodeSpec\0"
+    "v1.NodeStatus\0"
+    "core/v1.NodeAddress\0"
+    "NodeAddress\0"
+    "Hostname\0"
+    "InternalIP\0"
+    "ExternalIP\0"
+    "InternalDNS\0"
+    "ExternalDNS\0"
+    "\0"
+    "v1.NodeAddressType\0"
+    "Address\0"
+    "core/v1.NodeAffinity\0"
+    "RequiredDuringSchedulingIgnoredDuringExecution\0"
+    "v1.NodeSelector\0"
+    "PreferredDuringSchedulingIgnoredDuringExecution\0"
+    "v1.PreferredSchedulingTerm\0"
+    "[]v1.PreferredSchedulingTerm\0"
+    "core/v1.NodeAllocatableResourceClaimStatus\0"
+    "NodeAllocatableResourceClaimStatus\0"
+    "ResourceClaimName\0"
+    "Containers\0"
+    "core/v1.NodeCondition\0"
+    "NodeCondition\0"
+    "Ready\0"
+    "MemoryPressure\0"
+    "DiskPressure\0"
+    "PIDPressure\0"
+    "NetworkUnavailable\0"
+    "\0"
+    "v1.NodeConditionType\0"
+    "LastHeartbeatTime\0"
+    "core/v1.NodeConfigSource\0"
+    "NodeConfigSource\0"
+    "v1.ConfigMapNodeConfigSource\0"
+    "core/v1.NodeConfigStatus\0"
+    "NodeConfigStatus\0"
+    "Assigned\0"
+    "v1.NodeConfigSource\0"
+    "LastKnownGood\0"
+    "Error\0"
+    "core/v1.NodeDaemonEndpoints\0"
+    "NodeDaemonEndpoints\0"
+    "KubeletEndpoint\0"
+    "v1.DaemonEndpoint\0"
+    "core/v1.NodeFeatures\0"
+    "NodeFeatures\0"
+    "SupplementalGroupsPolicy\0"
+    "core/v1.NodeRuntimeHandler\0"
+    "NodeRuntimeHandler\0"
+    "Features\0"
+    "v1.NodeRuntimeHandlerFeatures\0"
+    "core/v1.NodeRuntimeHandlerFeatures\0"
+    "NodeRuntimeHandlerFeatures\0"
+    "RecursiveReadOnlyMounts\0"
+    "UserNamespaces\0"
+    "core/v1.NodeSelector\0"
+    "NodeSelector\0"
+    "NodeSelectorTerms\0"
+    "v1.NodeSelectorTerm\0"
+    "[]v1.NodeSelectorTerm\0"
+    "core/v1.NodeSelectorRequirement\0"
+    "NodeSelectorRequirement\0"
+    "In\0"
+    "NotIn\0"
+    "Exists\0"
+    "DoesNotExist\0"
+    "Gt\0"
+    "Lt\0"
+    "\0"
+    "v1.NodeSelectorOperator\0"
+    "core/v1.NodeSelectorTerm\0"
+    "NodeSelectorTerm\0"
+    "MatchExpressions\0"
+    "v1.NodeSelectorRequirement\0"
+    "[]v1.NodeSelectorRequirement\0"
+    "MatchFields\0"
+    "core/v1.NodeSpec\0"
+    "NodeSpec\0"
+    "PodCIDR\0"
+    "PodCIDRs\0"
+    "ProviderID\0"
+    "Unschedulable\0"
+    "Taints\0"
+    "v1.Taint\0"
+    "[]v1.Taint\0"
+    "ConfigSource\0"
+    "DoNotUseExternalID\0"
+    "core/v1.NodeStatus\0"
+    "NodeStatus\0"
+    "Capacity\0"
+    "Allocatable\0"
+    "Pending\0"
+    "Running\0"
+    "Terminated\0"
+    "\0"
+    "v1.NodePhase\0"
+    "v1.NodeCondition\0"
+    "[]v1.NodeCondition\0"
+    "v1.NodeAddress\0"
+    "[]v1.NodeAddress\0"
+    "DaemonEndpoints\0"
+    "v1.NodeDaemonEndpoints\0"
+    "NodeInfo\0"
+    "v1.NodeSystemInfo\0"
+    "Images\0"
+    "v1.ContainerImage\0"
+    "[]v1.ContainerImage\0"
+    "VolumesInUse\0"
+    "[]v1.UniqueVolumeName\0"
+    "VolumesAttached\0"
+    "v1.AttachedVolume\0"
+    "[]v1.AttachedVolume\0"
+    "Config\0"
+    "v1.NodeConfigStatus\0"
+    "RuntimeHandlers\0"
+    "v1.NodeRuntimeHandler\0"
+    "[]v1.NodeRuntimeHandler\0"
+    "v1.NodeFeatures\0"
+    "DeclaredFeatures\0"
+    "core/v1.NodeSwapStatus\0"
+    "NodeSwapStatus\0"
+    "core/v1.NodeSystemInfo\0"
+    "NodeSystemInfo\0"
+    "MachineID\0"
+    "SystemUUID\0"
+    "BootID\0"
+    "KernelVersion\0"
+    "OSImage\0"
+    "ContainerRuntimeVersion\0"
+    "KubeletVersion\0"
+    "KubeProxyVersion\0"
+    "OperatingSystem\0"
+    "Architecture\0"
+    "Swap\0"
+    "v1.NodeSwapStatus\0"
+    "core/v1.ObjectFieldSelector\0"
+    "ObjectFieldSelector\0"
+    "FieldPath\0"
+    "core/v1.ObjectReference\0"
+    "ObjectReference\0"
+    "core/v1.PersistentVolume\0"
+    "PersistentVolume\0"
+    "v1.PersistentVolumeSpec\0"
+    "v1.PersistentVolumeStatus\0"
+    "core/v1.PersistentVolumeClaim\0"
+    "PersistentVolumeClaim\0"
+    "v1.PersistentVolumeClaimSpec\0"
+    "v1.PersistentVolumeClaimStatus\0"
+    "core/v1.PersistentVolumeClaimCondition\0"
+    "PersistentVolumeClaimCondition\0"
+    "Resizing\0"
+    "FileSystemResizePending\0"
+    "ControllerResizeError\0"
+    "NodeResizeError\0"
+    "ModifyVolumeError\0"
+    "ModifyingVolume\0"
+    "Unused\0"
+    "\0"
+    "v1.PersistentVolumeClaimConditionType\0"
+    "core/v1.PersistentVolumeClaimSpec\0"
+    "PersistentVolumeClaimSpec\0"
+    "AccessModes\0"
+    "ReadWriteOnce\0"
+    "ReadOnlyMany\0"
+    "ReadWriteMany\0"
+    "ReadWriteOncePod\0"
+    "\0"
+    "v1.PersistentVolumeAccessMode\0"
+    "[]v1.PersistentVolumeAccessMode\0"
+    "v1.VolumeResourceRequirements\0"
+    "StorageClassName\0"
+    "VolumeMode\0"
+    "Block\0"
+    "Filesystem\0"
+    "\0"
+    "v1.PersistentVolumeMode\0"
+    "DataSource\0"
+    "v1.TypedLocalObjectReference\0"
+    "DataSourceRef\0"
+    "v1.TypedObjectReference\0"
+    "VolumeAttributesClassName\0"
+    "core/v1.PersistentVolumeClaimStatus\0"
+    "PersistentVolumeClaimStatus\0"
+    "Pending\0"
+    "Bound\0"
+    "Lost\0"
+    "\0"
+    "v1.PersistentVolumeClaimPhase\0"
+    "v1.PersistentVolumeClaimCondition\0"
+    "[]v1.PersistentVolumeClaimCondition\0"
+    "AllocatedResourceStatuses\0"
+    "ControllerResizeInProgress\0"
+    "ControllerResizeInfeasible\0"
+    "NodeResizePending\0"
+    "NodeResizeInProgress\0"
+    "NodeResizeInfeasible\0"
+    "\0"
+    "v1.ClaimResourceStatus\0"
+    "map[v1.ResourceName]v1.ClaimResourceStatus\0"
+    "CurrentVolumeAttributesClassName\0"
+    "v1.ModifyVolumeStatus\0"
+    "core/v1.PersistentVolumeClaimTemplate\0"
+    "PersistentVolumeClaimTemplate\0"
+    "core/v1.PersistentVolumeClaimVolumeSource\0"
+    "PersistentVolumeClaimVolumeSource\0"
+    "ClaimName\0"
+    "core/v1.PersistentVolumeSource\0"
+    "PersistentVolumeSource\0"
+    "GCEPersistentDisk\0"
+    "v1.GCEPersistentDiskVolumeSource\0"
+    "AWSElasticBlockStore\0"
+    "v1.AWSElasticBlockStoreVolumeSource\0"
+    "HostPath\0"
+    "v1.HostPathVolumeSource\0"
+    "Glusterfs\0"
+    "v1.GlusterfsPersistentVolumeSource\0"
+    "NFS\0"
+    "v1.NFSVolumeSource\0"
+    "RBD\0"
+    "v1.RBDPersistentVolumeSource\0"
+    "ISCSI\0"
+    "v1.ISCSIPersistentVolumeSource\0"
+    "Cinder\0"
+    "v1.CinderPersistentVolumeSource\0"
+    "CephFS\0"
+    "v1.CephFSPersistentVolumeSource\0"
+    "FC\0"
+    "v1.FCVolumeSource\0"
+    "Flocker\0"
+    "v1.FlockerVolumeSource\0"
+    "FlexVolume\0"
+    "v1.FlexPersistentVolumeSource\0"
+    "AzureFile\0"
+    "v1.AzureFilePersistentVolumeSource\0"
+    "VsphereVolume\0"
+    "v1.VsphereVirtualDiskVolumeSource\0"
+    "Quobyte\0"
+    "v1.QuobyteVolumeSource\0"
+    "AzureDisk\0"
+    "v1.AzureDiskVolumeSource\0"
+    "PhotonPersistentDisk\0"
+    "v1.PhotonPersistentDiskVolumeSource\0"
+    "PortworxVolume\0"
+    "v1.PortworxVolumeSource\0"
+    "ScaleIO\0"
+    "v1.ScaleIOPersistentVolumeSource\0"
+    "Local\0"
+    "v1.LocalVolumeSource\0"
+    "StorageOS\0"
+    "v1.StorageOSPersistentVolumeSource\0"
+    "CSI\0"
+    "v1.CSIPersistentVolumeSource\0"
+    "core/v1.PersistentVolumeSpec\0"
+    "PersistentVolumeSpec\0"
+    "ClaimRef\0"
+    "PersistentVolumeReclaimPolicy\0"
+    "Recycle\0"
+    "Delete\0"
+    "Retain\0"
+    "\0"
+    "v1.PersistentVolumeReclaimPolicy\0"
+    "MountOptions\0"
+    "v1.VolumeNodeAffinity\0"
+    "core/v1.PersistentVolumeStatus\0"
+    "PersistentVolumeStatus\0"
+    "Pending\0"
+    "Available\0"
+    "Bound\0"
+    "Released\0"
+    "Failed\0"
+    "\0"
+    "v1.PersistentVolumePhase\0"
+    "LastPhaseTransitionTime\0"
+    "core/v1.PhotonPersistentDiskVolumeSource\0"
+    "PhotonPersistentDiskVolumeSource\0"
+    "PdID\0"
+    "core/v1.Pod\0"
+    "Pod\0"
+    "v1.PodSpec\0"
+    "v1.PodStatus\0"
+    "core/v1.PodAffinity\0"
+    "v1.PodAffinityTerm\0"
+    "[]v1.PodAffinityTerm\0"
+    "v1.WeightedPodAffinityTerm\0"
+    "[]v1.WeightedPodAffinityTerm\0"
+    "core/v1.PodAffinityTerm\0"
+    "PodAffinityTerm\0"
+    "Namespaces\0"
+    "TopologyKey\0"
+    "NamespaceSelector\0"
+    "MatchLabelKeys\0"
+    "MismatchLabelKeys\0"
+    "core/v1.PodAntiAffinity\0"
+    "core/v1.PodCertificateProjection\0"
+    "PodCertificateProjection\0"
+    "KeyType\0"
+    "MaxExpirationSeconds\0"
+    "CredentialBundlePath\0"
+    "KeyPath\0"
+    "CertificateChainPath\0"
+    "UserAnnotations\0"
+    "core/v1.PodCondition\0"
+    "PodCondition\0"
+    "core/v1.PodDNSConfig\0"
+    "PodDNSConfig\0"
+    "Nameservers\0"
+    "Searches\0"
+    "v1.PodDNSConfigOption\0"
+    "[]v1.PodDNSConfigOption\0"
+    "core/v1.PodDNSConfigOption\0"
+    "PodDNSConfigOption\0"
+    "core/v1.PodExtendedResourceClaimStatus\0"
+    "PodExtendedResourceClaimStatus\0"
+    "RequestMappings\0"
+    "v1.ContainerExtendedResourceRequest\0"
+    "[]v1.ContainerExtendedResourceRequest\0"
+    "core/v1.PodIP\0"
+    "PodIP\0"
+    "core/v1.PodOS\0"
+    "PodOS\0"
+    "linux\0"
+    "windows\0"
+    "\0"
+    "v1.OSName\0"
+    "core/v1.PodReadinessGate\0"
+    "PodReadinessGate\0"
+    "ConditionType\0"
+    "core/v1.PodResourceClaim\0"
+    "PodResourceClaim\0"
+    "ResourceClaimTemplateName\0"
+    "core/v1.PodResourceClaimStatus\0"
+    "PodResourceClaimStatus\0"
+    "core/v1.PodSchedulingGate\0"
+    "PodSchedulingGate\0"
+    "core/v1.PodSchedulingGroup\0"
+    "PodSchedulingGroup\0"
+    "PodGroupName\0"
+    "core/v1.PodSecurityContext\0"
+    "PodSecurityContext\0"
+    "SELinuxOptions\0"
+    "v1.SELinuxOptions\0"
+    "WindowsOptions\0"
+    "v1.WindowsSecurityContextOptions\0"
+    "RunAsUser\0"
+    "RunAsGroup\0"
+    "RunAsNonRoot\0"
+    "Merge\0"
+    "Strict\0"
+    "\0"
+    "v1.SupplementalGroupsPolicy\0"
+    "FSGroup\0"
+    "Sysctls\0"
+    "v1.Sysctl\0"
+    "[]v1.Sysctl\0"
+    "FSGroupChangePolicy\0"
+    "OnRootMismatch\0"
+    "Always\0"
+    "\0"
+    "v1.PodFSGroupChangePolicy\0"
+    "SeccompProfile\0"
+    "v1.SeccompProfile\0"
+    "v1.AppArmorProfile\0"
+    "SELinuxChangePolicy\0"
+    "Recursive\0"
+    "MountOption\0"
+    "\0"
+    "v1.PodSELinuxChangePolicy\0"
+    "core/v1.PodSpec\0"
+    "PodSpec\0"
+    "Volumes\0"
+    "v1.Volume\0"
+    "[]v1.Volume\0"
+    "InitContainers\0"
+    "v1.Container\0"
+    "[]v1.Container\0"
+    "EphemeralContainers\0"
+    "v1.EphemeralContainer\0"
+    "[]v1.EphemeralContainer\0"
+    "Always\0"
+    "OnFailure\0"
+    "Never\0"
+    "\0"
+    "v1.RestartPolicy\0"
+    "TerminationGracePeriodSeconds\0"
+    "DNSPolicy\0"
+    "ClusterFirstWithHostNet\0"
+    "ClusterFirst\0"
+    "Default\0"
+    "None\0"
+    "\0"
+    "v1.DNSPolicy\0"
+    "ServiceAccountName\0"
+    "DeprecatedServiceAccount\0"
+    "AutomountServiceAccountToken\0"
+    "HostNetwork\0"
+    "HostPID\0"
+    "HostIPC\0"
+    "ShareProcessNamespace\0"
+    "v1.PodSecurityContext\0"
+    "ImagePullSecrets\0"
+    "[]v1.LocalObjectReference\0"
+    "Subdomain\0"
+    "v1.Affinity\0"
+    "SchedulerName\0"
+    "Tolerations\0"
+    "v1.Toleration\0"
+    "[]v1.Toleration\0"
+    "HostAliases\0"
+    "v1.HostAlias\0"
+    "[]v1.HostAlias\0"
+    "PriorityClassName\0"
+    "Priority\0"
+    "DNSConfig\0"
+    "v1.PodDNSConfig\0"
+    "ReadinessGates\0"
+    "v1.PodReadinessGate\0"
+    "[]v1.PodReadinessGate\0"
+    "RuntimeClassName\0"
+    "EnableServiceLinks\0"
+    "PreemptionPolicy\0"
+    "PreemptLowerPriority\0"
+    "Never\0"
+    "\0"
+    "v1.PreemptionPolicy\0"
+    "Overhead\0"
+    "TopologySpreadConstraints\0"
+    "v1.TopologySpreadConstraint\0"
+    "[]v1.TopologySpreadConstraint\0"
+    "SetHostnameAsFQDN\0"
+    "OS\0"
+    "v1.PodOS\0"
+    "HostUsers\0"
+    "SchedulingGates\0"
+    "v1.PodSchedulingGate\0"
+    "[]v1.PodSchedulingGate\0"
+    "ResourceClaims\0"
+    "v1.PodResourceClaim\0"
+    "[]v1.PodResourceClaim\0"
+    "HostnameOverride\0"
+    "SchedulingGroup\0"
+    "v1.PodSchedulingGroup\0"
+    "core/v1.PodStatus\0"
+    "PodStatus\0"
+    "Pending\0"
+    "Running\0"
+    "Succeeded\0"
+    "Failed\0"
+    "Unknown\0"
+    "\0"
+    "v1.PodPhase\0"
+    "v1.PodCondition\0"
+    "[]v1.PodCondition\0"
+    "NominatedNodeName\0"
+    "HostIPs\0"
+    "v1.HostIP\0"
+    "[]v1.HostIP\0"
+    "PodIPs\0"
+    "v1.PodIP\0"
+    "[]v1.PodIP\0"
+    "InitContainerStatuses\0"
+    "v1.ContainerStatus\0"
+    "[]v1.ContainerStatus\0"
+    "ContainerStatuses\0"
+    "QOSClass\0"
+    "Guaranteed\0"
+    "Burstable\0"
+    "BestEffort\0"
+    "\0"
+    "v1.PodQOSClass\0"
+    "EphemeralContainerStatuses\0"
+    "Resize\0"
+    "InProgress\0"
+    "Deferred\0"
+    "Infeasible\0"
+    "\0"
+    "v1.PodResizeStatus\0"
+    "ResourceClaimStatuses\0"
+    "v1.PodResourceClaimStatus\0"
+    "[]v1.PodResourceClaimStatus\0"
+    "ExtendedResourceClaimStatus\0"
+    "v1.PodExtendedResourceClaimStatus\0"
+    "NodeAllocatableResourceClaimStatuses\0"
+    "v1.NodeAllocatableResourceClaimStatus\0"
+    "[]v1.NodeAllocatableResourceClaimStatus\0"
+    "core/v1.PodTemplate\0"
+    "PodTemplate\0"
+    "core/v1.PodTemplateSpec\0"
+    "PodTemplateSpec\0"
+    "core/v1.PortStatus\0"
+    "PortStatus\0"
+    "core/v1.PortworxVolumeSource\0"
+    "PortworxVolumeSource\0"
+    "core/v1.PreferredSchedulingTerm\0"
+    "PreferredSchedulingTerm\0"
+    "Weight\0"
+    "Preference\0"
+    "core/v1.Probe\0"
+    "Probe\0"
+    "GRPC\0"
+    "v1.GRPCAction\0"
+    "InitialDelaySeconds\0"
+    "PeriodSeconds\0"
+    "SuccessThreshold\0"
+    "FailureThreshold\0"
+    "core/v1.ProbeHandler\0"
+    "ProbeHandler\0"
+    "core/v1.ProjectedVolumeSource\0"
+    "ProjectedVolumeSource\0"
+    "Sources\0"
+    "v1.VolumeProjection\0"
+    "[]v1.VolumeProjection\0"
+    "core/v1.QuobyteVolumeSource\0"
+    "QuobyteVolumeSource\0"
+    "Registry\0"
+    "Volume\0"
+    "Group\0"
+    "Tenant\0"
+    "core/v1.RBDPersistentVolumeSource\0"
+    "RBDPersistentVolumeSource\0"
+    "CephMonitors\0"
+    "RBDImage\0"
+    "RBDPool\0"
+    "RadosUser\0"
+    "Keyring\0"
+    "core/v1.RBDVolumeSource\0"
+    "RBDVolumeSource\0"
+    "core/v1.ResourceClaim\0"
+    "ResourceClaim\0"
+    "Request\0"
+    "core/v1.ResourceFieldSelector\0"
+    "ResourceFieldSelector\0"
+    "Resource\0"
+    "Divisor\0"
+    "core/v1.ResourceHealth\0"
+    "ResourceHealth\0"
+    "ResourceID\0"
+    "v1.ResourceID\0"
+    "Health\0"
+    "Healthy\0"
+    "Unhealthy\0"
+    "Unknown\0"
+    "\0"
+    "v1.ResourceHealthStatus\0"
+    "core/v1.ResourceQuota\0"
+    "ResourceQuota\0"
+    "v1.ResourceQuotaSpec\0"
+    "v1.ResourceQuotaStatus\0"
+    "core/v1.ResourceQuotaSpec\0"
+    "ResourceQuotaSpec\0"
+    "Hard\0"
+    "Scopes\0"
+    "Terminating\0"
+    "NotTerminating\0"
+    "BestEffort\0"
+    "NotBestEffort\0"
+    "PriorityClass\0"
+    "CrossNamespacePodAffinity\0"
+    "VolumeAttributesClass\0"
+    "\0"
+    "v1.ResourceQuotaScope\0"
+    "[]v1.ResourceQuotaScope\0"
+    "ScopeSelector\0"
+    "v1.ScopeSelector\0"
+    "core/v1.ResourceQuotaStatus\0"
+    "ResourceQuotaStatus\0"
+    "Used\0"
+    "core/v1.ResourceRequirements\0"
+    "ResourceRequirements\0"
+    "Requests\0"
+    "Claims\0"
+    "v1.ResourceClaim\0"
+    "[]v1.ResourceClaim\0"
+    "core/v1.ResourceStatus\0"
+    "ResourceStatus\0"
+    "v1.ResourceHealth\0"
+    "[]v1.ResourceHealth\0"
+    "core/v1.SELinuxOptions\0"
+    "Role\0"
+    "Level\0"
+    "core/v1.ScaleIOPersistentVolumeSource\0"
+    "ScaleIOPersistentVolumeSource\0"
+    "Gateway\0"
+    "System\0"
+    "SSLEnabled\0"
+    "ProtectionDomain\0"
+    "StoragePool\0"
+    "StorageMode\0"
+    "core/v1.ScaleIOVolumeSource\0"
+    "ScaleIOVolumeSource\0"
+    "core/v1.ScopeSelector\0"
+    "v1.ScopedResourceSelectorRequirement\0"
+    "[]v1.ScopedResourceSelectorRequirement\0"
+    "core/v1.ScopedResourceSelectorRequirement\0"
+    "ScopedResourceSelectorRequirement\0"
+    "ScopeName\0"
+    "In\0"
+    "NotIn\0"
+    "Exists\0"
+    "DoesNotExist\0"
+    "\0"
+    "v1.ScopeSelectorOperator\0"
+    "core/v1.SeccompProfile\0"
+    "Unconfined\0"
+    "RuntimeDefault\0"
+    "Localhost\0"
+    "\0"
+    "v1.SeccompProfileType\0"
+    "core/v1.Secret\0"
+    "Secret\0"
+    "StringData\0"
+    "Opaque\0"
+    "kubernetes.io/service-account-token\0"
+    "kubernetes.io/dockercfg\0"
+    "kubernetes.io/dockerconfigjson\0"
+    "kubernetes.io/basic-auth\0"
+    "kubernetes.io/ssh-auth\0"
+    "kubernetes.io/tls\0"
+    "bootstrap.kubernetes.io/token\0"
+    "\0"
+    "v1.SecretType\0"
+    "core/v1.SecretEnvSource\0"
+    "SecretEnvSource\0"
+    "core/v1.SecretKeySelector\0"
+    "SecretKeySelector\0"
+    "core/v1.SecretProjection\0"
+    "SecretProjection\0"
+    "core/v1.SecretReference\0"
+    "SecretReference\0"
+    "core/v1.SecretVolumeSource\0"
+    "SecretVolumeSource\0"
+    "core/v1.SecurityContext\0"
+    "v1.Capabilities\0"
+    "Privileged\0"
+    "ReadOnlyRootFilesystem\0"
+    "AllowPrivilegeEscalation\0"
+    "ProcMount\0"
+    "Default\0"
+    "Unmasked\0"
+    "\0"
+    "v1.ProcMountType\0"
+    "core/v1.Service\0"
+    "v1.ServiceSpec\0"
+    "v1.ServiceStatus\0"
+    "core/v1.ServiceAccount\0"
+    "ServiceAccount\0"
+    "Secrets\0"
+    "core/v1.ServiceAccountTokenProjection\0"
+    "ServiceAccountTokenProjection\0"
+    "Audience\0"
+    "ExpirationSeconds\0"
+    "core/v1.ServicePort\0"
+    "ServicePort\0"
+    "TargetPort\0"
+    "NodePort\0"
+    "core/v1.ServiceSpec\0"
+    "ServiceSpec\0"
+    "v1.ServicePort\0"
+    "[]v1.ServicePort\0"
+    "ClusterIP\0"
+    "ClusterIPs\0"
+    "ClusterIP\0"
+    "NodePort\0"
+    "LoadBalancer\0"
+    "ExternalName\0"
+    "\0"
+    "v1.ServiceType\0"
+    "ExternalIPs\0"
+    "SessionAffinity\0"
+    "ClientIP\0"
+    "None\0"
+    "\0"
+    "v1.ServiceAffinity\0"
+    "LoadBalancerIP\0"
+    "LoadBalancerSourceRanges\0"
+    "ExternalName\0"
+    "ExternalTrafficPolicy\0"
+    "Cluster\0"
+    "Local\0"
+    "\0"
+    "v1.ServiceExternalTrafficPolicy\0"
+    "HealthCheckNodePort\0"
+    "PublishNotReadyAddresses\0"
+    "SessionAffinityConfig\0"
+    "v1.SessionAffinityConfig\0"
+    "IPFamilies\0"
+    "IPv4\0"
+    "IPv6\0"
+    "\0"
+    "\0"
+    "v1.IPFamily\0"
+    "[]v1.IPFamily\0"
+    "IPFamilyPolicy\0"
+    "SingleStack\0"
+    "PreferDualStack\0"
+    "RequireDualStack\0"
+    "\0"
+    "v1.IPFamilyPolicy\0"
+    "AllocateLoadBalancerNodePorts\0"
+    "LoadBalancerClass\0"
+    "InternalTrafficPolicy\0"
+    "Cluster\0"
+    "Local\0"
+    "\0"
+    "v1.ServiceInternalTrafficPolicy\0"
+    "TrafficDistribution\0"
+    "core/v1.ServiceStatus\0"
+    "ServiceStatus\0"
+    "LoadBalancer\0"
+    "v1.LoadBalancerStatus\0"
+    "v1.Condition\0"
+    "[]v1.Condition\0"
+    "core/v1.SessionAffinityConfig\0"
+    "ClientIP\0"
+    "v1.ClientIPConfig\0"
+    "core/v1.SleepAction\0"
+    "SleepAction\0"
+    "Seconds\0"
+    "core/v1.StorageOSPersistentVolumeSource\0"
+    "StorageOSPersistentVolumeSource\0"
+    "VolumeNamespace\0"
+    "core/v1.StorageOSVolumeSource\0"
+    "StorageOSVolumeSource\0"
+    "core/v1.Sysctl\0"
+    "Sysctl\0"
+    "core/v1.TCPSocketAction\0"
+    "TCPSocketAction\0"
+    "core/v1.Taint\0"
+    "Taint\0"
+    "Effect\0"
+    "NoSchedule\0"
+    "PreferNoSchedule\0"
+    "NoExecute\0"
+    "\0"
+    "v1.TaintEffect\0"
+    "TimeAdded\0"
+    "core/v1.Toleration\0"
+    "Toleration\0"
+    "Exists\0"
+    "Equal\0"
+    "Lt\0"
+    "Gt\0"
+    "\0"
+    "v1.TolerationOperator\0"
+    "TolerationSeconds\0"
+    "core/v1.TopologySelectorLabelRequirement\0"
+    "TopologySelectorLabelRequirement\0"
+    "core/v1.TopologySelectorTerm\0"
+    "TopologySelectorTerm\0"
+    "MatchLabelExpressions\0"
+    "v1.TopologySelectorLabelRequirement\0"
+    "[]v1.TopologySelectorLabelRequirement\0"
+    "core/v1.TopologySpreadConstraint\0"
+    "TopologySpreadConstraint\0"
+    "MaxSkew\0"
+    "WhenUnsatisfiable\0"
+    "DoNotSchedule\0"
+    "ScheduleAnyway\0"
+    "\0"
+    "v1.UnsatisfiableConstraintAction\0"
+    "MinDomains\0"
+    "NodeAffinityPolicy\0"
+    "Ignore\0"
+    "Honor\0"
+    "\0"
+    "v1.NodeInclusionPolicy\0"
+    "NodeTaintsPolicy\0"
+    "core/v1.TypedLocalObjectReference\0"
+    "TypedLocalObjectReference\0"
+    "APIGroup\0"
+    "core/v1.TypedObjectReference\0"
+    "TypedObjectReference\0"
+    "core/v1.Volume\0"
+    "EmptyDir\0"
+    "v1.EmptyDirVolumeSource\0"
+    "GitRepo\0"
+    "v1.GitRepoVolumeSource\0"
+    "v1.SecretVolumeSource\0"
+    "v1.ISCSIVolumeSource\0"
+    "v1.GlusterfsVolumeSource\0"
+    "v1.PersistentVolumeClaimVolumeSource\0"
+    "v1.RBDVolumeSource\0"
+    "v1.FlexVolumeSource\0"
+    "v1.CinderVolumeSource\0"
+    "v1.CephFSVolumeSource\0"
+    "DownwardAPI\0"
+    "v1.DownwardAPIVolumeSource\0"
+    "v1.AzureFileVolumeSource\0"
+    "v1.ConfigMapVolumeSource\0"
+    "Projected\0"
+    "v1.ProjectedVolumeSource\0"
+    "v1.ScaleIOVolumeSource\0"
+    "v1.StorageOSVolumeSource\0"
+    "v1.CSIVolumeSource\0"
+    "Ephemeral\0"
+    "v1.EphemeralVolumeSource\0"
+    "v1.ImageVolumeSource\0"
+    "core/v1.VolumeDevice\0"
+    "VolumeDevice\0"
+    "core/v1.VolumeMount\0"
+    "VolumeMount\0"
+    "RecursiveReadOnly\0"
+    "Disabled\0"
+    "IfPossible\0"
+    "Enabled\0"
+    "\0"
+    "v1.RecursiveReadOnlyMode\0"
+    "MountPath\0"
+    "SubPath\0"
+    "MountPropagation\0"
+    "None\0"
+    "HostToContainer\0"
+    "Bidirectional\0"
+    "\0"
+    "v1.MountPropagationMode\0"
+    "SubPathExpr\0"
+    "core/v1.VolumeMountStatus\0"
+    "VolumeMountStatus\0"
+    "VolumeStatus\0"
+    "v1.VolumeStatus\0"
+    "core/v1.VolumeNodeAffinity\0"
+    "VolumeNodeAffinity\0"
+    "Required\0"
+    "core/v1.VolumeProjection\0"
+    "VolumeProjection\0"
+    "v1.SecretProjection\0"
+    "v1.DownwardAPIProjection\0"
+    "v1.ConfigMapProjection\0"
+    "ServiceAccountToken\0"
+    "v1.ServiceAccountTokenProjection\0"
+    "ClusterTrustBundle\0"
+    "v1.ClusterTrustBundleProjection\0"
+    "PodCertificate\0"
+    "v1.PodCertificateProjection\0"
+    "core/v1.VolumeResourceRequirements\0"
+    "VolumeResourceRequirements\0"
+    "core/v1.VolumeSource\0"
+    "VolumeSource\0"
+    "core/v1.VolumeStatus\0"
+    "v1.ImageVolumeStatus\0"
+    "core/v1.VsphereVirtualDiskVolumeSource\0"
+    "VsphereVirtualDiskVolumeSource\0"
+    "VolumePath\0"
+    "StoragePolicyName\0"
+    "StoragePolicyID\0"
+    "core/v1.WeightedPodAffinityTerm\0"
+    "WeightedPodAffinityTerm\0"
+    "core/v1.WindowsSecurityContextOptions\0"
+    "WindowsSecurityContextOptions\0"
+    "GMSACredentialSpecName\0"
+    "GMSACredentialSpec\0"
+    "RunAsUserName\0"
+    "HostProcess\0"
+    "discovery/v1.Endpoint\0"
+    "Endpoint\0"
+    "v1.EndpointConditions\0"
+    "DeprecatedTopology\0"
+    "Zone\0"
+    "Hints\0"
+    "v1.EndpointHints\0"
+    "discovery/v1.EndpointConditions\0"
+    "EndpointConditions\0"
+    "Serving\0"
+    "discovery/v1.EndpointHints\0"
+    "EndpointHints\0"
+    "ForZones\0"
+    "v1.ForZone\0"
+    "[]v1.ForZone\0"
+    "ForNodes\0"
+    "v1.ForNode\0"
+    "[]v1.ForNode\0"
+    "discovery/v1.EndpointPort\0"
+    "discovery/v1.EndpointSlice\0"
+    "EndpointSlice\0"
+    "AddressType\0"
+    "v1.AddressType\0"
+    "v1.Endpoint\0"
+    "[]v1.Endpoint\0"
+    "discovery/v1.ForNode\0"
+    "ForNode\0"
+    "discovery/v1.ForZone\0"
+    "ForZone\0"
+    "events/v1.Event\0"
+    "Regarding\0"
+    "Note\0"
+    "DeprecatedSource\0"
+    "DeprecatedFirstTimestamp\0"
+    "DeprecatedLastTimestamp\0"
+    "DeprecatedCount\0"
+    "events/v1.EventSeries\0"
+    "meta/v1.Condition\0"
+    "Condition\0"
+    "meta/v1.CreateOptions\0"
+    "CreateOptions\0"
+    "DryRun\0"
+    "FieldManager\0"
+    "FieldValidation\0"
+    "meta/v1.DeleteOptions\0"
+    "DeleteOptions\0"
+    "GracePeriodSeconds\0"
+    "Preconditions\0"
+    "v1.Preconditions\0"
+    "OrphanDependents\0"
+    "PropagationPolicy\0"
+    "Orphan\0"
+    "Background\0"
+    "Foreground\0"
+    "\0"
+    "v1.DeletionPropagation\0"
+    "IgnoreStoreReadErrorWithClusterBreakingPotential\0"
+    "meta/v1.LabelSelector\0"
+    "MatchLabels\0"
+    "v1.LabelSelectorRequirement\0"
+    "[]v1.LabelSelectorRequirement\0"
+    "meta/v1.LabelSelectorRequirement\0"
+    "LabelSelectorRequirement\0"
+    "In\0"
+    "NotIn\0"
+    "Exists\0"
+    "DoesNotExist\0"
+    "\0"
+    "v1.LabelSelectorOperator\0"
+    "meta/v1.ListMeta\0"
+    "ListMeta\0"
+    "SelfLink\0"
+    "Continue\0"
+    "RemainingItemCount\0"
+    "ShardInfo\0"
+    "v1.ShardInfo\0"
+    "meta/v1.ManagedFieldsEntry\0"
+    "ManagedFieldsEntry\0"
+    "Manager\0"
+    "Operation\0"
+    "Apply\0"
+    "Update\0"
+    "\0"
+    "v1.ManagedFieldsOperationType\0"
+    "Time\0"
+    "FieldsType\0"
+    "FieldsV1\0"
+    "v1.FieldsV1\0"
+    "Subresource\0"
+    "meta/v1.ObjectMeta\0"
+    "GenerateName\0"
+    "Generation\0"
+    "CreationTimestamp\0"
+    "DeletionTimestamp\0"
+    "DeletionGracePeriodSeconds\0"
+    "Labels\0"
+    "Annotations\0"
+    "OwnerReferences\0"
+    "v1.OwnerReference\0"
+    "[]v1.OwnerReference\0"
+    "ManagedFields\0"
+    "v1.ManagedFieldsEntry\0"
+    "[]v1.ManagedFieldsEntry\0"
+    "meta/v1.OwnerReference\0"
+    "OwnerReference\0"
+    "Controller\0"
+    "BlockOwnerDeletion\0"
+    "meta/v1.PatchOptions\0"
+    "PatchOptions\0"
+    "Force\0"
+    "meta/v1.Preconditions\0"
+    "meta/v1.ShardInfo\0"
+    "meta/v1.Status\0"
+    "v1.ListMeta\0"
+    "\0"
+    "Unauthorized\0"
+    "Forbidden\0"
+    "NotFound\0"
+    "AlreadyExists\0"
+    "Conflict\0"
+    "Gone\0"
+    "Invalid\0"
+    "ServerTimeout\0"
+    "StorageReadError\0"
+    "Timeout\0"
+    "TooManyRequests\0"
+    "BadRequest\0"
+    "MethodNotAllowed\0"
+    "NotAcceptable\0"
+    "RequestEntityTooLarge\0"
+    "UnsupportedMediaType\0"
+    "InternalError\0"
+    "Expired\0"
+    "ServiceUnavailable\0"
+    "\0"
+    "v1.StatusReason\0"
+    "Details\0"
+    "v1.StatusDetails\0"
+    "Code\0"
+    "meta/v1.StatusCause\0"
+    "StatusCause\0"
+    "FieldValueNotFound\0"
+    "FieldValueRequired\0"
+    "FieldValueDuplicate\0"
+    "FieldValueInvalid\0"
+    "FieldValueNotSupported\0"
+    "FieldValueForbidden\0"
+    "FieldValueTooLong\0"
+    "FieldValueTooMany\0"
+    "InternalError\0"
+    "FieldValueTypeInvalid\0"
+    "UnexpectedServerResponse\0"
+    "FieldManagerConflict\0"
+    "ResourceVersionTooLarge\0"
+    "\0"
+    "v1.CauseType\0"
+    "Field\0"
+    "meta/v1.StatusDetails\0"
+    "StatusDetails\0"
+    "Causes\0"
+    "v1.StatusCause\0"
+    "[]v1.StatusCause\0"
+    "RetryAfterSeconds\0"
+    "meta/v1.Table\0"
+    "Table\0"
+    "ColumnDefinitions\0"
+    "v1.TableColumnDefinition\0"
+    "[]v1.TableColumnDefinition\0"
+    "Rows\0"
+    "v1.TableRow\0"
+    "[]v1.TableRow\0"
+    "meta/v1.TableColumnDefinition\0"
+    "TableColumnDefinition\0"
+    "Format\0"
+    "Description\0"
+    "meta/v1.TableRow\0"
+    "TableRow\0"
+    "v1.TableRowCondition\0"
+    "[]v1.TableRowCondition\0"
+    "Object\0"
+    "meta/v1.TableRowCondition\0"
+    "TableRowCondition\0"
+    "Completed\0"
+    "\0"
+    "v1.RowConditionType\0"
+    "meta/v1.TypeMeta\0"
+    "TypeMeta\0"
+    "policy/v1.Eviction\0"
+    "Eviction\0"
+    "v1.DeleteOptions\0"
+    "policy/v1.PodDisruptionBudget\0"
+    "PodDisruptionBudget\0"
+    "v1.PodDisruptionBudgetSpec\0"
+    "v1.PodDisruptionBudgetStatus\0"
+    "policy/v1.PodDisruptionBudgetSpec\0"
+    "PodDisruptionBudgetSpec\0"
+    "MinAvailable\0"
+    "UnhealthyPodEvictionPolicy\0"
+    "IfHealthyBudget\0"
+    "AlwaysAllow\0"
+    "\0"
+    "v1.UnhealthyPodEvictionPolicyType\0"
+    "policy/v1.PodDisruptionBudgetStatus\0"
+    "PodDisruptionBudgetStatus\0"
+    "DisruptedPods\0"
+    "map[string]v1.Time\0"
+    "DisruptionsAllowed\0"
+    "CurrentHealthy\0"
+    "DesiredHealthy\0"
+    "ExpectedPods\0"
+    "scheduling/v1.PriorityClass\0"
+    "PriorityClass\0"
+    "GlobalDefault\0"
+    "storage/v1.CSIDriver\0"
+    "CSIDriver\0"
+    "v1.CSIDriverSpec\0"
+    "storage/v1.CSIDriverSpec\0"
+    "CSIDriverSpec\0"
+    "AttachRequired\0"
+    "PodInfoOnMount\0"
+    "VolumeLifecycleModes\0"
+    "Persistent\0"
+    "Ephemeral\0"
+    "\0"
+    "v1.VolumeLifecycleMode\0"
+    "[]v1.VolumeLifecycleMode\0"
+    "StorageCapacity\0"
+    "FSGroupPolicy\0"
+    "ReadWriteOnceWithFSType\0"
+    "File\0"
+    "None\0"
+    "\0"
+    "v1.FSGroupPolicy\0"
+    "TokenRequests\0"
+    "v1.TokenRequest\0"
+    "[]v1.TokenRequest\0"
+    "RequiresRepublish\0"
+    "SELinuxMount\0"
+    "NodeAllocatableUpdatePeriodSeconds\0"
+    "ServiceAccountTokenInSecrets\0"
+    "PreventPodSchedulingIfMissing\0"
+    "storage/v1.CSINode\0"
+    "CSINode\0"
+    "v1.CSINodeSpec\0"
+    "storage/v1.CSINodeDriver\0"
+    "CSINodeDriver\0"
+    "NodeID\0"
+    "TopologyKeys\0"
+    "v1.VolumeNodeResources\0"
+    "storage/v1.CSINodeSpec\0"
+    "CSINodeSpec\0"
+    "Drivers\0"
+    "v1.CSINodeDriver\0"
+    "[]v1.CSINodeDriver\0"
+    "storage/v1.StorageClass\0"
+    "StorageClass\0"
+    "Provisioner\0"
+    "Parameters\0"
+    "ReclaimPolicy\0"
+    "AllowVolumeExpansion\0"
+    "VolumeBindingMode\0"
+    "Immediate\0"
+    "WaitForFirstConsumer\0"
+    "\0"
+    "v1.VolumeBindingMode\0"
+    "AllowedTopologies\0"
+    "v1.TopologySelectorTerm\0"
+    "[]v1.TopologySelectorTerm\0"
+    "storage/v1.TokenRequest\0"
+    "TokenRequest\0"
+    "storage/v1.VolumeAttachment\0"
+    "VolumeAttachment\0"
+    "v1.VolumeAttachmentSpec\0"
+    "v1.VolumeAttachmentStatus\0"
+    "storage/v1.VolumeAttachmentSource\0"
+    "VolumeAttachmentSource\0"
+    "PersistentVolumeName\0"
+    "InlineVolumeSpec\0"
+    "storage/v1.VolumeAttachmentSpec\0"
+    "VolumeAttachmentSpec\0"
+    "Attacher\0"
+    "v1.VolumeAttachmentSource\0"
+    "storage/v1.VolumeAttachmentStatus\0"
+    "VolumeAttachmentStatus\0"
+    "Attached\0"
+    "AttachmentMetadata\0"
+    "AttachError\0"
+    "v1.VolumeError\0"
+    "DetachError\0"
+    "storage/v1.VolumeError\0"
+    "VolumeError\0"
+    "ErrorCode\0"
+    "storage/v1.VolumeNodeResources\0"
+    "VolumeNodeResources\0";
 
-static const ks_spec item_1 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetCondition], NULL, "v1.DaemonSetCondition", NULL};
-static const ks_spec item_2 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentCondition], NULL, "v1.DeploymentCondition", NULL};
-static const ks_spec item_3 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetCondition], NULL, "v1.ReplicaSetCondition", NULL};
-static const ks_spec item_4 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaim], NULL, "v1.PersistentVolumeClaim", NULL};
-static const ks_spec item_5 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetCondition], NULL, "v1.StatefulSetCondition", NULL};
-static const ks_spec item_6 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL};
-static const ks_spec item_7 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobCondition], NULL, "v1.JobCondition", NULL};
-static const ks_spec item_8 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_PodFailurePolicyRule], NULL, "v1.PodFailurePolicyRule", NULL};
-static const ks_spec item_9 = {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL};
-static const ks_spec item_10 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_PodFailurePolicyOnPodConditionsPattern], NULL, "v1.PodFailurePolicyOnPodConditionsPattern", NULL};
-static const ks_spec item_11 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_SuccessPolicyRule], NULL, "v1.SuccessPolicyRule", NULL};
-static const ks_spec item_12 = {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL};
-static const ks_spec item_13 = {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL};
-static const ks_spec item_14 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.Capability", NULL};
-static const ks_spec item_15 = {KS_SHAPE_BYTES, false, NULL, NULL, "[]uint8", NULL};
-static const ks_spec item_16 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_KeyToPath], NULL, "v1.KeyToPath", NULL};
-static const ks_spec item_17 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerPort], NULL, "v1.ContainerPort", NULL};
-static const ks_spec item_18 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EnvFromSource], NULL, "v1.EnvFromSource", NULL};
-static const ks_spec item_19 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EnvVar], NULL, "v1.EnvVar", NULL};
-static const ks_spec item_20 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerResizePolicy], NULL, "v1.ContainerResizePolicy", NULL};
-static const ks_spec item_21 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerRestartRule], NULL, "v1.ContainerRestartRule", NULL};
-static const ks_spec item_22 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeMount], NULL, "v1.VolumeMount", NULL};
-static const ks_spec item_23 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeDevice], NULL, "v1.VolumeDevice", NULL};
-static const ks_spec item_24 = {KS_SHAPE_QUANTITY, false, NULL, NULL, "resource.Quantity", NULL};
-static const ks_spec item_25 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeMountStatus], NULL, "v1.VolumeMountStatus", NULL};
-static const ks_spec item_26 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceStatus], NULL, "v1.ResourceStatus", NULL};
-static const ks_spec item_27 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeFile], NULL, "v1.DownwardAPIVolumeFile", NULL};
-static const ks_spec item_28 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EndpointAddress], NULL, "v1.EndpointAddress", NULL};
-static const ks_spec item_29 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EndpointPort], NULL, "v1.EndpointPort", NULL};
-static const ks_spec item_30 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EndpointSubset], NULL, "v1.EndpointSubset", NULL};
-static const ks_spec item_31 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_HTTPHeader], NULL, "v1.HTTPHeader", NULL};
-static const ks_spec item_32 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LimitRangeItem], NULL, "v1.LimitRangeItem", NULL};
-static const ks_spec item_33 = {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL};
-static const ks_spec item_34 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PortStatus], NULL, "v1.PortStatus", NULL};
-static const ks_spec item_35 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LoadBalancerIngress], NULL, "v1.LoadBalancerIngress", NULL};
-static const ks_spec item_36 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.FinalizerName", enum_core_v1_FinalizerName};
-static const ks_spec item_37 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceCondition], NULL, "v1.NamespaceCondition", NULL};
-static const ks_spec item_38 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PreferredSchedulingTerm], NULL, "v1.PreferredSchedulingTerm", NULL};
-static const ks_spec item_39 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSelectorTerm], NULL, "v1.NodeSelectorTerm", NULL};
-static const ks_spec item_40 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSelectorRequirement], NULL, "v1.NodeSelectorRequirement", NULL};
-static const ks_spec item_41 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_Taint], NULL, "v1.Taint", NULL};
-static const ks_spec item_42 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeCondition], NULL, "v1.NodeCondition", NULL};
-static const ks_spec item_43 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeAddress], NULL, "v1.NodeAddress", NULL};
-static const ks_spec item_44 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerImage], NULL, "v1.ContainerImage", NULL};
-static const ks_spec item_45 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.UniqueVolumeName", NULL};
-static const ks_spec item_46 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_AttachedVolume], NULL, "v1.AttachedVolume", NULL};
-static const ks_spec item_47 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeRuntimeHandler], NULL, "v1.NodeRuntimeHandler", NULL};
-static const ks_spec item_48 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeAccessMode", enum_core_v1_PersistentVolumeAccessMode};
-static const ks_spec item_49 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimCondition], NULL, "v1.PersistentVolumeClaimCondition", NULL};
-static const ks_spec item_50 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.ClaimResourceStatus", enum_core_v1_ClaimResourceStatus};
-static const ks_spec item_51 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodAffinityTerm], NULL, "v1.PodAffinityTerm", NULL};
-static const ks_spec item_52 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_WeightedPodAffinityTerm], NULL, "v1.WeightedPodAffinityTerm", NULL};
-static const ks_spec item_53 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodDNSConfigOption], NULL, "v1.PodDNSConfigOption", NULL};
-static const ks_spec item_54 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerExtendedResourceRequest], NULL, "v1.ContainerExtendedResourceRequest", NULL};
-static const ks_spec item_55 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_Sysctl], NULL, "v1.Sysctl", NULL};
-static const ks_spec item_56 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_Volume], NULL, "v1.Volume", NULL};
-static const ks_spec item_57 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_Container], NULL, "v1.Container", NULL};
-static const ks_spec item_58 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EphemeralContainer], NULL, "v1.EphemeralContainer", NULL};
-static const ks_spec item_59 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL};
-static const ks_spec item_60 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_Toleration], NULL, "v1.Toleration", NULL};
-static const ks_spec item_61 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_HostAlias], NULL, "v1.HostAlias", NULL};
-static const ks_spec item_62 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodReadinessGate], NULL, "v1.PodReadinessGate", NULL};
-static const ks_spec item_63 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_TopologySpreadConstraint], NULL, "v1.TopologySpreadConstraint", NULL};
-static const ks_spec item_64 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSchedulingGate], NULL, "v1.PodSchedulingGate", NULL};
-static const ks_spec item_65 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodResourceClaim], NULL, "v1.PodResourceClaim", NULL};
-static const ks_spec item_66 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodCondition], NULL, "v1.PodCondition", NULL};
-static const ks_spec item_67 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_HostIP], NULL, "v1.HostIP", NULL};
-static const ks_spec item_68 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodIP], NULL, "v1.PodIP", NULL};
-static const ks_spec item_69 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerStatus], NULL, "v1.ContainerStatus", NULL};
-static const ks_spec item_70 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodResourceClaimStatus], NULL, "v1.PodResourceClaimStatus", NULL};
-static const ks_spec item_71 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeAllocatableResourceClaimStatus], NULL, "v1.NodeAllocatableResourceClaimStatus", NULL};
-static const ks_spec item_72 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeProjection], NULL, "v1.VolumeProjection", NULL};
-static const ks_spec item_73 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceQuotaScope", enum_core_v1_ResourceQuotaScope};
-static const ks_spec item_74 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceClaim], NULL, "v1.ResourceClaim", NULL};
-static const ks_spec item_75 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceHealth], NULL, "v1.ResourceHealth", NULL};
-static const ks_spec item_76 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ScopedResourceSelectorRequirement], NULL, "v1.ScopedResourceSelectorRequirement", NULL};
-static const ks_spec item_77 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServicePort], NULL, "v1.ServicePort", NULL};
-static const ks_spec item_78 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.IPFamily", enum_core_v1_IPFamily};
-static const ks_spec item_79 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_Condition], NULL, "v1.Condition", NULL};
-static const ks_spec item_80 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_TopologySelectorLabelRequirement], NULL, "v1.TopologySelectorLabelRequirement", NULL};
-static const ks_spec item_81 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_ForZone], NULL, "v1.ForZone", NULL};
-static const ks_spec item_82 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_ForNode], NULL, "v1.ForNode", NULL};
-static const ks_spec item_83 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_Endpoint], NULL, "v1.Endpoint", NULL};
-static const ks_spec item_84 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_EndpointPort], NULL, "v1.EndpointPort", NULL};
-static const ks_spec item_85 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_LabelSelectorRequirement], NULL, "v1.LabelSelectorRequirement", NULL};
-static const ks_spec item_86 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_OwnerReference], NULL, "v1.OwnerReference", NULL};
-static const ks_spec item_87 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ManagedFieldsEntry], NULL, "v1.ManagedFieldsEntry", NULL};
-static const ks_spec item_88 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_StatusCause], NULL, "v1.StatusCause", NULL};
-static const ks_spec item_89 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_TableColumnDefinition], NULL, "v1.TableColumnDefinition", NULL};
-static const ks_spec item_90 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_TableRow], NULL, "v1.TableRow", NULL};
-static const ks_spec item_91 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_TableRowCondition], NULL, "v1.TableRowCondition", NULL};
-static const ks_spec item_92 = {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL};
-static const ks_spec item_93 = {KS_SHAPE_STRING, false, NULL, NULL, "v1.VolumeLifecycleMode", enum_storage_v1_VolumeLifecycleMode};
-static const ks_spec item_94 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_TokenRequest], NULL, "v1.TokenRequest", NULL};
-static const ks_spec item_95 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSINodeDriver], NULL, "v1.CSINodeDriver", NULL};
-static const ks_spec item_96 = {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_TopologySelectorTerm], NULL, "v1.TopologySelectorTerm", NULL};
+const uint16_t ks_schema_keys[] = {
+    KS_SYM_type + 1, 0,
+    KS_SYM_containerPort + 1, KS_SYM_protocol + 1, 0,
+    KS_SYM_name + 1, 0,
+    KS_SYM_mountPath + 1, 0,
+    KS_SYM_devicePath + 1, 0,
+    KS_SYM_ip + 1, 0,
+    KS_SYM_topologyKey + 1, KS_SYM_whenUnsatisfiable + 1, 0,
+    KS_SYM_resourceID + 1, 0,
+    KS_SYM_port + 1, KS_SYM_protocol + 1, 0,
+    KS_SYM_uid + 1, 0,
+};
 
-static const ks_field fields_apps_v1_ControllerRevision[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_ANY, false, NULL, NULL, "runtime.RawExtension", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_revision], "Revision", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
+const ks_spec ks_schema_specs[] = {
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetCondition + 1, 0, 764, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentCondition + 1, 0, 1401, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetCondition + 1, 0, 1832, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaim + 1, 0, 2568, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetCondition + 1, 0, 2942, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobCondition + 1, 0, 4772, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_PodFailurePolicyRule + 1, 0, 5021, 0},
+    {KS_SHAPE_INT32, false, 0, 0, 518, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_PodFailurePolicyOnPodConditionsPattern + 1, 0, 5690, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_SuccessPolicyRule + 1, 0, 5799, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 5953, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 52, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 7336, 0},
+    {KS_SHAPE_BYTES, false, 0, 0, 7846, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_KeyToPath + 1, 0, 8134, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerPort + 1, 0, 8290, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EnvFromSource + 1, 0, 8334, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EnvVar + 1, 0, 8374, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerResizePolicy + 1, 0, 8443, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerRestartRule + 1, 0, 8578, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeMount + 1, 0, 8641, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeDevice + 1, 0, 8687, 0},
+    {KS_SHAPE_QUANTITY, false, 0, 0, 10444, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeMountStatus + 1, 0, 10478, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceStatus + 1, 0, 10564, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_DownwardAPIVolumeFile + 1, 0, 11396, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointAddress + 1, 0, 11914, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointPort + 1, 0, 11972, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointSubset + 1, 0, 12042, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HTTPHeader + 1, 0, 13607, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LimitRangeItem + 1, 0, 14631, 0},
+    {KS_SHAPE_INT64, false, 0, 0, 130, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PortStatus + 1, 0, 14834, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LoadBalancerIngress + 1, 0, 14918, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 15610, 15598},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceCondition + 1, 0, 15730, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PreferredSchedulingTerm + 1, 0, 16067, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorTerm + 1, 0, 16912, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorRequirement + 1, 0, 17129, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Taint + 1, 0, 17272, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeCondition + 1, 0, 17416, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeAddress + 1, 0, 17452, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerImage + 1, 0, 17557, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 6579, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_AttachedVolume + 1, 0, 17646, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeRuntimeHandler + 1, 0, 17727, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 18694, 18635},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimCondition + 1, 0, 19074, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 19285, 19170},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodAffinityTerm + 1, 0, 20928, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_WeightedPodAffinityTerm + 1, 0, 20968, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodDNSConfigOption + 1, 0, 21404, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerExtendedResourceRequest + 1, 0, 21582, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Sysctl + 1, 0, 22221, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Volume + 1, 0, 22465, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Container + 1, 0, 22502, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EphemeralContainer + 1, 0, 22550, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Toleration + 1, 0, 22977, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HostAlias + 1, 0, 23019, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodReadinessGate + 1, 0, 23115, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySpreadConstraint + 1, 0, 23293, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSchedulingGate + 1, 0, 23407, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodResourceClaim + 1, 0, 23466, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodCondition + 1, 0, 23645, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HostIP + 1, 0, 23705, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodIP + 1, 0, 23734, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerStatus + 1, 0, 23776, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodResourceClaimStatus + 1, 0, 23998, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeAllocatableResourceClaimStatus + 1, 0, 24151, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeProjection + 1, 0, 24656, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 25408, 25293},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceClaim + 1, 0, 25604, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceHealth + 1, 0, 25678, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ScopedResourceSelectorRequirement + 1, 0, 25955, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServicePort + 1, 0, 27125, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 27538, 27526},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_Condition + 1, 0, 27851, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySelectorLabelRequirement + 1, 0, 28505, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_ForZone + 1, 0, 30727, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_ForNode + 1, 0, 30760, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_Endpoint + 1, 0, 30878, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_EndpointPort + 1, 0, 11972, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_LabelSelectorRequirement + 1, 0, 31454, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_OwnerReference + 1, 0, 32009, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ManagedFieldsEntry + 1, 0, 32061, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_StatusCause + 1, 0, 32935, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableColumnDefinition + 1, 0, 33023, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableRow + 1, 0, 33080, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableRowCondition + 1, 0, 33203, 0},
+    {KS_SHAPE_TIME, false, 0, 0, 347, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 34040, 34018},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_TokenRequest + 1, 0, 34184, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSINodeDriver + 1, 0, 34510, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySelectorTerm + 1, 0, 34730, 0},
+};
+
+const ks_field ks_schema_fields[] = {
+    /* apps/v1.ControllerRevision */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_data, 95, {KS_SHAPE_ANY, false, 0, 0, 100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revision, 121, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DaemonSet */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetSpec + 1, 0, 169, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetStatus + 1, 0, 193, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DaemonSetCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 263, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DaemonSetSpec */
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updateStrategy, 460, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetUpdateStrategy + 1, 0, 475, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revisionHistoryLimit, 524, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DaemonSetStatus */
+    {KS_SYM_currentNumberScheduled, 585, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberMisscheduled, 608, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_desiredNumberScheduled, 627, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberReady, 650, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updatedNumberScheduled, 681, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberAvailable, 704, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberUnavailable, 720, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_collisionCount, 738, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 1, 786, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    /* apps/v1.DaemonSetUpdateStrategy */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 890, 866}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rollingUpdate, 921, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateDaemonSet + 1, 0, 935, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.Deployment */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentSpec + 1, 0, 991, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentStatus + 1, 0, 1009, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DeploymentCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1115, 1077}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastUpdateTime, 1142, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DeploymentSpec */
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_strategy, 1204, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentStrategy + 1, 0, 1213, 0}, true, false, false, true, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revisionHistoryLimit, 524, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_paused, 1235, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_progressDeadlineSeconds, 1247, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DeploymentStatus */
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updatedReplicas, 1313, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readyReplicas, 1329, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_availableReplicas, 1343, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_unavailableReplicas, 1361, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminatingReplicas, 1381, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 2, 1424, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_collisionCount, 738, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.DeploymentStrategy */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1519, 1495}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rollingUpdate, 921, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateDeployment + 1, 0, 1545, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.ReplicaSet */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetSpec + 1, 0, 1602, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetStatus + 1, 0, 1620, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.ReplicaSetCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1704, 1688}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.ReplicaSetSpec */
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.ReplicaSetStatus */
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fullyLabeledReplicas, 1811, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readyReplicas, 1329, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_availableReplicas, 1343, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminatingReplicas, 1381, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 3, 1855, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    /* apps/v1.RollingUpdateDaemonSet */
+    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxSurge, 1968, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.RollingUpdateDeployment */
+    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxSurge, 1968, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.RollingUpdateStatefulSetStrategy */
+    {KS_SYM_partition, 2107, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSet */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetSpec + 1, 0, 2149, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetStatus + 1, 0, 2168, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSetCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 2239, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSetOrdinals */
+    {KS_SYM_start, 2315, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy */
+    {KS_SYM_whenDeleted, 2425, {KS_SHAPE_STRING, false, 0, 0, 2452, 2437}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_whenScaled, 2496, {KS_SHAPE_STRING, false, 0, 0, 2452, 2437}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSetSpec */
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeClaimTemplates, 2547, {KS_SHAPE_LIST, false, 0, 4, 2593, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_serviceName, 2620, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podManagementPolicy, 2632, {KS_SHAPE_STRING, false, 0, 0, 2675, 2652}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updateStrategy, 460, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetUpdateStrategy + 1, 0, 2702, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revisionHistoryLimit, 524, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeClaimRetentionPolicy, 2731, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy + 1, 0, 2768, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ordinals, 2819, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_StatefulSetOrdinals + 1, 0, 2828, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSetStatus */
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readyReplicas, 1329, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentReplicas, 2895, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updatedReplicas, 1313, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentRevision, 2911, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updateRevision, 2927, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_collisionCount, 738, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 5, 2966, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_availableReplicas, 1343, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* apps/v1.StatefulSetUpdateStrategy */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 3076, 3052}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rollingUpdate, 921, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy + 1, 0, 3109, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.CrossVersionObjectReference */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.HorizontalPodAutoscaler */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerSpec + 1, 0, 3284, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerStatus + 1, 0, 3315, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.HorizontalPodAutoscalerSpec */
+    {KS_SYM_scaleTargetRef, 3419, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_CrossVersionObjectReference + 1, 0, 3434, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReplicas, 3465, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxReplicas, 3477, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetCPUUtilizationPercentage, 3489, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.HorizontalPodAutoscalerStatus */
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastScaleTime, 3595, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentReplicas, 2895, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_desiredReplicas, 3609, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentCPUUtilizationPercentage, 3625, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.Scale */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_ScaleSpec + 1, 0, 3684, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_ScaleStatus + 1, 0, 3697, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.ScaleSpec */
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* autoscaling/v1.ScaleStatus */
+    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.CronJob */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_CronJobSpec + 1, 0, 3811, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_CronJobStatus + 1, 0, 3826, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.CronJobSpec */
+    {KS_SYM_schedule, 3876, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeZone, 3885, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startingDeadlineSeconds, 3894, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_concurrencyPolicy, 3918, {KS_SHAPE_STRING, false, 0, 0, 3958, 3936}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_suspend, 3979, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_jobTemplate, 3987, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobTemplateSpec + 1, 0, 3999, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_successfulJobsHistoryLimit, 4018, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failedJobsHistoryLimit, 4045, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.CronJobStatus */
+    {KS_SYM_active, 4105, {KS_SHAPE_LIST, false, 0, 6, 4131, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_lastScheduleTime, 4152, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastSuccessfulTime, 4169, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.Job */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobSpec + 1, 0, 4205, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobStatus + 1, 0, 4216, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.JobCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 4324, 4264}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastProbeTime, 4364, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.JobSpec */
+    {KS_SYM_parallelism, 4403, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completions, 4415, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_activeDeadlineSeconds, 4427, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podFailurePolicy, 4449, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_PodFailurePolicy + 1, 0, 4466, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_successPolicy, 4486, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_SuccessPolicy + 1, 0, 4500, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_backoffLimit, 4517, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_backoffLimitPerIndex, 4530, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxFailedIndexes, 4551, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_manualSelector, 4568, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ttlSecondsAfterFinished, 4583, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completionMode, 4607, {KS_SHAPE_STRING, true, 0, 0, 4642, 4622}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_suspend, 3979, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podReplacementPolicy, 4660, {KS_SHAPE_STRING, true, 0, 0, 4709, 4681}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_managedBy, 4733, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.JobStatus */
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 7, 4788, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_startTime, 4806, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completionTime, 4816, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_active, 4105, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_succeeded, 4831, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failed, 4841, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminating, 4848, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completedIndexes, 4860, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failedIndexes, 4877, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uncountedTerminatedPods, 4891, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_UncountedTerminatedPods + 1, 0, 4915, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ready, 4942, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.JobTemplateSpec */
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobSpec + 1, 0, 4205, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.PodFailurePolicy */
+    {KS_SYM_rules, 5015, {KS_SHAPE_LIST, false, 0, 8, 5045, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* batch/v1.PodFailurePolicyOnExitCodesRequirement */
+    {KS_SYM_containerName, 5158, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 5191, 5181}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 9, 5237, 0}, false, true, false, false, 0, KS_LIST_SET, false, false, 0},
+    /* batch/v1.PodFailurePolicyOnPodConditionsPattern */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 5484, 5332}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.PodFailurePolicyRule */
+    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 5594, 5562}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_onExitCodes, 5620, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_PodFailurePolicyOnExitCodesRequirement + 1, 0, 5632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_onPodConditions, 5674, {KS_SHAPE_LIST, false, 0, 10, 5732, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* batch/v1.SuccessPolicy */
+    {KS_SYM_rules, 5015, {KS_SHAPE_LIST, false, 0, 11, 5820, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* batch/v1.SuccessPolicyRule */
+    {KS_SYM_succeededIndexes, 5888, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_succeededCount, 5905, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* batch/v1.UncountedTerminatedPods */
+    {KS_SYM_succeeded, 4831, {KS_SHAPE_LIST, false, 0, 12, 5963, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_failed, 4841, {KS_SHAPE_LIST, false, 0, 12, 5963, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    /* coordination/v1.Lease */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_coordination_v1_LeaseSpec + 1, 0, 6003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* coordination/v1.LeaseSpec */
+    {KS_SYM_holderIdentity, 6052, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_leaseDurationSeconds, 6067, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_acquireTime, 6088, {KS_SHAPE_MICROTIME, true, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_renewTime, 6113, {KS_SHAPE_MICROTIME, true, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_leaseTransitions, 6123, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_strategy, 1204, {KS_SHAPE_STRING, true, 0, 0, 6164, 6140}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preferredHolder, 6192, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.AWSElasticBlockStoreVolumeSource */
+    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_partition, 2107, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Affinity */
+    {KS_SYM_nodeAffinity, 6333, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeAffinity + 1, 0, 6346, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podAffinity, 6362, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodAffinity + 1, 0, 6374, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podAntiAffinity, 6389, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodAntiAffinity + 1, 0, 6405, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.AppArmorProfile */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 6501, 6464}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_localhostProfile, 6524, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.AttachedVolume */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 6579, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_devicePath, 6599, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.AzureDiskVolumeSource */
+    {KS_SYM_diskName, 6662, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_diskURI, 6671, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cachingMode, 6683, {KS_SHAPE_STRING, true, 0, 0, 6720, 6695}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, true, 0, 0, 6774, 6748}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.AzureFilePersistentVolumeSource */
+    {KS_SYM_secretName, 6867, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shareName, 6878, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretNamespace, 6888, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.AzureFileVolumeSource */
+    {KS_SYM_secretName, 6867, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shareName, 6878, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Binding */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_target, 6980, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.CSIPersistentVolumeSource */
+    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeHandle, 7054, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributes, 7067, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_controllerPublishSecretRef, 7102, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeStageSecretRef, 7148, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodePublishSecretRef, 7167, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_controllerExpandSecretRef, 7188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeExpandSecretRef, 7214, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.CSIVolumeSource */
+    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributes, 7067, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodePublishSecretRef, 7167, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Capabilities */
+    {KS_SYM_add, 7332, {KS_SHAPE_LIST, false, 0, 14, 7350, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_drop, 7366, {KS_SHAPE_LIST, false, 0, 14, 7350, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.CephFSPersistentVolumeSource */
+    {KS_SYM_monitors, 7437, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretFile, 7465, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.CephFSVolumeSource */
+    {KS_SYM_monitors, 7437, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretFile, 7465, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.CinderPersistentVolumeSource */
+    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.CinderVolumeSource */
+    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ClientIPConfig */
+    {KS_SYM_timeoutSeconds, 7682, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ClusterTrustBundleProjection */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_signerName, 7763, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_labelSelector, 7774, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ConfigMap */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_immutable, 7825, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_data, 95, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_binaryData, 7835, {KS_SHAPE_MAP, false, 0, 15, 7854, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ConfigMapEnvSource */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ConfigMapKeySelector */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ConfigMapNodeConfigSource */
+    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeletConfigKey, 8063, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ConfigMapProjection */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ConfigMapVolumeSource */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Container */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_args, 8268, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_workingDir, 8273, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 17, 8307, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
+    {KS_SYM_envFrom, 8326, {KS_SHAPE_LIST, false, 0, 18, 8351, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_env, 8370, {KS_SHAPE_LIST, false, 0, 19, 8384, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resizePolicy, 8430, {KS_SHAPE_LIST, false, 0, 20, 8468, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, true, 0, 0, 8533, 8509}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicyRules, 8559, {KS_SHAPE_LIST, false, 0, 21, 8602, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 22, 8656, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_volumeDevices, 8673, {KS_SHAPE_LIST, false, 0, 23, 8703, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
+    {KS_SYM_livenessProbe, 8721, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessProbe, 8744, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startupProbe, 8759, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lifecycle, 8772, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8782, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePath, 8795, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePolicy, 8818, {KS_SHAPE_STRING, false, 0, 0, 8871, 8843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullPolicy, 8899, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8972, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdin, 8991, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdinOnce, 8997, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tty, 9007, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerExtendedResourceRequest */
+    {KS_SYM_containerName, 5158, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceName, 9085, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requestName, 9098, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerImage */
+    {KS_SYM_names, 9148, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_sizeBytes, 9154, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerPort */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPort, 9200, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerPort, 9186, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIP, 9244, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerResizePolicy */
+    {KS_SYM_resourceName, 9085, {KS_SHAPE_STRING, false, 0, 0, 9600, 9303}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, false, 0, 0, 9646, 9616}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerRestartRule */
+    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 9757, 9727}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_exitCodes, 9787, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerRestartRuleOnExitCodes + 1, 0, 9797, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerRestartRuleOnExitCodes */
+    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 9914, 9904}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 9, 5237, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    /* core/v1.ContainerState */
+    {KS_SYM_waiting, 9995, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateWaiting + 1, 0, 10003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_running, 10028, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateRunning + 1, 0, 10036, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminated, 10061, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateTerminated + 1, 0, 10072, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerStateRunning */
+    {KS_SYM_startedAt, 10152, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerStateTerminated */
+    {KS_SYM_exitCode, 10220, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_signal, 10229, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startedAt, 10152, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_finishedAt, 10236, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerID, 10247, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerStateWaiting */
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerStatus */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_state, 10351, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerState + 1, 0, 10357, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastState, 10375, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerState + 1, 0, 10357, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ready, 4942, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartCount, 10396, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imageID, 10409, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerID, 10247, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_started, 10417, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResources, 10425, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 25, 10499, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_user, 7460, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerUser + 1, 0, 10522, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResourcesStatus, 10539, {KS_SHAPE_LIST, false, 0, 26, 10582, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_stopSignal, 10602, {KS_SHAPE_STRING, true, 0, 0, 11227, 10613}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ContainerUser */
+    {KS_SYM_linux, 11273, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LinuxContainerUser + 1, 0, 11279, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.DaemonEndpoint */
+    {KS_SYM_Port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.DownwardAPIProjection */
+    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 27, 11421, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.DownwardAPIVolumeFile */
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldRef, 11500, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectFieldSelector + 1, 0, 11509, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceFieldRef, 11532, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceFieldSelector + 1, 0, 11549, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mode, 11574, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.DownwardAPIVolumeSource */
+    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 27, 11421, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EmptyDirVolumeSource */
+    {KS_SYM_medium, 11685, {KS_SHAPE_STRING, false, 0, 0, 11722, 11692}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sizeLimit, 11739, {KS_SHAPE_QUANTITY, true, 0, 0, 10444, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EndpointAddress */
+    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetRef, 11810, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EndpointPort */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appProtocol, 11854, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EndpointSubset */
+    {KS_SYM_addresses, 11904, {KS_SHAPE_LIST, false, 0, 28, 11933, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_notReadyAddresses, 11954, {KS_SHAPE_LIST, false, 0, 28, 11933, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 29, 11988, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.Endpoints */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subsets, 12034, {KS_SHAPE_LIST, false, 0, 30, 12060, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.EnvFromSource */
+    {KS_SYM_prefix, 12116, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMapRef, 12123, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapEnvSource + 1, 0, 12136, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretEnvSource + 1, 0, 12158, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EnvVar */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_valueFrom, 12205, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EnvVarSource + 1, 0, 12215, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EnvVarSource */
+    {KS_SYM_fieldRef, 11500, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectFieldSelector + 1, 0, 11509, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceFieldRef, 11532, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceFieldSelector + 1, 0, 11549, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMapKeyRef, 12265, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapKeySelector + 1, 0, 12281, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretKeyRef, 12305, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretKeySelector + 1, 0, 12318, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fileKeyRef, 12339, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FileKeySelector + 1, 0, 12350, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EphemeralContainer */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_args, 8268, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_workingDir, 8273, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 17, 8307, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
+    {KS_SYM_envFrom, 8326, {KS_SHAPE_LIST, false, 0, 18, 8351, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_env, 8370, {KS_SHAPE_LIST, false, 0, 19, 8384, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resizePolicy, 8430, {KS_SHAPE_LIST, false, 0, 20, 8468, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, true, 0, 0, 8533, 8509}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicyRules, 8559, {KS_SHAPE_LIST, false, 0, 21, 8602, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 22, 8656, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_volumeDevices, 8673, {KS_SHAPE_LIST, false, 0, 23, 8703, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
+    {KS_SYM_livenessProbe, 8721, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessProbe, 8744, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startupProbe, 8759, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lifecycle, 8772, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8782, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePath, 8795, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePolicy, 8818, {KS_SHAPE_STRING, false, 0, 0, 8871, 8843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullPolicy, 8899, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8972, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdin, 8991, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdinOnce, 8997, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tty, 9007, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetContainerName, 12415, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EphemeralContainerCommon */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_args, 8268, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_workingDir, 8273, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 17, 8307, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
+    {KS_SYM_envFrom, 8326, {KS_SHAPE_LIST, false, 0, 18, 8351, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_env, 8370, {KS_SHAPE_LIST, false, 0, 19, 8384, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resizePolicy, 8430, {KS_SHAPE_LIST, false, 0, 20, 8468, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, true, 0, 0, 8533, 8509}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicyRules, 8559, {KS_SHAPE_LIST, false, 0, 21, 8602, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 22, 8656, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_volumeDevices, 8673, {KS_SHAPE_LIST, false, 0, 23, 8703, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
+    {KS_SYM_livenessProbe, 8721, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessProbe, 8744, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startupProbe, 8759, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lifecycle, 8772, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8782, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePath, 8795, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePolicy, 8818, {KS_SHAPE_STRING, false, 0, 0, 8871, 8843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullPolicy, 8899, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8972, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdin, 8991, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdinOnce, 8997, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tty, 9007, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EphemeralVolumeSource */
+    {KS_SYM_volumeClaimTemplate, 12545, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimTemplate + 1, 0, 12565, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Event */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_involvedObject, 12618, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_source, 12633, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EventSource + 1, 0, 12640, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_firstTimestamp, 12655, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTimestamp, 12670, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_count, 12684, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_eventTime, 12690, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_series, 12700, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EventSeries + 1, 0, 12707, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_related, 12722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingComponent, 12730, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingInstance, 12750, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EventSeries */
+    {KS_SYM_count, 12684, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastObservedTime, 12800, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.EventSource */
+    {KS_SYM_component, 12849, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_host, 12859, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ExecAction */
+    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.FCVolumeSource */
+    {KS_SYM_targetWWNs, 12932, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_lun, 12943, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_wwids, 12947, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.FileKeySelector */
+    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.FlexPersistentVolumeSource */
+    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_options, 13066, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.FlexVolumeSource */
+    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_options, 13066, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.FlockerVolumeSource */
+    {KS_SYM_datasetName, 13164, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_datasetUUID, 13176, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.GCEPersistentDiskVolumeSource */
+    {KS_SYM_pdName, 13256, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_partition, 2107, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.GRPCAction */
+    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_service, 13293, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.GitRepoVolumeSource */
+    {KS_SYM_repository, 13349, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revision, 121, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_directory, 13360, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.GlusterfsPersistentVolumeSource */
+    {KS_SYM_endpoints, 13442, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_endpointsNamespace, 13456, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.GlusterfsVolumeSource */
+    {KS_SYM_endpoints, 13442, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.HTTPGetAction */
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11339, {KS_SHAPE_INTSTR, false, 0, 0, 1949, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_host, 12859, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scheme, 13563, {KS_SHAPE_STRING, false, 0, 0, 13582, 13570}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpHeaders, 13595, {KS_SHAPE_LIST, false, 0, 31, 13621, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.HTTPHeader */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.HostAlias */
+    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostnames, 13695, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.HostIP */
+    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.HostPathVolumeSource */
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, true, 0, 0, 13848, 13770}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ISCSIPersistentVolumeSource */
+    {KS_SYM_targetPortal, 13928, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iqn, 13941, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lun, 12943, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsiInterface, 13945, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portals, 13960, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_chapAuthDiscovery, 13968, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_chapAuthSession, 13986, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initiatorName, 14002, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ISCSIVolumeSource */
+    {KS_SYM_targetPortal, 13928, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iqn, 13941, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lun, 12943, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsiInterface, 13945, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portals, 13960, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_chapAuthDiscovery, 13968, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_chapAuthSession, 13986, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initiatorName, 14002, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ImageVolumeSource */
+    {KS_SYM_reference, 14104, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pullPolicy, 14114, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ImageVolumeStatus */
+    {KS_SYM_imageRef, 14169, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.KeyToPath */
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mode, 11574, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Lifecycle */
+    {KS_SYM_postStart, 14224, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LifecycleHandler + 1, 0, 14234, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preStop, 14254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LifecycleHandler + 1, 0, 14234, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stopSignal, 10602, {KS_SHAPE_STRING, true, 0, 0, 11227, 10613}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.LifecycleHandler */
+    {KS_SYM_exec, 14304, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14309, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpGet, 14323, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14331, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tcpSocket, 14348, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14358, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sleep, 14377, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SleepAction + 1, 0, 14383, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.LimitRange */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LimitRangeSpec + 1, 0, 14428, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.LimitRangeItem */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 14521, 14484}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_max, 14534, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_min, 14538, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_default, 14542, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_defaultRequest, 14550, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxLimitRequestRatio, 14565, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.LimitRangeSpec */
+    {KS_SYM_limits, 14624, {KS_SHAPE_LIST, false, 0, 32, 14649, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.LinuxContainerUser */
+    {KS_SYM_uid, 8043, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gid, 14715, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_supplementalGroups, 14719, {KS_SHAPE_LIST, false, 0, 33, 14738, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.LoadBalancerIngress */
+    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ipMode, 14794, {KS_SHAPE_STRING, true, 0, 0, 14812, 14801}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 34, 14848, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.LoadBalancerStatus */
+    {KS_SYM_ingress, 14910, {KS_SHAPE_LIST, false, 0, 35, 14941, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.LocalObjectReference */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.LocalVolumeSource */
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ModifyVolumeStatus */
+    {KS_SYM_targetVolumeAttributesClassName, 15106, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 15169, 15138}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NFSVolumeSource */
+    {KS_SYM_server, 15252, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Namespace */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceSpec + 1, 0, 15277, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceStatus + 1, 0, 15294, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NamespaceCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 15525, 15359}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NamespaceSpec */
+    {KS_SYM_finalizers, 15587, {KS_SHAPE_LIST, false, 0, 36, 15627, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.NamespaceStatus */
+    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 15712, 15692}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 37, 15752, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    /* core/v1.Node */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSpec + 1, 0, 15794, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeStatus + 1, 0, 15806, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeAddress */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 15908, 15852}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_address, 15927, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeAffinity */
+    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSelector + 1, 0, 16003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 16019, {KS_SHAPE_LIST, false, 0, 38, 16094, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.NodeAllocatableResourceClaimStatus */
+    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containers, 16219, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_resources, 8396, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 16332, 16266}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastHeartbeatTime, 16353, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeConfigSource */
+    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapNodeConfigSource + 1, 0, 16413, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeConfigStatus */
+    {KS_SYM_assigned, 16484, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_active, 4105, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastKnownGood, 16513, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_error, 16527, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeDaemonEndpoints */
+    {KS_SYM_kubeletEndpoint, 16581, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_DaemonEndpoint + 1, 0, 16597, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeFeatures */
+    {KS_SYM_supplementalGroupsPolicy, 16649, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeRuntimeHandler */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_features, 16720, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeRuntimeHandlerFeatures + 1, 0, 16729, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeRuntimeHandlerFeatures */
+    {KS_SYM_recursiveReadOnlyMounts, 16821, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_userNamespaces, 16845, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeSelector */
+    {KS_SYM_nodeSelectorTerms, 16894, {KS_SHAPE_LIST, false, 0, 39, 16932, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.NodeSelectorRequirement */
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 17046, 17010}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.NodeSelectorTerm */
+    {KS_SYM_matchExpressions, 17112, {KS_SHAPE_LIST, false, 0, 40, 17156, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_matchFields, 17185, {KS_SHAPE_LIST, false, 0, 40, 17156, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.NodeSpec */
+    {KS_SYM_podCIDR, 17223, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podCIDRs, 17231, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, true, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_providerID, 17240, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_unschedulable, 17251, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_taints, 17265, {KS_SHAPE_LIST, false, 0, 41, 17281, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_configSource, 17292, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_externalID, 17305, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeStatus */
+    {KS_SYM_capacity, 17354, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatable, 17363, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 17403, 17375}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 42, 17433, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_addresses, 11904, {KS_SHAPE_LIST, false, 0, 43, 17467, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_daemonEndpoints, 17484, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeDaemonEndpoints + 1, 0, 17500, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeInfo, 17523, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSystemInfo + 1, 0, 17532, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_images, 17550, {KS_SHAPE_LIST, false, 0, 44, 17575, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumesInUse, 17595, {KS_SHAPE_LIST, false, 0, 45, 17608, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumesAttached, 17630, {KS_SHAPE_LIST, false, 0, 46, 17664, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_config, 17684, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigStatus + 1, 0, 17691, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runtimeHandlers, 17711, {KS_SHAPE_LIST, false, 0, 47, 17749, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_features, 16720, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeFeatures + 1, 0, 17773, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_declaredFeatures, 17789, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.NodeSwapStatus */
+    {KS_SYM_capacity, 17354, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.NodeSystemInfo */
+    {KS_SYM_machineID, 17882, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_systemUUID, 17892, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_bootID, 17903, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kernelVersion, 17910, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_osImage, 17924, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerRuntimeVersion, 17932, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeletVersion, 17956, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeProxyVersion, 17971, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operatingSystem, 17988, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_architecture, 18004, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_swap, 18017, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSwapStatus + 1, 0, 18022, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ObjectFieldSelector */
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldPath, 18088, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ObjectReference */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldPath, 18088, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolume */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeSpec + 1, 0, 18180, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeStatus + 1, 0, 18204, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeClaim */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimSpec + 1, 0, 18282, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimStatus + 1, 0, 18311, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeClaimCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 18525, 18412}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastProbeTime, 4364, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeClaimSpec */
+    {KS_SYM_accessModes, 18623, {KS_SHAPE_LIST, false, 0, 48, 18724, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeResourceRequirements + 1, 0, 18756, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageClassName, 18786, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeMode, 18803, {KS_SHAPE_STRING, true, 0, 0, 18832, 18814}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dataSource, 18856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TypedLocalObjectReference + 1, 0, 18867, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dataSourceRef, 18896, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TypedObjectReference + 1, 0, 18910, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributesClassName, 18934, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeClaimStatus */
+    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 19044, 19024}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_accessModes, 18623, {KS_SHAPE_LIST, false, 0, 48, 18724, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_capacity, 17354, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 49, 19108, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_allocatedResources, 10425, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResourceStatuses, 19144, {KS_SHAPE_MAP, false, 0, 50, 19308, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentVolumeAttributesClassName, 19351, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_modifyVolumeStatus, 15087, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ModifyVolumeStatus + 1, 0, 19384, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeClaimTemplate */
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimSpec + 1, 0, 18282, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeClaimVolumeSource */
+    {KS_SYM_claimName, 19550, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeSource */
+    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsPersistentVolumeSource + 1, 0, 19765, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDPersistentVolumeSource + 1, 0, 19827, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIPersistentVolumeSource + 1, 0, 19862, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderPersistentVolumeSource + 1, 0, 19900, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSPersistentVolumeSource + 1, 0, 19939, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexPersistentVolumeSource + 1, 0, 20034, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFilePersistentVolumeSource + 1, 0, 20074, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOPersistentVolumeSource + 1, 0, 20327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_local, 20360, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalVolumeSource + 1, 0, 20366, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSPersistentVolumeSource + 1, 0, 20397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIPersistentVolumeSource + 1, 0, 20436, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeSpec */
+    {KS_SYM_capacity, 17354, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsPersistentVolumeSource + 1, 0, 19765, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDPersistentVolumeSource + 1, 0, 19827, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIPersistentVolumeSource + 1, 0, 19862, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderPersistentVolumeSource + 1, 0, 19900, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSPersistentVolumeSource + 1, 0, 19939, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexPersistentVolumeSource + 1, 0, 20034, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFilePersistentVolumeSource + 1, 0, 20074, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOPersistentVolumeSource + 1, 0, 20327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_local, 20360, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalVolumeSource + 1, 0, 20366, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSPersistentVolumeSource + 1, 0, 20397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIPersistentVolumeSource + 1, 0, 20436, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_accessModes, 18623, {KS_SHAPE_LIST, false, 0, 48, 18724, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_claimRef, 20515, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, true, 0},
+    {KS_SYM_persistentVolumeReclaimPolicy, 20524, {KS_SHAPE_STRING, false, 0, 0, 20577, 20554}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageClassName, 18786, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountOptions, 20610, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMode, 18803, {KS_SHAPE_STRING, true, 0, 0, 18832, 18814}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAffinity, 6333, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VolumeNodeAffinity + 1, 0, 20623, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributesClassName, 18934, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PersistentVolumeStatus */
+    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 20740, 20699}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastPhaseTransitionTime, 20765, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PhotonPersistentDiskVolumeSource */
+    {KS_SYM_pdID, 20863, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Pod */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSpec + 1, 0, 20884, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodStatus + 1, 0, 20895, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodAffinity */
+    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15956, {KS_SHAPE_LIST, false, 0, 51, 20947, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 16019, {KS_SHAPE_LIST, false, 0, 52, 20995, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.PodAffinityTerm */
+    {KS_SYM_labelSelector, 7774, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespaces, 21064, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_topologyKey, 21075, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespaceSelector, 21087, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_matchLabelKeys, 21105, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_mismatchLabelKeys, 21120, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.PodAntiAffinity */
+    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15956, {KS_SHAPE_LIST, false, 0, 51, 20947, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 16019, {KS_SHAPE_LIST, false, 0, 52, 20995, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.PodCertificateProjection */
+    {KS_SYM_signerName, 7763, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyType, 21220, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxExpirationSeconds, 21228, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_credentialBundlePath, 21249, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyPath, 21270, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_certificateChainPath, 21278, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_userAnnotations, 21299, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 5484, 5332}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastProbeTime, 4364, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodDNSConfig */
+    {KS_SYM_nameservers, 21383, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_searches, 21395, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_options, 13066, {KS_SHAPE_LIST, false, 0, 53, 21426, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.PodDNSConfigOption */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodExtendedResourceClaimStatus */
+    {KS_SYM_requestMappings, 21566, {KS_SHAPE_LIST, false, 0, 54, 21618, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodIP */
+    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodOS */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 21711, 21696}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodReadinessGate */
+    {KS_SYM_conditionType, 21763, {KS_SHAPE_STRING, false, 0, 0, 5484, 5332}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodResourceClaim */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimTemplateName, 21819, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodResourceClaimStatus */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodSchedulingGate */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodSchedulingGroup */
+    {KS_SYM_podGroupName, 21989, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodSecurityContext */
+    {KS_SYM_seLinuxOptions, 22048, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SELinuxOptions + 1, 0, 22063, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_windowsOptions, 22081, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_WindowsSecurityContextOptions + 1, 0, 22096, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsUser, 22129, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsGroup, 22139, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsNonRoot, 22150, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_supplementalGroups, 14719, {KS_SHAPE_LIST, false, 0, 33, 14738, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_supplementalGroupsPolicy, 16649, {KS_SHAPE_STRING, true, 0, 0, 22177, 22163}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsGroup, 22205, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sysctls, 22213, {KS_SHAPE_LIST, false, 0, 55, 22231, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_fsGroupChangePolicy, 22243, {KS_SHAPE_STRING, true, 0, 0, 22286, 22263}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seccompProfile, 22312, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SeccompProfile + 1, 0, 22327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appArmorProfile, 6448, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AppArmorProfile + 1, 0, 22345, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxChangePolicy, 22364, {KS_SHAPE_STRING, true, 0, 0, 22407, 22384}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodSpec */
+    {KS_SYM_volumes, 22457, {KS_SHAPE_LIST, false, 0, 56, 22475, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_initContainers, 22487, {KS_SHAPE_LIST, false, 0, 57, 22515, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_containers, 16219, {KS_SHAPE_LIST, false, 0, 57, 22515, 0}, false, true, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_ephemeralContainers, 22530, {KS_SHAPE_LIST, false, 0, 58, 22572, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, false, 0, 0, 22620, 22596}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationGracePeriodSeconds, 22637, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_activeDeadlineSeconds, 4427, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dnsPolicy, 22667, {KS_SHAPE_STRING, false, 0, 0, 22728, 22677}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeSelector, 16881, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, true, false, 0},
+    {KS_SYM_serviceAccountName, 22741, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serviceAccount, 22760, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_automountServiceAccountToken, 22785, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostNetwork, 22814, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPID, 22826, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIPC, 22834, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shareProcessNamespace, 22842, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodSecurityContext + 1, 0, 22864, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullSecrets, 22886, {KS_SHAPE_LIST, false, 0, 59, 22903, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subdomain, 22929, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_affinity, 6324, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Affinity + 1, 0, 22939, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedulerName, 22951, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tolerations, 22965, {KS_SHAPE_LIST, false, 0, 60, 22991, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_hostAliases, 23007, {KS_SHAPE_LIST, false, 0, 61, 23032, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_KEYED, false, false, 12},
+    {KS_SYM_priorityClassName, 23047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_priority, 23065, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dnsConfig, 23074, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodDNSConfig + 1, 0, 23084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessGates, 23100, {KS_SHAPE_LIST, false, 0, 62, 23135, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_runtimeClassName, 23157, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_enableServiceLinks, 23174, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preemptionPolicy, 23193, {KS_SHAPE_STRING, true, 0, 0, 23238, 23210}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_overhead, 23258, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_topologySpreadConstraints, 23267, {KS_SHAPE_LIST, false, 0, 63, 23321, 0}, true, false, true, false, KS_SYM_topologyKey + 1, KS_LIST_KEYED, false, false, 14},
+    {KS_SYM_setHostnameAsFQDN, 23351, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_os, 23369, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodOS + 1, 0, 23372, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostUsers, 23381, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedulingGates, 23391, {KS_SHAPE_LIST, false, 0, 64, 23428, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resourceClaims, 23451, {KS_SHAPE_LIST, false, 0, 65, 23486, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostnameOverride, 23508, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedulingGroup, 23525, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodSchedulingGroup + 1, 0, 23541, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodStatus */
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 23633, 23591}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 66, 23661, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nominatedNodeName, 23679, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIP, 9244, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIPs, 23697, {KS_SHAPE_LIST, false, 0, 67, 23715, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_podIP, 21670, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podIPs, 23727, {KS_SHAPE_LIST, false, 0, 68, 23743, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_KEYED, false, false, 12},
+    {KS_SYM_startTime, 4806, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initContainerStatuses, 23754, {KS_SHAPE_LIST, false, 0, 69, 23795, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_containerStatuses, 23816, {KS_SHAPE_LIST, false, 0, 69, 23795, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_qosClass, 23834, {KS_SHAPE_STRING, false, 0, 0, 23876, 23843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ephemeralContainerStatuses, 23891, {KS_SHAPE_LIST, false, 0, 69, 23795, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_resize, 23918, {KS_SHAPE_STRING, false, 0, 0, 23957, 23925}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimStatuses, 23976, {KS_SHAPE_LIST, false, 0, 70, 24024, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_extendedResourceClaimStatus, 24052, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodExtendedResourceClaimStatus + 1, 0, 24080, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResources, 10425, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAllocatableResourceClaimStatuses, 24114, {KS_SHAPE_LIST, false, 0, 71, 24189, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.PodTemplate */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PodTemplateSpec */
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSpec + 1, 0, 20884, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PortStatus */
+    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_error, 16527, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PortworxVolumeSource */
+    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.PreferredSchedulingTerm */
+    {KS_SYM_weight, 24437, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preference, 24444, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorTerm + 1, 0, 16912, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Probe */
+    {KS_SYM_exec, 14304, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14309, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpGet, 14323, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14331, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tcpSocket, 14348, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14358, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_grpc, 24475, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GRPCAction + 1, 0, 24480, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initialDelaySeconds, 24494, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeoutSeconds, 7682, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_periodSeconds, 24514, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_successThreshold, 24528, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failureThreshold, 24545, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationGracePeriodSeconds, 22637, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ProbeHandler */
+    {KS_SYM_exec, 14304, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14309, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpGet, 14323, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14331, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tcpSocket, 14348, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14358, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_grpc, 24475, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GRPCAction + 1, 0, 24480, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ProjectedVolumeSource */
+    {KS_SYM_sources, 24648, {KS_SHAPE_LIST, false, 0, 72, 24676, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.QuobyteVolumeSource */
+    {KS_SYM_registry, 24746, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volume, 24755, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_group, 24762, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tenant, 24768, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.RBDPersistentVolumeSource */
+    {KS_SYM_monitors, 24835, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_image, 24848, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pool, 24857, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 24865, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyring, 24875, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.RBDVolumeSource */
+    {KS_SYM_monitors, 24835, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_image, 24848, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pool, 24857, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 24865, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyring, 24875, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceClaim */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_request, 24959, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceFieldSelector */
+    {KS_SYM_containerName, 5158, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resource, 25019, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_divisor, 25028, {KS_SHAPE_QUANTITY, false, 0, 0, 10444, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceHealth */
+    {KS_SYM_resourceID, 25074, {KS_SHAPE_STRING, false, 0, 0, 25085, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_health, 25099, {KS_SHAPE_STRING, false, 0, 0, 25133, 25106}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceQuota */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceQuotaSpec + 1, 0, 25193, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceQuotaStatus + 1, 0, 25214, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceQuotaSpec */
+    {KS_SYM_hard, 25281, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scopes, 25286, {KS_SHAPE_LIST, false, 0, 73, 25430, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_scopeSelector, 25454, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScopeSelector + 1, 0, 25468, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceQuotaStatus */
+    {KS_SYM_hard, 25281, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_used, 25533, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ResourceRequirements */
+    {KS_SYM_limits, 14624, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requests, 25588, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_claims, 25597, {KS_SHAPE_LIST, false, 0, 74, 25621, 0}, true, false, false, false, 0, KS_LIST_KEYED, false, false, 6},
+    /* core/v1.ResourceStatus */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 9600, 9303}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8396, {KS_SHAPE_LIST, false, 0, 75, 25696, 0}, true, false, false, false, 0, KS_LIST_KEYED, false, false, 17},
+    /* core/v1.SELinuxOptions */
+    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_role, 25739, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_level, 25744, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ScaleIOPersistentVolumeSource */
+    {KS_SYM_gateway, 25818, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_system, 25826, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sslEnabled, 25833, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protectionDomain, 25844, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePool, 25861, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageMode, 25873, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ScaleIOVolumeSource */
+    {KS_SYM_gateway, 25818, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_system, 25826, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sslEnabled, 25833, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protectionDomain, 25844, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePool, 25861, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageMode, 25873, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ScopeSelector */
+    {KS_SYM_matchExpressions, 17112, {KS_SHAPE_LIST, false, 0, 76, 25992, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.ScopedResourceSelectorRequirement */
+    {KS_SYM_scopeName, 26107, {KS_SHAPE_STRING, false, 0, 0, 25408, 25293}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 26147, 26117}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.SeccompProfile */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 26232, 26195}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_localhostProfile, 6524, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Secret */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_immutable, 7825, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_data, 95, {KS_SHAPE_MAP, false, 0, 15, 7854, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stringData, 26276, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 26482, 26287}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SecretEnvSource */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SecretKeySelector */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SecretProjection */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SecretReference */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SecretVolumeSource */
+    {KS_SYM_secretName, 6867, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SecurityContext */
+    {KS_SYM_capabilities, 7319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Capabilities + 1, 0, 26732, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_privileged, 26748, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxOptions, 22048, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SELinuxOptions + 1, 0, 22063, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_windowsOptions, 22081, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_WindowsSecurityContextOptions + 1, 0, 22096, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsUser, 22129, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsGroup, 22139, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsNonRoot, 22150, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnlyRootFilesystem, 26759, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allowPrivilegeEscalation, 26782, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_procMount, 26807, {KS_SHAPE_STRING, true, 0, 0, 26835, 26817}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seccompProfile, 22312, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SeccompProfile + 1, 0, 22327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appArmorProfile, 6448, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AppArmorProfile + 1, 0, 22345, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Service */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServiceSpec + 1, 0, 26868, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServiceStatus + 1, 0, 26883, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ServiceAccount */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secrets, 26938, {KS_SHAPE_LIST, false, 0, 6, 4131, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_imagePullSecrets, 22886, {KS_SHAPE_LIST, false, 0, 59, 22903, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_automountServiceAccountToken, 22785, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ServiceAccountTokenProjection */
+    {KS_SYM_audience, 27014, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_expirationSeconds, 27023, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ServicePort */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appProtocol, 11854, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetPort, 27073, {KS_SHAPE_INTSTR, false, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodePort, 27084, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ServiceSpec */
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 77, 27140, 0}, true, false, true, false, KS_SYM_port + 1, KS_LIST_KEYED, false, false, 19},
+    {KS_SYM_selector, 406, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, true, false, 0},
+    {KS_SYM_clusterIP, 27157, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_clusterIPs, 27167, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 27224, 27178}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_externalIPs, 27239, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_sessionAffinity, 27251, {KS_SHAPE_STRING, false, 0, 0, 27282, 27267}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_loadBalancerIP, 27301, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_loadBalancerSourceRanges, 27316, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_externalName, 27341, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_externalTrafficPolicy, 27354, {KS_SHAPE_STRING, false, 0, 0, 27391, 27376}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_healthCheckNodePort, 27423, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_publishNotReadyAddresses, 27443, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sessionAffinityConfig, 27468, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SessionAffinityConfig + 1, 0, 27490, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ipFamilies, 27515, {KS_SHAPE_LIST, false, 0, 78, 27550, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ipFamilyPolicy, 27564, {KS_SHAPE_STRING, true, 0, 0, 27625, 27579}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocateLoadBalancerNodePorts, 27643, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_loadBalancerClass, 27673, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_internalTrafficPolicy, 27691, {KS_SHAPE_STRING, true, 0, 0, 27728, 27713}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_trafficDistribution, 27760, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.ServiceStatus */
+    {KS_SYM_loadBalancer, 27816, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LoadBalancerStatus + 1, 0, 27829, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 79, 27864, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    /* core/v1.SessionAffinityConfig */
+    {KS_SYM_clientIP, 27909, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ClientIPConfig + 1, 0, 27918, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.SleepAction */
+    {KS_SYM_seconds, 27968, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.StorageOSPersistentVolumeSource */
+    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeNamespace, 28048, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.StorageOSVolumeSource */
+    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeNamespace, 28048, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Sysctl */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.TCPSocketAction */
+    {KS_SYM_port, 11339, {KS_SHAPE_INTSTR, false, 0, 0, 1949, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_host, 12859, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Taint */
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_effect, 28198, {KS_SHAPE_STRING, false, 0, 0, 28244, 28205}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeAdded, 28259, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Toleration */
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 28319, 28299}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_effect, 28198, {KS_SHAPE_STRING, false, 0, 0, 28244, 28205}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tolerationSeconds, 28341, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.TopologySelectorLabelRequirement */
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.TopologySelectorTerm */
+    {KS_SYM_matchLabelExpressions, 28483, {KS_SHAPE_LIST, false, 0, 80, 28541, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.TopologySpreadConstraint */
+    {KS_SYM_maxSkew, 28637, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_topologyKey, 21075, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_whenUnsatisfiable, 28645, {KS_SHAPE_STRING, false, 0, 0, 28693, 28663}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_labelSelector, 7774, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minDomains, 28726, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAffinityPolicy, 28737, {KS_SHAPE_STRING, true, 0, 0, 28770, 28756}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeTaintsPolicy, 28793, {KS_SHAPE_STRING, true, 0, 0, 28770, 28756}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_matchLabelKeys, 21105, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* core/v1.TypedLocalObjectReference */
+    {KS_SYM_apiGroup, 28870, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.TypedObjectReference */
+    {KS_SYM_apiGroup, 28870, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.Volume */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_emptyDir, 28944, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EmptyDirVolumeSource + 1, 0, 28953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gitRepo, 28977, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GitRepoVolumeSource + 1, 0, 28985, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secret, 26269, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretVolumeSource + 1, 0, 29008, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIVolumeSource + 1, 0, 29030, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsVolumeSource + 1, 0, 29051, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeClaim, 18260, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource + 1, 0, 29076, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDVolumeSource + 1, 0, 29113, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexVolumeSource + 1, 0, 29132, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderVolumeSource + 1, 0, 29152, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSVolumeSource + 1, 0, 29174, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_downwardAPI, 29196, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIVolumeSource + 1, 0, 29208, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFileVolumeSource + 1, 0, 29235, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapVolumeSource + 1, 0, 29260, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_projected, 29285, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ProjectedVolumeSource + 1, 0, 29295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOVolumeSource + 1, 0, 29320, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSVolumeSource + 1, 0, 29343, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIVolumeSource + 1, 0, 29368, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ephemeral, 29387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EphemeralVolumeSource + 1, 0, 29397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeSource + 1, 0, 29422, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeDevice */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_devicePath, 6599, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeMount */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_recursiveReadOnly, 29509, {KS_SHAPE_STRING, true, 0, 0, 29556, 29527}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountPath, 29581, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subPath, 29591, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountPropagation, 29599, {KS_SHAPE_STRING, true, 0, 0, 29652, 29616}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subPathExpr, 29676, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeMountStatus */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountPath, 29581, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_recursiveReadOnly, 29509, {KS_SHAPE_STRING, true, 0, 0, 29556, 29527}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeStatus, 29732, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VolumeStatus + 1, 0, 29745, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeNodeAffinity */
+    {KS_SYM_required, 29807, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSelector + 1, 0, 16003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeProjection */
+    {KS_SYM_secret, 26269, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretProjection + 1, 0, 29858, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_downwardAPI, 29196, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIProjection + 1, 0, 29878, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapProjection + 1, 0, 29903, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serviceAccountToken, 29926, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ServiceAccountTokenProjection + 1, 0, 29946, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_clusterTrustBundle, 29979, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ClusterTrustBundleProjection + 1, 0, 29998, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podCertificate, 30030, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodCertificateProjection + 1, 0, 30045, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeResourceRequirements */
+    {KS_SYM_limits, 14624, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requests, 25588, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeSource */
+    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_emptyDir, 28944, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EmptyDirVolumeSource + 1, 0, 28953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gitRepo, 28977, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GitRepoVolumeSource + 1, 0, 28985, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secret, 26269, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretVolumeSource + 1, 0, 29008, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIVolumeSource + 1, 0, 29030, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsVolumeSource + 1, 0, 29051, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeClaim, 18260, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource + 1, 0, 29076, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDVolumeSource + 1, 0, 29113, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexVolumeSource + 1, 0, 29132, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderVolumeSource + 1, 0, 29152, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSVolumeSource + 1, 0, 29174, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_downwardAPI, 29196, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIVolumeSource + 1, 0, 29208, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFileVolumeSource + 1, 0, 29235, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapVolumeSource + 1, 0, 29260, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_projected, 29285, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ProjectedVolumeSource + 1, 0, 29295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOVolumeSource + 1, 0, 29320, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSVolumeSource + 1, 0, 29343, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIVolumeSource + 1, 0, 29368, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ephemeral, 29387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EphemeralVolumeSource + 1, 0, 29397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeSource + 1, 0, 29422, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VolumeStatus */
+    {KS_SYM_image, 8254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeStatus + 1, 0, 30190, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.VsphereVirtualDiskVolumeSource */
+    {KS_SYM_volumePath, 30281, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePolicyName, 30292, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePolicyID, 30310, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.WeightedPodAffinityTerm */
+    {KS_SYM_weight, 24437, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podAffinityTerm, 21048, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodAffinityTerm + 1, 0, 20928, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* core/v1.WindowsSecurityContextOptions */
+    {KS_SYM_gmsaCredentialSpecName, 30450, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gmsaCredentialSpec, 30473, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsUserName, 30492, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostProcess, 30506, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* discovery/v1.Endpoint */
+    {KS_SYM_addresses, 11904, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_EndpointConditions + 1, 0, 30549, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetRef, 11810, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedTopology, 30571, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_zone, 30590, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hints, 30595, {KS_SHAPE_STRUCT, true, KS_TYPE_discovery_v1_EndpointHints + 1, 0, 30601, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* discovery/v1.EndpointConditions */
+    {KS_SYM_ready, 4942, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serving, 30669, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminating, 4848, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* discovery/v1.EndpointHints */
+    {KS_SYM_forZones, 30718, {KS_SHAPE_LIST, false, 0, 81, 30738, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_forNodes, 30751, {KS_SHAPE_LIST, false, 0, 82, 30771, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* discovery/v1.EndpointPort */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, true, 0, 0, 9232, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11339, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appProtocol, 11854, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* discovery/v1.EndpointSlice */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_addressType, 30851, {KS_SHAPE_STRING, false, 0, 0, 30863, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_endpoints, 12024, {KS_SHAPE_LIST, false, 0, 83, 30890, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 84, 11988, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* discovery/v1.ForNode */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* discovery/v1.ForZone */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* events/v1.Event */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_eventTime, 12690, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_series, 12700, {KS_SHAPE_STRUCT, true, KS_TYPE_events_v1_EventSeries + 1, 0, 12707, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingController, 12730, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingInstance, 12750, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_regarding, 30978, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_related, 12722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_note, 30988, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedSource, 30993, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EventSource + 1, 0, 12640, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedFirstTimestamp, 31010, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedLastTimestamp, 31035, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedCount, 31059, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* events/v1.EventSeries */
+    {KS_SYM_count, 12684, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastObservedTime, 12800, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.Condition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.CreateOptions */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dryRun, 31161, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_fieldManager, 31168, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldValidation, 31181, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.DeleteOptions */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gracePeriodSeconds, 31233, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preconditions, 31252, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_Preconditions + 1, 0, 31266, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_orphanDependents, 31283, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_propagationPolicy, 31300, {KS_SHAPE_STRING, true, 0, 0, 31348, 31318}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dryRun, 31161, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ignoreStoreReadErrorWithClusterBreakingPotential, 31371, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.LabelSelector */
+    {KS_SYM_matchLabels, 31442, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_matchExpressions, 17112, {KS_SHAPE_LIST, false, 0, 85, 31482, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* meta/v1.LabelSelectorRequirement */
+    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 31600, 31570}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* meta/v1.ListMeta */
+    {KS_SYM_selfLink, 31651, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_continue, 31660, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_remainingItemCount, 31669, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shardInfo, 31688, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_ShardInfo + 1, 0, 31698, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.ManagedFieldsEntry */
+    {KS_SYM_manager, 31757, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operation, 31765, {KS_SHAPE_STRING, false, 0, 0, 31789, 31775}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_time, 31819, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldsType, 31824, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldsV1, 31835, {KS_SHAPE_ANY, true, 0, 0, 31844, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subresource, 31856, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.ObjectMeta */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_generateName, 31887, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selfLink, 31651, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_generation, 31900, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_creationTimestamp, 31911, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deletionTimestamp, 31929, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deletionGracePeriodSeconds, 31947, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_labels, 31974, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_annotations, 31981, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ownerReferences, 31993, {KS_SHAPE_LIST, false, 0, 86, 32027, 0}, true, false, true, false, KS_SYM_uid + 1, KS_LIST_KEYED, false, false, 22},
+    {KS_SYM_finalizers, 15587, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, true, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_managedFields, 32047, {KS_SHAPE_LIST, false, 0, 87, 32083, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* meta/v1.OwnerReference */
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_controller, 32145, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_blockOwnerDeletion, 32156, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.PatchOptions */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dryRun, 31161, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_force, 32209, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldManager, 31168, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldValidation, 31181, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.Preconditions */
+    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, true, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.ShardInfo */
+    {KS_SYM_selector, 406, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.Status */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 31642, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ListMeta + 1, 0, 32270, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 32533, 32282}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_details, 32549, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_StatusDetails + 1, 0, 32557, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_code, 32574, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.StatusCause */
+    {KS_SYM_reason, 258, {KS_SHAPE_STRING, false, 0, 0, 32873, 32611}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_field, 32886, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.StatusDetails */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_group, 24762, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_causes, 32928, {KS_SHAPE_LIST, false, 0, 88, 32950, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_retryAfterSeconds, 32967, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.Table */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 31642, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ListMeta + 1, 0, 32270, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_columnDefinitions, 33005, {KS_SHAPE_LIST, false, 0, 89, 33048, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_rows, 33075, {KS_SHAPE_LIST, false, 0, 90, 33092, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* meta/v1.TableColumnDefinition */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_format, 33158, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_description, 33165, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_priority, 23065, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.TableRow */
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 91, 33224, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_object, 33247, {KS_SHAPE_ANY, false, 0, 0, 100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.TableRowCondition */
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 33309, 33298}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* meta/v1.TypeMeta */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* policy/v1.Eviction */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deleteOptions, 31219, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_DeleteOptions + 1, 0, 33383, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* policy/v1.PodDisruptionBudget */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_policy_v1_PodDisruptionBudgetSpec + 1, 0, 33450, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_policy_v1_PodDisruptionBudgetStatus + 1, 0, 33477, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* policy/v1.PodDisruptionBudgetSpec */
+    {KS_SYM_minAvailable, 33564, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_unhealthyPodEvictionPolicy, 33577, {KS_SHAPE_STRING, true, 0, 0, 33633, 33604}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* policy/v1.PodDisruptionBudgetStatus */
+    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_disruptedPods, 33729, {KS_SHAPE_MAP, false, 0, 92, 33743, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_disruptionsAllowed, 33762, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentHealthy, 33781, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_desiredHealthy, 33796, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_expectedPods, 33811, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 79, 27864, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    /* scheduling/v1.PriorityClass */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12199, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_globalDefault, 33866, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_description, 33165, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preemptionPolicy, 23193, {KS_SHAPE_STRING, true, 0, 0, 23238, 23210}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.CSIDriver */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSIDriverSpec + 1, 0, 33911, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.CSIDriverSpec */
+    {KS_SYM_attachRequired, 33967, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podInfoOnMount, 33982, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeLifecycleModes, 33997, {KS_SHAPE_LIST, false, 0, 93, 34063, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_storageCapacity, 34088, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsGroupPolicy, 34104, {KS_SHAPE_STRING, true, 0, 0, 34153, 34118}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tokenRequests, 34170, {KS_SHAPE_LIST, false, 0, 94, 34200, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_requiresRepublish, 34218, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxMount, 34236, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAllocatableUpdatePeriodSeconds, 34249, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serviceAccountTokenInSecrets, 34284, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preventPodSchedulingIfMissing, 34313, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.CSINode */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSINodeSpec + 1, 0, 34370, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.CSINodeDriver */
+    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeID, 34424, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_topologyKeys, 34431, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_allocatable, 17363, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeNodeResources + 1, 0, 34444, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.CSINodeSpec */
+    {KS_SYM_drivers, 34502, {KS_SHAPE_LIST, false, 0, 95, 34527, 0}, false, true, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    /* storage/v1.StorageClass */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_provisioner, 34583, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_parameters, 34595, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reclaimPolicy, 34606, {KS_SHAPE_STRING, true, 0, 0, 20577, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountOptions, 20610, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_allowVolumeExpansion, 34620, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeBindingMode, 34641, {KS_SHAPE_STRING, true, 0, 0, 34691, 34659}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allowedTopologies, 34712, {KS_SHAPE_LIST, false, 0, 96, 34754, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    /* storage/v1.TokenRequest */
+    {KS_SYM_audience, 27014, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_expirationSeconds, 27023, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.VolumeAttachment */
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentSpec + 1, 0, 34862, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentStatus + 1, 0, 34886, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.VolumeAttachmentSource */
+    {KS_SYM_persistentVolumeName, 34969, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_inlineVolumeSpec, 34990, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeSpec + 1, 0, 18180, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.VolumeAttachmentSpec */
+    {KS_SYM_attacher, 35060, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_source, 12633, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentSource + 1, 0, 35069, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.VolumeAttachmentStatus */
+    {KS_SYM_attached, 35152, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attachmentMetadata, 35161, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attachError, 35180, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeError + 1, 0, 35192, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_detachError, 35207, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeError + 1, 0, 35192, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.VolumeError */
+    {KS_SYM_time, 31819, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_errorCode, 35254, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    /* storage/v1.VolumeNodeResources */
+    {KS_SYM_count, 12684, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+};
+
+const uint16_t ks_schema_sorted[] = {
+    1, 3, 0, 2, 4,
+    1, 0, 2, 3, 4,
+    2, 4, 3, 1, 0,
+    3, 4, 0, 1, 2,
+    8, 9, 0, 2, 6, 1, 3, 7, 4, 5,
+    1, 0,
+    1, 0, 2, 3, 4,
+    3, 2, 5, 4, 1, 0,
+    4, 6, 7, 0, 5, 1, 3, 2,
+    4, 8, 7, 0, 3, 1, 6, 5, 2,
+    1, 0,
+    1, 0, 2, 3, 4,
+    2, 4, 3, 1, 0,
+    1, 0, 2, 3,
+    3, 6, 1, 5, 2, 0, 4,
+    1, 0,
+    1, 0,
+    1, 0,
+    1, 0, 2, 3, 4,
+    2, 4, 3, 1, 0,
+    0,
+    0, 1,
+    8, 10, 9, 5, 0, 7, 1, 4, 2, 6, 3,
+    9, 7, 8, 3, 5, 0, 2, 1, 6, 4,
+    1, 0,
+    2, 0, 1,
+    1, 0, 2, 3, 4,
+    2, 1, 0, 3,
+    4, 2, 3, 1, 0,
+    1, 0, 2, 3, 4,
+    0,
+    0, 1,
+    1, 0, 2, 3, 4,
+    3, 7, 5, 0, 2, 6, 4, 1,
+    0, 1, 2,
+    1, 0, 2, 3, 4,
+    2, 3, 5, 4, 1, 0,
+    2, 5, 6, 12, 1, 15, 9, 7, 0, 3, 14, 8, 4, 13, 10, 11,
+    3, 7, 2, 0, 5, 8, 10, 1, 4, 6, 9,
+    0, 1,
+    0,
+    0, 1, 2,
+    1, 0,
+    0, 1, 2,
+    0,
+    1, 0,
+    1, 0,
+    1, 0, 2, 3,
+    2, 0, 1, 4, 6, 3, 5,
+    1, 2, 3, 0,
+    0, 1, 2,
+    1, 0,
+    1, 0,
+    2, 0, 1, 3, 5, 4,
+    2, 0, 3, 1,
+    2, 0, 1,
+    1, 0, 2, 3,
+    8, 5, 0, 3, 9, 7, 6, 2, 4, 1,
+    0, 2, 4, 1, 3,
+    0, 1,
+    0, 1, 5, 3, 4, 2,
+    0, 1, 5, 3, 4, 2,
+    1, 2, 3, 0,
+    1, 2, 3, 0,
+    0,
+    2, 0, 3, 4, 1,
+    1, 5, 4, 3, 0, 2,
+    0, 1,
+    1, 0, 2,
+    4, 1, 0, 3, 2,
+    1, 0, 2,
+    2, 1, 0, 3,
+    3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 18, 19, 24, 13, 12, 4,
+    0, 2, 1,
+    0, 1,
+    2, 4, 1, 0, 3,
+    0, 1,
+    0, 1,
+    0, 1,
+    1, 2, 0,
+    0,
+    6, 0, 5, 3, 2, 1, 4,
+    1, 0,
+    9, 13, 7, 5, 6, 2, 0, 3, 10, 4, 8, 1, 14, 12, 11,
+    0,
+    0,
+    0,
+    1, 3, 0, 2,
+    1, 0,
+    0, 1,
+    1, 0, 2, 3,
+    3, 0, 1, 2,
+    0, 1, 2,
+    1, 0, 2, 3,
+    1, 0, 2,
+    0, 1, 2,
+    2, 0, 4, 1, 3,
+    3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 25, 18, 19, 24, 13, 12, 4,
+    3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 18, 19, 24, 13, 12, 4,
+    0,
+    13, 1, 9, 11, 7, 3, 0, 8, 5, 2, 4, 14, 15, 16, 12, 6, 10,
+    0, 1,
+    0, 1,
+    0,
+    2, 1, 3, 0, 4,
+    2, 3, 1, 0,
+    0, 1, 4, 3, 2,
+    0, 1, 4, 3, 2,
+    0, 1,
+    1, 2, 0, 3,
+    0, 1,
+    2, 0, 1,
+    0, 3, 1, 2,
+    0, 1, 2,
+    2, 4, 0, 1, 3,
+    0, 1,
+    1, 0,
+    0,
+    0, 1,
+    7, 8, 4, 10, 1, 3, 2, 6, 5, 9, 0,
+    7, 8, 4, 10, 1, 3, 2, 6, 5, 9, 0,
+    1, 0,
+    0,
+    0, 2, 1,
+    0, 1, 2,
+    0, 1, 3, 2,
+    1, 0, 2, 3,
+    3, 4, 1, 5, 2, 0,
+    0,
+    1, 2, 0,
+    1, 0, 2, 3,
+    0,
+    0,
+    1, 0,
+    1, 0,
+    1, 2, 0,
+    1, 0, 2, 3, 4,
+    2, 4, 3, 1, 0,
+    0,
+    1, 0,
+    1, 0, 2, 3, 4,
+    1, 0,
+    1, 0,
+    1, 0, 2,
+    2, 3, 5, 4, 1, 0,
+    0,
+    1, 0, 3, 2,
+    0,
+    0,
+    1, 0,
+    0, 1,
+    0,
+    0, 1, 2,
+    0, 1,
+    5, 6, 0, 1, 2, 4, 3,
+    4, 1, 0, 3, 10, 5, 13, 12, 7, 6, 2, 11, 9, 8,
+    0,
+    9, 2, 5, 3, 7, 6, 0, 8, 4, 10, 1,
+    0, 1,
+    4, 6, 0, 2, 1, 5, 3,
+    1, 0, 2, 3, 4,
+    1, 0, 2, 3, 4,
+    2, 3, 5, 4, 1, 0,
+    0, 6, 7, 2, 1, 4, 8, 5, 3,
+    1, 5, 4, 2, 3, 6, 7, 0,
+    0, 1,
+    0, 1,
+    1, 15, 12, 8, 7, 21, 9, 11, 10, 0, 3, 2, 6, 19, 4, 16, 17, 14, 5, 18, 20, 13,
+    23, 2, 16, 13, 0, 9, 8, 24, 22, 10, 12, 11, 1, 4, 3, 7, 20, 27, 5, 29, 25, 17, 18, 15, 6, 19, 26, 21, 30, 28, 14,
+    3, 1, 0, 2,
+    1, 0,
+    1, 0, 2, 3, 4,
+    1, 0,
+    0, 4, 5, 3, 1, 2,
+    1, 0,
+    5, 3, 4, 1, 2, 0, 6,
+    3, 4, 6, 1, 5, 2, 0,
+    0, 2, 1,
+    0, 1,
+    0, 1,
+    0,
+    0,
+    0,
+    0, 1, 2,
+    0, 1,
+    0,
+    0,
+    11, 7, 9, 3, 4, 2, 12, 0, 10, 5, 6, 8, 1,
+    6, 21, 11, 2, 27, 7, 30, 3, 24, 15, 13, 14, 36, 19, 40, 18, 1, 12, 8, 35, 32, 31, 26, 25, 28, 38, 39, 4, 29, 22, 37, 41, 17, 10, 9, 34, 16, 20, 5, 23, 33, 0,
+    18, 2, 12, 14, 17, 6, 7, 11, 3, 20, 5, 0, 1, 8, 9, 13, 4, 15, 16, 19, 10,
+    1, 0, 2, 3,
+    0, 1,
+    2, 0, 1,
+    1, 2, 0,
+    1, 0,
+    0, 8, 3, 1, 4, 6, 7, 2, 9, 5,
+    0, 3, 1, 2,
+    1, 0,
+    4, 2, 0, 5, 3, 1,
+    2, 1, 5, 0, 3, 7, 6, 4,
+    2, 1, 5, 0, 3, 7, 6, 4,
+    0, 1,
+    0, 2, 1,
+    1, 2, 0,
+    1, 0, 2, 3, 4,
+    0, 2, 1,
+    0, 1,
+    2, 0, 1,
+    0, 1,
+    3, 1, 2, 0,
+    8, 0, 4, 9, 2, 3, 6, 5, 1, 7,
+    8, 0, 4, 9, 2, 3, 6, 5, 1, 7,
+    0,
+    1, 0, 2,
+    1, 0,
+    1, 4, 3, 0, 2, 5, 6,
+    0, 1,
+    1, 0, 2,
+    1, 0, 2,
+    0, 1,
+    2, 1, 3, 0,
+    8, 11, 0, 1, 9, 7, 5, 6, 4, 2, 10, 3,
+    1, 0, 2, 3, 4,
+    1, 5, 4, 0, 2, 3,
+    0, 1, 2,
+    2, 0, 5, 3, 1, 4,
+    16, 2, 3, 5, 9, 10, 11, 18, 14, 15, 17, 7, 8, 0, 12, 1, 6, 13, 19, 4,
+    1, 0,
+    0,
+    0,
+    2, 3, 4, 0, 1,
+    2, 3, 4, 0, 1,
+    0, 1,
+    1, 0,
+    2, 0, 3, 1,
+    3, 0, 1, 4, 2,
+    0, 1,
+    0,
+    3, 7, 0, 4, 5, 6, 1, 2,
+    0, 1, 2,
+    0, 1, 2, 3,
+    4, 22, 18, 14, 13, 19, 28, 16, 2, 29, 17, 12, 15, 3, 5, 9, 1, 30, 8, 0, 7, 10, 23, 25, 24, 21, 11, 26, 6, 27, 20,
+    1, 0,
+    3, 5, 0, 1, 2, 4, 6,
+    1, 0, 2, 3, 4,
+    0,
+    4, 2, 1, 5, 0, 3,
+    0, 1,
+    3, 21, 17, 13, 12, 18, 27, 15, 1, 28, 16, 11, 14, 2, 4, 8, 0, 29, 7, 6, 9, 22, 24, 23, 20, 10, 25, 5, 26, 19,
+    0,
+    1, 3, 2, 0,
+    1, 0,
+    1, 0, 3, 2,
+    0, 1, 4, 7, 2, 5, 3, 6,
+    0, 1, 2,
+    1, 0,
+    3, 0, 2, 1,
+    3, 1, 4, 0, 2, 5,
+    0,
+    0,
+    7, 1, 16, 14, 15, 13, 3, 0, 2, 11, 8, 9, 10, 5, 6, 4, 12,
+    0, 1,
+    3, 5, 2, 4, 1, 0,
+    1, 2, 3, 4, 0,
+    1, 6, 2, 7, 0, 4, 3, 5,
+    1, 0,
+    0, 1, 2,
+    2, 3, 1, 0, 4,
+    2, 4, 5, 0, 1, 6, 3,
+    11, 7, 9, 8, 13, 1, 6, 10, 14, 0, 2, 12, 5, 3, 4,
+    0, 5, 4, 1, 2, 3,
+    1, 2, 4, 5, 3, 0,
+    1, 0,
+    0,
+    1, 7, 6, 0, 4, 2, 5, 3,
+    2, 1, 0,
+    4, 1, 2, 0, 5, 3,
+    1, 3, 0, 2, 4,
+    3, 2, 0, 4, 1,
+    0, 1,
+    3, 2, 1, 0,
+    1, 0,
+    1, 3, 0, 2,
+    1, 0, 2, 3, 4,
+    2, 0, 1, 3,
+    6, 3, 4, 1, 2, 5, 0,
+    1, 5, 4, 0, 2, 6, 3,
+    1, 0, 2, 3,
+    0, 4, 8, 1, 10, 6, 7, 9, 3, 5, 2,
+    1, 0, 2, 3,
+    3, 0, 1, 2,
+    0,
+    7, 9, 1, 0, 2, 6, 4, 3, 5, 8,
+    0, 1,
+    1, 0, 2, 3, 4,
+    1, 0,
+    0, 2, 1,
+    2, 0, 1, 3,
+    2, 1, 0,
+    0,
 };
-static const uint16_t sorted_apps_v1_ControllerRevision[] = {1, 3, 0, 2, 4};
-static const ks_field fields_apps_v1_DaemonSet[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetSpec], NULL, "v1.DaemonSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetStatus], NULL, "v1.DaemonSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DaemonSet[] = {1, 0, 2, 3, 4};
-static const ks_field fields_apps_v1_DaemonSetCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DaemonSetConditionType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DaemonSetCondition[] = {2, 4, 3, 1, 0};
-static const ks_field fields_apps_v1_DaemonSetSpec[] = {
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_updateStrategy], "UpdateStrategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DaemonSetUpdateStrategy], NULL, "v1.DaemonSetUpdateStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DaemonSetSpec[] = {3, 4, 0, 1, 2};
-static const ks_field fields_apps_v1_DaemonSetStatus[] = {
-    {&ks_symbols[KS_SYM_currentNumberScheduled], "CurrentNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_numberMisscheduled], "NumberMisscheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_desiredNumberScheduled], "DesiredNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_numberReady], "NumberReady", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_updatedNumberScheduled], "UpdatedNumberScheduled", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_numberAvailable], "NumberAvailable", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_numberUnavailable], "NumberUnavailable", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_1, "[]v1.DaemonSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-};
-static const uint16_t sorted_apps_v1_DaemonSetStatus[] = {8, 9, 0, 2, 6, 1, 3, 7, 4, 5};
-static const ks_field fields_apps_v1_DaemonSetUpdateStrategy[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DaemonSetUpdateStrategyType", enum_apps_v1_DaemonSetUpdateStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateDaemonSet], NULL, "v1.RollingUpdateDaemonSet", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DaemonSetUpdateStrategy[] = {1, 0};
-static const ks_field fields_apps_v1_Deployment[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentSpec], NULL, "v1.DeploymentSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentStatus], NULL, "v1.DeploymentStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_Deployment[] = {1, 0, 2, 3, 4};
-static const ks_field fields_apps_v1_DeploymentCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DeploymentConditionType", enum_apps_v1_DeploymentConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastUpdateTime], "LastUpdateTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DeploymentCondition[] = {3, 2, 5, 4, 1, 0};
-static const ks_field fields_apps_v1_DeploymentSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_strategy], "Strategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_DeploymentStrategy], NULL, "v1.DeploymentStrategy", NULL}, true, false, false, true, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_paused], "Paused", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_progressDeadlineSeconds], "ProgressDeadlineSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DeploymentSpec[] = {4, 6, 7, 0, 5, 1, 3, 2};
-static const ks_field fields_apps_v1_DeploymentStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_updatedReplicas], "UpdatedReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_unavailableReplicas], "UnavailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminatingReplicas], "TerminatingReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_2, "[]v1.DeploymentCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DeploymentStatus[] = {4, 8, 7, 0, 3, 1, 6, 5, 2};
-static const ks_field fields_apps_v1_DeploymentStrategy[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DeploymentStrategyType", enum_apps_v1_DeploymentStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateDeployment], NULL, "v1.RollingUpdateDeployment", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_DeploymentStrategy[] = {1, 0};
-static const ks_field fields_apps_v1_ReplicaSet[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetSpec], NULL, "v1.ReplicaSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_ReplicaSetStatus], NULL, "v1.ReplicaSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_ReplicaSet[] = {1, 0, 2, 3, 4};
-static const ks_field fields_apps_v1_ReplicaSetCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ReplicaSetConditionType", enum_apps_v1_ReplicaSetConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_ReplicaSetCondition[] = {2, 4, 3, 1, 0};
-static const ks_field fields_apps_v1_ReplicaSetSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_ReplicaSetSpec[] = {1, 0, 2, 3};
-static const ks_field fields_apps_v1_ReplicaSetStatus[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fullyLabeledReplicas], "FullyLabeledReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminatingReplicas], "TerminatingReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_3, "[]v1.ReplicaSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-};
-static const uint16_t sorted_apps_v1_ReplicaSetStatus[] = {3, 6, 1, 5, 2, 0, 4};
-static const ks_field fields_apps_v1_RollingUpdateDaemonSet[] = {
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxSurge], "MaxSurge", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_RollingUpdateDaemonSet[] = {1, 0};
-static const ks_field fields_apps_v1_RollingUpdateDeployment[] = {
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxSurge], "MaxSurge", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_RollingUpdateDeployment[] = {1, 0};
-static const ks_field fields_apps_v1_RollingUpdateStatefulSetStrategy[] = {
-    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_RollingUpdateStatefulSetStrategy[] = {1, 0};
-static const ks_field fields_apps_v1_StatefulSet[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetSpec], NULL, "v1.StatefulSetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetStatus], NULL, "v1.StatefulSetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSet[] = {1, 0, 2, 3, 4};
-static const ks_field fields_apps_v1_StatefulSetCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatefulSetConditionType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSetCondition[] = {2, 4, 3, 1, 0};
-static const ks_field fields_apps_v1_StatefulSetOrdinals[] = {
-    {&ks_symbols[KS_SYM_start], "Start", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSetOrdinals[] = {0};
-static const ks_field fields_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy[] = {
-    {&ks_symbols[KS_SYM_whenDeleted], "WhenDeleted", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimRetentionPolicyType", enum_apps_v1_PersistentVolumeClaimRetentionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_whenScaled], "WhenScaled", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimRetentionPolicyType", enum_apps_v1_PersistentVolumeClaimRetentionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy[] = {0, 1};
-static const ks_field fields_apps_v1_StatefulSetSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeClaimTemplates], "VolumeClaimTemplates", {KS_SHAPE_LIST, false, NULL, &item_4, "[]v1.PersistentVolumeClaim", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_serviceName], "ServiceName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podManagementPolicy], "PodManagementPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodManagementPolicyType", enum_apps_v1_PodManagementPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_updateStrategy], "UpdateStrategy", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_apps_v1_StatefulSetUpdateStrategy], NULL, "v1.StatefulSetUpdateStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_revisionHistoryLimit], "RevisionHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_minReadySeconds], "MinReadySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_persistentVolumeClaimRetentionPolicy], "PersistentVolumeClaimRetentionPolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy], NULL, "v1.StatefulSetPersistentVolumeClaimRetentionPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ordinals], "Ordinals", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_StatefulSetOrdinals], NULL, "v1.StatefulSetOrdinals", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSetSpec[] = {8, 10, 9, 5, 0, 7, 1, 4, 2, 6, 3};
-static const ks_field fields_apps_v1_StatefulSetStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readyReplicas], "ReadyReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_currentReplicas], "CurrentReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_updatedReplicas], "UpdatedReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_currentRevision], "CurrentRevision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_updateRevision], "UpdateRevision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_collisionCount], "CollisionCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_5, "[]v1.StatefulSetCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-    {&ks_symbols[KS_SYM_availableReplicas], "AvailableReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSetStatus[] = {9, 7, 8, 3, 5, 0, 2, 1, 6, 4};
-static const ks_field fields_apps_v1_StatefulSetUpdateStrategy[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatefulSetUpdateStrategyType", enum_apps_v1_StatefulSetUpdateStrategyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rollingUpdate], "RollingUpdate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy], NULL, "v1.RollingUpdateStatefulSetStrategy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_apps_v1_StatefulSetUpdateStrategy[] = {1, 0};
-static const ks_field fields_autoscaling_v1_CrossVersionObjectReference[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_CrossVersionObjectReference[] = {2, 0, 1};
-static const ks_field fields_autoscaling_v1_HorizontalPodAutoscaler[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerSpec], NULL, "v1.HorizontalPodAutoscalerSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerStatus], NULL, "v1.HorizontalPodAutoscalerStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_HorizontalPodAutoscaler[] = {1, 0, 2, 3, 4};
-static const ks_field fields_autoscaling_v1_HorizontalPodAutoscalerSpec[] = {
-    {&ks_symbols[KS_SYM_scaleTargetRef], "ScaleTargetRef", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_CrossVersionObjectReference], NULL, "v1.CrossVersionObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_minReplicas], "MinReplicas", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxReplicas], "MaxReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_targetCPUUtilizationPercentage], "TargetCPUUtilizationPercentage", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_HorizontalPodAutoscalerSpec[] = {2, 1, 0, 3};
-static const ks_field fields_autoscaling_v1_HorizontalPodAutoscalerStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastScaleTime], "LastScaleTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_currentReplicas], "CurrentReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_desiredReplicas], "DesiredReplicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_currentCPUUtilizationPercentage], "CurrentCPUUtilizationPercentage", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_HorizontalPodAutoscalerStatus[] = {4, 2, 3, 1, 0};
-static const ks_field fields_autoscaling_v1_Scale[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_ScaleSpec], NULL, "v1.ScaleSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_autoscaling_v1_ScaleStatus], NULL, "v1.ScaleStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_Scale[] = {1, 0, 2, 3, 4};
-static const ks_field fields_autoscaling_v1_ScaleSpec[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_ScaleSpec[] = {0};
-static const ks_field fields_autoscaling_v1_ScaleStatus[] = {
-    {&ks_symbols[KS_SYM_replicas], "Replicas", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_autoscaling_v1_ScaleStatus[] = {0, 1};
-static const ks_field fields_batch_v1_CronJob[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_CronJobSpec], NULL, "v1.CronJobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_CronJobStatus], NULL, "v1.CronJobStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_CronJob[] = {1, 0, 2, 3, 4};
-static const ks_field fields_batch_v1_CronJobSpec[] = {
-    {&ks_symbols[KS_SYM_schedule], "Schedule", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_timeZone], "TimeZone", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_startingDeadlineSeconds], "StartingDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_concurrencyPolicy], "ConcurrencyPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConcurrencyPolicy", enum_batch_v1_ConcurrencyPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_suspend], "Suspend", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_jobTemplate], "JobTemplate", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobTemplateSpec], NULL, "v1.JobTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_successfulJobsHistoryLimit], "SuccessfulJobsHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_failedJobsHistoryLimit], "FailedJobsHistoryLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_CronJobSpec[] = {3, 7, 5, 0, 2, 6, 4, 1};
-static const ks_field fields_batch_v1_CronJobStatus[] = {
-    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_LIST, false, NULL, &item_6, "[]v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastScheduleTime], "LastScheduleTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastSuccessfulTime], "LastSuccessfulTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_CronJobStatus[] = {0, 1, 2};
-static const ks_field fields_batch_v1_Job[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobSpec], NULL, "v1.JobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobStatus], NULL, "v1.JobStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_Job[] = {1, 0, 2, 3, 4};
-static const ks_field fields_batch_v1_JobCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.JobConditionType", enum_batch_v1_JobConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_JobCondition[] = {2, 3, 5, 4, 1, 0};
-static const ks_field fields_batch_v1_JobSpec[] = {
-    {&ks_symbols[KS_SYM_parallelism], "Parallelism", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_completions], "Completions", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_activeDeadlineSeconds], "ActiveDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podFailurePolicy], "PodFailurePolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_PodFailurePolicy], NULL, "v1.PodFailurePolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_successPolicy], "SuccessPolicy", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_SuccessPolicy], NULL, "v1.SuccessPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_backoffLimit], "BackoffLimit", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_backoffLimitPerIndex], "BackoffLimitPerIndex", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxFailedIndexes], "MaxFailedIndexes", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_manualSelector], "ManualSelector", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ttlSecondsAfterFinished], "TTLSecondsAfterFinished", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_completionMode], "CompletionMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.CompletionMode", enum_batch_v1_CompletionMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_suspend], "Suspend", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podReplacementPolicy], "PodReplacementPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodReplacementPolicy", enum_batch_v1_PodReplacementPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_managedBy], "ManagedBy", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_JobSpec[] = {2, 5, 6, 12, 1, 15, 9, 7, 0, 3, 14, 8, 4, 13, 10, 11};
-static const ks_field fields_batch_v1_JobStatus[] = {
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_7, "[]v1.JobCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_startTime], "StartTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_completionTime], "CompletionTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_succeeded], "Succeeded", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_failed], "Failed", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminating], "Terminating", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_completedIndexes], "CompletedIndexes", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_failedIndexes], "FailedIndexes", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_uncountedTerminatedPods], "UncountedTerminatedPods", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_UncountedTerminatedPods], NULL, "v1.UncountedTerminatedPods", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_JobStatus[] = {3, 7, 2, 0, 5, 8, 10, 1, 4, 6, 9};
-static const ks_field fields_batch_v1_JobTemplateSpec[] = {
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_batch_v1_JobSpec], NULL, "v1.JobSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_JobTemplateSpec[] = {0, 1};
-static const ks_field fields_batch_v1_PodFailurePolicy[] = {
-    {&ks_symbols[KS_SYM_rules], "Rules", {KS_SHAPE_LIST, false, NULL, &item_8, "[]v1.PodFailurePolicyRule", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_PodFailurePolicy[] = {0};
-static const ks_field fields_batch_v1_PodFailurePolicyOnExitCodesRequirement[] = {
-    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodFailurePolicyOnExitCodesOperator", enum_batch_v1_PodFailurePolicyOnExitCodesOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_9, "[]int32", NULL}, false, true, false, false, NULL, KS_LIST_SET, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_PodFailurePolicyOnExitCodesRequirement[] = {0, 1, 2};
-static const ks_field fields_batch_v1_PodFailurePolicyOnPodConditionsPattern[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_PodFailurePolicyOnPodConditionsPattern[] = {1, 0};
-static const ks_field fields_batch_v1_PodFailurePolicyRule[] = {
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodFailurePolicyAction", enum_batch_v1_PodFailurePolicyAction}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_onExitCodes], "OnExitCodes", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_batch_v1_PodFailurePolicyOnExitCodesRequirement], NULL, "v1.PodFailurePolicyOnExitCodesRequirement", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_onPodConditions], "OnPodConditions", {KS_SHAPE_LIST, false, NULL, &item_10, "[]v1.PodFailurePolicyOnPodConditionsPattern", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_PodFailurePolicyRule[] = {0, 1, 2};
-static const ks_field fields_batch_v1_SuccessPolicy[] = {
-    {&ks_symbols[KS_SYM_rules], "Rules", {KS_SHAPE_LIST, false, NULL, &item_11, "[]v1.SuccessPolicyRule", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_SuccessPolicy[] = {0};
-static const ks_field fields_batch_v1_SuccessPolicyRule[] = {
-    {&ks_symbols[KS_SYM_succeededIndexes], "SucceededIndexes", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_succeededCount], "SucceededCount", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_SuccessPolicyRule[] = {1, 0};
-static const ks_field fields_batch_v1_UncountedTerminatedPods[] = {
-    {&ks_symbols[KS_SYM_succeeded], "Succeeded", {KS_SHAPE_LIST, false, NULL, &item_12, "[]types.UID", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
-    {&ks_symbols[KS_SYM_failed], "Failed", {KS_SHAPE_LIST, false, NULL, &item_12, "[]types.UID", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
-};
-static const uint16_t sorted_batch_v1_UncountedTerminatedPods[] = {1, 0};
-static const ks_field fields_coordination_v1_Lease[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_coordination_v1_LeaseSpec], NULL, "v1.LeaseSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_coordination_v1_Lease[] = {1, 0, 2, 3};
-static const ks_field fields_coordination_v1_LeaseSpec[] = {
-    {&ks_symbols[KS_SYM_holderIdentity], "HolderIdentity", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_leaseDurationSeconds], "LeaseDurationSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_acquireTime], "AcquireTime", {KS_SHAPE_MICROTIME, true, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_renewTime], "RenewTime", {KS_SHAPE_MICROTIME, true, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_leaseTransitions], "LeaseTransitions", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_strategy], "Strategy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.CoordinatedLeaseStrategy", enum_coordination_v1_CoordinatedLeaseStrategy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preferredHolder], "PreferredHolder", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_coordination_v1_LeaseSpec[] = {2, 0, 1, 4, 6, 3, 5};
-static const ks_field fields_core_v1_AWSElasticBlockStoreVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_AWSElasticBlockStoreVolumeSource[] = {1, 2, 3, 0};
-static const ks_field fields_core_v1_Affinity[] = {
-    {&ks_symbols[KS_SYM_nodeAffinity], "NodeAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeAffinity], NULL, "v1.NodeAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podAffinity], "PodAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodAffinity], NULL, "v1.PodAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podAntiAffinity], "PodAntiAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodAntiAffinity], NULL, "v1.PodAntiAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Affinity[] = {0, 1, 2};
-static const ks_field fields_core_v1_AppArmorProfile[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.AppArmorProfileType", enum_core_v1_AppArmorProfileType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_localhostProfile], "LocalhostProfile", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_AppArmorProfile[] = {1, 0};
-static const ks_field fields_core_v1_AttachedVolume[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.UniqueVolumeName", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_devicePath], "DevicePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_AttachedVolume[] = {1, 0};
-static const ks_field fields_core_v1_AzureDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_diskName], "DiskName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_diskURI], "DataDiskURI", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cachingMode], "CachingMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.AzureDataDiskCachingMode", enum_core_v1_AzureDataDiskCachingMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, true, NULL, NULL, "v1.AzureDataDiskKind", enum_core_v1_AzureDataDiskKind}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_AzureDiskVolumeSource[] = {2, 0, 1, 3, 5, 4};
-static const ks_field fields_core_v1_AzureFilePersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_shareName], "ShareName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretNamespace], "SecretNamespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_AzureFilePersistentVolumeSource[] = {2, 0, 3, 1};
-static const ks_field fields_core_v1_AzureFileVolumeSource[] = {
-    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_shareName], "ShareName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_AzureFileVolumeSource[] = {2, 0, 1};
-static const ks_field fields_core_v1_Binding[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_target], "Target", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Binding[] = {1, 0, 2, 3};
-static const ks_field fields_core_v1_CSIPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeHandle], "VolumeHandle", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeAttributes], "VolumeAttributes", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_controllerPublishSecretRef], "ControllerPublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeStageSecretRef], "NodeStageSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodePublishSecretRef], "NodePublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_controllerExpandSecretRef], "ControllerExpandSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeExpandSecretRef], "NodeExpandSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_CSIPersistentVolumeSource[] = {8, 5, 0, 3, 9, 7, 6, 2, 4, 1};
-static const ks_field fields_core_v1_CSIVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeAttributes], "VolumeAttributes", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodePublishSecretRef], "NodePublishSecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_CSIVolumeSource[] = {0, 2, 4, 1, 3};
-static const ks_field fields_core_v1_Capabilities[] = {
-    {&ks_symbols[KS_SYM_add], "Add", {KS_SHAPE_LIST, false, NULL, &item_14, "[]v1.Capability", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_drop], "Drop", {KS_SHAPE_LIST, false, NULL, &item_14, "[]v1.Capability", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Capabilities[] = {0, 1};
-static const ks_field fields_core_v1_CephFSPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "Monitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretFile], "SecretFile", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_CephFSPersistentVolumeSource[] = {0, 1, 5, 3, 4, 2};
-static const ks_field fields_core_v1_CephFSVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "Monitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretFile], "SecretFile", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_CephFSVolumeSource[] = {0, 1, 5, 3, 4, 2};
-static const ks_field fields_core_v1_CinderPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_CinderPersistentVolumeSource[] = {1, 2, 3, 0};
-static const ks_field fields_core_v1_CinderVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_CinderVolumeSource[] = {1, 2, 3, 0};
-static const ks_field fields_core_v1_ClientIPConfig[] = {
-    {&ks_symbols[KS_SYM_timeoutSeconds], "TimeoutSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ClientIPConfig[] = {0};
-static const ks_field fields_core_v1_ClusterTrustBundleProjection[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_signerName], "SignerName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ClusterTrustBundleProjection[] = {2, 0, 3, 4, 1};
-static const ks_field fields_core_v1_ConfigMap[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_immutable], "Immutable", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_binaryData], "BinaryData", {KS_SHAPE_MAP, false, NULL, &item_15, "map[string][]uint8", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ConfigMap[] = {1, 5, 4, 3, 0, 2};
-static const ks_field fields_core_v1_ConfigMapEnvSource[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ConfigMapEnvSource[] = {0, 1};
-static const ks_field fields_core_v1_ConfigMapKeySelector[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ConfigMapKeySelector[] = {1, 0, 2};
-static const ks_field fields_core_v1_ConfigMapNodeConfigSource[] = {
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kubeletConfigKey], "KubeletConfigKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ConfigMapNodeConfigSource[] = {4, 1, 0, 3, 2};
-static const ks_field fields_core_v1_ConfigMapProjection[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ConfigMapProjection[] = {1, 0, 2};
-static const ks_field fields_core_v1_ConfigMapVolumeSource[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ConfigMapVolumeSource[] = {2, 1, 0, 3};
-static const ks_field fields_core_v1_Container[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false, false},
-    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
-    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false, false},
-    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Container[] = {3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 18, 19, 24, 13, 12, 4};
-static const ks_field fields_core_v1_ContainerExtendedResourceRequest[] = {
-    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceName], "ResourceName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_requestName], "RequestName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerExtendedResourceRequest[] = {0, 2, 1};
-static const ks_field fields_core_v1_ContainerImage[] = {
-    {&ks_symbols[KS_SYM_names], "Names", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_sizeBytes], "SizeBytes", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerImage[] = {0, 1};
-static const ks_field fields_core_v1_ContainerPort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostPort], "HostPort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_containerPort], "ContainerPort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostIP], "HostIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerPort[] = {2, 4, 1, 0, 3};
-static const ks_field fields_core_v1_ContainerResizePolicy[] = {
-    {&ks_symbols[KS_SYM_resourceName], "ResourceName", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceName", enum_core_v1_ResourceName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceResizeRestartPolicy", enum_core_v1_ResourceResizeRestartPolicy}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerResizePolicy[] = {0, 1};
-static const ks_field fields_core_v1_ContainerRestartRule[] = {
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ContainerRestartRuleAction", enum_core_v1_ContainerRestartRuleAction}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_exitCodes], "ExitCodes", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerRestartRuleOnExitCodes], NULL, "v1.ContainerRestartRuleOnExitCodes", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerRestartRule[] = {0, 1};
-static const ks_field fields_core_v1_ContainerRestartRuleOnExitCodes[] = {
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ContainerRestartRuleOnExitCodesOperator", enum_core_v1_ContainerRestartRuleOnExitCodesOperator}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_9, "[]int32", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerRestartRuleOnExitCodes[] = {0, 1};
-static const ks_field fields_core_v1_ContainerState[] = {
-    {&ks_symbols[KS_SYM_waiting], "Waiting", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateWaiting], NULL, "v1.ContainerStateWaiting", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_running], "Running", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateRunning], NULL, "v1.ContainerStateRunning", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminated], "Terminated", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerStateTerminated], NULL, "v1.ContainerStateTerminated", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerState[] = {1, 2, 0};
-static const ks_field fields_core_v1_ContainerStateRunning[] = {
-    {&ks_symbols[KS_SYM_startedAt], "StartedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerStateRunning[] = {0};
-static const ks_field fields_core_v1_ContainerStateTerminated[] = {
-    {&ks_symbols[KS_SYM_exitCode], "ExitCode", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_signal], "Signal", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_startedAt], "StartedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_finishedAt], "FinishedAt", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_containerID], "ContainerID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerStateTerminated[] = {6, 0, 5, 3, 2, 1, 4};
-static const ks_field fields_core_v1_ContainerStateWaiting[] = {
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerStateWaiting[] = {1, 0};
-static const ks_field fields_core_v1_ContainerStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_state], "State", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerState], NULL, "v1.ContainerState", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastState], "LastTerminationState", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ContainerState], NULL, "v1.ContainerState", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartCount], "RestartCount", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_imageID], "ImageID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_containerID], "ContainerID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_started], "Started", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_25, "[]v1.VolumeMountStatus", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ContainerUser], NULL, "v1.ContainerUser", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocatedResourcesStatus], "AllocatedResourcesStatus", {KS_SHAPE_LIST, false, NULL, &item_26, "[]v1.ResourceStatus", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_stopSignal], "StopSignal", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Signal", enum_core_v1_Signal}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerStatus[] = {9, 13, 7, 5, 6, 2, 0, 3, 10, 4, 8, 1, 14, 12, 11};
-static const ks_field fields_core_v1_ContainerUser[] = {
-    {&ks_symbols[KS_SYM_linux], "Linux", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LinuxContainerUser], NULL, "v1.LinuxContainerUser", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ContainerUser[] = {0};
-static const ks_field fields_core_v1_DaemonEndpoint[] = {
-    {&ks_symbols[KS_SYM_Port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_DaemonEndpoint[] = {0};
-static const ks_field fields_core_v1_DownwardAPIProjection[] = {
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_27, "[]v1.DownwardAPIVolumeFile", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_DownwardAPIProjection[] = {0};
-static const ks_field fields_core_v1_DownwardAPIVolumeFile[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldRef], "FieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectFieldSelector], NULL, "v1.ObjectFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceFieldRef], "ResourceFieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceFieldSelector], NULL, "v1.ResourceFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mode], "Mode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_DownwardAPIVolumeFile[] = {1, 3, 0, 2};
-static const ks_field fields_core_v1_DownwardAPIVolumeSource[] = {
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_27, "[]v1.DownwardAPIVolumeFile", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_DownwardAPIVolumeSource[] = {1, 0};
-static const ks_field fields_core_v1_EmptyDirVolumeSource[] = {
-    {&ks_symbols[KS_SYM_medium], "Medium", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StorageMedium", enum_core_v1_StorageMedium}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_sizeLimit], "SizeLimit", {KS_SHAPE_QUANTITY, true, NULL, NULL, "resource.Quantity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EmptyDirVolumeSource[] = {0, 1};
-static const ks_field fields_core_v1_EndpointAddress[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_targetRef], "TargetRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EndpointAddress[] = {1, 0, 2, 3};
-static const ks_field fields_core_v1_EndpointPort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EndpointPort[] = {3, 0, 1, 2};
-static const ks_field fields_core_v1_EndpointSubset[] = {
-    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_28, "[]v1.EndpointAddress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_notReadyAddresses], "NotReadyAddresses", {KS_SHAPE_LIST, false, NULL, &item_28, "[]v1.EndpointAddress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_29, "[]v1.EndpointPort", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EndpointSubset[] = {0, 1, 2};
-static const ks_field fields_core_v1_Endpoints[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_subsets], "Subsets", {KS_SHAPE_LIST, false, NULL, &item_30, "[]v1.EndpointSubset", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Endpoints[] = {1, 0, 2, 3};
-static const ks_field fields_core_v1_EnvFromSource[] = {
-    {&ks_symbols[KS_SYM_prefix], "Prefix", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_configMapRef], "ConfigMapRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapEnvSource], NULL, "v1.ConfigMapEnvSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretEnvSource], NULL, "v1.SecretEnvSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EnvFromSource[] = {1, 0, 2};
-static const ks_field fields_core_v1_EnvVar[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_valueFrom], "ValueFrom", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EnvVarSource], NULL, "v1.EnvVarSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EnvVar[] = {0, 1, 2};
-static const ks_field fields_core_v1_EnvVarSource[] = {
-    {&ks_symbols[KS_SYM_fieldRef], "FieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectFieldSelector], NULL, "v1.ObjectFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceFieldRef], "ResourceFieldRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceFieldSelector], NULL, "v1.ResourceFieldSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_configMapKeyRef], "ConfigMapKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapKeySelector], NULL, "v1.ConfigMapKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretKeyRef], "SecretKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretKeySelector], NULL, "v1.SecretKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fileKeyRef], "FileKeyRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FileKeySelector], NULL, "v1.FileKeySelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EnvVarSource[] = {2, 0, 4, 1, 3};
-static const ks_field fields_core_v1_EphemeralContainer[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false, false},
-    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
-    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false, false},
-    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_targetContainerName], "TargetContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EphemeralContainer[] = {3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 25, 18, 19, 24, 13, 12, 4};
-static const ks_field fields_core_v1_EphemeralContainerCommon[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_args], "Args", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_workingDir], "WorkingDir", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_17, "[]v1.ContainerPort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_containerPort], KS_LIST_KEYED, keys_2, false, false},
-    {&ks_symbols[KS_SYM_envFrom], "EnvFrom", {KS_SHAPE_LIST, false, NULL, &item_18, "[]v1.EnvFromSource", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_env], "Env", {KS_SHAPE_LIST, false, NULL, &item_19, "[]v1.EnvVar", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resizePolicy], "ResizePolicy", {KS_SHAPE_LIST, false, NULL, &item_20, "[]v1.ContainerResizePolicy", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ContainerRestartPolicy", enum_core_v1_ContainerRestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_restartPolicyRules], "RestartPolicyRules", {KS_SHAPE_LIST, false, NULL, &item_21, "[]v1.ContainerRestartRule", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeMounts], "VolumeMounts", {KS_SHAPE_LIST, false, NULL, &item_22, "[]v1.VolumeMount", NULL}, true, false, true, false, &ks_symbols[KS_SYM_mountPath], KS_LIST_KEYED, keys_4, false, false},
-    {&ks_symbols[KS_SYM_volumeDevices], "VolumeDevices", {KS_SHAPE_LIST, false, NULL, &item_23, "[]v1.VolumeDevice", NULL}, true, false, true, false, &ks_symbols[KS_SYM_devicePath], KS_LIST_KEYED, keys_5, false, false},
-    {&ks_symbols[KS_SYM_livenessProbe], "LivenessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readinessProbe], "ReadinessProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_startupProbe], "StartupProbe", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Probe], NULL, "v1.Probe", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lifecycle], "Lifecycle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Lifecycle], NULL, "v1.Lifecycle", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationMessagePath], "TerminationMessagePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationMessagePolicy], "TerminationMessagePolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TerminationMessagePolicy", enum_core_v1_TerminationMessagePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_imagePullPolicy], "ImagePullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecurityContext], NULL, "v1.SecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stdin], "Stdin", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stdinOnce], "StdinOnce", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tty], "TTY", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EphemeralContainerCommon[] = {3, 2, 7, 6, 1, 20, 17, 14, 0, 5, 15, 9, 8, 10, 11, 21, 16, 22, 23, 18, 19, 24, 13, 12, 4};
-static const ks_field fields_core_v1_EphemeralVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeClaimTemplate], "VolumeClaimTemplate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimTemplate], NULL, "v1.PersistentVolumeClaimTemplate", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EphemeralVolumeSource[] = {0};
-static const ks_field fields_core_v1_Event[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_involvedObject], "InvolvedObject", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_source], "Source", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EventSource], NULL, "v1.EventSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_firstTimestamp], "FirstTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTimestamp], "LastTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_eventTime], "EventTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_series], "Series", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EventSeries], NULL, "v1.EventSeries", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_related], "Related", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reportingComponent], "ReportingController", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reportingInstance], "ReportingInstance", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Event[] = {13, 1, 9, 11, 7, 3, 0, 8, 5, 2, 4, 14, 15, 16, 12, 6, 10};
-static const ks_field fields_core_v1_EventSeries[] = {
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastObservedTime], "LastObservedTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EventSeries[] = {0, 1};
-static const ks_field fields_core_v1_EventSource[] = {
-    {&ks_symbols[KS_SYM_component], "Component", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_EventSource[] = {0, 1};
-static const ks_field fields_core_v1_ExecAction[] = {
-    {&ks_symbols[KS_SYM_command], "Command", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ExecAction[] = {0};
-static const ks_field fields_core_v1_FCVolumeSource[] = {
-    {&ks_symbols[KS_SYM_targetWWNs], "TargetWWNs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_wwids], "WWIDs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_FCVolumeSource[] = {2, 1, 3, 0, 4};
-static const ks_field fields_core_v1_FileKeySelector[] = {
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_FileKeySelector[] = {2, 3, 1, 0};
-static const ks_field fields_core_v1_FlexPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_FlexPersistentVolumeSource[] = {0, 1, 4, 3, 2};
-static const ks_field fields_core_v1_FlexVolumeSource[] = {
-    {&ks_symbols[KS_SYM_driver], "Driver", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_FlexVolumeSource[] = {0, 1, 4, 3, 2};
-static const ks_field fields_core_v1_FlockerVolumeSource[] = {
-    {&ks_symbols[KS_SYM_datasetName], "DatasetName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_datasetUUID], "DatasetUUID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_FlockerVolumeSource[] = {0, 1};
-static const ks_field fields_core_v1_GCEPersistentDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_pdName], "PDName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_partition], "Partition", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_GCEPersistentDiskVolumeSource[] = {1, 2, 0, 3};
-static const ks_field fields_core_v1_GRPCAction[] = {
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_service], "Service", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_GRPCAction[] = {0, 1};
-static const ks_field fields_core_v1_GitRepoVolumeSource[] = {
-    {&ks_symbols[KS_SYM_repository], "Repository", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_revision], "Revision", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_directory], "Directory", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_GitRepoVolumeSource[] = {2, 0, 1};
-static const ks_field fields_core_v1_GlusterfsPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_endpoints], "EndpointsName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_endpointsNamespace], "EndpointsNamespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_GlusterfsPersistentVolumeSource[] = {0, 3, 1, 2};
-static const ks_field fields_core_v1_GlusterfsVolumeSource[] = {
-    {&ks_symbols[KS_SYM_endpoints], "EndpointsName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_GlusterfsVolumeSource[] = {0, 1, 2};
-static const ks_field fields_core_v1_HTTPGetAction[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_scheme], "Scheme", {KS_SHAPE_STRING, false, NULL, NULL, "v1.URIScheme", enum_core_v1_URIScheme}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_httpHeaders], "HTTPHeaders", {KS_SHAPE_LIST, false, NULL, &item_31, "[]v1.HTTPHeader", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_HTTPGetAction[] = {2, 4, 0, 1, 3};
-static const ks_field fields_core_v1_HTTPHeader[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_HTTPHeader[] = {0, 1};
-static const ks_field fields_core_v1_HostAlias[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostnames], "Hostnames", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_HostAlias[] = {1, 0};
-static const ks_field fields_core_v1_HostIP[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_HostIP[] = {0};
-static const ks_field fields_core_v1_HostPathVolumeSource[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, true, NULL, NULL, "v1.HostPathType", enum_core_v1_HostPathType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_HostPathVolumeSource[] = {0, 1};
-static const ks_field fields_core_v1_ISCSIPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_targetPortal], "TargetPortal", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iqn], "IQN", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iscsiInterface], "ISCSIInterface", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_portals], "Portals", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_chapAuthDiscovery], "DiscoveryCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_chapAuthSession], "SessionCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_initiatorName], "InitiatorName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ISCSIPersistentVolumeSource[] = {7, 8, 4, 10, 1, 3, 2, 6, 5, 9, 0};
-static const ks_field fields_core_v1_ISCSIVolumeSource[] = {
-    {&ks_symbols[KS_SYM_targetPortal], "TargetPortal", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iqn], "IQN", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lun], "Lun", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iscsiInterface], "ISCSIInterface", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_portals], "Portals", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_chapAuthDiscovery], "DiscoveryCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_chapAuthSession], "SessionCHAPAuth", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_initiatorName], "InitiatorName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ISCSIVolumeSource[] = {7, 8, 4, 10, 1, 3, 2, 6, 5, 9, 0};
-static const ks_field fields_core_v1_ImageVolumeSource[] = {
-    {&ks_symbols[KS_SYM_reference], "Reference", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_pullPolicy], "PullPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PullPolicy", enum_core_v1_PullPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ImageVolumeSource[] = {1, 0};
-static const ks_field fields_core_v1_ImageVolumeStatus[] = {
-    {&ks_symbols[KS_SYM_imageRef], "ImageRef", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ImageVolumeStatus[] = {0};
-static const ks_field fields_core_v1_KeyToPath[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mode], "Mode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_KeyToPath[] = {0, 2, 1};
-static const ks_field fields_core_v1_Lifecycle[] = {
-    {&ks_symbols[KS_SYM_postStart], "PostStart", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LifecycleHandler], NULL, "v1.LifecycleHandler", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preStop], "PreStop", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LifecycleHandler], NULL, "v1.LifecycleHandler", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stopSignal], "StopSignal", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Signal", enum_core_v1_Signal}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Lifecycle[] = {0, 1, 2};
-static const ks_field fields_core_v1_LifecycleHandler[] = {
-    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_sleep], "Sleep", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SleepAction], NULL, "v1.SleepAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LifecycleHandler[] = {0, 1, 3, 2};
-static const ks_field fields_core_v1_LimitRange[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LimitRangeSpec], NULL, "v1.LimitRangeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LimitRange[] = {1, 0, 2, 3};
-static const ks_field fields_core_v1_LimitRangeItem[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.LimitType", enum_core_v1_LimitType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_max], "Max", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_min], "Min", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_default], "Default", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_defaultRequest], "DefaultRequest", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxLimitRequestRatio], "MaxLimitRequestRatio", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LimitRangeItem[] = {3, 4, 1, 5, 2, 0};
-static const ks_field fields_core_v1_LimitRangeSpec[] = {
-    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_LIST, false, NULL, &item_32, "[]v1.LimitRangeItem", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LimitRangeSpec[] = {0};
-static const ks_field fields_core_v1_LinuxContainerUser[] = {
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gid], "GID", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_supplementalGroups], "SupplementalGroups", {KS_SHAPE_LIST, false, NULL, &item_33, "[]int64", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LinuxContainerUser[] = {1, 2, 0};
-static const ks_field fields_core_v1_LoadBalancerIngress[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ipMode], "IPMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.LoadBalancerIPMode", enum_core_v1_LoadBalancerIPMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_34, "[]v1.PortStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LoadBalancerIngress[] = {1, 0, 2, 3};
-static const ks_field fields_core_v1_LoadBalancerStatus[] = {
-    {&ks_symbols[KS_SYM_ingress], "Ingress", {KS_SHAPE_LIST, false, NULL, &item_35, "[]v1.LoadBalancerIngress", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LoadBalancerStatus[] = {0};
-static const ks_field fields_core_v1_LocalObjectReference[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LocalObjectReference[] = {0};
-static const ks_field fields_core_v1_LocalVolumeSource[] = {
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_LocalVolumeSource[] = {1, 0};
-static const ks_field fields_core_v1_ModifyVolumeStatus[] = {
-    {&ks_symbols[KS_SYM_targetVolumeAttributesClassName], "TargetVolumeAttributesClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimModifyVolumeStatus", enum_core_v1_PersistentVolumeClaimModifyVolumeStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ModifyVolumeStatus[] = {1, 0};
-static const ks_field fields_core_v1_NFSVolumeSource[] = {
-    {&ks_symbols[KS_SYM_server], "Server", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NFSVolumeSource[] = {1, 2, 0};
-static const ks_field fields_core_v1_Namespace[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceSpec], NULL, "v1.NamespaceSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NamespaceStatus], NULL, "v1.NamespaceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Namespace[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_NamespaceCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NamespaceConditionType", enum_core_v1_NamespaceConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NamespaceCondition[] = {2, 4, 3, 1, 0};
-static const ks_field fields_core_v1_NamespaceSpec[] = {
-    {&ks_symbols[KS_SYM_finalizers], "Finalizers", {KS_SHAPE_LIST, false, NULL, &item_36, "[]v1.FinalizerName", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NamespaceSpec[] = {0};
-static const ks_field fields_core_v1_NamespaceStatus[] = {
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NamespacePhase", enum_core_v1_NamespacePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_37, "[]v1.NamespaceCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-};
-static const uint16_t sorted_core_v1_NamespaceStatus[] = {1, 0};
-static const ks_field fields_core_v1_Node[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSpec], NULL, "v1.NodeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeStatus], NULL, "v1.NodeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Node[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_NodeAddress[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeAddressType", enum_core_v1_NodeAddressType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_address], "Address", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeAddress[] = {1, 0};
-static const ks_field fields_core_v1_NodeAffinity[] = {
-    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSelector], NULL, "v1.NodeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_38, "[]v1.PreferredSchedulingTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeAffinity[] = {1, 0};
-static const ks_field fields_core_v1_NodeAllocatableResourceClaimStatus[] = {
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_containers], "Containers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeAllocatableResourceClaimStatus[] = {1, 0, 2};
-static const ks_field fields_core_v1_NodeCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeConditionType", enum_core_v1_NodeConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastHeartbeatTime], "LastHeartbeatTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeCondition[] = {2, 3, 5, 4, 1, 0};
-static const ks_field fields_core_v1_NodeConfigSource[] = {
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapNodeConfigSource], NULL, "v1.ConfigMapNodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeConfigSource[] = {0};
-static const ks_field fields_core_v1_NodeConfigStatus[] = {
-    {&ks_symbols[KS_SYM_assigned], "Assigned", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_active], "Active", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastKnownGood], "LastKnownGood", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_error], "Error", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeConfigStatus[] = {1, 0, 3, 2};
-static const ks_field fields_core_v1_NodeDaemonEndpoints[] = {
-    {&ks_symbols[KS_SYM_kubeletEndpoint], "KubeletEndpoint", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_DaemonEndpoint], NULL, "v1.DaemonEndpoint", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeDaemonEndpoints[] = {0};
-static const ks_field fields_core_v1_NodeFeatures[] = {
-    {&ks_symbols[KS_SYM_supplementalGroupsPolicy], "SupplementalGroupsPolicy", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeFeatures[] = {0};
-static const ks_field fields_core_v1_NodeRuntimeHandler[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_features], "Features", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeRuntimeHandlerFeatures], NULL, "v1.NodeRuntimeHandlerFeatures", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeRuntimeHandler[] = {1, 0};
-static const ks_field fields_core_v1_NodeRuntimeHandlerFeatures[] = {
-    {&ks_symbols[KS_SYM_recursiveReadOnlyMounts], "RecursiveReadOnlyMounts", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_userNamespaces], "UserNamespaces", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeRuntimeHandlerFeatures[] = {0, 1};
-static const ks_field fields_core_v1_NodeSelector[] = {
-    {&ks_symbols[KS_SYM_nodeSelectorTerms], "NodeSelectorTerms", {KS_SHAPE_LIST, false, NULL, &item_39, "[]v1.NodeSelectorTerm", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeSelector[] = {0};
-static const ks_field fields_core_v1_NodeSelectorRequirement[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodeSelectorOperator", enum_core_v1_NodeSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeSelectorRequirement[] = {0, 1, 2};
-static const ks_field fields_core_v1_NodeSelectorTerm[] = {
-    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_40, "[]v1.NodeSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_matchFields], "MatchFields", {KS_SHAPE_LIST, false, NULL, &item_40, "[]v1.NodeSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeSelectorTerm[] = {0, 1};
-static const ks_field fields_core_v1_NodeSpec[] = {
-    {&ks_symbols[KS_SYM_podCIDR], "PodCIDR", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podCIDRs], "PodCIDRs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, true, false, NULL, KS_LIST_SET, NULL, false, false},
-    {&ks_symbols[KS_SYM_providerID], "ProviderID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_unschedulable], "Unschedulable", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_taints], "Taints", {KS_SHAPE_LIST, false, NULL, &item_41, "[]v1.Taint", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_configSource], "ConfigSource", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigSource], NULL, "v1.NodeConfigSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_externalID], "DoNotUseExternalID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeSpec[] = {5, 6, 0, 1, 2, 4, 3};
-static const ks_field fields_core_v1_NodeStatus[] = {
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocatable], "Allocatable", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.NodePhase", enum_core_v1_NodePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_42, "[]v1.NodeCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_43, "[]v1.NodeAddress", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-    {&ks_symbols[KS_SYM_daemonEndpoints], "DaemonEndpoints", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeDaemonEndpoints], NULL, "v1.NodeDaemonEndpoints", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeInfo], "NodeInfo", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSystemInfo], NULL, "v1.NodeSystemInfo", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_images], "Images", {KS_SHAPE_LIST, false, NULL, &item_44, "[]v1.ContainerImage", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumesInUse], "VolumesInUse", {KS_SHAPE_LIST, false, NULL, &item_45, "[]v1.UniqueVolumeName", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumesAttached], "VolumesAttached", {KS_SHAPE_LIST, false, NULL, &item_46, "[]v1.AttachedVolume", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_config], "Config", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeConfigStatus], NULL, "v1.NodeConfigStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runtimeHandlers], "RuntimeHandlers", {KS_SHAPE_LIST, false, NULL, &item_47, "[]v1.NodeRuntimeHandler", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_features], "Features", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeFeatures], NULL, "v1.NodeFeatures", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_declaredFeatures], "DeclaredFeatures", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeStatus[] = {4, 1, 0, 3, 10, 5, 13, 12, 7, 6, 2, 11, 9, 8};
-static const ks_field fields_core_v1_NodeSwapStatus[] = {
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeSwapStatus[] = {0};
-static const ks_field fields_core_v1_NodeSystemInfo[] = {
-    {&ks_symbols[KS_SYM_machineID], "MachineID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_systemUUID], "SystemUUID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_bootID], "BootID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kernelVersion], "KernelVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_osImage], "OSImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_containerRuntimeVersion], "ContainerRuntimeVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kubeletVersion], "KubeletVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kubeProxyVersion], "KubeProxyVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operatingSystem], "OperatingSystem", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_architecture], "Architecture", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_swap], "Swap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSwapStatus], NULL, "v1.NodeSwapStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_NodeSystemInfo[] = {9, 2, 5, 3, 7, 6, 0, 8, 4, 10, 1};
-static const ks_field fields_core_v1_ObjectFieldSelector[] = {
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldPath], "FieldPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ObjectFieldSelector[] = {0, 1};
-static const ks_field fields_core_v1_ObjectReference[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldPath], "FieldPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ObjectReference[] = {4, 6, 0, 2, 1, 5, 3};
-static const ks_field fields_core_v1_PersistentVolume[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeSpec], NULL, "v1.PersistentVolumeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeStatus], NULL, "v1.PersistentVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolume[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_PersistentVolumeClaim[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], NULL, "v1.PersistentVolumeClaimSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimStatus], NULL, "v1.PersistentVolumeClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeClaim[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_PersistentVolumeClaimCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimConditionType", enum_core_v1_PersistentVolumeClaimConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeClaimCondition[] = {2, 3, 5, 4, 1, 0};
-static const ks_field fields_core_v1_PersistentVolumeClaimSpec[] = {
-    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_VolumeResourceRequirements], NULL, "v1.VolumeResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageClassName], "StorageClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeMode], "VolumeMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeMode", enum_core_v1_PersistentVolumeMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dataSource], "DataSource", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TypedLocalObjectReference], NULL, "v1.TypedLocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dataSourceRef], "DataSourceRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TypedObjectReference], NULL, "v1.TypedObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeAttributesClassName], "VolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeClaimSpec[] = {0, 6, 7, 2, 1, 4, 8, 5, 3};
-static const ks_field fields_core_v1_PersistentVolumeClaimStatus[] = {
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeClaimPhase", enum_core_v1_PersistentVolumeClaimPhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_49, "[]v1.PersistentVolumeClaimCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocatedResourceStatuses], "AllocatedResourceStatuses", {KS_SHAPE_MAP, false, NULL, &item_50, "map[v1.ResourceName]v1.ClaimResourceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_currentVolumeAttributesClassName], "CurrentVolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_modifyVolumeStatus], "ModifyVolumeStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ModifyVolumeStatus], NULL, "v1.ModifyVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeClaimStatus[] = {1, 5, 4, 2, 3, 6, 7, 0};
-static const ks_field fields_core_v1_PersistentVolumeClaimTemplate[] = {
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], NULL, "v1.PersistentVolumeClaimSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeClaimTemplate[] = {0, 1};
-static const ks_field fields_core_v1_PersistentVolumeClaimVolumeSource[] = {
-    {&ks_symbols[KS_SYM_claimName], "ClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeClaimVolumeSource[] = {0, 1};
-static const ks_field fields_core_v1_PersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsPersistentVolumeSource], NULL, "v1.GlusterfsPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDPersistentVolumeSource], NULL, "v1.RBDPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIPersistentVolumeSource], NULL, "v1.ISCSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderPersistentVolumeSource], NULL, "v1.CinderPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSPersistentVolumeSource], NULL, "v1.CephFSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexPersistentVolumeSource], NULL, "v1.FlexPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFilePersistentVolumeSource], NULL, "v1.AzureFilePersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOPersistentVolumeSource], NULL, "v1.ScaleIOPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_local], "Local", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalVolumeSource], NULL, "v1.LocalVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSPersistentVolumeSource], NULL, "v1.StorageOSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIPersistentVolumeSource], NULL, "v1.CSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeSource[] = {1, 15, 12, 8, 7, 21, 9, 11, 10, 0, 3, 2, 6, 19, 4, 16, 17, 14, 5, 18, 20, 13};
-static const ks_field fields_core_v1_PersistentVolumeSpec[] = {
-    {&ks_symbols[KS_SYM_capacity], "Capacity", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsPersistentVolumeSource], NULL, "v1.GlusterfsPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDPersistentVolumeSource], NULL, "v1.RBDPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIPersistentVolumeSource], NULL, "v1.ISCSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderPersistentVolumeSource], NULL, "v1.CinderPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSPersistentVolumeSource], NULL, "v1.CephFSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexPersistentVolumeSource], NULL, "v1.FlexPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFilePersistentVolumeSource], NULL, "v1.AzureFilePersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOPersistentVolumeSource], NULL, "v1.ScaleIOPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_local], "Local", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalVolumeSource], NULL, "v1.LocalVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSPersistentVolumeSource], NULL, "v1.StorageOSPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIPersistentVolumeSource], NULL, "v1.CSIPersistentVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_accessModes], "AccessModes", {KS_SHAPE_LIST, false, NULL, &item_48, "[]v1.PersistentVolumeAccessMode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_claimRef], "ClaimRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, true},
-    {&ks_symbols[KS_SYM_persistentVolumeReclaimPolicy], "PersistentVolumeReclaimPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumeReclaimPolicy", enum_core_v1_PersistentVolumeReclaimPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageClassName], "StorageClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mountOptions], "MountOptions", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeMode], "VolumeMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeMode", enum_core_v1_PersistentVolumeMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeAffinity], "NodeAffinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VolumeNodeAffinity], NULL, "v1.VolumeNodeAffinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeAttributesClassName], "VolumeAttributesClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeSpec[] = {23, 2, 16, 13, 0, 9, 8, 24, 22, 10, 12, 11, 1, 4, 3, 7, 20, 27, 5, 29, 25, 17, 18, 15, 6, 19, 26, 21, 30, 28, 14};
-static const ks_field fields_core_v1_PersistentVolumeStatus[] = {
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PersistentVolumePhase", enum_core_v1_PersistentVolumePhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastPhaseTransitionTime], "LastPhaseTransitionTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PersistentVolumeStatus[] = {3, 1, 0, 2};
-static const ks_field fields_core_v1_PhotonPersistentDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_pdID], "PdID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PhotonPersistentDiskVolumeSource[] = {1, 0};
-static const ks_field fields_core_v1_Pod[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSpec], NULL, "v1.PodSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodStatus], NULL, "v1.PodStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Pod[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_PodAffinity[] = {
-    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_51, "[]v1.PodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_52, "[]v1.WeightedPodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodAffinity[] = {1, 0};
-static const ks_field fields_core_v1_PodAffinityTerm[] = {
-    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_namespaces], "Namespaces", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_topologyKey], "TopologyKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_namespaceSelector], "NamespaceSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_matchLabelKeys], "MatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_mismatchLabelKeys], "MismatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodAffinityTerm[] = {0, 4, 5, 3, 1, 2};
-static const ks_field fields_core_v1_PodAntiAffinity[] = {
-    {&ks_symbols[KS_SYM_requiredDuringSchedulingIgnoredDuringExecution], "RequiredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_51, "[]v1.PodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_preferredDuringSchedulingIgnoredDuringExecution], "PreferredDuringSchedulingIgnoredDuringExecution", {KS_SHAPE_LIST, false, NULL, &item_52, "[]v1.WeightedPodAffinityTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodAntiAffinity[] = {1, 0};
-static const ks_field fields_core_v1_PodCertificateProjection[] = {
-    {&ks_symbols[KS_SYM_signerName], "SignerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_keyType], "KeyType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxExpirationSeconds], "MaxExpirationSeconds", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_credentialBundlePath], "CredentialBundlePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_keyPath], "KeyPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_certificateChainPath], "CertificateChainPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_userAnnotations], "UserAnnotations", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodCertificateProjection[] = {5, 3, 4, 1, 2, 0, 6};
-static const ks_field fields_core_v1_PodCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_core_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastProbeTime], "LastProbeTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodCondition[] = {3, 4, 6, 1, 5, 2, 0};
-static const ks_field fields_core_v1_PodDNSConfig[] = {
-    {&ks_symbols[KS_SYM_nameservers], "Nameservers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_searches], "Searches", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_options], "Options", {KS_SHAPE_LIST, false, NULL, &item_53, "[]v1.PodDNSConfigOption", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodDNSConfig[] = {0, 2, 1};
-static const ks_field fields_core_v1_PodDNSConfigOption[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodDNSConfigOption[] = {0, 1};
-static const ks_field fields_core_v1_PodExtendedResourceClaimStatus[] = {
-    {&ks_symbols[KS_SYM_requestMappings], "RequestMappings", {KS_SHAPE_LIST, false, NULL, &item_54, "[]v1.ContainerExtendedResourceRequest", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodExtendedResourceClaimStatus[] = {0, 1};
-static const ks_field fields_core_v1_PodIP[] = {
-    {&ks_symbols[KS_SYM_ip], "IP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodIP[] = {0};
-static const ks_field fields_core_v1_PodOS[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.OSName", enum_core_v1_OSName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodOS[] = {0};
-static const ks_field fields_core_v1_PodReadinessGate[] = {
-    {&ks_symbols[KS_SYM_conditionType], "ConditionType", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodConditionType", enum_core_v1_PodConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodReadinessGate[] = {0};
-static const ks_field fields_core_v1_PodResourceClaim[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceClaimTemplateName], "ResourceClaimTemplateName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodResourceClaim[] = {0, 1, 2};
-static const ks_field fields_core_v1_PodResourceClaimStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceClaimName], "ResourceClaimName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodResourceClaimStatus[] = {0, 1};
-static const ks_field fields_core_v1_PodSchedulingGate[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodSchedulingGate[] = {0};
-static const ks_field fields_core_v1_PodSchedulingGroup[] = {
-    {&ks_symbols[KS_SYM_podGroupName], "PodGroupName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodSchedulingGroup[] = {0};
-static const ks_field fields_core_v1_PodSecurityContext[] = {
-    {&ks_symbols[KS_SYM_seLinuxOptions], "SELinuxOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SELinuxOptions], NULL, "v1.SELinuxOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_windowsOptions], "WindowsOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_WindowsSecurityContextOptions], NULL, "v1.WindowsSecurityContextOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsUser], "RunAsUser", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsGroup], "RunAsGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsNonRoot], "RunAsNonRoot", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_supplementalGroups], "SupplementalGroups", {KS_SHAPE_LIST, false, NULL, &item_33, "[]int64", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_supplementalGroupsPolicy], "SupplementalGroupsPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.SupplementalGroupsPolicy", enum_core_v1_SupplementalGroupsPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsGroup], "FSGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_sysctls], "Sysctls", {KS_SHAPE_LIST, false, NULL, &item_55, "[]v1.Sysctl", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsGroupChangePolicy], "FSGroupChangePolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodFSGroupChangePolicy", enum_core_v1_PodFSGroupChangePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_seccompProfile], "SeccompProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SeccompProfile], NULL, "v1.SeccompProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_appArmorProfile], "AppArmorProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AppArmorProfile], NULL, "v1.AppArmorProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_seLinuxChangePolicy], "SELinuxChangePolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PodSELinuxChangePolicy", enum_core_v1_PodSELinuxChangePolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodSecurityContext[] = {11, 7, 9, 3, 4, 2, 12, 0, 10, 5, 6, 8, 1};
-static const ks_field fields_core_v1_PodSpec[] = {
-    {&ks_symbols[KS_SYM_volumes], "Volumes", {KS_SHAPE_LIST, false, NULL, &item_56, "[]v1.Volume", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_initContainers], "InitContainers", {KS_SHAPE_LIST, false, NULL, &item_57, "[]v1.Container", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_containers], "Containers", {KS_SHAPE_LIST, false, NULL, &item_57, "[]v1.Container", NULL}, false, true, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_ephemeralContainers], "EphemeralContainers", {KS_SHAPE_LIST, false, NULL, &item_58, "[]v1.EphemeralContainer", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_restartPolicy], "RestartPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.RestartPolicy", enum_core_v1_RestartPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationGracePeriodSeconds], "TerminationGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_activeDeadlineSeconds], "ActiveDeadlineSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dnsPolicy], "DNSPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.DNSPolicy", enum_core_v1_DNSPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeSelector], "NodeSelector", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, true, false},
-    {&ks_symbols[KS_SYM_serviceAccountName], "ServiceAccountName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_serviceAccount], "DeprecatedServiceAccount", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_automountServiceAccountToken], "AutomountServiceAccountToken", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostNetwork], "HostNetwork", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostPID], "HostPID", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostIPC], "HostIPC", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_shareProcessNamespace], "ShareProcessNamespace", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_securityContext], "SecurityContext", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodSecurityContext], NULL, "v1.PodSecurityContext", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_imagePullSecrets], "ImagePullSecrets", {KS_SHAPE_LIST, false, NULL, &item_59, "[]v1.LocalObjectReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_subdomain], "Subdomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_affinity], "Affinity", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Affinity], NULL, "v1.Affinity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_schedulerName], "SchedulerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tolerations], "Tolerations", {KS_SHAPE_LIST, false, NULL, &item_60, "[]v1.Toleration", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostAliases], "HostAliases", {KS_SHAPE_LIST, false, NULL, &item_61, "[]v1.HostAlias", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_KEYED, keys_6, false, false},
-    {&ks_symbols[KS_SYM_priorityClassName], "PriorityClassName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_priority], "Priority", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dnsConfig], "DNSConfig", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodDNSConfig], NULL, "v1.PodDNSConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readinessGates], "ReadinessGates", {KS_SHAPE_LIST, false, NULL, &item_62, "[]v1.PodReadinessGate", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_runtimeClassName], "RuntimeClassName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_enableServiceLinks], "EnableServiceLinks", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preemptionPolicy], "PreemptionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PreemptionPolicy", enum_core_v1_PreemptionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_overhead], "Overhead", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_topologySpreadConstraints], "TopologySpreadConstraints", {KS_SHAPE_LIST, false, NULL, &item_63, "[]v1.TopologySpreadConstraint", NULL}, true, false, true, false, &ks_symbols[KS_SYM_topologyKey], KS_LIST_KEYED, keys_7, false, false},
-    {&ks_symbols[KS_SYM_setHostnameAsFQDN], "SetHostnameAsFQDN", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_os], "OS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodOS], NULL, "v1.PodOS", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostUsers], "HostUsers", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_schedulingGates], "SchedulingGates", {KS_SHAPE_LIST, false, NULL, &item_64, "[]v1.PodSchedulingGate", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_resourceClaims], "ResourceClaims", {KS_SHAPE_LIST, false, NULL, &item_65, "[]v1.PodResourceClaim", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostnameOverride], "HostnameOverride", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_schedulingGroup], "SchedulingGroup", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodSchedulingGroup], NULL, "v1.PodSchedulingGroup", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodSpec[] = {6, 21, 11, 2, 27, 7, 30, 3, 24, 15, 13, 14, 36, 19, 40, 18, 1, 12, 8, 35, 32, 31, 26, 25, 28, 38, 39, 4, 29, 22, 37, 41, 17, 10, 9, 34, 16, 20, 5, 23, 33, 0};
-static const ks_field fields_core_v1_PodStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_phase], "Phase", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodPhase", enum_core_v1_PodPhase}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_66, "[]v1.PodCondition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nominatedNodeName], "NominatedNodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostIP], "HostIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostIPs], "HostIPs", {KS_SHAPE_LIST, false, NULL, &item_67, "[]v1.HostIP", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_podIP], "PodIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podIPs], "PodIPs", {KS_SHAPE_LIST, false, NULL, &item_68, "[]v1.PodIP", NULL}, true, false, true, false, &ks_symbols[KS_SYM_ip], KS_LIST_KEYED, keys_6, false, false},
-    {&ks_symbols[KS_SYM_startTime], "StartTime", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_initContainerStatuses], "InitContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_containerStatuses], "ContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_qosClass], "QOSClass", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodQOSClass", enum_core_v1_PodQOSClass}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ephemeralContainerStatuses], "EphemeralContainerStatuses", {KS_SHAPE_LIST, false, NULL, &item_69, "[]v1.ContainerStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_resize], "Resize", {KS_SHAPE_STRING, false, NULL, NULL, "v1.PodResizeStatus", enum_core_v1_PodResizeStatus}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceClaimStatuses], "ResourceClaimStatuses", {KS_SHAPE_LIST, false, NULL, &item_70, "[]v1.PodResourceClaimStatus", NULL}, true, false, true, true, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_extendedResourceClaimStatus], "ExtendedResourceClaimStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodExtendedResourceClaimStatus], NULL, "v1.PodExtendedResourceClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocatedResources], "AllocatedResources", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ResourceRequirements], NULL, "v1.ResourceRequirements", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeAllocatableResourceClaimStatuses], "NodeAllocatableResourceClaimStatuses", {KS_SHAPE_LIST, false, NULL, &item_71, "[]v1.NodeAllocatableResourceClaimStatus", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodStatus[] = {18, 2, 12, 14, 17, 6, 7, 11, 3, 20, 5, 0, 1, 8, 9, 13, 4, 15, 16, 19, 10};
-static const ks_field fields_core_v1_PodTemplate[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_template], "Template", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodTemplateSpec], NULL, "v1.PodTemplateSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodTemplate[] = {1, 0, 2, 3};
-static const ks_field fields_core_v1_PodTemplateSpec[] = {
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodSpec], NULL, "v1.PodSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PodTemplateSpec[] = {0, 1};
-static const ks_field fields_core_v1_PortStatus[] = {
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_error], "Error", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PortStatus[] = {2, 0, 1};
-static const ks_field fields_core_v1_PortworxVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeID], "VolumeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PortworxVolumeSource[] = {1, 2, 0};
-static const ks_field fields_core_v1_PreferredSchedulingTerm[] = {
-    {&ks_symbols[KS_SYM_weight], "Weight", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preference], "Preference", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_NodeSelectorTerm], NULL, "v1.NodeSelectorTerm", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_PreferredSchedulingTerm[] = {1, 0};
-static const ks_field fields_core_v1_Probe[] = {
-    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_grpc], "GRPC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GRPCAction], NULL, "v1.GRPCAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_initialDelaySeconds], "InitialDelaySeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_timeoutSeconds], "TimeoutSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_periodSeconds], "PeriodSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_successThreshold], "SuccessThreshold", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_failureThreshold], "FailureThreshold", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminationGracePeriodSeconds], "TerminationGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Probe[] = {0, 8, 3, 1, 4, 6, 7, 2, 9, 5};
-static const ks_field fields_core_v1_ProbeHandler[] = {
-    {&ks_symbols[KS_SYM_exec], "Exec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ExecAction], NULL, "v1.ExecAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_httpGet], "HTTPGet", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HTTPGetAction], NULL, "v1.HTTPGetAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tcpSocket], "TCPSocket", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_TCPSocketAction], NULL, "v1.TCPSocketAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_grpc], "GRPC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GRPCAction], NULL, "v1.GRPCAction", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ProbeHandler[] = {0, 3, 1, 2};
-static const ks_field fields_core_v1_ProjectedVolumeSource[] = {
-    {&ks_symbols[KS_SYM_sources], "Sources", {KS_SHAPE_LIST, false, NULL, &item_72, "[]v1.VolumeProjection", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ProjectedVolumeSource[] = {1, 0};
-static const ks_field fields_core_v1_QuobyteVolumeSource[] = {
-    {&ks_symbols[KS_SYM_registry], "Registry", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volume], "Volume", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_group], "Group", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tenant], "Tenant", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_QuobyteVolumeSource[] = {4, 2, 0, 5, 3, 1};
-static const ks_field fields_core_v1_RBDPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "CephMonitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "RBDImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_pool], "RBDPool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_user], "RadosUser", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_keyring], "Keyring", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_RBDPersistentVolumeSource[] = {2, 1, 5, 0, 3, 7, 6, 4};
-static const ks_field fields_core_v1_RBDVolumeSource[] = {
-    {&ks_symbols[KS_SYM_monitors], "CephMonitors", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "RBDImage", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_pool], "RBDPool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_user], "RadosUser", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_keyring], "Keyring", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_RBDVolumeSource[] = {2, 1, 5, 0, 3, 7, 6, 4};
-static const ks_field fields_core_v1_ResourceClaim[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_request], "Request", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceClaim[] = {0, 1};
-static const ks_field fields_core_v1_ResourceFieldSelector[] = {
-    {&ks_symbols[KS_SYM_containerName], "ContainerName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resource], "Resource", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_divisor], "Divisor", {KS_SHAPE_QUANTITY, false, NULL, NULL, "resource.Quantity", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceFieldSelector[] = {0, 2, 1};
-static const ks_field fields_core_v1_ResourceHealth[] = {
-    {&ks_symbols[KS_SYM_resourceID], "ResourceID", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceID", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_health], "Health", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceHealthStatus", enum_core_v1_ResourceHealthStatus}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceHealth[] = {1, 2, 0};
-static const ks_field fields_core_v1_ResourceQuota[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceQuotaSpec], NULL, "v1.ResourceQuotaSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ResourceQuotaStatus], NULL, "v1.ResourceQuotaStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceQuota[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_ResourceQuotaSpec[] = {
-    {&ks_symbols[KS_SYM_hard], "Hard", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_scopes], "Scopes", {KS_SHAPE_LIST, false, NULL, &item_73, "[]v1.ResourceQuotaScope", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_scopeSelector], "ScopeSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScopeSelector], NULL, "v1.ScopeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceQuotaSpec[] = {0, 2, 1};
-static const ks_field fields_core_v1_ResourceQuotaStatus[] = {
-    {&ks_symbols[KS_SYM_hard], "Hard", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_used], "Used", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceQuotaStatus[] = {0, 1};
-static const ks_field fields_core_v1_ResourceRequirements[] = {
-    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_requests], "Requests", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_claims], "Claims", {KS_SHAPE_LIST, false, NULL, &item_74, "[]v1.ResourceClaim", NULL}, true, false, false, false, NULL, KS_LIST_KEYED, keys_3, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceRequirements[] = {2, 0, 1};
-static const ks_field fields_core_v1_ResourceStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceName", enum_core_v1_ResourceName}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resources], "Resources", {KS_SHAPE_LIST, false, NULL, &item_75, "[]v1.ResourceHealth", NULL}, true, false, false, false, NULL, KS_LIST_KEYED, keys_8, false, false},
-};
-static const uint16_t sorted_core_v1_ResourceStatus[] = {0, 1};
-static const ks_field fields_core_v1_SELinuxOptions[] = {
-    {&ks_symbols[KS_SYM_user], "User", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_role], "Role", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_level], "Level", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SELinuxOptions[] = {3, 1, 2, 0};
-static const ks_field fields_core_v1_ScaleIOPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_gateway], "Gateway", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_system], "System", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretReference], NULL, "v1.SecretReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_sslEnabled], "SSLEnabled", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protectionDomain], "ProtectionDomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storagePool], "StoragePool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageMode], "StorageMode", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ScaleIOPersistentVolumeSource[] = {8, 0, 4, 9, 2, 3, 6, 5, 1, 7};
-static const ks_field fields_core_v1_ScaleIOVolumeSource[] = {
-    {&ks_symbols[KS_SYM_gateway], "Gateway", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_system], "System", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_sslEnabled], "SSLEnabled", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protectionDomain], "ProtectionDomain", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storagePool], "StoragePool", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageMode], "StorageMode", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ScaleIOVolumeSource[] = {8, 0, 4, 9, 2, 3, 6, 5, 1, 7};
-static const ks_field fields_core_v1_ScopeSelector[] = {
-    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_76, "[]v1.ScopedResourceSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ScopeSelector[] = {0};
-static const ks_field fields_core_v1_ScopedResourceSelectorRequirement[] = {
-    {&ks_symbols[KS_SYM_scopeName], "ScopeName", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ResourceQuotaScope", enum_core_v1_ResourceQuotaScope}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ScopeSelectorOperator", enum_core_v1_ScopeSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ScopedResourceSelectorRequirement[] = {1, 0, 2};
-static const ks_field fields_core_v1_SeccompProfile[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.SeccompProfileType", enum_core_v1_SeccompProfileType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_localhostProfile], "LocalhostProfile", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SeccompProfile[] = {1, 0};
-static const ks_field fields_core_v1_Secret[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_immutable], "Immutable", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_data], "Data", {KS_SHAPE_MAP, false, NULL, &item_15, "map[string][]uint8", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_stringData], "StringData", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.SecretType", enum_core_v1_SecretType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Secret[] = {1, 4, 3, 0, 2, 5, 6};
-static const ks_field fields_core_v1_SecretEnvSource[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SecretEnvSource[] = {0, 1};
-static const ks_field fields_core_v1_SecretKeySelector[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SecretKeySelector[] = {1, 0, 2};
-static const ks_field fields_core_v1_SecretProjection[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SecretProjection[] = {1, 0, 2};
-static const ks_field fields_core_v1_SecretReference[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SecretReference[] = {0, 1};
-static const ks_field fields_core_v1_SecretVolumeSource[] = {
-    {&ks_symbols[KS_SYM_secretName], "SecretName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_items], "Items", {KS_SHAPE_LIST, false, NULL, &item_16, "[]v1.KeyToPath", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_defaultMode], "DefaultMode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_optional], "Optional", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SecretVolumeSource[] = {2, 1, 3, 0};
-static const ks_field fields_core_v1_SecurityContext[] = {
-    {&ks_symbols[KS_SYM_capabilities], "Capabilities", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_Capabilities], NULL, "v1.Capabilities", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_privileged], "Privileged", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_seLinuxOptions], "SELinuxOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SELinuxOptions], NULL, "v1.SELinuxOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_windowsOptions], "WindowsOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_WindowsSecurityContextOptions], NULL, "v1.WindowsSecurityContextOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsUser], "RunAsUser", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsGroup], "RunAsGroup", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsNonRoot], "RunAsNonRoot", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnlyRootFilesystem], "ReadOnlyRootFilesystem", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allowPrivilegeEscalation], "AllowPrivilegeEscalation", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_procMount], "ProcMount", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ProcMountType", enum_core_v1_ProcMountType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_seccompProfile], "SeccompProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SeccompProfile], NULL, "v1.SeccompProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_appArmorProfile], "AppArmorProfile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AppArmorProfile], NULL, "v1.AppArmorProfile", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SecurityContext[] = {8, 11, 0, 1, 9, 7, 5, 6, 4, 2, 10, 3};
-static const ks_field fields_core_v1_Service[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServiceSpec], NULL, "v1.ServiceSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ServiceStatus], NULL, "v1.ServiceStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Service[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_ServiceAccount[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secrets], "Secrets", {KS_SHAPE_LIST, false, NULL, &item_6, "[]v1.ObjectReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-    {&ks_symbols[KS_SYM_imagePullSecrets], "ImagePullSecrets", {KS_SHAPE_LIST, false, NULL, &item_59, "[]v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_automountServiceAccountToken], "AutomountServiceAccountToken", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ServiceAccount[] = {1, 5, 4, 0, 2, 3};
-static const ks_field fields_core_v1_ServiceAccountTokenProjection[] = {
-    {&ks_symbols[KS_SYM_audience], "Audience", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_expirationSeconds], "ExpirationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_path], "Path", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ServiceAccountTokenProjection[] = {0, 1, 2};
-static const ks_field fields_core_v1_ServicePort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, false, NULL, NULL, "v1.Protocol", enum_core_v1_Protocol}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_targetPort], "TargetPort", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodePort], "NodePort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ServicePort[] = {2, 0, 5, 3, 1, 4};
-static const ks_field fields_core_v1_ServiceSpec[] = {
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_77, "[]v1.ServicePort", NULL}, true, false, true, false, &ks_symbols[KS_SYM_port], KS_LIST_KEYED, keys_9, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, true, false},
-    {&ks_symbols[KS_SYM_clusterIP], "ClusterIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_clusterIPs], "ClusterIPs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceType", enum_core_v1_ServiceType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_externalIPs], "ExternalIPs", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_sessionAffinity], "SessionAffinity", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceAffinity", enum_core_v1_ServiceAffinity}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_loadBalancerIP], "LoadBalancerIP", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_loadBalancerSourceRanges], "LoadBalancerSourceRanges", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_externalName], "ExternalName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_externalTrafficPolicy], "ExternalTrafficPolicy", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ServiceExternalTrafficPolicy", enum_core_v1_ServiceExternalTrafficPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_healthCheckNodePort], "HealthCheckNodePort", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_publishNotReadyAddresses], "PublishNotReadyAddresses", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_sessionAffinityConfig], "SessionAffinityConfig", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SessionAffinityConfig], NULL, "v1.SessionAffinityConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ipFamilies], "IPFamilies", {KS_SHAPE_LIST, false, NULL, &item_78, "[]v1.IPFamily", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_ipFamilyPolicy], "IPFamilyPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.IPFamilyPolicy", enum_core_v1_IPFamilyPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocateLoadBalancerNodePorts], "AllocateLoadBalancerNodePorts", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_loadBalancerClass], "LoadBalancerClass", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_internalTrafficPolicy], "InternalTrafficPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.ServiceInternalTrafficPolicy", enum_core_v1_ServiceInternalTrafficPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_trafficDistribution], "TrafficDistribution", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_ServiceSpec[] = {16, 2, 3, 5, 9, 10, 11, 18, 14, 15, 17, 7, 8, 0, 12, 1, 6, 13, 19, 4};
-static const ks_field fields_core_v1_ServiceStatus[] = {
-    {&ks_symbols[KS_SYM_loadBalancer], "LoadBalancer", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_LoadBalancerStatus], NULL, "v1.LoadBalancerStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_79, "[]v1.Condition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-};
-static const uint16_t sorted_core_v1_ServiceStatus[] = {1, 0};
-static const ks_field fields_core_v1_SessionAffinityConfig[] = {
-    {&ks_symbols[KS_SYM_clientIP], "ClientIP", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ClientIPConfig], NULL, "v1.ClientIPConfig", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SessionAffinityConfig[] = {0};
-static const ks_field fields_core_v1_SleepAction[] = {
-    {&ks_symbols[KS_SYM_seconds], "Seconds", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_SleepAction[] = {0};
-static const ks_field fields_core_v1_StorageOSPersistentVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeNamespace], "VolumeNamespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_StorageOSPersistentVolumeSource[] = {2, 3, 4, 0, 1};
-static const ks_field fields_core_v1_StorageOSVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumeName], "VolumeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeNamespace], "VolumeNamespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secretRef], "SecretRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_LocalObjectReference], NULL, "v1.LocalObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_StorageOSVolumeSource[] = {2, 3, 4, 0, 1};
-static const ks_field fields_core_v1_Sysctl[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Sysctl[] = {0, 1};
-static const ks_field fields_core_v1_TCPSocketAction[] = {
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INTSTR, false, NULL, NULL, "intstr.IntOrString", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_host], "Host", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_TCPSocketAction[] = {1, 0};
-static const ks_field fields_core_v1_Taint[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_effect], "Effect", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TaintEffect", enum_core_v1_TaintEffect}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_timeAdded], "TimeAdded", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Taint[] = {2, 0, 3, 1};
-static const ks_field fields_core_v1_Toleration[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TolerationOperator", enum_core_v1_TolerationOperator}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_effect], "Effect", {KS_SHAPE_STRING, false, NULL, NULL, "v1.TaintEffect", enum_core_v1_TaintEffect}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tolerationSeconds], "TolerationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Toleration[] = {3, 0, 1, 4, 2};
-static const ks_field fields_core_v1_TopologySelectorLabelRequirement[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_TopologySelectorLabelRequirement[] = {0, 1};
-static const ks_field fields_core_v1_TopologySelectorTerm[] = {
-    {&ks_symbols[KS_SYM_matchLabelExpressions], "MatchLabelExpressions", {KS_SHAPE_LIST, false, NULL, &item_80, "[]v1.TopologySelectorLabelRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_TopologySelectorTerm[] = {0};
-static const ks_field fields_core_v1_TopologySpreadConstraint[] = {
-    {&ks_symbols[KS_SYM_maxSkew], "MaxSkew", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_topologyKey], "TopologyKey", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_whenUnsatisfiable], "WhenUnsatisfiable", {KS_SHAPE_STRING, false, NULL, NULL, "v1.UnsatisfiableConstraintAction", enum_core_v1_UnsatisfiableConstraintAction}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_labelSelector], "LabelSelector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_minDomains], "MinDomains", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeAffinityPolicy], "NodeAffinityPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.NodeInclusionPolicy", enum_core_v1_NodeInclusionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeTaintsPolicy], "NodeTaintsPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.NodeInclusionPolicy", enum_core_v1_NodeInclusionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_matchLabelKeys], "MatchLabelKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_TopologySpreadConstraint[] = {3, 7, 0, 4, 5, 6, 1, 2};
-static const ks_field fields_core_v1_TypedLocalObjectReference[] = {
-    {&ks_symbols[KS_SYM_apiGroup], "APIGroup", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_TypedLocalObjectReference[] = {0, 1, 2};
-static const ks_field fields_core_v1_TypedObjectReference[] = {
-    {&ks_symbols[KS_SYM_apiGroup], "APIGroup", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_TypedObjectReference[] = {0, 1, 2, 3};
-static const ks_field fields_core_v1_Volume[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_emptyDir], "EmptyDir", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EmptyDirVolumeSource], NULL, "v1.EmptyDirVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gitRepo], "GitRepo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GitRepoVolumeSource], NULL, "v1.GitRepoVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretVolumeSource], NULL, "v1.SecretVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIVolumeSource], NULL, "v1.ISCSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsVolumeSource], NULL, "v1.GlusterfsVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_persistentVolumeClaim], "PersistentVolumeClaim", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource], NULL, "v1.PersistentVolumeClaimVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDVolumeSource], NULL, "v1.RBDVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexVolumeSource], NULL, "v1.FlexVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderVolumeSource], NULL, "v1.CinderVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSVolumeSource], NULL, "v1.CephFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeSource], NULL, "v1.DownwardAPIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFileVolumeSource], NULL, "v1.AzureFileVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapVolumeSource], NULL, "v1.ConfigMapVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_projected], "Projected", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ProjectedVolumeSource], NULL, "v1.ProjectedVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOVolumeSource], NULL, "v1.ScaleIOVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSVolumeSource], NULL, "v1.StorageOSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIVolumeSource], NULL, "v1.CSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ephemeral], "Ephemeral", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EphemeralVolumeSource], NULL, "v1.EphemeralVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeSource], NULL, "v1.ImageVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_Volume[] = {4, 22, 18, 14, 13, 19, 28, 16, 2, 29, 17, 12, 15, 3, 5, 9, 1, 30, 8, 0, 7, 10, 23, 25, 24, 21, 11, 26, 6, 27, 20};
-static const ks_field fields_core_v1_VolumeDevice[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_devicePath], "DevicePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeDevice[] = {1, 0};
-static const ks_field fields_core_v1_VolumeMount[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_recursiveReadOnly], "RecursiveReadOnly", {KS_SHAPE_STRING, true, NULL, NULL, "v1.RecursiveReadOnlyMode", enum_core_v1_RecursiveReadOnlyMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mountPath], "MountPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_subPath], "SubPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mountPropagation], "MountPropagation", {KS_SHAPE_STRING, true, NULL, NULL, "v1.MountPropagationMode", enum_core_v1_MountPropagationMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_subPathExpr], "SubPathExpr", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeMount[] = {3, 5, 0, 1, 2, 4, 6};
-static const ks_field fields_core_v1_VolumeMountStatus[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mountPath], "MountPath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_readOnly], "ReadOnly", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_recursiveReadOnly], "RecursiveReadOnly", {KS_SHAPE_STRING, true, NULL, NULL, "v1.RecursiveReadOnlyMode", enum_core_v1_RecursiveReadOnlyMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeStatus], "VolumeStatus", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VolumeStatus], NULL, "v1.VolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeMountStatus[] = {1, 0, 2, 3, 4};
-static const ks_field fields_core_v1_VolumeNodeAffinity[] = {
-    {&ks_symbols[KS_SYM_required], "Required", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NodeSelector], NULL, "v1.NodeSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeNodeAffinity[] = {0};
-static const ks_field fields_core_v1_VolumeProjection[] = {
-    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretProjection], NULL, "v1.SecretProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIProjection], NULL, "v1.DownwardAPIProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapProjection], NULL, "v1.ConfigMapProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_serviceAccountToken], "ServiceAccountToken", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ServiceAccountTokenProjection], NULL, "v1.ServiceAccountTokenProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_clusterTrustBundle], "ClusterTrustBundle", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ClusterTrustBundleProjection], NULL, "v1.ClusterTrustBundleProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podCertificate], "PodCertificate", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PodCertificateProjection], NULL, "v1.PodCertificateProjection", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeProjection[] = {4, 2, 1, 5, 0, 3};
-static const ks_field fields_core_v1_VolumeResourceRequirements[] = {
-    {&ks_symbols[KS_SYM_limits], "Limits", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_requests], "Requests", {KS_SHAPE_MAP, false, NULL, &item_24, "v1.ResourceList", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeResourceRequirements[] = {0, 1};
-static const ks_field fields_core_v1_VolumeSource[] = {
-    {&ks_symbols[KS_SYM_hostPath], "HostPath", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_HostPathVolumeSource], NULL, "v1.HostPathVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_emptyDir], "EmptyDir", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EmptyDirVolumeSource], NULL, "v1.EmptyDirVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gcePersistentDisk], "GCEPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GCEPersistentDiskVolumeSource], NULL, "v1.GCEPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_awsElasticBlockStore], "AWSElasticBlockStore", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource], NULL, "v1.AWSElasticBlockStoreVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gitRepo], "GitRepo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GitRepoVolumeSource], NULL, "v1.GitRepoVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_secret], "Secret", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_SecretVolumeSource], NULL, "v1.SecretVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nfs], "NFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_NFSVolumeSource], NULL, "v1.NFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_iscsi], "ISCSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ISCSIVolumeSource], NULL, "v1.ISCSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_glusterfs], "Glusterfs", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_GlusterfsVolumeSource], NULL, "v1.GlusterfsVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_persistentVolumeClaim], "PersistentVolumeClaim", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource], NULL, "v1.PersistentVolumeClaimVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_rbd], "RBD", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_RBDVolumeSource], NULL, "v1.RBDVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flexVolume], "FlexVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlexVolumeSource], NULL, "v1.FlexVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cinder], "Cinder", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CinderVolumeSource], NULL, "v1.CinderVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_cephfs], "CephFS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CephFSVolumeSource], NULL, "v1.CephFSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_flocker], "Flocker", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FlockerVolumeSource], NULL, "v1.FlockerVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_downwardAPI], "DownwardAPI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_DownwardAPIVolumeSource], NULL, "v1.DownwardAPIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fc], "FC", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_FCVolumeSource], NULL, "v1.FCVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureFile], "AzureFile", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureFileVolumeSource], NULL, "v1.AzureFileVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_configMap], "ConfigMap", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ConfigMapVolumeSource], NULL, "v1.ConfigMapVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_vsphereVolume], "VsphereVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource], NULL, "v1.VsphereVirtualDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_quobyte], "Quobyte", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_QuobyteVolumeSource], NULL, "v1.QuobyteVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_azureDisk], "AzureDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_AzureDiskVolumeSource], NULL, "v1.AzureDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_photonPersistentDisk], "PhotonPersistentDisk", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource], NULL, "v1.PhotonPersistentDiskVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_projected], "Projected", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ProjectedVolumeSource], NULL, "v1.ProjectedVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_portworxVolume], "PortworxVolume", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PortworxVolumeSource], NULL, "v1.PortworxVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_scaleIO], "ScaleIO", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ScaleIOVolumeSource], NULL, "v1.ScaleIOVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageos], "StorageOS", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_StorageOSVolumeSource], NULL, "v1.StorageOSVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_csi], "CSI", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_CSIVolumeSource], NULL, "v1.CSIVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ephemeral], "Ephemeral", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_EphemeralVolumeSource], NULL, "v1.EphemeralVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeSource], NULL, "v1.ImageVolumeSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeSource[] = {3, 21, 17, 13, 12, 18, 27, 15, 1, 28, 16, 11, 14, 2, 4, 8, 0, 29, 7, 6, 9, 22, 24, 23, 20, 10, 25, 5, 26, 19};
-static const ks_field fields_core_v1_VolumeStatus[] = {
-    {&ks_symbols[KS_SYM_image], "Image", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ImageVolumeStatus], NULL, "v1.ImageVolumeStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VolumeStatus[] = {0};
-static const ks_field fields_core_v1_VsphereVirtualDiskVolumeSource[] = {
-    {&ks_symbols[KS_SYM_volumePath], "VolumePath", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsType], "FSType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storagePolicyName], "StoragePolicyName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_storagePolicyID], "StoragePolicyID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_VsphereVirtualDiskVolumeSource[] = {1, 3, 2, 0};
-static const ks_field fields_core_v1_WeightedPodAffinityTerm[] = {
-    {&ks_symbols[KS_SYM_weight], "Weight", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podAffinityTerm], "PodAffinityTerm", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_PodAffinityTerm], NULL, "v1.PodAffinityTerm", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_WeightedPodAffinityTerm[] = {1, 0};
-static const ks_field fields_core_v1_WindowsSecurityContextOptions[] = {
-    {&ks_symbols[KS_SYM_gmsaCredentialSpecName], "GMSACredentialSpecName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gmsaCredentialSpec], "GMSACredentialSpec", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_runAsUserName], "RunAsUserName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostProcess], "HostProcess", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_core_v1_WindowsSecurityContextOptions[] = {1, 0, 3, 2};
-static const ks_field fields_discovery_v1_Endpoint[] = {
-    {&ks_symbols[KS_SYM_addresses], "Addresses", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, false, true, false, false, NULL, KS_LIST_SET, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_discovery_v1_EndpointConditions], NULL, "v1.EndpointConditions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hostname], "Hostname", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_targetRef], "TargetRef", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deprecatedTopology], "DeprecatedTopology", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_zone], "Zone", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_hints], "Hints", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_discovery_v1_EndpointHints], NULL, "v1.EndpointHints", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_Endpoint[] = {0, 1, 4, 7, 2, 5, 3, 6};
-static const ks_field fields_discovery_v1_EndpointConditions[] = {
-    {&ks_symbols[KS_SYM_ready], "Ready", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_serving], "Serving", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_terminating], "Terminating", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_EndpointConditions[] = {0, 1, 2};
-static const ks_field fields_discovery_v1_EndpointHints[] = {
-    {&ks_symbols[KS_SYM_forZones], "ForZones", {KS_SHAPE_LIST, false, NULL, &item_81, "[]v1.ForZone", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_forNodes], "ForNodes", {KS_SHAPE_LIST, false, NULL, &item_82, "[]v1.ForNode", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_EndpointHints[] = {1, 0};
-static const ks_field fields_discovery_v1_EndpointPort[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_protocol], "Protocol", {KS_SHAPE_STRING, true, NULL, NULL, "v1.Protocol", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_port], "Port", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_appProtocol], "AppProtocol", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_EndpointPort[] = {3, 0, 2, 1};
-static const ks_field fields_discovery_v1_EndpointSlice[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_addressType], "AddressType", {KS_SHAPE_STRING, false, NULL, NULL, "v1.AddressType", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_endpoints], "Endpoints", {KS_SHAPE_LIST, false, NULL, &item_83, "[]v1.Endpoint", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_ports], "Ports", {KS_SHAPE_LIST, false, NULL, &item_84, "[]v1.EndpointPort", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_EndpointSlice[] = {3, 1, 4, 0, 2, 5};
-static const ks_field fields_discovery_v1_ForNode[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_ForNode[] = {0};
-static const ks_field fields_discovery_v1_ForZone[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_discovery_v1_ForZone[] = {0};
-static const ks_field fields_events_v1_Event[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_eventTime], "EventTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_series], "Series", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_events_v1_EventSeries], NULL, "v1.EventSeries", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reportingController], "ReportingController", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reportingInstance], "ReportingInstance", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_action], "Action", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_regarding], "Regarding", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_related], "Related", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_ObjectReference], NULL, "v1.ObjectReference", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_note], "Note", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deprecatedSource], "DeprecatedSource", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_core_v1_EventSource], NULL, "v1.EventSource", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deprecatedFirstTimestamp], "DeprecatedFirstTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deprecatedLastTimestamp], "DeprecatedLastTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deprecatedCount], "DeprecatedCount", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_events_v1_Event[] = {7, 1, 16, 14, 15, 13, 3, 0, 2, 11, 8, 9, 10, 5, 6, 4, 12};
-static const ks_field fields_events_v1_EventSeries[] = {
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastObservedTime], "LastObservedTime", {KS_SHAPE_MICROTIME, false, NULL, NULL, "v1.MicroTime", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_events_v1_EventSeries[] = {0, 1};
-static const ks_field fields_meta_v1_Condition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_lastTransitionTime], "LastTransitionTime", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_Condition[] = {3, 5, 2, 4, 1, 0};
-static const ks_field fields_meta_v1_CreateOptions[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldManager], "FieldManager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldValidation], "FieldValidation", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_CreateOptions[] = {1, 2, 3, 4, 0};
-static const ks_field fields_meta_v1_DeleteOptions[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_gracePeriodSeconds], "GracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preconditions], "Preconditions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_Preconditions], NULL, "v1.Preconditions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_orphanDependents], "OrphanDependents", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_propagationPolicy], "PropagationPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.DeletionPropagation", enum_meta_v1_DeletionPropagation}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_ignoreStoreReadErrorWithClusterBreakingPotential], "IgnoreStoreReadErrorWithClusterBreakingPotential", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_DeleteOptions[] = {1, 6, 2, 7, 0, 4, 3, 5};
-static const ks_field fields_meta_v1_LabelSelector[] = {
-    {&ks_symbols[KS_SYM_matchLabels], "MatchLabels", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_matchExpressions], "MatchExpressions", {KS_SHAPE_LIST, false, NULL, &item_85, "[]v1.LabelSelectorRequirement", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_LabelSelector[] = {1, 0};
-static const ks_field fields_meta_v1_LabelSelectorRequirement[] = {
-    {&ks_symbols[KS_SYM_key], "Key", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operator], "Operator", {KS_SHAPE_STRING, false, NULL, NULL, "v1.LabelSelectorOperator", enum_meta_v1_LabelSelectorOperator}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_values], "Values", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_LabelSelectorRequirement[] = {0, 1, 2};
-static const ks_field fields_meta_v1_ListMeta[] = {
-    {&ks_symbols[KS_SYM_selfLink], "SelfLink", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_continue], "Continue", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_remainingItemCount], "RemainingItemCount", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_shardInfo], "ShardInfo", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_ShardInfo], NULL, "v1.ShardInfo", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_ListMeta[] = {2, 3, 1, 0, 4};
-static const ks_field fields_meta_v1_ManagedFieldsEntry[] = {
-    {&ks_symbols[KS_SYM_manager], "Manager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_operation], "Operation", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ManagedFieldsOperationType", enum_meta_v1_ManagedFieldsOperationType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_time], "Time", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldsType], "FieldsType", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldsV1], "FieldsV1", {KS_SHAPE_ANY, true, NULL, NULL, "v1.FieldsV1", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_subresource], "Subresource", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_ManagedFieldsEntry[] = {2, 4, 5, 0, 1, 6, 3};
-static const ks_field fields_meta_v1_ObjectMeta[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_generateName], "GenerateName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_namespace], "Namespace", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selfLink], "SelfLink", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_generation], "Generation", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_creationTimestamp], "CreationTimestamp", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deletionTimestamp], "DeletionTimestamp", {KS_SHAPE_TIME, true, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deletionGracePeriodSeconds], "DeletionGracePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_labels], "Labels", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_annotations], "Annotations", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_ownerReferences], "OwnerReferences", {KS_SHAPE_LIST, false, NULL, &item_86, "[]v1.OwnerReference", NULL}, true, false, true, false, &ks_symbols[KS_SYM_uid], KS_LIST_KEYED, keys_10, false, false},
-    {&ks_symbols[KS_SYM_finalizers], "Finalizers", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, true, false, NULL, KS_LIST_SET, NULL, false, false},
-    {&ks_symbols[KS_SYM_managedFields], "ManagedFields", {KS_SHAPE_LIST, false, NULL, &item_87, "[]v1.ManagedFieldsEntry", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_ObjectMeta[] = {11, 7, 9, 8, 13, 1, 6, 10, 14, 0, 2, 12, 5, 3, 4};
-static const ks_field fields_meta_v1_OwnerReference[] = {
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_controller], "Controller", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_blockOwnerDeletion], "BlockOwnerDeletion", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_OwnerReference[] = {0, 5, 4, 1, 2, 3};
-static const ks_field fields_meta_v1_PatchOptions[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_dryRun], "DryRun", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_force], "Force", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldManager], "FieldManager", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fieldValidation], "FieldValidation", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_PatchOptions[] = {1, 2, 4, 5, 3, 0};
-static const ks_field fields_meta_v1_Preconditions[] = {
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, true, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_resourceVersion], "ResourceVersion", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_Preconditions[] = {1, 0};
-static const ks_field fields_meta_v1_ShardInfo[] = {
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_ShardInfo[] = {0};
-static const ks_field fields_meta_v1_Status[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ListMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ListMeta], NULL, "v1.ListMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "v1.StatusReason", enum_meta_v1_StatusReason}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_details], "Details", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_StatusDetails], NULL, "v1.StatusDetails", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_code], "Code", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_Status[] = {1, 7, 6, 0, 4, 2, 5, 3};
-static const ks_field fields_meta_v1_StatusCause[] = {
-    {&ks_symbols[KS_SYM_reason], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.CauseType", enum_meta_v1_CauseType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_field], "Field", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_StatusCause[] = {2, 1, 0};
-static const ks_field fields_meta_v1_StatusDetails[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_group], "Group", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_uid], "UID", {KS_SHAPE_STRING, false, NULL, NULL, "types.UID", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_causes], "Causes", {KS_SHAPE_LIST, false, NULL, &item_88, "[]v1.StatusCause", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_retryAfterSeconds], "RetryAfterSeconds", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_StatusDetails[] = {4, 1, 2, 0, 5, 3};
-static const ks_field fields_meta_v1_Table[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ListMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ListMeta], NULL, "v1.ListMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_columnDefinitions], "ColumnDefinitions", {KS_SHAPE_LIST, false, NULL, &item_89, "[]v1.TableColumnDefinition", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_rows], "Rows", {KS_SHAPE_LIST, false, NULL, &item_90, "[]v1.TableRow", NULL}, false, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_Table[] = {1, 3, 0, 2, 4};
-static const ks_field fields_meta_v1_TableColumnDefinition[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_format], "Format", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_description], "Description", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_priority], "Priority", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_TableColumnDefinition[] = {3, 2, 0, 4, 1};
-static const ks_field fields_meta_v1_TableRow[] = {
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_91, "[]v1.TableRowCondition", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_object], "Object", {KS_SHAPE_ANY, false, NULL, NULL, "runtime.RawExtension", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_TableRow[] = {0, 1};
-static const ks_field fields_meta_v1_TableRowCondition[] = {
-    {&ks_symbols[KS_SYM_type], "Type", {KS_SHAPE_STRING, false, NULL, NULL, "v1.RowConditionType", enum_meta_v1_RowConditionType}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRING, false, NULL, NULL, "v1.ConditionStatus", enum_meta_v1_ConditionStatus}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reason], "Reason", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_TableRowCondition[] = {3, 2, 1, 0};
-static const ks_field fields_meta_v1_TypeMeta[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_meta_v1_TypeMeta[] = {1, 0};
-static const ks_field fields_policy_v1_Eviction[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_deleteOptions], "DeleteOptions", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_DeleteOptions], NULL, "v1.DeleteOptions", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_policy_v1_Eviction[] = {1, 3, 0, 2};
-static const ks_field fields_policy_v1_PodDisruptionBudget[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_policy_v1_PodDisruptionBudgetSpec], NULL, "v1.PodDisruptionBudgetSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_policy_v1_PodDisruptionBudgetStatus], NULL, "v1.PodDisruptionBudgetStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_policy_v1_PodDisruptionBudget[] = {1, 0, 2, 3, 4};
-static const ks_field fields_policy_v1_PodDisruptionBudgetSpec[] = {
-    {&ks_symbols[KS_SYM_minAvailable], "MinAvailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_selector], "Selector", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_meta_v1_LabelSelector], NULL, "v1.LabelSelector", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_maxUnavailable], "MaxUnavailable", {KS_SHAPE_INTSTR, true, NULL, NULL, "intstr.IntOrString", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_unhealthyPodEvictionPolicy], "UnhealthyPodEvictionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.UnhealthyPodEvictionPolicyType", enum_policy_v1_UnhealthyPodEvictionPolicyType}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_policy_v1_PodDisruptionBudgetSpec[] = {2, 0, 1, 3};
-static const ks_field fields_policy_v1_PodDisruptionBudgetStatus[] = {
-    {&ks_symbols[KS_SYM_observedGeneration], "ObservedGeneration", {KS_SHAPE_INT64, false, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_disruptedPods], "DisruptedPods", {KS_SHAPE_MAP, false, NULL, &item_92, "map[string]v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_disruptionsAllowed], "DisruptionsAllowed", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_currentHealthy], "CurrentHealthy", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_desiredHealthy], "DesiredHealthy", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_expectedPods], "ExpectedPods", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_conditions], "Conditions", {KS_SHAPE_LIST, false, NULL, &item_79, "[]v1.Condition", NULL}, true, false, true, false, &ks_symbols[KS_SYM_type], KS_LIST_KEYED, keys_1, false, false},
-};
-static const uint16_t sorted_policy_v1_PodDisruptionBudgetStatus[] = {6, 3, 4, 1, 2, 5, 0};
-static const ks_field fields_scheduling_v1_PriorityClass[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_value], "Value", {KS_SHAPE_INT32, false, NULL, NULL, "int32", NULL}, true, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_globalDefault], "GlobalDefault", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_description], "Description", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preemptionPolicy], "PreemptionPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PreemptionPolicy", enum_core_v1_PreemptionPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_scheduling_v1_PriorityClass[] = {1, 5, 4, 0, 2, 6, 3};
-static const ks_field fields_storage_v1_CSIDriver[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSIDriverSpec], NULL, "v1.CSIDriverSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_CSIDriver[] = {1, 0, 2, 3};
-static const ks_field fields_storage_v1_CSIDriverSpec[] = {
-    {&ks_symbols[KS_SYM_attachRequired], "AttachRequired", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_podInfoOnMount], "PodInfoOnMount", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeLifecycleModes], "VolumeLifecycleModes", {KS_SHAPE_LIST, false, NULL, &item_93, "[]v1.VolumeLifecycleMode", NULL}, true, false, false, false, NULL, KS_LIST_SET, NULL, false, false},
-    {&ks_symbols[KS_SYM_storageCapacity], "StorageCapacity", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_fsGroupPolicy], "FSGroupPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.FSGroupPolicy", enum_storage_v1_FSGroupPolicy}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_tokenRequests], "TokenRequests", {KS_SHAPE_LIST, false, NULL, &item_94, "[]v1.TokenRequest", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_requiresRepublish], "RequiresRepublish", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_seLinuxMount], "SELinuxMount", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeAllocatableUpdatePeriodSeconds], "NodeAllocatableUpdatePeriodSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_serviceAccountTokenInSecrets], "ServiceAccountTokenInSecrets", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_preventPodSchedulingIfMissing], "PreventPodSchedulingIfMissing", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_CSIDriverSpec[] = {0, 4, 8, 1, 10, 6, 7, 9, 3, 5, 2};
-static const ks_field fields_storage_v1_CSINode[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_CSINodeSpec], NULL, "v1.CSINodeSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_CSINode[] = {1, 0, 2, 3};
-static const ks_field fields_storage_v1_CSINodeDriver[] = {
-    {&ks_symbols[KS_SYM_name], "Name", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeID], "NodeID", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_topologyKeys], "TopologyKeys", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, true, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_allocatable], "Allocatable", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeNodeResources], NULL, "v1.VolumeNodeResources", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_CSINodeDriver[] = {3, 0, 1, 2};
-static const ks_field fields_storage_v1_CSINodeSpec[] = {
-    {&ks_symbols[KS_SYM_drivers], "Drivers", {KS_SHAPE_LIST, false, NULL, &item_95, "[]v1.CSINodeDriver", NULL}, false, true, true, false, &ks_symbols[KS_SYM_name], KS_LIST_KEYED, keys_3, false, false},
-};
-static const uint16_t sorted_storage_v1_CSINodeSpec[] = {0};
-static const ks_field fields_storage_v1_StorageClass[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_provisioner], "Provisioner", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_parameters], "Parameters", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_reclaimPolicy], "ReclaimPolicy", {KS_SHAPE_STRING, true, NULL, NULL, "v1.PersistentVolumeReclaimPolicy", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_mountOptions], "MountOptions", {KS_SHAPE_LIST, false, NULL, &item_13, "[]string", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-    {&ks_symbols[KS_SYM_allowVolumeExpansion], "AllowVolumeExpansion", {KS_SHAPE_BOOL, true, NULL, NULL, "bool", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_volumeBindingMode], "VolumeBindingMode", {KS_SHAPE_STRING, true, NULL, NULL, "v1.VolumeBindingMode", enum_storage_v1_VolumeBindingMode}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_allowedTopologies], "AllowedTopologies", {KS_SHAPE_LIST, false, NULL, &item_96, "[]v1.TopologySelectorTerm", NULL}, true, false, false, false, NULL, KS_LIST_ATOMIC, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_StorageClass[] = {7, 9, 1, 0, 2, 6, 4, 3, 5, 8};
-static const ks_field fields_storage_v1_TokenRequest[] = {
-    {&ks_symbols[KS_SYM_audience], "Audience", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_expirationSeconds], "ExpirationSeconds", {KS_SHAPE_INT64, true, NULL, NULL, "int64", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_TokenRequest[] = {0, 1};
-static const ks_field fields_storage_v1_VolumeAttachment[] = {
-    {&ks_symbols[KS_SYM_kind], "Kind", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_apiVersion], "APIVersion", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_metadata], "ObjectMeta", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_meta_v1_ObjectMeta], NULL, "v1.ObjectMeta", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_spec], "Spec", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentSpec], NULL, "v1.VolumeAttachmentSpec", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_status], "Status", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentStatus], NULL, "v1.VolumeAttachmentStatus", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_VolumeAttachment[] = {1, 0, 2, 3, 4};
-static const ks_field fields_storage_v1_VolumeAttachmentSource[] = {
-    {&ks_symbols[KS_SYM_persistentVolumeName], "PersistentVolumeName", {KS_SHAPE_STRING, true, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_inlineVolumeSpec], "InlineVolumeSpec", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_core_v1_PersistentVolumeSpec], NULL, "v1.PersistentVolumeSpec", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_VolumeAttachmentSource[] = {1, 0};
-static const ks_field fields_storage_v1_VolumeAttachmentSpec[] = {
-    {&ks_symbols[KS_SYM_attacher], "Attacher", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_source], "Source", {KS_SHAPE_STRUCT, false, &ks_types[KS_TYPE_storage_v1_VolumeAttachmentSource], NULL, "v1.VolumeAttachmentSource", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_nodeName], "NodeName", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_VolumeAttachmentSpec[] = {0, 2, 1};
-static const ks_field fields_storage_v1_VolumeAttachmentStatus[] = {
-    {&ks_symbols[KS_SYM_attached], "Attached", {KS_SHAPE_BOOL, false, NULL, NULL, "bool", NULL}, false, true, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_attachmentMetadata], "AttachmentMetadata", {KS_SHAPE_MAP, false, NULL, &item_13, "map[string]string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_attachError], "AttachError", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeError], NULL, "v1.VolumeError", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_detachError], "DetachError", {KS_SHAPE_STRUCT, true, &ks_types[KS_TYPE_storage_v1_VolumeError], NULL, "v1.VolumeError", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_VolumeAttachmentStatus[] = {2, 0, 1, 3};
-static const ks_field fields_storage_v1_VolumeError[] = {
-    {&ks_symbols[KS_SYM_time], "Time", {KS_SHAPE_TIME, false, NULL, NULL, "v1.Time", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_message], "Message", {KS_SHAPE_STRING, false, NULL, NULL, "string", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-    {&ks_symbols[KS_SYM_errorCode], "ErrorCode", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_VolumeError[] = {2, 1, 0};
-static const ks_field fields_storage_v1_VolumeNodeResources[] = {
-    {&ks_symbols[KS_SYM_count], "Count", {KS_SHAPE_INT32, true, NULL, NULL, "int32", NULL}, true, false, false, false, NULL, KS_LIST_NONE, NULL, false, false},
-};
-static const uint16_t sorted_storage_v1_VolumeNodeResources[] = {0};
 
 const ks_type ks_types[KS_TYPE_COUNT] = {
-    {"apps/v1.ControllerRevision", "ControllerRevision", fields_apps_v1_ControllerRevision, sorted_apps_v1_ControllerRevision, 5, false},
-    {"apps/v1.DaemonSet", "DaemonSet", fields_apps_v1_DaemonSet, sorted_apps_v1_DaemonSet, 5, false},
-    {"apps/v1.DaemonSetCondition", "DaemonSetCondition", fields_apps_v1_DaemonSetCondition, sorted_apps_v1_DaemonSetCondition, 5, false},
-    {"apps/v1.DaemonSetSpec", "DaemonSetSpec", fields_apps_v1_DaemonSetSpec, sorted_apps_v1_DaemonSetSpec, 5, false},
-    {"apps/v1.DaemonSetStatus", "DaemonSetStatus", fields_apps_v1_DaemonSetStatus, sorted_apps_v1_DaemonSetStatus, 10, false},
-    {"apps/v1.DaemonSetUpdateStrategy", "DaemonSetUpdateStrategy", fields_apps_v1_DaemonSetUpdateStrategy, sorted_apps_v1_DaemonSetUpdateStrategy, 2, false},
-    {"apps/v1.Deployment", "Deployment", fields_apps_v1_Deployment, sorted_apps_v1_Deployment, 5, false},
-    {"apps/v1.DeploymentCondition", "DeploymentCondition", fields_apps_v1_DeploymentCondition, sorted_apps_v1_DeploymentCondition, 6, false},
-    {"apps/v1.DeploymentSpec", "DeploymentSpec", fields_apps_v1_DeploymentSpec, sorted_apps_v1_DeploymentSpec, 8, false},
-    {"apps/v1.DeploymentStatus", "DeploymentStatus", fields_apps_v1_DeploymentStatus, sorted_apps_v1_DeploymentStatus, 9, false},
-    {"apps/v1.DeploymentStrategy", "DeploymentStrategy", fields_apps_v1_DeploymentStrategy, sorted_apps_v1_DeploymentStrategy, 2, false},
-    {"apps/v1.ReplicaSet", "ReplicaSet", fields_apps_v1_ReplicaSet, sorted_apps_v1_ReplicaSet, 5, false},
-    {"apps/v1.ReplicaSetCondition", "ReplicaSetCondition", fields_apps_v1_ReplicaSetCondition, sorted_apps_v1_ReplicaSetCondition, 5, false},
-    {"apps/v1.ReplicaSetSpec", "ReplicaSetSpec", fields_apps_v1_ReplicaSetSpec, sorted_apps_v1_ReplicaSetSpec, 4, false},
-    {"apps/v1.ReplicaSetStatus", "ReplicaSetStatus", fields_apps_v1_ReplicaSetStatus, sorted_apps_v1_ReplicaSetStatus, 7, false},
-    {"apps/v1.RollingUpdateDaemonSet", "RollingUpdateDaemonSet", fields_apps_v1_RollingUpdateDaemonSet, sorted_apps_v1_RollingUpdateDaemonSet, 2, false},
-    {"apps/v1.RollingUpdateDeployment", "RollingUpdateDeployment", fields_apps_v1_RollingUpdateDeployment, sorted_apps_v1_RollingUpdateDeployment, 2, false},
-    {"apps/v1.RollingUpdateStatefulSetStrategy", "RollingUpdateStatefulSetStrategy", fields_apps_v1_RollingUpdateStatefulSetStrategy, sorted_apps_v1_RollingUpdateStatefulSetStrategy, 2, false},
-    {"apps/v1.StatefulSet", "StatefulSet", fields_apps_v1_StatefulSet, sorted_apps_v1_StatefulSet, 5, false},
-    {"apps/v1.StatefulSetCondition", "StatefulSetCondition", fields_apps_v1_StatefulSetCondition, sorted_apps_v1_StatefulSetCondition, 5, false},
-    {"apps/v1.StatefulSetOrdinals", "StatefulSetOrdinals", fields_apps_v1_StatefulSetOrdinals, sorted_apps_v1_StatefulSetOrdinals, 1, false},
-    {"apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy", "StatefulSetPersistentVolumeClaimRetentionPolicy", fields_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy, sorted_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy, 2, false},
-    {"apps/v1.StatefulSetSpec", "StatefulSetSpec", fields_apps_v1_StatefulSetSpec, sorted_apps_v1_StatefulSetSpec, 11, false},
-    {"apps/v1.StatefulSetStatus", "StatefulSetStatus", fields_apps_v1_StatefulSetStatus, sorted_apps_v1_StatefulSetStatus, 10, false},
-    {"apps/v1.StatefulSetUpdateStrategy", "StatefulSetUpdateStrategy", fields_apps_v1_StatefulSetUpdateStrategy, sorted_apps_v1_StatefulSetUpdateStrategy, 2, false},
-    {"autoscaling/v1.CrossVersionObjectReference", "CrossVersionObjectReference", fields_autoscaling_v1_CrossVersionObjectReference, sorted_autoscaling_v1_CrossVersionObjectReference, 3, false},
-    {"autoscaling/v1.HorizontalPodAutoscaler", "HorizontalPodAutoscaler", fields_autoscaling_v1_HorizontalPodAutoscaler, sorted_autoscaling_v1_HorizontalPodAutoscaler, 5, false},
-    {"autoscaling/v1.HorizontalPodAutoscalerSpec", "HorizontalPodAutoscalerSpec", fields_autoscaling_v1_HorizontalPodAutoscalerSpec, sorted_autoscaling_v1_HorizontalPodAutoscalerSpec, 4, false},
-    {"autoscaling/v1.HorizontalPodAutoscalerStatus", "HorizontalPodAutoscalerStatus", fields_autoscaling_v1_HorizontalPodAutoscalerStatus, sorted_autoscaling_v1_HorizontalPodAutoscalerStatus, 5, false},
-    {"autoscaling/v1.Scale", "Scale", fields_autoscaling_v1_Scale, sorted_autoscaling_v1_Scale, 5, false},
-    {"autoscaling/v1.ScaleSpec", "ScaleSpec", fields_autoscaling_v1_ScaleSpec, sorted_autoscaling_v1_ScaleSpec, 1, false},
-    {"autoscaling/v1.ScaleStatus", "ScaleStatus", fields_autoscaling_v1_ScaleStatus, sorted_autoscaling_v1_ScaleStatus, 2, false},
-    {"batch/v1.CronJob", "CronJob", fields_batch_v1_CronJob, sorted_batch_v1_CronJob, 5, false},
-    {"batch/v1.CronJobSpec", "CronJobSpec", fields_batch_v1_CronJobSpec, sorted_batch_v1_CronJobSpec, 8, false},
-    {"batch/v1.CronJobStatus", "CronJobStatus", fields_batch_v1_CronJobStatus, sorted_batch_v1_CronJobStatus, 3, false},
-    {"batch/v1.Job", "Job", fields_batch_v1_Job, sorted_batch_v1_Job, 5, false},
-    {"batch/v1.JobCondition", "JobCondition", fields_batch_v1_JobCondition, sorted_batch_v1_JobCondition, 6, false},
-    {"batch/v1.JobSpec", "JobSpec", fields_batch_v1_JobSpec, sorted_batch_v1_JobSpec, 16, false},
-    {"batch/v1.JobStatus", "JobStatus", fields_batch_v1_JobStatus, sorted_batch_v1_JobStatus, 11, false},
-    {"batch/v1.JobTemplateSpec", "JobTemplateSpec", fields_batch_v1_JobTemplateSpec, sorted_batch_v1_JobTemplateSpec, 2, false},
-    {"batch/v1.PodFailurePolicy", "PodFailurePolicy", fields_batch_v1_PodFailurePolicy, sorted_batch_v1_PodFailurePolicy, 1, false},
-    {"batch/v1.PodFailurePolicyOnExitCodesRequirement", "PodFailurePolicyOnExitCodesRequirement", fields_batch_v1_PodFailurePolicyOnExitCodesRequirement, sorted_batch_v1_PodFailurePolicyOnExitCodesRequirement, 3, false},
-    {"batch/v1.PodFailurePolicyOnPodConditionsPattern", "PodFailurePolicyOnPodConditionsPattern", fields_batch_v1_PodFailurePolicyOnPodConditionsPattern, sorted_batch_v1_PodFailurePolicyOnPodConditionsPattern, 2, false},
-    {"batch/v1.PodFailurePolicyRule", "PodFailurePolicyRule", fields_batch_v1_PodFailurePolicyRule, sorted_batch_v1_PodFailurePolicyRule, 3, false},
-    {"batch/v1.SuccessPolicy", "SuccessPolicy", fields_batch_v1_SuccessPolicy, sorted_batch_v1_SuccessPolicy, 1, false},
-    {"batch/v1.SuccessPolicyRule", "SuccessPolicyRule", fields_batch_v1_SuccessPolicyRule, sorted_batch_v1_SuccessPolicyRule, 2, false},
-    {"batch/v1.UncountedTerminatedPods", "UncountedTerminatedPods", fields_batch_v1_UncountedTerminatedPods, sorted_batch_v1_UncountedTerminatedPods, 2, false},
-    {"coordination/v1.Lease", "Lease", fields_coordination_v1_Lease, sorted_coordination_v1_Lease, 4, false},
-    {"coordination/v1.LeaseSpec", "LeaseSpec", fields_coordination_v1_LeaseSpec, sorted_coordination_v1_LeaseSpec, 7, false},
-    {"core/v1.AWSElasticBlockStoreVolumeSource", "AWSElasticBlockStoreVolumeSource", fields_core_v1_AWSElasticBlockStoreVolumeSource, sorted_core_v1_AWSElasticBlockStoreVolumeSource, 4, false},
-    {"core/v1.Affinity", "Affinity", fields_core_v1_Affinity, sorted_core_v1_Affinity, 3, false},
-    {"core/v1.AppArmorProfile", "AppArmorProfile", fields_core_v1_AppArmorProfile, sorted_core_v1_AppArmorProfile, 2, false},
-    {"core/v1.AttachedVolume", "AttachedVolume", fields_core_v1_AttachedVolume, sorted_core_v1_AttachedVolume, 2, false},
-    {"core/v1.AzureDiskVolumeSource", "AzureDiskVolumeSource", fields_core_v1_AzureDiskVolumeSource, sorted_core_v1_AzureDiskVolumeSource, 6, false},
-    {"core/v1.AzureFilePersistentVolumeSource", "AzureFilePersistentVolumeSource", fields_core_v1_AzureFilePersistentVolumeSource, sorted_core_v1_AzureFilePersistentVolumeSource, 4, false},
-    {"core/v1.AzureFileVolumeSource", "AzureFileVolumeSource", fields_core_v1_AzureFileVolumeSource, sorted_core_v1_AzureFileVolumeSource, 3, false},
-    {"core/v1.Binding", "Binding", fields_core_v1_Binding, sorted_core_v1_Binding, 4, false},
-    {"core/v1.CSIPersistentVolumeSource", "CSIPersistentVolumeSource", fields_core_v1_CSIPersistentVolumeSource, sorted_core_v1_CSIPersistentVolumeSource, 10, false},
-    {"core/v1.CSIVolumeSource", "CSIVolumeSource", fields_core_v1_CSIVolumeSource, sorted_core_v1_CSIVolumeSource, 5, false},
-    {"core/v1.Capabilities", "Capabilities", fields_core_v1_Capabilities, sorted_core_v1_Capabilities, 2, false},
-    {"core/v1.CephFSPersistentVolumeSource", "CephFSPersistentVolumeSource", fields_core_v1_CephFSPersistentVolumeSource, sorted_core_v1_CephFSPersistentVolumeSource, 6, false},
-    {"core/v1.CephFSVolumeSource", "CephFSVolumeSource", fields_core_v1_CephFSVolumeSource, sorted_core_v1_CephFSVolumeSource, 6, false},
-    {"core/v1.CinderPersistentVolumeSource", "CinderPersistentVolumeSource", fields_core_v1_CinderPersistentVolumeSource, sorted_core_v1_CinderPersistentVolumeSource, 4, false},
-    {"core/v1.CinderVolumeSource", "CinderVolumeSource", fields_core_v1_CinderVolumeSource, sorted_core_v1_CinderVolumeSource, 4, false},
-    {"core/v1.ClientIPConfig", "ClientIPConfig", fields_core_v1_ClientIPConfig, sorted_core_v1_ClientIPConfig, 1, false},
-    {"core/v1.ClusterTrustBundleProjection", "ClusterTrustBundleProjection", fields_core_v1_ClusterTrustBundleProjection, sorted_core_v1_ClusterTrustBundleProjection, 5, false},
-    {"core/v1.ConfigMap", "ConfigMap", fields_core_v1_ConfigMap, sorted_core_v1_ConfigMap, 6, false},
-    {"core/v1.ConfigMapEnvSource", "ConfigMapEnvSource", fields_core_v1_ConfigMapEnvSource, sorted_core_v1_ConfigMapEnvSource, 2, false},
-    {"core/v1.ConfigMapKeySelector", "ConfigMapKeySelector", fields_core_v1_ConfigMapKeySelector, sorted_core_v1_ConfigMapKeySelector, 3, true},
-    {"core/v1.ConfigMapNodeConfigSource", "ConfigMapNodeConfigSource", fields_core_v1_ConfigMapNodeConfigSource, sorted_core_v1_ConfigMapNodeConfigSource, 5, false},
-    {"core/v1.ConfigMapProjection", "ConfigMapProjection", fields_core_v1_ConfigMapProjection, sorted_core_v1_ConfigMapProjection, 3, false},
-    {"core/v1.ConfigMapVolumeSource", "ConfigMapVolumeSource", fields_core_v1_ConfigMapVolumeSource, sorted_core_v1_ConfigMapVolumeSource, 4, false},
-    {"core/v1.Container", "Container", fields_core_v1_Container, sorted_core_v1_Container, 25, false},
-    {"core/v1.ContainerExtendedResourceRequest", "ContainerExtendedResourceRequest", fields_core_v1_ContainerExtendedResourceRequest, sorted_core_v1_ContainerExtendedResourceRequest, 3, false},
-    {"core/v1.ContainerImage", "ContainerImage", fields_core_v1_ContainerImage, sorted_core_v1_ContainerImage, 2, false},
-    {"core/v1.ContainerPort", "ContainerPort", fields_core_v1_ContainerPort, sorted_core_v1_ContainerPort, 5, false},
-    {"core/v1.ContainerResizePolicy", "ContainerResizePolicy", fields_core_v1_ContainerResizePolicy, sorted_core_v1_ContainerResizePolicy, 2, false},
-    {"core/v1.ContainerRestartRule", "ContainerRestartRule", fields_core_v1_ContainerRestartRule, sorted_core_v1_ContainerRestartRule, 2, false},
-    {"core/v1.ContainerRestartRuleOnExitCodes", "ContainerRestartRuleOnExitCodes", fields_core_v1_ContainerRestartRuleOnExitCodes, sorted_core_v1_ContainerRestartRuleOnExitCodes, 2, false},
-    {"core/v1.ContainerState", "ContainerState", fields_core_v1_ContainerState, sorted_core_v1_ContainerState, 3, false},
-    {"core/v1.ContainerStateRunning", "ContainerStateRunning", fields_core_v1_ContainerStateRunning, sorted_core_v1_ContainerStateRunning, 1, false},
-    {"core/v1.ContainerStateTerminated", "ContainerStateTerminated", fields_core_v1_ContainerStateTerminated, sorted_core_v1_ContainerStateTerminated, 7, false},
-    {"core/v1.ContainerStateWaiting", "ContainerStateWaiting", fields_core_v1_ContainerStateWaiting, sorted_core_v1_ContainerStateWaiting, 2, false},
-    {"core/v1.ContainerStatus", "ContainerStatus", fields_core_v1_ContainerStatus, sorted_core_v1_ContainerStatus, 15, false},
-    {"core/v1.ContainerUser", "ContainerUser", fields_core_v1_ContainerUser, sorted_core_v1_ContainerUser, 1, false},
-    {"core/v1.DaemonEndpoint", "DaemonEndpoint", fields_core_v1_DaemonEndpoint, sorted_core_v1_DaemonEndpoint, 1, false},
-    {"core/v1.DownwardAPIProjection", "DownwardAPIProjection", fields_core_v1_DownwardAPIProjection, sorted_core_v1_DownwardAPIProjection, 1, false},
-    {"core/v1.DownwardAPIVolumeFile", "DownwardAPIVolumeFile", fields_core_v1_DownwardAPIVolumeFile, sorted_core_v1_DownwardAPIVolumeFile, 4, false},
-    {"core/v1.DownwardAPIVolumeSource", "DownwardAPIVolumeSource", fields_core_v1_DownwardAPIVolumeSource, sorted_core_v1_DownwardAPIVolumeSource, 2, false},
-    {"core/v1.EmptyDirVolumeSource", "EmptyDirVolumeSource", fields_core_v1_EmptyDirVolumeSource, sorted_core_v1_EmptyDirVolumeSource, 2, false},
-    {"core/v1.EndpointAddress", "EndpointAddress", fields_core_v1_EndpointAddress, sorted_core_v1_EndpointAddress, 4, true},
-    {"core/v1.EndpointPort", "EndpointPort", fields_core_v1_EndpointPort, sorted_core_v1_EndpointPort, 4, true},
-    {"core/v1.EndpointSubset", "EndpointSubset", fields_core_v1_EndpointSubset, sorted_core_v1_EndpointSubset, 3, false},
-    {"core/v1.Endpoints", "Endpoints", fields_core_v1_Endpoints, sorted_core_v1_Endpoints, 4, false},
-    {"core/v1.EnvFromSource", "EnvFromSource", fields_core_v1_EnvFromSource, sorted_core_v1_EnvFromSource, 3, false},
-    {"core/v1.EnvVar", "EnvVar", fields_core_v1_EnvVar, sorted_core_v1_EnvVar, 3, false},
-    {"core/v1.EnvVarSource", "EnvVarSource", fields_core_v1_EnvVarSource, sorted_core_v1_EnvVarSource, 5, false},
-    {"core/v1.EphemeralContainer", "EphemeralContainer", fields_core_v1_EphemeralContainer, sorted_core_v1_EphemeralContainer, 26, false},
-    {"core/v1.EphemeralContainerCommon", "EphemeralContainerCommon", fields_core_v1_EphemeralContainerCommon, sorted_core_v1_EphemeralContainerCommon, 25, false},
-    {"core/v1.EphemeralVolumeSource", "EphemeralVolumeSource", fields_core_v1_EphemeralVolumeSource, sorted_core_v1_EphemeralVolumeSource, 1, false},
-    {"core/v1.Event", "Event", fields_core_v1_Event, sorted_core_v1_Event, 17, false},
-    {"core/v1.EventSeries", "EventSeries", fields_core_v1_EventSeries, sorted_core_v1_EventSeries, 2, false},
-    {"core/v1.EventSource", "EventSource", fields_core_v1_EventSource, sorted_core_v1_EventSource, 2, false},
-    {"core/v1.ExecAction", "ExecAction", fields_core_v1_ExecAction, sorted_core_v1_ExecAction, 1, false},
-    {"core/v1.FCVolumeSource", "FCVolumeSource", fields_core_v1_FCVolumeSource, sorted_core_v1_FCVolumeSource, 5, false},
-    {"core/v1.FileKeySelector", "FileKeySelector", fields_core_v1_FileKeySelector, sorted_core_v1_FileKeySelector, 4, true},
-    {"core/v1.FlexPersistentVolumeSource", "FlexPersistentVolumeSource", fields_core_v1_FlexPersistentVolumeSource, sorted_core_v1_FlexPersistentVolumeSource, 5, false},
-    {"core/v1.FlexVolumeSource", "FlexVolumeSource", fields_core_v1_FlexVolumeSource, sorted_core_v1_FlexVolumeSource, 5, false},
-    {"core/v1.FlockerVolumeSource", "FlockerVolumeSource", fields_core_v1_FlockerVolumeSource, sorted_core_v1_FlockerVolumeSource, 2, false},
-    {"core/v1.GCEPersistentDiskVolumeSource", "GCEPersistentDiskVolumeSource", fields_core_v1_GCEPersistentDiskVolumeSource, sorted_core_v1_GCEPersistentDiskVolumeSource, 4, false},
-    {"core/v1.GRPCAction", "GRPCAction", fields_core_v1_GRPCAction, sorted_core_v1_GRPCAction, 2, false},
-    {"core/v1.GitRepoVolumeSource", "GitRepoVolumeSource", fields_core_v1_GitRepoVolumeSource, sorted_core_v1_GitRepoVolumeSource, 3, false},
-    {"core/v1.GlusterfsPersistentVolumeSource", "GlusterfsPersistentVolumeSource", fields_core_v1_GlusterfsPersistentVolumeSource, sorted_core_v1_GlusterfsPersistentVolumeSource, 4, false},
-    {"core/v1.GlusterfsVolumeSource", "GlusterfsVolumeSource", fields_core_v1_GlusterfsVolumeSource, sorted_core_v1_GlusterfsVolumeSource, 3, false},
-    {"core/v1.HTTPGetAction", "HTTPGetAction", fields_core_v1_HTTPGetAction, sorted_core_v1_HTTPGetAction, 5, false},
-    {"core/v1.HTTPHeader", "HTTPHeader", fields_core_v1_HTTPHeader, sorted_core_v1_HTTPHeader, 2, false},
-    {"core/v1.HostAlias", "HostAlias", fields_core_v1_HostAlias, sorted_core_v1_HostAlias, 2, false},
-    {"core/v1.HostIP", "HostIP", fields_core_v1_HostIP, sorted_core_v1_HostIP, 1, false},
-    {"core/v1.HostPathVolumeSource", "HostPathVolumeSource", fields_core_v1_HostPathVolumeSource, sorted_core_v1_HostPathVolumeSource, 2, false},
-    {"core/v1.ISCSIPersistentVolumeSource", "ISCSIPersistentVolumeSource", fields_core_v1_ISCSIPersistentVolumeSource, sorted_core_v1_ISCSIPersistentVolumeSource, 11, false},
-    {"core/v1.ISCSIVolumeSource", "ISCSIVolumeSource", fields_core_v1_ISCSIVolumeSource, sorted_core_v1_ISCSIVolumeSource, 11, false},
-    {"core/v1.ImageVolumeSource", "ImageVolumeSource", fields_core_v1_ImageVolumeSource, sorted_core_v1_ImageVolumeSource, 2, false},
-    {"core/v1.ImageVolumeStatus", "ImageVolumeStatus", fields_core_v1_ImageVolumeStatus, sorted_core_v1_ImageVolumeStatus, 1, false},
-    {"core/v1.KeyToPath", "KeyToPath", fields_core_v1_KeyToPath, sorted_core_v1_KeyToPath, 3, false},
-    {"core/v1.Lifecycle", "Lifecycle", fields_core_v1_Lifecycle, sorted_core_v1_Lifecycle, 3, false},
-    {"core/v1.LifecycleHandler", "LifecycleHandler", fields_core_v1_LifecycleHandler, sorted_core_v1_LifecycleHandler, 4, false},
-    {"core/v1.LimitRange", "LimitRange", fields_core_v1_LimitRange, sorted_core_v1_LimitRange, 4, false},
-    {"core/v1.LimitRangeItem", "LimitRangeItem", fields_core_v1_LimitRangeItem, sorted_core_v1_LimitRangeItem, 6, false},
-    {"core/v1.LimitRangeSpec", "LimitRangeSpec", fields_core_v1_LimitRangeSpec, sorted_core_v1_LimitRangeSpec, 1, false},
-    {"core/v1.LinuxContainerUser", "LinuxContainerUser", fields_core_v1_LinuxContainerUser, sorted_core_v1_LinuxContainerUser, 3, false},
-    {"core/v1.LoadBalancerIngress", "LoadBalancerIngress", fields_core_v1_LoadBalancerIngress, sorted_core_v1_LoadBalancerIngress, 4, false},
-    {"core/v1.LoadBalancerStatus", "LoadBalancerStatus", fields_core_v1_LoadBalancerStatus, sorted_core_v1_LoadBalancerStatus, 1, false},
-    {"core/v1.LocalObjectReference", "LocalObjectReference", fields_core_v1_LocalObjectReference, sorted_core_v1_LocalObjectReference, 1, true},
-    {"core/v1.LocalVolumeSource", "LocalVolumeSource", fields_core_v1_LocalVolumeSource, sorted_core_v1_LocalVolumeSource, 2, false},
-    {"core/v1.ModifyVolumeStatus", "ModifyVolumeStatus", fields_core_v1_ModifyVolumeStatus, sorted_core_v1_ModifyVolumeStatus, 2, false},
-    {"core/v1.NFSVolumeSource", "NFSVolumeSource", fields_core_v1_NFSVolumeSource, sorted_core_v1_NFSVolumeSource, 3, false},
-    {"core/v1.Namespace", "Namespace", fields_core_v1_Namespace, sorted_core_v1_Namespace, 5, false},
-    {"core/v1.NamespaceCondition", "NamespaceCondition", fields_core_v1_NamespaceCondition, sorted_core_v1_NamespaceCondition, 5, false},
-    {"core/v1.NamespaceSpec", "NamespaceSpec", fields_core_v1_NamespaceSpec, sorted_core_v1_NamespaceSpec, 1, false},
-    {"core/v1.NamespaceStatus", "NamespaceStatus", fields_core_v1_NamespaceStatus, sorted_core_v1_NamespaceStatus, 2, false},
-    {"core/v1.Node", "Node", fields_core_v1_Node, sorted_core_v1_Node, 5, false},
-    {"core/v1.NodeAddress", "NodeAddress", fields_core_v1_NodeAddress, sorted_core_v1_NodeAddress, 2, false},
-    {"core/v1.NodeAffinity", "NodeAffinity", fields_core_v1_NodeAffinity, sorted_core_v1_NodeAffinity, 2, false},
-    {"core/v1.NodeAllocatableResourceClaimStatus", "NodeAllocatableResourceClaimStatus", fields_core_v1_NodeAllocatableResourceClaimStatus, sorted_core_v1_NodeAllocatableResourceClaimStatus, 3, false},
-    {"core/v1.NodeCondition", "NodeCondition", fields_core_v1_NodeCondition, sorted_core_v1_NodeCondition, 6, false},
-    {"core/v1.NodeConfigSource", "NodeConfigSource", fields_core_v1_NodeConfigSource, sorted_core_v1_NodeConfigSource, 1, false},
-    {"core/v1.NodeConfigStatus", "NodeConfigStatus", fields_core_v1_NodeConfigStatus, sorted_core_v1_NodeConfigStatus, 4, false},
-    {"core/v1.NodeDaemonEndpoints", "NodeDaemonEndpoints", fields_core_v1_NodeDaemonEndpoints, sorted_core_v1_NodeDaemonEndpoints, 1, false},
-    {"core/v1.NodeFeatures", "NodeFeatures", fields_core_v1_NodeFeatures, sorted_core_v1_NodeFeatures, 1, false},
-    {"core/v1.NodeRuntimeHandler", "NodeRuntimeHandler", fields_core_v1_NodeRuntimeHandler, sorted_core_v1_NodeRuntimeHandler, 2, false},
-    {"core/v1.NodeRuntimeHandlerFeatures", "NodeRuntimeHandlerFeatures", fields_core_v1_NodeRuntimeHandlerFeatures, sorted_core_v1_NodeRuntimeHandlerFeatures, 2, false},
-    {"core/v1.NodeSelector", "NodeSelector", fields_core_v1_NodeSelector, sorted_core_v1_NodeSelector, 1, true},
-    {"core/v1.NodeSelectorRequirement", "NodeSelectorRequirement", fields_core_v1_NodeSelectorRequirement, sorted_core_v1_NodeSelectorRequirement, 3, false},
-    {"core/v1.NodeSelectorTerm", "NodeSelectorTerm", fields_core_v1_NodeSelectorTerm, sorted_core_v1_NodeSelectorTerm, 2, true},
-    {"core/v1.NodeSpec", "NodeSpec", fields_core_v1_NodeSpec, sorted_core_v1_NodeSpec, 7, false},
-    {"core/v1.NodeStatus", "NodeStatus", fields_core_v1_NodeStatus, sorted_core_v1_NodeStatus, 14, false},
-    {"core/v1.NodeSwapStatus", "NodeSwapStatus", fields_core_v1_NodeSwapStatus, sorted_core_v1_NodeSwapStatus, 1, false},
-    {"core/v1.NodeSystemInfo", "NodeSystemInfo", fields_core_v1_NodeSystemInfo, sorted_core_v1_NodeSystemInfo, 11, false},
-    {"core/v1.ObjectFieldSelector", "ObjectFieldSelector", fields_core_v1_ObjectFieldSelector, sorted_core_v1_ObjectFieldSelector, 2, true},
-    {"core/v1.ObjectReference", "ObjectReference", fields_core_v1_ObjectReference, sorted_core_v1_ObjectReference, 7, true},
-    {"core/v1.PersistentVolume", "PersistentVolume", fields_core_v1_PersistentVolume, sorted_core_v1_PersistentVolume, 5, false},
-    {"core/v1.PersistentVolumeClaim", "PersistentVolumeClaim", fields_core_v1_PersistentVolumeClaim, sorted_core_v1_PersistentVolumeClaim, 5, false},
-    {"core/v1.PersistentVolumeClaimCondition", "PersistentVolumeClaimCondition", fields_core_v1_PersistentVolumeClaimCondition, sorted_core_v1_PersistentVolumeClaimCondition, 6, false},
-    {"core/v1.PersistentVolumeClaimSpec", "PersistentVolumeClaimSpec", fields_core_v1_PersistentVolumeClaimSpec, sorted_core_v1_PersistentVolumeClaimSpec, 9, false},
-    {"core/v1.PersistentVolumeClaimStatus", "PersistentVolumeClaimStatus", fields_core_v1_PersistentVolumeClaimStatus, sorted_core_v1_PersistentVolumeClaimStatus, 8, false},
-    {"core/v1.PersistentVolumeClaimTemplate", "PersistentVolumeClaimTemplate", fields_core_v1_PersistentVolumeClaimTemplate, sorted_core_v1_PersistentVolumeClaimTemplate, 2, false},
-    {"core/v1.PersistentVolumeClaimVolumeSource", "PersistentVolumeClaimVolumeSource", fields_core_v1_PersistentVolumeClaimVolumeSource, sorted_core_v1_PersistentVolumeClaimVolumeSource, 2, false},
-    {"core/v1.PersistentVolumeSource", "PersistentVolumeSource", fields_core_v1_PersistentVolumeSource, sorted_core_v1_PersistentVolumeSource, 22, false},
-    {"core/v1.PersistentVolumeSpec", "PersistentVolumeSpec", fields_core_v1_PersistentVolumeSpec, sorted_core_v1_PersistentVolumeSpec, 31, false},
-    {"core/v1.PersistentVolumeStatus", "PersistentVolumeStatus", fields_core_v1_PersistentVolumeStatus, sorted_core_v1_PersistentVolumeStatus, 4, false},
-    {"core/v1.PhotonPersistentDiskVolumeSource", "PhotonPersistentDiskVolumeSource", fields_core_v1_PhotonPersistentDiskVolumeSource, sorted_core_v1_PhotonPersistentDiskVolumeSource, 2, false},
-    {"core/v1.Pod", "Pod", fields_core_v1_Pod, sorted_core_v1_Pod, 5, false},
-    {"core/v1.PodAffinity", "PodAffinity", fields_core_v1_PodAffinity, sorted_core_v1_PodAffinity, 2, false},
-    {"core/v1.PodAffinityTerm", "PodAffinityTerm", fields_core_v1_PodAffinityTerm, sorted_core_v1_PodAffinityTerm, 6, false},
-    {"core/v1.PodAntiAffinity", "PodAntiAffinity", fields_core_v1_PodAntiAffinity, sorted_core_v1_PodAntiAffinity, 2, false},
-    {"core/v1.PodCertificateProjection", "PodCertificateProjection", fields_core_v1_PodCertificateProjection, sorted_core_v1_PodCertificateProjection, 7, false},
-    {"core/v1.PodCondition", "PodCondition", fields_core_v1_PodCondition, sorted_core_v1_PodCondition, 7, false},
-    {"core/v1.PodDNSConfig", "PodDNSConfig", fields_core_v1_PodDNSConfig, sorted_core_v1_PodDNSConfig, 3, false},
-    {"core/v1.PodDNSConfigOption", "PodDNSConfigOption", fields_core_v1_PodDNSConfigOption, sorted_core_v1_PodDNSConfigOption, 2, false},
-    {"core/v1.PodExtendedResourceClaimStatus", "PodExtendedResourceClaimStatus", fields_core_v1_PodExtendedResourceClaimStatus, sorted_core_v1_PodExtendedResourceClaimStatus, 2, false},
-    {"core/v1.PodIP", "PodIP", fields_core_v1_PodIP, sorted_core_v1_PodIP, 1, false},
-    {"core/v1.PodOS", "PodOS", fields_core_v1_PodOS, sorted_core_v1_PodOS, 1, false},
-    {"core/v1.PodReadinessGate", "PodReadinessGate", fields_core_v1_PodReadinessGate, sorted_core_v1_PodReadinessGate, 1, false},
-    {"core/v1.PodResourceClaim", "PodResourceClaim", fields_core_v1_PodResourceClaim, sorted_core_v1_PodResourceClaim, 3, false},
-    {"core/v1.PodResourceClaimStatus", "PodResourceClaimStatus", fields_core_v1_PodResourceClaimStatus, sorted_core_v1_PodResourceClaimStatus, 2, false},
-    {"core/v1.PodSchedulingGate", "PodSchedulingGate", fields_core_v1_PodSchedulingGate, sorted_core_v1_PodSchedulingGate, 1, false},
-    {"core/v1.PodSchedulingGroup", "PodSchedulingGroup", fields_core_v1_PodSchedulingGroup, sorted_core_v1_PodSchedulingGroup, 1, false},
-    {"core/v1.PodSecurityContext", "PodSecurityContext", fields_core_v1_PodSecurityContext, sorted_core_v1_PodSecurityContext, 13, false},
-    {"core/v1.PodSpec", "PodSpec", fields_core_v1_PodSpec, sorted_core_v1_PodSpec, 42, false},
-    {"core/v1.PodStatus", "PodStatus", fields_core_v1_PodStatus, sorted_core_v1_PodStatus, 21, false},
-    {"core/v1.PodTemplate", "PodTemplate", fields_core_v1_PodTemplate, sorted_core_v1_PodTemplate, 4, false},
-    {"core/v1.PodTemplateSpec", "PodTemplateSpec", fields_core_v1_PodTemplateSpec, sorted_core_v1_PodTemplateSpec, 2, false},
-    {"core/v1.PortStatus", "PortStatus", fields_core_v1_PortStatus, sorted_core_v1_PortStatus, 3, false},
-    {"core/v1.PortworxVolumeSource", "PortworxVolumeSource", fields_core_v1_PortworxVolumeSource, sorted_core_v1_PortworxVolumeSource, 3, false},
-    {"core/v1.PreferredSchedulingTerm", "PreferredSchedulingTerm", fields_core_v1_PreferredSchedulingTerm, sorted_core_v1_PreferredSchedulingTerm, 2, false},
-    {"core/v1.Probe", "Probe", fields_core_v1_Probe, sorted_core_v1_Probe, 10, false},
-    {"core/v1.ProbeHandler", "ProbeHandler", fields_core_v1_ProbeHandler, sorted_core_v1_ProbeHandler, 4, false},
-    {"core/v1.ProjectedVolumeSource", "ProjectedVolumeSource", fields_core_v1_ProjectedVolumeSource, sorted_core_v1_ProjectedVolumeSource, 2, false},
-    {"core/v1.QuobyteVolumeSource", "QuobyteVolumeSource", fields_core_v1_QuobyteVolumeSource, sorted_core_v1_QuobyteVolumeSource, 6, false},
-    {"core/v1.RBDPersistentVolumeSource", "RBDPersistentVolumeSource", fields_core_v1_RBDPersistentVolumeSource, sorted_core_v1_RBDPersistentVolumeSource, 8, false},
-    {"core/v1.RBDVolumeSource", "RBDVolumeSource", fields_core_v1_RBDVolumeSource, sorted_core_v1_RBDVolumeSource, 8, false},
-    {"core/v1.ResourceClaim", "ResourceClaim", fields_core_v1_ResourceClaim, sorted_core_v1_ResourceClaim, 2, false},
-    {"core/v1.ResourceFieldSelector", "ResourceFieldSelector", fields_core_v1_ResourceFieldSelector, sorted_core_v1_ResourceFieldSelector, 3, true},
-    {"core/v1.ResourceHealth", "ResourceHealth", fields_core_v1_ResourceHealth, sorted_core_v1_ResourceHealth, 3, false},
-    {"core/v1.ResourceQuota", "ResourceQuota", fields_core_v1_ResourceQuota, sorted_core_v1_ResourceQuota, 5, false},
-    {"core/v1.ResourceQuotaSpec", "ResourceQuotaSpec", fields_core_v1_ResourceQuotaSpec, sorted_core_v1_ResourceQuotaSpec, 3, false},
-    {"core/v1.ResourceQuotaStatus", "ResourceQuotaStatus", fields_core_v1_ResourceQuotaStatus, sorted_core_v1_ResourceQuotaStatus, 2, false},
-    {"core/v1.ResourceRequirements", "ResourceRequirements", fields_core_v1_ResourceRequirements, sorted_core_v1_ResourceRequirements, 3, false},
-    {"core/v1.ResourceStatus", "ResourceStatus", fields_core_v1_ResourceStatus, sorted_core_v1_ResourceStatus, 2, false},
-    {"core/v1.SELinuxOptions", "SELinuxOptions", fields_core_v1_SELinuxOptions, sorted_core_v1_SELinuxOptions, 4, false},
-    {"core/v1.ScaleIOPersistentVolumeSource", "ScaleIOPersistentVolumeSource", fields_core_v1_ScaleIOPersistentVolumeSource, sorted_core_v1_ScaleIOPersistentVolumeSource, 10, false},
-    {"core/v1.ScaleIOVolumeSource", "ScaleIOVolumeSource", fields_core_v1_ScaleIOVolumeSource, sorted_core_v1_ScaleIOVolumeSource, 10, false},
-    {"core/v1.ScopeSelector", "ScopeSelector", fields_core_v1_ScopeSelector, sorted_core_v1_ScopeSelector, 1, true},
-    {"core/v1.ScopedResourceSelectorRequirement", "ScopedResourceSelectorRequirement", fields_core_v1_ScopedResourceSelectorRequirement, sorted_core_v1_ScopedResourceSelectorRequirement, 3, false},
-    {"core/v1.SeccompProfile", "SeccompProfile", fields_core_v1_SeccompProfile, sorted_core_v1_SeccompProfile, 2, false},
-    {"core/v1.Secret", "Secret", fields_core_v1_Secret, sorted_core_v1_Secret, 7, false},
-    {"core/v1.SecretEnvSource", "SecretEnvSource", fields_core_v1_SecretEnvSource, sorted_core_v1_SecretEnvSource, 2, false},
-    {"core/v1.SecretKeySelector", "SecretKeySelector", fields_core_v1_SecretKeySelector, sorted_core_v1_SecretKeySelector, 3, true},
-    {"core/v1.SecretProjection", "SecretProjection", fields_core_v1_SecretProjection, sorted_core_v1_SecretProjection, 3, false},
-    {"core/v1.SecretReference", "SecretReference", fields_core_v1_SecretReference, sorted_core_v1_SecretReference, 2, true},
-    {"core/v1.SecretVolumeSource", "SecretVolumeSource", fields_core_v1_SecretVolumeSource, sorted_core_v1_SecretVolumeSource, 4, false},
-    {"core/v1.SecurityContext", "SecurityContext", fields_core_v1_SecurityContext, sorted_core_v1_SecurityContext, 12, false},
-    {"core/v1.Service", "Service", fields_core_v1_Service, sorted_core_v1_Service, 5, false},
-    {"core/v1.ServiceAccount", "ServiceAccount", fields_core_v1_ServiceAccount, sorted_core_v1_ServiceAccount, 6, false},
-    {"core/v1.ServiceAccountTokenProjection", "ServiceAccountTokenProjection", fields_core_v1_ServiceAccountTokenProjection, sorted_core_v1_ServiceAccountTokenProjection, 3, false},
-    {"core/v1.ServicePort", "ServicePort", fields_core_v1_ServicePort, sorted_core_v1_ServicePort, 6, false},
-    {"core/v1.ServiceSpec", "ServiceSpec", fields_core_v1_ServiceSpec, sorted_core_v1_ServiceSpec, 20, false},
-    {"core/v1.ServiceStatus", "ServiceStatus", fields_core_v1_ServiceStatus, sorted_core_v1_ServiceStatus, 2, false},
-    {"core/v1.SessionAffinityConfig", "SessionAffinityConfig", fields_core_v1_SessionAffinityConfig, sorted_core_v1_SessionAffinityConfig, 1, false},
-    {"core/v1.SleepAction", "SleepAction", fields_core_v1_SleepAction, sorted_core_v1_SleepAction, 1, false},
-    {"core/v1.StorageOSPersistentVolumeSource", "StorageOSPersistentVolumeSource", fields_core_v1_StorageOSPersistentVolumeSource, sorted_core_v1_StorageOSPersistentVolumeSource, 5, false},
-    {"core/v1.StorageOSVolumeSource", "StorageOSVolumeSource", fields_core_v1_StorageOSVolumeSource, sorted_core_v1_StorageOSVolumeSource, 5, false},
-    {"core/v1.Sysctl", "Sysctl", fields_core_v1_Sysctl, sorted_core_v1_Sysctl, 2, false},
-    {"core/v1.TCPSocketAction", "TCPSocketAction", fields_core_v1_TCPSocketAction, sorted_core_v1_TCPSocketAction, 2, false},
-    {"core/v1.Taint", "Taint", fields_core_v1_Taint, sorted_core_v1_Taint, 4, false},
-    {"core/v1.Toleration", "Toleration", fields_core_v1_Toleration, sorted_core_v1_Toleration, 5, false},
-    {"core/v1.TopologySelectorLabelRequirement", "TopologySelectorLabelRequirement", fields_core_v1_TopologySelectorLabelRequirement, sorted_core_v1_TopologySelectorLabelRequirement, 2, false},
-    {"core/v1.TopologySelectorTerm", "TopologySelectorTerm", fields_core_v1_TopologySelectorTerm, sorted_core_v1_TopologySelectorTerm, 1, true},
-    {"core/v1.TopologySpreadConstraint", "TopologySpreadConstraint", fields_core_v1_TopologySpreadConstraint, sorted_core_v1_TopologySpreadConstraint, 8, false},
-    {"core/v1.TypedLocalObjectReference", "TypedLocalObjectReference", fields_core_v1_TypedLocalObjectReference, sorted_core_v1_TypedLocalObjectReference, 3, true},
-    {"core/v1.TypedObjectReference", "TypedObjectReference", fields_core_v1_TypedObjectReference, sorted_core_v1_TypedObjectReference, 4, false},
-    {"core/v1.Volume", "Volume", fields_core_v1_Volume, sorted_core_v1_Volume, 31, false},
-    {"core/v1.VolumeDevice", "VolumeDevice", fields_core_v1_VolumeDevice, sorted_core_v1_VolumeDevice, 2, false},
-    {"core/v1.VolumeMount", "VolumeMount", fields_core_v1_VolumeMount, sorted_core_v1_VolumeMount, 7, false},
-    {"core/v1.VolumeMountStatus", "VolumeMountStatus", fields_core_v1_VolumeMountStatus, sorted_core_v1_VolumeMountStatus, 5, false},
-    {"core/v1.VolumeNodeAffinity", "VolumeNodeAffinity", fields_core_v1_VolumeNodeAffinity, sorted_core_v1_VolumeNodeAffinity, 1, false},
-    {"core/v1.VolumeProjection", "VolumeProjection", fields_core_v1_VolumeProjection, sorted_core_v1_VolumeProjection, 6, false},
-    {"core/v1.VolumeResourceRequirements", "VolumeResourceRequirements", fields_core_v1_VolumeResourceRequirements, sorted_core_v1_VolumeResourceRequirements, 2, false},
-    {"core/v1.VolumeSource", "VolumeSource", fields_core_v1_VolumeSource, sorted_core_v1_VolumeSource, 30, false},
-    {"core/v1.VolumeStatus", "VolumeStatus", fields_core_v1_VolumeStatus, sorted_core_v1_VolumeStatus, 1, false},
-    {"core/v1.VsphereVirtualDiskVolumeSource", "VsphereVirtualDiskVolumeSource", fields_core_v1_VsphereVirtualDiskVolumeSource, sorted_core_v1_VsphereVirtualDiskVolumeSource, 4, false},
-    {"core/v1.WeightedPodAffinityTerm", "WeightedPodAffinityTerm", fields_core_v1_WeightedPodAffinityTerm, sorted_core_v1_WeightedPodAffinityTerm, 2, false},
-    {"core/v1.WindowsSecurityContextOptions", "WindowsSecurityContextOptions", fields_core_v1_WindowsSecurityContextOptions, sorted_core_v1_WindowsSecurityContextOptions, 4, false},
-    {"discovery/v1.Endpoint", "Endpoint", fields_discovery_v1_Endpoint, sorted_discovery_v1_Endpoint, 8, false},
-    {"discovery/v1.EndpointConditions", "EndpointConditions", fields_discovery_v1_EndpointConditions, sorted_discovery_v1_EndpointConditions, 3, false},
-    {"discovery/v1.EndpointHints", "EndpointHints", fields_discovery_v1_EndpointHints, sorted_discovery_v1_EndpointHints, 2, false},
-    {"discovery/v1.EndpointPort", "EndpointPort", fields_discovery_v1_EndpointPort, sorted_discovery_v1_EndpointPort, 4, true},
-    {"discovery/v1.EndpointSlice", "EndpointSlice", fields_discovery_v1_EndpointSlice, sorted_discovery_v1_EndpointSlice, 6, false},
-    {"discovery/v1.ForNode", "ForNode", fields_discovery_v1_ForNode, sorted_discovery_v1_ForNode, 1, false},
-    {"discovery/v1.ForZone", "ForZone", fields_discovery_v1_ForZone, sorted_discovery_v1_ForZone, 1, false},
-    {"events/v1.Event", "Event", fields_events_v1_Event, sorted_events_v1_Event, 17, false},
-    {"events/v1.EventSeries", "EventSeries", fields_events_v1_EventSeries, sorted_events_v1_EventSeries, 2, false},
-    {"meta/v1.Condition", "Condition", fields_meta_v1_Condition, sorted_meta_v1_Condition, 6, false},
-    {"meta/v1.CreateOptions", "CreateOptions", fields_meta_v1_CreateOptions, sorted_meta_v1_CreateOptions, 5, false},
-    {"meta/v1.DeleteOptions", "DeleteOptions", fields_meta_v1_DeleteOptions, sorted_meta_v1_DeleteOptions, 8, false},
-    {"meta/v1.LabelSelector", "LabelSelector", fields_meta_v1_LabelSelector, sorted_meta_v1_LabelSelector, 2, true},
-    {"meta/v1.LabelSelectorRequirement", "LabelSelectorRequirement", fields_meta_v1_LabelSelectorRequirement, sorted_meta_v1_LabelSelectorRequirement, 3, false},
-    {"meta/v1.ListMeta", "ListMeta", fields_meta_v1_ListMeta, sorted_meta_v1_ListMeta, 5, false},
-    {"meta/v1.ManagedFieldsEntry", "ManagedFieldsEntry", fields_meta_v1_ManagedFieldsEntry, sorted_meta_v1_ManagedFieldsEntry, 7, false},
-    {"meta/v1.ObjectMeta", "ObjectMeta", fields_meta_v1_ObjectMeta, sorted_meta_v1_ObjectMeta, 15, false},
-    {"meta/v1.OwnerReference", "OwnerReference", fields_meta_v1_OwnerReference, sorted_meta_v1_OwnerReference, 6, true},
-    {"meta/v1.PatchOptions", "PatchOptions", fields_meta_v1_PatchOptions, sorted_meta_v1_PatchOptions, 6, false},
-    {"meta/v1.Preconditions", "Preconditions", fields_meta_v1_Preconditions, sorted_meta_v1_Preconditions, 2, false},
-    {"meta/v1.ShardInfo", "ShardInfo", fields_meta_v1_ShardInfo, sorted_meta_v1_ShardInfo, 1, false},
-    {"meta/v1.Status", "Status", fields_meta_v1_Status, sorted_meta_v1_Status, 8, false},
-    {"meta/v1.StatusCause", "StatusCause", fields_meta_v1_StatusCause, sorted_meta_v1_StatusCause, 3, false},
-    {"meta/v1.StatusDetails", "StatusDetails", fields_meta_v1_StatusDetails, sorted_meta_v1_StatusDetails, 6, false},
-    {"meta/v1.Table", "Table", fields_meta_v1_Table, sorted_meta_v1_Table, 5, false},
-    {"meta/v1.TableColumnDefinition", "TableColumnDefinition", fields_meta_v1_TableColumnDefinition, sorted_meta_v1_TableColumnDefinition, 5, false},
-    {"meta/v1.TableRow", "TableRow", fields_meta_v1_TableRow, sorted_meta_v1_TableRow, 2, false},
-    {"meta/v1.TableRowCondition", "TableRowCondition", fields_meta_v1_TableRowCondition, sorted_meta_v1_TableRowCondition, 4, false},
-    {"meta/v1.TypeMeta", "TypeMeta", fields_meta_v1_TypeMeta, sorted_meta_v1_TypeMeta, 2, false},
-    {"policy/v1.Eviction", "Eviction", fields_policy_v1_Eviction, sorted_policy_v1_Eviction, 4, false},
-    {"policy/v1.PodDisruptionBudget", "PodDisruptionBudget", fields_policy_v1_PodDisruptionBudget, sorted_policy_v1_PodDisruptionBudget, 5, false},
-    {"policy/v1.PodDisruptionBudgetSpec", "PodDisruptionBudgetSpec", fields_policy_v1_PodDisruptionBudgetSpec, sorted_policy_v1_PodDisruptionBudgetSpec, 4, false},
-    {"policy/v1.PodDisruptionBudgetStatus", "PodDisruptionBudgetStatus", fields_policy_v1_PodDisruptionBudgetStatus, sorted_policy_v1_PodDisruptionBudgetStatus, 7, false},
-    {"scheduling/v1.PriorityClass", "PriorityClass", fields_scheduling_v1_PriorityClass, sorted_scheduling_v1_PriorityClass, 7, false},
-    {"storage/v1.CSIDriver", "CSIDriver", fields_storage_v1_CSIDriver, sorted_storage_v1_CSIDriver, 4, false},
-    {"storage/v1.CSIDriverSpec", "CSIDriverSpec", fields_storage_v1_CSIDriverSpec, sorted_storage_v1_CSIDriverSpec, 11, false},
-    {"storage/v1.CSINode", "CSINode", fields_storage_v1_CSINode, sorted_storage_v1_CSINode, 4, false},
-    {"storage/v1.CSINodeDriver", "CSINodeDriver", fields_storage_v1_CSINodeDriver, sorted_storage_v1_CSINodeDriver, 4, false},
-    {"storage/v1.CSINodeSpec", "CSINodeSpec", fields_storage_v1_CSINodeSpec, sorted_storage_v1_CSINodeSpec, 1, false},
-    {"storage/v1.StorageClass", "StorageClass", fields_storage_v1_StorageClass, sorted_storage_v1_StorageClass, 10, false},
-    {"storage/v1.TokenRequest", "TokenRequest", fields_storage_v1_TokenRequest, sorted_storage_v1_TokenRequest, 2, false},
-    {"storage/v1.VolumeAttachment", "VolumeAttachment", fields_storage_v1_VolumeAttachment, sorted_storage_v1_VolumeAttachment, 5, false},
-    {"storage/v1.VolumeAttachmentSource", "VolumeAttachmentSource", fields_storage_v1_VolumeAttachmentSource, sorted_storage_v1_VolumeAttachmentSource, 2, false},
-    {"storage/v1.VolumeAttachmentSpec", "VolumeAttachmentSpec", fields_storage_v1_VolumeAttachmentSpec, sorted_storage_v1_VolumeAttachmentSpec, 3, false},
-    {"storage/v1.VolumeAttachmentStatus", "VolumeAttachmentStatus", fields_storage_v1_VolumeAttachmentStatus, sorted_storage_v1_VolumeAttachmentStatus, 4, false},
-    {"storage/v1.VolumeError", "VolumeError", fields_storage_v1_VolumeError, sorted_storage_v1_VolumeError, 3, false},
-    {"storage/v1.VolumeNodeResources", "VolumeNodeResources", fields_storage_v1_VolumeNodeResources, sorted_storage_v1_VolumeNodeResources, 1, false},
+    {1, 28, 0, 5, false},
+    {136, 154, 5, 5, false},
+    {212, 239, 10, 5, false},
+    {370, 392, 15, 5, false},
+    {545, 569, 20, 10, false},
+    {810, 842, 30, 2, false},
+    {961, 980, 32, 5, false},
+    {1029, 1057, 37, 6, false},
+    {1157, 1180, 43, 8, false},
+    {1271, 1296, 51, 9, false},
+    {1449, 1476, 60, 2, false},
+    {1572, 1591, 62, 5, false},
+    {1640, 1668, 67, 5, false},
+    {1731, 1754, 72, 4, false},
+    {1769, 1794, 76, 7, false},
+    {1880, 1911, 83, 2, false},
+    {1977, 2009, 85, 2, false},
+    {2033, 2074, 87, 2, false},
+    {2117, 2137, 89, 5, false},
+    {2189, 2218, 94, 5, false},
+    {2267, 2295, 99, 1, false},
+    {2321, 2377, 100, 2, false},
+    {2507, 2531, 102, 11, false},
+    {2851, 2877, 113, 10, false},
+    {2992, 3026, 123, 2, false},
+    {3145, 3188, 125, 3, false},
+    {3221, 3260, 128, 5, false},
+    {3348, 3391, 133, 4, false},
+    {3520, 3565, 137, 5, false},
+    {3657, 3678, 142, 5, false},
+    {3712, 3737, 147, 1, false},
+    {3747, 3774, 148, 2, false},
+    {3786, 3803, 150, 5, false},
+    {3843, 3864, 155, 8, false},
+    {4068, 4091, 163, 3, false},
+    {4188, 4201, 166, 5, false},
+    {4229, 4251, 171, 6, false},
+    {4378, 4395, 177, 16, false},
+    {4743, 4762, 193, 11, false},
+    {4948, 4973, 204, 2, false},
+    {4989, 4449, 206, 1, false},
+    {5071, 5119, 207, 3, false},
+    {5245, 5293, 210, 2, false},
+    {5504, 5534, 212, 3, false},
+    {5776, 4486, 215, 1, false},
+    {5843, 5870, 216, 2, false},
+    {5920, 4891, 218, 2, false},
+    {5975, 5997, 220, 4, false},
+    {6016, 6042, 224, 7, false},
+    {6208, 6249, 231, 4, false},
+    {6307, 6324, 235, 3, false},
+    {6424, 6448, 238, 2, false},
+    {6541, 6564, 240, 2, false},
+    {6610, 6640, 242, 6, false},
+    {6795, 6835, 248, 4, false},
+    {6904, 6934, 252, 3, false},
+    {6956, 6972, 255, 4, false},
+    {6987, 7021, 259, 10, false},
+    {7234, 7258, 269, 5, false},
+    {7298, 7319, 274, 2, false},
+    {7371, 7408, 276, 6, false},
+    {7486, 7513, 282, 6, false},
+    {7532, 7569, 288, 4, false},
+    {7598, 7625, 292, 4, false},
+    {7644, 7667, 296, 1, false},
+    {7697, 7734, 297, 5, false},
+    {7797, 7815, 302, 6, false},
+    {7873, 7900, 308, 2, false},
+    {7919, 7948, 310, 3, true},
+    {7973, 8007, 313, 5, false},
+    {8080, 8108, 318, 3, false},
+    {8162, 8192, 321, 4, false},
+    {8226, 8244, 325, 25, false},
+    {9011, 9052, 350, 3, false},
+    {9110, 9133, 353, 2, false},
+    {9164, 9186, 355, 5, false},
+    {9251, 9281, 360, 2, false},
+    {9677, 9706, 362, 2, false},
+    {9832, 9872, 364, 2, false},
+    {9957, 9980, 366, 3, false},
+    {10100, 10130, 369, 1, false},
+    {10162, 10195, 370, 7, false},
+    {10259, 10289, 377, 2, false},
+    {10311, 10335, 379, 15, false},
+    {11237, 11259, 394, 1, false},
+    {11301, 11324, 395, 1, false},
+    {11344, 11374, 396, 1, false},
+    {11448, 11478, 397, 4, false},
+    {11579, 11611, 401, 2, false},
+    {11635, 11664, 403, 2, false},
+    {11749, 11773, 405, 4, true},
+    {11820, 11841, 409, 4, true},
+    {11866, 11889, 413, 3, false},
+    {12006, 12024, 416, 4, false},
+    {12080, 12102, 420, 3, false},
+    {12177, 12192, 423, 3, false},
+    {12231, 12252, 426, 5, false},
+    {12369, 12396, 431, 26, false},
+    {12435, 12468, 457, 25, false},
+    {12493, 12523, 482, 1, false},
+    {12598, 12612, 483, 17, false},
+    {12768, 12788, 500, 2, false},
+    {12817, 12837, 502, 2, false},
+    {12864, 12883, 504, 1, false},
+    {12894, 12917, 505, 5, false},
+    {12953, 12977, 510, 4, true},
+    {13004, 13039, 514, 5, false},
+    {13074, 13099, 519, 5, false},
+    {13116, 13144, 524, 2, false},
+    {13188, 13226, 526, 4, false},
+    {13263, 13282, 530, 2, false},
+    {13301, 13329, 532, 3, false},
+    {13370, 13410, 535, 4, false},
+    {13475, 13505, 539, 3, false},
+    {13527, 13549, 542, 5, false},
+    {13637, 13656, 547, 2, false},
+    {13667, 13685, 549, 2, false},
+    {13705, 9244, 551, 1, false},
+    {13720, 13749, 552, 2, false},
+    {13864, 13900, 554, 11, false},
+    {14016, 14042, 565, 11, false},
+    {14060, 14086, 576, 2, false},
+    {14125, 14151, 578, 1, false},
+    {14178, 14196, 579, 3, false},
+    {14206, 8772, 582, 3, false},
+    {14262, 14287, 585, 4, false},
+    {14398, 14417, 589, 4, false},
+    {14446, 14469, 593, 6, false},
+    {14586, 14609, 599, 1, false},
+    {14669, 14696, 600, 3, false},
+    {14746, 14774, 603, 4, false},
+    {14864, 14891, 607, 1, false},
+    {14966, 14995, 608, 1, true},
+    {15016, 15042, 609, 2, false},
+    {15060, 15087, 611, 2, false},
+    {15212, 15236, 613, 3, false},
+    {15259, 8033, 616, 5, false},
+    {15313, 15340, 621, 5, false},
+    {15551, 15573, 626, 1, false},
+    {15646, 15670, 627, 2, false},
+    {15776, 15789, 629, 5, false},
+    {15820, 15840, 634, 2, false},
+    {15935, 6333, 636, 2, false},
+    {16123, 16166, 638, 3, false},
+    {16230, 16252, 641, 6, false},
+    {16371, 16396, 647, 1, false},
+    {16442, 16467, 648, 4, false},
+    {16533, 16561, 652, 1, false},
+    {16615, 16636, 653, 1, false},
+    {16674, 16701, 654, 2, false},
+    {16759, 16794, 656, 2, false},
+    {16860, 16881, 658, 1, true},
+    {16954, 16986, 659, 3, false},
+    {17070, 17095, 662, 2, true},
+    {17197, 17214, 664, 7, false},
+    {17324, 17343, 671, 14, false},
+    {17806, 17829, 685, 1, false},
+    {17844, 17867, 686, 11, false},
+    {18040, 18068, 697, 2, true},
+    {18098, 18122, 699, 7, true},
+    {18138, 18163, 706, 5, false},
+    {18230, 18260, 711, 5, false},
+    {18342, 18381, 716, 6, false},
+    {18563, 18597, 722, 9, false},
+    {18960, 18996, 731, 8, false},
+    {19406, 19444, 739, 2, false},
+    {19474, 19516, 741, 2, false},
+    {19560, 19591, 743, 22, false},
+    {20465, 20494, 765, 31, false},
+    {20645, 20676, 796, 4, false},
+    {20789, 20830, 800, 2, false},
+    {20868, 20880, 802, 5, false},
+    {20908, 6362, 807, 2, false},
+    {21024, 21048, 809, 6, false},
+    {21138, 6389, 815, 2, false},
+    {21162, 21195, 817, 7, false},
+    {21315, 21336, 824, 7, false},
+    {21349, 21370, 831, 3, false},
+    {21450, 21477, 834, 2, false},
+    {21496, 21535, 836, 2, false},
+    {21656, 21670, 838, 1, false},
+    {21676, 21690, 839, 1, false},
+    {21721, 21746, 840, 1, false},
+    {21777, 21802, 841, 3, false},
+    {21845, 21876, 844, 2, false},
+    {21899, 21925, 846, 1, false},
+    {21943, 21970, 847, 1, false},
+    {22002, 22029, 848, 13, false},
+    {22433, 22449, 861, 42, false},
+    {23563, 23581, 903, 21, false},
+    {24229, 24249, 924, 4, false},
+    {24261, 24285, 928, 2, false},
+    {24301, 24320, 930, 3, false},
+    {24331, 24360, 933, 3, false},
+    {24381, 24413, 936, 2, false},
+    {24455, 24469, 938, 10, false},
+    {24562, 24583, 948, 4, false},
+    {24596, 24626, 952, 2, false},
+    {24698, 24726, 954, 6, false},
+    {24775, 24809, 960, 8, false},
+    {24883, 24907, 968, 8, false},
+    {24923, 24945, 976, 2, false},
+    {24967, 24997, 978, 3, true},
+    {25036, 25059, 981, 3, false},
+    {25157, 25179, 984, 5, false},
+    {25237, 25263, 989, 3, false},
+    {25485, 25513, 992, 2, false},
+    {25538, 25567, 994, 3, false},
+    {25640, 25663, 997, 2, false},
+    {25716, 22048, 999, 4, false},
+    {25750, 25788, 1003, 10, false},
+    {25885, 25913, 1013, 10, false},
+    {25933, 25454, 1023, 1, true},
+    {26031, 26073, 1024, 3, false},
+    {26172, 22312, 1027, 2, false},
+    {26254, 26269, 1029, 7, false},
+    {26496, 26520, 1036, 2, false},
+    {26536, 26562, 1038, 3, true},
+    {26580, 26605, 1041, 3, false},
+    {26622, 26646, 1044, 2, true},
+    {26662, 26689, 1046, 4, false},
+    {26708, 8956, 1050, 12, false},
+    {26852, 13293, 1062, 5, false},
+    {26900, 26923, 1067, 6, false},
+    {26946, 26984, 1073, 3, false},
+    {27041, 27061, 1076, 6, false},
+    {27093, 27113, 1082, 20, false},
+    {27780, 27802, 1102, 2, false},
+    {27879, 27468, 1104, 1, false},
+    {27936, 27956, 1105, 1, false},
+    {27976, 28016, 1106, 5, false},
+    {28064, 28094, 1111, 5, false},
+    {28116, 28131, 1116, 2, false},
+    {28138, 28162, 1118, 2, false},
+    {28178, 28192, 1120, 4, false},
+    {28269, 28288, 1124, 5, false},
+    {28359, 28400, 1129, 2, false},
+    {28433, 28462, 1131, 1, true},
+    {28579, 28612, 1132, 8, false},
+    {28810, 28844, 1140, 3, true},
+    {28879, 28908, 1143, 4, false},
+    {28929, 24755, 1147, 31, false},
+    {29443, 29464, 1178, 2, false},
+    {29477, 29497, 1180, 7, false},
+    {29688, 29714, 1187, 5, false},
+    {29761, 29788, 1192, 1, false},
+    {29816, 29841, 1193, 6, false},
+    {30073, 30108, 1199, 2, false},
+    {30135, 30156, 1201, 30, false},
+    {30169, 29732, 1231, 1, false},
+    {30211, 30250, 1232, 4, false},
+    {30326, 30358, 1236, 2, false},
+    {30382, 30420, 1238, 4, false},
+    {30518, 30540, 1242, 8, false},
+    {30618, 30650, 1250, 3, false},
+    {30677, 30704, 1253, 2, false},
+    {30784, 11841, 1255, 4, true},
+    {30810, 30837, 1259, 6, false},
+    {30904, 30925, 1265, 1, false},
+    {30933, 30954, 1266, 1, false},
+    {30962, 12612, 1267, 17, false},
+    {31075, 12788, 1284, 2, false},
+    {31097, 31115, 1286, 6, false},
+    {31125, 31147, 1292, 5, false},
+    {31197, 31219, 1297, 8, false},
+    {31420, 7774, 1305, 2, true},
+    {31512, 31545, 1307, 3, false},
+    {31625, 31642, 1310, 5, false},
+    {31711, 31738, 1315, 7, false},
+    {31868, 70, 1322, 15, false},
+    {32107, 32130, 1337, 6, true},
+    {32175, 32196, 1343, 6, false},
+    {32215, 31252, 1349, 2, false},
+    {32237, 31688, 1351, 1, false},
+    {32255, 186, 1352, 8, false},
+    {32579, 32599, 1360, 3, false},
+    {32892, 32914, 1363, 6, false},
+    {32985, 32999, 1369, 5, false},
+    {33106, 33136, 1374, 5, false},
+    {33177, 33194, 1379, 2, false},
+    {33254, 33280, 1381, 4, false},
+    {33329, 33346, 1385, 2, false},
+    {33355, 33374, 1387, 4, false},
+    {33400, 33430, 1391, 5, false},
+    {33506, 33540, 1396, 4, false},
+    {33667, 33703, 1400, 7, false},
+    {33824, 33852, 1407, 7, false},
+    {33880, 33901, 1414, 4, false},
+    {33928, 33953, 1418, 11, false},
+    {34343, 34362, 1429, 4, false},
+    {34385, 34410, 1433, 4, false},
+    {34467, 34490, 1437, 1, false},
+    {34546, 34570, 1438, 10, false},
+    {34780, 34804, 1448, 2, false},
+    {34817, 34845, 1450, 5, false},
+    {34912, 34946, 1455, 2, false},
+    {35007, 35039, 1457, 3, false},
+    {35095, 35129, 1460, 4, false},
+    {35219, 35242, 1464, 3, false},
+    {35264, 35295, 1467, 1, false},
 };

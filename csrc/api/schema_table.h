@@ -312,7 +312,4 @@ enum {
     KS_TYPE_COUNT
 };
 
-/* Sorted by name. */
-extern const ks_type ks_types[KS_TYPE_COUNT];
-
 #endif

@@ -49,7 +49,7 @@ static void put_key(printer *p, const char *name) {
     ks_buf_puts(&p->out, p->indent ? "\": " : "\":");
 }
 
-static bool is_meta(const ks_type *type) { return strncmp(type->name, "meta/", 5) == 0; }
+static bool is_meta(const ks_type *type) { return strncmp(ks_type_name(type), "meta/", 5) == 0; }
 
 /* --- internal types whose members are in another order than those of v1, or in another place ---
  */
@@ -241,18 +241,19 @@ static const struct {
 
 static const ks_field *by_go_name(const ks_type *type, const char *name) {
     for (uint16_t i = 0; i < type->count; i++)
-        if (strcmp(type->fields[i].go_name, name) == 0) return &type->fields[i];
+        if (strcmp(ks_field_go_name(ks_type_at(type, i)), name) == 0) return ks_type_at(type, i);
     return NULL;
 }
 
 static void put_member(printer *p, const ks_type *type, const ks_field *field, ks_val v,
                        bool *first) {
-    ks_val member = ks_get(v, field->name);
+    ks_val member = ks_get(v, ks_field_name(field));
     if (is_meta(type) && !ks_exists(member)) return;
     separate(p, first);
-    put_key(p, is_meta(type) ? field->name->s : field->go_name);
+    put_key(p, is_meta(type) ? ks_field_name(field)->s : ks_field_go_name(field));
     /* what v1 has beside the security context stands in it */
-    if (field->name == K(securityContext) && type == &ks_types[KS_TYPE_core_v1_PodSpec]) p->pod = v;
+    if (field->name == KS_SYM_securityContext && type == &ks_types[KS_TYPE_core_v1_PodSpec])
+        p->pod = v;
     put(p, &field->spec, member);
 }
 
@@ -280,7 +281,7 @@ static void put_struct(printer *p, const ks_type *type, ks_val v) {
     }
     bool first = true;
     open_bracket(p, '{');
-    for (uint16_t i = 0; i < type->count; i++) put_member(p, type, &type->fields[i], v, &first);
+    for (uint16_t i = 0; i < type->count; i++) put_member(p, type, ks_type_at(type, i), v, &first);
     close_bracket(p, '}', first);
 }
 
@@ -289,7 +290,7 @@ static void put_list(printer *p, const ks_spec *spec, ks_val v) {
     open_bracket(p, '[');
     ks_each(item, v) {
         separate(p, &first);
-        put(p, spec->item, *item);
+        put(p, ks_spec_item(spec), *item);
     }
     close_bracket(p, ']', first);
 }
@@ -302,7 +303,7 @@ static void put_map(printer *p, const ks_spec *spec, ks_val v) {
         separate(p, &first);
         ks_json_write(&p->out, ks_borrow(pair->key), KS_JSON_GO);
         ks_buf_puts(&p->out, p->indent ? ": " : ":");
-        put(p, spec->item, pair->val);
+        put(p, ks_spec_item(spec), pair->val);
     }
     close_bracket(p, '}', first);
 }
@@ -322,7 +323,7 @@ static const char *zero_text(const ks_spec *spec) {
 
 static void put(printer *p, const ks_spec *spec, ks_val v) {
     if (spec->shape == KS_SHAPE_STRUCT && (ks_exists(v) || !spec->pointer))
-        put_struct(p, spec->of, v);
+        put_struct(p, ks_spec_type(spec), v);
     else if (!ks_exists(v))
         ks_buf_puts(&p->out, spec->pointer ? "null" : zero_text(spec));
     else if (spec->shape == KS_SHAPE_LIST)

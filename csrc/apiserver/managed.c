@@ -15,7 +15,7 @@ ks_owned ks_owned_root(const ks_type *type) { return (ks_owned){.type = type}; }
 
 static const ks_type *struct_of(ks_owned of) {
     if (of.type != NULL) return of.type;
-    return of.spec != NULL && of.spec->shape == KS_SHAPE_STRUCT ? of.spec->of : NULL;
+    return of.spec != NULL && of.spec->shape == KS_SHAPE_STRUCT ? ks_spec_type(of.spec) : NULL;
 }
 
 ks_owned ks_owned_member(ks_owned of, const ks_str *key) {
@@ -24,13 +24,14 @@ ks_owned ks_owned_member(ks_owned of, const ks_str *key) {
         const ks_field *field = ks_type_field(type, key);
         return (ks_owned){.spec = field != NULL ? &field->spec : NULL, .field = field};
     }
-    if (of.spec != NULL && of.spec->shape == KS_SHAPE_MAP) return (ks_owned){.spec = of.spec->item};
+    if (of.spec != NULL && of.spec->shape == KS_SHAPE_MAP)
+        return (ks_owned){.spec = ks_spec_item(of.spec)};
     return (ks_owned){0};
 }
 
 ks_owned ks_owned_item(ks_owned of) {
     bool list = of.spec != NULL && of.spec->shape == KS_SHAPE_LIST;
-    return (ks_owned){.spec = list ? of.spec->item : NULL};
+    return (ks_owned){.spec = list ? ks_spec_item(of.spec) : NULL};
 }
 
 bool ks_owned_whole(ks_owned of, ks_val value) {
@@ -80,11 +81,12 @@ const ks_str *ks_owned_name(ks_heap *heap, ks_owned list, ks_val item) {
         return interned(heap, &text);
     }
     ks_val keys = ks_map_new(heap, 2);
-    for (const ks_str *const *key = list.field->list_keys; *key != NULL; key++) {
-        ks_val value = ks_ref(ks_get(item, *key));
+    const ks_str *key;
+    for (int i = 0; (key = ks_field_list_key(list.field, i)) != NULL; i++) {
+        ks_val value = ks_ref(ks_get(item, key));
         /* the one key with a default */
-        if (value.type == KS_NONE && *key == K(protocol)) value = ks_string(K(TCP));
-        if (value.type != KS_NONE) keys = ks_put(heap, keys, *key, value);
+        if (value.type == KS_NONE && key == K(protocol)) value = ks_string(K(TCP));
+        if (value.type != KS_NONE) keys = ks_put(heap, keys, key, value);
     }
     ks_buf_puts(&text, "k:");
     ks_json_write(&text, keys, KS_JSON_COMPACT);
@@ -267,11 +269,11 @@ static void compare_members(ks_heap *heap, ks_owned of, holder in, ks_val before
 static void add_unwritten(ks_heap *heap, ks_owned of, ks_val value, ks_val *set) {
     const ks_type *type = struct_of(of);
     for (uint16_t i = 0; type != NULL && i < type->count; i++) {
-        const ks_field *field = &type->fields[i];
-        if (!always_there(ks_owned_member(of, field->name)) ||
-            ks_get(value, field->name).type != KS_NONE)
+        const ks_field *field = ks_type_at(type, i);
+        if (!always_there(ks_owned_member(of, ks_field_name(field))) ||
+            ks_get(value, ks_field_name(field)).type != KS_NONE)
             continue;
-        const ks_str *name = field_name(heap, field->name);
+        const ks_str *name = field_name(heap, ks_field_name(field));
         *set = ks_put(heap, *set, name, ks_map_new(heap, 0));
         ks_str_unref(heap, name);
     }

@@ -33,17 +33,17 @@ ks_patch_meta ks_patch_meta_of(const ks_type *type, const ks_str *name) {
     const ks_field *field = type != NULL ? ks_type_field(type, name) : NULL;
     if (field == NULL) return (ks_patch_meta){NULL, false, false, NULL};
     const ks_spec *spec = &field->spec;
-    ks_patch_meta meta = {NULL, field->merge, field->replace_keys, field->merge_key};
-    if (spec->shape == KS_SHAPE_STRUCT) meta.type = spec->of;
-    if (spec->shape == KS_SHAPE_LIST && spec->item->shape == KS_SHAPE_STRUCT)
-        meta.type = spec->item->of;
+    ks_patch_meta meta = {NULL, field->merge, field->replace_keys, ks_field_merge_key(field)};
+    if (spec->shape == KS_SHAPE_STRUCT) meta.type = ks_spec_type(spec);
+    if (spec->shape == KS_SHAPE_LIST && ks_spec_item(spec)->shape == KS_SHAPE_STRUCT)
+        meta.type = ks_spec_type(ks_spec_item(spec));
     return meta;
 }
 
 /* The one struct whose strategy is "replace": policy/v1 PodDisruptionBudgetSpec.selector. */
 static bool replaces(const ks_type *type, const ks_str *name) {
     return type != NULL && name == K(selector) &&
-           strcmp(type->go_name, "PodDisruptionBudgetSpec") == 0;
+           strcmp(ks_type_go_name(type), "PodDisruptionBudgetSpec") == 0;
 }
 
 /* --- printing as Go does --- */

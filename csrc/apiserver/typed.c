@@ -111,12 +111,13 @@ static const char *nameless(ks_owned list, ks_val item, ks_buf *text) {
     }
     if (!ks_exists(item)) return "associative list with keys may not have a null element";
     if (item.type != KS_MAP) return "associative list with keys may not have non-map elements";
-    for (const ks_str *const *key = list.field->list_keys; *key != NULL; key++) {
-        if (ks_get(item, *key).type != KS_NONE || *key == K(protocol)) continue;
+    const ks_str *key;
+    for (int i = 0; (key = ks_field_list_key(list.field, i)) != NULL; i++) {
+        if (ks_get(item, key).type != KS_NONE || key == K(protocol)) continue;
         ks_buf_printf(text,
                       "associative list with keys has an element that omits key field \"%s\" (and "
                       "doesn't have default value)",
-                      (*key)->s);
+                      key->s);
         return text->s;
     }
     return NULL;
@@ -168,7 +169,7 @@ static void check(walk *w, ks_owned of, ks_val value) {
         else
             expected(w, "list", value);
     } else if (shape == KS_SHAPE_STRUCT || shape == KS_SHAPE_MAP) {
-        const ks_type *type = of.type != NULL ? of.type : of.spec->of;
+        const ks_type *type = of.type != NULL ? of.type : ks_spec_type(of.spec);
         if (value.type != KS_MAP) expected(w, "map", value);
         for (uint32_t i = 0; value.type == KS_MAP && i < ks_len(value); i++) {
             const ks_pair *pair = ks_pair_at(value, i);

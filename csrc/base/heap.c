@@ -37,7 +37,8 @@ enum { UNPOPULATED = 16 }; /* a heap's first chunks: a small one does not fill i
 /* The payload is a reserve, or NULL. Nobody here lets a block grow in place. */
 static void *system_default(void *payload, void *block, size_t old_size, size_t new_size) {
     ks_reserve *reserve = SLAB_LIMIT > 0 ? payload : NULL;
-    if (new_size > 0) return reserve != NULL ? ks_reserve_alloc(reserve, new_size) : malloc(new_size);
+    if (new_size > 0)
+        return reserve != NULL ? ks_reserve_alloc(reserve, new_size) : malloc(new_size);
     if (reserve != NULL)
         ks_reserve_free(reserve, block, old_size);
     else

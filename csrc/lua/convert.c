@@ -133,7 +133,7 @@ static bool read_value(reader *r, int index, const ks_spec *hint, const place *a
 
 static bool read_list(reader *r, int index, lua_Integer n, const ks_spec *hint, const place *at,
                       ks_val *out) {
-    const ks_spec *item = hint != NULL && hint->shape == KS_SHAPE_LIST ? hint->item : NULL;
+    const ks_spec *item = hint != NULL && hint->shape == KS_SHAPE_LIST ? ks_spec_item(hint) : NULL;
     ks_val list = ks_list_new(r->heap, (uint32_t)n);
     for (lua_Integer i = 1; i <= n; i++) {
         place here = {at, NULL, i};
@@ -153,9 +153,9 @@ static bool read_list(reader *r, int index, lua_Integer n, const ks_spec *hint, 
 
 static const ks_spec *hint_of_member(const ks_spec *hint, const ks_str *key) {
     if (hint == NULL) return NULL;
-    if (hint->shape == KS_SHAPE_MAP) return hint->item;
+    if (hint->shape == KS_SHAPE_MAP) return ks_spec_item(hint);
     if (hint->shape != KS_SHAPE_STRUCT) return NULL;
-    const ks_field *field = ks_type_field(hint->of, key);
+    const ks_field *field = ks_type_field(ks_spec_type(hint), key);
     return field != NULL ? &field->spec : NULL;
 }
 
@@ -275,8 +275,7 @@ bool ks_lua_read(lua_State *L, int index, ks_heap *heap, const ks_spec *hint, ks
 
 bool ks_lua_read_object(lua_State *L, int index, ks_heap *heap, ks_kind kind, ks_val *out,
                         ks_lua_problem *problem) {
-    ks_spec hint = {.shape = KS_SHAPE_STRUCT};
-    if (kind != KS_NO_KIND) hint.of = ks_kind_get(kind)->type;
+    ks_spec hint = ks_spec_of(kind != KS_NO_KIND ? ks_kind_get(kind)->type : NULL);
     return ks_lua_read(L, index, heap, kind != KS_NO_KIND ? &hint : NULL, out, problem);
 }
 

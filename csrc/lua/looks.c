@@ -340,7 +340,7 @@ static void push_kind(lua_State *L, const ks_kind_info *info) {
     lua_setfield(L, -2, "scalable");
     lua_pushboolean(L, info->has_status);
     lua_setfield(L, -2, "has_status");
-    lua_pushstring(L, info->type->name);
+    lua_pushstring(L, ks_type_name(info->type));
     lua_setfield(L, -2, "type");
     lua_newtable(L);
     for (int i = 0; info->short_names[i] != NULL; i++) {

@@ -14,7 +14,7 @@ static const char *plain_name(const ks_spec *spec) {
     case KS_SHAPE_QUANTITY: return "Quantity";
     case KS_SHAPE_INTSTR: return "IntOrString";
     case KS_SHAPE_ANY: {
-        const char *dot = spec->go_type != NULL ? strrchr(spec->go_type, '.') : NULL;
+        const char *dot = strrchr(ks_spec_go_type(spec), '.');
         return dot != NULL ? dot + 1 : "Object";
     }
     default: return "string";
@@ -22,11 +22,13 @@ static const char *plain_name(const ks_spec *spec) {
 }
 
 static void push_enum(lua_State *L, const ks_spec *spec) {
-    if (spec->enum_values == NULL) return;
+    if (spec->enums == 0) return;
     lua_newtable(L);
-    for (int i = 0; spec->enum_values[i] != NULL; i++) {
-        lua_pushstring(L, spec->enum_values[i]);
-        lua_rawseti(L, -2, i + 1);
+    lua_Integer i = 0;
+    for (const char *value = ks_schema_texts + spec->enums; *value != '\0';
+         value += strlen(value) + 1) {
+        lua_pushstring(L, value);
+        lua_rawseti(L, -2, ++i);
     }
     lua_setfield(L, -2, "enum");
 }
@@ -37,17 +39,17 @@ static void push_spec(lua_State *L, const ks_spec *spec) {
     lua_newtable(L);
     switch (spec->shape) {
     case KS_SHAPE_LIST:
-        push_spec(L, spec->item);
+        push_spec(L, ks_spec_item(spec));
         lua_setfield(L, -2, "list");
         break;
     case KS_SHAPE_MAP:
-        push_spec(L, spec->item);
+        push_spec(L, ks_spec_item(spec));
         lua_setfield(L, -2, "map");
         break;
     case KS_SHAPE_STRUCT:
-        lua_pushstring(L, spec->of->name);
+        lua_pushstring(L, ks_type_name(ks_spec_type(spec)));
         lua_setfield(L, -2, "type");
-        lua_pushstring(L, spec->of->go_name);
+        lua_pushstring(L, ks_type_go_name(ks_spec_type(spec)));
         lua_setfield(L, -2, "name");
         break;
     default:
@@ -59,7 +61,7 @@ static void push_spec(lua_State *L, const ks_spec *spec) {
 
 static void push_field(lua_State *L, const ks_field *field) {
     lua_createtable(L, 0, 3);
-    lua_pushlstring(L, field->name->s, field->name->len);
+    lua_pushlstring(L, ks_field_name(field)->s, ks_field_name(field)->len);
     lua_setfield(L, -2, "name");
     lua_pushboolean(L, !field->optional);
     lua_setfield(L, -2, "required");
@@ -72,8 +74,8 @@ static int api_type(lua_State *L) {
     const ks_type *type = ks_type_named(luaL_checkstring(L, 1));
     if (type == NULL) return 0;
     lua_createtable(L, type->count, 0);
-    for (int i = 0; i < type->count; i++) {
-        push_field(L, &type->fields[i]);
+    for (uint16_t i = 0; i < type->count; i++) {
+        push_field(L, ks_type_at(type, i));
         lua_rawseti(L, -2, i + 1);
     }
     return 1;

@@ -340,8 +340,8 @@ static void make_selector(work *w) {
         w->selector = ks_selector_parse(w->heap, s, len, &why);
     } else {
         static const char type[] = "meta/v1.LabelSelector";
-        ks_spec hint = {.shape = KS_SHAPE_STRUCT, .of = ks_type_named(type)};
-        w->ok = ks_lua_read(w->L, 1, w->heap, hint.of != NULL ? &hint : NULL, &doc, &w->problem);
+        ks_spec hint = ks_spec_of(ks_type_named(type));
+        w->ok = ks_lua_read(w->L, 1, w->heap, hint.of != 0 ? &hint : NULL, &doc, &w->problem);
         if (!w->ok) return;
         w->selector = ks_selector_of(w->heap, doc, &why);
         ks_unref(w->heap, doc);

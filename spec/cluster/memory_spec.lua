@@ -121,6 +121,25 @@ describe("a cluster without memory", function()
     assert.is_true(after < before * 1.1, ("%d bytes more"):format(after - before))
   end)
 
+  it("makes the next one the same, in what it leaves of its memory when it is closed", function()
+    local function run()
+      local cluster <close> = kubesim.new { nodes = 2, seed = 7 }
+      cluster:apply(SET)
+      cluster:advance(30)
+      return whole(cluster)
+    end
+    local first, open = run(), {}
+    for i = 1, 4 do
+      open[i] = kubesim.new { nodes = 2, seed = i } -- more at once than are kept for
+      open[i]:apply(SET)
+      local fork <close> = open[i]:fork()
+      fork:advance(30)
+      assert.equal(first, run())
+    end
+    for _, cluster in ipairs(open) do cluster:close() end
+    for _ = 1, 3 do assert.equal(first, run()) end
+  end)
+
   it("does not keep large objects that calls have returned and nobody holds", function()
     local cluster <close> = kubesim.new { nodes = 1 }
     local large = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "x" }, data = { k = ("v"):rep(1000000) } }

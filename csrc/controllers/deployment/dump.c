@@ -28,14 +28,15 @@ static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v);
 
 static const ks_type *embedded(const ks_type *type) {
     for (size_t i = 0; i < sizeof embedded_in / sizeof *embedded_in; i++)
-        if (strcmp(type->name, embedded_in[i][0]) == 0) return ks_type_named(embedded_in[i][1]);
+        if (strcmp(ks_type_name(type), embedded_in[i][0]) == 0)
+            return ks_type_named(embedded_in[i][1]);
     return NULL;
 }
 
 static void dump_field(ks_buf *out, const ks_field *field, ks_val v) {
-    ks_buf_printf(out, "%s:(%s%s)", field->go_name, field->spec.pointer ? "*" : "",
-                  field->spec.go_type);
-    dump_value(out, &field->spec, ks_get(v, field->name));
+    ks_buf_printf(out, "%s:(%s%s)", ks_field_go_name(field), field->spec.pointer ? "*" : "",
+                  ks_spec_go_type(&field->spec));
+    dump_value(out, &field->spec, ks_get(v, ks_field_name(field)));
 }
 
 static void dump_struct(ks_buf *out, const ks_type *type, ks_val v) {
@@ -43,12 +44,12 @@ static void dump_struct(ks_buf *out, const ks_type *type, ks_val v) {
     ks_buf_putc(out, '{');
     for (uint16_t i = 0; i < type->count;) {
         if (i > 0) ks_buf_putc(out, ' ');
-        if (inner != NULL && type->fields[i].name == inner->fields[0].name) {
-            ks_buf_printf(out, "%s:(v1.%s)", inner->go_name, inner->go_name);
+        if (inner != NULL && ks_type_at(type, i)->name == ks_type_at(inner, 0)->name) {
+            ks_buf_printf(out, "%s:(v1.%s)", ks_type_go_name(inner), ks_type_go_name(inner));
             dump_struct(out, inner, v);
             i = (uint16_t)(i + inner->count);
         } else {
-            dump_field(out, &type->fields[i++], v);
+            dump_field(out, ks_type_at(type, i++), v);
         }
     }
     ks_buf_putc(out, '}');
@@ -192,9 +193,9 @@ static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v) {
         ks_buf_puts(out,
                     "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
         break;
-    case KS_SHAPE_STRUCT: dump_struct(out, spec->of, v); break;
-    case KS_SHAPE_LIST: dump_list(out, spec->item, v); break;
-    case KS_SHAPE_MAP: dump_map(out, spec->item, v); break;
+    case KS_SHAPE_STRUCT: dump_struct(out, ks_spec_type(spec), v); break;
+    case KS_SHAPE_LIST: dump_list(out, ks_spec_item(spec), v); break;
+    case KS_SHAPE_MAP: dump_map(out, ks_spec_item(spec), v); break;
     default: ks_buf_puts(out, ks_text_or(v, "")); break;
     }
 }
