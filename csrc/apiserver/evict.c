@@ -29,16 +29,35 @@ static ks_val set_condition(ks_server *s, ks_val conditions, const char *type, c
 
 /* --- binding --- */
 
+static ks_refusal *binding_conflict(ks_heap *heap, const ks_object *pod, const char *why) {
+    ks_refusal *refusal =
+        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on pods/binding \"%s\": %s",
+                  pod->name->s, why);
+    refusal->name = ks_str_ref(pod->name);
+    refusal->kind = ks_str_of(heap, "pods/binding");
+    return refusal;
+}
+
 static ks_refusal *refuse_binding(ks_heap *heap, const ks_object *pod, const char *format,
                                   const char *what) {
     ks_buf why = {.heap = heap};
     ks_buf_printf(&why, format, pod->name->s, what);
-    ks_refusal *refusal =
-        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on pods/binding \"%s\": %s",
-                  pod->name->s, why.s);
-    refusal->name = ks_str_ref(pod->name);
-    refusal->kind = ks_str_of(heap, "pods/binding");
+    ks_refusal *refusal = binding_conflict(heap, pod, why.s);
     ks_buf_dispose(&why);
+    return refusal;
+}
+
+/* The pod is not there; its uid is a precondition where another has its name. */
+static ks_refusal *refuse_binding_gone(ks_server *s, const ks_object *pod) {
+    const ks_object *other = ks_store_get(&s->store, KS_POD, pod->ns, pod->name);
+    if (other == NULL) return ks_refuse_not_found(s->heap, KS_POD, pod->name);
+    const ks_str *why = ks_str_printf(
+        s->heap,
+        "StorageError: invalid object, Code: 4, Key: /registry/pods/%s/%s, ResourceVersion: 0, "
+        "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
+        pod->ns->s, pod->name->s, pod->uid->s, other->uid->s);
+    ks_refusal *refusal = binding_conflict(s->heap, pod, why->s);
+    ks_str_unref(s->heap, why);
     return refusal;
 }
 
@@ -102,7 +121,7 @@ static ks_val bound_spec(ks_server *s, ks_val spec, const ks_str *node) {
 ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *node) {
     ks_heap *heap = s->heap;
     const ks_object *now = ks_store_by_id(&s->store, KS_POD, pod->id);
-    if (now == NULL) return ks_refuse_not_found(heap, KS_POD, pod->name);
+    if (now == NULL) return refuse_binding_gone(s, pod);
     if (ks_object_terminating(now))
         return refuse_binding(heap, now, "pod %s is being deleted, cannot be assigned to a host%s",
                               "");

@@ -110,6 +110,19 @@ static bool informed(const ks_component *c, ks_kind kind) {
     return ((c->kinds | c->lists) >> kind & 1U) != 0;
 }
 
+/* What it has written itself, and goes by before it is told. */
+static bool keeps(const ks_sim *sim, int component, const ks_change *change) {
+    return sim->busy.component == component && change->type != KS_DELETED &&
+           (sim->components[component].component->keeps >> change->object->kind & 1U) != 0;
+}
+
+/* It goes by what is as new, or newer. */
+static bool outdated(const ks_cache *cache, const ks_change *change) {
+    const ks_object *known =
+        ks_store_by_id(&cache->store, change->object->kind, change->object->id);
+    return change->type != KS_DELETED && known != NULL && known->version >= change->version;
+}
+
 void ks_cache_send(ks_sim *sim, int component, const ks_change *change) {
     ks_kind kind = change->object->kind;
     if (kind == KS_EVENT) return;
@@ -119,6 +132,7 @@ void ks_cache_send(ks_sim *sim, int component, const ks_change *change) {
         ks_store_follow(&cache->store, change);
         return;
     }
+    if (keeps(sim, component, change)) ks_store_follow(&cache->store, change);
     int64_t at = arrival(sim, &sim->components[component].lag);
     if (at < cache->due[kind]) at = cache->due[kind];
     cache->due[kind] = at;
@@ -150,13 +164,19 @@ void ks_cache_deliver(ks_sim *sim, uint64_t key, ks_step *step) {
     ks_trace(&sim->world, &key, sizeof key);
     if (step != NULL) describe(sim, component, late->change, step);
     cache->store.world = &sim->world;
-    ks_store_follow(&cache->store, late->change);
+    if ((c->keeps >> kind & 1U) == 0 || !outdated(cache, late->change))
+        ks_store_follow(&cache->store, late->change);
     sim->view = &cache->store;
     if (c->observe != NULL && (c->kinds >> kind & 1U) != 0)
         c->observe(sim, ks_state_own(sim, component), late->change);
     sim->view = &sim->server.store;
     late_unref(heap, late);
     if (cache->late.count == 0 && !is_late(sim, component)) drop(sim, component);
+}
+
+const ks_store *ks_view_of(const ks_sim *sim, int component) {
+    const ks_cache *cache = sim->components[component].cache;
+    return cache == NULL ? &sim->server.store : &cache->store;
 }
 
 bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version) {

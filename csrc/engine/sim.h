@@ -39,8 +39,12 @@ typedef struct ks_component {
     /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
     bool (*listens)(const void *state);
     bool punctual; /* a lag of its watches is not simulated */
+    bool lasting;  /* what it knows is not all in the store: it cannot be restarted */
     uint64_t
         lists; /* of others that it reads from its informers' caches (ks_view); what is in neither it asks the server for */
+    /* Of these its cache shows what it has written itself at once, and of what it is told later only what is newer: the assume caches of
+     * the scheduler (pkg/scheduler/util/assumecache), storeObjectUpdate of the volume binder. */
+    uint64_t keeps;
 } ks_component;
 
 /* What of a modified object is not what it was before. Of one that is new or gone all is. Found by comparing the documents' addresses:
@@ -117,6 +121,8 @@ static inline bool ks_view_is_late(const ks_sim *sim) { return sim->view != &sim
 static inline bool ks_sim_is_late(const ks_sim *sim, int component) {
     return (sim->late >> component & 1U) != 0;
 }
+/* What a component knows, for those who ask from outside. */
+const ks_store *ks_view_of(const ks_sim *sim, int component);
 /* Whether the component has been told of all changes of the kind up to that version: the view shows its own writes. */
 bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is

@@ -446,6 +446,7 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 const ks_component ks_kubelet = {
     .name = "kubelet",
     .punctual = true,
+    .lasting = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

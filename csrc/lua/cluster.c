@@ -338,12 +338,16 @@ static void push_latencies(lua_State *L) {
 #undef PUSH_LATENCY
 }
 
-/* The components' names, each with whether its watches may lag. */
+/* The components by name: {lags = may its watches lag, restarts = may it}. */
 static void push_components(lua_State *L) {
     const ks_component *component;
     lua_newtable(L);
     for (size_t i = 0; (component = ks_cluster_component(i)) != NULL; i++) {
+        lua_createtable(L, 0, 2);
         lua_pushboolean(L, !component->punctual);
+        lua_setfield(L, -2, "lags");
+        lua_pushboolean(L, !component->lasting);
+        lua_setfield(L, -2, "restarts");
         lua_setfield(L, -2, component->name);
     }
 }

@@ -3,18 +3,7 @@
  */
 #include "lua/binding.h"
 
-#include "controllers/controllers.h"
-#include "controllers/storage/storage.h"
-
 #include <string.h>
-
-/* Those whose state is all in the store. */
-static const ks_component *const controllers[] = {
-    &ks_namespace_controller,    &ks_deployment_controller, &ks_replicaset_controller,
-    &ks_statefulset_controller,  &ks_garbage_collector,     &ks_disruption_controller,
-    &ks_quota_controller,        &ks_node_lifecycle,        &ks_pod_gc,
-    &ks_attachdetach_controller,
-};
 
 typedef struct request {
     const char *name;
@@ -22,11 +11,12 @@ typedef struct request {
     ks_lag lag;
 } request;
 
-/* The component that argument 2 names; raises. */
+/* The component that argument 2 names, one that can be restarted; raises. */
 static const char *check_name(lua_State *L) {
     const char *name = luaL_checkstring(L, 2);
-    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
-        if (strcmp(controllers[i]->name, name) == 0) return name;
+    const ks_component *component;
+    for (size_t i = 0; (component = ks_cluster_component(i)) != NULL; i++)
+        if (strcmp(component->name, name) == 0 && !component->lasting) return name;
     luaL_argerror(L, 2, lua_pushfstring(L, "no controller is called '%s'", name));
     return NULL;
 }

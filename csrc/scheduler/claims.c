@@ -35,7 +35,7 @@ static int count_users(ks_cycle *c, const ks_object *claim) {
     for (ks_namers n = ks_store_naming(ks_view(c->sim), KS_POD, claim->ns, claim->name);
          ks_namers_next(&n);) {
         const ks_object *pod = n.object;
-        bool placed = pod->node != NULL || ks_tree_has(&c->st->prebind, (ks_key){0, pod->id});
+        bool placed = pod->node != NULL || ks_sched_assumed(c->st, pod->id) != NULL;
         if (pod->id != c->pod->id && placed && !ks_sched_finished(pod)) count++;
     }
     return count;
@@ -85,7 +85,7 @@ static bool has_zone_label(ks_val labels) {
 /* Whether a claim that waits for its first consumer is provisioned on whichever node that comes to: no volume is there that it
  * might take, and its class names no topology. */
 static bool any_node_does(ks_cycle *c, const ks_object *claim) {
-    const ks_store *store = &c->sim->server.store;
+    const ks_store *store = ks_view(c->sim);
     const ks_object *class = ks_claim_class(store, claim);
     const char *provisioner = ks_text_or(ks_get(class->doc, K(provisioner)), "");
     const ks_str *selected = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
@@ -278,10 +278,10 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
 
 /* --- reserve and prebind --- */
 
-static bool claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *claim) {
+static ks_refusal *claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *claim) {
     ks_heap *heap = c->sim->world.heap;
     if (ks_volume_is_for(pv, claim) && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid))))
-        return true;
+        return NULL;
     bool named = ks_volume_is_for(pv, claim);
     ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
                            ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
@@ -292,47 +292,50 @@ static bool claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *clai
     if (!named)
         doc = ks_put3(heap, doc, K(metadata), K(annotations),
                       K(pv_kubernetes_io_bound_by_controller), ks_text(heap, "yes"));
-    ks_refusal *refusal = ks_server_update_object(&c->sim->server, pv, doc, NULL);
-    bool done = refusal == NULL;
-    ks_refusal_free(heap, refusal);
-    return done;
+    return ks_server_update_object(&c->sim->server, pv, doc, NULL);
 }
 
-static bool select_node(ks_cycle *c, const ks_object *claim, const ks_object *node) {
+static ks_refusal *select_node(ks_cycle *c, const ks_object *claim, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
     if (ks_str_eq(ks_annotation(claim, K(volume_kubernetes_io_selected_node)), node->name))
-        return true;
+        return NULL;
     ks_val doc = ks_put3(heap, ks_ref(claim->doc), K(metadata), K(annotations),
                          K(volume_kubernetes_io_selected_node), ks_string(node->name));
-    ks_refusal *refusal = ks_server_update_object(&c->sim->server, claim, doc, NULL);
-    bool done = refusal == NULL;
-    ks_refusal_free(heap, refusal);
-    return done;
+    return ks_server_update_object(&c->sim->server, claim, doc, NULL);
 }
 
-bool ks_sched_reserve_claims(ks_cycle *c, const ks_object *node, bool *pending) {
+/* plugins/volumebinding/binder.go: bindAPIUpdate: volumes first, then claims; the first refusal ends it. */
+static ks_refusal *write_bindings(ks_cycle *c, const ks_object *node,
+                                  const ks_object *const matched[KS_MAX_CLAIMS]) {
+    const ks_claims *claims = &c->claims;
+    ks_refusal *refusal = NULL;
+    for (uint32_t i = 0; i < claims->count && refusal == NULL; i++)
+        if (claims->delayed[i] && matched[i] != NULL)
+            refusal = claim_volume(c, matched[i], claims->claims[i]);
+    for (uint32_t i = 0; i < claims->count && refusal == NULL; i++)
+        if (claims->delayed[i] && matched[i] == NULL)
+            refusal = select_node(c, claims->claims[i], node);
+    return refusal;
+}
+
+const ks_str *ks_sched_reserve_claims(ks_cycle *c, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
     const ks_object *matched[KS_MAX_CLAIMS] = {NULL};
-    *pending = c->claims.any_delayed;
-    if (!c->claims.any_delayed) return true;
-    if (!match_delayed(c, node, matched)) return false;
-    bool done = true;
+    if (!match_delayed(c, node, matched))
+        return ks_str_of(heap, "binding volumes: a claim or volume has changed");
     /* Writing gives objects new versions: hold the ones that were read. */
     for (uint32_t i = 0; i < c->claims.count; i++) {
         ks_object_ref(c->claims.claims[i]);
         ks_object_ref(matched[i]);
     }
-    for (uint32_t i = 0; i < c->claims.count; i++) {
-        if (!c->claims.delayed[i]) continue;
-        done = (matched[i] != NULL ? claim_volume(c, matched[i], c->claims.claims[i])
-                                   : select_node(c, c->claims.claims[i], node)) &&
-               done;
-    }
+    ks_refusal *refusal = write_bindings(c, node, matched);
     for (uint32_t i = 0; i < c->claims.count; i++) {
         ks_object_unref(heap, c->claims.claims[i]);
         ks_object_unref(heap, matched[i]);
     }
-    return done;
+    const ks_str *why = refusal == NULL ? NULL : ks_str_ref(refusal->message);
+    ks_refusal_free(heap, refusal);
+    return why;
 }
 
 bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {

@@ -328,6 +328,12 @@ static void compile_profile(const ks_sim *sim, ks_pod_rules *r) {
     r->disabled &= ~1U;
 }
 
+/* What it says of its pods will be known later: until then its pods' rules are made anew for each look. */
+static bool owner_is_unheard(const ks_sim *sim, const ks_object *pod) {
+    return ks_view_is_late(sim) && pod->owner_uid != NULL &&
+           ks_store_by_uid(ks_view(sim), pod->owner_uid) == NULL;
+}
+
 static ks_pod_rules *compile_rules(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_pod_rules *r = ks_alloc_zero(heap, sizeof *r);
@@ -338,7 +344,7 @@ static ks_pod_rules *compile_rules(ks_sim *sim, ks_sched *st, const ks_object *p
     r->owner_uid = ks_str_ref(pod->owner_uid);
     r->labels = ks_ref(pod->labels);
     r->spec = ks_ref(pod->spec);
-    r->services = st->services;
+    r->services = owner_is_unheard(sim, pod) ? UINT64_MAX : st->services;
     r->epoch = st->tally_epoch;
     r->policies = policy_version(sim);
     ks_sched_amounts(heap, pod->spec, &r->amounts);

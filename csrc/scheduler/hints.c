@@ -93,17 +93,21 @@ static bool takes_place(const ks_object *pod) {
     return pod->node != NULL && !ks_sched_finished(pod);
 }
 
+void ks_sched_hint_gone(ks_sim *sim, ks_sched *st, const ks_change *change) {
+    ks_sched_queue_wake(sim, st,
+                        BIT(KS_PLUGIN_FIT) | BIT(KS_PLUGIN_PORTS) | BIT(KS_PLUGIN_SPREAD) |
+                            BIT(KS_PLUGIN_POD_AFFINITY) | BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) |
+                            BIT(KS_PLUGIN_VOLUME_LIMITS) | ANY_POLICY,
+                        after_pod_gone, change);
+}
+
 static void pod_changed(ks_sim *sim, ks_sched *st, const ks_change *change) {
     const ks_object *pod = change->object;
     const ks_object *old = change->type == KS_DELETED ? pod : change->old;
     bool had = old != NULL && takes_place(old),
          has = change->type != KS_DELETED && takes_place(pod);
     if (had && !has) {
-        ks_sched_queue_wake(sim, st,
-                            BIT(KS_PLUGIN_FIT) | BIT(KS_PLUGIN_PORTS) | BIT(KS_PLUGIN_SPREAD) |
-                                BIT(KS_PLUGIN_POD_AFFINITY) | BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) |
-                                BIT(KS_PLUGIN_VOLUME_LIMITS) | ANY_POLICY,
-                            after_pod_gone, change);
+        ks_sched_hint_gone(sim, st, change);
     } else if (has && (!had || !ks_equal(old->labels, pod->labels))) {
         ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD) | BIT(KS_PLUGIN_POD_AFFINITY),
                             after_pod_added, change);

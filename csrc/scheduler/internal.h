@@ -331,12 +331,15 @@ typedef struct ks_waiting {
     ks_key queued; /* where it stands in its queue */
 } ks_waiting;
 
-/* A pod that has its node and waits for its volumes (PreBind). */
-typedef struct ks_prebind {
+/* A pod that counts on its node although the view does not have it there: it waits for its volumes (PreBind), or it is bound and the
+ * scheduler has not heard of that yet (backend/cache/cache.go: AssumePod). */
+typedef struct ks_assumed {
     uint32_t refs;
+    bool bound;
     const ks_str *node;
+    const ks_object *pod; /* the version that counts */
     int64_t since;
-} ks_prebind;
+} ks_assumed;
 
 /* What came out for one node in one look. */
 typedef struct ks_look_node {
@@ -403,7 +406,7 @@ typedef struct ks_sched {
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_tree waiting;                 /* pod id -> ks_waiting */
-    ks_tree prebind;                 /* pod id -> ks_prebind */
+    ks_tree assumed;                 /* pod id -> ks_assumed */
     ks_tree nominated;               /* pod id -> slot + 1 */
     ks_tree looks;                   /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
@@ -419,6 +422,18 @@ typedef struct ks_sched {
     ks_node_changes *changes; /* NULL: none since the fork */
     ks_axis axes[KS_MAX_AXES];
 } ks_sched;
+
+/* What is assumed of a pod, or NULL. */
+static inline const ks_assumed *ks_sched_assumed(const ks_sched *st, uint64_t id) {
+    return st->assumed.count == 0 ? NULL : ks_tree_get(&st->assumed, (ks_key){0, id});
+}
+
+/* The version of a pod that a patch of its status lands on, borrowed: a patch names the pod, not the version that was read, nor its uid
+ * (pkg/scheduler/util/utils.go: PatchPodStatus). NULL: there is none of that name. */
+static inline const ks_object *ks_sched_patched(const ks_sim *sim, const ks_object *pod) {
+    return ks_view_is_late(sim) ? ks_store_get(&sim->server.store, KS_POD, pod->ns, pod->name)
+                                : pod;
+}
 
 /* --- classes.c --- */
 /* The class of a pod, made if there is none; borrowed, its spec to be counted up if kept across a write to the server. */
@@ -512,7 +527,7 @@ void ks_sched_account_end(ks_sim *sim, ks_sched *st, const ks_object *old, const
 void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *rules, int sign);
 
 /* --- queue.c --- */
-extern const ks_tree_type ks_sched_waiting_type, ks_sched_prebind_type;
+extern const ks_tree_type ks_sched_waiting_type, ks_sched_assumed_type;
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod);
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id);
 /* The next pod to look at, or 0. */
@@ -536,6 +551,8 @@ int64_t ks_sched_priority(const ks_object *pod);
 
 /* --- hints.c --- */
 void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change);
+/* The change's pod does not take its place any more. */
+void ks_sched_hint_gone(ks_sim *sim, ks_sched *st, const ks_change *change);
 
 /* --- one look at a pod --- */
 
@@ -622,8 +639,8 @@ bool ks_sched_score_affinity(ks_cycle *c);
 /* --- claims.c: VolumeRestrictions, VolumeBinding, VolumeZone --- */
 void ks_sched_prefilter_claims(ks_cycle *c);
 ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node);
-/* Writes what binding the claims on the chosen node needs; *pending: the pod has to wait for it. False: refused. */
-bool ks_sched_reserve_claims(ks_cycle *c, const ks_object *node, bool *pending);
+/* Writes what binding the claims on the chosen node needs. NULL, or why it could not: a new string. */
+const ks_str *ks_sched_reserve_claims(ks_cycle *c, const ks_object *node);
 bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod);
 /* A dry run took (sign -1) or put back a pod that may hold a ReadWriteOncePod claim. */
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign);

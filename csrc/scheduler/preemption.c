@@ -109,6 +109,13 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
          n < room && ks_walk_next(&w);)
         if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
             all[n++] = read_victim(c, w.object);
+    /* and those of which the view does not say yet that they are there */
+    for (ks_tree_iter it = ks_tree_begin(&c->st->assumed); n < room && ks_tree_next(&it);) {
+        const ks_assumed *assumed = it.value;
+        if (assumed->bound && ks_str_eq(assumed->node, real->object->name) &&
+            ks_sched_priority(assumed->pod) < priority)
+            all[n++] = read_victim(c, assumed->pod);
+    }
     c->class = ks_sched_class(c->sim, c->st, c->pod); /* reading others may have moved it */
     if (n == 0) {
         *verdict = (ks_verdict){KS_REASON_NO_VICTIMS, KS_PLUGIN_PREEMPTION, true};
@@ -266,8 +273,10 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
 
 /* --- carrying it out --- */
 
-static void mark_disrupted(ks_sim *sim, const ks_object *pod, const char *scheduler) {
+static ks_refusal *mark_disrupted(ks_sim *sim, const ks_object *read, const char *scheduler) {
     ks_heap *heap = sim->world.heap;
+    const ks_object *pod = ks_sched_patched(sim, read);
+    if (pod == NULL) return ks_refuse_not_found(heap, KS_POD, read->name);
     ks_val conditions = ks_list_new(heap, 4);
     ks_each(condition, ks_get(pod->status, K(conditions))) {
         if (!ks_text_is(ks_get(*condition, K(type)), "DisruptionTarget"))
@@ -281,7 +290,7 @@ static void mark_disrupted(ks_sim *sim, const ks_object *pod, const char *schedu
         ks_null(), K(observedGeneration), ks_ref(ks_get(pod->meta, K(generation))), NULL);
     conditions = ks_append(heap, conditions, made);
     ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), conditions);
-    ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
+    return ks_server_update_status(&sim->server, pod, status, NULL);
 }
 
 /* Pods of lower priority that were nominated to the node lose that. */
@@ -295,10 +304,23 @@ static void clear_nominations(ks_cycle *c, uint64_t slot) {
             pod->node != NULL)
             continue;
         if (ks_sched_priority(pod) >= ks_sched_priority(c->pod)) continue;
-        ks_val status = ks_drop(heap, ks_ref(pod->status), K(nominatedNodeName));
-        ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
+        const ks_object *newest = ks_sched_patched(sim, pod);
+        if (newest == NULL) continue;
+        ks_val status = ks_drop(heap, ks_ref(newest->status), K(nominatedNodeName));
+        ks_refusal_free(heap, ks_server_update_status(&sim->server, newest, status, NULL));
     }
     ks_tree_clear(heap, &all);
+}
+
+/* framework/preemption/executor.go: PreemptPod: one that has gone already is not told of. */
+static bool evict(ks_cycle *c, const ks_object *pod) {
+    ks_sim *sim = c->sim;
+    ks_refusal *refusal = mark_disrupted(sim, pod, c->rules->scheduler->s);
+    if (refusal == NULL)
+        refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
+    bool done = refusal == NULL;
+    ks_refusal_free(sim->world.heap, refusal);
+    return done;
 }
 
 void ks_sched_evict_victims(ks_cycle *c) {
@@ -307,10 +329,7 @@ void ks_sched_evict_victims(ks_cycle *c) {
     ks_each(id, c->victim_ids) {
         const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
         if (pod == NULL) continue;
-        if (!ks_object_terminating(pod)) {
-            mark_disrupted(sim, pod, c->rules->scheduler->s);
-            ks_refusal_free(heap,
-                            ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL));
+        if (!ks_object_terminating(pod) && evict(c, pod)) {
             ks_event e = {.type = "Normal",
                           .reason = "Preempted",
                           .component = c->rules->scheduler->s,

@@ -16,14 +16,15 @@ static void waiting_unref(ks_heap *heap, void *value) {
 }
 const ks_tree_type ks_sched_waiting_type = {NULL, NULL, NULL, waiting_ref, waiting_unref};
 
-static void prebind_ref(void *value) { ((ks_prebind *)value)->refs++; }
-static void prebind_unref(ks_heap *heap, void *value) {
-    ks_prebind *p = value;
+static void assumed_ref(void *value) { ((ks_assumed *)value)->refs++; }
+static void assumed_unref(ks_heap *heap, void *value) {
+    ks_assumed *p = value;
     if (--p->refs > 0) return;
     ks_str_unref(heap, p->node);
+    ks_object_unref(heap, p->pod);
     ks_free(heap, p, sizeof *p);
 }
-const ks_tree_type ks_sched_prebind_type = {NULL, NULL, NULL, prebind_ref, prebind_unref};
+const ks_tree_type ks_sched_assumed_type = {NULL, NULL, NULL, assumed_ref, assumed_unref};
 
 int64_t ks_sched_priority(const ks_object *pod) {
     return ks_int_or(ks_get(pod->spec, K(priority)), 0);

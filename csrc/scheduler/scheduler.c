@@ -21,7 +21,7 @@ static void *create(ks_sim *sim) {
     st->tallies.type = &ks_sched_tallies_type;
     st->groups.type = &ks_sched_groups_type;
     st->waiting.type = &ks_sched_waiting_type;
-    st->prebind.type = &ks_sched_prebind_type;
+    st->assumed.type = &ks_sched_assumed_type;
     st->looks.type = &ks_sched_looks_type;
     return st;
 }
@@ -42,7 +42,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->backoff = ks_tree_copy(&from->backoff);
     st->errors = ks_tree_copy(&from->errors);
     st->waiting = ks_tree_copy(&from->waiting);
-    st->prebind = ks_tree_copy(&from->prebind);
+    st->assumed = ks_tree_copy(&from->assumed);
     st->nominated = ks_tree_copy(&from->nominated);
     st->looks = ks_tree_copy(&from->looks);
     st->scratch = NULL;
@@ -79,7 +79,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched_roster_unref(heap, st->roster);
     ks_tree *trees[] = {&st->slots,       &st->classes,   &st->tallies, &st->pairs,  &st->groups,
                         &st->group_terms, &st->active,    &st->backoff, &st->errors, &st->waiting,
-                        &st->prebind,     &st->nominated, &st->looks};
+                        &st->assumed,     &st->nominated, &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
@@ -104,23 +104,47 @@ static bool counts_otherwise(const ks_object *old, const ks_object *new) {
     return !ks_equal(ks_get(old->spec, K(containers)), ks_get(new->spec, K(containers)));
 }
 
-static void account(ks_sim *sim, ks_sched *st, const ks_object *pod, int sign) {
-    int64_t slot = ks_sched_slot(st, pod->node);
+static void account(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node, int sign) {
+    int64_t slot = ks_sched_slot(st, node);
     if (slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, sign);
 }
 
-/* A pod that waits for its volumes counts on its node already. */
-static void forget_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *kept_on) {
-    const ks_prebind *waits =
-        st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
-    if (waits == NULL) return;
-    int64_t slot = ks_sched_slot(st, waits->node);
-    bool kept = kept_on != NULL && ks_str_eq(kept_on, waits->node);
-    ks_tree_del(sim->world.heap, &st->prebind, (ks_key){0, pod->id});
+/* A pod counts as it is now instead of as it was. */
+static void recount(ks_sim *sim, ks_sched *st, const ks_object *old, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_sched_pairs_account(heap, st, pod, 1);
+    account(sim, st, old, pod->node, -1);
+    account(sim, st, pod, pod->node, 1);
+    ks_sched_pairs_account(heap, st, old, -1);
+}
+
+/* Nothing is assumed of a pod any more: what counted, a new reference; NULL: nothing was. */
+static const ks_object *end_assumption(ks_sim *sim, ks_sched *st, uint64_t id) {
+    const ks_assumed *assumed = ks_sched_assumed(st, id);
+    const ks_object *counted = assumed == NULL ? NULL : ks_object_ref(assumed->pod);
+    if (assumed != NULL) ks_tree_del(sim->world.heap, &st->assumed, (ks_key){0, id});
+    return counted;
+}
+
+/* It does not come to be on its node: backend/cache/cache.go: ForgetPod. */
+static void forget_assumed(ks_sim *sim, ks_sched *st, uint64_t id) {
+    ks_heap *heap = sim->world.heap;
+    const ks_assumed *assumed = ks_sched_assumed(st, id);
+    if (assumed == NULL) return;
+    const ks_str *node = ks_str_ref(assumed->node);
+    const ks_object *counted = end_assumption(sim, st, id);
     st->mark = ++st->sequence;
-    if (kept) return;
-    if (slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, -1);
-    ks_sched_pairs_account(sim->world.heap, st, pod, -1);
+    account(sim, st, counted, node, -1);
+    ks_sched_pairs_account(heap, st, counted, -1);
+    ks_object_unref(heap, counted);
+    ks_str_unref(heap, node);
+}
+
+/* The view has the pod where it was assumed to be: cache.go: AddPod, of an assumed pod. */
+static void confirm_assumed(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    const ks_object *counted = end_assumption(sim, st, pod->id);
+    if (counts_otherwise(counted, pod)) recount(sim, st, counted, pod);
+    ks_object_unref(sim->world.heap, counted);
 }
 
 static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *old,
@@ -134,34 +158,27 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
             if (slot >= 0) ks_sched_account_end(sim, st, old, pod, (uint32_t)slot);
             return;
         }
-        ks_sched_pairs_account(heap, st, pod, 1);
-        account(sim, st, old, -1);
-        account(sim, st, pod, 1);
-        ks_sched_pairs_account(heap, st, old, -1);
+        recount(sim, st, old, pod);
         return;
     }
     if (had) {
-        account(sim, st, old, -1);
+        account(sim, st, old, old->node, -1);
         ks_sched_pairs_account(heap, st, old, -1);
     }
-    bool assumed = st->prebind.count > 0 && ks_tree_has(&st->prebind, (ks_key){0, pod->id});
-    if (assumed) {
-        const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, pod->id});
-        bool same = has && ks_str_eq(waits->node, pod->node);
-        if (has || change->type == KS_DELETED)
-            forget_assumed(sim, st, pod, same ? pod->node : NULL);
-        if (same) return;
+    const ks_assumed *assumed = ks_sched_assumed(st, pod->id);
+    if (assumed != NULL && has && ks_str_eq(assumed->node, pod->node)) {
+        confirm_assumed(sim, st, pod);
+        return;
     }
+    if (pod->node != NULL || change->type == KS_DELETED) forget_assumed(sim, st, pod->id);
     if (!has) return;
     ks_sched_pairs_account(heap, st, pod, 1);
-    account(sim, st, pod, 1);
+    account(sim, st, pod, pod->node, 1);
 }
 
 static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, bool gone) {
     ks_heap *heap = sim->world.heap;
-    /* A pod that waits for its volumes counts on its node already: assuming it ends the nomination. */
-    bool placed = pod->node != NULL ||
-                  (st->prebind.count > 0 && ks_tree_has(&st->prebind, (ks_key){0, pod->id}));
+    bool placed = pod->node != NULL || ks_sched_assumed(st, pod->id) != NULL;
     const ks_str *name =
         gone || placed ? NULL : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
     int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(st, name);
@@ -211,7 +228,8 @@ static void observe_pod(ks_sim *sim, ks_sched *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->type == KS_DELETED ? pod : change->old;
     bool gone = change->type == KS_DELETED;
     bool had = old != NULL && takes_place(old), has = !gone && takes_place(pod);
-    if (had || has || gone) observe_placed(sim, st, change, old, had, has);
+    if (had || has || gone || ks_sched_assumed(st, pod->id) != NULL)
+        observe_placed(sim, st, change, old, had, has);
     if (!had || gone) observe_unplaced(sim, st, change);
     if (st->nominated.count > 0 || ks_exists(ks_get(pod->status, K(nominatedNodeName))))
         follow_nomination(sim, st, pod, gone);
@@ -236,8 +254,8 @@ static void observe_service(ks_sched *st, const ks_change *change) {
 /* With the kubelet played by hand a pod is bound as soon as its claims are. */
 static void wake_prebind(ks_sim *sim, ks_sched *st) {
     if (!sim->settings->manual_kubelet) return;
-    for (ks_tree_iter it = ks_tree_begin(&st->prebind); ks_tree_next(&it);)
-        ks_enqueue(sim, st->index, it.key.b * 2);
+    for (ks_tree_iter it = ks_tree_begin(&st->assumed); ks_tree_next(&it);)
+        if (!((const ks_assumed *)it.value)->bound) ks_enqueue(sim, st->index, it.key.b * 2);
 }
 
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
@@ -248,7 +266,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_NODE: ks_sched_node_changed(sim, st, change); break;
     case KS_SERVICE: observe_service(st, change); break;
     case KS_PVC:
-        if (st->prebind.count > 0) wake_prebind(sim, st);
+        if (st->assumed.count > 0) wake_prebind(sim, st);
         break;
     case KS_NAMESPACE: /* terms select namespaces by label */
         if (change->old != NULL && !ks_equal(change->old->labels, change->object->labels))
@@ -377,26 +395,38 @@ static const ks_str *told(ks_sim *sim, ks_sched *st, const ks_str *message) {
     return message;
 }
 
+/* A list of conditions with that one in it, in place of what it had of the type: a new reference. `made` is taken over. */
+static ks_val with_condition(ks_heap *heap, ks_val conditions, const char *type, ks_val made) {
+    ks_val list = ks_list_new(heap, ks_len(conditions) + 1);
+    bool there = false;
+    ks_each(condition, conditions) {
+        bool same = ks_text_is(ks_get(*condition, K(type)), type);
+        there = there || same;
+        list = ks_append(heap, list, ks_ref(same ? made : *condition));
+    }
+    if (!there) list = ks_append(heap, list, ks_ref(made));
+    ks_unref(heap, made);
+    return list;
+}
+
 /* The PodScheduled condition, and the nominated node when `nominate`. */
-static void patch_status(ks_sim *sim, ks_sched *st, uint64_t id, const char *reason,
+static void patch_status(ks_sim *sim, ks_sched *st, const ks_object *looked_at, const char *reason,
                          const ks_str *message, bool nominate, const ks_str *nominated) {
     ks_heap *heap = sim->world.heap;
-    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
-    if (pod == NULL) return;
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, looked_at->id);
+    if (pod == NULL) pod = looked_at;
+    const ks_object *newest = ks_sched_patched(sim, pod);
+    if (newest == NULL) return;
     ks_val text = {.type = KS_STRING, .s = message}, generation = ks_get(pod->meta, K(generation));
-    ks_val alike = nominate ? KS_NOTHING : ks_alike_get(&st->failed, pod->status, text, generation);
+    bool alone = nominate || newest != pod;
+    ks_val alike = alone ? KS_NOTHING : ks_alike_get(&st->failed, pod->status, text, generation);
     if (ks_exists(alike)) {
         ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, alike, NULL));
         return;
     }
-    ks_val old = KS_NOTHING, conditions = ks_list_new(heap, 2);
-    uint32_t at = UINT32_MAX;
+    ks_val old = KS_NOTHING;
     ks_each(condition, ks_get(pod->status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), "PodScheduled")) {
-            old = *condition;
-            at = ks_len(conditions);
-        }
-        conditions = ks_append(heap, conditions, ks_ref(*condition));
+        if (ks_text_is(ks_get(*condition, K(type)), "PodScheduled")) old = *condition;
     }
     ks_val since = ks_text_is(ks_get(old, K(status)), "False")
                        ? ks_ref(ks_get(old, K(lastTransitionTime)))
@@ -411,16 +441,18 @@ static void patch_status(ks_sim *sim, ks_sched *st, uint64_t id, const char *rea
     if (!nominate) nominated = now;
     if (same && ks_str_eq(now, nominated)) {
         ks_unref(heap, made);
-        ks_unref(heap, conditions);
         return;
     }
-    conditions = at == UINT32_MAX ? ks_append(heap, conditions, made)
-                                  : ks_set_at(heap, conditions, at, made);
-    ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), conditions);
-    status = ks_put(heap, status, K(nominatedNodeName),
-                    nominated == NULL ? KS_NOTHING : ks_string(nominated));
-    if (!nominate) ks_alike_put(heap, &st->failed, pod->status, text, generation, status);
-    ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
+    ks_val conditions =
+        same ? ks_ref(ks_get(newest->status, K(conditions)))
+             : with_condition(heap, ks_get(newest->status, K(conditions)), "PodScheduled", made);
+    if (same) ks_unref(heap, made);
+    ks_val status = ks_put(heap, ks_ref(newest->status), K(conditions), conditions);
+    if (!ks_str_eq(now, nominated))
+        status = ks_put(heap, status, K(nominatedNodeName),
+                        nominated == NULL ? KS_NOTHING : ks_string(nominated));
+    if (!alone) ks_alike_put(heap, &st->failed, pod->status, text, generation, status);
+    ks_refusal_free(heap, ks_server_update_status(&sim->server, newest, status, NULL));
 }
 
 static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
@@ -435,14 +467,40 @@ static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *prof
         ks_record(&sim->server, pod, &e, "%s", message->s);
 }
 
+/* The pod is to be tried again, if it still is what the view has. False: another has its name by now. */
+static bool requeue(ks_cycle *c, uint32_t plugins) {
+    const ks_store *view = ks_view(c->sim);
+    const ks_object *now = ks_store_by_id(view, KS_POD, c->pod->id);
+    if (now == NULL) return ks_store_get(view, KS_POD, c->pod->ns, c->pod->name) == NULL;
+    if (now->node == NULL) ks_sched_queue_failed(c->sim, c->st, c->pod, plugins);
+    return true;
+}
+
 /* handleSchedulingFailure. Takes over `message`; `plugins` 0: an error. */
 static void fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins) {
     ks_sim *sim = c->sim;
     message = told(sim, c->st, message);
-    ks_sched_queue_failed(sim, c->st, c->pod, plugins);
-    record_failure(sim, c->pod, c->rules->scheduler, message);
-    patch_status(sim, c->st, c->pod->id, reason, message, c->preempted, c->nominated);
+    if (requeue(c, plugins)) {
+        record_failure(sim, c->pod, c->rules->scheduler, message);
+        patch_status(sim, c->st, c->pod, reason, message, c->preempted, c->nominated);
+    }
     ks_str_unref(sim->world.heap, message);
+}
+
+/* handleBindingCycleError: what was assumed is forgotten, which is to other pods as if this one had been deleted from its node. Takes
+ * over `message`. */
+static void fail_binding(ks_cycle *c, const ks_str *message) {
+    ks_change gone = {.refs = 1, .type = KS_DELETED, .object = c->pod};
+    if (ks_sched_assumed(c->st, c->pod->id) != NULL) {
+        forget_assumed(c->sim, c->st, c->pod->id);
+        ks_sched_hint_gone(c->sim, c->st, &gone);
+    }
+    fail(c, "SchedulerError", message, 0);
+}
+
+static void fail_prebind(ks_cycle *c, const char *why) {
+    fail_binding(
+        c, ks_str_printf(c->sim->world.heap, "running PreBind plugin \"VolumeBinding\": %s", why));
 }
 
 /* --- binding --- */
@@ -455,10 +513,24 @@ static void record_scheduled(ks_sim *sim, const ks_object *pod, const ks_str *no
                     node);
 }
 
-/* Binds the newest version of a pod. NULL, or what was wrong. */
+/* It is bound; whether the view shows it is another matter. */
+static void mark_bound(ks_sim *sim, ks_sched *st, uint64_t id) {
+    const ks_assumed *assumed = ks_sched_assumed(st, id);
+    if (assumed == NULL) return;
+    ks_assumed *bound = ks_alloc(sim->world.heap, sizeof *bound);
+    *bound = *assumed;
+    bound->refs = 1;
+    bound->bound = true;
+    ks_str_ref(bound->node);
+    ks_object_ref(bound->pod);
+    ks_tree_put(sim->world.heap, &st->assumed, (ks_key){0, id}, bound);
+}
+
+/* Binds a pod. NULL, or what was wrong. */
 static ks_refusal *bind(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node) {
     ks_refusal *refusal = ks_server_bind(&sim->server, pod, node);
     if (refusal != NULL) return refusal;
+    mark_bound(sim, st, pod->id);
     record_scheduled(sim, pod, node);
     ks_sched_queue_remove(sim, st, pod->id);
     return NULL;
@@ -468,32 +540,53 @@ static void bind_failed(ks_cycle *c, ks_refusal *refusal) {
     ks_heap *heap = c->sim->world.heap;
     const ks_str *message =
         ks_str_printf(heap, "running Bind plugin \"DefaultBinder\": %s", refusal->message->s);
-    bool gone = refusal->code == 404;
     ks_refusal_free(heap, refusal);
-    if (gone)
-        ks_str_unref(heap, message);
-    else
-        fail(c, "SchedulerError", message, 0);
+    fail_binding(c, message);
 }
 
-/* The pod waits for its volumes; meanwhile it counts on its node. */
-static void assume(ks_cycle *c, const ks_object *node) {
+/* The pod counts on its node from now on: schedule_one.go: assume. */
+static void assume(ks_cycle *c, const ks_str *node) {
+    ks_heap *heap = c->sim->world.heap;
+    ks_sched *st = c->st;
+    ks_assumed *a = ks_alloc(heap, sizeof *a);
+    *a = (ks_assumed){.refs = 1,
+                      .node = ks_str_ref(node),
+                      .pod = ks_object_ref(c->pod),
+                      .since = c->sim->world.now};
+    ks_tree_put(heap, &st->assumed, (ks_key){0, c->pod->id}, a);
+    if (st->nominated.count > 0) ks_tree_del(heap, &st->nominated, (ks_key){0, c->pod->id});
+    st->mark = ++st->sequence;
+    ks_sched_pairs_account(heap, st, c->pod, 1);
+    account(c->sim, st, c->pod, node, 1);
+}
+
+/* Says where a pod is going to be that waits for its volumes. */
+static void nominate(ks_cycle *c, const ks_str *node) {
     ks_sim *sim = c->sim;
     ks_heap *heap = sim->world.heap;
-    ks_prebind *p = ks_alloc(heap, sizeof *p);
-    *p = (ks_prebind){1, ks_str_ref(node->name), sim->world.now};
-    ks_tree_put(heap, &c->st->prebind, (ks_key){0, c->pod->id}, p);
-    int64_t slot = ks_sched_slot(c->st, node->name);
-    c->st->mark = ++c->st->sequence;
-    ks_sched_pairs_account(heap, c->st, c->pod, 1);
-    ks_sched_account(sim, c->st, c->pod, (uint32_t)slot, 1);
-    ks_sched_queue_remove(sim, c->st, c->pod->id);
-    if (ks_since(&sim->server.rules, KS_SINCE_NOMINATION_BEFORE_BINDING) &&
-        !ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node->name)) {
-        ks_val status =
-            ks_put(heap, ks_ref(c->pod->status), K(nominatedNodeName), ks_string(node->name));
-        ks_refusal_free(heap, ks_server_update_status(&sim->server, c->pod, status, NULL));
-    }
+    if (!ks_since(&sim->server.rules, KS_SINCE_NOMINATION_BEFORE_BINDING) ||
+        ks_str_eq(ks_str_or_null(ks_get(c->pod->status, K(nominatedNodeName))), node))
+        return;
+    const ks_object *newest = ks_sched_patched(sim, c->pod);
+    if (newest == NULL) return;
+    ks_val status = ks_put(heap, ks_ref(newest->status), K(nominatedNodeName), ks_string(node));
+    ks_refusal_free(heap, ks_server_update_status(&sim->server, newest, status, NULL));
+}
+
+/* The pod has its node, and waits there for its volumes. */
+static void begin_binding(ks_cycle *c, const ks_object *node) {
+    ks_sim *sim = c->sim;
+    ks_heap *heap = sim->world.heap;
+    uint64_t id = c->pod->id;
+    assume(c, node->name);
+    nominate(c, node->name);
+    const ks_str *why = ks_sched_reserve_claims(c, node);
+    if (why != NULL)
+        fail_prebind(c, why->s);
+    else
+        ks_enqueue_at(sim, c->st->index, id * 2,
+                      sim->settings->manual_kubelet ? sim->world.now : sim->world.now + KS_SECOND);
+    ks_str_unref(heap, why);
 }
 
 static void place(ks_cycle *c, uint32_t slot) {
@@ -502,23 +595,10 @@ static void place(ks_cycle *c, uint32_t slot) {
     const ks_object *node = ks_object_ref(c->st->nodes->at[slot]->object);
     ks_sched_remember(c, slot);
     if (c->claims.any_delayed) {
-        uint64_t id = c->pod->id;
-        bool pending = false;
-        assume(c, node);
-        if (!ks_sched_reserve_claims(c, node, &pending)) {
-            forget_assumed(sim, c->st, c->pod, NULL);
-            fail(
-                c, "SchedulerError",
-                ks_str_of(
-                    heap,
-                    "running PreBind plugin \"VolumeBinding\": binding volumes: a claim or volume has changed"),
-                0);
-        } else {
-            ks_enqueue_at(sim, c->st->index, id * 2,
-                          sim->settings->manual_kubelet ? sim->world.now
-                                                        : sim->world.now + KS_SECOND);
-        }
+        begin_binding(c, node);
     } else {
+        /* else the view shows it as soon as it is bound */
+        if (ks_view_is_late(sim)) assume(c, node->name);
         ks_refusal *refusal = bind(sim, c->st, c->pod, node->name);
         if (refusal != NULL) bind_failed(c, refusal);
     }
@@ -554,35 +634,29 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     end(c);
 }
 
+static void give_up_binding(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_refusal *refusal) {
+    ks_cycle *c = begin(sim, st, pod);
+    if (refusal != NULL)
+        bind_failed(c, refusal);
+    else
+        fail_prebind(c, "binding volumes: context deadline exceeded");
+    end(c);
+}
+
 /* A pod that waits for its volumes: binds it when they are there. */
 static void finish_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    const ks_prebind *waits = ks_tree_get(&st->prebind, (ks_key){0, id});
+    const ks_assumed *waits = ks_sched_assumed(st, id);
+    if (waits == NULL || waits->bound) return;
     const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
-    if (waits == NULL || pod == NULL) {
-        ks_object_unref(heap, pod);
-        return;
-    }
+    if (pod == NULL) return;
     const ks_str *node = ks_str_ref(waits->node);
     int64_t deadline = waits->since + BIND_TIMEOUT_SECONDS * KS_SECOND;
     if (ks_sched_claims_bound(sim, pod)) {
         ks_refusal *refusal = bind(sim, st, pod, node);
-        if (refusal != NULL) {
-            forget_assumed(sim, st, pod, NULL);
-            ks_cycle *c = begin(sim, st, pod);
-            bind_failed(c, refusal);
-            end(c);
-        }
+        if (refusal != NULL) give_up_binding(sim, st, pod, refusal);
     } else if (sim->world.now >= deadline) {
-        forget_assumed(sim, st, pod, NULL);
-        ks_cycle *c = begin(sim, st, pod);
-        fail(
-            c, "SchedulerError",
-            ks_str_of(
-                heap,
-                "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded"),
-            0);
-        end(c);
+        give_up_binding(sim, st, pod, NULL);
     } else {
         ks_enqueue_at(sim, st->index, id * 2,
                       sim->settings->manual_kubelet ? deadline : sim->world.now + KS_SECOND);
@@ -600,7 +674,9 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     st->armed = false;
     uint64_t id = ks_sched_queue_pop(sim, st);
     const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
-    if (pod != NULL && pod->node == NULL) schedule(sim, st, pod);
+    /* one that is assumed has had its look: schedule_one.go: skipPodSchedule */
+    if (pod != NULL && pod->node == NULL && ks_sched_assumed(st, id) == NULL)
+        schedule(sim, st, pod);
     ks_object_unref(sim->world.heap, pod);
     ks_sched_queue_arm(sim, st);
     return true;
@@ -615,11 +691,10 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 void ks_scheduler_policies_changed(ks_sim *sim) {
     ks_sched *st = ks_component_state(sim, &ks_scheduler);
     if (st == NULL) return;
-    ks_ids pods = ks_ids_copy(&ks_view(sim)->by_id[KS_POD]);
+    ks_ids pods = ks_ids_copy(&ks_view_of(sim, st->index)->by_id[KS_POD]);
     for (ks_ids_iter it = ks_ids_begin(&pods); ks_ids_next(&it);) {
         const ks_object *pod = it.value;
-        if (pod->node != NULL || ks_sched_finished(pod) ||
-            ks_tree_has(&st->prebind, (ks_key){0, pod->id}))
+        if (pod->node != NULL || ks_sched_finished(pod) || ks_sched_assumed(st, pod->id) != NULL)
             continue;
         if (!ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName)))))
             continue;
@@ -632,7 +707,6 @@ void ks_scheduler_policies_changed(ks_sim *sim) {
 
 const ks_component ks_scheduler = {
     .name = "scheduler",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
@@ -643,4 +717,6 @@ const ks_component ks_scheduler = {
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |
              KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS) |
              KS_KIND_BIT(KS_VOLUMEATTACHMENT) | KS_KIND_BIT(KS_NAMESPACE),
+    .lists = KS_KIND_BIT(KS_PDB) | KS_KIND_BIT(KS_REPLICASET) | KS_KIND_BIT(KS_STATEFULSET),
+    .keeps = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV), /* plugins/volumebinding/assume_cache.go */
 };

@@ -244,18 +244,23 @@ void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st) {
     st->tally_bytes = 0;
 }
 
-/* Counts the pods that have a node already. */
+static void count_one(ks_sim *sim, ks_sched *st, ks_tally *t, const ks_object *pod,
+                      const ks_str *node) {
+    if (ks_sched_finished(pod) || !ks_sched_tally_means(sim, t, pod)) return;
+    int64_t slot = ks_sched_slot(st, node);
+    if (slot < 0) return;
+    reserve_tally(sim->world.heap, st, t, (uint32_t)slot);
+    t->counts[slot]++;
+}
+
+/* Counts the pods that have a node already, and those that are assumed to have one. */
 static void count_all(ks_sim *sim, ks_sched *st, ks_tally *t) {
-    for (ks_walk w = ks_walk_created(ks_view(sim), KS_POD); ks_walk_next(&w);) {
-        const ks_object *pod = w.object;
-        const ks_prebind *waits =
-            st->prebind.count == 0 ? NULL : ks_tree_get(&st->prebind, (ks_key){0, pod->id});
-        const ks_str *node = pod->node != NULL ? pod->node : waits != NULL ? waits->node : NULL;
-        if (node == NULL || ks_sched_finished(pod) || !ks_sched_tally_means(sim, t, pod)) continue;
-        int64_t slot = ks_sched_slot(st, node);
-        if (slot < 0) continue;
-        reserve_tally(sim->world.heap, st, t, (uint32_t)slot);
-        t->counts[slot]++;
+    for (ks_walk w = ks_walk_created(ks_view(sim), KS_POD); ks_walk_next(&w);)
+        if (w.object->node != NULL && ks_sched_assumed(st, w.object->id) == NULL)
+            count_one(sim, st, t, w.object, w.object->node);
+    for (ks_tree_iter it = ks_tree_begin(&st->assumed); ks_tree_next(&it);) {
+        const ks_assumed *assumed = it.value;
+        count_one(sim, st, t, assumed->pod, assumed->node);
     }
 }
 

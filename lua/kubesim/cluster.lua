@@ -579,16 +579,14 @@ function Cluster:fail_node(name) node_talks(self, name, false, "fail_node") end
 ---@param name string
 function Cluster:recover_node(name) node_talks(self, name, true, "recover_node") end
 
-local CONTROLLERS <const> = { statefulset = true, replicaset = true, deployment = true, garbagecollector = true, namespace = true,
-  disruption = true, resourcequota = true, nodelifecycle = true, podgc = true, attachdetach = true }
-
 local function check_controller(name, caller)
   check.type(name, 1, caller, "string")
-  if not CONTROLLERS[name] then check.bad(1, caller, ("no controller is called '%s'"):format(name)) end
+  local why = options.no_controller(name)
+  if why then check.bad(1, caller, why) end
 end
 
 ---A controller restarts: it knows only what stands in the API.
----@param controller string   "statefulset", "replicaset", "deployment", "garbagecollector", ...: CONTROLLERS above
+---@param controller string   "statefulset", "replicaset", "deployment", "garbagecollector", ...: all but the kubelet
 function Cluster:restart(controller)
   check_controller(controller, "restart")
   self.core:restart(controller)

@@ -84,20 +84,33 @@ function options.lag(given)
   return least, most
 end
 
+local function unknown(what, name)
+  local offer = check.near(name, core.components)
+  return ("no %s is called '%s'%s"):format(what, name, offer and (", did you mean '" .. offer .. "'?") or "")
+end
+
+---Why a component cannot be restarted; nil: it can.
+---@param name string
+---@return string? why
+function options.no_controller(name)
+  local component = core.components[name]
+  if not component then return unknown("controller", name) end
+  if not component.restarts then return ("not supported yet: a restart of '%s'"):format(name) end
+end
+
 ---The components that a name stands for, sorted; nil and why not.
 ---@param name string   "statefulset", or "all" for those whose watches can lag
 ---@return string[]? components
 ---@return string? why
 function options.laggards(name)
   if name ~= "all" then
-    local may = core.components[name]
-    if may then return { name } end
-    if may == false then return nil, ("not supported yet: a lag of the watches of '%s'"):format(name) end
-    local offer = check.near(name, core.components)
-    return nil, ("no component is called '%s'%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or "")
+    local component = core.components[name]
+    if component and component.lags then return { name } end
+    if component then return nil, ("not supported yet: a lag of the watches of '%s'"):format(name) end
+    return nil, unknown("component", name)
   end
   local list = {}
-  for component, may in pairs(core.components) do if may then list[#list + 1] = component end end
+  for component, can in pairs(core.components) do if can.lags then list[#list + 1] = component end end
   table.sort(list)
   return list
 end

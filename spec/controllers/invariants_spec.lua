@@ -4,7 +4,8 @@
 -- with caches of any age.
 --
 -- A failure names its seed: LIFE=<seed> make -s busted SPECS=spec/controllers/invariants_spec.lua plays that life alone and tells
--- each step. LIVES=<n> plays so many of each kind, FROM=<n> begins there; KIND=sts, LATE=true or false leave the others out.
+-- each step. LIVES=<n> plays so many of each kind, FROM=<n> begins there; KIND=sts, LATE=true or false leave the others out, and
+-- LAGS=scheduler,kubelet lets these alone be late.
 local kubesim = require "kubesim"
 
 local LIVES = math.tointeger(os.getenv "LIVES")
@@ -186,9 +187,15 @@ local REFS <const> = { sts = "sts/web", rs = "rs/web", deploy = "deploy/web" }
 local CONTROLLERS <const> = { sts = { "statefulset", "garbagecollector" }, rs = { "replicaset", "garbagecollector" },
   deploy = { "deployment", "replicaset", "garbagecollector" } }
 -- those whose watches may lag
-local LATE <const> = {}
-for name, may in pairs(require "kubesim.core".components) do if may then LATE[#LATE + 1] = name end end
+local LATE <const>, RESTARTING <const> = {}, {}
+for name, can in pairs(require "kubesim.core".components) do
+  if can.lags then LATE[#LATE + 1] = name end
+  if can.restarts then RESTARTING[#RESTARTING + 1] = name end
+end
 table.sort(LATE)
+table.sort(RESTARTING)
+local LAGS = {}
+for name in (os.getenv "LAGS" or ""):gmatch "[^,]+" do LAGS[#LAGS + 1] = name end
 
 function Life:manifest()
   local d = self.dice
@@ -308,6 +315,7 @@ end
 
 function actions.restart(life)
   local who = life.dice.one_of(CONTROLLERS[life.kind])
+  if life.late and life.late.chance(50) then who = life.late.one_of(#LAGS > 0 and LAGS or RESTARTING) end
   life:note("restart %s", who)
   life.cluster:restart(who)
 end
@@ -367,7 +375,7 @@ end
 ---Some component's cache is that old from now on.
 function Life:grow_old()
   local d = self.late
-  local who = d.one_of(d.chance(60) and CONTROLLERS[self.kind] or LATE)
+  local who = d.one_of(#LAGS > 0 and LAGS or d.chance(60) and CONTROLLERS[self.kind] or LATE)
   local most = d.one_of { 0.005, 0.1, 1, 5, 10, 30, 120 }
   local span = d.chance(25) and 0 or d.chance(50) and most or { 0, most }
   self:note("%s hears late: %s", who, kubesim.json.encode(span))

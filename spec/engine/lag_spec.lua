@@ -309,6 +309,118 @@ describe("controllers with old caches", function()
   end)
 end)
 
+describe("a scheduler whose cache is ten seconds old", function()
+  local function pod(name, cpu, more)
+    local spec = { terminationGracePeriodSeconds = 1,
+      containers = { { name = "main", image = "app:1", resources = { requests = { cpu = cpu } } } } }
+    for key, value in pairs(more or {}) do spec[key] = value end
+    return { apiVersion = "v1", kind = "Pod", metadata = { name = name }, spec = spec }
+  end
+
+  local function one_node(cpu) return { nodes = { { name = "a", capacity = { cpu = cpu } } } } end
+
+  it("counts the pods that it has placed, although it has not heard of them there", function()
+    local cluster <close> = new({ ["watch.scheduler"] = "10s" }, one_node "2")
+    cluster:advance(20)
+    for i = 1, 3 do cluster:create(pod("p" .. i, "1")) end
+    cluster:advance(10)
+    assert.equal("a", cluster:get "pod/p1".spec.nodeName)
+    assert.equal("a", cluster:get "pod/p2".spec.nodeName)
+    assert.same({ "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: "
+      .. "1 No preemption victims found for incoming pod." }, reasons(cluster, "pod/p3", "FailedScheduling"))
+    cluster:delete "pod/p1" -- the scheduler hears of that ten seconds later
+    cluster:advance(9)
+    assert.is_nil(cluster:get "pod/p3".spec.nodeName)
+    cluster:advance(5)
+    assert.equal("a", cluster:get "pod/p3".spec.nodeName)
+  end)
+
+  it("cannot bind a pod that has gone, and leaves it when it hears of that", function()
+    local cluster <close> = new({ ["watch.scheduler"] = "10s" }, one_node "2")
+    cluster:advance(20)
+    cluster:create(pod("short", "2"))
+    cluster:advance(5)
+    cluster:delete("pod/short", { grace_period = 0 })
+    cluster:advance(5)
+    assert.same({ 'running Bind plugin "DefaultBinder": pods "short" not found' }, reasons(cluster, "pod/short", "FailedScheduling"))
+    cluster:create(pod("next", "2")) -- what was assumed of the other has been forgotten
+    cluster:settle { timeout = "1h" }
+    assert.equal("a", cluster:get "pod/next".spec.nodeName)
+    assert.is_true(#reasons(cluster, "pod/short", "FailedScheduling") < 5)
+  end)
+
+  it("does not take a new pod for the old one of its name", function()
+    local cluster <close> = new({ ["watch.scheduler"] = "10s" }, one_node "2")
+    cluster:advance(20)
+    cluster:create(pod("same", "1"))
+    local old = cluster:get "pod/same".metadata.uid
+    cluster:advance(5)
+    cluster:delete("pod/same", { grace_period = 0 })
+    cluster:create(pod("same", "1"))
+    local uid = cluster:get "pod/same".metadata.uid
+    cluster:advance(5)
+    assert.same({ 'running Bind plugin "DefaultBinder": Operation cannot be fulfilled on pods/binding "same": StorageError: invalid '
+      .. "object, Code: 4, Key: /registry/pods/default/same, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
+      .. "precondition: " .. old .. ", UID in object meta: " .. uid }, reasons(cluster, "pod/same", "FailedScheduling"))
+    cluster:settle { timeout = "1h" }
+    assert.equal("a", cluster:get "pod/same".spec.nodeName)
+  end)
+
+  it("may put a pod on a node that has gone", function()
+    local cluster <close> = new({ ["watch.scheduler"] = "10s" }, one_node "2")
+    cluster:advance(20)
+    cluster:create(pod("late", "1"))
+    cluster:advance(5)
+    cluster:delete "node/a"
+    cluster:advance(5)
+    assert.equal("a", cluster:get "pod/late".spec.nodeName)
+  end)
+
+  it("does not give one volume to two claims, and binds the other when there is one for it", function()
+    local cluster <close> = new({ ["watch.scheduler"] = "10s", provision = "1s" }, one_node "4")
+    local function volume(name)
+      cluster:create { apiVersion = "v1", kind = "PersistentVolume", metadata = { name = name }, spec = {
+        capacity = { storage = "1Gi" }, accessModes = { "ReadWriteOnce" }, storageClassName = "local", hostPath = { path = "/data" } } }
+    end
+    cluster:create { apiVersion = "storage.k8s.io/v1", kind = "StorageClass", metadata = { name = "local" },
+      provisioner = "kubernetes.io/no-provisioner", volumeBindingMode = "WaitForFirstConsumer" }
+    volume "v1"
+    cluster:advance(20)
+    for _, name in ipairs { "x", "y" } do
+      cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = name }, spec = {
+        accessModes = { "ReadWriteOnce" }, storageClassName = "local", resources = { requests = { storage = "1Gi" } } } }
+      cluster:create(pod(name, "1", { volumes = { { name = "data", persistentVolumeClaim = { claimName = name } } } }))
+    end
+    cluster:advance(30)
+    assert.equal("v1", cluster:get "pvc/x".spec.volumeName)
+    assert.equal("a", cluster:get "pod/x".spec.nodeName)
+    assert.equal("0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind. no new claims to deallocate, "
+      .. "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+      reasons(cluster, "pod/y", "FailedScheduling")[1])
+    volume "v2"
+    cluster:settle { timeout = "1h" }
+    assert.equal("v2", cluster:get "pvc/y".spec.volumeName)
+    assert.equal("a", cluster:get "pod/y".spec.nodeName)
+  end)
+
+  it("tells a pod that lost the race for a volume so, in the API's words", function()
+    local cluster <close> = new({ provision = "1s" }, one_node "4")
+    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "data" }, spec = {
+      accessModes = { "ReadWriteOnce" }, storageClassName = "standard", resources = { requests = { storage = "1Gi" } } } }
+    cluster:settle()
+    cluster:lag("scheduler", { "10s", "10s" })
+    cluster:create(pod("user", "1", { volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
+    cluster:advance(5)
+    cluster:patch("pvc/data", { metadata = { labels = { touched = "yes" } } })
+    cluster:advance(5)
+    assert.same({ 'running PreBind plugin "VolumeBinding": Operation cannot be fulfilled on persistentvolumeclaims "data": the object '
+      .. "has been modified; please apply your changes to the latest version and try again" },
+      reasons(cluster, "pod/user", "FailedScheduling"))
+    cluster:settle { timeout = "1h" }
+    assert.equal("a", cluster:get "pod/user".spec.nodeName)
+  end)
+end)
+
 describe("what a controller has put aside", function()
   it("is taken up again when its informers show all objects anew, within a day", function()
     local cluster <close> = new {}
