@@ -36,6 +36,7 @@ typedef struct lifecycle {
     ks_tree
         pace; /* {hash of zone, 0} -> instant from which the next node of the zone may be tainted + 1 */
     ks_tree unready; /* {node id, 0} -> 1: Ready is not True */
+    ks_tree again;   /* {node id, 0} -> 1: not all of its pods could be marked */
     ks_tree given;   /* {node id, hash of a taint's key} -> 1: see remember_given() */
 } lifecycle;
 
@@ -68,6 +69,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->due = ks_tree_copy(&from->due);
     st->pace = ks_tree_copy(&from->pace);
     st->unready = ks_tree_copy(&from->unready);
+    st->again = ks_tree_copy(&from->again);
     st->given = ks_tree_copy(&from->given);
     return st;
 }
@@ -79,6 +81,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &st->due);
     ks_tree_clear(heap, &st->pace);
     ks_tree_clear(heap, &st->unready);
+    ks_tree_clear(heap, &st->again);
     ks_tree_clear(heap, &st->given);
     ks_free(heap, st, sizeof *st);
 }
@@ -137,9 +140,35 @@ static ks_val new_taint(ks_sim *sim, const char *key, const char *effect) {
                      K(timeAdded), ks_time_val(&sim->world, sim->world.now), NULL);
 }
 
-static void put_taints(ks_sim *sim, const ks_object *node, ks_val taints) {
+static bool lists_taint(ks_val taints, ks_val taint) {
+    const char *key = ks_text_or(ks_get(taint, K(key)), "");
+    return has_taint(taints, key, ks_text_or(ks_get(taint, K(effect)), ""));
+}
+
+/* What makes `wanted` of `old`, done to the taints that the node has by now: those that come are added, those that go are taken away, others
+ * stay (controller_utils.go: AddOrUpdateTaintOnNode, RemoveTaintOffNode). `wanted` is taken over. */
+static ks_val rebased(ks_heap *heap, ks_val old, ks_val wanted, ks_val now) {
+    ks_val taints = KS_NOTHING;
+    ks_each(t, now) {
+        if (!lists_taint(old, *t) || lists_taint(wanted, *t))
+            taints = ks_append(heap, taints, ks_ref(*t));
+    }
+    ks_each(t, wanted) {
+        if (!lists_taint(old, *t) && !lists_taint(now, *t))
+            taints = ks_append(heap, taints, ks_ref(*t));
+    }
+    ks_unref(heap, wanted);
+    return taints;
+}
+
+/* What taints a node is to have follows from the version that is known; the server is asked for the one that they are written to. */
+static void put_taints(ks_sim *sim, const ks_object *known, ks_val taints) {
     ks_heap *heap = sim->world.heap;
-    if (ks_equal(taints, ks_get(node->spec, K(taints)))) {
+    const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, known->id);
+    ks_val old = ks_get(known->spec, K(taints));
+    bool same = node == NULL || ks_equal(taints, old);
+    if (!same && node != known) taints = rebased(heap, old, taints, ks_get(node->spec, K(taints)));
+    if (same || ks_equal(taints, ks_get(node->spec, K(taints)))) {
         ks_unref(heap, taints);
         return;
     }
@@ -201,11 +230,35 @@ static const ks_object *fresh(ks_sim *sim, uint64_t id) {
     return ks_store_by_id(ks_view(sim), KS_NODE, id);
 }
 
+/* The node's last renewal is too long ago. */
+static bool is_overdue(const ks_sim *sim, const lifecycle *st, const ks_object *node) {
+    int64_t since = instant_in(&st->silent, name_hash(node->name));
+    /* The monitor saw the renewal with its next look. */
+    return since != KS_NEVER &&
+           sim->world.now >
+               (since + MONITOR_PERIOD - 1) / MONITOR_PERIOD * MONITOR_PERIOD + GRACE_PERIOD;
+}
+
+/* What the monitor goes by: what it knows, but where it would write for an old version, and meet a conflict, what the server then
+ * answers. NULL: the node has gone. */
+static const ks_object *judged(const ks_sim *sim, const lifecycle *st, uint64_t id) {
+    const ks_object *known = ks_store_by_id(ks_view(sim), KS_NODE, id);
+    bool asks = ks_view_is_late(sim) && known != NULL && readiness(known) != 'U' &&
+                is_overdue(sim, st, known);
+    return asks ? ks_store_by_id(&sim->server.store, KS_NODE, id) : known;
+}
+
+/* It has posted something that was not heard of yet. */
+static bool has_posted(const ks_sim *sim, const ks_object *node) {
+    const ks_object *known = ks_store_by_id(ks_view(sim), KS_NODE, node->id);
+    return !ks_equal(ks_get(condition_of(known->status, "Ready"), K(lastHeartbeatTime)),
+                     ks_get(condition_of(node->status, "Ready"), K(lastHeartbeatTime)));
+}
+
 /* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). */
-static void mark_silent(ks_sim *sim, uint64_t id) {
+static void mark_silent(ks_sim *sim, const ks_object *node) {
     static const char *const posted[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
     ks_heap *heap = sim->world.heap;
-    const ks_object *node = fresh(sim, id);
     ks_val status = ks_ref(node->status), list = KS_NOTHING;
     ks_each(c, ks_get(node->status, K(conditions))) {
         ks_val one = ks_ref(*c);
@@ -226,8 +279,9 @@ static void mark_silent(ks_sim *sim, uint64_t id) {
     ks_refusal_free(heap, ks_server_update_status(&sim->server, node, status, NULL));
 }
 
-/* MarkPodsNotReady: only the Ready condition of each pod on the node; of one that is not ready nothing is told. */
-static void mark_pod(ks_sim *sim, const ks_object *pod) {
+/* MarkPodsNotReady: only the Ready condition of each pod on the node; of one that is not ready nothing is told. False: to be tried again,
+ * with the next look. */
+static bool mark_pod(ks_sim *sim, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_val conditions = ks_get(pod->status, K(conditions));
     ks_event e = {.type = "Warning", .reason = "NodeNotReady", .component = "node-controller"};
@@ -240,11 +294,15 @@ static void mark_pod(ks_sim *sim, const ks_object *pod) {
         ks_val list = ks_set_at(heap, ks_ref(conditions), i, c);
         ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), list);
         ks_object_ref(pod);
-        ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, status, NULL));
-        ks_record(&sim->server, pod, &e, "Node is not ready");
+        ks_refusal *refusal = ks_server_update_status(&sim->server, pod, status, NULL);
+        bool fine = refusal == NULL;
+        bool done = fine || refusal->code == 404;
+        ks_refusal_free(heap, refusal);
+        if (fine) ks_record(&sim->server, pod, &e, "Node is not ready");
         ks_object_unref(heap, pod);
-        return;
+        return done;
     }
+    return true;
 }
 
 /* The ids of the pods on a node: writing changes the store's index, so they are collected first. */
@@ -259,15 +317,25 @@ static ids pods_on(ks_sim *sim, const ks_str *node) {
     return list;
 }
 
-static void now_unready(ks_sim *sim, const ks_object *node) {
-    ks_event e = {.type = "Normal", .reason = "NodeNotReady", .component = "node-controller"};
-    ks_record(&sim->server, node, &e, "Node %s status is now: NodeNotReady", node->name->s);
+/* The pods of a node that is not ready are not either; the node is remembered while that could not be written of all. */
+static void mark_pods(ks_sim *sim, lifecycle *st, const ks_object *node) {
     ids pods = pods_on(sim, node->name);
+    bool done = true;
     for (ks_tree_iter it = ks_tree_begin(&pods.tree); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.a);
-        if (pod) mark_pod(sim, pod);
+        if (pod) done = mark_pod(sim, pod) && done;
     }
     ks_tree_clear(sim->world.heap, &pods.tree);
+    if (!done)
+        ks_tree_put(st->heap, &st->again, (ks_key){node->id, 0}, word(1));
+    else if (st->again.count > 0)
+        ks_tree_del(st->heap, &st->again, (ks_key){node->id, 0});
+}
+
+static void now_unready(ks_sim *sim, lifecycle *st, const ks_object *node) {
+    ks_event e = {.type = "Normal", .reason = "NodeNotReady", .component = "node-controller"};
+    ks_record(&sim->server, node, &e, "Node %s status is now: NodeNotReady", node->name->s);
+    mark_pods(sim, st, node);
 }
 
 /* --- zones: how fast nodes may be tainted --- */
@@ -312,6 +380,26 @@ static int64_t taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *n
     return KS_NEVER;
 }
 
+/* monitorNodeHealth, of one node: whether it has to be looked at again with the next beat. */
+static bool look_at(ks_sim *sim, lifecycle *st, uint64_t id) {
+    const ks_object *node = judged(sim, st, id);
+    if (node == NULL) return false;
+    char ready = readiness(node);
+    bool again = st->again.count > 0 && ks_tree_has(&st->again, (ks_key){id, 0});
+    if (instant_in(&st->silent, name_hash(node->name)) != KS_NEVER && ready != 'U') {
+        if (!is_overdue(sim, st, node)) return true;
+        if (ks_view_is_late(sim) && has_posted(sim, node)) return true;
+        mark_silent(sim, node);
+        if (ready == 'T') now_unready(sim, st, judged(sim, st, id));
+        condition_taints(sim, judged(sim, st, id));
+    } else if (again && ready == 'T') {
+        ks_tree_del(st->heap, &st->again, (ks_key){id, 0});
+    } else if (again) {
+        mark_pods(sim, st, node);
+    }
+    return st->again.count > 0;
+}
+
 /* monitorNodeHealth and the tainting pass. */
 static void monitor(ks_sim *sim, lifecycle *st) {
     int64_t next = KS_NEVER;
@@ -321,34 +409,22 @@ static void monitor(ks_sim *sim, lifecycle *st) {
     for (ks_walk w = ks_walk_created(ks_view(sim), KS_NODE); ks_walk_next(&w);)
         ks_tree_put(st->heap, &nodes.tree, (ks_key){w.object->id, 0}, word(1));
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
-        const ks_object *node = fresh(sim, it.key.a);
-        int64_t since = instant_in(&st->silent, name_hash(node->name));
-        char ready = readiness(node);
-        all++;
-        if (since != KS_NEVER && ready != 'U') {
-            /* The monitor saw the renewal with its next look. */
-            int64_t seen = (since + MONITOR_PERIOD - 1) / MONITOR_PERIOD * MONITOR_PERIOD;
-            if (sim->world.now > seen + GRACE_PERIOD) {
-                mark_silent(sim, node->id);
-                node = fresh(sim, it.key.a);
-                if (ready == 'T') now_unready(sim, node);
-                condition_taints(sim, fresh(sim, it.key.a));
-                node = fresh(sim, it.key.a);
-            } else {
-                next = sim->world.now;
-            }
-        }
+        if (look_at(sim, st, it.key.a)) next = sim->world.now;
+        const ks_object *node = judged(sim, st, it.key.a);
+        if (node == NULL) continue;
         bool unready = readiness(node) != 'T';
         ks_key zone = {zone_of(node), 0};
         ks_tree_put(st->heap, &zones, zone, counted(ks_tree_get(&zones, zone), unready));
+        all++;
         bad += unready;
     }
     bool whole =
         all > 0 &&
         bad == all; /* every zone is down: it is more likely the control plane that is cut off */
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
-        const ks_object *node = fresh(sim, it.key.a);
+        const ks_object *node = judged(sim, st, it.key.a);
         int64_t due = KS_NEVER;
+        if (node == NULL) continue;
         if (readiness(node) == 'T' || whole)
             execute_taint(sim, node, NULL);
         else
@@ -419,15 +495,19 @@ static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod) {
     ks_record(&sim->server, pod, &e, "Cancelling deletion of Pod %s/%s", pod->ns->s, pod->name->s);
 }
 
+/* addConditionAndDeletePod: the server is asked for the pod by its name. */
 static void evict(ks_sim *sim, lifecycle *st, uint64_t id) {
     ks_heap *heap = st->heap;
     ks_tree_del(heap, &st->due, (ks_key){id, 0});
-    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
-    if (!pod) return;
+    const ks_object *known = ks_store_by_id(ks_view(sim), KS_POD, id), *pod;
+    if (!known) return;
     ks_event e = {.type = "Normal",
                   .reason = "TaintManagerEviction",
                   .component = "taint-eviction-controller"};
-    ks_record(&sim->server, pod, &e, "Marking for deletion Pod %s/%s", pod->ns->s, pod->name->s);
+    ks_record(&sim->server, known, &e, "Marking for deletion Pod %s/%s", known->ns->s,
+              known->name->s);
+    pod = ks_store_get(&sim->server.store, KS_POD, known->ns, known->name);
+    if (!pod) return;
     ks_val status = ks_put_pod_condition(sim, pod, ks_ref(pod->status), "DisruptionTarget", "True",
                                          "DeletionByTaintManager",
                                          "Taint manager: deleting due to NoExecute taint");
@@ -500,6 +580,7 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
     if (change->type == KS_DELETED) {
         ks_tree_del(st->heap, &st->tainted, key);
         ks_tree_del(st->heap, &st->unready, key);
+        ks_tree_del(st->heap, &st->again, key);
         forget_given(st, node, true);
         return;
     }
@@ -533,8 +614,10 @@ static void observe_lease(ks_sim *sim, lifecycle *st, const ks_change *change) {
         ks_tree_del(st->heap, &st->silent, key);
     } else {
         int64_t renewed = ks_instant_of(&sim->world, ks_get(lease->spec, K(renewTime)));
+        /* What counts is when the renewal was heard of (nodeHealthData.probeTimestamp): as late as this is. */
+        int64_t late = sim->world.now - change->at;
         ks_tree_put(st->heap, &st->silent, key,
-                    word((renewed == KS_NEVER || renewed < 0 ? 0 : renewed) + 1));
+                    word((renewed == KS_NEVER || renewed < 0 ? 0 : renewed) + late + 1));
     }
     look_soon(sim, st);
 }
@@ -615,7 +698,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_node_lifecycle = {
     .name = "nodelifecycle",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

@@ -105,9 +105,19 @@ static int64_t arrival(ks_sim *sim, const ks_lag *lag) {
     return ks_after(sim->world.now, span);
 }
 
-/* Kinds that the component has informers of: the others it asks the server for. */
+/* Kinds that the component has informers of: the others it asks the server for, or it knows them itself. */
 static bool informed(const ks_component *c, ks_kind kind) {
-    return ((c->kinds | c->lists) >> kind & 1U) != 0;
+    return (((c->kinds | c->lists) & ~c->own) >> kind & 1U) != 0;
+}
+
+/* The component is told of a change that its cache shows. */
+static void tell(ks_sim *sim, int component, const ks_change *change) {
+    const ks_component *c = sim->components[component].component;
+    const ks_store *view = sim->view; /* of whoever writes */
+    if (c->observe == NULL || (c->kinds >> change->object->kind & 1U) == 0) return;
+    sim->view = &sim->components[component].cache->store;
+    c->observe(sim, ks_state_own(sim, component), change);
+    sim->view = view;
 }
 
 /* What it has written itself, and goes by before it is told. */
@@ -130,6 +140,7 @@ void ks_cache_send(ks_sim *sim, int component, const ks_change *change) {
     cache->store.world = &sim->world;
     if (!informed(sim->components[component].component, kind)) {
         ks_store_follow(&cache->store, change);
+        tell(sim, component, change);
         return;
     }
     if (keeps(sim, component, change)) ks_store_follow(&cache->store, change);
@@ -166,10 +177,7 @@ void ks_cache_deliver(ks_sim *sim, uint64_t key, ks_step *step) {
     cache->store.world = &sim->world;
     if ((c->keeps >> kind & 1U) == 0 || !outdated(cache, late->change))
         ks_store_follow(&cache->store, late->change);
-    sim->view = &cache->store;
-    if (c->observe != NULL && (c->kinds >> kind & 1U) != 0)
-        c->observe(sim, ks_state_own(sim, component), late->change);
-    sim->view = &sim->server.store;
+    tell(sim, component, late->change);
     late_unref(heap, late);
     if (cache->late.count == 0 && !is_late(sim, component)) drop(sim, component);
 }

@@ -45,6 +45,9 @@ typedef struct ks_component {
     /* Of these its cache shows what it has written itself at once, and of what it is told later only what is newer: the assume caches of
      * the scheduler (pkg/scheduler/util/assumecache), storeObjectUpdate of the volume binder. */
     uint64_t keeps;
+    /* Of these it knows what it has done itself, not what it is told: the actual state of the world of the attach-detach controller. They
+     * are never late. */
+    uint64_t own;
 } ks_component;
 
 /* What of a modified object is not what it was before. Of one that is new or gone all is. Found by comparing the documents' addresses:

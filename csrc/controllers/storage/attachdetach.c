@@ -4,6 +4,7 @@
  *
  * A key is a volume's id, or a node's. What is wanted follows the pods that have a node (`wanted`: how many pods of a claim
  * each node has), what is, the VolumeAttachment objects. Only volumes whose driver attaches take part (engine/volumes.h).
+ * What is, it knows itself, and what a node's status lists is what it has written there: neither waits for a cache to show it.
  * A node's status learns of all that has been attached to it in one instant with one write, as upstream's of one round of its
  * reconciler (statusupdater/node_status_updater.go); of a detachment it learns before that begins.
  */
@@ -285,9 +286,16 @@ static bool write_attached(ks_sim *sim, attachdetach *st, const ks_object *node,
     return fine;
 }
 
+/* The node whose list a patch exchanges (statusupdater/node_status_updater.go): the newest version. NULL: it has gone. */
+static const ks_object *patched(const ks_sim *sim, const ks_object *node) {
+    return ks_view_is_late(sim) ? ks_store_by_id(&sim->server.store, KS_NODE, node->id) : node;
+}
+
 /* Adds to node.status.volumesAttached what has been attached. */
-static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *node) {
+static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known) {
     ks_heap *heap = sim->world.heap;
+    const ks_object *node = patched(sim, known);
+    if (node == NULL) return true;
     ks_val list = ks_ref(ks_get(node->status, K(volumesAttached)));
     uint32_t at, before = ks_len(list);
     ks_key key = {node->id, 0};
@@ -330,6 +338,8 @@ static bool tell_detached(ks_sim *sim, attachdetach *st, const ks_str *node_name
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     keep_quiet(heap, st, node->id, volume->id);
+    node = patched(sim, node);
+    if (node == NULL) return true;
     const ks_str *name = ks_volume_unique_name(heap, volume);
     ks_val old = ks_get(node->status, K(volumesAttached)), list = KS_NOTHING;
     uint32_t at;
@@ -514,6 +524,14 @@ static bool out_of_service(const ks_object *node) {
     return false;
 }
 
+/* The node may have mounted it since it said what the cache shows: the server is asked before the attacher is (pkg/volume/util/
+ * operationexecutor/operation_generator.go: verifyVolumeIsSafeToDetach). */
+static bool is_mounted_by_now(ks_sim *sim, const ks_object *node, const ks_object *volume) {
+    if (!ks_view_is_late(sim)) return false;
+    const ks_object *now = ks_store_get(&sim->server.store, KS_NODE, NULL, node->name);
+    return now != NULL && in_use(sim->world.heap, now, volume);
+}
+
 /* Nobody wants the volume on that node any more: detaches as soon as it may. */
 static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_object *va) {
     ks_heap *heap = sim->world.heap;
@@ -525,7 +543,7 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         since = sim->world.now;
         ks_tree_put(heap, &st->unwanted, key, (void *)(intptr_t)(since + 1));
     }
-    int64_t forced = since + MAX_WAIT_FOR_UNMOUNT;
+    int64_t forced = since + MAX_WAIT_FOR_UNMOUNT; /* from then on nothing is verified */
     bool force = (node == NULL || !node_ready(node)) && sim->world.now >= forced;
     /* A node that is gone cannot tell any more: what it said last holds. */
     bool mounted = node == NULL || in_use(heap, node, volume);
@@ -534,7 +552,12 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         if (sim->world.now < forced) ks_enqueue_at(sim, st->index, volume->id, forced);
         return true;
     }
+    bool safe = sim->world.now >= forced || (node != NULL && out_of_service(node));
     if (!tell_detached(sim, st, node_name, volume)) return false;
+    if (!safe && is_mounted_by_now(sim, node, volume)) {
+        to_tell(sim, st, node, volume);
+        return false;
+    }
     ks_tree_del(heap, &st->unwanted, key);
     begin(sim, st, &st->detaching, volume, va->id, sim->settings->latency.detach);
     return true;
@@ -670,7 +693,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_attachdetach_controller = {
     .name = "attachdetach",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
@@ -681,4 +703,5 @@ const ks_component ks_attachdetach_controller = {
     .pod_parts = KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
              KS_KIND_BIT(KS_VOLUMEATTACHMENT),
+    .own = KS_KIND_BIT(KS_VOLUMEATTACHMENT), /* cache/actual_state_of_world.go */
 };

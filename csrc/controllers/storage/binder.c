@@ -2,7 +2,8 @@
  * controllers/storage/binder.c - binds claims to volumes: pkg/controller/volume/persistentvolume/pv_controller.go.
  *
  * Keys are ids of claims and volumes. The periodic resync of the real controller (every 15 s) is armed only when something
- * happened that a waiting claim would not notice by itself: a volume became available, a class appeared.
+ * happened that a waiting claim would not notice by itself: a volume became available, a class appeared. What could not be written
+ * waits for it, too, or for news of the object: nothing is retried before (claimWorker, volumeWorker).
  */
 #include "api/values.h"
 #include "controllers/storage/storage.h"
@@ -559,13 +560,28 @@ static bool release(ks_sim *sim, const ks_object **volume) {
     return reclaim(sim, volume);
 }
 
+static bool is_uid(const ks_object *claim, const ks_str *uid) {
+    return claim != NULL && ks_str_eq(claim->uid, uid);
+}
+
+/* The claim that a volume is bound to, NULL: it has gone. Before a volume is taken for released the server is asked: its claim may be
+ * one that the cache does not have yet (syncVolume: "to make sure we will not reclaim a PV wrongly"). */
+static const ks_object *claim_of(const ks_sim *sim, const ks_object *volume, const ks_str *uid) {
+    const ks_object *known = ks_store_named_by(ks_view(sim), volume);
+    if (is_uid(known, uid)) return known;
+    if (known == NULL &&
+        (strcmp(phase_of(volume), "Released") == 0 || strcmp(phase_of(volume), "Failed") == 0))
+        return NULL;
+    const ks_object *newest = ks_store_named_by(&sim->server.store, volume);
+    return is_uid(newest, uid) ? newest : NULL;
+}
+
 static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
     ks_val ref = ks_get((*volume)->spec, K(claimRef));
     const ks_str *uid = ks_str_or_null(ks_get(ref, K(uid)));
     if (!ks_exists(ref) || uid == NULL || uid->len == 0)
         return set_volume_phase(sim, volume, "Available", "");
-    const ks_object *claim = ks_store_named_by(ks_view(sim), *volume);
-    if (claim != NULL && !ks_str_eq(claim->uid, uid)) claim = NULL;
+    const ks_object *claim = claim_of(sim, *volume, uid);
     if (claim == NULL) return release(sim, volume);
     const char *bound_to = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
     if (*bound_to == '\0') {
@@ -614,7 +630,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     bool done = is_claim ? sync_claim(sim, st, &object) : sync_volume(sim, st, &object);
     if (is_claim) ks_tree_del(sim->world.heap, &st->fresh, (ks_key){0, key});
     ks_object_unref(sim->world.heap, object);
-    return done;
+    if (!done) ks_enqueue_at(sim, st->index, key, sim->world.now + RESYNC_SECONDS * KS_SECOND);
+    return true;
 }
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
@@ -631,7 +648,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_volume_binder = {
     .name = "persistentvolume",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
@@ -639,4 +655,7 @@ const ks_component ks_volume_binder = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS),
+    .lists = KS_KIND_BIT(KS_POD),
+    .keeps =
+        KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV), /* pv_controller_base.go: storeObjectUpdate */
 };

@@ -218,6 +218,19 @@ static bool settled(ks_sim *sim, ks_refusal *refusal) {
     return done;
 }
 
+/* Whether the claim's volume has been made, though the claim does not name it yet (sig-storage-lib-external-provisioner,
+ * controller.go: provisionClaimOperation: the name of the volume says whose it is). */
+static bool is_made(const ks_sim *sim, const ks_object *claim) {
+    ks_namers n = ks_store_naming(ks_view(sim), KS_PV, claim->ns, claim->name);
+    while (ks_namers_next(&n)) {
+        const ks_str *uid = ks_str_or_null(ks_get2(n.object->spec, K(claimRef), K(uid)));
+        if (ks_str_eq(uid, claim->uid) &&
+            ks_annotation(n.object, K(pv_kubernetes_io_provisioned_by)) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     ks_heap *heap = sim->world.heap;
     bool quiet = sim->settings->manual_kubelet;
@@ -228,6 +241,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     }
     int64_t due = (int64_t)(intptr_t)ks_tree_get(&st->started, (ks_key){0, claim->id}) - 1;
     if (due < 0) {
+        if (is_made(sim, claim)) return true;
         due = ks_after(sim->world.now, latency);
         if (due > KS_LAST) due = KS_LAST;
         ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
@@ -285,6 +299,12 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {
     return settled(sim, ks_server_update_object(&sim->server, volume, doc, NULL));
 }
 
+/* The volume as it is now, a new reference; NULL: it is not to be deleted any more (deleteVolumeOperation). */
+static const ks_object *still_to_delete(const ks_sim *sim, const ks_object *known) {
+    const ks_object *now = ks_store_by_id(&sim->server.store, KS_PV, known->id);
+    return now != NULL && to_delete(now) ? ks_object_ref(now) : NULL;
+}
+
 static bool delete_volume(ks_sim *sim, const ks_object *volume) {
     ks_heap *heap = sim->world.heap;
     const ks_str *node = ks_exists(ks_get(volume->spec, K(csi))) ? attached_to(sim, volume) : NULL;
@@ -308,8 +328,9 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     if (object != NULL) {
         done = provision(sim, st, object);
     } else {
-        object = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
-        if (object != NULL && to_delete(object)) done = delete_volume(sim, object);
+        const ks_object *known = ks_store_by_id(ks_view(sim), KS_PV, key);
+        if (known != NULL && to_delete(known)) object = still_to_delete(sim, known);
+        if (object != NULL) done = delete_volume(sim, object);
     }
     ks_object_unref(sim->world.heap, object);
     return done;
@@ -325,7 +346,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_volume_provisioner = {
     .name = "provisioner",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
@@ -333,4 +353,6 @@ const ks_component ks_volume_provisioner = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_VOLUMEATTACHMENT),
+    .lists = KS_KIND_BIT(KS_STORAGECLASS),
+    .keeps = KS_KIND_BIT(KS_PV), /* it adds what it has made to its store of volumes */
 };
