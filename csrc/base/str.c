@@ -47,6 +47,19 @@ const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...) {
     return str;
 }
 
+const ks_str *ks_str_join(ks_heap *heap, const ks_str *const *parts, size_t count) {
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) len += parts[i] == NULL ? 0 : parts[i]->len;
+    ks_str *str = str_raw(heap, len);
+    char *to = (char *)(str + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i] == NULL) continue;
+        memcpy(to, parts[i]->s, parts[i]->len);
+        to += parts[i]->len;
+    }
+    return str;
+}
+
 /* --- interned strings --- */
 
 static uint32_t slot_of(const ks_heap *heap, const char *s, size_t len, uint32_t hash) {

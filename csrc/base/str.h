@@ -32,6 +32,8 @@ const ks_str *ks_str_of(ks_heap *heap, const char *s);
 /* printf into a new string. */
 const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* `count` strings, one behind the other, as a new one. NULL is fine, and empty. */
+const ks_str *ks_str_join(ks_heap *heap, const ks_str *const *parts, size_t count);
 /* vsnprintf; quick where a format has no other conversions than %s, %.*s, %c, %d, %u, %lld and %llu. */
 int ks_vformat(char *out, size_t room, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));

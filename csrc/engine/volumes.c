@@ -51,9 +51,12 @@ const ks_str *ks_volume_attacher(const ks_object *volume) {
 }
 
 const ks_str *ks_volume_unique_name(ks_heap *heap, const ks_object *volume) {
+    static const ks_str plugin = {.refs = KS_IMMORTAL, .len = 18, .s = "kubernetes.io/csi/"};
+    static const ks_str between = {.refs = KS_IMMORTAL, .len = 1, .s = "^"};
     ks_val csi = ks_get(volume->spec, K(csi));
-    return ks_str_printf(heap, "kubernetes.io/csi/%s^%s", ks_text_or(ks_get(csi, K(driver)), ""),
-                         ks_text_or(ks_get(csi, K(volumeHandle)), ""));
+    const ks_str *const parts[] = {&plugin, ks_str_or_null(ks_get(csi, K(driver))), &between,
+                                   ks_str_or_null(ks_get(csi, K(volumeHandle)))};
+    return ks_str_join(heap, parts, 4);
 }
 
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {

@@ -39,9 +39,9 @@ static void *copy(ks_sim *sim, const void *state) {
     k->nodes = ks_ids_copy(&from->nodes);
     k->ips = ks_ids_copy(&from->ips);
     k->images = ks_table_copy(&from->images);
-    k->waits = ks_tree_copy(&from->waits);
-    k->mounts = ks_tree_copy(&from->mounts);
-    k->attached = ks_tree_copy(&from->attached);
+    k->waits = ks_links_copy(&from->waits);
+    k->mounts = ks_links_copy(&from->mounts);
+    k->attached = ks_table_copy(&from->attached);
     k->untold = ks_tree_copy(&from->untold);
     k->files = ks_tree_copy(&from->files);
     k->gone = ks_tree_copy(&from->gone);
@@ -55,9 +55,9 @@ static void dispose(ks_heap *heap, void *state) {
     ks_ids_clear(heap, &k->nodes);
     ks_ids_clear(heap, &k->ips);
     ks_table_clear(heap, &k->images);
-    ks_tree_clear(heap, &k->waits);
-    ks_tree_clear(heap, &k->mounts);
-    ks_tree_clear(heap, &k->attached);
+    ks_links_clear(heap, &k->waits);
+    ks_links_clear(heap, &k->mounts);
+    ks_table_clear(heap, &k->attached);
     ks_tree_clear(heap, &k->untold);
     ks_tree_clear(heap, &k->files);
     ks_tree_clear(heap, &k->gone);
@@ -125,18 +125,20 @@ static void node_added(kubelet *k, const ks_object *object) {
     ks_ids_put(heap, &k->nodes, hash64(n->name->s, n->name->len, 0), n);
 }
 
-static void wake(ks_sim *sim, kubelet *k, uint64_t what) {
-    ks_key from = {what, 0};
-    ks_key key;
-    for (bool any = ks_tree_ceiling(&k->waits, from, &key, NULL); any && key.a == what;
-         any = ks_tree_higher(&k->waits, key, &key, NULL)) {
+static void wake(ks_sim *sim, kubelet *k, ks_key what) {
+    for (ks_link l = ks_links_of(&k->waits, what); ks_link_next(&l);) {
         /* A container that lacked something starts with a later look; one that was put off for long is not any more. */
-        const worker *w = ks_ids_get(&k->pods, key.b);
+        const worker *w = ks_ids_get(&k->pods, l.id);
         int64_t look = sim->world.now + RETRY_PERIOD * LATE_PERCENT / 100;
         if (w && w->stage == STAGE_SYNC && w->op == OP_NONE && w->sync_at > look)
-            worker_own(k, key.b)->sync_at = look;
-        ks_enqueue(sim, k->self, key.b);
+            worker_own(k, l.id)->sync_at = look;
+        ks_enqueue(sim, k->self, l.id);
     }
+}
+
+/* One of the things that pods wait for by name has changed. */
+static void wake_for(ks_sim *sim, kubelet *k, const char *what, const ks_object *object) {
+    if (ks_links_any(&k->waits)) wake(sim, k, wait_key(what, object->ns, object->name));
 }
 
 /* Follows what the node says is attached: an entry costs the change that brings or takes it. Those that are new wake the pods that
@@ -151,14 +153,14 @@ static void follow_attached(ks_sim *sim, kubelet *k, const ks_object *node, cons
     while (same < least && ks_identical(ks_at(now, same), ks_at(before, same))) same++;
     for (uint32_t i = same; i < ks_len(before); i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(before, i), K(name)));
-        if (name) ks_tree_del(k->heap, &k->attached, attached_key(whose, name));
+        if (name) ks_table_del(k->heap, &k->attached, attached_key(whose, name));
     }
     for (uint32_t i = same; i < ks_len(now); i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(now, i), K(name)));
         if (!name) continue;
         ks_key key = attached_key(whose, name);
-        ks_tree_put(k->heap, &k->attached, key, (void *)(uintptr_t)1);
-        if (k->waits.count) wake(sim, k, key.a);
+        ks_table_put(k->heap, &k->attached, key, (void *)(uintptr_t)1);
+        if (ks_links_any(&k->waits)) wake(sim, k, key);
     }
 }
 
@@ -278,15 +280,9 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
             pod_changed(sim, k, change);
         return;
     case KS_NODE: observe_node(sim, k, change); return;
-    case KS_PVC:
-        if (k->waits.count) wake(sim, k, wait_hash("pvc", o->ns, o->name));
-        return;
-    case KS_CONFIGMAP:
-        if (k->waits.count) wake(sim, k, wait_hash("configmap", o->ns, o->name));
-        return;
-    case KS_SECRET:
-        if (k->waits.count) wake(sim, k, wait_hash("secret", o->ns, o->name));
-        return;
+    case KS_PVC: wake_for(sim, k, "pvc", o); return;
+    case KS_CONFIGMAP: wake_for(sim, k, "configmap", o); return;
+    case KS_SECRET: wake_for(sim, k, "secret", o); return;
     case KS_PV: files_volume_changed(k, change); return;
     default: return;
     }

@@ -13,8 +13,9 @@
 #define MOUNT_RETRY_FIRST   (500 * KS_MILLISECOND)
 #define MOUNT_RETRY_LONGEST (122 * KS_SECOND)
 
-uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name) {
-    return ks_hash_text(name, ks_hash_text(ns, (uint64_t)what[0] << 8 | (uint64_t)what[1]));
+ks_key wait_key(const char *what, const ks_str *ns, const ks_str *name) {
+    uint64_t seed = (uint64_t)what[0] << 8 | (uint64_t)what[1];
+    return (ks_key){ks_hash_text(name, ks_hash_text(ns, seed)), 0};
 }
 
 static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name) {
@@ -23,10 +24,10 @@ static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *
         w->waits_for_more = true;
         return; /* the retry finds the others */
     }
-    ks_key key = {wait_hash(what, ns, name), t->pod->id};
+    ks_key key = wait_key(what, ns, name);
     w->waits = true;
     w->wait_for[w->wait_count++] = key.a;
-    ks_tree_put(t->heap, &t->k->waits, key, t->k);
+    ks_links_add(t->heap, &t->k->waits, key, t->pod->id);
 }
 
 /* Volumes that no container mounts are none of the kubelet's business. */
@@ -42,18 +43,15 @@ static bool is_mounted(const worker *w, ks_val name) {
 }
 
 static ks_key mount_key(const ks_object *pod, const ks_str *claim) {
-    return (ks_key){ks_hash_text(claim, ks_hash_text(pod->ns, ks_hash_text(pod->node, 0))),
-                    pod->id};
+    return (ks_key){ks_hash_text(claim, ks_hash_text(pod->ns, ks_hash_text(pod->node, 0))), 0};
 }
 
 /* Another pod on the node has the claim mounted. */
 static bool others_use(turn *t, const ks_str *claim) {
-    ks_key key = {mount_key(t->pod, claim).a, 0};
-    for (ks_tree_iter it = ks_tree_from(&t->k->mounts, key);
-         ks_tree_next(&it) && it.key.a == key.a;) {
-        if (it.key.b == t->pod->id) continue;
-        const ks_object *pod = ks_store_by_id(&t->sim->server.store, KS_POD, it.key.b);
-        const worker *w = ks_ids_get(&t->k->pods, it.key.b);
+    for (ks_link l = ks_links_of(&t->k->mounts, mount_key(t->pod, claim)); ks_link_next(&l);) {
+        if (l.id == t->pod->id) continue;
+        const ks_object *pod = ks_store_by_id(&t->sim->server.store, KS_POD, l.id);
+        const worker *w = ks_ids_get(&t->k->pods, l.id);
         if (pod && w && w->mounted && w->stage != STAGE_ENDED && w->node == t->w->node &&
             ks_str_eq(pod->ns, t->pod->ns) && ks_pod_names_claim(t->heap, pod, claim))
             return true;
@@ -62,10 +60,10 @@ static bool others_use(turn *t, const ks_str *claim) {
 }
 
 void volumes_forget_pod(kubelet *k, const ks_object *pod) {
-    if (!k->mounts.count) return;
+    if (!ks_links_any(&k->mounts)) return;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(k->heap, pod, *volume);
-        if (claim) ks_tree_del(k->heap, &k->mounts, mount_key(pod, claim));
+        if (claim) ks_links_del(k->heap, &k->mounts, mount_key(pod, claim), pod->id);
         ks_str_unref(k->heap, claim);
     }
 }
@@ -82,7 +80,7 @@ typedef struct verdict {
 /* Whether the node's status says so; if not, the pod waits until it does. */
 static bool wait_attached(turn *t, const ks_object *node_object, const ks_object *pv) {
     const ks_str *name = ks_volume_unique_name(t->heap, pv);
-    bool there = ks_tree_get(&t->k->attached, attached_key(node_object->name, name)) != NULL;
+    bool there = ks_table_get(&t->k->attached, attached_key(node_object->name, name)) != NULL;
     if (!there) wait_for(t, ATTACHED, node_object->name, name);
     ks_str_unref(t->heap, name);
     return there;
@@ -407,12 +405,11 @@ void volumes_in_use(turn *t, bool in) {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
         if (!claim) continue;
         ks_key key = mount_key(t->pod, claim);
-        size_t before = k->mounts.count;
+        bool changed = true;
         if (in)
-            ks_tree_put(t->heap, &k->mounts, key, (void *)(uintptr_t)1);
+            changed = ks_links_add(t->heap, &k->mounts, key, t->pod->id);
         else
-            ks_tree_del(t->heap, &k->mounts, key);
-        bool changed = !in || k->mounts.count != before;
+            ks_links_del(t->heap, &k->mounts, key, t->pod->id);
         const ks_object *pvc =
             changed ? ks_store_claim_of(&t->sim->server.store, t->pod, claim) : NULL;
         if (pvc && !others_use(t, claim)) note_in_use(t, pvc, in);

@@ -281,10 +281,8 @@ void take_address(turn *t) {
 void stop_waiting(kubelet *k, worker *w, uint64_t id) {
     if (!w->waits) return;
     /* A pod waits for few things: its entries are found by the hashes that it noted. */
-    for (uint32_t i = 0; i < w->wait_count; i++) {
-        ks_key key = {w->wait_for[i], id};
-        ks_tree_del(k->heap, &k->waits, key);
-    }
+    for (uint32_t i = 0; i < w->wait_count; i++)
+        ks_links_del(k->heap, &k->waits, (ks_key){w->wait_for[i], 0}, id);
     w->wait_count = 0;
     w->waits = w->waits_for_more = false;
 }

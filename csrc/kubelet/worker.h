@@ -222,9 +222,9 @@ typedef struct kubelet {
     ks_ids nodes;     /* hash of name -> node */
     ks_ids ips;       /* address -> pod id + 1 */
     ks_table images;  /* image_key -> instant from which it is present, + 1 */
-    ks_tree waits;    /* {hash of what is awaited, pod id} -> 1 */
-    ks_tree mounts;   /* {hash of a claim, id of a pod that has it mounted} -> 1 */
-    ks_tree attached; /* attached_key -> 1: what the nodes' statuses say */
+    ks_links waits;    /* hash of what is awaited -> ids of the pods that wait for it */
+    ks_links mounts;   /* hash of a claim on a node -> ids of the pods that have it mounted */
+    ks_table attached; /* attached_key -> 1: what the nodes' statuses say */
     ks_tree
         untold; /* {Node id, sequence * 2 + mounted} -> name of a volume: what volumesInUse lacks */
     uint64_t sequence;
@@ -398,9 +398,10 @@ void files_volume_changed(kubelet *k, const ks_change *change);
 
 /* volumes.c */
 #define ATTACHED "attached" /* to wait for: a volume in a node's status */
-uint64_t wait_hash(const char *what, const ks_str *ns, const ks_str *name);
+/* Where `waits` has those that wait for that. */
+ks_key wait_key(const char *what, const ks_str *ns, const ks_str *name);
 static inline ks_key attached_key(const ks_str *node, const ks_str *name) {
-    return (ks_key){wait_hash(ATTACHED, node, name), 0};
+    return wait_key(ATTACHED, node, name);
 }
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t); /* false: w->op_until says when to look again */

@@ -204,7 +204,7 @@ static ks_term selector_term(ks_heap *heap, ks_val label_selector) {
 static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, uint32_t room) {
     ks_heap *heap = sim->world.heap;
     uint32_t count = 0;
-    const ks_object *owner = ks_store_by_uid(ks_view(sim), pod->owner_uid);
+    const ks_object *owner = ks_store_owner(ks_view(sim), pod);
     if (owner != NULL && (owner->kind == KS_REPLICASET || owner->kind == KS_STATEFULSET))
         out[count++] = selector_term(heap, ks_get(owner->spec, K(selector)));
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_SERVICE, pod->ns);

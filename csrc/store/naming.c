@@ -102,14 +102,12 @@ void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old) 
 
 /* --- the index --- */
 
-/* Mostly one object names another: `namers` says which, or MANY, and then `maps.by_named` has them in order. Volumes that name no claim
- * are there alone, in front of all others. */
-#define NOTHING UINT64_C(0)
-#define MANY    UINT64_MAX
+/* Volumes that name no claim stand there together, under a hash that no name has. */
+static const ks_key nothing = {0, 0};
 
 static ks_key key_of(ks_kind kind, const ks_str *ns, const ks_str *name) {
     ks_key key = ks_store__name_key(kind, ns, name);
-    if (key.a == NOTHING) key.a++;
+    if (key.a == nothing.a) key.a++;
     return key;
 }
 
@@ -124,36 +122,14 @@ static bool names(ks_heap *heap, const ks_object *o, const ks_str *ns, const ks_
     return ks_str_eq(what, name) && ks_str_eq(where, ns);
 }
 
-static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
-
 ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
-    ks_namers n = {.store = s, .ns = ns, .name = name, .only = MANY};
-    if (name == NULL) {
-        ks_key first; /* there is none, mostly */
-        if (!ks_tree_first(&s->maps.by_named, &first, NULL) || first.a != NOTHING) n.only = 0;
-    } else {
-        ks_key key = key_of(kind, ns, name);
-        n.only = word(ks_table_get(&s->namers, key));
-        n.next.a = key.a;
-    }
-    return n;
+    ks_key key = name == NULL ? nothing : key_of(kind, ns, name);
+    return (ks_namers){.store = s, .ns = ns, .name = name, .link = ks_links_of(&s->named, key)};
 }
 
 bool ks_namers_next(ks_namers *n) {
-    ks_key found;
-    void *place;
-    while (n->only != 0) {
-        uint64_t at = n->only;
-        if (at != MANY) {
-            n->only = 0;
-        } else if (ks_tree_ceiling(&n->store->maps.by_named, n->next, &found, &place) &&
-                   found.a == n->next.a) {
-            n->next.b = found.b + 1;
-            at = word(place);
-        } else {
-            return false;
-        }
-        n->object = ks_store__resolve(n->store, at);
+    while (ks_link_next(&n->link)) {
+        n->object = ks_store__resolve(n->store, n->link.id);
         if (names(n->store->world->heap, n->object, n->ns, n->name)) return true;
     }
     return false;
@@ -161,35 +137,12 @@ bool ks_namers_next(ks_namers *n) {
 
 /* --- as objects are written and go --- */
 
-static void *place_of(const ks_object *o) { return (void *)(uintptr_t)ks_store__place(o); }
-
 static void add(ks_store *s, const ks_object *o, ks_key key) {
-    ks_heap *heap = s->world->heap;
-    void *there = ks_table_get(&s->namers, key), *place = place_of(o);
-    if (there == NULL) {
-        ks_table_put(heap, &s->namers, key, place);
-    } else if (there != place) {
-        uint64_t first = word(there);
-        if (first != MANY) {
-            ks_tree_put(heap, &s->maps.by_named, (ks_key){key.a, ks_store__id_at(first)}, there);
-            ks_table_put(heap, &s->namers, key, (void *)(uintptr_t)MANY);
-        }
-        ks_tree_put(heap, &s->maps.by_named, (ks_key){key.a, o->id}, place);
-    }
+    ks_links_add(s->world->heap, &s->named, key, ks_store__place(o));
 }
 
 static void take(ks_store *s, const ks_object *o, ks_key key) {
-    ks_heap *heap = s->world->heap;
-    void *there = ks_table_get(&s->namers, key);
-    ks_key first = {key.a, 0}, found;
-    if (there == NULL) return;
-    if (word(there) == MANY) {
-        ks_tree_del(heap, &s->maps.by_named, (ks_key){key.a, o->id});
-        if (ks_tree_ceiling(&s->maps.by_named, first, &found, NULL) && found.a == key.a) return;
-    } else if (there != place_of(o)) {
-        return;
-    }
-    ks_table_del(heap, &s->namers, key);
+    ks_links_del(s->world->heap, &s->named, key, ks_store__place(o));
 }
 
 /* Puts the object where those are found that name what it names, or takes it away from there. */
@@ -207,10 +160,8 @@ static void index_names(ks_store *s, const ks_object *o,
     const ks_str *ns, *name = name_in(o, &ns);
     if (name != NULL)
         change(s, o, key_of(o->kind, ns, name));
-    else if (is_free(o) && change == add)
-        ks_tree_put(heap, &s->maps.by_named, (ks_key){NOTHING, o->id}, place_of(o));
     else if (is_free(o))
-        ks_tree_del(heap, &s->maps.by_named, (ks_key){NOTHING, o->id});
+        change(s, o, nothing);
 }
 
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old) {

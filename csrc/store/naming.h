@@ -28,8 +28,7 @@ const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
 typedef struct ks_namers {
     const ks_store *store;
     const ks_str *ns, *name;
-    uint64_t only; /* private: the only one there is; 0: none (any more) */
-    ks_key next;   /* private: where to look for the next one of several */
+    ks_link link; /* private */
     const ks_object *object;
 } ks_namers;
 ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);

@@ -259,7 +259,7 @@ void ks_store_clear(ks_store *s, ks_heap *heap) {
     ks_trees_clear(heap, other_maps(s), MAPS);
     ks_table_clear(heap, &s->by_name);
     ks_table_clear(heap, &s->by_uid);
-    ks_table_clear(heap, &s->namers);
+    ks_links_clear(heap, &s->named);
     ks_table_clear(heap, &s->event_names);
     page_unref(heap, s->page);
 }
@@ -281,7 +281,7 @@ static void copied_around(ks_store *out, ks_world *world) {
     ks_trees_copied(other_maps(out), MAPS);
     ks_table_copied(&out->by_name);
     ks_table_copied(&out->by_uid);
-    ks_table_copied(&out->namers);
+    ks_links_copied(&out->named);
     ks_table_copied(&out->event_names);
     if (out->page != NULL) out->page->refs++;
 }
@@ -446,10 +446,39 @@ const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
     return ks_version__brief(ks_ids_get(&s->by_id[kind], id));
 }
 
-const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
-    if (uid == NULL) return NULL;
+static const ks_kind masses[KS_MASSES] = {KS_POD, KS_PVC, KS_PV, KS_VOLUMEATTACHMENT};
+
+static bool comes_in_masses(ks_kind kind) {
+    for (int i = 0; i < KS_MASSES; i++)
+        if (masses[i] == kind) return true;
+    return false;
+}
+
+/* As name_events(). Of each kind objects come in the order of their ids, in a cache as well. False: nothing had come. */
+static bool index_masses(ks_store *s) {
+    size_t before = s->by_uid.count;
+    for (int i = 0; i < KS_MASSES; i++) {
+        ks_ids_iter it = ks_ids_from(&s->by_id[masses[i]], s->uids_known[i] + 1);
+        for (; ks_ids_next(&it); s->uids_known[i] = it.id) {
+            const ks_object *object = it.value;
+            if (object->uid != NULL)
+                ks_table_put(s->world->heap, &s->by_uid, uid_key(object->uid),
+                             index_word(masses[i], it.id));
+        }
+    }
+    return s->by_uid.count != before;
+}
+
+static const ks_object *with_uid(const ks_store *s, const ks_str *uid) {
     const ks_object *object = resolve(s, ks_table_get(&s->by_uid, uid_key(uid)));
     return object != NULL && ks_str_eq(object->uid, uid) ? object : NULL;
+}
+
+const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid) {
+    if (uid == NULL) return NULL;
+    const ks_object *object = with_uid(s, uid);
+    if (object == NULL && index_masses((ks_store *)s)) object = with_uid(s, uid);
+    return object;
 }
 
 const ks_object *ks_store_owner(const ks_store *s, const ks_object *object) {
@@ -656,7 +685,7 @@ static void index_new(ks_store *s, const ks_object *object) {
     if (object->kind != KS_EVENT) {
         ks_table_put(heap, &s->by_name, name_key(object->kind, object->ns, object->name),
                      entry(object));
-        if (object->uid != NULL)
+        if (object->uid != NULL && !comes_in_masses(object->kind))
             ks_table_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
     }
     index_owners(s, object);
@@ -742,11 +771,19 @@ ks_kind ks_object_owner_kind(const ks_object *object) {
     return object->owner != 0 ? (ks_kind)(object->owner >> 56) : KS_NO_KIND;
 }
 
+/* Where the object of that uid is, or 0: mostly the one that owns what was written before, too. */
+static uint64_t place_of_owner(ks_store *s, const ks_str *uid) {
+    const ks_object *owner = ks_store__resolve(s, s->last_owner);
+    if (owner == NULL || !ks_str_eq(owner->uid, uid)) owner = ks_store_by_uid(s, uid);
+    if (owner == NULL) return 0;
+    return s->last_owner = ks_store__place(owner);
+}
+
 /* Owners are mostly there before what they own: found once, not at each look. */
-static void note_owner(const ks_store *s, ks_object *object, const ks_object *old) {
+static void note_owner(ks_store *s, ks_object *object, const ks_object *old) {
     if (object->owner_uid == NULL) return;
     bool known = old != NULL && old->owner != 0 && ks_str_eq(old->owner_uid, object->owner_uid);
-    object->owner = known ? old->owner : word(ks_table_get(&s->by_uid, uid_key(object->owner_uid)));
+    object->owner = known ? old->owner : place_of_owner(s, object->owner_uid);
     if (known && ks_identical(old->owners, object->owners)) {
         object->owner_agrees = old->owner_agrees;
         return;

@@ -10,7 +10,7 @@
 
 #include "api/kind.h"
 #include "base/ids.h"
-#include "base/table.h"
+#include "base/links.h"
 #include "base/world.h"
 
 /* One version of one object. Counted; never changed. The header's members are borrowed from `doc`.
@@ -96,6 +96,8 @@ typedef struct ks_change {
 const ks_change *ks_change_ref(const ks_change *change);
 void ks_change_unref(ks_heap *heap, const ks_change *change);
 
+enum { KS_MASSES = 4 }; /* kinds of which there are masses, and nobody asks by uid */
+
 typedef struct ks_store {
     ks_world *world;
     uint64_t version; /* of the last write */
@@ -104,16 +106,18 @@ typedef struct ks_store {
     uint64_t kinds; /* a bit for each kind whose map is there: all, but in a snapshot */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
-    ks_table by_uid;  /* hash of the uid (not Events) */
-    ks_table namers;  /* hash of what is named, and the kind of who names it: naming.h */
+    ks_table by_uid;  /* hash of the uid (not Events; of the kinds that come in masses, only what is in `uids_known`) */
+    ks_links named;   /* hash of what is named, and the kind of who names it: naming.h */
     /* Hash of namespace and name: of Events with ids up to `events_named`. The others are put in when somebody asks for an Event by its
      * name. */
     ks_table event_names;
     uint64_t events_named;
+    /* The same for uids of pods, claims, volumes and attachments: the last ids that are in `by_uid`. */
+    uint64_t uids_known[KS_MASSES];
+    uint64_t last_owner; /* where the owner is of what was written last */
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node; /* {hash of node name, id} */
-        ks_tree by_named; /* {hash of what is named, id of who names it}, where there are several */
         ks_tree log;      /* {0, first version} -> page of changes in a row; bounded */
     } maps;
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */

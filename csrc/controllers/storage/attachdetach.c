@@ -2,14 +2,15 @@
  * controllers/storage/attachdetach.c - attaches volumes to nodes and detaches them: pkg/controller/volume/attachdetach
  * together with an external attacher that needs settings->latency.attach and .detach.
  *
- * A key is a volume's id, or a node's. What is wanted follows the pods that have a node (`wanted`: how many pods of a claim
- * each node has), what is, the VolumeAttachment objects. Only volumes whose driver attaches take part (engine/volumes.h).
+ * A key is a volume's id, or a node's. What is wanted follows the pods that have a node (wants.h), what is, the VolumeAttachment
+ * objects. Only volumes whose driver attaches take part (engine/volumes.h).
  * What is, it knows itself, and what a node's status lists is what it has written there: neither waits for a cache to show it.
  * A node's status learns of all that has been attached to it in one instant with one write, as upstream's of one round of its
  * reconciler (statusupdater/node_status_updater.go); of a detachment it learns before that begins.
  */
 #include "controllers/storage/sha256.h"
 #include "controllers/storage/storage.h"
+#include "controllers/storage/wants.h"
 #include "engine/nodes.h"
 #include "engine/volumes.h"
 
@@ -18,17 +19,11 @@
 /* ReconcilerMaxWaitForUnmountDuration. */
 #define MAX_WAIT_FOR_UNMOUNT (6 * 60 * KS_SECOND)
 
-/* The pods of one claim on one node. */
-typedef struct want {
-    uint32_t refs, pods;
-    const ks_str *node, *ns, *claim;
-} want;
-
 typedef struct attachdetach {
     int index;
-    ks_tree wanted;    /* {claim key, hash of node name} -> want */
-    ks_tree attaching; /* VolumeAttachment id -> instant + 1 at which the attacher will be done */
-    ks_tree detaching; /* the same */
+    ks_wants wants;
+    ks_ids attaching; /* VolumeAttachment id -> instant + 1 at which the attacher will be done */
+    ks_ids detaching; /* the same */
     ks_tree reported;  /* {volume id, hash of node}: Multi-Attach was reported */
     ks_tree
         unwanted; /* {hash of node, volume id} -> instant + 1 from when on detaching was wanted */
@@ -41,27 +36,10 @@ typedef struct attachdetach {
     ks_val yes, no; /* {attached: true}, {attached: false} */
 } attachdetach;
 
-static void want_ref(void *value) { ((want *)value)->refs++; }
-static void want_unref(ks_heap *heap, void *value) {
-    want *w = value;
-    if (--w->refs > 0) return;
-    ks_str_unref(heap, w->node);
-    ks_str_unref(heap, w->ns);
-    ks_str_unref(heap, w->claim);
-    ks_free(heap, w, sizeof *w);
-}
-static const ks_tree_type wants_type = {NULL, NULL, NULL, want_ref, want_unref};
-
-static uint64_t name_hash(const ks_str *name) { return ks_hash_text(name, 0); }
-
-static uint64_t claim_hash(const ks_str *ns, const ks_str *name) {
-    return ks_hash_text(name, ks_hash_text(ns, 0));
-}
-
 static void *create(ks_sim *sim) {
     attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_attachdetach_controller);
-    st->wanted.type = &wants_type;
+    ks_wants_init(&st->wants);
     st->yes = ks_map_of(sim->world.heap, K(attached), ks_bool(true), NULL);
     st->no = ks_map_of(sim->world.heap, K(attached), ks_bool(false), NULL);
     return st;
@@ -71,9 +49,9 @@ static void *copy(ks_sim *sim, const void *state) {
     const attachdetach *from = state;
     attachdetach *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
-    st->wanted = ks_tree_copy(&from->wanted);
-    st->attaching = ks_tree_copy(&from->attaching);
-    st->detaching = ks_tree_copy(&from->detaching);
+    ks_wants_copied(&st->wants);
+    st->attaching = ks_ids_copy(&from->attaching);
+    st->detaching = ks_ids_copy(&from->detaching);
     st->untold = ks_tree_copy(&from->untold);
     ks_ref(st->yes);
     ks_ref(st->no);
@@ -84,9 +62,9 @@ static void *copy(ks_sim *sim, const void *state) {
 
 static void dispose(ks_heap *heap, void *state) {
     attachdetach *st = state;
-    ks_tree_clear(heap, &st->wanted);
-    ks_tree_clear(heap, &st->attaching);
-    ks_tree_clear(heap, &st->detaching);
+    ks_wants_clear(heap, &st->wants);
+    ks_ids_clear(heap, &st->attaching);
+    ks_ids_clear(heap, &st->detaching);
     ks_tree_clear(heap, &st->untold);
     ks_unref(heap, st->yes);
     ks_unref(heap, st->no);
@@ -97,33 +75,18 @@ static void dispose(ks_heap *heap, void *state) {
 
 /* --- what is noticed --- */
 
-static bool any_running(ks_val statuses) {
-    ks_each(status, statuses) {
-        if (ks_exists(ks_get2(*status, K(state), K(running)))) return true;
-    }
-    return false;
-}
-
-/* pkg/volume/util: IsPodTerminated. */
-static bool terminated(const ks_object *pod) {
-    if (pod->phase == 'S' || pod->phase == 'F') return true;
-    return ks_object_terminating(pod) && !any_running(ks_get(pod->status, K(containerStatuses))) &&
-           !any_running(ks_get(pod->status, K(initContainerStatuses)));
-}
-
-static bool wants_volumes(const ks_object *pod) { return pod->node != NULL && !terminated(pod); }
-
 /* The volume of a claim that is bound; NULL: none, or no claim (NULL is fine). */
 static const ks_object *volume_of(const ks_sim *sim, const ks_object *claim) {
     if (claim == NULL || !ks_claim_bound(claim)) return NULL;
     return ks_store_named_by(ks_view(sim), claim);
 }
 
-/* Whether the claim that the volume names is bound to that very volume: names of volumes are unique. */
-static bool is_held(const ks_sim *sim, const ks_object *volume) {
+/* The claim that the volume names, if it is bound to that very volume (names of volumes are unique); else NULL. */
+static const ks_object *holder_of(const ks_sim *sim, const ks_object *volume) {
     const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
-    return claim != NULL && ks_claim_bound(claim) &&
-           ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
+    bool held = claim != NULL && ks_claim_bound(claim) &&
+                ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
+    return held ? claim : NULL;
 }
 
 static ks_namers attachments_of(const ks_sim *sim, const ks_object *volume) {
@@ -135,30 +98,12 @@ static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
         ks_enqueue(sim, st->index, volume->id);
 }
 
-/* Whether a pod that has a node wants the claim. */
-static bool is_wanted(const attachdetach *st, const ks_str *ns, const ks_str *name) {
-    ks_key first = {claim_hash(ns, name), 0}, found;
-    return ks_tree_ceiling(&st->wanted, first, &found, NULL) && found.a == first.a;
-}
-
 /* One pod more (or less) that wants its claims on its node. */
 static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool more) {
     ks_heap *heap = sim->world.heap;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(heap, pod, *volume);
-        if (claim == NULL) continue;
-        ks_key key = {claim_hash(pod->ns, claim), name_hash(pod->node)};
-        const want *old = ks_tree_get(&st->wanted, key);
-        uint32_t pods = old == NULL ? 0 : old->pods;
-        pods = more ? pods + 1 : pods - (pods > 0);
-        if (pods == 0) {
-            ks_tree_del(heap, &st->wanted, key);
-        } else {
-            want *w = ks_alloc(heap, sizeof *w);
-            *w = (want){1, pods, ks_str_ref(pod->node), ks_str_ref(pod->ns), ks_str_ref(claim)};
-            ks_tree_put(heap, &st->wanted, key, w);
-        }
-        if (more ? pods == 1 : pods == 0)
+        if (claim != NULL && ks_wants_note(sim, &st->wants, pod, claim, more))
             look_at(sim, st, volume_of(sim, ks_store_claim_of(ks_view(sim), pod, claim)));
         ks_str_unref(heap, claim);
     }
@@ -170,8 +115,8 @@ static void observe_pod(ks_sim *sim, attachdetach *st, const ks_change *change) 
     if (old != NULL && change->type != KS_DELETED && old->node == pod->node &&
         old->phase == pod->phase && !ks_object_terminating(pod))
         return;
-    bool had = old != NULL && wants_volumes(old);
-    bool has = change->type != KS_DELETED && wants_volumes(pod);
+    bool had = old != NULL && ks_pod_wants_volumes(old);
+    bool has = change->type != KS_DELETED && ks_pod_wants_volumes(pod);
     if (had != has) count_pod(sim, st, pod, has);
 }
 
@@ -181,9 +126,8 @@ static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *c
     if (change->type == KS_ADDED)
         st->mixed = st->mixed || ks_bool_or(ks_get(va->status, K(attached)), false);
     if (change->type == KS_DELETED) {
-        ks_tree_del(heap, &st->attaching, (ks_key){0, va->id});
-        st->mixed = st->mixed || !ks_tree_has(&st->detaching, (ks_key){0, va->id});
-        ks_tree_del(heap, &st->detaching, (ks_key){0, va->id});
+        ks_ids_del(heap, &st->attaching, va->id);
+        st->mixed = !ks_ids_del(heap, &st->detaching, va->id) || st->mixed;
     }
     if (!st->writing) look_at(sim, st, ks_store_named_by(ks_view(sim), va));
 }
@@ -198,10 +142,20 @@ static void node_changed(ks_sim *sim, attachdetach *st, const ks_object *node,
         (ks_equal(ks_get(node->status, K(volumesInUse)), ks_get(old->status, K(volumesInUse))) &&
          ks_equal(ks_get(node->spec, K(taints)), ks_get(old->spec, K(taints)))))
         return;
-    ks_key first = {name_hash(node->name), 0};
+    ks_key first = {ks_node_hash(node->name), 0};
     for (ks_tree_iter it = ks_tree_from(&st->unwanted, first);
          ks_tree_next(&it) && it.key.a == first.a;)
         ks_enqueue(sim, st->index, it.key.b);
+}
+
+static void look_at_claims(ks_sim *sim, attachdetach *st, const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *claim = ks_volume_claim_name(heap, pod, *volume);
+        if (claim != NULL)
+            look_at(sim, st, volume_of(sim, ks_store_claim_of(ks_view(sim), pod, claim)));
+        ks_str_unref(heap, claim);
+    }
 }
 
 static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change) {
@@ -213,12 +167,9 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
     st->mixed = st->mixed || ks_len(ks_get(node->status, K(volumesAttached))) > 0;
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_VOLUMEATTACHMENT, NULL); ks_walk_next(&w);)
         look_at(sim, st, ks_store_named_by(ks_view(sim), w.object));
-    for (ks_tree_iter it = ks_tree_begin(&st->wanted);
-         change->type == KS_ADDED && ks_tree_next(&it);) {
-        const want *w = it.value;
-        if (ks_str_eq(w->node, node->name))
-            look_at(sim, st, volume_of(sim, ks_store_get(ks_view(sim), KS_PVC, w->ns, w->claim)));
-    }
+    if (change->type != KS_ADDED) return;
+    for (ks_walk w = ks_walk_node(ks_view(sim), node->name); ks_walk_next(&w);)
+        if (w.object->claims && ks_pod_wants_volumes(w.object)) look_at_claims(sim, st, w.object);
 }
 
 /* Attachments and claims may have been there before it. */
@@ -227,7 +178,7 @@ static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume)
     const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
                  *claim = ks_str_or_null(ks_get(ref, K(name)));
     ks_namers n = attachments_of(sim, volume);
-    if (ks_namers_next(&n) || (ns != NULL && claim != NULL && is_wanted(st, ns, claim)))
+    if (ks_namers_next(&n) || (ns != NULL && claim != NULL && ks_wants_any(sim, &st->wants, ns, claim)))
         look_at(sim, st, volume);
 }
 
@@ -241,7 +192,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_PVC:
         if (change->type != KS_DELETED && ks_claim_bound(object) &&
             !(change->old != NULL && ks_claim_bound(change->old)) &&
-            is_wanted(st, object->ns, object->name))
+            ks_wants_any(sim, &st->wants, object->ns, object->name))
             look_at(sim, st, volume_of(sim, object));
         break;
     case KS_PV:
@@ -361,7 +312,7 @@ static ks_namers users_of(const ks_sim *sim, const ks_object *volume) {
 static const ks_object *next_user(ks_namers *users, const ks_str *node, bool other) {
     while (ks_namers_next(users)) {
         const ks_object *pod = users->object;
-        if (wants_volumes(pod) && ks_str_eq(pod->node, node) != other) return pod;
+        if (ks_pod_wants_volumes(pod) && ks_str_eq(pod->node, node) != other) return pod;
     }
     return NULL;
 }
@@ -381,7 +332,7 @@ static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume
     bool fine = settled(sim, ks_server_update_status(&sim->server, va, ks_ref(st->yes), NULL));
     st->writing = false;
     if (!fine) return false;
-    ks_tree_del(heap, &st->attaching, (ks_key){0, va->id});
+    ks_ids_del(heap, &st->attaching, va->id);
     ks_event e = {.type = "Normal",
                   .reason = "SuccessfulAttachVolume",
                   .component = "attachdetach-controller"};
@@ -401,17 +352,17 @@ static int64_t latency(const ks_sim *sim, int64_t setting) {
 }
 
 /* The attacher begins: in `works`, it will be done at that instant. */
-static void begin(ks_sim *sim, attachdetach *st, ks_tree *works, const ks_object *volume,
+static void begin(ks_sim *sim, attachdetach *st, ks_ids *works, const ks_object *volume,
                   uint64_t va, int64_t takes) {
     int64_t due = ks_after(sim->world.now, latency(sim, takes));
     if (due > KS_LAST) due = KS_LAST;
-    ks_tree_put(sim->world.heap, works, (ks_key){0, va}, (void *)(intptr_t)(due + 1));
+    ks_ids_put(sim->world.heap, works, va, (void *)(intptr_t)(due + 1));
     ks_enqueue_at(sim, st->index, volume->id, due);
 }
 
 /* When the attacher will be done; -1: it has nothing to do. */
-static int64_t due_at(const ks_tree *works, uint64_t va) {
-    return (int64_t)(intptr_t)ks_tree_get(works, (ks_key){0, va}) - 1;
+static int64_t due_at(const ks_ids *works, uint64_t va) {
+    return (int64_t)(intptr_t)ks_ids_get(works, va) - 1;
 }
 
 static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_str *node) {
@@ -475,7 +426,7 @@ static void other_users(const ks_sim *sim, const ks_object *volume, const ks_str
 static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *volume,
                                 const ks_str *node) {
     ks_heap *heap = sim->world.heap;
-    ks_key key = {volume->id, name_hash(node)};
+    ks_key key = {volume->id, ks_node_hash(node)};
     if (ks_tree_has(&st->reported, key)) return;
     ks_tree_put(heap, &st->reported, key, (void *)(uintptr_t)1);
     ks_event e = {
@@ -537,7 +488,7 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     ks_heap *heap = sim->world.heap;
     const ks_str *node_name = ks_str_or_null(ks_get(va->spec, K(nodeName)));
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
-    ks_key key = {name_hash(node_name), volume->id};
+    ks_key key = {ks_node_hash(node_name), volume->id};
     int64_t since = (int64_t)(intptr_t)ks_tree_get(&st->unwanted, key) - 1;
     if (since < 0) {
         since = sim->world.now;
@@ -594,16 +545,16 @@ static void resume(ks_sim *sim, attachdetach *st, const ks_object *volume, const
 
 /* Works on one attachment of the volume: false: to be tried again. */
 static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                            const ks_object *va, uint64_t claim_key) {
+                            const ks_object *va, const ks_object *claim) {
     int64_t attached = due_at(&st->attaching, va->id), detached = due_at(&st->detaching, va->id);
-    uint64_t node = name_hash(ks_str_or_null(ks_get(va->spec, K(nodeName))));
     if (attached > sim->world.now || detached > sim->world.now) {
         ks_enqueue_at(sim, st->index, volume->id, attached > detached ? attached : detached);
         return true;
     }
     if (detached >= 0) return finish_detach(sim, va);
     if (attached >= 0) return finish_attach(sim, st, volume, va);
-    if (claim_key == 0 || !ks_tree_has(&st->wanted, (ks_key){claim_key, node}))
+    uint64_t node = ks_node_hash(ks_str_or_null(ks_get(va->spec, K(nodeName))));
+    if (claim == NULL || !ks_wants_on(sim, &st->wants, claim, node))
         return detach(sim, st, volume, va);
     if (st->unwanted.count > 0)
         ks_tree_del(sim->world.heap, &st->unwanted, (ks_key){node, volume->id});
@@ -613,12 +564,12 @@ static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volu
 
 /* Attachments come and go meanwhile. */
 static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                             uint64_t claim_key) {
+                             const ks_object *claim) {
     ks_heap *heap = sim->world.heap;
     bool done = true;
     for (ks_namers n = attachments_of(sim, volume); ks_namers_next(&n);) {
         const ks_object *va = ks_object_ref(n.object);
-        done = sync_attachment(sim, st, volume, va, claim_key) && done;
+        done = sync_attachment(sim, st, volume, va, claim) && done;
         ks_object_unref(heap, va);
     }
     return done;
@@ -626,61 +577,59 @@ static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *vol
 
 /* While an attach or detach is under way nothing is said. */
 static bool is_busy(const attachdetach *st, const ks_object *va) {
-    return va != NULL && (ks_tree_has(&st->attaching, (ks_key){0, va->id}) ||
-                          ks_tree_has(&st->detaching, (ks_key){0, va->id}));
+    return va != NULL && (ks_ids_get(&st->attaching, va->id) != NULL ||
+                          ks_ids_get(&st->detaching, va->id) != NULL);
 }
 
 static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                        uint64_t claim_key) {
-    ks_heap *heap = sim->world.heap;
+                        const ks_object *claim) {
     bool done = true;
-    ks_key key = {claim_key, 0}, found;
-    void *value;
-    for (; ks_tree_ceiling(&st->wanted, key, &found, &value) && found.a == key.a;
-         key.b = found.b + 1) {
-        const ks_str *node = ((const want *)value)->node;
+    for (ks_wanting w = ks_wants_of(sim, &st->wants, claim); ks_wanting_next(&w);) {
         const ks_object *other;
-        if (!has_attachment(sim, volume, node, &other) &&
-            ks_store_get(ks_view(sim), KS_NODE, NULL, node) != NULL) {
-            if (other == NULL || many_nodes_allowed(volume)) {
-                if (st->reported.count > 0)
-                    ks_tree_del(heap, &st->reported, (ks_key){volume->id, found.b});
-                done = attach(sim, st, volume, node) && done;
-            } else if (!is_busy(st, other)) {
-                report_multi_attach(sim, st, volume, node);
-            }
+        if (has_attachment(sim, volume, w.node, &other) ||
+            ks_store_get(ks_view(sim), KS_NODE, NULL, w.node) == NULL)
+            continue;
+        if (other == NULL || many_nodes_allowed(volume)) {
+            if (st->reported.count > 0)
+                ks_tree_del(sim->world.heap, &st->reported,
+                            (ks_key){volume->id, ks_node_hash(w.node)});
+            done = attach(sim, st, volume, w.node) && done;
+        } else if (!is_busy(st, other)) {
+            report_multi_attach(sim, st, volume, w.node);
         }
-        if (found.b == UINT64_MAX) break;
     }
     return done;
 }
 
+/* Reports of nodes that no longer want the volume are forgotten. */
+static void forget_reports(ks_sim *sim, attachdetach *st, const ks_object *volume,
+                           const ks_object *claim) {
+    ks_heap *heap = sim->world.heap;
+    ks_tree before = ks_tree_copy(&st->reported);
+    for (ks_tree_iter it = ks_tree_from(&before, (ks_key){volume->id, 0});
+         ks_tree_next(&it) && it.key.a == volume->id;)
+        if (claim == NULL || !ks_wants_on(sim, &st->wants, claim, it.key.b))
+            ks_tree_del(heap, &st->reported, it.key);
+    ks_tree_clear(heap, &before);
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     attachdetach *st = state;
+    ks_heap *heap = sim->world.heap;
     const ks_object *volume = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
     if (volume == NULL) {
         const ks_object *node = ks_store_by_id(ks_view(sim), KS_NODE, key);
         return node == NULL || tell_attached(sim, st, node);
     }
-    if (ks_volume_attacher(volume) == NULL) {
-        ks_object_unref(sim->world.heap, volume);
-        return true;
+    bool done = true;
+    if (ks_volume_attacher(volume) != NULL) {
+        const ks_object *claim = ks_object_ref(holder_of(sim, volume));
+        if (st->reported.count > 0) forget_reports(sim, st, volume, claim);
+        done = sync_attachments(sim, st, volume, claim);
+        if (claim != NULL) done = sync_wanted(sim, st, volume, claim) && done;
+        ks_object_unref(heap, claim);
     }
-    ks_val ref = ks_get(volume->spec, K(claimRef));
-    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
-                 *name = ks_str_or_null(ks_get(ref, K(name)));
-    uint64_t claim_key = 0;
-    if (ns != NULL && name != NULL && is_held(sim, volume)) claim_key = claim_hash(ns, name);
-    /* Reports of nodes that no longer want the volume are forgotten. */
-    for (ks_tree_iter it = ks_tree_from(&st->reported, (ks_key){key, 0});
-         ks_tree_next(&it) && it.key.a == key;) {
-        if (ks_tree_has(&st->wanted, (ks_key){claim_key, it.key.b})) continue;
-        ks_tree_del(sim->world.heap, &st->reported, it.key);
-        break;
-    }
-    bool done = sync_attachments(sim, st, volume, claim_key);
-    if (claim_key != 0) done = sync_wanted(sim, st, volume, claim_key) && done;
-    ks_object_unref(sim->world.heap, volume);
+    ks_object_unref(heap, volume);
     return done;
 }
 

@@ -1,0 +1,40 @@
+/*
+ * base/links.h - a persistent map from hashes to several ids each: who names what, who waits for what.
+ *
+ * Mostly one id stands for a hash, and that costs what an entry of a hash table does. Where there are several, the table says so, and an
+ * ordered map has them, by id. Both are persistent maps: copying is O(1). Called by store/ and kubelet/.
+ */
+#ifndef KS_BASE_LINKS_H
+#define KS_BASE_LINKS_H
+
+#include "base/table.h"
+
+/* A value; `ks_links l = {0}` is empty. */
+typedef struct ks_links {
+    ks_table one; /* hash -> the only id, or that there are several */
+    ks_tree many; /* {first word of the hash, id} -> the id */
+} ks_links;
+
+ks_links ks_links_copy(const ks_links *links);
+void ks_links_copied(const ks_links *links); /* the same, after a copy by assignment */
+void ks_links_clear(ks_heap *heap, ks_links *links);
+
+static inline bool ks_links_any(const ks_links *links) { return links->one.count > 0; }
+
+/* Adds an id, neither 0 nor UINT64_MAX, to those of a hash. False: it is there. */
+bool ks_links_add(ks_heap *heap, ks_links *links, ks_key hash, uint64_t id);
+/* Takes it away. False: it is not there. */
+bool ks_links_del(ks_heap *heap, ks_links *links, ks_key hash, uint64_t id);
+
+/* The ids of a hash, in their order; they may come and go meanwhile.
+ *     for (ks_link l = ks_links_of(links, hash); ks_link_next(&l);) use(l.id); */
+typedef struct ks_link {
+    const ks_links *links;
+    uint64_t only; /* private: the only one there is; 0: none (any more) */
+    ks_key next;   /* private: where to look for the next one of several */
+    uint64_t id;
+} ks_link;
+ks_link ks_links_of(const ks_links *links, ks_key hash);
+bool ks_link_next(ks_link *link);
+
+#endif

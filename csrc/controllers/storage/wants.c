@@ -1,0 +1,159 @@
+/*
+ * controllers/storage/wants.c - on which nodes a claim is wanted; see wants.h.
+ *
+ * Invariant: of a claim in `shared`, `users` has each pod that wants it, and `nodes` each node that `users` has a pod for; of others
+ * they have nothing, and at most one pod wants them.
+ */
+#include "controllers/storage/wants.h"
+#include "store/naming.h"
+
+static void name_ref(void *value) { ks_str_ref(value); }
+static void name_unref(ks_heap *heap, void *value) { ks_str_unref(heap, value); }
+static const ks_tree_type nodes_type = {.ref = name_ref, .unref = name_unref};
+
+static uint64_t claim_hash(const ks_str *ns, const ks_str *claim) {
+    return ks_hash_text(claim, ks_hash_text(ns, 0));
+}
+
+static ks_key on_node(uint64_t claim, const ks_str *node) {
+    return (ks_key){claim, ks_node_hash(node)};
+}
+
+static ks_key users_key(uint64_t claim, const ks_str *node) {
+    return (ks_key){ks_hash_text(node, claim), claim};
+}
+
+void ks_wants_init(ks_wants *wants) { *wants = (ks_wants){.nodes.type = &nodes_type}; }
+
+void ks_wants_copied(const ks_wants *wants) {
+    ks_table_copied(&wants->shared);
+    ks_links_copied(&wants->users);
+    ks_trees_copied(&wants->nodes, 1);
+}
+
+void ks_wants_clear(ks_heap *heap, ks_wants *wants) {
+    ks_table_clear(heap, &wants->shared);
+    ks_links_clear(heap, &wants->users);
+    ks_tree_clear(heap, &wants->nodes);
+}
+
+/* --- pods --- */
+
+static bool any_running(ks_val statuses) {
+    ks_each(status, statuses) {
+        if (ks_exists(ks_get2(*status, K(state), K(running)))) return true;
+    }
+    return false;
+}
+
+/* pkg/volume/util: IsPodTerminated. */
+static bool terminated(const ks_object *pod) {
+    if (pod->phase == 'S' || pod->phase == 'F') return true;
+    return ks_object_terminating(pod) && !any_running(ks_get(pod->status, K(containerStatuses))) &&
+           !any_running(ks_get(pod->status, K(initContainerStatuses)));
+}
+
+bool ks_pod_wants_volumes(const ks_object *pod) { return pod->node != NULL && !terminated(pod); }
+
+/* --- claims that several pods name --- */
+
+static bool is_shared(const ks_wants *wants, uint64_t claim) {
+    return wants->shared.count > 0 && ks_table_get(&wants->shared, (ks_key){claim, 0}) != NULL;
+}
+
+/* True when it is the first pod on its node. */
+static bool add(ks_heap *heap, ks_wants *wants, uint64_t claim, const ks_object *pod) {
+    ks_key node = on_node(claim, pod->node);
+    bool first = !ks_tree_has(&wants->nodes, node);
+    ks_links_add(heap, &wants->users, users_key(claim, pod->node), pod->id);
+    if (first) ks_tree_put(heap, &wants->nodes, node, (void *)(uintptr_t)ks_str_ref(pod->node));
+    return first;
+}
+
+/* True when it was the last one there. */
+static bool take(ks_heap *heap, ks_wants *wants, uint64_t claim, const ks_object *pod) {
+    ks_key key = users_key(claim, pod->node);
+    if (!ks_links_del(heap, &wants->users, key, pod->id)) return false;
+    ks_link left = ks_links_of(&wants->users, key);
+    if (ks_link_next(&left)) return false;
+    ks_tree_del(heap, &wants->nodes, on_node(claim, pod->node));
+    return true;
+}
+
+/* Another pod than `pod` names the claim, or has just done so. */
+static bool has_others(const ks_sim *sim, const ks_object *pod, const ks_str *claim) {
+    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, pod->ns, claim); ks_namers_next(&n);)
+        if (n.object->id != pod->id) return true;
+    return false;
+}
+
+/* From now on the claim's pods are kept. */
+static void share(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_str *claim,
+                  uint64_t hash) {
+    ks_heap *heap = sim->world.heap;
+    ks_table_put(heap, &wants->shared, (ks_key){hash, 0}, (void *)(uintptr_t)1);
+    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, pod->ns, claim); ks_namers_next(&n);)
+        if (n.object->id != pod->id && ks_pod_wants_volumes(n.object))
+            add(heap, wants, hash, n.object);
+}
+
+bool ks_wants_note(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_str *claim,
+                   bool more) {
+    ks_heap *heap = sim->world.heap;
+    uint64_t hash = claim_hash(pod->ns, claim);
+    bool others = has_others(sim, pod, claim);
+    if (!is_shared(wants, hash)) {
+        if (!others) return true;
+        share(sim, wants, pod, claim, hash);
+        if (!more) add(heap, wants, hash, pod); /* that it was there is not to be seen any more */
+    }
+    bool turned = (more ? add : take)(heap, wants, hash, pod);
+    if (!others && !more) ks_table_del(heap, &wants->shared, (ks_key){hash, 0});
+    return turned;
+}
+
+/* --- looking --- */
+
+/* Of a claim that is not shared, the pod that wants it: there is one at most. NULL: none. */
+static const ks_object *only_user(const ks_sim *sim, const ks_str *ns, const ks_str *claim) {
+    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, ns, claim); ks_namers_next(&n);)
+        if (ks_pod_wants_volumes(n.object)) return n.object;
+    return NULL;
+}
+
+bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_str *ns, const ks_str *claim) {
+    uint64_t hash = claim_hash(ns, claim);
+    ks_key found;
+    if (!is_shared(wants, hash)) return only_user(sim, ns, claim) != NULL;
+    return ks_tree_ceiling(&wants->nodes, (ks_key){hash, 0}, &found, NULL) && found.a == hash;
+}
+
+bool ks_wants_on(const ks_sim *sim, const ks_wants *wants, const ks_object *claim, uint64_t node) {
+    uint64_t hash = claim_hash(claim->ns, claim->name);
+    if (is_shared(wants, hash)) return ks_tree_has(&wants->nodes, (ks_key){hash, node});
+    const ks_object *user = only_user(sim, claim->ns, claim->name);
+    return user != NULL && ks_node_hash(user->node) == node;
+}
+
+ks_wanting ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim) {
+    uint64_t hash = claim_hash(claim->ns, claim->name);
+    if (is_shared(wants, hash)) return (ks_wanting){.wants = wants, .next = {hash, 0}};
+    const ks_object *user = only_user(sim, claim->ns, claim->name);
+    return (ks_wanting){.over = user == NULL, .node = user != NULL ? user->node : NULL};
+}
+
+bool ks_wanting_next(ks_wanting *w) {
+    ks_key found;
+    void *name;
+    if (w->over) return false;
+    if (w->wants == NULL) { /* there is but one */
+        w->over = true;
+        return true;
+    }
+    if (!ks_tree_ceiling(&w->wants->nodes, w->next, &found, &name) || found.a != w->next.a)
+        return false;
+    w->node = name;
+    w->next.b = found.b + 1;
+    w->over = found.b == UINT64_MAX;
+    return true;
+}
