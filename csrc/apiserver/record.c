@@ -193,7 +193,11 @@ struct ks_record_cache {
         const ks_str *item;
         const ks_event_head *head; /* NULL: none */
     } sorts[SORTS];
-    const ks_saying *said[SAYINGS];
+    struct said {
+        uint64_t asked; /* what was asked for last and is not the one kept */
+        uint64_t hash;  /* of the one that is kept */
+        const ks_saying *saying;
+    } said[SAYINGS];
     const ks_str *open; /* a namespace that Events may be written into; NULL: none is known */
 };
 
@@ -204,7 +208,7 @@ void ks_record_cache_drop(ks_server *s) {
         ks_str_unref(s->heap, cache->sorts[i].item);
         ks_event_head_unref(s->heap, cache->sorts[i].head);
     }
-    for (int i = 0; i < SAYINGS; i++) ks_saying_unref(s->heap, cache->said[i]);
+    for (int i = 0; i < SAYINGS; i++) ks_saying_unref(s->heap, cache->said[i].saying);
     ks_str_unref(s->heap, cache->open);
     ks_free(s->heap, cache, sizeof *cache);
     s->record_cache = NULL;
@@ -254,26 +258,34 @@ typedef struct words {
     bool loose; /* the only part is a text that was printed for this: found again by what it says */
 } words;
 
-/* A new reference to what says that, shared with others. */
+static const ks_saying *new_saying(ks_server *s, const words *w) {
+    uint64_t what = ks_saying_hash(w->format, w->parts, w->count);
+    if (!w->loose) return ks_saying_new(s->heap, what, w->format, w->parts, w->count);
+    const ks_str *own = ks_str_new(s->heap, w->parts[0]->s, w->parts[0]->len);
+    const ks_saying *made = ks_saying_new(s->heap, what, w->format, &own, 1);
+    ks_str_unref(s->heap, own);
+    return made;
+}
+
+/* A new reference to what says that, shared with others. Kept is what is said twice running: most names are said once, and what holds
+ * them would be found cold when the next one takes its place. */
 static const ks_saying *saying_of(ks_server *s, const words *w) {
     uint64_t hash = address(w->format);
     for (uint32_t i = 0; i < w->count; i++)
         hash = w->loose ? ks_hash_text(w->parts[i], hash) : mix(hash, address(w->parts[i]));
-    const ks_saying **slot = &cache_of(s)->said[(hash >> 32) % SAYINGS];
-    if (*slot == NULL || !ks_saying_is(*slot, w->format, w->parts, w->count)) {
-        uint64_t what = ks_saying_hash(w->format, w->parts, w->count);
-        const ks_saying *made;
-        if (w->loose) {
-            const ks_str *own = ks_str_new(s->heap, w->parts[0]->s, w->parts[0]->len);
-            made = ks_saying_new(s->heap, what, w->format, &own, 1);
-            ks_str_unref(s->heap, own);
-        } else {
-            made = ks_saying_new(s->heap, what, w->format, w->parts, w->count);
-        }
-        ks_saying_unref(s->heap, *slot);
-        *slot = made;
+    struct said *slot = &cache_of(s)->said[(hash >> 32) % SAYINGS];
+    if (slot->saying != NULL && slot->hash == hash &&
+        ks_saying_is(slot->saying, w->format, w->parts, w->count))
+        return ks_saying_ref(slot->saying);
+    const ks_saying *made = new_saying(s, w);
+    if (slot->asked != hash) {
+        slot->asked = hash;
+        return made;
     }
-    return ks_saying_ref(*slot);
+    ks_saying_unref(s->heap, slot->saying);
+    slot->saying = ks_saying_ref(made);
+    slot->hash = hash;
+    return made;
 }
 
 /* None is written into a namespace that is going away. */

@@ -66,8 +66,7 @@ bool ks_link_next(ks_link *link) {
         link->only = 0;
         return true;
     }
-    if (!ks_tree_ceiling(&link->links->many, link->next, &found, NULL) ||
-        found.a != link->next.a) {
+    if (!ks_tree_ceiling(&link->links->many, link->next, &found, NULL) || found.a != link->next.a) {
         link->only = 0;
         return false;
     }

@@ -106,8 +106,9 @@ typedef struct ks_store {
     uint64_t kinds; /* a bit for each kind whose map is there: all, but in a snapshot */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
-    ks_table by_uid;  /* hash of the uid (not Events; of the kinds that come in masses, only what is in `uids_known`) */
-    ks_links named;   /* hash of what is named, and the kind of who names it: naming.h */
+    ks_table
+        by_uid; /* hash of the uid (not Events; of the kinds that come in masses, only what is in `uids_known`) */
+    ks_links named; /* hash of what is named, and the kind of who names it: naming.h */
     /* Hash of namespace and name: of Events with ids up to `events_named`. The others are put in when somebody asks for an Event by its
      * name. */
     ks_table event_names;
@@ -118,7 +119,7 @@ typedef struct ks_store {
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node; /* {hash of node name, id} */
-        ks_tree log;      /* {0, first version} -> page of changes in a row; bounded */
+        ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
     } maps;
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */
     uint32_t page_len;        /* how many of those in it are this store's */

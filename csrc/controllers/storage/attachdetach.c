@@ -24,7 +24,7 @@ typedef struct attachdetach {
     ks_wants wants;
     ks_ids attaching; /* VolumeAttachment id -> instant + 1 at which the attacher will be done */
     ks_ids detaching; /* the same */
-    ks_tree reported;  /* {volume id, hash of node}: Multi-Attach was reported */
+    ks_tree reported; /* {volume id, hash of node}: Multi-Attach was reported */
     ks_tree
         unwanted; /* {hash of node, volume id} -> instant + 1 from when on detaching was wanted */
     ks_tree
@@ -178,7 +178,8 @@ static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume)
     const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
                  *claim = ks_str_or_null(ks_get(ref, K(name)));
     ks_namers n = attachments_of(sim, volume);
-    if (ks_namers_next(&n) || (ns != NULL && claim != NULL && ks_wants_any(sim, &st->wants, ns, claim)))
+    if (ks_namers_next(&n) ||
+        (ns != NULL && claim != NULL && ks_wants_any(sim, &st->wants, ns, claim)))
         look_at(sim, st, volume);
 }
 
