@@ -11,15 +11,22 @@ const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val v
     return ks_str_printf(heap, "%s-%s", pod->name->s, ks_text_or(ks_get(volume, K(name)), ""));
 }
 
+/* Whether a pod's volume is that claim. */
+static bool is_claim(ks_heap *heap, const ks_object *pod, ks_val volume, const ks_str *claim) {
+    ks_val source = ks_get(volume, K(persistentVolumeClaim));
+    if (ks_exists(source)) return ks_str_eq(ks_str_or_null(ks_get(source, K(claimName))), claim);
+    const ks_str *name = ks_volume_claim_name(heap, pod, volume);
+    bool is = name != NULL && ks_str_eq(name, claim);
+    ks_str_unref(heap, name);
+    return is;
+}
+
 bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim) {
-    bool does = false;
-    if (!pod->claims) return false;
+    if (!pod->claims || claim == NULL) return false;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
-        does = does || (name != NULL && ks_str_eq(name, claim));
-        ks_str_unref(heap, name);
+        if (is_claim(heap, pod, *volume, claim)) return true;
     }
-    return does;
+    return false;
 }
 
 /* The one name in a claim, volume or attachment, and its namespace, borrowed; NULL: none. */

@@ -325,8 +325,28 @@ static void to_tell(ks_sim *sim, attachdetach *st, const ks_object *node, const 
     ks_enqueue(sim, st->index, node->id);
 }
 
+static void tell_user(ks_sim *sim, const ks_object *pod, const ks_object *volume) {
+    ks_event e = {.type = "Normal",
+                  .reason = "SuccessfulAttachVolume",
+                  .component = "attachdetach-controller"};
+    ks_record_parts(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
+                    volume->name);
+}
+
+/* Those that want the volume on the node hear that it is attached. */
+static void tell_users(ks_sim *sim, const ks_object *volume, const ks_str *node,
+                       const ks_wanted *wanted) {
+    if (wanted->user != NULL) {
+        if (ks_str_eq(wanted->user->node, node)) tell_user(sim, wanted->user, volume);
+        return;
+    }
+    const ks_object *pod;
+    ks_namers users = users_of(sim, volume);
+    while ((pod = next_user(&users, node, false)) != NULL) tell_user(sim, pod, volume);
+}
+
 static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                          const ks_object *va) {
+                          const ks_object *va, const ks_wanted *wanted) {
     ks_heap *heap = sim->world.heap;
     const ks_str *node_name = ks_str_or_null(ks_get(va->spec, K(nodeName)));
     st->writing = true;
@@ -334,14 +354,7 @@ static bool finish_attach(ks_sim *sim, attachdetach *st, const ks_object *volume
     st->writing = false;
     if (!fine) return false;
     ks_ids_del(heap, &st->attaching, va->id);
-    ks_event e = {.type = "Normal",
-                  .reason = "SuccessfulAttachVolume",
-                  .component = "attachdetach-controller"};
-    const ks_object *pod;
-    ks_namers users = users_of(sim, volume);
-    while ((pod = next_user(&users, node_name, false)) != NULL)
-        ks_record_parts(&sim->server, pod, &e, "AttachVolume.Attach succeeded for volume \"%s\" ",
-                        volume->name);
+    tell_users(sim, volume, node_name, wanted);
     const ks_object *node = ks_store_get(ks_view(sim), KS_NODE, NULL, node_name);
     if (node == NULL) return true;
     to_tell(sim, st, node, volume);
@@ -546,17 +559,16 @@ static void resume(ks_sim *sim, attachdetach *st, const ks_object *volume, const
 
 /* Works on one attachment of the volume: false: to be tried again. */
 static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                            const ks_object *va, const ks_object *claim) {
+                            const ks_object *va, const ks_wanted *wanted) {
     int64_t attached = due_at(&st->attaching, va->id), detached = due_at(&st->detaching, va->id);
     if (attached > sim->world.now || detached > sim->world.now) {
         ks_enqueue_at(sim, st->index, volume->id, attached > detached ? attached : detached);
         return true;
     }
     if (detached >= 0) return finish_detach(sim, va);
-    if (attached >= 0) return finish_attach(sim, st, volume, va);
+    if (attached >= 0) return finish_attach(sim, st, volume, va, wanted);
     uint64_t node = ks_node_hash(ks_str_or_null(ks_get(va->spec, K(nodeName))));
-    if (claim == NULL || !ks_wants_on(sim, &st->wants, claim, node))
-        return detach(sim, st, volume, va);
+    if (!ks_wanted_on(wanted, node)) return detach(sim, st, volume, va);
     if (st->unwanted.count > 0)
         ks_tree_del(sim->world.heap, &st->unwanted, (ks_key){node, volume->id});
     resume(sim, st, volume, va);
@@ -565,12 +577,12 @@ static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volu
 
 /* Attachments come and go meanwhile. */
 static bool sync_attachments(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                             const ks_object *claim) {
+                             const ks_wanted *wanted) {
     ks_heap *heap = sim->world.heap;
     bool done = true;
     for (ks_namers n = attachments_of(sim, volume); ks_namers_next(&n);) {
         const ks_object *va = ks_object_ref(n.object);
-        done = sync_attachment(sim, st, volume, va, claim) && done;
+        done = sync_attachment(sim, st, volume, va, wanted) && done;
         ks_object_unref(heap, va);
     }
     return done;
@@ -583,54 +595,55 @@ static bool is_busy(const attachdetach *st, const ks_object *va) {
 }
 
 static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                        const ks_object *claim) {
+                        const ks_wanted *wanted) {
     bool done = true;
-    for (ks_wanting w = ks_wants_of(sim, &st->wants, claim); ks_wanting_next(&w);) {
+    uint64_t at = 0;
+    for (const ks_str *node; (node = ks_wanted_from(wanted, at, &at)) != NULL; at++) {
         const ks_object *other;
-        if (has_attachment(sim, volume, w.node, &other) ||
-            ks_store_get(ks_view(sim), KS_NODE, NULL, w.node) == NULL)
-            continue;
-        if (other == NULL || many_nodes_allowed(volume)) {
-            if (st->reported.count > 0)
-                ks_tree_del(sim->world.heap, &st->reported,
-                            (ks_key){volume->id, ks_node_hash(w.node)});
-            done = attach(sim, st, volume, w.node) && done;
-        } else if (!is_busy(st, other)) {
-            report_multi_attach(sim, st, volume, w.node);
+        if (!has_attachment(sim, volume, node, &other) &&
+            ks_store_get(ks_view(sim), KS_NODE, NULL, node) != NULL) {
+            if (other == NULL || many_nodes_allowed(volume)) {
+                if (st->reported.count > 0)
+                    ks_tree_del(sim->world.heap, &st->reported, (ks_key){volume->id, at});
+                done = attach(sim, st, volume, node) && done;
+            } else if (!is_busy(st, other)) {
+                report_multi_attach(sim, st, volume, node);
+            }
         }
+        if (at == UINT64_MAX) break;
     }
     return done;
 }
 
 /* Reports of nodes that no longer want the volume are forgotten. */
-static void forget_reports(ks_sim *sim, attachdetach *st, const ks_object *volume,
-                           const ks_object *claim) {
-    ks_heap *heap = sim->world.heap;
+static void forget_reports(ks_heap *heap, attachdetach *st, const ks_object *volume,
+                           const ks_wanted *wanted) {
     ks_tree before = ks_tree_copy(&st->reported);
     for (ks_tree_iter it = ks_tree_from(&before, (ks_key){volume->id, 0});
          ks_tree_next(&it) && it.key.a == volume->id;)
-        if (claim == NULL || !ks_wants_on(sim, &st->wants, claim, it.key.b))
-            ks_tree_del(heap, &st->reported, it.key);
+        if (!ks_wanted_on(wanted, it.key.b)) ks_tree_del(heap, &st->reported, it.key);
     ks_tree_clear(heap, &before);
+}
+
+/* Works on a volume that is attached to nodes; nothing that is done here changes a pod. */
+static bool sync_volume(ks_sim *sim, attachdetach *st, const ks_object *volume) {
+    const ks_object *claim = holder_of(sim, volume);
+    ks_wanted wanted = {.nodes = NULL};
+    if (claim != NULL) wanted = ks_wants_of(sim, &st->wants, claim);
+    if (st->reported.count > 0) forget_reports(sim->world.heap, st, volume, &wanted);
+    bool done = sync_attachments(sim, st, volume, &wanted);
+    return sync_wanted(sim, st, volume, &wanted) && done;
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     attachdetach *st = state;
-    ks_heap *heap = sim->world.heap;
     const ks_object *volume = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
     if (volume == NULL) {
         const ks_object *node = ks_store_by_id(ks_view(sim), KS_NODE, key);
         return node == NULL || tell_attached(sim, st, node);
     }
-    bool done = true;
-    if (ks_volume_attacher(volume) != NULL) {
-        const ks_object *claim = ks_object_ref(holder_of(sim, volume));
-        if (st->reported.count > 0) forget_reports(sim, st, volume, claim);
-        done = sync_attachments(sim, st, volume, claim);
-        if (claim != NULL) done = sync_wanted(sim, st, volume, claim) && done;
-        ks_object_unref(heap, claim);
-    }
-    ks_object_unref(heap, volume);
+    bool done = ks_volume_attacher(volume) == NULL || sync_volume(sim, st, volume);
+    ks_object_unref(sim->world.heap, volume);
     return done;
 }
 

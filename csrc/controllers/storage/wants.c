@@ -128,32 +128,31 @@ bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_str *ns, co
     return ks_tree_ceiling(&wants->nodes, (ks_key){hash, 0}, &found, NULL) && found.a == hash;
 }
 
-bool ks_wants_on(const ks_sim *sim, const ks_wants *wants, const ks_object *claim, uint64_t node) {
-    uint64_t hash = claim_hash(claim->ns, claim->name);
-    if (is_shared(wants, hash)) return ks_tree_has(&wants->nodes, (ks_key){hash, node});
-    const ks_object *user = only_user(sim, claim->ns, claim->name);
-    return user != NULL && ks_node_hash(user->node) == node;
+ks_wanted ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim) {
+    ks_wanted w = {.claim = claim_hash(claim->ns, claim->name)};
+    if (is_shared(wants, w.claim))
+        w.nodes = &wants->nodes;
+    else
+        w.user = only_user(sim, claim->ns, claim->name);
+    return w;
 }
 
-ks_wanting ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim) {
-    uint64_t hash = claim_hash(claim->ns, claim->name);
-    if (is_shared(wants, hash)) return (ks_wanting){.wants = wants, .next = {hash, 0}};
-    const ks_object *user = only_user(sim, claim->ns, claim->name);
-    return (ks_wanting){.over = user == NULL, .node = user != NULL ? user->node : NULL};
+bool ks_wanted_on(const ks_wanted *w, uint64_t node) {
+    if (w->nodes != NULL) return ks_tree_has(w->nodes, (ks_key){w->claim, node});
+    return w->user != NULL && ks_node_hash(w->user->node) == node;
 }
 
-bool ks_wanting_next(ks_wanting *w) {
-    ks_key found;
-    void *name;
-    if (w->over) return false;
-    if (w->wants == NULL) { /* there is but one */
-        w->over = true;
-        return true;
+const ks_str *ks_wanted_from(const ks_wanted *w, uint64_t from, uint64_t *hash) {
+    if (w->nodes != NULL) {
+        ks_key found;
+        void *name;
+        if (!ks_tree_ceiling(w->nodes, (ks_key){w->claim, from}, &found, &name) ||
+            found.a != w->claim)
+            return NULL;
+        *hash = found.b;
+        return name;
     }
-    if (!ks_tree_ceiling(&w->wants->nodes, w->next, &found, &name) || found.a != w->next.a)
-        return false;
-    w->node = name;
-    w->next.b = found.b + 1;
-    w->over = found.b == UINT64_MAX;
-    return true;
+    if (w->user == NULL) return NULL;
+    *hash = ks_node_hash(w->user->node);
+    return *hash >= from ? w->user->node : NULL;
 }

@@ -26,20 +26,20 @@ bool ks_pod_wants_volumes(const ks_object *pod);
 /* A pod, which has a node, has begun or ceased to want its claim there: true when it is the first one on the node to do so, or the last. */
 bool ks_wants_note(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_str *claim,
                    bool more);
-/* Whether a claim is wanted anywhere, and on the node of which that is ks_node_hash(). */
+/* Whether a claim is wanted anywhere. */
 bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_str *ns, const ks_str *claim);
-bool ks_wants_on(const ks_sim *sim, const ks_wants *wants, const ks_object *claim, uint64_t node);
-static inline uint64_t ks_node_hash(const ks_str *name) { return ks_hash_text(name, 0); }
 
-/* The nodes where a claim is wanted, in the order of their hashes; they may come and go meanwhile.
- *     for (ks_wanting w = ks_wants_of(sim, wants, claim); ks_wanting_next(&w);) use(w.node); */
-typedef struct ks_wanting {
-    const ks_wants *wants;
-    ks_key next; /* private */
-    bool over;   /* private */
-    const ks_str *node;
-} ks_wanting;
-ks_wanting ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim);
-bool ks_wanting_next(ks_wanting *wanting);
+/* Where a claim is wanted: a look at it, good until a pod changes. */
+typedef struct ks_wanted {
+    const ks_tree *nodes;  /* of a claim that several pods name; else NULL */
+    const ks_object *user; /* else: the only pod that wants it, or NULL */
+    uint64_t claim;        /* private: the claim's hash */
+} ks_wanted;
+ks_wanted ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim);
+/* Whether it is wanted on the node of which that is ks_node_hash(). */
+bool ks_wanted_on(const ks_wanted *wanted, uint64_t node);
+static inline uint64_t ks_node_hash(const ks_str *name) { return ks_hash_text(name, 0); }
+/* The node of the least hash from `from` on, borrowed, and that hash; NULL: no more. */
+const ks_str *ks_wanted_from(const ks_wanted *wanted, uint64_t from, uint64_t *hash);
 
 #endif
