@@ -260,16 +260,15 @@ local specs, spec_of = {}, {} -- specs of items
 local enum_of = {}
 local key_lists, key_count, key_list_of = {}, 0, {}
 
----The values of an enum, one behind the other, and an empty one.
+---The values of an enum, one behind the other: where they begin, and how many.
 local function enum_ref(name)
   local enum = enums[name]
-  if not enum or #enum.values == 0 then return 0 end
+  if not enum or #enum.values == 0 then return "0, 0" end
   if not enum_of[name] then
     for i, value in ipairs(enum.values) do
       local place = put_text(value)
-      if i == 1 then enum_of[name] = place end
+      if i == 1 then enum_of[name] = ("%d, %d"):format(place, #enum.values) end
     end
-    put_text ""
   end
   return enum_of[name]
 end
@@ -295,25 +294,25 @@ end
 
 -- The parts of a type's name: shape, of, item, Go's name, enum.
 local function shape_of(name)
-  if name == "[]byte" then return "BYTES", 0, 0, "[]uint8", 0 end
+  if name == "[]byte" then return "BYTES", 0, 0, "[]uint8", "0, 0" end
   if name == "core/v1.ResourceList" or name == "map[ResourceName]resource.Quantity" then
-    return "MAP", 0, item_ref "resource.Quantity", "v1.ResourceList", 0
+    return "MAP", 0, item_ref "resource.Quantity", "v1.ResourceList", "0, 0"
   end
   local item = name:match "^%[%](.+)$"
   if item then
     local _, _, _, go = shape_of((item:gsub("^%*", "")))
-    return "LIST", 0, item_ref(item), "[]" .. go, 0
+    return "LIST", 0, item_ref(item), "[]" .. go, "0, 0"
   end
   local key, value = name:match "^map%[(%w+)%](.+)$"
   if key then
     local _, _, _, go = shape_of(value)
     local go_key = key == "string" and key or go_name_of(key)
-    return "MAP", 0, item_ref(value), ("map[%s]%s"):format(go_key, go), 0
+    return "MAP", 0, item_ref(value), ("map[%s]%s"):format(go_key, go), "0, 0"
   end
   local plain = PLAIN[name]
-  if plain then return plain[1], 0, 0, plain[2], 0 end
+  if plain then return plain[1], 0, 0, plain[2], "0, 0" end
   if types[name] then
-    return "STRUCT", ("KS_TYPE_%s + 1"):format(identifier(name)), 0, go_name_of(name), 0
+    return "STRUCT", ("KS_TYPE_%s + 1"):format(identifier(name)), 0, go_name_of(name), "0, 0"
   end
   return "STRING", 0, 0, go_name_of(name), enum_ref(name)
 end

@@ -36,13 +36,13 @@ typedef struct ks_field ks_field;
 
 /* What a value is: of a field, of a list's items, of a map's values. */
 typedef struct ks_spec {
-    uint8_t shape;    /* ks_shape */
-    bool pointer;     /* Go pointer: absent and zero differ */
-    uint16_t of;      /* KS_SHAPE_STRUCT: the type, from 1 */
-    uint16_t item;    /* KS_SHAPE_LIST, KS_SHAPE_MAP: the spec, from 1 */
-    uint16_t go_type; /* Go's name of the type: a place in ks_schema_texts */
-    uint16_t
-        enums; /* the values it may have: a place there, one behind the other up to an empty one; 0: any */
+    uint8_t shape;       /* ks_shape */
+    bool pointer;        /* Go pointer: absent and zero differ */
+    uint16_t of;         /* KS_SHAPE_STRUCT: the type, from 1 */
+    uint16_t item;       /* KS_SHAPE_LIST, KS_SHAPE_MAP: the spec, from 1 */
+    uint16_t go_type;    /* Go's name of the type: a place in ks_schema_texts */
+    uint16_t enums;      /* the values it may have: a place there, one behind the other */
+    uint16_t enum_count; /* how many; 0: any */
 } ks_spec;
 
 struct ks_field {

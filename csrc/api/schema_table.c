@@ -33,7 +33,6 @@ const char ks_schema_texts[] =
     "True\0"
     "False\0"
     "Unknown\0"
-    "\0"
     "v1.ConditionStatus\0"
     "LastTransitionTime\0"
     "v1.Time\0"
@@ -68,7 +67,6 @@ const char ks_schema_texts[] =
     "DaemonSetUpdateStrategy\0"
     "RollingUpdate\0"
     "OnDelete\0"
-    "\0"
     "v1.DaemonSetUpdateStrategyType\0"
     "RollingUpdate\0"
     "v1.RollingUpdateDaemonSet\0"
@@ -81,7 +79,6 @@ const char ks_schema_texts[] =
     "Available\0"
     "Progressing\0"
     "ReplicaFailure\0"
-    "\0"
     "v1.DeploymentConditionType\0"
     "LastUpdateTime\0"
     "apps/v1.DeploymentSpec\0"
@@ -105,7 +102,6 @@ const char ks_schema_texts[] =
     "DeploymentStrategy\0"
     "Recreate\0"
     "RollingUpdate\0"
-    "\0"
     "v1.DeploymentStrategyType\0"
     "v1.RollingUpdateDeployment\0"
     "apps/v1.ReplicaSet\0"
@@ -115,7 +111,6 @@ const char ks_schema_texts[] =
     "apps/v1.ReplicaSetCondition\0"
     "ReplicaSetCondition\0"
     "ReplicaFailure\0"
-    "\0"
     "v1.ReplicaSetConditionType\0"
     "apps/v1.ReplicaSetSpec\0"
     "ReplicaSetSpec\0"
@@ -149,7 +144,6 @@ const char ks_schema_texts[] =
     "WhenDeleted\0"
     "Retain\0"
     "Delete\0"
-    "\0"
     "v1.PersistentVolumeClaimRetentionPolicyType\0"
     "WhenScaled\0"
     "apps/v1.StatefulSetSpec\0"
@@ -161,7 +155,6 @@ const char ks_schema_texts[] =
     "PodManagementPolicy\0"
     "OrderedReady\0"
     "Parallel\0"
-    "\0"
     "v1.PodManagementPolicyType\0"
     "v1.StatefulSetUpdateStrategy\0"
     "PersistentVolumeClaimRetentionPolicy\0"
@@ -179,7 +172,6 @@ const char ks_schema_texts[] =
     "StatefulSetUpdateStrategy\0"
     "RollingUpdate\0"
     "OnDelete\0"
-    "\0"
     "v1.StatefulSetUpdateStrategyType\0"
     "v1.RollingUpdateStatefulSetStrategy\0"
     "autoscaling/v1.CrossVersionObjectReference\0"
@@ -222,7 +214,6 @@ const char ks_schema_texts[] =
     "Allow\0"
     "Forbid\0"
     "Replace\0"
-    "\0"
     "v1.ConcurrencyPolicy\0"
     "Suspend\0"
     "JobTemplate\0"
@@ -247,12 +238,10 @@ const char ks_schema_texts[] =
     "Failed\0"
     "FailureTarget\0"
     "SuccessCriteriaMet\0"
-    "\0"
     "v1.JobConditionType\0"
     "True\0"
     "False\0"
     "Unknown\0"
-    "\0"
     "LastProbeTime\0"
     "batch/v1.JobSpec\0"
     "JobSpec\0"
@@ -271,12 +260,10 @@ const char ks_schema_texts[] =
     "CompletionMode\0"
     "NonIndexed\0"
     "Indexed\0"
-    "\0"
     "v1.CompletionMode\0"
     "PodReplacementPolicy\0"
     "TerminatingOrFailed\0"
     "Failed\0"
-    "\0"
     "v1.PodReplacementPolicy\0"
     "ManagedBy\0"
     "batch/v1.JobStatus\0"
@@ -305,7 +292,6 @@ const char ks_schema_texts[] =
     "Operator\0"
     "In\0"
     "NotIn\0"
-    "\0"
     "v1.PodFailurePolicyOnExitCodesOperator\0"
     "Values\0"
     "[]int32\0"
@@ -320,7 +306,6 @@ const char ks_schema_texts[] =
     "PodResizePending\0"
     "PodResizeInProgress\0"
     "AllContainersRestarting\0"
-    "\0"
     "v1.PodConditionType\0"
     "batch/v1.PodFailurePolicyRule\0"
     "PodFailurePolicyRule\0"
@@ -329,7 +314,6 @@ const char ks_schema_texts[] =
     "FailIndex\0"
     "Ignore\0"
     "Count\0"
-    "\0"
     "v1.PodFailurePolicyAction\0"
     "OnExitCodes\0"
     "v1.PodFailurePolicyOnExitCodesRequirement\0"
@@ -358,7 +342,6 @@ const char ks_schema_texts[] =
     "RenewTime\0"
     "LeaseTransitions\0"
     "OldestEmulationVersion\0"
-    "\0"
     "v1.CoordinatedLeaseStrategy\0"
     "PreferredHolder\0"
     "core/v1.AWSElasticBlockStoreVolumeSource\0"
@@ -379,7 +362,6 @@ const char ks_schema_texts[] =
     "Unconfined\0"
     "RuntimeDefault\0"
     "Localhost\0"
-    "\0"
     "v1.AppArmorProfileType\0"
     "LocalhostProfile\0"
     "core/v1.AttachedVolume\0"
@@ -394,12 +376,10 @@ const char ks_schema_texts[] =
     "None\0"
     "ReadOnly\0"
     "ReadWrite\0"
-    "\0"
     "v1.AzureDataDiskCachingMode\0"
     "Shared\0"
     "Dedicated\0"
     "Managed\0"
-    "\0"
     "v1.AzureDataDiskKind\0"
     "core/v1.AzureFilePersistentVolumeSource\0"
     "AzureFilePersistentVolumeSource\0"
@@ -503,7 +483,6 @@ const char ks_schema_texts[] =
     "Always\0"
     "Never\0"
     "OnFailure\0"
-    "\0"
     "v1.ContainerRestartPolicy\0"
     "RestartPolicyRules\0"
     "v1.ContainerRestartRule\0"
@@ -524,13 +503,11 @@ const char ks_schema_texts[] =
     "TerminationMessagePolicy\0"
     "File\0"
     "FallbackToLogsOnError\0"
-    "\0"
     "v1.TerminationMessagePolicy\0"
     "ImagePullPolicy\0"
     "Always\0"
     "Never\0"
     "IfNotPresent\0"
-    "\0"
     "v1.PullPolicy\0"
     "SecurityContext\0"
     "v1.SecurityContext\0"
@@ -552,7 +529,6 @@ const char ks_schema_texts[] =
     "TCP\0"
     "UDP\0"
     "SCTP\0"
-    "\0"
     "v1.Protocol\0"
     "HostIP\0"
     "core/v1.ContainerResizePolicy\0"
@@ -577,17 +553,14 @@ const char ks_schema_texts[] =
     "limits.cpu\0"
     "limits.memory\0"
     "limits.ephemeral-storage\0"
-    "\0"
     "v1.ResourceName\0"
     "NotRequired\0"
     "RestartContainer\0"
-    "\0"
     "v1.ResourceResizeRestartPolicy\0"
     "core/v1.ContainerRestartRule\0"
     "ContainerRestartRule\0"
     "Restart\0"
     "RestartAllContainers\0"
-    "\0"
     "v1.ContainerRestartRuleAction\0"
     "ExitCodes\0"
     "v1.ContainerRestartRuleOnExitCodes\0"
@@ -595,7 +568,6 @@ const char ks_schema_texts[] =
     "ContainerRestartRuleOnExitCodes\0"
     "In\0"
     "NotIn\0"
-    "\0"
     "v1.ContainerRestartRuleOnExitCodesOperator\0"
     "core/v1.ContainerState\0"
     "ContainerState\0"
@@ -699,7 +671,6 @@ const char ks_schema_texts[] =
     "SIGRTMAX-2\0"
     "SIGRTMAX-1\0"
     "SIGRTMAX\0"
-    "\0"
     "v1.Signal\0"
     "core/v1.ContainerUser\0"
     "ContainerUser\0"
@@ -728,7 +699,6 @@ const char ks_schema_texts[] =
     "Memory\0"
     "HugePages\0"
     "HugePages-\0"
-    "\0"
     "v1.StorageMedium\0"
     "SizeLimit\0"
     "core/v1.EndpointAddress\0"
@@ -842,7 +812,6 @@ const char ks_schema_texts[] =
     "Scheme\0"
     "HTTP\0"
     "HTTPS\0"
-    "\0"
     "v1.URIScheme\0"
     "HTTPHeaders\0"
     "v1.HTTPHeader\0"
@@ -863,7 +832,6 @@ const char ks_schema_texts[] =
     "Socket\0"
     "CharDevice\0"
     "BlockDevice\0"
-    "\0"
     "v1.HostPathType\0"
     "core/v1.ISCSIPersistentVolumeSource\0"
     "ISCSIPersistentVolumeSource\0"
@@ -907,7 +875,6 @@ const char ks_schema_texts[] =
     "Pod\0"
     "Container\0"
     "PersistentVolumeClaim\0"
-    "\0"
     "v1.LimitType\0"
     "Max\0"
     "Min\0"
@@ -929,7 +896,6 @@ const char ks_schema_texts[] =
     "IPMode\0"
     "VIP\0"
     "Proxy\0"
-    "\0"
     "v1.LoadBalancerIPMode\0"
     "v1.PortStatus\0"
     "[]v1.PortStatus\0"
@@ -948,7 +914,6 @@ const char ks_schema_texts[] =
     "Pending\0"
     "InProgress\0"
     "Infeasible\0"
-    "\0"
     "v1.PersistentVolumeClaimModifyVolumeStatus\0"
     "core/v1.NFSVolumeSource\0"
     "NFSVolumeSource\0"
@@ -963,13 +928,11 @@ const char ks_schema_texts[] =
     "NamespaceDeletionGroupVersionParsingFailure\0"
     "NamespaceContentRemaining\0"
     "NamespaceFinalizersRemaining\0"
-    "\0"
     "v1.NamespaceConditionType\0"
     "core/v1.NamespaceSpec\0"
     "NamespaceSpec\0"
     "Finalizers\0"
     "kubernetes\0"
-    "\0"
     "v1.FinalizerName\0"
     "[]v1.FinalizerName\0"
     "core/v1.NamespaceStatus\0"
@@ -977,7 +940,6 @@ const char ks_schema_texts[] =
     "Phase\0"
     "Active\0"
     "Terminating\0"
-    "\0"
     "v1.NamespacePhase\0"
     "v1.NamespaceCondition\0"
     "[]v1.NamespaceCondition\0"
@@ -992,7 +954,6 @@ const char ks_schema_texts[] =
     "ExternalIP\0"
     "InternalDNS\0"
     "ExternalDNS\0"
-    "\0"
     "v1.NodeAddressType\0"
     "Address\0"
     "core/v1.NodeAffinity\0"
@@ -1012,7 +973,6 @@ const char ks_schema_texts[] =
     "DiskPressure\0"
     "PIDPressure\0"
     "NetworkUnavailable\0"
-    "\0"
     "v1.NodeConditionType\0"
     "LastHeartbeatTime\0"
     "core/v1.NodeConfigSource\0"
@@ -1052,7 +1012,6 @@ const char ks_schema_texts[] =
     "DoesNotExist\0"
     "Gt\0"
     "Lt\0"
-    "\0"
     "v1.NodeSelectorOperator\0"
     "core/v1.NodeSelectorTerm\0"
     "NodeSelectorTerm\0"
@@ -1078,7 +1037,6 @@ const char ks_schema_texts[] =
     "Pending\0"
     "Running\0"
     "Terminated\0"
-    "\0"
     "v1.NodePhase\0"
     "v1.NodeCondition\0"
     "[]v1.NodeCondition\0"
@@ -1141,7 +1099,6 @@ const char ks_schema_texts[] =
     "ModifyVolumeError\0"
     "ModifyingVolume\0"
     "Unused\0"
-    "\0"
     "v1.PersistentVolumeClaimConditionType\0"
     "core/v1.PersistentVolumeClaimSpec\0"
     "PersistentVolumeClaimSpec\0"
@@ -1150,7 +1107,6 @@ const char ks_schema_texts[] =
     "ReadOnlyMany\0"
     "ReadWriteMany\0"
     "ReadWriteOncePod\0"
-    "\0"
     "v1.PersistentVolumeAccessMode\0"
     "[]v1.PersistentVolumeAccessMode\0"
     "v1.VolumeResourceRequirements\0"
@@ -1158,7 +1114,6 @@ const char ks_schema_texts[] =
     "VolumeMode\0"
     "Block\0"
     "Filesystem\0"
-    "\0"
     "v1.PersistentVolumeMode\0"
     "DataSource\0"
     "v1.TypedLocalObjectReference\0"
@@ -1170,7 +1125,6 @@ const char ks_schema_texts[] =
     "Pending\0"
     "Bound\0"
     "Lost\0"
-    "\0"
     "v1.PersistentVolumeClaimPhase\0"
     "v1.PersistentVolumeClaimCondition\0"
     "[]v1.PersistentVolumeClaimCondition\0"
@@ -1180,7 +1134,6 @@ const char ks_schema_texts[] =
     "NodeResizePending\0"
     "NodeResizeInProgress\0"
     "NodeResizeInfeasible\0"
-    "\0"
     "v1.ClaimResourceStatus\0"
     "map[v1.ResourceName]v1.ClaimResourceStatus\0"
     "CurrentVolumeAttributesClassName\0"
@@ -1243,7 +1196,6 @@ const char ks_schema_texts[] =
     "Recycle\0"
     "Delete\0"
     "Retain\0"
-    "\0"
     "v1.PersistentVolumeReclaimPolicy\0"
     "MountOptions\0"
     "v1.VolumeNodeAffinity\0"
@@ -1254,7 +1206,6 @@ const char ks_schema_texts[] =
     "Bound\0"
     "Released\0"
     "Failed\0"
-    "\0"
     "v1.PersistentVolumePhase\0"
     "LastPhaseTransitionTime\0"
     "core/v1.PhotonPersistentDiskVolumeSource\0"
@@ -1306,7 +1257,6 @@ const char ks_schema_texts[] =
     "PodOS\0"
     "linux\0"
     "windows\0"
-    "\0"
     "v1.OSName\0"
     "core/v1.PodReadinessGate\0"
     "PodReadinessGate\0"
@@ -1332,7 +1282,6 @@ const char ks_schema_texts[] =
     "RunAsNonRoot\0"
     "Merge\0"
     "Strict\0"
-    "\0"
     "v1.SupplementalGroupsPolicy\0"
     "FSGroup\0"
     "Sysctls\0"
@@ -1341,7 +1290,6 @@ const char ks_schema_texts[] =
     "FSGroupChangePolicy\0"
     "OnRootMismatch\0"
     "Always\0"
-    "\0"
     "v1.PodFSGroupChangePolicy\0"
     "SeccompProfile\0"
     "v1.SeccompProfile\0"
@@ -1349,7 +1297,6 @@ const char ks_schema_texts[] =
     "SELinuxChangePolicy\0"
     "Recursive\0"
     "MountOption\0"
-    "\0"
     "v1.PodSELinuxChangePolicy\0"
     "core/v1.PodSpec\0"
     "PodSpec\0"
@@ -1365,7 +1312,6 @@ const char ks_schema_texts[] =
     "Always\0"
     "OnFailure\0"
     "Never\0"
-    "\0"
     "v1.RestartPolicy\0"
     "TerminationGracePeriodSeconds\0"
     "DNSPolicy\0"
@@ -1373,7 +1319,6 @@ const char ks_schema_texts[] =
     "ClusterFirst\0"
     "Default\0"
     "None\0"
-    "\0"
     "v1.DNSPolicy\0"
     "ServiceAccountName\0"
     "DeprecatedServiceAccount\0"
@@ -1406,7 +1351,6 @@ const char ks_schema_texts[] =
     "PreemptionPolicy\0"
     "PreemptLowerPriority\0"
     "Never\0"
-    "\0"
     "v1.PreemptionPolicy\0"
     "Overhead\0"
     "TopologySpreadConstraints\0"
@@ -1432,7 +1376,6 @@ const char ks_schema_texts[] =
     "Succeeded\0"
     "Failed\0"
     "Unknown\0"
-    "\0"
     "v1.PodPhase\0"
     "v1.PodCondition\0"
     "[]v1.PodCondition\0"
@@ -1451,14 +1394,12 @@ const char ks_schema_texts[] =
     "Guaranteed\0"
     "Burstable\0"
     "BestEffort\0"
-    "\0"
     "v1.PodQOSClass\0"
     "EphemeralContainerStatuses\0"
     "Resize\0"
     "InProgress\0"
     "Deferred\0"
     "Infeasible\0"
-    "\0"
     "v1.PodResizeStatus\0"
     "ResourceClaimStatuses\0"
     "v1.PodResourceClaimStatus\0"
@@ -1525,7 +1466,6 @@ const char ks_schema_texts[] =
     "Healthy\0"
     "Unhealthy\0"
     "Unknown\0"
-    "\0"
     "v1.ResourceHealthStatus\0"
     "core/v1.ResourceQuota\0"
     "ResourceQuota\0"
@@ -1542,7 +1482,6 @@ const char ks_schema_texts[] =
     "PriorityClass\0"
     "CrossNamespacePodAffinity\0"
     "VolumeAttributesClass\0"
-    "\0"
     "v1.ResourceQuotaScope\0"
     "[]v1.ResourceQuotaScope\0"
     "ScopeSelector\0"
@@ -1583,13 +1522,11 @@ const char ks_schema_texts[] =
     "NotIn\0"
     "Exists\0"
     "DoesNotExist\0"
-    "\0"
     "v1.ScopeSelectorOperator\0"
     "core/v1.SeccompProfile\0"
     "Unconfined\0"
     "RuntimeDefault\0"
     "Localhost\0"
-    "\0"
     "v1.SeccompProfileType\0"
     "core/v1.Secret\0"
     "Secret\0"
@@ -1602,7 +1539,6 @@ const char ks_schema_texts[] =
     "kubernetes.io/ssh-auth\0"
     "kubernetes.io/tls\0"
     "bootstrap.kubernetes.io/token\0"
-    "\0"
     "v1.SecretType\0"
     "core/v1.SecretEnvSource\0"
     "SecretEnvSource\0"
@@ -1622,7 +1558,6 @@ const char ks_schema_texts[] =
     "ProcMount\0"
     "Default\0"
     "Unmasked\0"
-    "\0"
     "v1.ProcMountType\0"
     "core/v1.Service\0"
     "v1.ServiceSpec\0"
@@ -1648,13 +1583,11 @@ const char ks_schema_texts[] =
     "NodePort\0"
     "LoadBalancer\0"
     "ExternalName\0"
-    "\0"
     "v1.ServiceType\0"
     "ExternalIPs\0"
     "SessionAffinity\0"
     "ClientIP\0"
     "None\0"
-    "\0"
     "v1.ServiceAffinity\0"
     "LoadBalancerIP\0"
     "LoadBalancerSourceRanges\0"
@@ -1662,7 +1595,6 @@ const char ks_schema_texts[] =
     "ExternalTrafficPolicy\0"
     "Cluster\0"
     "Local\0"
-    "\0"
     "v1.ServiceExternalTrafficPolicy\0"
     "HealthCheckNodePort\0"
     "PublishNotReadyAddresses\0"
@@ -1672,21 +1604,18 @@ const char ks_schema_texts[] =
     "IPv4\0"
     "IPv6\0"
     "\0"
-    "\0"
     "v1.IPFamily\0"
     "[]v1.IPFamily\0"
     "IPFamilyPolicy\0"
     "SingleStack\0"
     "PreferDualStack\0"
     "RequireDualStack\0"
-    "\0"
     "v1.IPFamilyPolicy\0"
     "AllocateLoadBalancerNodePorts\0"
     "LoadBalancerClass\0"
     "InternalTrafficPolicy\0"
     "Cluster\0"
     "Local\0"
-    "\0"
     "v1.ServiceInternalTrafficPolicy\0"
     "TrafficDistribution\0"
     "core/v1.ServiceStatus\0"
@@ -1716,7 +1645,6 @@ const char ks_schema_texts[] =
     "NoSchedule\0"
     "PreferNoSchedule\0"
     "NoExecute\0"
-    "\0"
     "v1.TaintEffect\0"
     "TimeAdded\0"
     "core/v1.Toleration\0"
@@ -1725,7 +1653,6 @@ const char ks_schema_texts[] =
     "Equal\0"
     "Lt\0"
     "Gt\0"
-    "\0"
     "v1.TolerationOperator\0"
     "TolerationSeconds\0"
     "core/v1.TopologySelectorLabelRequirement\0"
@@ -1741,13 +1668,11 @@ const char ks_schema_texts[] =
     "WhenUnsatisfiable\0"
     "DoNotSchedule\0"
     "ScheduleAnyway\0"
-    "\0"
     "v1.UnsatisfiableConstraintAction\0"
     "MinDomains\0"
     "NodeAffinityPolicy\0"
     "Ignore\0"
     "Honor\0"
-    "\0"
     "v1.NodeInclusionPolicy\0"
     "NodeTaintsPolicy\0"
     "core/v1.TypedLocalObjectReference\0"
@@ -1788,7 +1713,6 @@ const char ks_schema_texts[] =
     "Disabled\0"
     "IfPossible\0"
     "Enabled\0"
-    "\0"
     "v1.RecursiveReadOnlyMode\0"
     "MountPath\0"
     "SubPath\0"
@@ -1796,7 +1720,6 @@ const char ks_schema_texts[] =
     "None\0"
     "HostToContainer\0"
     "Bidirectional\0"
-    "\0"
     "v1.MountPropagationMode\0"
     "SubPathExpr\0"
     "core/v1.VolumeMountStatus\0"
@@ -1890,7 +1813,6 @@ const char ks_schema_texts[] =
     "Orphan\0"
     "Background\0"
     "Foreground\0"
-    "\0"
     "v1.DeletionPropagation\0"
     "IgnoreStoreReadErrorWithClusterBreakingPotential\0"
     "meta/v1.LabelSelector\0"
@@ -1903,7 +1825,6 @@ const char ks_schema_texts[] =
     "NotIn\0"
     "Exists\0"
     "DoesNotExist\0"
-    "\0"
     "v1.LabelSelectorOperator\0"
     "meta/v1.ListMeta\0"
     "ListMeta\0"
@@ -1918,7 +1839,6 @@ const char ks_schema_texts[] =
     "Operation\0"
     "Apply\0"
     "Update\0"
-    "\0"
     "v1.ManagedFieldsOperationType\0"
     "Time\0"
     "FieldsType\0"
@@ -1970,7 +1890,6 @@ const char ks_schema_texts[] =
     "InternalError\0"
     "Expired\0"
     "ServiceUnavailable\0"
-    "\0"
     "v1.StatusReason\0"
     "Details\0"
     "v1.StatusDetails\0"
@@ -1990,7 +1909,6 @@ const char ks_schema_texts[] =
     "UnexpectedServerResponse\0"
     "FieldManagerConflict\0"
     "ResourceVersionTooLarge\0"
-    "\0"
     "v1.CauseType\0"
     "Field\0"
     "meta/v1.StatusDetails\0"
@@ -2019,7 +1937,6 @@ const char ks_schema_texts[] =
     "meta/v1.TableRowCondition\0"
     "TableRowCondition\0"
     "Completed\0"
-    "\0"
     "v1.RowConditionType\0"
     "meta/v1.TypeMeta\0"
     "TypeMeta\0"
@@ -2036,7 +1953,6 @@ const char ks_schema_texts[] =
     "UnhealthyPodEvictionPolicy\0"
     "IfHealthyBudget\0"
     "AlwaysAllow\0"
-    "\0"
     "v1.UnhealthyPodEvictionPolicyType\0"
     "policy/v1.PodDisruptionBudgetStatus\0"
     "PodDisruptionBudgetStatus\0"
@@ -2059,7 +1975,6 @@ const char ks_schema_texts[] =
     "VolumeLifecycleModes\0"
     "Persistent\0"
     "Ephemeral\0"
-    "\0"
     "v1.VolumeLifecycleMode\0"
     "[]v1.VolumeLifecycleMode\0"
     "StorageCapacity\0"
@@ -2067,7 +1982,6 @@ const char ks_schema_texts[] =
     "ReadWriteOnceWithFSType\0"
     "File\0"
     "None\0"
-    "\0"
     "v1.FSGroupPolicy\0"
     "TokenRequests\0"
     "v1.TokenRequest\0"
@@ -2099,7 +2013,6 @@ const char ks_schema_texts[] =
     "VolumeBindingMode\0"
     "Immediate\0"
     "WaitForFirstConsumer\0"
-    "\0"
     "v1.VolumeBindingMode\0"
     "AllowedTopologies\0"
     "v1.TopologySelectorTerm\0"
@@ -2145,1873 +2058,1873 @@ const uint16_t ks_schema_keys[] = {
 };
 
 const ks_spec ks_schema_specs[] = {
-    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetCondition + 1, 0, 764, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentCondition + 1, 0, 1401, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetCondition + 1, 0, 1832, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaim + 1, 0, 2568, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetCondition + 1, 0, 2942, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobCondition + 1, 0, 4772, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_PodFailurePolicyRule + 1, 0, 5021, 0},
-    {KS_SHAPE_INT32, false, 0, 0, 518, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_PodFailurePolicyOnPodConditionsPattern + 1, 0, 5690, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_SuccessPolicyRule + 1, 0, 5799, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 5953, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 52, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 7336, 0},
-    {KS_SHAPE_BYTES, false, 0, 0, 7846, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_KeyToPath + 1, 0, 8134, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerPort + 1, 0, 8290, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EnvFromSource + 1, 0, 8334, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EnvVar + 1, 0, 8374, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerResizePolicy + 1, 0, 8443, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerRestartRule + 1, 0, 8578, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeMount + 1, 0, 8641, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeDevice + 1, 0, 8687, 0},
-    {KS_SHAPE_QUANTITY, false, 0, 0, 10444, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeMountStatus + 1, 0, 10478, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceStatus + 1, 0, 10564, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_DownwardAPIVolumeFile + 1, 0, 11396, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointAddress + 1, 0, 11914, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointPort + 1, 0, 11972, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointSubset + 1, 0, 12042, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HTTPHeader + 1, 0, 13607, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LimitRangeItem + 1, 0, 14631, 0},
-    {KS_SHAPE_INT64, false, 0, 0, 130, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PortStatus + 1, 0, 14834, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LoadBalancerIngress + 1, 0, 14918, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 15610, 15598},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceCondition + 1, 0, 15730, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PreferredSchedulingTerm + 1, 0, 16067, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorTerm + 1, 0, 16912, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorRequirement + 1, 0, 17129, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Taint + 1, 0, 17272, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeCondition + 1, 0, 17416, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeAddress + 1, 0, 17452, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerImage + 1, 0, 17557, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 6579, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_AttachedVolume + 1, 0, 17646, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeRuntimeHandler + 1, 0, 17727, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 18694, 18635},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimCondition + 1, 0, 19074, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 19285, 19170},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodAffinityTerm + 1, 0, 20928, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_WeightedPodAffinityTerm + 1, 0, 20968, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodDNSConfigOption + 1, 0, 21404, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerExtendedResourceRequest + 1, 0, 21582, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Sysctl + 1, 0, 22221, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Volume + 1, 0, 22465, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Container + 1, 0, 22502, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EphemeralContainer + 1, 0, 22550, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Toleration + 1, 0, 22977, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HostAlias + 1, 0, 23019, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodReadinessGate + 1, 0, 23115, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySpreadConstraint + 1, 0, 23293, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSchedulingGate + 1, 0, 23407, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodResourceClaim + 1, 0, 23466, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodCondition + 1, 0, 23645, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HostIP + 1, 0, 23705, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodIP + 1, 0, 23734, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerStatus + 1, 0, 23776, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodResourceClaimStatus + 1, 0, 23998, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeAllocatableResourceClaimStatus + 1, 0, 24151, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeProjection + 1, 0, 24656, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 25408, 25293},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceClaim + 1, 0, 25604, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceHealth + 1, 0, 25678, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ScopedResourceSelectorRequirement + 1, 0, 25955, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServicePort + 1, 0, 27125, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 27538, 27526},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_Condition + 1, 0, 27851, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySelectorLabelRequirement + 1, 0, 28505, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_ForZone + 1, 0, 30727, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_ForNode + 1, 0, 30760, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_Endpoint + 1, 0, 30878, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_EndpointPort + 1, 0, 11972, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_LabelSelectorRequirement + 1, 0, 31454, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_OwnerReference + 1, 0, 32009, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ManagedFieldsEntry + 1, 0, 32061, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_StatusCause + 1, 0, 32935, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableColumnDefinition + 1, 0, 33023, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableRow + 1, 0, 33080, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableRowCondition + 1, 0, 33203, 0},
-    {KS_SHAPE_TIME, false, 0, 0, 347, 0},
-    {KS_SHAPE_STRING, false, 0, 0, 34040, 34018},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_TokenRequest + 1, 0, 34184, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSINodeDriver + 1, 0, 34510, 0},
-    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySelectorTerm + 1, 0, 34730, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetCondition + 1, 0, 763, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentCondition + 1, 0, 1398, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetCondition + 1, 0, 1827, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaim + 1, 0, 2562, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetCondition + 1, 0, 2935, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobCondition + 1, 0, 4759, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_PodFailurePolicyRule + 1, 0, 5008, 0, 0},
+    {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_PodFailurePolicyOnPodConditionsPattern + 1, 0, 5674, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_SuccessPolicyRule + 1, 0, 5783, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 5937, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 7316, 0, 0},
+    {KS_SHAPE_BYTES, false, 0, 0, 7826, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_KeyToPath + 1, 0, 8114, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerPort + 1, 0, 8270, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EnvFromSource + 1, 0, 8314, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EnvVar + 1, 0, 8354, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerResizePolicy + 1, 0, 8423, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerRestartRule + 1, 0, 8557, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeMount + 1, 0, 8620, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeDevice + 1, 0, 8666, 0, 0},
+    {KS_SHAPE_QUANTITY, false, 0, 0, 10416, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeMountStatus + 1, 0, 10450, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceStatus + 1, 0, 10536, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_DownwardAPIVolumeFile + 1, 0, 11367, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointAddress + 1, 0, 11884, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointPort + 1, 0, 11942, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EndpointSubset + 1, 0, 12012, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HTTPHeader + 1, 0, 13576, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LimitRangeItem + 1, 0, 14598, 0, 0},
+    {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PortStatus + 1, 0, 14800, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LoadBalancerIngress + 1, 0, 14884, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 15573, 15562, 1},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceCondition + 1, 0, 15692, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PreferredSchedulingTerm + 1, 0, 16028, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorTerm + 1, 0, 16872, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorRequirement + 1, 0, 17088, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Taint + 1, 0, 17231, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeCondition + 1, 0, 17374, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeAddress + 1, 0, 17410, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerImage + 1, 0, 17515, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 6561, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_AttachedVolume + 1, 0, 17604, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeRuntimeHandler + 1, 0, 17685, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 18650, 18592, 4},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimCondition + 1, 0, 19028, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 19238, 19124, 5},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodAffinityTerm + 1, 0, 20879, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_WeightedPodAffinityTerm + 1, 0, 20919, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodDNSConfigOption + 1, 0, 21355, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerExtendedResourceRequest + 1, 0, 21533, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Sysctl + 1, 0, 22170, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Volume + 1, 0, 22412, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Container + 1, 0, 22449, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EphemeralContainer + 1, 0, 22497, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_Toleration + 1, 0, 22922, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HostAlias + 1, 0, 22964, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodReadinessGate + 1, 0, 23060, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySpreadConstraint + 1, 0, 23237, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSchedulingGate + 1, 0, 23351, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodResourceClaim + 1, 0, 23410, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodCondition + 1, 0, 23588, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_HostIP + 1, 0, 23648, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodIP + 1, 0, 23677, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerStatus + 1, 0, 23719, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodResourceClaimStatus + 1, 0, 23939, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeAllocatableResourceClaimStatus + 1, 0, 24092, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeProjection + 1, 0, 24597, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 25347, 25233, 7},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceClaim + 1, 0, 25543, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceHealth + 1, 0, 25617, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ScopedResourceSelectorRequirement + 1, 0, 25894, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServicePort + 1, 0, 27060, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 27469, 27458, 3},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_Condition + 1, 0, 27780, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySelectorLabelRequirement + 1, 0, 28432, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_ForZone + 1, 0, 30650, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_ForNode + 1, 0, 30683, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_Endpoint + 1, 0, 30801, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_EndpointPort + 1, 0, 11942, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_LabelSelectorRequirement + 1, 0, 31376, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_OwnerReference + 1, 0, 31929, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ManagedFieldsEntry + 1, 0, 31981, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_StatusCause + 1, 0, 32853, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableColumnDefinition + 1, 0, 32941, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableRow + 1, 0, 32998, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_TableRowCondition + 1, 0, 33121, 0, 0},
+    {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0},
+    {KS_SHAPE_STRING, false, 0, 0, 33955, 33934, 2},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_TokenRequest + 1, 0, 34098, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSINodeDriver + 1, 0, 34424, 0, 0},
+    {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_TopologySelectorTerm + 1, 0, 34643, 0, 0},
 };
 
 const ks_field ks_schema_fields[] = {
     /* apps/v1.ControllerRevision */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_data, 95, {KS_SHAPE_ANY, false, 0, 0, 100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_revision, 121, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_data, 95, {KS_SHAPE_ANY, false, 0, 0, 100, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revision, 121, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DaemonSet */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetSpec + 1, 0, 169, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetStatus + 1, 0, 193, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetSpec + 1, 0, 169, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetStatus + 1, 0, 193, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DaemonSetCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 263, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 263, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 289, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DaemonSetSpec */
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_updateStrategy, 460, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetUpdateStrategy + 1, 0, 475, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_revisionHistoryLimit, 524, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 431, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 440, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updateStrategy, 459, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DaemonSetUpdateStrategy + 1, 0, 474, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 501, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revisionHistoryLimit, 523, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DaemonSetStatus */
-    {KS_SYM_currentNumberScheduled, 585, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_numberMisscheduled, 608, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_desiredNumberScheduled, 627, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_numberReady, 650, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_updatedNumberScheduled, 681, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_numberAvailable, 704, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_numberUnavailable, 720, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_collisionCount, 738, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 1, 786, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_currentNumberScheduled, 584, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberMisscheduled, 607, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_desiredNumberScheduled, 626, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberReady, 649, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updatedNumberScheduled, 680, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberAvailable, 703, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_numberUnavailable, 719, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_collisionCount, 737, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 1, 785, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
     /* apps/v1.DaemonSetUpdateStrategy */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 890, 866}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rollingUpdate, 921, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateDaemonSet + 1, 0, 935, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 888, 865, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rollingUpdate, 919, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateDaemonSet + 1, 0, 933, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.Deployment */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentSpec + 1, 0, 991, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentStatus + 1, 0, 1009, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentSpec + 1, 0, 989, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentStatus + 1, 0, 1007, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DeploymentCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1115, 1077}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastUpdateTime, 1142, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1112, 1075, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 289, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastUpdateTime, 1139, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DeploymentSpec */
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_strategy, 1204, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentStrategy + 1, 0, 1213, 0}, true, false, false, true, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_revisionHistoryLimit, 524, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_paused, 1235, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_progressDeadlineSeconds, 1247, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 431, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 440, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_strategy, 1201, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_DeploymentStrategy + 1, 0, 1210, 0, 0}, true, false, false, true, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 501, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revisionHistoryLimit, 523, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_paused, 1232, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_progressDeadlineSeconds, 1244, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DeploymentStatus */
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_updatedReplicas, 1313, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readyReplicas, 1329, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_availableReplicas, 1343, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_unavailableReplicas, 1361, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminatingReplicas, 1381, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 2, 1424, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
-    {KS_SYM_collisionCount, 738, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updatedReplicas, 1310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readyReplicas, 1326, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_availableReplicas, 1340, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_unavailableReplicas, 1358, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminatingReplicas, 1378, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 2, 1421, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_collisionCount, 737, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.DeploymentStrategy */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1519, 1495}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rollingUpdate, 921, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateDeployment + 1, 0, 1545, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1515, 1492, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rollingUpdate, 919, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateDeployment + 1, 0, 1541, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.ReplicaSet */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetSpec + 1, 0, 1602, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetStatus + 1, 0, 1620, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetSpec + 1, 0, 1598, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_ReplicaSetStatus + 1, 0, 1616, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.ReplicaSetCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1704, 1688}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 1699, 1684, 1}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 289, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.ReplicaSetSpec */
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 501, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 431, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 440, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.ReplicaSetStatus */
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fullyLabeledReplicas, 1811, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readyReplicas, 1329, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_availableReplicas, 1343, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminatingReplicas, 1381, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 3, 1855, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fullyLabeledReplicas, 1806, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readyReplicas, 1326, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_availableReplicas, 1340, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminatingReplicas, 1378, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 3, 1850, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
     /* apps/v1.RollingUpdateDaemonSet */
-    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxSurge, 1968, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxUnavailable, 1929, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxSurge, 1963, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.RollingUpdateDeployment */
-    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxSurge, 1968, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxUnavailable, 1929, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxSurge, 1963, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.RollingUpdateStatefulSetStrategy */
-    {KS_SYM_partition, 2107, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_partition, 2102, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxUnavailable, 1929, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSet */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetSpec + 1, 0, 2149, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetStatus + 1, 0, 2168, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetSpec + 1, 0, 2144, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetStatus + 1, 0, 2163, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSetCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 2239, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 2234, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 289, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSetOrdinals */
-    {KS_SYM_start, 2315, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_start, 2310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy */
-    {KS_SYM_whenDeleted, 2425, {KS_SHAPE_STRING, false, 0, 0, 2452, 2437}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_whenScaled, 2496, {KS_SHAPE_STRING, false, 0, 0, 2452, 2437}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_whenDeleted, 2420, {KS_SHAPE_STRING, false, 0, 0, 2446, 2432, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_whenScaled, 2490, {KS_SHAPE_STRING, false, 0, 0, 2446, 2432, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSetSpec */
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeClaimTemplates, 2547, {KS_SHAPE_LIST, false, 0, 4, 2593, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_serviceName, 2620, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podManagementPolicy, 2632, {KS_SHAPE_STRING, false, 0, 0, 2675, 2652}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_updateStrategy, 460, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetUpdateStrategy + 1, 0, 2702, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_revisionHistoryLimit, 524, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_minReadySeconds, 502, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_persistentVolumeClaimRetentionPolicy, 2731, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy + 1, 0, 2768, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ordinals, 2819, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_StatefulSetOrdinals + 1, 0, 2828, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 431, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 440, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeClaimTemplates, 2541, {KS_SHAPE_LIST, false, 0, 4, 2587, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_serviceName, 2614, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podManagementPolicy, 2626, {KS_SHAPE_STRING, false, 0, 0, 2668, 2646, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updateStrategy, 459, {KS_SHAPE_STRUCT, false, KS_TYPE_apps_v1_StatefulSetUpdateStrategy + 1, 0, 2695, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revisionHistoryLimit, 523, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReadySeconds, 501, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeClaimRetentionPolicy, 2724, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy + 1, 0, 2761, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ordinals, 2812, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_StatefulSetOrdinals + 1, 0, 2821, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSetStatus */
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readyReplicas, 1329, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_currentReplicas, 2895, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_updatedReplicas, 1313, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_currentRevision, 2911, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_updateRevision, 2927, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_collisionCount, 738, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 5, 2966, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
-    {KS_SYM_availableReplicas, 1343, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readyReplicas, 1326, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentReplicas, 2888, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updatedReplicas, 1310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentRevision, 2904, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_updateRevision, 2920, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_collisionCount, 737, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 5, 2959, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_availableReplicas, 1340, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* apps/v1.StatefulSetUpdateStrategy */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 3076, 3052}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rollingUpdate, 921, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy + 1, 0, 3109, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 3068, 3045, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rollingUpdate, 919, {KS_SHAPE_STRUCT, true, KS_TYPE_apps_v1_RollingUpdateStatefulSetStrategy + 1, 0, 3101, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.CrossVersionObjectReference */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.HorizontalPodAutoscaler */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerSpec + 1, 0, 3284, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerStatus + 1, 0, 3315, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerSpec + 1, 0, 3276, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_HorizontalPodAutoscalerStatus + 1, 0, 3307, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.HorizontalPodAutoscalerSpec */
-    {KS_SYM_scaleTargetRef, 3419, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_CrossVersionObjectReference + 1, 0, 3434, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_minReplicas, 3465, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxReplicas, 3477, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_targetCPUUtilizationPercentage, 3489, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleTargetRef, 3411, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_CrossVersionObjectReference + 1, 0, 3426, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minReplicas, 3457, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxReplicas, 3469, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetCPUUtilizationPercentage, 3481, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.HorizontalPodAutoscalerStatus */
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastScaleTime, 3595, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_currentReplicas, 2895, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_desiredReplicas, 3609, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_currentCPUUtilizationPercentage, 3625, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastScaleTime, 3587, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentReplicas, 2888, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_desiredReplicas, 3601, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentCPUUtilizationPercentage, 3617, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.Scale */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_ScaleSpec + 1, 0, 3684, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_ScaleStatus + 1, 0, 3697, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_ScaleSpec + 1, 0, 3676, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_autoscaling_v1_ScaleStatus + 1, 0, 3689, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.ScaleSpec */
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* autoscaling/v1.ScaleStatus */
-    {KS_SYM_replicas, 1195, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_replicas, 1192, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.CronJob */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_CronJobSpec + 1, 0, 3811, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_CronJobStatus + 1, 0, 3826, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_CronJobSpec + 1, 0, 3803, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_CronJobStatus + 1, 0, 3818, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.CronJobSpec */
-    {KS_SYM_schedule, 3876, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_timeZone, 3885, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_startingDeadlineSeconds, 3894, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_concurrencyPolicy, 3918, {KS_SHAPE_STRING, false, 0, 0, 3958, 3936}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_suspend, 3979, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_jobTemplate, 3987, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobTemplateSpec + 1, 0, 3999, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_successfulJobsHistoryLimit, 4018, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_failedJobsHistoryLimit, 4045, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedule, 3868, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeZone, 3877, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startingDeadlineSeconds, 3886, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_concurrencyPolicy, 3910, {KS_SHAPE_STRING, false, 0, 0, 3949, 3928, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_suspend, 3970, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_jobTemplate, 3978, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobTemplateSpec + 1, 0, 3990, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_successfulJobsHistoryLimit, 4009, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failedJobsHistoryLimit, 4036, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.CronJobStatus */
-    {KS_SYM_active, 4105, {KS_SHAPE_LIST, false, 0, 6, 4131, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_lastScheduleTime, 4152, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastSuccessfulTime, 4169, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_active, 4096, {KS_SHAPE_LIST, false, 0, 6, 4122, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_lastScheduleTime, 4143, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastSuccessfulTime, 4160, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.Job */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobSpec + 1, 0, 4205, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobStatus + 1, 0, 4216, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobSpec + 1, 0, 4196, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobStatus + 1, 0, 4207, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.JobCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 4324, 4264}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastProbeTime, 4364, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 4314, 4255, 5}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 4334, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastProbeTime, 4353, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.JobSpec */
-    {KS_SYM_parallelism, 4403, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_completions, 4415, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_activeDeadlineSeconds, 4427, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podFailurePolicy, 4449, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_PodFailurePolicy + 1, 0, 4466, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_successPolicy, 4486, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_SuccessPolicy + 1, 0, 4500, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_backoffLimit, 4517, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_backoffLimitPerIndex, 4530, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxFailedIndexes, 4551, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_manualSelector, 4568, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ttlSecondsAfterFinished, 4583, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_completionMode, 4607, {KS_SHAPE_STRING, true, 0, 0, 4642, 4622}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_suspend, 3979, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podReplacementPolicy, 4660, {KS_SHAPE_STRING, true, 0, 0, 4709, 4681}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_managedBy, 4733, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_parallelism, 4392, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completions, 4404, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_activeDeadlineSeconds, 4416, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podFailurePolicy, 4438, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_PodFailurePolicy + 1, 0, 4455, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_successPolicy, 4475, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_SuccessPolicy + 1, 0, 4489, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_backoffLimit, 4506, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_backoffLimitPerIndex, 4519, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxFailedIndexes, 4540, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_manualSelector, 4557, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 431, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 440, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ttlSecondsAfterFinished, 4572, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completionMode, 4596, {KS_SHAPE_STRING, true, 0, 0, 4630, 4611, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_suspend, 3970, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podReplacementPolicy, 4648, {KS_SHAPE_STRING, true, 0, 0, 4696, 4669, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_managedBy, 4720, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.JobStatus */
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 7, 4788, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_startTime, 4806, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_completionTime, 4816, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_active, 4105, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_succeeded, 4831, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_failed, 4841, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminating, 4848, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_completedIndexes, 4860, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_failedIndexes, 4877, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_uncountedTerminatedPods, 4891, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_UncountedTerminatedPods + 1, 0, 4915, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ready, 4942, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 7, 4775, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_startTime, 4793, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completionTime, 4803, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_active, 4096, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_succeeded, 4818, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failed, 4828, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminating, 4835, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_completedIndexes, 4847, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failedIndexes, 4864, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uncountedTerminatedPods, 4878, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_UncountedTerminatedPods + 1, 0, 4902, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ready, 4929, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.JobTemplateSpec */
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobSpec + 1, 0, 4205, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_batch_v1_JobSpec + 1, 0, 4196, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.PodFailurePolicy */
-    {KS_SYM_rules, 5015, {KS_SHAPE_LIST, false, 0, 8, 5045, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_rules, 5002, {KS_SHAPE_LIST, false, 0, 8, 5032, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* batch/v1.PodFailurePolicyOnExitCodesRequirement */
-    {KS_SYM_containerName, 5158, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 5191, 5181}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 9, 5237, 0}, false, true, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_containerName, 5145, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5159, {KS_SHAPE_STRING, false, 0, 0, 5177, 5168, 2}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5216, {KS_SHAPE_LIST, false, 0, 9, 5223, 0, 0}, false, true, false, false, 0, KS_LIST_SET, false, false, 0},
     /* batch/v1.PodFailurePolicyOnPodConditionsPattern */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 5484, 5332}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 5469, 5318, 9}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 4334, 3}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.PodFailurePolicyRule */
-    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 5594, 5562}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_onExitCodes, 5620, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_PodFailurePolicyOnExitCodesRequirement + 1, 0, 5632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_onPodConditions, 5674, {KS_SHAPE_LIST, false, 0, 10, 5732, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_action, 5540, {KS_SHAPE_STRING, false, 0, 0, 5578, 5547, 4}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_onExitCodes, 5604, {KS_SHAPE_STRUCT, true, KS_TYPE_batch_v1_PodFailurePolicyOnExitCodesRequirement + 1, 0, 5616, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_onPodConditions, 5658, {KS_SHAPE_LIST, false, 0, 10, 5716, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* batch/v1.SuccessPolicy */
-    {KS_SYM_rules, 5015, {KS_SHAPE_LIST, false, 0, 11, 5820, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_rules, 5002, {KS_SHAPE_LIST, false, 0, 11, 5804, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* batch/v1.SuccessPolicyRule */
-    {KS_SYM_succeededIndexes, 5888, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_succeededCount, 5905, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_succeededIndexes, 5872, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_succeededCount, 5889, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* batch/v1.UncountedTerminatedPods */
-    {KS_SYM_succeeded, 4831, {KS_SHAPE_LIST, false, 0, 12, 5963, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
-    {KS_SYM_failed, 4841, {KS_SHAPE_LIST, false, 0, 12, 5963, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_succeeded, 4818, {KS_SHAPE_LIST, false, 0, 12, 5947, 0, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_failed, 4828, {KS_SHAPE_LIST, false, 0, 12, 5947, 0, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
     /* coordination/v1.Lease */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_coordination_v1_LeaseSpec + 1, 0, 6003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_coordination_v1_LeaseSpec + 1, 0, 5987, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* coordination/v1.LeaseSpec */
-    {KS_SYM_holderIdentity, 6052, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_leaseDurationSeconds, 6067, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_acquireTime, 6088, {KS_SHAPE_MICROTIME, true, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_renewTime, 6113, {KS_SHAPE_MICROTIME, true, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_leaseTransitions, 6123, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_strategy, 1204, {KS_SHAPE_STRING, true, 0, 0, 6164, 6140}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preferredHolder, 6192, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_holderIdentity, 6036, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_leaseDurationSeconds, 6051, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_acquireTime, 6072, {KS_SHAPE_MICROTIME, true, 0, 0, 6084, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_renewTime, 6097, {KS_SHAPE_MICROTIME, true, 0, 0, 6084, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_leaseTransitions, 6107, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_strategy, 1201, {KS_SHAPE_STRING, true, 0, 0, 6147, 6124, 1}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preferredHolder, 6175, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.AWSElasticBlockStoreVolumeSource */
-    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_partition, 2107, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeID, 6265, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_partition, 2102, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Affinity */
-    {KS_SYM_nodeAffinity, 6333, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeAffinity + 1, 0, 6346, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podAffinity, 6362, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodAffinity + 1, 0, 6374, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podAntiAffinity, 6389, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodAntiAffinity + 1, 0, 6405, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAffinity, 6316, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeAffinity + 1, 0, 6329, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podAffinity, 6345, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodAffinity + 1, 0, 6357, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podAntiAffinity, 6372, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodAntiAffinity + 1, 0, 6388, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.AppArmorProfile */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 6501, 6464}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_localhostProfile, 6524, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 6483, 6447, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_localhostProfile, 6506, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.AttachedVolume */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 6579, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_devicePath, 6599, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 6561, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_devicePath, 6581, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.AzureDiskVolumeSource */
-    {KS_SYM_diskName, 6662, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_diskURI, 6671, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cachingMode, 6683, {KS_SHAPE_STRING, true, 0, 0, 6720, 6695}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, true, 0, 0, 6774, 6748}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_diskName, 6644, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_diskURI, 6653, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cachingMode, 6665, {KS_SHAPE_STRING, true, 0, 0, 6701, 6677, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, true, 0, 0, 6754, 6729, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.AzureFilePersistentVolumeSource */
-    {KS_SYM_secretName, 6867, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_shareName, 6878, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretNamespace, 6888, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretName, 6847, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shareName, 6858, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretNamespace, 6868, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.AzureFileVolumeSource */
-    {KS_SYM_secretName, 6867, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_shareName, 6878, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretName, 6847, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shareName, 6858, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Binding */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_target, 6980, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_target, 6960, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.CSIPersistentVolumeSource */
-    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeHandle, 7054, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeAttributes, 7067, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_controllerPublishSecretRef, 7102, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeStageSecretRef, 7148, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodePublishSecretRef, 7167, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_controllerExpandSecretRef, 7188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeExpandSecretRef, 7214, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_driver, 7027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeHandle, 7034, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributes, 7047, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_controllerPublishSecretRef, 7082, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeStageSecretRef, 7128, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodePublishSecretRef, 7147, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_controllerExpandSecretRef, 7168, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeExpandSecretRef, 7194, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.CSIVolumeSource */
-    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeAttributes, 7067, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodePublishSecretRef, 7167, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_driver, 7027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributes, 7047, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodePublishSecretRef, 7147, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Capabilities */
-    {KS_SYM_add, 7332, {KS_SHAPE_LIST, false, 0, 14, 7350, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_drop, 7366, {KS_SHAPE_LIST, false, 0, 14, 7350, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_add, 7312, {KS_SHAPE_LIST, false, 0, 14, 7330, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_drop, 7346, {KS_SHAPE_LIST, false, 0, 14, 7330, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.CephFSPersistentVolumeSource */
-    {KS_SYM_monitors, 7437, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretFile, 7465, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_monitors, 7417, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7440, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretFile, 7445, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.CephFSVolumeSource */
-    {KS_SYM_monitors, 7437, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretFile, 7465, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_monitors, 7417, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7440, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretFile, 7445, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.CinderPersistentVolumeSource */
-    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeID, 6265, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.CinderVolumeSource */
-    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeID, 6265, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ClientIPConfig */
-    {KS_SYM_timeoutSeconds, 7682, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeoutSeconds, 7662, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ClusterTrustBundleProjection */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_signerName, 7763, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_labelSelector, 7774, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_signerName, 7743, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_labelSelector, 7754, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ConfigMap */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_immutable, 7825, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_data, 95, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_binaryData, 7835, {KS_SHAPE_MAP, false, 0, 15, 7854, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_immutable, 7805, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_data, 95, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_binaryData, 7815, {KS_SHAPE_MAP, false, 0, 15, 7834, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ConfigMapEnvSource */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ConfigMapKeySelector */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ConfigMapNodeConfigSource */
-    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kubeletConfigKey, 8063, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8013, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_STRING, false, 0, 0, 5937, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeletConfigKey, 8043, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ConfigMapProjection */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8108, {KS_SHAPE_LIST, false, 0, 16, 8127, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ConfigMapVolumeSource */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8108, {KS_SHAPE_LIST, false, 0, 16, 8127, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8194, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Container */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_args, 8268, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_workingDir, 8273, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 17, 8307, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
-    {KS_SYM_envFrom, 8326, {KS_SHAPE_LIST, false, 0, 18, 8351, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_env, 8370, {KS_SHAPE_LIST, false, 0, 19, 8384, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resizePolicy, 8430, {KS_SHAPE_LIST, false, 0, 20, 8468, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, true, 0, 0, 8533, 8509}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_restartPolicyRules, 8559, {KS_SHAPE_LIST, false, 0, 21, 8602, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 22, 8656, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
-    {KS_SYM_volumeDevices, 8673, {KS_SHAPE_LIST, false, 0, 23, 8703, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
-    {KS_SYM_livenessProbe, 8721, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readinessProbe, 8744, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_startupProbe, 8759, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lifecycle, 8772, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8782, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationMessagePath, 8795, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationMessagePolicy, 8818, {KS_SHAPE_STRING, false, 0, 0, 8871, 8843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_imagePullPolicy, 8899, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8972, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stdin, 8991, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stdinOnce, 8997, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tty, 9007, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_command, 8240, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_args, 8248, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_workingDir, 8253, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 17, 8287, 0, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
+    {KS_SYM_envFrom, 8306, {KS_SHAPE_LIST, false, 0, 18, 8331, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_env, 8350, {KS_SHAPE_LIST, false, 0, 19, 8364, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8386, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resizePolicy, 8410, {KS_SHAPE_LIST, false, 0, 20, 8448, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_restartPolicy, 8475, {KS_SHAPE_STRING, true, 0, 0, 8512, 8489, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicyRules, 8538, {KS_SHAPE_LIST, false, 0, 21, 8581, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMounts, 8607, {KS_SHAPE_LIST, false, 0, 22, 8635, 0, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_volumeDevices, 8652, {KS_SHAPE_LIST, false, 0, 23, 8682, 0, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
+    {KS_SYM_livenessProbe, 8700, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessProbe, 8723, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startupProbe, 8738, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lifecycle, 8751, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8761, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePath, 8774, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePolicy, 8797, {KS_SHAPE_STRING, false, 0, 0, 8849, 8822, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullPolicy, 8877, {KS_SHAPE_STRING, false, 0, 0, 8919, 8893, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8933, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8949, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdin, 8968, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdinOnce, 8974, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tty, 8984, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerExtendedResourceRequest */
-    {KS_SYM_containerName, 5158, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceName, 9085, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_requestName, 9098, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerName, 5145, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceName, 9062, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requestName, 9075, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerImage */
-    {KS_SYM_names, 9148, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_sizeBytes, 9154, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_names, 9125, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_sizeBytes, 9131, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerPort */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostPort, 9200, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_containerPort, 9186, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostIP, 9244, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPort, 9177, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerPort, 9163, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9186, {KS_SHAPE_STRING, false, 0, 0, 9208, 9195, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIP, 9220, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerResizePolicy */
-    {KS_SYM_resourceName, 9085, {KS_SHAPE_STRING, false, 0, 0, 9600, 9303}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, false, 0, 0, 9646, 9616}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceName, 9062, {KS_SHAPE_STRING, false, 0, 0, 9575, 9279, 20}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicy, 8475, {KS_SHAPE_STRING, false, 0, 0, 9620, 9591, 2}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerRestartRule */
-    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 9757, 9727}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_exitCodes, 9787, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerRestartRuleOnExitCodes + 1, 0, 9797, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_action, 5540, {KS_SHAPE_STRING, false, 0, 0, 9730, 9701, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_exitCodes, 9760, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerRestartRuleOnExitCodes + 1, 0, 9770, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerRestartRuleOnExitCodes */
-    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 9914, 9904}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 9, 5237, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_operator, 5159, {KS_SHAPE_STRING, false, 0, 0, 9886, 9877, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5216, {KS_SHAPE_LIST, false, 0, 9, 5223, 0, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
     /* core/v1.ContainerState */
-    {KS_SYM_waiting, 9995, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateWaiting + 1, 0, 10003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_running, 10028, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateRunning + 1, 0, 10036, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminated, 10061, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateTerminated + 1, 0, 10072, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_waiting, 9967, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateWaiting + 1, 0, 9975, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_running, 10000, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateRunning + 1, 0, 10008, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminated, 10033, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerStateTerminated + 1, 0, 10044, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerStateRunning */
-    {KS_SYM_startedAt, 10152, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startedAt, 10124, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerStateTerminated */
-    {KS_SYM_exitCode, 10220, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_signal, 10229, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_startedAt, 10152, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_finishedAt, 10236, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_containerID, 10247, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_exitCode, 10192, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_signal, 10201, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startedAt, 10124, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_finishedAt, 10208, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerID, 10219, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerStateWaiting */
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerStatus */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_state, 10351, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerState + 1, 0, 10357, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastState, 10375, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerState + 1, 0, 10357, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ready, 4942, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_restartCount, 10396, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_imageID, 10409, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_containerID, 10247, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_started, 10417, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allocatedResources, 10425, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 25, 10499, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
-    {KS_SYM_user, 7460, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerUser + 1, 0, 10522, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allocatedResourcesStatus, 10539, {KS_SHAPE_LIST, false, 0, 26, 10582, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_stopSignal, 10602, {KS_SHAPE_STRING, true, 0, 0, 11227, 10613}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_state, 10323, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerState + 1, 0, 10329, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastState, 10347, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ContainerState + 1, 0, 10329, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ready, 4929, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartCount, 10368, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imageID, 10381, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerID, 10219, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_started, 10389, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResources, 10397, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8386, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeMounts, 8607, {KS_SHAPE_LIST, false, 0, 25, 10471, 0, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_user, 7440, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ContainerUser + 1, 0, 10494, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResourcesStatus, 10511, {KS_SHAPE_LIST, false, 0, 26, 10554, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_stopSignal, 10574, {KS_SHAPE_STRING, true, 0, 0, 11198, 10585, 65}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ContainerUser */
-    {KS_SYM_linux, 11273, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LinuxContainerUser + 1, 0, 11279, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_linux, 11244, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LinuxContainerUser + 1, 0, 11250, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.DaemonEndpoint */
-    {KS_SYM_Port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_Port, 11310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.DownwardAPIProjection */
-    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 27, 11421, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_items, 8108, {KS_SHAPE_LIST, false, 0, 27, 11392, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.DownwardAPIVolumeFile */
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldRef, 11500, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectFieldSelector + 1, 0, 11509, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceFieldRef, 11532, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceFieldSelector + 1, 0, 11549, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mode, 11574, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldRef, 11471, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectFieldSelector + 1, 0, 11480, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceFieldRef, 11503, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceFieldSelector + 1, 0, 11520, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mode, 11545, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.DownwardAPIVolumeSource */
-    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 27, 11421, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8108, {KS_SHAPE_LIST, false, 0, 27, 11392, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8194, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EmptyDirVolumeSource */
-    {KS_SYM_medium, 11685, {KS_SHAPE_STRING, false, 0, 0, 11722, 11692}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_sizeLimit, 11739, {KS_SHAPE_QUANTITY, true, 0, 0, 10444, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_medium, 11656, {KS_SHAPE_STRING, false, 0, 0, 11692, 11663, 4}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sizeLimit, 11709, {KS_SHAPE_QUANTITY, true, 0, 0, 10416, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EndpointAddress */
-    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_targetRef, 11810, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ip, 11759, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostname, 11762, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11771, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetRef, 11780, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EndpointPort */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_appProtocol, 11854, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9186, {KS_SHAPE_STRING, false, 0, 0, 9208, 9195, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appProtocol, 11824, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EndpointSubset */
-    {KS_SYM_addresses, 11904, {KS_SHAPE_LIST, false, 0, 28, 11933, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_notReadyAddresses, 11954, {KS_SHAPE_LIST, false, 0, 28, 11933, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 29, 11988, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_addresses, 11874, {KS_SHAPE_LIST, false, 0, 28, 11903, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_notReadyAddresses, 11924, {KS_SHAPE_LIST, false, 0, 28, 11903, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 29, 11958, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.Endpoints */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_subsets, 12034, {KS_SHAPE_LIST, false, 0, 30, 12060, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subsets, 12004, {KS_SHAPE_LIST, false, 0, 30, 12030, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.EnvFromSource */
-    {KS_SYM_prefix, 12116, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_configMapRef, 12123, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapEnvSource + 1, 0, 12136, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretEnvSource + 1, 0, 12158, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_prefix, 12086, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMapRef, 12093, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapEnvSource + 1, 0, 12106, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretEnvSource + 1, 0, 12128, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EnvVar */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_valueFrom, 12205, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EnvVarSource + 1, 0, 12215, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_valueFrom, 12175, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EnvVarSource + 1, 0, 12185, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EnvVarSource */
-    {KS_SYM_fieldRef, 11500, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectFieldSelector + 1, 0, 11509, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceFieldRef, 11532, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceFieldSelector + 1, 0, 11549, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_configMapKeyRef, 12265, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapKeySelector + 1, 0, 12281, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretKeyRef, 12305, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretKeySelector + 1, 0, 12318, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fileKeyRef, 12339, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FileKeySelector + 1, 0, 12350, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldRef, 11471, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectFieldSelector + 1, 0, 11480, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceFieldRef, 11503, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceFieldSelector + 1, 0, 11520, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMapKeyRef, 12235, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapKeySelector + 1, 0, 12251, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretKeyRef, 12275, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretKeySelector + 1, 0, 12288, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fileKeyRef, 12309, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FileKeySelector + 1, 0, 12320, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EphemeralContainer */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_args, 8268, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_workingDir, 8273, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 17, 8307, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
-    {KS_SYM_envFrom, 8326, {KS_SHAPE_LIST, false, 0, 18, 8351, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_env, 8370, {KS_SHAPE_LIST, false, 0, 19, 8384, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resizePolicy, 8430, {KS_SHAPE_LIST, false, 0, 20, 8468, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, true, 0, 0, 8533, 8509}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_restartPolicyRules, 8559, {KS_SHAPE_LIST, false, 0, 21, 8602, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 22, 8656, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
-    {KS_SYM_volumeDevices, 8673, {KS_SHAPE_LIST, false, 0, 23, 8703, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
-    {KS_SYM_livenessProbe, 8721, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readinessProbe, 8744, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_startupProbe, 8759, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lifecycle, 8772, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8782, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationMessagePath, 8795, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationMessagePolicy, 8818, {KS_SHAPE_STRING, false, 0, 0, 8871, 8843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_imagePullPolicy, 8899, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8972, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stdin, 8991, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stdinOnce, 8997, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tty, 9007, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_targetContainerName, 12415, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_command, 8240, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_args, 8248, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_workingDir, 8253, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 17, 8287, 0, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
+    {KS_SYM_envFrom, 8306, {KS_SHAPE_LIST, false, 0, 18, 8331, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_env, 8350, {KS_SHAPE_LIST, false, 0, 19, 8364, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8386, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resizePolicy, 8410, {KS_SHAPE_LIST, false, 0, 20, 8448, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_restartPolicy, 8475, {KS_SHAPE_STRING, true, 0, 0, 8512, 8489, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicyRules, 8538, {KS_SHAPE_LIST, false, 0, 21, 8581, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMounts, 8607, {KS_SHAPE_LIST, false, 0, 22, 8635, 0, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_volumeDevices, 8652, {KS_SHAPE_LIST, false, 0, 23, 8682, 0, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
+    {KS_SYM_livenessProbe, 8700, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessProbe, 8723, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startupProbe, 8738, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lifecycle, 8751, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8761, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePath, 8774, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePolicy, 8797, {KS_SHAPE_STRING, false, 0, 0, 8849, 8822, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullPolicy, 8877, {KS_SHAPE_STRING, false, 0, 0, 8919, 8893, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8933, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8949, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdin, 8968, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdinOnce, 8974, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tty, 8984, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetContainerName, 12385, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EphemeralContainerCommon */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_image, 8254, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_args, 8268, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_workingDir, 8273, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 17, 8307, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
-    {KS_SYM_envFrom, 8326, {KS_SHAPE_LIST, false, 0, 18, 8351, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_env, 8370, {KS_SHAPE_LIST, false, 0, 19, 8384, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resizePolicy, 8430, {KS_SHAPE_LIST, false, 0, 20, 8468, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, true, 0, 0, 8533, 8509}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_restartPolicyRules, 8559, {KS_SHAPE_LIST, false, 0, 21, 8602, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_volumeMounts, 8628, {KS_SHAPE_LIST, false, 0, 22, 8656, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
-    {KS_SYM_volumeDevices, 8673, {KS_SHAPE_LIST, false, 0, 23, 8703, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
-    {KS_SYM_livenessProbe, 8721, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readinessProbe, 8744, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_startupProbe, 8759, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8735, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lifecycle, 8772, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8782, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationMessagePath, 8795, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationMessagePolicy, 8818, {KS_SHAPE_STRING, false, 0, 0, 8871, 8843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_imagePullPolicy, 8899, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8972, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stdin, 8991, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stdinOnce, 8997, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tty, 9007, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_command, 8240, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_args, 8248, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_workingDir, 8253, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 17, 8287, 0, 0}, true, false, true, false, KS_SYM_containerPort + 1, KS_LIST_KEYED, false, false, 3},
+    {KS_SYM_envFrom, 8306, {KS_SHAPE_LIST, false, 0, 18, 8331, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_env, 8350, {KS_SHAPE_LIST, false, 0, 19, 8364, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8386, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resizePolicy, 8410, {KS_SHAPE_LIST, false, 0, 20, 8448, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_restartPolicy, 8475, {KS_SHAPE_STRING, true, 0, 0, 8512, 8489, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_restartPolicyRules, 8538, {KS_SHAPE_LIST, false, 0, 21, 8581, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMounts, 8607, {KS_SHAPE_LIST, false, 0, 22, 8635, 0, 0}, true, false, true, false, KS_SYM_mountPath + 1, KS_LIST_KEYED, false, false, 8},
+    {KS_SYM_volumeDevices, 8652, {KS_SHAPE_LIST, false, 0, 23, 8682, 0, 0}, true, false, true, false, KS_SYM_devicePath + 1, KS_LIST_KEYED, false, false, 10},
+    {KS_SYM_livenessProbe, 8700, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessProbe, 8723, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_startupProbe, 8738, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Probe + 1, 0, 8714, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lifecycle, 8751, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Lifecycle + 1, 0, 8761, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePath, 8774, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationMessagePolicy, 8797, {KS_SHAPE_STRING, false, 0, 0, 8849, 8822, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullPolicy, 8877, {KS_SHAPE_STRING, false, 0, 0, 8919, 8893, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8933, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecurityContext + 1, 0, 8949, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdin, 8968, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stdinOnce, 8974, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tty, 8984, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EphemeralVolumeSource */
-    {KS_SYM_volumeClaimTemplate, 12545, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimTemplate + 1, 0, 12565, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeClaimTemplate, 12515, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimTemplate + 1, 0, 12535, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Event */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_involvedObject, 12618, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_source, 12633, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EventSource + 1, 0, 12640, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_firstTimestamp, 12655, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTimestamp, 12670, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_count, 12684, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_eventTime, 12690, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_series, 12700, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EventSeries + 1, 0, 12707, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_related, 12722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reportingComponent, 12730, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reportingInstance, 12750, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_involvedObject, 12588, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_source, 12603, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EventSource + 1, 0, 12610, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_firstTimestamp, 12625, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTimestamp, 12640, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_count, 12654, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_eventTime, 12660, {KS_SHAPE_MICROTIME, false, 0, 0, 6084, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_series, 12670, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EventSeries + 1, 0, 12677, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_action, 5540, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_related, 12692, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingComponent, 12700, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingInstance, 12720, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EventSeries */
-    {KS_SYM_count, 12684, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastObservedTime, 12800, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_count, 12654, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastObservedTime, 12770, {KS_SHAPE_MICROTIME, false, 0, 0, 6084, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.EventSource */
-    {KS_SYM_component, 12849, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_host, 12859, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_component, 12819, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_host, 12829, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ExecAction */
-    {KS_SYM_command, 8260, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_command, 8240, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.FCVolumeSource */
-    {KS_SYM_targetWWNs, 12932, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_lun, 12943, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_wwids, 12947, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_targetWWNs, 12902, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_lun, 12913, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_wwids, 12917, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.FileKeySelector */
-    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12963, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.FlexPersistentVolumeSource */
-    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_options, 13066, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_driver, 7027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_options, 13036, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.FlexVolumeSource */
-    {KS_SYM_driver, 7047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_options, 13066, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_driver, 7027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_options, 13036, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.FlockerVolumeSource */
-    {KS_SYM_datasetName, 13164, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_datasetUUID, 13176, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_datasetName, 13134, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_datasetUUID, 13146, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.GCEPersistentDiskVolumeSource */
-    {KS_SYM_pdName, 13256, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_partition, 2107, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pdName, 13226, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_partition, 2102, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.GRPCAction */
-    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_service, 13293, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_service, 13263, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.GitRepoVolumeSource */
-    {KS_SYM_repository, 13349, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_revision, 121, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_directory, 13360, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_repository, 13319, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_revision, 121, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_directory, 13330, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.GlusterfsPersistentVolumeSource */
-    {KS_SYM_endpoints, 13442, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_endpointsNamespace, 13456, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_endpoints, 13412, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_endpointsNamespace, 13426, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.GlusterfsVolumeSource */
-    {KS_SYM_endpoints, 13442, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_endpoints, 13412, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.HTTPGetAction */
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_port, 11339, {KS_SHAPE_INTSTR, false, 0, 0, 1949, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_host, 12859, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_scheme, 13563, {KS_SHAPE_STRING, false, 0, 0, 13582, 13570}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_httpHeaders, 13595, {KS_SHAPE_LIST, false, 0, 31, 13621, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INTSTR, false, 0, 0, 1944, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_host, 12829, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scheme, 13533, {KS_SHAPE_STRING, false, 0, 0, 13551, 13540, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpHeaders, 13564, {KS_SHAPE_LIST, false, 0, 31, 13590, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.HTTPHeader */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.HostAlias */
-    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostnames, 13695, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ip, 11759, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostnames, 13664, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.HostIP */
-    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ip, 11759, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.HostPathVolumeSource */
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, true, 0, 0, 13848, 13770}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, true, 0, 0, 13816, 13739, 8}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ISCSIPersistentVolumeSource */
-    {KS_SYM_targetPortal, 13928, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iqn, 13941, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lun, 12943, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iscsiInterface, 13945, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_portals, 13960, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_chapAuthDiscovery, 13968, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_chapAuthSession, 13986, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_initiatorName, 14002, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetPortal, 13896, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iqn, 13909, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lun, 12913, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsiInterface, 13913, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portals, 13928, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_chapAuthDiscovery, 13936, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_chapAuthSession, 13954, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initiatorName, 13970, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ISCSIVolumeSource */
-    {KS_SYM_targetPortal, 13928, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iqn, 13941, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lun, 12943, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iscsiInterface, 13945, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_portals, 13960, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_chapAuthDiscovery, 13968, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_chapAuthSession, 13986, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_initiatorName, 14002, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetPortal, 13896, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iqn, 13909, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lun, 12913, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsiInterface, 13913, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portals, 13928, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_chapAuthDiscovery, 13936, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_chapAuthSession, 13954, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initiatorName, 13970, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ImageVolumeSource */
-    {KS_SYM_reference, 14104, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_pullPolicy, 14114, {KS_SHAPE_STRING, false, 0, 0, 8942, 8915}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reference, 14072, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pullPolicy, 14082, {KS_SHAPE_STRING, false, 0, 0, 8919, 8893, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ImageVolumeStatus */
-    {KS_SYM_imageRef, 14169, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imageRef, 14137, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.KeyToPath */
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mode, 11574, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mode, 11545, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Lifecycle */
-    {KS_SYM_postStart, 14224, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LifecycleHandler + 1, 0, 14234, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preStop, 14254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LifecycleHandler + 1, 0, 14234, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stopSignal, 10602, {KS_SHAPE_STRING, true, 0, 0, 11227, 10613}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_postStart, 14192, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LifecycleHandler + 1, 0, 14202, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preStop, 14222, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LifecycleHandler + 1, 0, 14202, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stopSignal, 10574, {KS_SHAPE_STRING, true, 0, 0, 11198, 10585, 65}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.LifecycleHandler */
-    {KS_SYM_exec, 14304, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14309, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_httpGet, 14323, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14331, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tcpSocket, 14348, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14358, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_sleep, 14377, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SleepAction + 1, 0, 14383, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_exec, 14272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14277, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpGet, 14291, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14299, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tcpSocket, 14316, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14326, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sleep, 14345, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SleepAction + 1, 0, 14351, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.LimitRange */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LimitRangeSpec + 1, 0, 14428, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LimitRangeSpec + 1, 0, 14396, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.LimitRangeItem */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 14521, 14484}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_max, 14534, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_min, 14538, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_default, 14542, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_defaultRequest, 14550, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxLimitRequestRatio, 14565, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 14488, 14452, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_max, 14501, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_min, 14505, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_default, 14509, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_defaultRequest, 14517, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxLimitRequestRatio, 14532, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.LimitRangeSpec */
-    {KS_SYM_limits, 14624, {KS_SHAPE_LIST, false, 0, 32, 14649, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_limits, 14591, {KS_SHAPE_LIST, false, 0, 32, 14616, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.LinuxContainerUser */
-    {KS_SYM_uid, 8043, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gid, 14715, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_supplementalGroups, 14719, {KS_SHAPE_LIST, false, 0, 33, 14738, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gid, 14682, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_supplementalGroups, 14686, {KS_SHAPE_LIST, false, 0, 33, 14705, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.LoadBalancerIngress */
-    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ipMode, 14794, {KS_SHAPE_STRING, true, 0, 0, 14812, 14801}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 34, 14848, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ip, 11759, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostname, 11762, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ipMode, 14761, {KS_SHAPE_STRING, true, 0, 0, 14778, 14768, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 34, 14814, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.LoadBalancerStatus */
-    {KS_SYM_ingress, 14910, {KS_SHAPE_LIST, false, 0, 35, 14941, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ingress, 14876, {KS_SHAPE_LIST, false, 0, 35, 14907, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.LocalObjectReference */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.LocalVolumeSource */
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ModifyVolumeStatus */
-    {KS_SYM_targetVolumeAttributesClassName, 15106, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 15169, 15138}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetVolumeAttributesClassName, 15072, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 15134, 15104, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NFSVolumeSource */
-    {KS_SYM_server, 15252, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_server, 15217, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Namespace */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceSpec + 1, 0, 15277, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceStatus + 1, 0, 15294, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceSpec + 1, 0, 15242, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NamespaceStatus + 1, 0, 15259, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NamespaceCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 15525, 15359}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 15489, 15324, 5}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 4334, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NamespaceSpec */
-    {KS_SYM_finalizers, 15587, {KS_SHAPE_LIST, false, 0, 36, 15627, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_finalizers, 15551, {KS_SHAPE_LIST, false, 0, 36, 15590, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.NamespaceStatus */
-    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 15712, 15692}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 37, 15752, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_phase, 15649, {KS_SHAPE_STRING, false, 0, 0, 15674, 15655, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 37, 15714, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
     /* core/v1.Node */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSpec + 1, 0, 15794, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeStatus + 1, 0, 15806, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSpec + 1, 0, 15756, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeStatus + 1, 0, 15768, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeAddress */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 15908, 15852}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_address, 15927, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 15869, 15814, 5}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_address, 15888, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeAffinity */
-    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSelector + 1, 0, 16003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 16019, {KS_SHAPE_LIST, false, 0, 38, 16094, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15917, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSelector + 1, 0, 15964, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 15980, {KS_SHAPE_LIST, false, 0, 38, 16055, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.NodeAllocatableResourceClaimStatus */
-    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_containers, 16219, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
-    {KS_SYM_resources, 8396, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimName, 16162, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containers, 16180, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_resources, 8376, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 16332, 16266}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastHeartbeatTime, 16353, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 16292, 16227, 5}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 4334, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastHeartbeatTime, 16313, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeConfigSource */
-    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapNodeConfigSource + 1, 0, 16413, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7795, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapNodeConfigSource + 1, 0, 16373, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeConfigStatus */
-    {KS_SYM_assigned, 16484, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_active, 4105, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastKnownGood, 16513, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_error, 16527, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_assigned, 16444, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16453, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_active, 4096, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16453, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastKnownGood, 16473, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16453, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_error, 16487, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeDaemonEndpoints */
-    {KS_SYM_kubeletEndpoint, 16581, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_DaemonEndpoint + 1, 0, 16597, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeletEndpoint, 16541, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_DaemonEndpoint + 1, 0, 16557, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeFeatures */
-    {KS_SYM_supplementalGroupsPolicy, 16649, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_supplementalGroupsPolicy, 16609, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeRuntimeHandler */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_features, 16720, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeRuntimeHandlerFeatures + 1, 0, 16729, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_features, 16680, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeRuntimeHandlerFeatures + 1, 0, 16689, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeRuntimeHandlerFeatures */
-    {KS_SYM_recursiveReadOnlyMounts, 16821, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_userNamespaces, 16845, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_recursiveReadOnlyMounts, 16781, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_userNamespaces, 16805, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeSelector */
-    {KS_SYM_nodeSelectorTerms, 16894, {KS_SHAPE_LIST, false, 0, 39, 16932, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_nodeSelectorTerms, 16854, {KS_SHAPE_LIST, false, 0, 39, 16892, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.NodeSelectorRequirement */
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 17046, 17010}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5159, {KS_SHAPE_STRING, false, 0, 0, 17005, 16970, 6}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5216, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.NodeSelectorTerm */
-    {KS_SYM_matchExpressions, 17112, {KS_SHAPE_LIST, false, 0, 40, 17156, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_matchFields, 17185, {KS_SHAPE_LIST, false, 0, 40, 17156, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_matchExpressions, 17071, {KS_SHAPE_LIST, false, 0, 40, 17115, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_matchFields, 17144, {KS_SHAPE_LIST, false, 0, 40, 17115, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.NodeSpec */
-    {KS_SYM_podCIDR, 17223, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podCIDRs, 17231, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, true, false, 0, KS_LIST_SET, false, false, 0},
-    {KS_SYM_providerID, 17240, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_unschedulable, 17251, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_taints, 17265, {KS_SHAPE_LIST, false, 0, 41, 17281, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_configSource, 17292, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16493, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_externalID, 17305, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podCIDR, 17182, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podCIDRs, 17190, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, true, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_providerID, 17199, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_unschedulable, 17210, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_taints, 17224, {KS_SHAPE_LIST, false, 0, 41, 17240, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_configSource, 17251, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigSource + 1, 0, 16453, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_externalID, 17264, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeStatus */
-    {KS_SYM_capacity, 17354, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allocatable, 17363, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 17403, 17375}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 42, 17433, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
-    {KS_SYM_addresses, 11904, {KS_SHAPE_LIST, false, 0, 43, 17467, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
-    {KS_SYM_daemonEndpoints, 17484, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeDaemonEndpoints + 1, 0, 17500, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeInfo, 17523, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSystemInfo + 1, 0, 17532, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_images, 17550, {KS_SHAPE_LIST, false, 0, 44, 17575, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_volumesInUse, 17595, {KS_SHAPE_LIST, false, 0, 45, 17608, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_volumesAttached, 17630, {KS_SHAPE_LIST, false, 0, 46, 17664, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_config, 17684, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigStatus + 1, 0, 17691, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runtimeHandlers, 17711, {KS_SHAPE_LIST, false, 0, 47, 17749, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_features, 16720, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeFeatures + 1, 0, 17773, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_declaredFeatures, 17789, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_capacity, 17313, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatable, 17322, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_phase, 15649, {KS_SHAPE_STRING, false, 0, 0, 17361, 17334, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 42, 17391, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_addresses, 11874, {KS_SHAPE_LIST, false, 0, 43, 17425, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_daemonEndpoints, 17442, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeDaemonEndpoints + 1, 0, 17458, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeInfo, 17481, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSystemInfo + 1, 0, 17490, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_images, 17508, {KS_SHAPE_LIST, false, 0, 44, 17533, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumesInUse, 17553, {KS_SHAPE_LIST, false, 0, 45, 17566, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumesAttached, 17588, {KS_SHAPE_LIST, false, 0, 46, 17622, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_config, 17642, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeConfigStatus + 1, 0, 17649, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runtimeHandlers, 17669, {KS_SHAPE_LIST, false, 0, 47, 17707, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_features, 16680, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeFeatures + 1, 0, 17731, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_declaredFeatures, 17747, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.NodeSwapStatus */
-    {KS_SYM_capacity, 17354, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_capacity, 17313, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.NodeSystemInfo */
-    {KS_SYM_machineID, 17882, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_systemUUID, 17892, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_bootID, 17903, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kernelVersion, 17910, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_osImage, 17924, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_containerRuntimeVersion, 17932, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kubeletVersion, 17956, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kubeProxyVersion, 17971, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operatingSystem, 17988, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_architecture, 18004, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_swap, 18017, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSwapStatus + 1, 0, 18022, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_machineID, 17840, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_systemUUID, 17850, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_bootID, 17861, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kernelVersion, 17868, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_osImage, 17882, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerRuntimeVersion, 17890, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeletVersion, 17914, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kubeProxyVersion, 17929, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operatingSystem, 17946, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_architecture, 17962, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_swap, 17975, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSwapStatus + 1, 0, 17980, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ObjectFieldSelector */
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldPath, 18088, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldPath, 18046, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ObjectReference */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldPath, 18088, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8013, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_STRING, false, 0, 0, 5937, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldPath, 18046, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolume */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeSpec + 1, 0, 18180, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeStatus + 1, 0, 18204, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeSpec + 1, 0, 18138, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeStatus + 1, 0, 18162, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeClaim */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimSpec + 1, 0, 18282, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimStatus + 1, 0, 18311, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimSpec + 1, 0, 18240, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimStatus + 1, 0, 18269, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeClaimCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 18525, 18412}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastProbeTime, 4364, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 18482, 18370, 7}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 4334, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastProbeTime, 4353, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeClaimSpec */
-    {KS_SYM_accessModes, 18623, {KS_SHAPE_LIST, false, 0, 48, 18724, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeResourceRequirements + 1, 0, 18756, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageClassName, 18786, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeMode, 18803, {KS_SHAPE_STRING, true, 0, 0, 18832, 18814}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dataSource, 18856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TypedLocalObjectReference + 1, 0, 18867, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dataSourceRef, 18896, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TypedObjectReference + 1, 0, 18910, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeAttributesClassName, 18934, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_accessModes, 18580, {KS_SHAPE_LIST, false, 0, 48, 18680, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_VolumeResourceRequirements + 1, 0, 18712, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12963, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageClassName, 18742, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeMode, 18759, {KS_SHAPE_STRING, true, 0, 0, 18787, 18770, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dataSource, 18811, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TypedLocalObjectReference + 1, 0, 18822, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dataSourceRef, 18851, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TypedObjectReference + 1, 0, 18865, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributesClassName, 18889, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeClaimStatus */
-    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 19044, 19024}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_accessModes, 18623, {KS_SHAPE_LIST, false, 0, 48, 18724, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_capacity, 17354, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 49, 19108, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
-    {KS_SYM_allocatedResources, 10425, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allocatedResourceStatuses, 19144, {KS_SHAPE_MAP, false, 0, 50, 19308, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_currentVolumeAttributesClassName, 19351, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_modifyVolumeStatus, 15087, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ModifyVolumeStatus + 1, 0, 19384, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_phase, 15649, {KS_SHAPE_STRING, false, 0, 0, 18998, 18979, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_accessModes, 18580, {KS_SHAPE_LIST, false, 0, 48, 18680, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_capacity, 17313, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 49, 19062, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_allocatedResources, 10397, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResourceStatuses, 19098, {KS_SHAPE_MAP, false, 0, 50, 19261, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentVolumeAttributesClassName, 19304, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_modifyVolumeStatus, 15053, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ModifyVolumeStatus + 1, 0, 19337, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeClaimTemplate */
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimSpec + 1, 0, 18282, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PersistentVolumeClaimSpec + 1, 0, 18240, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeClaimVolumeSource */
-    {KS_SYM_claimName, 19550, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_claimName, 19503, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeSource */
-    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsPersistentVolumeSource + 1, 0, 19765, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDPersistentVolumeSource + 1, 0, 19827, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIPersistentVolumeSource + 1, 0, 19862, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderPersistentVolumeSource + 1, 0, 19900, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSPersistentVolumeSource + 1, 0, 19939, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexPersistentVolumeSource + 1, 0, 20034, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFilePersistentVolumeSource + 1, 0, 20074, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOPersistentVolumeSource + 1, 0, 20327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_local, 20360, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalVolumeSource + 1, 0, 20366, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSPersistentVolumeSource + 1, 0, 20397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIPersistentVolumeSource + 1, 0, 20436, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19567, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19585, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19618, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19639, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19675, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19684, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19708, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsPersistentVolumeSource + 1, 0, 19718, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19753, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19757, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19776, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDPersistentVolumeSource + 1, 0, 19780, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19809, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIPersistentVolumeSource + 1, 0, 19815, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19846, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderPersistentVolumeSource + 1, 0, 19853, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19885, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSPersistentVolumeSource + 1, 0, 19892, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19924, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19927, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19945, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 19953, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 19976, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexPersistentVolumeSource + 1, 0, 19987, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20017, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFilePersistentVolumeSource + 1, 0, 20027, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20062, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20076, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20110, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20118, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20141, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20151, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20176, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20197, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20233, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20248, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOPersistentVolumeSource + 1, 0, 20280, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_local, 20313, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalVolumeSource + 1, 0, 20319, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20340, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSPersistentVolumeSource + 1, 0, 20350, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20385, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIPersistentVolumeSource + 1, 0, 20389, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeSpec */
-    {KS_SYM_capacity, 17354, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsPersistentVolumeSource + 1, 0, 19765, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDPersistentVolumeSource + 1, 0, 19827, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIPersistentVolumeSource + 1, 0, 19862, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderPersistentVolumeSource + 1, 0, 19900, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSPersistentVolumeSource + 1, 0, 19939, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexPersistentVolumeSource + 1, 0, 20034, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFilePersistentVolumeSource + 1, 0, 20074, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOPersistentVolumeSource + 1, 0, 20327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_local, 20360, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalVolumeSource + 1, 0, 20366, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSPersistentVolumeSource + 1, 0, 20397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIPersistentVolumeSource + 1, 0, 20436, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_accessModes, 18623, {KS_SHAPE_LIST, false, 0, 48, 18724, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_claimRef, 20515, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, true, 0},
-    {KS_SYM_persistentVolumeReclaimPolicy, 20524, {KS_SHAPE_STRING, false, 0, 0, 20577, 20554}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageClassName, 18786, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mountOptions, 20610, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_volumeMode, 18803, {KS_SHAPE_STRING, true, 0, 0, 18832, 18814}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeAffinity, 6333, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VolumeNodeAffinity + 1, 0, 20623, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeAttributesClassName, 18934, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_capacity, 17313, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19567, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19585, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19618, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19639, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19675, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19684, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19708, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsPersistentVolumeSource + 1, 0, 19718, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19753, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19757, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19776, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDPersistentVolumeSource + 1, 0, 19780, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19809, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIPersistentVolumeSource + 1, 0, 19815, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19846, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderPersistentVolumeSource + 1, 0, 19853, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19885, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSPersistentVolumeSource + 1, 0, 19892, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19924, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19927, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19945, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 19953, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 19976, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexPersistentVolumeSource + 1, 0, 19987, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20017, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFilePersistentVolumeSource + 1, 0, 20027, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20062, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20076, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20110, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20118, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20141, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20151, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20176, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20197, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20233, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20248, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOPersistentVolumeSource + 1, 0, 20280, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_local, 20313, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalVolumeSource + 1, 0, 20319, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20340, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSPersistentVolumeSource + 1, 0, 20350, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20385, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIPersistentVolumeSource + 1, 0, 20389, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_accessModes, 18580, {KS_SHAPE_LIST, false, 0, 48, 18680, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_claimRef, 20468, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, true, 0},
+    {KS_SYM_persistentVolumeReclaimPolicy, 20477, {KS_SHAPE_STRING, false, 0, 0, 20529, 20507, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageClassName, 18742, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountOptions, 20562, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_volumeMode, 18759, {KS_SHAPE_STRING, true, 0, 0, 18787, 18770, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAffinity, 6316, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VolumeNodeAffinity + 1, 0, 20575, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeAttributesClassName, 18889, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PersistentVolumeStatus */
-    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 20740, 20699}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastPhaseTransitionTime, 20765, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_phase, 15649, {KS_SHAPE_STRING, false, 0, 0, 20691, 20651, 5}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastPhaseTransitionTime, 20716, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PhotonPersistentDiskVolumeSource */
-    {KS_SYM_pdID, 20863, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pdID, 20814, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Pod */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSpec + 1, 0, 20884, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodStatus + 1, 0, 20895, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSpec + 1, 0, 20835, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodStatus + 1, 0, 20846, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodAffinity */
-    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15956, {KS_SHAPE_LIST, false, 0, 51, 20947, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 16019, {KS_SHAPE_LIST, false, 0, 52, 20995, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15917, {KS_SHAPE_LIST, false, 0, 51, 20898, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 15980, {KS_SHAPE_LIST, false, 0, 52, 20946, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.PodAffinityTerm */
-    {KS_SYM_labelSelector, 7774, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_namespaces, 21064, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_topologyKey, 21075, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_namespaceSelector, 21087, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_matchLabelKeys, 21105, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_mismatchLabelKeys, 21120, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_labelSelector, 7754, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespaces, 21015, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_topologyKey, 21026, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespaceSelector, 21038, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_matchLabelKeys, 21056, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_mismatchLabelKeys, 21071, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.PodAntiAffinity */
-    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15956, {KS_SHAPE_LIST, false, 0, 51, 20947, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 16019, {KS_SHAPE_LIST, false, 0, 52, 20995, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_requiredDuringSchedulingIgnoredDuringExecution, 15917, {KS_SHAPE_LIST, false, 0, 51, 20898, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_preferredDuringSchedulingIgnoredDuringExecution, 15980, {KS_SHAPE_LIST, false, 0, 52, 20946, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.PodCertificateProjection */
-    {KS_SYM_signerName, 7763, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_keyType, 21220, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxExpirationSeconds, 21228, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_credentialBundlePath, 21249, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_keyPath, 21270, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_certificateChainPath, 21278, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_userAnnotations, 21299, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_signerName, 7743, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyType, 21171, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxExpirationSeconds, 21179, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_credentialBundlePath, 21200, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyPath, 21221, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_certificateChainPath, 21229, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_userAnnotations, 21250, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 5484, 5332}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 4344}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastProbeTime, 4364, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 5469, 5318, 9}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 4334, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastProbeTime, 4353, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodDNSConfig */
-    {KS_SYM_nameservers, 21383, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_searches, 21395, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_options, 13066, {KS_SHAPE_LIST, false, 0, 53, 21426, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_nameservers, 21334, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_searches, 21346, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_options, 13036, {KS_SHAPE_LIST, false, 0, 53, 21377, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.PodDNSConfigOption */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodExtendedResourceClaimStatus */
-    {KS_SYM_requestMappings, 21566, {KS_SHAPE_LIST, false, 0, 54, 21618, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requestMappings, 21517, {KS_SHAPE_LIST, false, 0, 54, 21569, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_resourceClaimName, 16162, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodIP */
-    {KS_SYM_ip, 11789, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ip, 11759, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodOS */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 21711, 21696}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 21661, 21647, 2}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodReadinessGate */
-    {KS_SYM_conditionType, 21763, {KS_SHAPE_STRING, false, 0, 0, 5484, 5332}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditionType, 21713, {KS_SHAPE_STRING, false, 0, 0, 5469, 5318, 9}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodResourceClaim */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceClaimTemplateName, 21819, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimName, 16162, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimTemplateName, 21769, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodResourceClaimStatus */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceClaimName, 16201, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimName, 16162, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodSchedulingGate */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodSchedulingGroup */
-    {KS_SYM_podGroupName, 21989, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podGroupName, 21939, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodSecurityContext */
-    {KS_SYM_seLinuxOptions, 22048, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SELinuxOptions + 1, 0, 22063, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_windowsOptions, 22081, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_WindowsSecurityContextOptions + 1, 0, 22096, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsUser, 22129, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsGroup, 22139, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsNonRoot, 22150, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_supplementalGroups, 14719, {KS_SHAPE_LIST, false, 0, 33, 14738, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_supplementalGroupsPolicy, 16649, {KS_SHAPE_STRING, true, 0, 0, 22177, 22163}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsGroup, 22205, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_sysctls, 22213, {KS_SHAPE_LIST, false, 0, 55, 22231, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_fsGroupChangePolicy, 22243, {KS_SHAPE_STRING, true, 0, 0, 22286, 22263}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_seccompProfile, 22312, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SeccompProfile + 1, 0, 22327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_appArmorProfile, 6448, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AppArmorProfile + 1, 0, 22345, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_seLinuxChangePolicy, 22364, {KS_SHAPE_STRING, true, 0, 0, 22407, 22384}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxOptions, 21998, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SELinuxOptions + 1, 0, 22013, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_windowsOptions, 22031, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_WindowsSecurityContextOptions + 1, 0, 22046, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsUser, 22079, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsGroup, 22089, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsNonRoot, 22100, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_supplementalGroups, 14686, {KS_SHAPE_LIST, false, 0, 33, 14705, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_supplementalGroupsPolicy, 16609, {KS_SHAPE_STRING, true, 0, 0, 22126, 22113, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsGroup, 22154, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sysctls, 22162, {KS_SHAPE_LIST, false, 0, 55, 22180, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_fsGroupChangePolicy, 22192, {KS_SHAPE_STRING, true, 0, 0, 22234, 22212, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seccompProfile, 22260, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SeccompProfile + 1, 0, 22275, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appArmorProfile, 6431, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AppArmorProfile + 1, 0, 22293, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxChangePolicy, 22312, {KS_SHAPE_STRING, true, 0, 0, 22354, 22332, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodSpec */
-    {KS_SYM_volumes, 22457, {KS_SHAPE_LIST, false, 0, 56, 22475, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_initContainers, 22487, {KS_SHAPE_LIST, false, 0, 57, 22515, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_containers, 16219, {KS_SHAPE_LIST, false, 0, 57, 22515, 0}, false, true, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_ephemeralContainers, 22530, {KS_SHAPE_LIST, false, 0, 58, 22572, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_restartPolicy, 8495, {KS_SHAPE_STRING, false, 0, 0, 22620, 22596}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationGracePeriodSeconds, 22637, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_activeDeadlineSeconds, 4427, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dnsPolicy, 22667, {KS_SHAPE_STRING, false, 0, 0, 22728, 22677}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeSelector, 16881, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, true, false, 0},
-    {KS_SYM_serviceAccountName, 22741, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_serviceAccount, 22760, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_automountServiceAccountToken, 22785, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostNetwork, 22814, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostPID, 22826, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostIPC, 22834, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_shareProcessNamespace, 22842, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_securityContext, 8956, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodSecurityContext + 1, 0, 22864, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_imagePullSecrets, 22886, {KS_SHAPE_LIST, false, 0, 59, 22903, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_subdomain, 22929, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_affinity, 6324, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Affinity + 1, 0, 22939, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_schedulerName, 22951, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tolerations, 22965, {KS_SHAPE_LIST, false, 0, 60, 22991, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_hostAliases, 23007, {KS_SHAPE_LIST, false, 0, 61, 23032, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_KEYED, false, false, 12},
-    {KS_SYM_priorityClassName, 23047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_priority, 23065, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dnsConfig, 23074, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodDNSConfig + 1, 0, 23084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readinessGates, 23100, {KS_SHAPE_LIST, false, 0, 62, 23135, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_runtimeClassName, 23157, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_enableServiceLinks, 23174, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preemptionPolicy, 23193, {KS_SHAPE_STRING, true, 0, 0, 23238, 23210}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_overhead, 23258, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_topologySpreadConstraints, 23267, {KS_SHAPE_LIST, false, 0, 63, 23321, 0}, true, false, true, false, KS_SYM_topologyKey + 1, KS_LIST_KEYED, false, false, 14},
-    {KS_SYM_setHostnameAsFQDN, 23351, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_os, 23369, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodOS + 1, 0, 23372, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostUsers, 23381, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_schedulingGates, 23391, {KS_SHAPE_LIST, false, 0, 64, 23428, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_resourceClaims, 23451, {KS_SHAPE_LIST, false, 0, 65, 23486, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostnameOverride, 23508, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_schedulingGroup, 23525, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodSchedulingGroup + 1, 0, 23541, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumes, 22404, {KS_SHAPE_LIST, false, 0, 56, 22422, 0, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_initContainers, 22434, {KS_SHAPE_LIST, false, 0, 57, 22462, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_containers, 16180, {KS_SHAPE_LIST, false, 0, 57, 22462, 0, 0}, false, true, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_ephemeralContainers, 22477, {KS_SHAPE_LIST, false, 0, 58, 22519, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_restartPolicy, 8475, {KS_SHAPE_STRING, false, 0, 0, 22566, 22543, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationGracePeriodSeconds, 22583, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_activeDeadlineSeconds, 4416, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dnsPolicy, 22613, {KS_SHAPE_STRING, false, 0, 0, 22673, 22623, 4}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeSelector, 16841, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, true, false, 0},
+    {KS_SYM_serviceAccountName, 22686, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serviceAccount, 22705, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_automountServiceAccountToken, 22730, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11771, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostNetwork, 22759, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPID, 22771, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIPC, 22779, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shareProcessNamespace, 22787, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_securityContext, 8933, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodSecurityContext + 1, 0, 22809, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_imagePullSecrets, 22831, {KS_SHAPE_LIST, false, 0, 59, 22848, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_hostname, 11762, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subdomain, 22874, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_affinity, 6307, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Affinity + 1, 0, 22884, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedulerName, 22896, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tolerations, 22910, {KS_SHAPE_LIST, false, 0, 60, 22936, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_hostAliases, 22952, {KS_SHAPE_LIST, false, 0, 61, 22977, 0, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_KEYED, false, false, 12},
+    {KS_SYM_priorityClassName, 22992, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_priority, 23010, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dnsConfig, 23019, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodDNSConfig + 1, 0, 23029, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readinessGates, 23045, {KS_SHAPE_LIST, false, 0, 62, 23080, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_runtimeClassName, 23102, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_enableServiceLinks, 23119, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preemptionPolicy, 23138, {KS_SHAPE_STRING, true, 0, 0, 23182, 23155, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_overhead, 23202, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_topologySpreadConstraints, 23211, {KS_SHAPE_LIST, false, 0, 63, 23265, 0, 0}, true, false, true, false, KS_SYM_topologyKey + 1, KS_LIST_KEYED, false, false, 14},
+    {KS_SYM_setHostnameAsFQDN, 23295, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_os, 23313, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodOS + 1, 0, 23316, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostUsers, 23325, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedulingGates, 23335, {KS_SHAPE_LIST, false, 0, 64, 23372, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resourceClaims, 23395, {KS_SHAPE_LIST, false, 0, 65, 23430, 0, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8386, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostnameOverride, 23452, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_schedulingGroup, 23469, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodSchedulingGroup + 1, 0, 23485, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodStatus */
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_phase, 15686, {KS_SHAPE_STRING, false, 0, 0, 23633, 23591}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 66, 23661, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nominatedNodeName, 23679, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostIP, 9244, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostIPs, 23697, {KS_SHAPE_LIST, false, 0, 67, 23715, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_podIP, 21670, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podIPs, 23727, {KS_SHAPE_LIST, false, 0, 68, 23743, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_KEYED, false, false, 12},
-    {KS_SYM_startTime, 4806, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_initContainerStatuses, 23754, {KS_SHAPE_LIST, false, 0, 69, 23795, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_containerStatuses, 23816, {KS_SHAPE_LIST, false, 0, 69, 23795, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_qosClass, 23834, {KS_SHAPE_STRING, false, 0, 0, 23876, 23843}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ephemeralContainerStatuses, 23891, {KS_SHAPE_LIST, false, 0, 69, 23795, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_resize, 23918, {KS_SHAPE_STRING, false, 0, 0, 23957, 23925}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceClaimStatuses, 23976, {KS_SHAPE_LIST, false, 0, 70, 24024, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_extendedResourceClaimStatus, 24052, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodExtendedResourceClaimStatus + 1, 0, 24080, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allocatedResources, 10425, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resources, 8396, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8406, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeAllocatableResourceClaimStatuses, 24114, {KS_SHAPE_LIST, false, 0, 71, 24189, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_phase, 15649, {KS_SHAPE_STRING, false, 0, 0, 23576, 23535, 5}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 66, 23604, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nominatedNodeName, 23622, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIP, 9220, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostIPs, 23640, {KS_SHAPE_LIST, false, 0, 67, 23658, 0, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_podIP, 21621, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podIPs, 23670, {KS_SHAPE_LIST, false, 0, 68, 23686, 0, 0}, true, false, true, false, KS_SYM_ip + 1, KS_LIST_KEYED, false, false, 12},
+    {KS_SYM_startTime, 4793, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initContainerStatuses, 23697, {KS_SHAPE_LIST, false, 0, 69, 23738, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_containerStatuses, 23759, {KS_SHAPE_LIST, false, 0, 69, 23738, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_qosClass, 23777, {KS_SHAPE_STRING, false, 0, 0, 23818, 23786, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ephemeralContainerStatuses, 23833, {KS_SHAPE_LIST, false, 0, 69, 23738, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_resize, 23860, {KS_SHAPE_STRING, false, 0, 0, 23898, 23867, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceClaimStatuses, 23917, {KS_SHAPE_LIST, false, 0, 70, 23965, 0, 0}, true, false, true, true, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_extendedResourceClaimStatus, 23993, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodExtendedResourceClaimStatus + 1, 0, 24021, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocatedResources, 10397, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8376, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ResourceRequirements + 1, 0, 8386, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAllocatableResourceClaimStatuses, 24055, {KS_SHAPE_LIST, false, 0, 71, 24130, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.PodTemplate */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_template, 432, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 441, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_template, 431, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodTemplateSpec + 1, 0, 440, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PodTemplateSpec */
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSpec + 1, 0, 20884, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodSpec + 1, 0, 20835, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PortStatus */
-    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_error, 16527, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9186, {KS_SHAPE_STRING, false, 0, 0, 9208, 9195, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_error, 16487, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PortworxVolumeSource */
-    {KS_SYM_volumeID, 6282, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeID, 6265, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.PreferredSchedulingTerm */
-    {KS_SYM_weight, 24437, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preference, 24444, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorTerm + 1, 0, 16912, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_weight, 24378, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preference, 24385, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_NodeSelectorTerm + 1, 0, 16872, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Probe */
-    {KS_SYM_exec, 14304, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14309, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_httpGet, 14323, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14331, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tcpSocket, 14348, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14358, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_grpc, 24475, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GRPCAction + 1, 0, 24480, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_initialDelaySeconds, 24494, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_timeoutSeconds, 7682, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_periodSeconds, 24514, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_successThreshold, 24528, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_failureThreshold, 24545, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminationGracePeriodSeconds, 22637, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_exec, 14272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14277, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpGet, 14291, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14299, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tcpSocket, 14316, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14326, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_grpc, 24416, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GRPCAction + 1, 0, 24421, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_initialDelaySeconds, 24435, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeoutSeconds, 7662, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_periodSeconds, 24455, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_successThreshold, 24469, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_failureThreshold, 24486, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminationGracePeriodSeconds, 22583, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ProbeHandler */
-    {KS_SYM_exec, 14304, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14309, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_httpGet, 14323, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14331, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tcpSocket, 14348, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14358, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_grpc, 24475, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GRPCAction + 1, 0, 24480, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_exec, 14272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ExecAction + 1, 0, 14277, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_httpGet, 14291, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HTTPGetAction + 1, 0, 14299, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tcpSocket, 14316, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_TCPSocketAction + 1, 0, 14326, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_grpc, 24416, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GRPCAction + 1, 0, 24421, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ProjectedVolumeSource */
-    {KS_SYM_sources, 24648, {KS_SHAPE_LIST, false, 0, 72, 24676, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sources, 24589, {KS_SHAPE_LIST, false, 0, 72, 24617, 0, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8194, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.QuobyteVolumeSource */
-    {KS_SYM_registry, 24746, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volume, 24755, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_group, 24762, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tenant, 24768, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_registry, 24687, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volume, 24696, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7440, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_group, 24703, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tenant, 24709, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.RBDPersistentVolumeSource */
-    {KS_SYM_monitors, 24835, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_image, 24848, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_pool, 24857, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_user, 24865, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_keyring, 24875, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_monitors, 24776, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_image, 24789, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pool, 24798, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 24806, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyring, 24816, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.RBDVolumeSource */
-    {KS_SYM_monitors, 24835, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_image, 24848, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_pool, 24857, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_user, 24865, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_keyring, 24875, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_monitors, 24776, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_image, 24789, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_pool, 24798, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 24806, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_keyring, 24816, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceClaim */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_request, 24959, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_request, 24900, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceFieldSelector */
-    {KS_SYM_containerName, 5158, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resource, 25019, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_divisor, 25028, {KS_SHAPE_QUANTITY, false, 0, 0, 10444, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_containerName, 5145, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resource, 24960, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_divisor, 24969, {KS_SHAPE_QUANTITY, false, 0, 0, 10416, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceHealth */
-    {KS_SYM_resourceID, 25074, {KS_SHAPE_STRING, false, 0, 0, 25085, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_health, 25099, {KS_SHAPE_STRING, false, 0, 0, 25133, 25106}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceID, 25015, {KS_SHAPE_STRING, false, 0, 0, 25026, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_health, 25040, {KS_SHAPE_STRING, false, 0, 0, 25073, 25047, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceQuota */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceQuotaSpec + 1, 0, 25193, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceQuotaStatus + 1, 0, 25214, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceQuotaSpec + 1, 0, 25133, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ResourceQuotaStatus + 1, 0, 25154, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceQuotaSpec */
-    {KS_SYM_hard, 25281, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_scopes, 25286, {KS_SHAPE_LIST, false, 0, 73, 25430, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_scopeSelector, 25454, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScopeSelector + 1, 0, 25468, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hard, 25221, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scopes, 25226, {KS_SHAPE_LIST, false, 0, 73, 25369, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_scopeSelector, 25393, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScopeSelector + 1, 0, 25407, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceQuotaStatus */
-    {KS_SYM_hard, 25281, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_used, 25533, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hard, 25221, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_used, 25472, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ResourceRequirements */
-    {KS_SYM_limits, 14624, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_requests, 25588, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_claims, 25597, {KS_SHAPE_LIST, false, 0, 74, 25621, 0}, true, false, false, false, 0, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_limits, 14591, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requests, 25527, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_claims, 25536, {KS_SHAPE_LIST, false, 0, 74, 25560, 0, 0}, true, false, false, false, 0, KS_LIST_KEYED, false, false, 6},
     /* core/v1.ResourceStatus */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 9600, 9303}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resources, 8396, {KS_SHAPE_LIST, false, 0, 75, 25696, 0}, true, false, false, false, 0, KS_LIST_KEYED, false, false, 17},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 9575, 9279, 20}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resources, 8376, {KS_SHAPE_LIST, false, 0, 75, 25635, 0, 0}, true, false, false, false, 0, KS_LIST_KEYED, false, false, 17},
     /* core/v1.SELinuxOptions */
-    {KS_SYM_user, 7460, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_role, 25739, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_level, 25744, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_user, 7440, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_role, 25678, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_level, 25683, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ScaleIOPersistentVolumeSource */
-    {KS_SYM_gateway, 25818, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_system, 25826, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7129, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_sslEnabled, 25833, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protectionDomain, 25844, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storagePool, 25861, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageMode, 25873, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gateway, 25757, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_system, 25765, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretReference + 1, 0, 7109, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sslEnabled, 25772, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protectionDomain, 25783, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePool, 25800, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageMode, 25812, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12963, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ScaleIOVolumeSource */
-    {KS_SYM_gateway, 25818, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_system, 25826, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_sslEnabled, 25833, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protectionDomain, 25844, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storagePool, 25861, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageMode, 25873, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gateway, 25757, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_system, 25765, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sslEnabled, 25772, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protectionDomain, 25783, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePool, 25800, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageMode, 25812, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12963, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ScopeSelector */
-    {KS_SYM_matchExpressions, 17112, {KS_SHAPE_LIST, false, 0, 76, 25992, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_matchExpressions, 17071, {KS_SHAPE_LIST, false, 0, 76, 25931, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.ScopedResourceSelectorRequirement */
-    {KS_SYM_scopeName, 26107, {KS_SHAPE_STRING, false, 0, 0, 25408, 25293}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 26147, 26117}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_scopeName, 26046, {KS_SHAPE_STRING, false, 0, 0, 25347, 25233, 7}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5159, {KS_SHAPE_STRING, false, 0, 0, 26085, 26056, 4}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5216, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.SeccompProfile */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 26232, 26195}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_localhostProfile, 6524, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 26169, 26133, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_localhostProfile, 6506, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Secret */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_immutable, 7825, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_data, 95, {KS_SHAPE_MAP, false, 0, 15, 7854, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_stringData, 26276, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 26482, 26287}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_immutable, 7805, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_data, 95, {KS_SHAPE_MAP, false, 0, 15, 7834, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_stringData, 26213, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 26418, 26224, 8}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SecretEnvSource */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SecretKeySelector */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SecretProjection */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8108, {KS_SHAPE_LIST, false, 0, 16, 8127, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SecretReference */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8013, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SecretVolumeSource */
-    {KS_SYM_secretName, 6867, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_items, 8128, {KS_SHAPE_LIST, false, 0, 16, 8147, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_defaultMode, 8214, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_optional, 7788, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretName, 6847, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_items, 8108, {KS_SHAPE_LIST, false, 0, 16, 8127, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_defaultMode, 8194, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_optional, 7768, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SecurityContext */
-    {KS_SYM_capabilities, 7319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Capabilities + 1, 0, 26732, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_privileged, 26748, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_seLinuxOptions, 22048, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SELinuxOptions + 1, 0, 22063, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_windowsOptions, 22081, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_WindowsSecurityContextOptions + 1, 0, 22096, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsUser, 22129, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsGroup, 22139, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsNonRoot, 22150, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnlyRootFilesystem, 26759, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allowPrivilegeEscalation, 26782, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_procMount, 26807, {KS_SHAPE_STRING, true, 0, 0, 26835, 26817}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_seccompProfile, 22312, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SeccompProfile + 1, 0, 22327, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_appArmorProfile, 6448, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AppArmorProfile + 1, 0, 22345, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_capabilities, 7299, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_Capabilities + 1, 0, 26668, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_privileged, 26684, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxOptions, 21998, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SELinuxOptions + 1, 0, 22013, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_windowsOptions, 22031, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_WindowsSecurityContextOptions + 1, 0, 22046, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsUser, 22079, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsGroup, 22089, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsNonRoot, 22100, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnlyRootFilesystem, 26695, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allowPrivilegeEscalation, 26718, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_procMount, 26743, {KS_SHAPE_STRING, true, 0, 0, 26770, 26753, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seccompProfile, 22260, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SeccompProfile + 1, 0, 22275, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appArmorProfile, 6431, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AppArmorProfile + 1, 0, 22293, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Service */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServiceSpec + 1, 0, 26868, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServiceStatus + 1, 0, 26883, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServiceSpec + 1, 0, 26803, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ServiceStatus + 1, 0, 26818, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ServiceAccount */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secrets, 26938, {KS_SHAPE_LIST, false, 0, 6, 4131, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
-    {KS_SYM_imagePullSecrets, 22886, {KS_SHAPE_LIST, false, 0, 59, 22903, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_automountServiceAccountToken, 22785, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secrets, 26873, {KS_SHAPE_LIST, false, 0, 6, 4122, 0, 0}, true, false, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_imagePullSecrets, 22831, {KS_SHAPE_LIST, false, 0, 59, 22848, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_automountServiceAccountToken, 22730, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ServiceAccountTokenProjection */
-    {KS_SYM_audience, 27014, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_expirationSeconds, 27023, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_path, 7455, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_audience, 26949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_expirationSeconds, 26958, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_path, 7435, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ServicePort */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, false, 0, 0, 9232, 9218}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_appProtocol, 11854, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_port, 11339, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_targetPort, 27073, {KS_SHAPE_INTSTR, false, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodePort, 27084, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9186, {KS_SHAPE_STRING, false, 0, 0, 9208, 9195, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appProtocol, 11824, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetPort, 27008, {KS_SHAPE_INTSTR, false, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodePort, 27019, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ServiceSpec */
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 77, 27140, 0}, true, false, true, false, KS_SYM_port + 1, KS_LIST_KEYED, false, false, 19},
-    {KS_SYM_selector, 406, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, true, false, 0},
-    {KS_SYM_clusterIP, 27157, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_clusterIPs, 27167, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 27224, 27178}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_externalIPs, 27239, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_sessionAffinity, 27251, {KS_SHAPE_STRING, false, 0, 0, 27282, 27267}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_loadBalancerIP, 27301, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_loadBalancerSourceRanges, 27316, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_externalName, 27341, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_externalTrafficPolicy, 27354, {KS_SHAPE_STRING, false, 0, 0, 27391, 27376}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_healthCheckNodePort, 27423, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_publishNotReadyAddresses, 27443, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_sessionAffinityConfig, 27468, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SessionAffinityConfig + 1, 0, 27490, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ipFamilies, 27515, {KS_SHAPE_LIST, false, 0, 78, 27550, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_ipFamilyPolicy, 27564, {KS_SHAPE_STRING, true, 0, 0, 27625, 27579}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allocateLoadBalancerNodePorts, 27643, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_loadBalancerClass, 27673, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_internalTrafficPolicy, 27691, {KS_SHAPE_STRING, true, 0, 0, 27728, 27713}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_trafficDistribution, 27760, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 77, 27075, 0, 0}, true, false, true, false, KS_SYM_port + 1, KS_LIST_KEYED, false, false, 19},
+    {KS_SYM_selector, 405, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, true, false, 0},
+    {KS_SYM_clusterIP, 27092, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_clusterIPs, 27102, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 27158, 27113, 4}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_externalIPs, 27173, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_sessionAffinity, 27185, {KS_SHAPE_STRING, false, 0, 0, 27215, 27201, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_loadBalancerIP, 27234, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_loadBalancerSourceRanges, 27249, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_externalName, 27274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_externalTrafficPolicy, 27287, {KS_SHAPE_STRING, false, 0, 0, 27323, 27309, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_healthCheckNodePort, 27355, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_publishNotReadyAddresses, 27375, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_sessionAffinityConfig, 27400, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SessionAffinityConfig + 1, 0, 27422, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ipFamilies, 27447, {KS_SHAPE_LIST, false, 0, 78, 27481, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ipFamilyPolicy, 27495, {KS_SHAPE_STRING, true, 0, 0, 27555, 27510, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allocateLoadBalancerNodePorts, 27573, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_loadBalancerClass, 27603, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_internalTrafficPolicy, 27621, {KS_SHAPE_STRING, true, 0, 0, 27657, 27643, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_trafficDistribution, 27689, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.ServiceStatus */
-    {KS_SYM_loadBalancer, 27816, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LoadBalancerStatus + 1, 0, 27829, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 79, 27864, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_loadBalancer, 27745, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_LoadBalancerStatus + 1, 0, 27758, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 79, 27793, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
     /* core/v1.SessionAffinityConfig */
-    {KS_SYM_clientIP, 27909, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ClientIPConfig + 1, 0, 27918, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_clientIP, 27838, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ClientIPConfig + 1, 0, 27847, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.SleepAction */
-    {KS_SYM_seconds, 27968, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seconds, 27897, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.StorageOSPersistentVolumeSource */
-    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeNamespace, 28048, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12963, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeNamespace, 27977, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.StorageOSVolumeSource */
-    {KS_SYM_volumeName, 12993, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeNamespace, 28048, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secretRef, 7476, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7274, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeName, 12963, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeNamespace, 27977, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secretRef, 7456, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_LocalObjectReference + 1, 0, 7254, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Sysctl */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.TCPSocketAction */
-    {KS_SYM_port, 11339, {KS_SHAPE_INTSTR, false, 0, 0, 1949, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_host, 12859, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INTSTR, false, 0, 0, 1944, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_host, 12829, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Taint */
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_effect, 28198, {KS_SHAPE_STRING, false, 0, 0, 28244, 28205}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_timeAdded, 28259, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_effect, 28127, {KS_SHAPE_STRING, false, 0, 0, 28172, 28134, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_timeAdded, 28187, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Toleration */
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 28319, 28299}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_effect, 28198, {KS_SHAPE_STRING, false, 0, 0, 28244, 28205}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tolerationSeconds, 28341, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5159, {KS_SHAPE_STRING, false, 0, 0, 28246, 28227, 4}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_effect, 28127, {KS_SHAPE_STRING, false, 0, 0, 28172, 28134, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tolerationSeconds, 28268, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.TopologySelectorLabelRequirement */
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5216, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.TopologySelectorTerm */
-    {KS_SYM_matchLabelExpressions, 28483, {KS_SHAPE_LIST, false, 0, 80, 28541, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_matchLabelExpressions, 28410, {KS_SHAPE_LIST, false, 0, 80, 28468, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.TopologySpreadConstraint */
-    {KS_SYM_maxSkew, 28637, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_topologyKey, 21075, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_whenUnsatisfiable, 28645, {KS_SHAPE_STRING, false, 0, 0, 28693, 28663}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_labelSelector, 7774, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_minDomains, 28726, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeAffinityPolicy, 28737, {KS_SHAPE_STRING, true, 0, 0, 28770, 28756}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeTaintsPolicy, 28793, {KS_SHAPE_STRING, true, 0, 0, 28770, 28756}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_matchLabelKeys, 21105, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_maxSkew, 28564, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_topologyKey, 21026, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_whenUnsatisfiable, 28572, {KS_SHAPE_STRING, false, 0, 0, 28619, 28590, 2}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_labelSelector, 7754, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minDomains, 28652, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAffinityPolicy, 28663, {KS_SHAPE_STRING, true, 0, 0, 28695, 28682, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeTaintsPolicy, 28718, {KS_SHAPE_STRING, true, 0, 0, 28695, 28682, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_matchLabelKeys, 21056, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* core/v1.TypedLocalObjectReference */
-    {KS_SYM_apiGroup, 28870, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiGroup, 28795, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.TypedObjectReference */
-    {KS_SYM_apiGroup, 28870, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiGroup, 28795, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8013, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.Volume */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_emptyDir, 28944, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EmptyDirVolumeSource + 1, 0, 28953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gitRepo, 28977, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GitRepoVolumeSource + 1, 0, 28985, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secret, 26269, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretVolumeSource + 1, 0, 29008, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIVolumeSource + 1, 0, 29030, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsVolumeSource + 1, 0, 29051, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_persistentVolumeClaim, 18260, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource + 1, 0, 29076, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDVolumeSource + 1, 0, 29113, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexVolumeSource + 1, 0, 29132, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderVolumeSource + 1, 0, 29152, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSVolumeSource + 1, 0, 29174, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_downwardAPI, 29196, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIVolumeSource + 1, 0, 29208, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFileVolumeSource + 1, 0, 29235, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapVolumeSource + 1, 0, 29260, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_projected, 29285, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ProjectedVolumeSource + 1, 0, 29295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOVolumeSource + 1, 0, 29320, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSVolumeSource + 1, 0, 29343, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIVolumeSource + 1, 0, 29368, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ephemeral, 29387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EphemeralVolumeSource + 1, 0, 29397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_image, 8254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeSource + 1, 0, 29422, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19675, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19684, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_emptyDir, 28869, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EmptyDirVolumeSource + 1, 0, 28878, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19567, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19585, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19618, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19639, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gitRepo, 28902, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GitRepoVolumeSource + 1, 0, 28910, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secret, 26206, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretVolumeSource + 1, 0, 28933, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19753, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19757, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19809, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIVolumeSource + 1, 0, 28955, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19708, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsVolumeSource + 1, 0, 28976, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeClaim, 18218, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource + 1, 0, 29001, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19776, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDVolumeSource + 1, 0, 29038, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 19976, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexVolumeSource + 1, 0, 29057, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19846, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderVolumeSource + 1, 0, 29077, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19885, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSVolumeSource + 1, 0, 29099, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19945, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 19953, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_downwardAPI, 29121, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIVolumeSource + 1, 0, 29133, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19924, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19927, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20017, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFileVolumeSource + 1, 0, 29160, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7795, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapVolumeSource + 1, 0, 29185, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20062, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20076, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20110, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20118, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20141, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20151, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20176, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20197, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_projected, 29210, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ProjectedVolumeSource + 1, 0, 29220, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20233, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20248, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOVolumeSource + 1, 0, 29245, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20340, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSVolumeSource + 1, 0, 29268, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20385, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIVolumeSource + 1, 0, 29293, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ephemeral, 29312, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EphemeralVolumeSource + 1, 0, 29322, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeSource + 1, 0, 29347, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeDevice */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_devicePath, 6599, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_devicePath, 6581, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeMount */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_recursiveReadOnly, 29509, {KS_SHAPE_STRING, true, 0, 0, 29556, 29527}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mountPath, 29581, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_subPath, 29591, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mountPropagation, 29599, {KS_SHAPE_STRING, true, 0, 0, 29652, 29616}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_subPathExpr, 29676, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_recursiveReadOnly, 29434, {KS_SHAPE_STRING, true, 0, 0, 29480, 29452, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountPath, 29505, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subPath, 29515, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountPropagation, 29523, {KS_SHAPE_STRING, true, 0, 0, 29575, 29540, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subPathExpr, 29599, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeMountStatus */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mountPath, 29581, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_readOnly, 6298, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_recursiveReadOnly, 29509, {KS_SHAPE_STRING, true, 0, 0, 29556, 29527}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeStatus, 29732, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VolumeStatus + 1, 0, 29745, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountPath, 29505, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_readOnly, 6281, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_recursiveReadOnly, 29434, {KS_SHAPE_STRING, true, 0, 0, 29480, 29452, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeStatus, 29655, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VolumeStatus + 1, 0, 29668, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeNodeAffinity */
-    {KS_SYM_required, 29807, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSelector + 1, 0, 16003, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_required, 29730, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NodeSelector + 1, 0, 15964, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeProjection */
-    {KS_SYM_secret, 26269, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretProjection + 1, 0, 29858, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_downwardAPI, 29196, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIProjection + 1, 0, 29878, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapProjection + 1, 0, 29903, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_serviceAccountToken, 29926, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ServiceAccountTokenProjection + 1, 0, 29946, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_clusterTrustBundle, 29979, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ClusterTrustBundleProjection + 1, 0, 29998, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podCertificate, 30030, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodCertificateProjection + 1, 0, 30045, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secret, 26206, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretProjection + 1, 0, 29781, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_downwardAPI, 29121, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIProjection + 1, 0, 29801, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7795, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapProjection + 1, 0, 29826, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serviceAccountToken, 29849, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ServiceAccountTokenProjection + 1, 0, 29869, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_clusterTrustBundle, 29902, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ClusterTrustBundleProjection + 1, 0, 29921, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podCertificate, 29953, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PodCertificateProjection + 1, 0, 29968, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeResourceRequirements */
-    {KS_SYM_limits, 14624, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_requests, 25588, {KS_SHAPE_MAP, false, 0, 24, 10462, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_limits, 14591, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_requests, 25527, {KS_SHAPE_MAP, false, 0, 24, 10434, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeSource */
-    {KS_SYM_hostPath, 19722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19731, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_emptyDir, 28944, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EmptyDirVolumeSource + 1, 0, 28953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gcePersistentDisk, 19614, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19632, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_awsElasticBlockStore, 19665, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19686, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gitRepo, 28977, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GitRepoVolumeSource + 1, 0, 28985, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_secret, 26269, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretVolumeSource + 1, 0, 29008, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nfs, 19800, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19804, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_iscsi, 19856, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIVolumeSource + 1, 0, 29030, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_glusterfs, 19755, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsVolumeSource + 1, 0, 29051, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_persistentVolumeClaim, 18260, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource + 1, 0, 29076, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_rbd, 19823, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDVolumeSource + 1, 0, 29113, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flexVolume, 20023, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexVolumeSource + 1, 0, 29132, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cinder, 19893, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderVolumeSource + 1, 0, 29152, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_cephfs, 19932, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSVolumeSource + 1, 0, 29174, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_flocker, 19992, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 20000, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_downwardAPI, 29196, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIVolumeSource + 1, 0, 29208, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fc, 19971, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19974, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureFile, 20064, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFileVolumeSource + 1, 0, 29235, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_configMap, 7815, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapVolumeSource + 1, 0, 29260, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_vsphereVolume, 20109, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20123, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_quobyte, 20157, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20165, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_azureDisk, 20188, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20198, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_photonPersistentDisk, 20223, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20244, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_projected, 29285, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ProjectedVolumeSource + 1, 0, 29295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_portworxVolume, 20280, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20295, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_scaleIO, 20319, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOVolumeSource + 1, 0, 29320, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storageos, 20387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSVolumeSource + 1, 0, 29343, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_csi, 20432, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIVolumeSource + 1, 0, 29368, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ephemeral, 29387, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EphemeralVolumeSource + 1, 0, 29397, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_image, 8254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeSource + 1, 0, 29422, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostPath, 19675, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_HostPathVolumeSource + 1, 0, 19684, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_emptyDir, 28869, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EmptyDirVolumeSource + 1, 0, 28878, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gcePersistentDisk, 19567, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GCEPersistentDiskVolumeSource + 1, 0, 19585, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_awsElasticBlockStore, 19618, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AWSElasticBlockStoreVolumeSource + 1, 0, 19639, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gitRepo, 28902, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GitRepoVolumeSource + 1, 0, 28910, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_secret, 26206, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_SecretVolumeSource + 1, 0, 28933, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nfs, 19753, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_NFSVolumeSource + 1, 0, 19757, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_iscsi, 19809, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ISCSIVolumeSource + 1, 0, 28955, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_glusterfs, 19708, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_GlusterfsVolumeSource + 1, 0, 28976, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeClaim, 18218, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeClaimVolumeSource + 1, 0, 29001, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_rbd, 19776, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_RBDVolumeSource + 1, 0, 29038, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flexVolume, 19976, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlexVolumeSource + 1, 0, 29057, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cinder, 19846, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CinderVolumeSource + 1, 0, 29077, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_cephfs, 19885, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CephFSVolumeSource + 1, 0, 29099, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_flocker, 19945, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FlockerVolumeSource + 1, 0, 19953, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_downwardAPI, 29121, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_DownwardAPIVolumeSource + 1, 0, 29133, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fc, 19924, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_FCVolumeSource + 1, 0, 19927, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureFile, 20017, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureFileVolumeSource + 1, 0, 29160, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_configMap, 7795, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ConfigMapVolumeSource + 1, 0, 29185, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_vsphereVolume, 20062, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_VsphereVirtualDiskVolumeSource + 1, 0, 20076, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_quobyte, 20110, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_QuobyteVolumeSource + 1, 0, 20118, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_azureDisk, 20141, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_AzureDiskVolumeSource + 1, 0, 20151, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_photonPersistentDisk, 20176, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PhotonPersistentDiskVolumeSource + 1, 0, 20197, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_projected, 29210, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ProjectedVolumeSource + 1, 0, 29220, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_portworxVolume, 20233, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PortworxVolumeSource + 1, 0, 20248, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_scaleIO, 20272, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ScaleIOVolumeSource + 1, 0, 29245, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storageos, 20340, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_StorageOSVolumeSource + 1, 0, 29268, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_csi, 20385, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_CSIVolumeSource + 1, 0, 29293, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ephemeral, 29312, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_EphemeralVolumeSource + 1, 0, 29322, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeSource + 1, 0, 29347, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VolumeStatus */
-    {KS_SYM_image, 8254, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeStatus + 1, 0, 30190, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_image, 8234, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ImageVolumeStatus + 1, 0, 30113, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.VsphereVirtualDiskVolumeSource */
-    {KS_SYM_volumePath, 30281, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsType, 6291, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storagePolicyName, 30292, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_storagePolicyID, 30310, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumePath, 30204, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsType, 6274, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePolicyName, 30215, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_storagePolicyID, 30233, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.WeightedPodAffinityTerm */
-    {KS_SYM_weight, 24437, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podAffinityTerm, 21048, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodAffinityTerm + 1, 0, 20928, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_weight, 24378, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podAffinityTerm, 20999, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_PodAffinityTerm + 1, 0, 20879, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* core/v1.WindowsSecurityContextOptions */
-    {KS_SYM_gmsaCredentialSpecName, 30450, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gmsaCredentialSpec, 30473, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_runAsUserName, 30492, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostProcess, 30506, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gmsaCredentialSpecName, 30373, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gmsaCredentialSpec, 30396, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_runAsUserName, 30415, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostProcess, 30429, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* discovery/v1.Endpoint */
-    {KS_SYM_addresses, 11904, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, false, true, false, false, 0, KS_LIST_SET, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_EndpointConditions + 1, 0, 30549, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hostname, 11792, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_targetRef, 11810, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deprecatedTopology, 30571, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_zone, 30590, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_hints, 30595, {KS_SHAPE_STRUCT, true, KS_TYPE_discovery_v1_EndpointHints + 1, 0, 30601, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_addresses, 11874, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, false, true, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_STRUCT, false, KS_TYPE_discovery_v1_EndpointConditions + 1, 0, 30472, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hostname, 11762, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_targetRef, 11780, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedTopology, 30494, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11771, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_zone, 30513, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_hints, 30518, {KS_SHAPE_STRUCT, true, KS_TYPE_discovery_v1_EndpointHints + 1, 0, 30524, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* discovery/v1.EndpointConditions */
-    {KS_SYM_ready, 4942, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_serving, 30669, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_terminating, 4848, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ready, 4929, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serving, 30592, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_terminating, 4835, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* discovery/v1.EndpointHints */
-    {KS_SYM_forZones, 30718, {KS_SHAPE_LIST, false, 0, 81, 30738, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_forNodes, 30751, {KS_SHAPE_LIST, false, 0, 82, 30771, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_forZones, 30641, {KS_SHAPE_LIST, false, 0, 81, 30661, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_forNodes, 30674, {KS_SHAPE_LIST, false, 0, 82, 30694, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* discovery/v1.EndpointPort */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_protocol, 9209, {KS_SHAPE_STRING, true, 0, 0, 9232, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_port, 11339, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_appProtocol, 11854, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_protocol, 9186, {KS_SHAPE_STRING, true, 0, 0, 9208, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_port, 11310, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_appProtocol, 11824, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* discovery/v1.EndpointSlice */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_addressType, 30851, {KS_SHAPE_STRING, false, 0, 0, 30863, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_endpoints, 12024, {KS_SHAPE_LIST, false, 0, 83, 30890, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_ports, 8284, {KS_SHAPE_LIST, false, 0, 84, 11988, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_addressType, 30774, {KS_SHAPE_STRING, false, 0, 0, 30786, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_endpoints, 11994, {KS_SHAPE_LIST, false, 0, 83, 30813, 0, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ports, 8264, {KS_SHAPE_LIST, false, 0, 84, 11958, 0, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* discovery/v1.ForNode */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* discovery/v1.ForZone */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* events/v1.Event */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_eventTime, 12690, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_series, 12700, {KS_SHAPE_STRUCT, true, KS_TYPE_events_v1_EventSeries + 1, 0, 12707, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reportingController, 12730, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reportingInstance, 12750, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_action, 5555, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_regarding, 30978, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_related, 12722, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4112, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_note, 30988, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deprecatedSource, 30993, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EventSource + 1, 0, 12640, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deprecatedFirstTimestamp, 31010, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deprecatedLastTimestamp, 31035, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deprecatedCount, 31059, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_eventTime, 12660, {KS_SHAPE_MICROTIME, false, 0, 0, 6084, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_series, 12670, {KS_SHAPE_STRUCT, true, KS_TYPE_events_v1_EventSeries + 1, 0, 12677, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingController, 12700, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reportingInstance, 12720, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_action, 5540, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_regarding, 30901, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_related, 12692, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_ObjectReference + 1, 0, 4103, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_note, 30911, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedSource, 30916, {KS_SHAPE_STRUCT, false, KS_TYPE_core_v1_EventSource + 1, 0, 12610, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedFirstTimestamp, 30933, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedLastTimestamp, 30958, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deprecatedCount, 30982, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* events/v1.EventSeries */
-    {KS_SYM_count, 12684, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastObservedTime, 12800, {KS_SHAPE_MICROTIME, false, 0, 0, 6100, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_count, 12654, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastObservedTime, 12770, {KS_SHAPE_MICROTIME, false, 0, 0, 6084, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.Condition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_lastTransitionTime, 328, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 289, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_lastTransitionTime, 327, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.CreateOptions */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dryRun, 31161, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_fieldManager, 31168, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldValidation, 31181, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dryRun, 31084, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_fieldManager, 31091, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldValidation, 31104, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.DeleteOptions */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_gracePeriodSeconds, 31233, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preconditions, 31252, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_Preconditions + 1, 0, 31266, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_orphanDependents, 31283, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_propagationPolicy, 31300, {KS_SHAPE_STRING, true, 0, 0, 31348, 31318}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dryRun, 31161, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_ignoreStoreReadErrorWithClusterBreakingPotential, 31371, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_gracePeriodSeconds, 31156, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preconditions, 31175, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_Preconditions + 1, 0, 31189, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_orphanDependents, 31206, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_propagationPolicy, 31223, {KS_SHAPE_STRING, true, 0, 0, 31270, 31241, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dryRun, 31084, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_ignoreStoreReadErrorWithClusterBreakingPotential, 31293, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.LabelSelector */
-    {KS_SYM_matchLabels, 31442, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_matchExpressions, 17112, {KS_SHAPE_LIST, false, 0, 85, 31482, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_matchLabels, 31364, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_matchExpressions, 17071, {KS_SHAPE_LIST, false, 0, 85, 31404, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* meta/v1.LabelSelectorRequirement */
-    {KS_SYM_key, 7969, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operator, 5172, {KS_SHAPE_STRING, false, 0, 0, 31600, 31570}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_values, 5230, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_key, 7949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operator, 5159, {KS_SHAPE_STRING, false, 0, 0, 31521, 31492, 4}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_values, 5216, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* meta/v1.ListMeta */
-    {KS_SYM_selfLink, 31651, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_continue, 31660, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_remainingItemCount, 31669, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_shardInfo, 31688, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_ShardInfo + 1, 0, 31698, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selfLink, 31572, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_continue, 31581, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_remainingItemCount, 31590, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_shardInfo, 31609, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_ShardInfo + 1, 0, 31619, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.ManagedFieldsEntry */
-    {KS_SYM_manager, 31757, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_operation, 31765, {KS_SHAPE_STRING, false, 0, 0, 31789, 31775}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_time, 31819, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldsType, 31824, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldsV1, 31835, {KS_SHAPE_ANY, true, 0, 0, 31844, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_subresource, 31856, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_manager, 31678, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_operation, 31686, {KS_SHAPE_STRING, false, 0, 0, 31709, 31696, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_time, 31739, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldsType, 31744, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldsV1, 31755, {KS_SHAPE_ANY, true, 0, 0, 31764, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_subresource, 31776, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.ObjectMeta */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_generateName, 31887, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_namespace, 8033, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selfLink, 31651, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_generation, 31900, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_creationTimestamp, 31911, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deletionTimestamp, 31929, {KS_SHAPE_TIME, true, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deletionGracePeriodSeconds, 31947, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_labels, 31974, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_annotations, 31981, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_ownerReferences, 31993, {KS_SHAPE_LIST, false, 0, 86, 32027, 0}, true, false, true, false, KS_SYM_uid + 1, KS_LIST_KEYED, false, false, 22},
-    {KS_SYM_finalizers, 15587, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, true, false, 0, KS_LIST_SET, false, false, 0},
-    {KS_SYM_managedFields, 32047, {KS_SHAPE_LIST, false, 0, 87, 32083, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_generateName, 31807, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_namespace, 8013, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selfLink, 31572, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_STRING, false, 0, 0, 5937, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8027, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_generation, 31820, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_creationTimestamp, 31831, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deletionTimestamp, 31849, {KS_SHAPE_TIME, true, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deletionGracePeriodSeconds, 31867, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_labels, 31894, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_annotations, 31901, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_ownerReferences, 31913, {KS_SHAPE_LIST, false, 0, 86, 31947, 0, 0}, true, false, true, false, KS_SYM_uid + 1, KS_LIST_KEYED, false, false, 22},
+    {KS_SYM_finalizers, 15551, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, true, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_managedFields, 31967, {KS_SHAPE_LIST, false, 0, 87, 32003, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* meta/v1.OwnerReference */
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_controller, 32145, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_blockOwnerDeletion, 32156, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_STRING, false, 0, 0, 5937, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_controller, 32065, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_blockOwnerDeletion, 32076, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.PatchOptions */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_dryRun, 31161, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_force, 32209, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldManager, 31168, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fieldValidation, 31181, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_dryRun, 31084, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_force, 32129, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldManager, 31091, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fieldValidation, 31104, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.Preconditions */
-    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, true, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_resourceVersion, 8047, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_STRING, true, 0, 0, 5937, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_resourceVersion, 8027, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.ShardInfo */
-    {KS_SYM_selector, 406, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.Status */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 31642, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ListMeta + 1, 0, 32270, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 32533, 32282}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_details, 32549, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_StatusDetails + 1, 0, 32557, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_code, 32574, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 31563, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ListMeta + 1, 0, 32190, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 32452, 32202, 20}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_details, 32468, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_StatusDetails + 1, 0, 32476, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_code, 32493, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.StatusCause */
-    {KS_SYM_reason, 258, {KS_SHAPE_STRING, false, 0, 0, 32873, 32611}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_field, 32886, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 258, {KS_SHAPE_STRING, false, 0, 0, 32791, 32530, 13}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_field, 32804, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.StatusDetails */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_group, 24762, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_uid, 8043, {KS_SHAPE_STRING, false, 0, 0, 5953, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_causes, 32928, {KS_SHAPE_LIST, false, 0, 88, 32950, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_retryAfterSeconds, 32967, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_group, 24703, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_uid, 8023, {KS_SHAPE_STRING, false, 0, 0, 5937, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_causes, 32846, {KS_SHAPE_LIST, false, 0, 88, 32868, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_retryAfterSeconds, 32885, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.Table */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 31642, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ListMeta + 1, 0, 32270, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_columnDefinitions, 33005, {KS_SHAPE_LIST, false, 0, 89, 33048, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_rows, 33075, {KS_SHAPE_LIST, false, 0, 90, 33092, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 31563, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ListMeta + 1, 0, 32190, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_columnDefinitions, 32923, {KS_SHAPE_LIST, false, 0, 89, 32966, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_rows, 32993, {KS_SHAPE_LIST, false, 0, 90, 33010, 0, 0}, false, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* meta/v1.TableColumnDefinition */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_format, 33158, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_description, 33165, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_priority, 23065, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_format, 33076, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_description, 33083, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_priority, 23010, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.TableRow */
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 91, 33224, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_object, 33247, {KS_SHAPE_ANY, false, 0, 0, 100, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 91, 33142, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_object, 33165, {KS_SHAPE_ANY, false, 0, 0, 100, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.TableRowCondition */
-    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 33309, 33298}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 309, 289}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reason, 355, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_type, 258, {KS_SHAPE_STRING, false, 0, 0, 33226, 33216, 1}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRING, false, 0, 0, 308, 289, 3}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reason, 354, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* meta/v1.TypeMeta */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* policy/v1.Eviction */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_deleteOptions, 31219, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_DeleteOptions + 1, 0, 33383, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_deleteOptions, 31142, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_DeleteOptions + 1, 0, 33300, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* policy/v1.PodDisruptionBudget */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_policy_v1_PodDisruptionBudgetSpec + 1, 0, 33450, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_policy_v1_PodDisruptionBudgetStatus + 1, 0, 33477, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_policy_v1_PodDisruptionBudgetSpec + 1, 0, 33367, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_policy_v1_PodDisruptionBudgetStatus + 1, 0, 33394, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* policy/v1.PodDisruptionBudgetSpec */
-    {KS_SYM_minAvailable, 33564, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_selector, 406, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 415, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_maxUnavailable, 1934, {KS_SHAPE_INTSTR, true, 0, 0, 1949, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_unhealthyPodEvictionPolicy, 33577, {KS_SHAPE_STRING, true, 0, 0, 33633, 33604}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_minAvailable, 33481, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_selector, 405, {KS_SHAPE_STRUCT, true, KS_TYPE_meta_v1_LabelSelector + 1, 0, 414, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_maxUnavailable, 1929, {KS_SHAPE_INTSTR, true, 0, 0, 1944, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_unhealthyPodEvictionPolicy, 33494, {KS_SHAPE_STRING, true, 0, 0, 33549, 33521, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* policy/v1.PodDisruptionBudgetStatus */
-    {KS_SYM_observedGeneration, 662, {KS_SHAPE_INT64, false, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_disruptedPods, 33729, {KS_SHAPE_MAP, false, 0, 92, 33743, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_disruptionsAllowed, 33762, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_currentHealthy, 33781, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_desiredHealthy, 33796, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_expectedPods, 33811, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_conditions, 753, {KS_SHAPE_LIST, false, 0, 79, 27864, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
+    {KS_SYM_observedGeneration, 661, {KS_SHAPE_INT64, false, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_disruptedPods, 33645, {KS_SHAPE_MAP, false, 0, 92, 33659, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_disruptionsAllowed, 33678, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_currentHealthy, 33697, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_desiredHealthy, 33712, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_expectedPods, 33727, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_conditions, 752, {KS_SHAPE_LIST, false, 0, 79, 27793, 0, 0}, true, false, true, false, KS_SYM_type + 1, KS_LIST_KEYED, false, false, 1},
     /* scheduling/v1.PriorityClass */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_value, 12199, {KS_SHAPE_INT32, false, 0, 0, 518, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_globalDefault, 33866, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_description, 33165, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preemptionPolicy, 23193, {KS_SHAPE_STRING, true, 0, 0, 23238, 23210}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_value, 12169, {KS_SHAPE_INT32, false, 0, 0, 517, 0, 0}, true, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_globalDefault, 33782, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_description, 33083, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preemptionPolicy, 23138, {KS_SHAPE_STRING, true, 0, 0, 23182, 23155, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.CSIDriver */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSIDriverSpec + 1, 0, 33911, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSIDriverSpec + 1, 0, 33827, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.CSIDriverSpec */
-    {KS_SYM_attachRequired, 33967, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_podInfoOnMount, 33982, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeLifecycleModes, 33997, {KS_SHAPE_LIST, false, 0, 93, 34063, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
-    {KS_SYM_storageCapacity, 34088, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_fsGroupPolicy, 34104, {KS_SHAPE_STRING, true, 0, 0, 34153, 34118}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_tokenRequests, 34170, {KS_SHAPE_LIST, false, 0, 94, 34200, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_requiresRepublish, 34218, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_seLinuxMount, 34236, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeAllocatableUpdatePeriodSeconds, 34249, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_serviceAccountTokenInSecrets, 34284, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_preventPodSchedulingIfMissing, 34313, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attachRequired, 33883, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_podInfoOnMount, 33898, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeLifecycleModes, 33913, {KS_SHAPE_LIST, false, 0, 93, 33978, 0, 0}, true, false, false, false, 0, KS_LIST_SET, false, false, 0},
+    {KS_SYM_storageCapacity, 34003, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_fsGroupPolicy, 34019, {KS_SHAPE_STRING, true, 0, 0, 34067, 34033, 3}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_tokenRequests, 34084, {KS_SHAPE_LIST, false, 0, 94, 34114, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_requiresRepublish, 34132, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_seLinuxMount, 34150, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeAllocatableUpdatePeriodSeconds, 34163, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_serviceAccountTokenInSecrets, 34198, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_preventPodSchedulingIfMissing, 34227, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.CSINode */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSINodeSpec + 1, 0, 34370, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_CSINodeSpec + 1, 0, 34284, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.CSINodeDriver */
-    {KS_SYM_name, 3216, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeID, 34424, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_topologyKeys, 34431, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_allocatable, 17363, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeNodeResources + 1, 0, 34444, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_name, 3208, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeID, 34338, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_topologyKeys, 34345, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, true, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_allocatable, 17322, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeNodeResources + 1, 0, 34358, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.CSINodeSpec */
-    {KS_SYM_drivers, 34502, {KS_SHAPE_LIST, false, 0, 95, 34527, 0}, false, true, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
+    {KS_SYM_drivers, 34416, {KS_SHAPE_LIST, false, 0, 95, 34441, 0, 0}, false, true, true, false, KS_SYM_name + 1, KS_LIST_KEYED, false, false, 6},
     /* storage/v1.StorageClass */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_provisioner, 34583, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_parameters, 34595, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_reclaimPolicy, 34606, {KS_SHAPE_STRING, true, 0, 0, 20577, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_mountOptions, 20610, {KS_SHAPE_LIST, false, 0, 13, 7446, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
-    {KS_SYM_allowVolumeExpansion, 34620, {KS_SHAPE_BOOL, true, 0, 0, 1242, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_volumeBindingMode, 34641, {KS_SHAPE_STRING, true, 0, 0, 34691, 34659}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_allowedTopologies, 34712, {KS_SHAPE_LIST, false, 0, 96, 34754, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_provisioner, 34497, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_parameters, 34509, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_reclaimPolicy, 34520, {KS_SHAPE_STRING, true, 0, 0, 20529, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_mountOptions, 20562, {KS_SHAPE_LIST, false, 0, 13, 7426, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
+    {KS_SYM_allowVolumeExpansion, 34534, {KS_SHAPE_BOOL, true, 0, 0, 1239, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_volumeBindingMode, 34555, {KS_SHAPE_STRING, true, 0, 0, 34604, 34573, 2}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_allowedTopologies, 34625, {KS_SHAPE_LIST, false, 0, 96, 34667, 0, 0}, true, false, false, false, 0, KS_LIST_ATOMIC, false, false, 0},
     /* storage/v1.TokenRequest */
-    {KS_SYM_audience, 27014, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_expirationSeconds, 27023, {KS_SHAPE_INT64, true, 0, 0, 130, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_audience, 26949, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_expirationSeconds, 26958, {KS_SHAPE_INT64, true, 0, 0, 130, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.VolumeAttachment */
-    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentSpec + 1, 0, 34862, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentStatus + 1, 0, 34886, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_kind, 47, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_apiVersion, 59, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_metadata, 70, {KS_SHAPE_STRUCT, false, KS_TYPE_meta_v1_ObjectMeta + 1, 0, 81, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_spec, 164, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentSpec + 1, 0, 34775, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_status, 186, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentStatus + 1, 0, 34799, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.VolumeAttachmentSource */
-    {KS_SYM_persistentVolumeName, 34969, {KS_SHAPE_STRING, true, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_inlineVolumeSpec, 34990, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeSpec + 1, 0, 18180, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_persistentVolumeName, 34882, {KS_SHAPE_STRING, true, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_inlineVolumeSpec, 34903, {KS_SHAPE_STRUCT, true, KS_TYPE_core_v1_PersistentVolumeSpec + 1, 0, 18138, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.VolumeAttachmentSpec */
-    {KS_SYM_attacher, 35060, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_source, 12633, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentSource + 1, 0, 35069, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_nodeName, 11801, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attacher, 34973, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_source, 12603, {KS_SHAPE_STRUCT, false, KS_TYPE_storage_v1_VolumeAttachmentSource + 1, 0, 34982, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_nodeName, 11771, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.VolumeAttachmentStatus */
-    {KS_SYM_attached, 35152, {KS_SHAPE_BOOL, false, 0, 0, 1242, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_attachmentMetadata, 35161, {KS_SHAPE_MAP, false, 0, 13, 7084, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_attachError, 35180, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeError + 1, 0, 35192, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_detachError, 35207, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeError + 1, 0, 35192, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attached, 35065, {KS_SHAPE_BOOL, false, 0, 0, 1239, 0, 0}, false, true, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attachmentMetadata, 35074, {KS_SHAPE_MAP, false, 0, 13, 7064, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_attachError, 35093, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeError + 1, 0, 35105, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_detachError, 35120, {KS_SHAPE_STRUCT, true, KS_TYPE_storage_v1_VolumeError + 1, 0, 35105, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.VolumeError */
-    {KS_SYM_time, 31819, {KS_SHAPE_TIME, false, 0, 0, 347, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_message, 362, {KS_SHAPE_STRING, false, 0, 0, 52, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
-    {KS_SYM_errorCode, 35254, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_time, 31739, {KS_SHAPE_TIME, false, 0, 0, 346, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_message, 361, {KS_SHAPE_STRING, false, 0, 0, 52, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_errorCode, 35167, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
     /* storage/v1.VolumeNodeResources */
-    {KS_SYM_count, 12684, {KS_SHAPE_INT32, true, 0, 0, 518, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
+    {KS_SYM_count, 12654, {KS_SHAPE_INT32, true, 0, 0, 517, 0, 0}, true, false, false, false, 0, KS_LIST_NONE, false, false, 0},
 };
 
 const uint16_t ks_schema_sorted[] = {
@@ -4321,301 +4234,301 @@ const ks_type ks_types[KS_TYPE_COUNT] = {
     {1, 28, 0, 5, false},
     {136, 154, 5, 5, false},
     {212, 239, 10, 5, false},
-    {370, 392, 15, 5, false},
-    {545, 569, 20, 10, false},
-    {810, 842, 30, 2, false},
-    {961, 980, 32, 5, false},
-    {1029, 1057, 37, 6, false},
-    {1157, 1180, 43, 8, false},
-    {1271, 1296, 51, 9, false},
-    {1449, 1476, 60, 2, false},
-    {1572, 1591, 62, 5, false},
-    {1640, 1668, 67, 5, false},
-    {1731, 1754, 72, 4, false},
-    {1769, 1794, 76, 7, false},
-    {1880, 1911, 83, 2, false},
-    {1977, 2009, 85, 2, false},
-    {2033, 2074, 87, 2, false},
-    {2117, 2137, 89, 5, false},
-    {2189, 2218, 94, 5, false},
-    {2267, 2295, 99, 1, false},
-    {2321, 2377, 100, 2, false},
-    {2507, 2531, 102, 11, false},
-    {2851, 2877, 113, 10, false},
-    {2992, 3026, 123, 2, false},
-    {3145, 3188, 125, 3, false},
-    {3221, 3260, 128, 5, false},
-    {3348, 3391, 133, 4, false},
-    {3520, 3565, 137, 5, false},
-    {3657, 3678, 142, 5, false},
-    {3712, 3737, 147, 1, false},
-    {3747, 3774, 148, 2, false},
-    {3786, 3803, 150, 5, false},
-    {3843, 3864, 155, 8, false},
-    {4068, 4091, 163, 3, false},
-    {4188, 4201, 166, 5, false},
-    {4229, 4251, 171, 6, false},
-    {4378, 4395, 177, 16, false},
-    {4743, 4762, 193, 11, false},
-    {4948, 4973, 204, 2, false},
-    {4989, 4449, 206, 1, false},
-    {5071, 5119, 207, 3, false},
-    {5245, 5293, 210, 2, false},
-    {5504, 5534, 212, 3, false},
-    {5776, 4486, 215, 1, false},
-    {5843, 5870, 216, 2, false},
-    {5920, 4891, 218, 2, false},
-    {5975, 5997, 220, 4, false},
-    {6016, 6042, 224, 7, false},
-    {6208, 6249, 231, 4, false},
-    {6307, 6324, 235, 3, false},
-    {6424, 6448, 238, 2, false},
-    {6541, 6564, 240, 2, false},
-    {6610, 6640, 242, 6, false},
-    {6795, 6835, 248, 4, false},
-    {6904, 6934, 252, 3, false},
-    {6956, 6972, 255, 4, false},
-    {6987, 7021, 259, 10, false},
-    {7234, 7258, 269, 5, false},
-    {7298, 7319, 274, 2, false},
-    {7371, 7408, 276, 6, false},
-    {7486, 7513, 282, 6, false},
-    {7532, 7569, 288, 4, false},
-    {7598, 7625, 292, 4, false},
-    {7644, 7667, 296, 1, false},
-    {7697, 7734, 297, 5, false},
-    {7797, 7815, 302, 6, false},
-    {7873, 7900, 308, 2, false},
-    {7919, 7948, 310, 3, true},
-    {7973, 8007, 313, 5, false},
-    {8080, 8108, 318, 3, false},
-    {8162, 8192, 321, 4, false},
-    {8226, 8244, 325, 25, false},
-    {9011, 9052, 350, 3, false},
-    {9110, 9133, 353, 2, false},
-    {9164, 9186, 355, 5, false},
-    {9251, 9281, 360, 2, false},
-    {9677, 9706, 362, 2, false},
-    {9832, 9872, 364, 2, false},
-    {9957, 9980, 366, 3, false},
-    {10100, 10130, 369, 1, false},
-    {10162, 10195, 370, 7, false},
-    {10259, 10289, 377, 2, false},
-    {10311, 10335, 379, 15, false},
-    {11237, 11259, 394, 1, false},
-    {11301, 11324, 395, 1, false},
-    {11344, 11374, 396, 1, false},
-    {11448, 11478, 397, 4, false},
-    {11579, 11611, 401, 2, false},
-    {11635, 11664, 403, 2, false},
-    {11749, 11773, 405, 4, true},
-    {11820, 11841, 409, 4, true},
-    {11866, 11889, 413, 3, false},
-    {12006, 12024, 416, 4, false},
-    {12080, 12102, 420, 3, false},
-    {12177, 12192, 423, 3, false},
-    {12231, 12252, 426, 5, false},
-    {12369, 12396, 431, 26, false},
-    {12435, 12468, 457, 25, false},
-    {12493, 12523, 482, 1, false},
-    {12598, 12612, 483, 17, false},
-    {12768, 12788, 500, 2, false},
-    {12817, 12837, 502, 2, false},
-    {12864, 12883, 504, 1, false},
-    {12894, 12917, 505, 5, false},
-    {12953, 12977, 510, 4, true},
-    {13004, 13039, 514, 5, false},
-    {13074, 13099, 519, 5, false},
-    {13116, 13144, 524, 2, false},
-    {13188, 13226, 526, 4, false},
-    {13263, 13282, 530, 2, false},
-    {13301, 13329, 532, 3, false},
-    {13370, 13410, 535, 4, false},
-    {13475, 13505, 539, 3, false},
-    {13527, 13549, 542, 5, false},
-    {13637, 13656, 547, 2, false},
-    {13667, 13685, 549, 2, false},
-    {13705, 9244, 551, 1, false},
-    {13720, 13749, 552, 2, false},
-    {13864, 13900, 554, 11, false},
-    {14016, 14042, 565, 11, false},
-    {14060, 14086, 576, 2, false},
-    {14125, 14151, 578, 1, false},
-    {14178, 14196, 579, 3, false},
-    {14206, 8772, 582, 3, false},
-    {14262, 14287, 585, 4, false},
-    {14398, 14417, 589, 4, false},
-    {14446, 14469, 593, 6, false},
-    {14586, 14609, 599, 1, false},
-    {14669, 14696, 600, 3, false},
-    {14746, 14774, 603, 4, false},
-    {14864, 14891, 607, 1, false},
-    {14966, 14995, 608, 1, true},
-    {15016, 15042, 609, 2, false},
-    {15060, 15087, 611, 2, false},
-    {15212, 15236, 613, 3, false},
-    {15259, 8033, 616, 5, false},
-    {15313, 15340, 621, 5, false},
-    {15551, 15573, 626, 1, false},
-    {15646, 15670, 627, 2, false},
-    {15776, 15789, 629, 5, false},
-    {15820, 15840, 634, 2, false},
-    {15935, 6333, 636, 2, false},
-    {16123, 16166, 638, 3, false},
-    {16230, 16252, 641, 6, false},
-    {16371, 16396, 647, 1, false},
-    {16442, 16467, 648, 4, false},
-    {16533, 16561, 652, 1, false},
-    {16615, 16636, 653, 1, false},
-    {16674, 16701, 654, 2, false},
-    {16759, 16794, 656, 2, false},
-    {16860, 16881, 658, 1, true},
-    {16954, 16986, 659, 3, false},
-    {17070, 17095, 662, 2, true},
-    {17197, 17214, 664, 7, false},
-    {17324, 17343, 671, 14, false},
-    {17806, 17829, 685, 1, false},
-    {17844, 17867, 686, 11, false},
-    {18040, 18068, 697, 2, true},
-    {18098, 18122, 699, 7, true},
-    {18138, 18163, 706, 5, false},
-    {18230, 18260, 711, 5, false},
-    {18342, 18381, 716, 6, false},
-    {18563, 18597, 722, 9, false},
-    {18960, 18996, 731, 8, false},
-    {19406, 19444, 739, 2, false},
-    {19474, 19516, 741, 2, false},
-    {19560, 19591, 743, 22, false},
-    {20465, 20494, 765, 31, false},
-    {20645, 20676, 796, 4, false},
-    {20789, 20830, 800, 2, false},
-    {20868, 20880, 802, 5, false},
-    {20908, 6362, 807, 2, false},
-    {21024, 21048, 809, 6, false},
-    {21138, 6389, 815, 2, false},
-    {21162, 21195, 817, 7, false},
-    {21315, 21336, 824, 7, false},
-    {21349, 21370, 831, 3, false},
-    {21450, 21477, 834, 2, false},
-    {21496, 21535, 836, 2, false},
-    {21656, 21670, 838, 1, false},
-    {21676, 21690, 839, 1, false},
-    {21721, 21746, 840, 1, false},
-    {21777, 21802, 841, 3, false},
-    {21845, 21876, 844, 2, false},
-    {21899, 21925, 846, 1, false},
-    {21943, 21970, 847, 1, false},
-    {22002, 22029, 848, 13, false},
-    {22433, 22449, 861, 42, false},
-    {23563, 23581, 903, 21, false},
-    {24229, 24249, 924, 4, false},
-    {24261, 24285, 928, 2, false},
-    {24301, 24320, 930, 3, false},
-    {24331, 24360, 933, 3, false},
-    {24381, 24413, 936, 2, false},
-    {24455, 24469, 938, 10, false},
-    {24562, 24583, 948, 4, false},
-    {24596, 24626, 952, 2, false},
-    {24698, 24726, 954, 6, false},
-    {24775, 24809, 960, 8, false},
-    {24883, 24907, 968, 8, false},
-    {24923, 24945, 976, 2, false},
-    {24967, 24997, 978, 3, true},
-    {25036, 25059, 981, 3, false},
-    {25157, 25179, 984, 5, false},
-    {25237, 25263, 989, 3, false},
-    {25485, 25513, 992, 2, false},
-    {25538, 25567, 994, 3, false},
-    {25640, 25663, 997, 2, false},
-    {25716, 22048, 999, 4, false},
-    {25750, 25788, 1003, 10, false},
-    {25885, 25913, 1013, 10, false},
-    {25933, 25454, 1023, 1, true},
-    {26031, 26073, 1024, 3, false},
-    {26172, 22312, 1027, 2, false},
-    {26254, 26269, 1029, 7, false},
-    {26496, 26520, 1036, 2, false},
-    {26536, 26562, 1038, 3, true},
-    {26580, 26605, 1041, 3, false},
-    {26622, 26646, 1044, 2, true},
-    {26662, 26689, 1046, 4, false},
-    {26708, 8956, 1050, 12, false},
-    {26852, 13293, 1062, 5, false},
-    {26900, 26923, 1067, 6, false},
-    {26946, 26984, 1073, 3, false},
-    {27041, 27061, 1076, 6, false},
-    {27093, 27113, 1082, 20, false},
-    {27780, 27802, 1102, 2, false},
-    {27879, 27468, 1104, 1, false},
-    {27936, 27956, 1105, 1, false},
-    {27976, 28016, 1106, 5, false},
-    {28064, 28094, 1111, 5, false},
-    {28116, 28131, 1116, 2, false},
-    {28138, 28162, 1118, 2, false},
-    {28178, 28192, 1120, 4, false},
-    {28269, 28288, 1124, 5, false},
-    {28359, 28400, 1129, 2, false},
-    {28433, 28462, 1131, 1, true},
-    {28579, 28612, 1132, 8, false},
-    {28810, 28844, 1140, 3, true},
-    {28879, 28908, 1143, 4, false},
-    {28929, 24755, 1147, 31, false},
-    {29443, 29464, 1178, 2, false},
-    {29477, 29497, 1180, 7, false},
-    {29688, 29714, 1187, 5, false},
-    {29761, 29788, 1192, 1, false},
-    {29816, 29841, 1193, 6, false},
-    {30073, 30108, 1199, 2, false},
-    {30135, 30156, 1201, 30, false},
-    {30169, 29732, 1231, 1, false},
-    {30211, 30250, 1232, 4, false},
-    {30326, 30358, 1236, 2, false},
-    {30382, 30420, 1238, 4, false},
-    {30518, 30540, 1242, 8, false},
-    {30618, 30650, 1250, 3, false},
-    {30677, 30704, 1253, 2, false},
-    {30784, 11841, 1255, 4, true},
-    {30810, 30837, 1259, 6, false},
-    {30904, 30925, 1265, 1, false},
-    {30933, 30954, 1266, 1, false},
-    {30962, 12612, 1267, 17, false},
-    {31075, 12788, 1284, 2, false},
-    {31097, 31115, 1286, 6, false},
-    {31125, 31147, 1292, 5, false},
-    {31197, 31219, 1297, 8, false},
-    {31420, 7774, 1305, 2, true},
-    {31512, 31545, 1307, 3, false},
-    {31625, 31642, 1310, 5, false},
-    {31711, 31738, 1315, 7, false},
-    {31868, 70, 1322, 15, false},
-    {32107, 32130, 1337, 6, true},
-    {32175, 32196, 1343, 6, false},
-    {32215, 31252, 1349, 2, false},
-    {32237, 31688, 1351, 1, false},
-    {32255, 186, 1352, 8, false},
-    {32579, 32599, 1360, 3, false},
-    {32892, 32914, 1363, 6, false},
-    {32985, 32999, 1369, 5, false},
-    {33106, 33136, 1374, 5, false},
-    {33177, 33194, 1379, 2, false},
-    {33254, 33280, 1381, 4, false},
-    {33329, 33346, 1385, 2, false},
-    {33355, 33374, 1387, 4, false},
-    {33400, 33430, 1391, 5, false},
-    {33506, 33540, 1396, 4, false},
-    {33667, 33703, 1400, 7, false},
-    {33824, 33852, 1407, 7, false},
-    {33880, 33901, 1414, 4, false},
-    {33928, 33953, 1418, 11, false},
-    {34343, 34362, 1429, 4, false},
-    {34385, 34410, 1433, 4, false},
-    {34467, 34490, 1437, 1, false},
-    {34546, 34570, 1438, 10, false},
-    {34780, 34804, 1448, 2, false},
-    {34817, 34845, 1450, 5, false},
-    {34912, 34946, 1455, 2, false},
-    {35007, 35039, 1457, 3, false},
-    {35095, 35129, 1460, 4, false},
-    {35219, 35242, 1464, 3, false},
-    {35264, 35295, 1467, 1, false},
+    {369, 391, 15, 5, false},
+    {544, 568, 20, 10, false},
+    {809, 841, 30, 2, false},
+    {959, 978, 32, 5, false},
+    {1027, 1055, 37, 6, false},
+    {1154, 1177, 43, 8, false},
+    {1268, 1293, 51, 9, false},
+    {1446, 1473, 60, 2, false},
+    {1568, 1587, 62, 5, false},
+    {1636, 1664, 67, 5, false},
+    {1726, 1749, 72, 4, false},
+    {1764, 1789, 76, 7, false},
+    {1875, 1906, 83, 2, false},
+    {1972, 2004, 85, 2, false},
+    {2028, 2069, 87, 2, false},
+    {2112, 2132, 89, 5, false},
+    {2184, 2213, 94, 5, false},
+    {2262, 2290, 99, 1, false},
+    {2316, 2372, 100, 2, false},
+    {2501, 2525, 102, 11, false},
+    {2844, 2870, 113, 10, false},
+    {2985, 3019, 123, 2, false},
+    {3137, 3180, 125, 3, false},
+    {3213, 3252, 128, 5, false},
+    {3340, 3383, 133, 4, false},
+    {3512, 3557, 137, 5, false},
+    {3649, 3670, 142, 5, false},
+    {3704, 3729, 147, 1, false},
+    {3739, 3766, 148, 2, false},
+    {3778, 3795, 150, 5, false},
+    {3835, 3856, 155, 8, false},
+    {4059, 4082, 163, 3, false},
+    {4179, 4192, 166, 5, false},
+    {4220, 4242, 171, 6, false},
+    {4367, 4384, 177, 16, false},
+    {4730, 4749, 193, 11, false},
+    {4935, 4960, 204, 2, false},
+    {4976, 4438, 206, 1, false},
+    {5058, 5106, 207, 3, false},
+    {5231, 5279, 210, 2, false},
+    {5489, 5519, 212, 3, false},
+    {5760, 4475, 215, 1, false},
+    {5827, 5854, 216, 2, false},
+    {5904, 4878, 218, 2, false},
+    {5959, 5981, 220, 4, false},
+    {6000, 6026, 224, 7, false},
+    {6191, 6232, 231, 4, false},
+    {6290, 6307, 235, 3, false},
+    {6407, 6431, 238, 2, false},
+    {6523, 6546, 240, 2, false},
+    {6592, 6622, 242, 6, false},
+    {6775, 6815, 248, 4, false},
+    {6884, 6914, 252, 3, false},
+    {6936, 6952, 255, 4, false},
+    {6967, 7001, 259, 10, false},
+    {7214, 7238, 269, 5, false},
+    {7278, 7299, 274, 2, false},
+    {7351, 7388, 276, 6, false},
+    {7466, 7493, 282, 6, false},
+    {7512, 7549, 288, 4, false},
+    {7578, 7605, 292, 4, false},
+    {7624, 7647, 296, 1, false},
+    {7677, 7714, 297, 5, false},
+    {7777, 7795, 302, 6, false},
+    {7853, 7880, 308, 2, false},
+    {7899, 7928, 310, 3, true},
+    {7953, 7987, 313, 5, false},
+    {8060, 8088, 318, 3, false},
+    {8142, 8172, 321, 4, false},
+    {8206, 8224, 325, 25, false},
+    {8988, 9029, 350, 3, false},
+    {9087, 9110, 353, 2, false},
+    {9141, 9163, 355, 5, false},
+    {9227, 9257, 360, 2, false},
+    {9651, 9680, 362, 2, false},
+    {9805, 9845, 364, 2, false},
+    {9929, 9952, 366, 3, false},
+    {10072, 10102, 369, 1, false},
+    {10134, 10167, 370, 7, false},
+    {10231, 10261, 377, 2, false},
+    {10283, 10307, 379, 15, false},
+    {11208, 11230, 394, 1, false},
+    {11272, 11295, 395, 1, false},
+    {11315, 11345, 396, 1, false},
+    {11419, 11449, 397, 4, false},
+    {11550, 11582, 401, 2, false},
+    {11606, 11635, 403, 2, false},
+    {11719, 11743, 405, 4, true},
+    {11790, 11811, 409, 4, true},
+    {11836, 11859, 413, 3, false},
+    {11976, 11994, 416, 4, false},
+    {12050, 12072, 420, 3, false},
+    {12147, 12162, 423, 3, false},
+    {12201, 12222, 426, 5, false},
+    {12339, 12366, 431, 26, false},
+    {12405, 12438, 457, 25, false},
+    {12463, 12493, 482, 1, false},
+    {12568, 12582, 483, 17, false},
+    {12738, 12758, 500, 2, false},
+    {12787, 12807, 502, 2, false},
+    {12834, 12853, 504, 1, false},
+    {12864, 12887, 505, 5, false},
+    {12923, 12947, 510, 4, true},
+    {12974, 13009, 514, 5, false},
+    {13044, 13069, 519, 5, false},
+    {13086, 13114, 524, 2, false},
+    {13158, 13196, 526, 4, false},
+    {13233, 13252, 530, 2, false},
+    {13271, 13299, 532, 3, false},
+    {13340, 13380, 535, 4, false},
+    {13445, 13475, 539, 3, false},
+    {13497, 13519, 542, 5, false},
+    {13606, 13625, 547, 2, false},
+    {13636, 13654, 549, 2, false},
+    {13674, 9220, 551, 1, false},
+    {13689, 13718, 552, 2, false},
+    {13832, 13868, 554, 11, false},
+    {13984, 14010, 565, 11, false},
+    {14028, 14054, 576, 2, false},
+    {14093, 14119, 578, 1, false},
+    {14146, 14164, 579, 3, false},
+    {14174, 8751, 582, 3, false},
+    {14230, 14255, 585, 4, false},
+    {14366, 14385, 589, 4, false},
+    {14414, 14437, 593, 6, false},
+    {14553, 14576, 599, 1, false},
+    {14636, 14663, 600, 3, false},
+    {14713, 14741, 603, 4, false},
+    {14830, 14857, 607, 1, false},
+    {14932, 14961, 608, 1, true},
+    {14982, 15008, 609, 2, false},
+    {15026, 15053, 611, 2, false},
+    {15177, 15201, 613, 3, false},
+    {15224, 8013, 616, 5, false},
+    {15278, 15305, 621, 5, false},
+    {15515, 15537, 626, 1, false},
+    {15609, 15633, 627, 2, false},
+    {15738, 15751, 629, 5, false},
+    {15782, 15802, 634, 2, false},
+    {15896, 6316, 636, 2, false},
+    {16084, 16127, 638, 3, false},
+    {16191, 16213, 641, 6, false},
+    {16331, 16356, 647, 1, false},
+    {16402, 16427, 648, 4, false},
+    {16493, 16521, 652, 1, false},
+    {16575, 16596, 653, 1, false},
+    {16634, 16661, 654, 2, false},
+    {16719, 16754, 656, 2, false},
+    {16820, 16841, 658, 1, true},
+    {16914, 16946, 659, 3, false},
+    {17029, 17054, 662, 2, true},
+    {17156, 17173, 664, 7, false},
+    {17283, 17302, 671, 14, false},
+    {17764, 17787, 685, 1, false},
+    {17802, 17825, 686, 11, false},
+    {17998, 18026, 697, 2, true},
+    {18056, 18080, 699, 7, true},
+    {18096, 18121, 706, 5, false},
+    {18188, 18218, 711, 5, false},
+    {18300, 18339, 716, 6, false},
+    {18520, 18554, 722, 9, false},
+    {18915, 18951, 731, 8, false},
+    {19359, 19397, 739, 2, false},
+    {19427, 19469, 741, 2, false},
+    {19513, 19544, 743, 22, false},
+    {20418, 20447, 765, 31, false},
+    {20597, 20628, 796, 4, false},
+    {20740, 20781, 800, 2, false},
+    {20819, 20831, 802, 5, false},
+    {20859, 6345, 807, 2, false},
+    {20975, 20999, 809, 6, false},
+    {21089, 6372, 815, 2, false},
+    {21113, 21146, 817, 7, false},
+    {21266, 21287, 824, 7, false},
+    {21300, 21321, 831, 3, false},
+    {21401, 21428, 834, 2, false},
+    {21447, 21486, 836, 2, false},
+    {21607, 21621, 838, 1, false},
+    {21627, 21641, 839, 1, false},
+    {21671, 21696, 840, 1, false},
+    {21727, 21752, 841, 3, false},
+    {21795, 21826, 844, 2, false},
+    {21849, 21875, 846, 1, false},
+    {21893, 21920, 847, 1, false},
+    {21952, 21979, 848, 13, false},
+    {22380, 22396, 861, 42, false},
+    {23507, 23525, 903, 21, false},
+    {24170, 24190, 924, 4, false},
+    {24202, 24226, 928, 2, false},
+    {24242, 24261, 930, 3, false},
+    {24272, 24301, 933, 3, false},
+    {24322, 24354, 936, 2, false},
+    {24396, 24410, 938, 10, false},
+    {24503, 24524, 948, 4, false},
+    {24537, 24567, 952, 2, false},
+    {24639, 24667, 954, 6, false},
+    {24716, 24750, 960, 8, false},
+    {24824, 24848, 968, 8, false},
+    {24864, 24886, 976, 2, false},
+    {24908, 24938, 978, 3, true},
+    {24977, 25000, 981, 3, false},
+    {25097, 25119, 984, 5, false},
+    {25177, 25203, 989, 3, false},
+    {25424, 25452, 992, 2, false},
+    {25477, 25506, 994, 3, false},
+    {25579, 25602, 997, 2, false},
+    {25655, 21998, 999, 4, false},
+    {25689, 25727, 1003, 10, false},
+    {25824, 25852, 1013, 10, false},
+    {25872, 25393, 1023, 1, true},
+    {25970, 26012, 1024, 3, false},
+    {26110, 22260, 1027, 2, false},
+    {26191, 26206, 1029, 7, false},
+    {26432, 26456, 1036, 2, false},
+    {26472, 26498, 1038, 3, true},
+    {26516, 26541, 1041, 3, false},
+    {26558, 26582, 1044, 2, true},
+    {26598, 26625, 1046, 4, false},
+    {26644, 8933, 1050, 12, false},
+    {26787, 13263, 1062, 5, false},
+    {26835, 26858, 1067, 6, false},
+    {26881, 26919, 1073, 3, false},
+    {26976, 26996, 1076, 6, false},
+    {27028, 27048, 1082, 20, false},
+    {27709, 27731, 1102, 2, false},
+    {27808, 27400, 1104, 1, false},
+    {27865, 27885, 1105, 1, false},
+    {27905, 27945, 1106, 5, false},
+    {27993, 28023, 1111, 5, false},
+    {28045, 28060, 1116, 2, false},
+    {28067, 28091, 1118, 2, false},
+    {28107, 28121, 1120, 4, false},
+    {28197, 28216, 1124, 5, false},
+    {28286, 28327, 1129, 2, false},
+    {28360, 28389, 1131, 1, true},
+    {28506, 28539, 1132, 8, false},
+    {28735, 28769, 1140, 3, true},
+    {28804, 28833, 1143, 4, false},
+    {28854, 24696, 1147, 31, false},
+    {29368, 29389, 1178, 2, false},
+    {29402, 29422, 1180, 7, false},
+    {29611, 29637, 1187, 5, false},
+    {29684, 29711, 1192, 1, false},
+    {29739, 29764, 1193, 6, false},
+    {29996, 30031, 1199, 2, false},
+    {30058, 30079, 1201, 30, false},
+    {30092, 29655, 1231, 1, false},
+    {30134, 30173, 1232, 4, false},
+    {30249, 30281, 1236, 2, false},
+    {30305, 30343, 1238, 4, false},
+    {30441, 30463, 1242, 8, false},
+    {30541, 30573, 1250, 3, false},
+    {30600, 30627, 1253, 2, false},
+    {30707, 11811, 1255, 4, true},
+    {30733, 30760, 1259, 6, false},
+    {30827, 30848, 1265, 1, false},
+    {30856, 30877, 1266, 1, false},
+    {30885, 12582, 1267, 17, false},
+    {30998, 12758, 1284, 2, false},
+    {31020, 31038, 1286, 6, false},
+    {31048, 31070, 1292, 5, false},
+    {31120, 31142, 1297, 8, false},
+    {31342, 7754, 1305, 2, true},
+    {31434, 31467, 1307, 3, false},
+    {31546, 31563, 1310, 5, false},
+    {31632, 31659, 1315, 7, false},
+    {31788, 70, 1322, 15, false},
+    {32027, 32050, 1337, 6, true},
+    {32095, 32116, 1343, 6, false},
+    {32135, 31175, 1349, 2, false},
+    {32157, 31609, 1351, 1, false},
+    {32175, 186, 1352, 8, false},
+    {32498, 32518, 1360, 3, false},
+    {32810, 32832, 1363, 6, false},
+    {32903, 32917, 1369, 5, false},
+    {33024, 33054, 1374, 5, false},
+    {33095, 33112, 1379, 2, false},
+    {33172, 33198, 1381, 4, false},
+    {33246, 33263, 1385, 2, false},
+    {33272, 33291, 1387, 4, false},
+    {33317, 33347, 1391, 5, false},
+    {33423, 33457, 1396, 4, false},
+    {33583, 33619, 1400, 7, false},
+    {33740, 33768, 1407, 7, false},
+    {33796, 33817, 1414, 4, false},
+    {33844, 33869, 1418, 11, false},
+    {34257, 34276, 1429, 4, false},
+    {34299, 34324, 1433, 4, false},
+    {34381, 34404, 1437, 1, false},
+    {34460, 34484, 1438, 10, false},
+    {34693, 34717, 1448, 2, false},
+    {34730, 34758, 1450, 5, false},
+    {34825, 34859, 1455, 2, false},
+    {34920, 34952, 1457, 3, false},
+    {35008, 35042, 1460, 4, false},
+    {35132, 35155, 1464, 3, false},
+    {35177, 35208, 1467, 1, false},
 };

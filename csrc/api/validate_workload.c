@@ -83,8 +83,8 @@ static void check_only_always(ks_check *c, ks_val template, const char *deadline
     }
 }
 
-/* ValidatePodTemplateSpecForReplicaSet, which Deployments use too. */
-static void check_template(ks_check *c, ks_val spec, bool compiles) {
+/* ValidatePodTemplateSpecForReplicaSet, which Deployments use too. `before` is the spec of what is updated. */
+static void check_template(ks_check *c, ks_val spec, ks_val before, bool compiles) {
     ks_val selector = ks_get(spec, K(selector)), template = ks_get(spec, K(template));
     if (!compiles) {
         ks_bad_struct(c, "selector", KS_TYPE_meta_v1_LabelSelector, selector,
@@ -92,6 +92,7 @@ static void check_template(ks_check *c, ks_val spec, bool compiles) {
         return;
     }
     check_labels_match(c, selector, template);
+    if (ks_kept(c, template, ks_get(before, K(template)))) return;
     KS_IN(c, "template") ks_check_pod_template(c, template);
     check_only_always(c, template, "activeDeadlineSeconds in ReplicaSet is not Supported");
 }
@@ -118,12 +119,12 @@ static const char MORE_THAN_REPLICAS[] = "cannot be greater than status.replicas
 
 /* --- ReplicaSets --- */
 
-static void check_replica_set_spec(ks_check *c, ks_val spec) {
+static void check_replica_set_spec(ks_check *c, ks_val spec, ks_val before) {
     ks_check_not_negative(c, "replicas", ks_get(spec, K(replicas)));
     ks_check_not_negative(c, "minReadySeconds", ks_get(spec, K(minReadySeconds)));
     bool compiles =
         check_selector(c, ks_get(spec, K(selector)), "empty selector is invalid for deployment");
-    check_template(c, spec, compiles);
+    check_template(c, spec, before, compiles);
 }
 
 static void check_replica_set_status(ks_check *c, ks_val status) {
@@ -164,7 +165,7 @@ void ks_check_replica_set(ks_check *c, ks_val object, ks_val old, bool status) {
         ks_check_meta_update(c, object, old);
     else
         ks_check_meta(c, object, true, KS_RULE_SUBDOMAIN);
-    KS_IN(c, "spec") check_replica_set_spec(c, ks_get(object, K(spec)));
+    KS_IN(c, "spec") check_replica_set_spec(c, ks_get(object, K(spec)), ks_get(old, K(spec)));
     if (ks_exists(old)) check_fixed_selector(c, object, old);
 }
 
@@ -201,13 +202,13 @@ static void check_strategy(ks_check *c, ks_val strategy) {
     }
 }
 
-static void check_deployment_spec(ks_check *c, ks_val spec) {
+static void check_deployment_spec(ks_check *c, ks_val spec, ks_val before) {
     ks_val deadline = ks_get(spec, K(progressDeadlineSeconds));
     ks_val ready = ks_get(spec, K(minReadySeconds));
     ks_check_not_negative(c, "replicas", ks_get(spec, K(replicas)));
     bool compiles =
         check_selector(c, ks_get(spec, K(selector)), "empty selector is invalid for deployment");
-    check_template(c, spec, compiles);
+    check_template(c, spec, before, compiles);
     check_strategy(c, ks_get(spec, K(strategy)));
     ks_check_not_negative(c, "minReadySeconds", ready);
     ks_check_not_negative(c, "revisionHistoryLimit", ks_get(spec, K(revisionHistoryLimit)));
@@ -241,7 +242,7 @@ void ks_check_deployment(ks_check *c, ks_val object, ks_val old, bool status) {
         check_deployment_status(c, ks_get(object, K(status)), ks_get(old, K(status)));
         return;
     }
-    KS_IN(c, "spec") check_deployment_spec(c, ks_get(object, K(spec)));
+    KS_IN(c, "spec") check_deployment_spec(c, ks_get(object, K(spec)), ks_get(old, K(spec)));
     if (ks_exists(old)) check_fixed_selector(c, object, old);
 }
 
@@ -364,6 +365,12 @@ static void check_set_spec(ks_check *c, ks_val spec, set_options options) {
                       "activeDeadlineSeconds in StatefulSet is not Supported");
 }
 
+/* Whether the template as pods will have it is the one before. */
+static bool keeps_template(const ks_check *c, ks_val now, ks_val old) {
+    return ks_kept(c, ks_get(now, K(template)), ks_get(old, K(template))) &&
+           ks_identical(ks_get(now, K(volumeClaimTemplates)), ks_get(old, K(volumeClaimTemplates)));
+}
+
 /* Whether the old spec would be refused today: then its template is not looked at again. */
 static bool was_bad(const ks_check *c, ks_val spec, set_options options) {
     ks_check silent = {
@@ -388,7 +395,7 @@ static void check_set_update(ks_check *c, ks_val now, ks_val old) {
                                        K(revisionHistoryLimit),
                                        K(persistentVolumeClaimRetentionPolicy)};
     set_options options = {.any_service_name = true, .skip_claims = true};
-    options.skip_template = was_bad(c, old, options);
+    options.skip_template = keeps_template(c, now, old) || (!c->known && was_bad(c, old, options));
     KS_IN(c, "spec") check_set_spec(c, now, options);
     ks_val clone = ks_ref(now);
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)

@@ -257,7 +257,7 @@ static void compare_members(ks_heap *heap, ks_owned of, holder in, ks_val before
         for (uint32_t i = 0; i < ks_len(from); i++) {
             const ks_pair *pair = ks_pair_at(from, i);
             ks_val other = ks_get(side == 0 ? before : after, pair->key);
-            if (side == 1 && other.type != KS_NONE) continue;
+            if (side == 1 ? other.type != KS_NONE : ks_equal(other, pair->val)) continue;
             compared(heap, all, field_name(heap, pair->key),
                      compare(heap, ks_owned_member(of, pair->key), in,
                              side == 0 ? other : pair->val, side == 0 ? pair->val : other));

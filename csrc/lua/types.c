@@ -22,13 +22,13 @@ static const char *plain_name(const ks_spec *spec) {
 }
 
 static void push_enum(lua_State *L, const ks_spec *spec) {
-    if (spec->enums == 0) return;
+    if (spec->enum_count == 0) return;
     lua_newtable(L);
-    lua_Integer i = 0;
-    for (const char *value = ks_schema_texts + spec->enums; *value != '\0';
-         value += strlen(value) + 1) {
+    const char *value = ks_schema_texts + spec->enums;
+    for (int i = 1; i <= spec->enum_count; i++) {
         lua_pushstring(L, value);
-        lua_rawseti(L, -2, ++i);
+        lua_rawseti(L, -2, i);
+        value += strlen(value) + 1;
     }
     lua_setfield(L, -2, "enum");
 }

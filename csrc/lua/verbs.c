@@ -572,20 +572,14 @@ static bool do_three_way(ks_cluster *cluster, void *arg) {
         refusal = ks_refuse_bad_request(heap, problem.text);
     else
         refusal = ks_cluster_apply_patch(cluster, live, doc, &patch);
-    if (refusal == NULL) {
-        ks_buf out = {.heap = heap};
-        ks_json_write(&out, patch, KS_JSON_GO);
-        n->result->value = ks_string_take(ks_buf_take(&out));
-        n->result->more = ks_ref(patch);
-    }
+    if (refusal == NULL && ks_len(patch) > 0) n->result->value = ks_ref(patch);
     ks_unref(heap, patch);
     ks_unref(heap, doc);
     return end_naming(n, heap, refusal, NULL);
 }
 
-/* three_way(self, kind, namespace, name, document) -> JSON text, view: the strategic merge patch by
- * which client-side apply gets from the live object to the document, which carries its
- * last-applied-configuration; "{}": nothing to do */
+/* three_way(self, kind, namespace, name, document) -> view: the strategic merge patch by which client-side apply gets from the live
+ * object to the document, which carries its last-applied-configuration; nil: there is nothing to do */
 static int verb_three_way(lua_State *L) {
     naming n;
     ks_box *box = check_naming(L, &n);
@@ -593,9 +587,8 @@ static int verb_three_way(lua_State *L) {
     n.result = ks_lua_result(L, box);
     int result = lua_gettop(L);
     ks_lua_call(L, box, KS_LOOK, n.result, do_three_way, &n);
-    ks_lua_push(L, n.result->value);
-    ks_lua_push_view(L, n.result->more, result);
-    return 2;
+    ks_lua_push_view(L, n.result->value, result);
+    return 1;
 }
 
 /* --- patches away from the store: kubectl's --local and --dry-run=client --- */

@@ -106,16 +106,17 @@ local function apply_client_side(ctx, info, o)
       .. "resources created declaratively by either kubectl create --save-config or kubectl apply. The missing annotation will be "
       .. "patched automatically."):format(info:object_name(), writes.LAST_APPLIED))
   end
-  local text, patch = ctx.core:three_way(info.mapping.kind, info.namespace, info.name, modified)
-  if text ~= "{}" then
+  local patch = ctx.core:three_way(info.mapping.kind, info.namespace, info.name, modified)
+  if patch then
     local refused, object = errors.try(send_patch, ctx, info, modified, patch, o)
     if refused then
+      local text = core.encode(patch, "go")
       error(errors.from_source(("applying patch:\n%s\nto:\n%s\nfor:"):format(text, info), info.source, refused), 0)
     end
     info.object = object
   end
   warn_if_deleting(ctx, info.object)
-  return text == "{}" and "unchanged" or "configured"
+  return patch and "configured" or "unchanged"
 end
 
 -- Server-side ------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ local function merged(ctx, info, live, o)
   object.metadata.annotations = annotations and annotations ~= core.null and annotations or {} -- as the one that was applied has them
   object.metadata.annotations[writes.LAST_APPLIED] = nil
   local patch = ctx.core:three_way(info.mapping.kind, info.namespace, info.name, object)
-  if patch == "{}" then return live end
+  if not patch then return live end
   local err, result = errors.try(writes.patch, ctx, info, patch, o)
   if err then error(errors.from_source("patching", info.source, err), 0) end
   return result
