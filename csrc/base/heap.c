@@ -175,10 +175,12 @@ void *ks_alloc(ks_heap *heap, size_t size) {
     } else {
         size_t class = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN;
         block = heap->free_blocks[class];
-        if (block != NULL)
+        if (block != NULL) {
             memcpy(&heap->free_blocks[class], block, sizeof(void *));
-        else
+            ks_fetch(heap->free_blocks[class]); /* the next block, whose first word says where the one after it is */
+        } else {
             block = alloc_fresh(heap, class * KS_HEAP_GRAIN);
+        }
     }
     heap->blocks++;
     heap->bytes += size;
