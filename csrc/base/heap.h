@@ -77,4 +77,11 @@ void ks_guard_leave(ks_heap *heap, ks_guard *guard);
 /* Unwinds to the innermost guard with `code` (not 0). Without a guard: abort (a bug). */
 _Noreturn void ks_heap_unwind(ks_heap *heap, int code);
 
+/* Asks for the memory at an address, of which there are 64 bytes, without waiting for it. (Without the line of nothing gcc takes a function
+ * that only does this to be without effect, and leaves it out.) */
+static inline void ks_fetch(const void *at) {
+    __builtin_prefetch(at);
+    __asm__ volatile("");
+}
+
 #endif

@@ -118,6 +118,16 @@ void *ks_ids_get(const ks_ids *ids, uint64_t id) {
     return leaf != NULL ? leaf->slots[id & (KS_IDS_WAYS - 1)] : NULL;
 }
 
+void ks_ids_ask(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *node = ids->root;
+    while (node != NULL && node->shift > KS_IDS_BITS) node = node->slots[digit(node, id)];
+    if (node == NULL || node->shift == 0) return; /* it is there */
+    const ks_ids_node *leaf = node->slots[digit(node, id)];
+    if (leaf == NULL) return;
+    ks_fetch(leaf);
+    ks_fetch(&leaf->slots[id & (KS_IDS_WAYS - 1)]);
+}
+
 void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value) {
     ks_ids_node *leaf = (ks_ids_node *)leaf_of(ids, id);
     void **slot = &leaf->slots[id & (KS_IDS_WAYS - 1)], *before = *slot;

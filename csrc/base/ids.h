@@ -79,6 +79,8 @@ bool ks_ids_next(ks_ids_iter *iter);
 /* For walks that want to know what comes: when what ks_ids_next() has just shown is the first of the values that stand together, all
  * KS_IDS_WAYS slots in which they stand, NULL where there is none; else NULL. */
 void *const *ks_ids_together(const ks_ids_iter *iter);
+/* Asks for the memory in which the id's value would stand, without waiting for it. */
+void ks_ids_ask(const ks_ids *ids, uint64_t id);
 /* The slots that come `n` (1 or more) places behind those under the same node above, or NULL: they may be asked for long before the
  * walk is there. Reading them waits for their memory; ks_ids_fetch() only asks for it. */
 void *const *ks_ids_coming(const ks_ids_iter *iter, int n);

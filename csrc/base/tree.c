@@ -596,6 +596,14 @@ bool ks_tree_next(ks_tree_iter *it) {
     return true;
 }
 
+int ks_tree_beside(const ks_tree_iter *it, const ks_key **keys, void *const **values) {
+    const ks_tree_node *leaf = it->path[it->depth - 1].node;
+    int at = it->path[it->depth - 1].at - 1;
+    *keys = leaf->keys + at;
+    *values = slots(leaf) + at;
+    return leaf->len - at;
+}
+
 static bool entry_of(const ks_tree_node *leaf, int at, ks_key *key, void **value) {
     if (key != NULL) *key = leaf->keys[at];
     if (value != NULL) *value = slots(leaf)[at];

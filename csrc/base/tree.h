@@ -90,5 +90,8 @@ typedef struct ks_tree_iter {
 ks_tree_iter ks_tree_begin(const ks_tree *tree);
 ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least);
 bool ks_tree_next(ks_tree_iter *iter);
+/* For walks that want to know what comes: how many entries stand in one node with the one that ks_tree_next() has just shown, from that
+ * one on; their keys and values. */
+int ks_tree_beside(const ks_tree_iter *iter, const ks_key **keys, void *const **values);
 
 #endif

@@ -109,6 +109,13 @@ static void read_pod_spec(ks_object *o, const ks_object *old) {
     o->claims = same_volumes ? old->claims : has_claims(volumes);
 }
 
+static bool any_restarted(ks_val containers) {
+    ks_each(status, containers) {
+        if (ks_int_or(ks_get(*status, K(restartCount)), 0) != 0) return true;
+    }
+    return false;
+}
+
 /* What a pod's status says, in short. */
 static void read_pod_status(const ks_world *world, ks_object *o, const ks_object *old) {
     const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
@@ -122,6 +129,8 @@ static void read_pod_status(const ks_world *world, ks_object *o, const ks_object
     } else {
         read_conditions(world, o, now);
     }
+    o->restarted = any_restarted(ks_get(o->status, K(containerStatuses))) ||
+                   any_restarted(ks_get(o->status, K(initContainerStatuses)));
 }
 
 /* The document's parts. Nearly all have apiVersion, kind, metadata, spec and status. */
@@ -177,6 +186,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
         o->ready = old->ready;
         o->ready_since = old->ready_since;
         o->disrupted = old->disrupted;
+        o->restarted = old->restarted;
     } else {
         read_pod_status(world, o, old);
     }

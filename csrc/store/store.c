@@ -557,18 +557,18 @@ static bool passes_by(const ks_walk *walk, const ks_brief *brief) {
     return walk->passes != NULL && !walk->passes(walk->payload, brief);
 }
 
-/* Without the line of nothing gcc takes a function that only asks for memory to be without effect, and leaves it out. */
-static inline void fetch(const void *at) {
-    __builtin_prefetch(at);
-    __asm__ volatile("");
+static void fetch_header(const ks_object *object) {
+    ks_fetch(object);
+    ks_fetch(&object->name);
+    ks_fetch(&object->created);
 }
 
 static void fetch_headers(void *const *values) {
     for (int i = 0; i < KS_IDS_WAYS; i++) {
         const ks_object *object = values[i];
         if (object == NULL || ks_version__is_brief(object)) continue;
-        fetch(&object->labels);
-        fetch(&object->name);
+        ks_fetch(&object->labels);
+        ks_fetch(&object->name);
     }
 }
 
@@ -576,7 +576,7 @@ static void fetch_labels(void *const *values) {
     for (int i = 0; i < KS_IDS_WAYS; i++) {
         const ks_object *object = values[i];
         if (object != NULL && !ks_version__is_brief(object) && object->labels.type == KS_MAP)
-            fetch(object->labels.m);
+            ks_fetch(object->labels.m);
     }
 }
 
@@ -592,9 +592,34 @@ static void fetch_ahead(const ks_ids_iter *it) {
     if (labels != NULL) fetch_labels(labels);
 }
 
+/* An index says where its objects are, and nothing else of them: a walk over it waits for memory where their versions stand, and again at
+ * their headers. The former are asked for together where entries of the index stand together, the headers some entries ahead. */
+static void fetch_indexed(ks_walk *walk) {
+    enum { AHEAD = 4 };
+    const ks_key *keys;
+    void *const *values;
+    int n = ks_tree_beside(&walk->iter, &keys, &values), from = AHEAD;
+    if (values != walk->beside) {
+        from = 1;
+        for (int i = 0; i < n && keys[i].a == walk->prefix; i++)
+            ks_ids_ask(&walk->store->by_id[word(values[i]) >> 56],
+                       ks_store__id_at(word(values[i])));
+    }
+    walk->beside = values + 1;
+    for (int i = from; i <= AHEAD && i < n && keys[i].a == walk->prefix; i++) {
+        uint64_t place = word(values[i]);
+        const ks_object *o = ks_ids_get(&walk->store->by_id[place >> 56], ks_store__id_at(place));
+        if (o != NULL && !ks_version__is_brief(o)) fetch_header(o);
+    }
+}
+
 /* What comes next: its version, or what an index says of it. */
 static const void *next_of(ks_walk *walk) {
-    if (walk->mode != WALK_IDS) return ks_tree_next(&walk->iter) ? walk->iter.value : NULL;
+    if (walk->mode != WALK_IDS) {
+        if (!ks_tree_next(&walk->iter)) return NULL;
+        fetch_indexed(walk);
+        return walk->iter.value;
+    }
     if (!ks_ids_next(&walk->ids)) return NULL;
     if (ks_ids_together(&walk->ids) != NULL) fetch_ahead(&walk->ids);
     return walk->ids.value;

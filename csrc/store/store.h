@@ -37,6 +37,7 @@ typedef struct ks_object {
     char phase;          /* Pod: the first letter of status.phase, '\0' for none */
     bool imported;       /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted;      /* Pod: it has a condition DisruptionTarget */
+    bool restarted;      /* Pod: one of its containers, of the init containers too, has been started again */
     bool ready;          /* Pod: its condition Ready is True ... */
     int64_t ready_since; /* ... since then (lastTransitionTime), or KS_NEVER */
     int64_t created;     /* virtual instants, ns (may be negative when imported) */
@@ -175,6 +176,7 @@ typedef struct ks_walk {
     const ks_str *ns;   /* stop where the namespace ends */
     uint64_t prefix;    /* stop where key.a ends */
     const ks_str *text; /* uid or node name that must agree */
+    void *const *beside; /* of an index: where the next entry stands, if it is in one node with the last */
     ks_kind kind;       /* KS_NO_KIND: any */
     int mode;
     /* May be set before the first step: briefs that it does not let pass are gone by, and nothing is made of them. */

@@ -10,12 +10,28 @@
 /* All that the comparison looks at, worked out once per pod. */
 typedef struct ranked {
     const ks_object *pod;
+    uint64_t id;
     uint64_t place;                      /* what counts before all ages; the lowest goes first */
     uint64_t uid;                        /* its first eight characters, in their order */
     int64_t since, created;              /* KS_NEVER: none */
     int8_t since_bucket, created_bucket; /* floor(log2) of how long that is ago; -1 for no time */
     int32_t restarts, sidecar_restarts;
 } ranked;
+
+/* Pods from which is chosen. */
+typedef struct ranks {
+    size_t count, cap;
+    ranked *pods;
+} ranks;
+
+static ranked *add(ks_heap *heap, ranks *f) {
+    if (f->count == f->cap) {
+        size_t cap = f->cap == 0 ? 16 : f->cap * 2;
+        f->pods = ks_resize(heap, f->pods, f->cap * sizeof *f->pods, cap * sizeof *f->pods);
+        f->cap = cap;
+    }
+    return &f->pods[f->count++];
+}
 
 /* A plain int32, as the annotation has to be; anything else counts as 0. */
 static int64_t deletion_cost(const ks_object *pod) {
@@ -72,14 +88,15 @@ static ranked rank_of(const ks_sim *sim, const ks_object *pod, int64_t cost, int
     int64_t now = sim->world.now;
     return (ranked){
         .pod = pod,
+        .id = pod->id,
         .place = place_of(pod, cost, rank),
         .uid = first_of(pod->uid),
         .since = pod->ready_since,
         .created = pod->created,
         .since_bucket = pod->ready_since == KS_NEVER ? -1 : bucket(now - pod->ready_since),
         .created_bucket = pod->created == KS_NEVER ? -1 : bucket(now - pod->created),
-        .restarts = most_restarts(pod, K(containerStatuses), false),
-        .sidecar_restarts = most_restarts(pod, K(initContainerStatuses), true),
+        .restarts = pod->restarted ? most_restarts(pod, K(containerStatuses), false) : 0,
+        .sidecar_restarts = pod->restarted ? most_restarts(pod, K(initContainerStatuses), true) : 0,
     };
 }
 
@@ -110,7 +127,7 @@ static int goes_first(const ranked *x, const ranked *y) {
     if (x->sidecar_restarts != y->sidecar_restarts)
         return x->sidecar_restarts > y->sidecar_restarts ? -1 : 1;
     if (x->created != y->created) return created_later(x, y);
-    return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
+    return x->id < y->id ? -1 : x->id > y->id;
 }
 
 /* Merges two sorted halves. */
@@ -244,13 +261,10 @@ static void count_pods(ks_sim *sim, rs_state *st, const ks_object *rs, node_shar
 
 /* --- the choice --- */
 
-static int by_id(const ranked *x, const ranked *y) {
-    return x->pod->id < y->pod->id ? -1 : x->pod->id > y->pod->id;
-}
+static int by_id(const ranked *x, const ranked *y) { return x->id < y->id ? -1 : x->id > y->id; }
 
 /* Active pods that are not plain, which go first; all of them where one has a deletion cost. */
-static void gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, ranked *pods,
-                       int64_t *found) {
+static void gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, ranks *pods) {
     bool costed = e->counts.costed > 0;
     if (!costed && e->counts.plain == e->counts.active) return;
     for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);) {
@@ -261,28 +275,47 @@ static void gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, 
         const node_share *share =
             pod->node == NULL ? NULL : share_of(list, ks_text_hash(pod->node));
         int64_t cost = word & RS_COSTED ? deletion_cost(pod) : 0;
-        pods[(*found)++] = rank_of(sim, pod, cost, share == NULL ? 0 : share->pods);
+        *add(sim->world.heap, pods) = rank_of(sim, pod, cost, share == NULL ? 0 : share->pods);
     }
+}
+
+/* Of pods of a node, from `at` on, the set's plain ones are ranked. Nobody has looked at them for long: what it takes is asked for ahead. */
+static void rank_plain(const ks_sim *sim, const rs_entry *e, int64_t share, ranks *pods,
+                       size_t at) {
+    enum { AHEAD = 8 };
+    size_t kept = at;
+    for (size_t i = at; i < pods->count + AHEAD; i++) {
+        if (i < pods->count) {
+            ks_ids_ask(&e->pods, pods->pods[i].id);
+            ks_fetch(pods->pods[i].pod->uid);
+        }
+        if (i < at + AHEAD) continue;
+        const ks_object *pod = pods->pods[i - AHEAD].pod;
+        if (rs_is_plain(ks_word_of(ks_ids_get(&e->pods, pod->id))))
+            pods->pods[kept++] = rank_of(sim, pod, 0, share);
+    }
+    pods->count = kept;
 }
 
 /* Plain pods of the fullest nodes, until `count` pods are gathered; of nodes that are equally full, all. */
 static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares *list,
-                         int64_t count, ranked *pods, int64_t *found) {
+                         size_t count, ranks *pods) {
     for (size_t i = 0; i < list->count; i++) {
         const node_share *share = &list->items[i];
-        if (*found >= count && share->pods != list->items[i - 1].pods) return;
+        size_t at = pods->count;
+        if (at >= count && share->pods != list->items[i - 1].pods) return;
         for (ks_walk w = ks_walk_node(ks_view(sim), share->name); ks_walk_next(&w);)
-            if (rs_is_plain(ks_word_of(ks_ids_get(&e->pods, w.object->id))))
-                pods[(*found)++] = rank_of(sim, w.object, 0, share->pods);
+            if (w.object->ready)
+                *add(sim->world.heap, pods) = (ranked){.pod = w.object, .id = w.object->id};
+        rank_plain(sim, e, share->pods, pods, at);
     }
 }
 
 /* Pods among which are the `count` that go first. */
-static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t count, ranked *pods) {
+static void gather(ks_sim *sim, rs_state *st, const ks_object *rs, size_t count, ranks *pods) {
     ks_heap *heap = sim->world.heap;
     const rs_entry *e = ks_ids_get(&st->entries, rs->id);
     node_shares list = {0, 0, NULL, NULL};
-    int64_t found = 0;
     list_nodes(heap, e, &list);
     if (rs->owner_uid != NULL) {
         if (entries_tell_all(sim, st, rs))
@@ -290,28 +323,27 @@ static int64_t gather(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t co
         else
             count_pods(sim, st, rs, &list);
     }
-    gather_odd(sim, e, &list, pods, &found);
-    if (e->counts.costed == 0 && found < count) {
+    gather_odd(sim, e, &list, pods);
+    if (e->counts.costed == 0 && pods->count < count) {
         if (list.count > 0) qsort(list.items, list.count, sizeof *list.items, fullest_first);
-        gather_plain(sim, e, &list, count, pods, &found);
+        gather_plain(sim, e, &list, count, pods);
     }
     ks_free(heap, list.items, list.cap * sizeof *list.items);
-    return found;
 }
 
 void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, int64_t count,
                ks_objects *out) {
     ks_heap *heap = sim->world.heap;
-    size_t size = (size_t)active * sizeof(ranked), room = (size_t)active * sizeof(ranked *);
-    ranked *pods = ks_alloc(heap, size);
+    ranks pods = {0, 0, NULL};
+    gather(sim, st, rs, (size_t)count, &pods);
+    size_t room = pods.count * sizeof(ranked *);
     const ranked **items = ks_alloc(heap, room), **spare = ks_alloc(heap, room);
-    int64_t found = gather(sim, st, rs, count, pods);
-    for (int64_t i = 0; i < found; i++) items[i] = &pods[i];
-    sort(items, spare, (size_t)found, true, by_id);
-    if (count > found) count = found;
-    if (count < active) sort(items, spare, (size_t)found, false, goes_first);
-    for (int64_t i = 0; i < count; i++) ks_objects_add(heap, out, items[i]->pod);
+    for (size_t i = 0; i < pods.count; i++) items[i] = &pods.pods[i];
+    sort(items, spare, pods.count, true, by_id);
+    if (count < active) sort(items, spare, pods.count, false, goes_first);
+    for (size_t i = 0; i < pods.count && i < (size_t)count; i++)
+        ks_objects_add(heap, out, items[i]->pod);
     ks_free(heap, (void *)spare, room);
     ks_free(heap, (void *)items, room);
-    ks_free(heap, pods, size);
+    ks_free(heap, pods.pods, pods.cap * sizeof *pods.pods);
 }
