@@ -126,7 +126,6 @@ typedef struct search {
     const ks_store *store;
     const ks_object *claim, *node;
     ks_selector *selector; /* NULL: none */
-    ks_quantity request;
     ks_val taken;
     bool delayed;
     const ks_object *best;
@@ -158,7 +157,8 @@ static bool better(const search *s, const ks_object *volume, bool ours) {
 static void consider(ks_heap *heap, search *s, const ks_object *volume) {
     if (ks_len(s->taken) > 0 && is_taken(s->taken, volume->name)) return;
     if (s->node == NULL && !modes_cover(volume, s->claim)) return;
-    if (ks_object_terminating(volume) || ks_quantity_cmp(capacity_of(volume), s->request) < 0 ||
+    if (ks_object_terminating(volume) ||
+        ks_quantity_cmp(capacity_of(volume), request_of(s->claim)) < 0 ||
         !same_mode(volume, s->claim) || !same_attributes_class(volume, s->claim))
         return;
     bool on_node =
@@ -203,13 +203,12 @@ static const ks_object *find(search *s) {
 }
 
 const ks_object *ks_volume_for_claim(const ks_store *store, const ks_object *claim, bool delayed) {
-    search s = {.store = store, .claim = claim, .request = request_of(claim), .delayed = delayed};
+    search s = {.store = store, .claim = claim, .delayed = delayed};
     return find(&s);
 }
 
 const ks_object *ks_volume_on_node(const ks_store *store, const ks_object *claim,
                                    const ks_object *node, ks_val taken) {
-    search s = {
-        .store = store, .claim = claim, .node = node, .request = request_of(claim), .taken = taken};
+    search s = {.store = store, .claim = claim, .node = node, .taken = taken};
     return find(&s);
 }

@@ -395,9 +395,10 @@ static void sweep(ks_heap *heap, ks_sched *st) {
 
 /* Where the class of a pod stands: mostly it is the one that was asked for last. */
 static bool find_class(const ks_sched *st, const ks_object *pod, uint64_t *hash, ks_key *key) {
-    const ks_pod_class *last = ks_tree_get(&st->classes, st->last_class);
-    *key = st->last_class;
-    if (last != NULL && is_of(st, last->rules, pod)) return true;
+    bool placed = pod->id == st->placing.pod;
+    *key = placed ? st->placing.class : st->last_class;
+    const ks_pod_class *last = ks_tree_get(&st->classes, *key);
+    if (last != NULL && (placed || is_of(st, last->rules, pod))) return true;
     *hash = class_hash(pod);
     *key = (ks_key){*hash, 0};
     void *value;

@@ -410,8 +410,12 @@ typedef struct ks_sched {
     ks_tree nominated;               /* pod id -> slot + 1 */
     ks_tree looks;                   /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
-    uint64_t last_look;                    /* the highest id of a pod that was looked at */
-    ks_key last_class;                     /* where the class that was asked for last is */
+    uint64_t last_look; /* the highest id of a pod that was looked at */
+    ks_key last_class;  /* where the class that was asked for last is */
+    struct {
+        uint64_t pod; /* 0: none */
+        ks_key class;
+    } placing; /* the pod that is being bound, and where its class is: what binding changes, classes do not depend on */
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
     uint32_t awaited;                      /* a bit for each plugin that refused any */
     /* scratch, not shared with forks */

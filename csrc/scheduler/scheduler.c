@@ -599,7 +599,10 @@ static void place(ks_cycle *c, uint32_t slot) {
     } else {
         /* else the view shows it as soon as it is bound */
         if (ks_view_is_late(sim)) assume(c, node->name);
+        c->st->placing.pod = c->pod->id;
+        c->st->placing.class = c->st->last_class;
         ks_refusal *refusal = bind(sim, c->st, c->pod, node->name);
+        c->st->placing.pod = 0;
         if (refusal != NULL) bind_failed(c, refusal);
     }
     ks_object_unref(heap, node);

@@ -172,14 +172,12 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
         if (w.object->claims && ks_pod_wants_volumes(w.object)) look_at_claims(sim, st, w.object);
 }
 
-/* Attachments and claims may have been there before it. */
+/* Attachments and a claim that is bound to it may have been there before it. */
 static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume) {
-    ks_val ref = ks_get(volume->spec, K(claimRef));
-    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
-                 *claim = ks_str_or_null(ks_get(ref, K(name)));
+    const ks_object *claim = holder_of(sim, volume);
     ks_namers n = attachments_of(sim, volume);
     if (ks_namers_next(&n) ||
-        (ns != NULL && claim != NULL && ks_wants_any(sim, &st->wants, ns, claim)))
+        (claim != NULL && ks_wants_any(sim, &st->wants, claim->ns, claim->name)))
         look_at(sim, st, volume);
 }
 

@@ -67,16 +67,28 @@ static bool pod_waits(const ks_object *pod) {
     return pod->node == NULL && pod->phase != 'S' && pod->phase != 'F';
 }
 
+static bool is_pending(const ks_object *claim) {
+    return !ks_text_is(ks_get(claim->status, K(phase)), "Bound") || !ks_claim_bound(claim);
+}
+
+/* Keeps up which claims are pending: where that has not changed, it is known. */
+static void note_pending(ks_heap *heap, binder *st, const ks_object *claim, const ks_object *old) {
+    ks_key key = {0, claim->id};
+    bool pending = is_pending(claim);
+    if (old != NULL && is_pending(old) == pending) return;
+    if (pending)
+        ks_tree_put(heap, &st->pending, key, (void *)(uintptr_t)claim->id);
+    else
+        ks_tree_del(heap, &st->pending, key);
+}
+
 static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *claim = change->object;
     if (change->type == KS_ADDED)
         ks_tree_put(heap, &st->fresh, (ks_key){0, claim->id}, (void *)(uintptr_t)claim->id);
     if (change->type != KS_DELETED) {
-        if (ks_claim_bound(claim) && ks_text_is(ks_get(claim->status, K(phase)), "Bound"))
-            ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
-        else
-            ks_tree_put(heap, &st->pending, (ks_key){0, claim->id}, (void *)(uintptr_t)claim->id);
+        note_pending(heap, st, claim, change->type == KS_ADDED ? NULL : change->old);
         look_at(sim, st, claim);
         return;
     }
