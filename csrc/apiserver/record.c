@@ -185,7 +185,7 @@ static bool accepts(history *h, uint64_t key, int64_t now) {
 /* --- what Events that follow one another have in common --- */
 
 /* What has been recorded lately; forks begin without. Constant texts and strings that it holds are found by their addresses. */
-enum { SORTS = 64, SAYINGS = 256 };
+enum { SORTS = 64, SORT_WAYS = 4, SAYINGS = 256 };
 
 struct ks_record_cache {
     struct sort {
@@ -233,11 +233,22 @@ static bool is_of_sort(const struct sort *sort, const ks_event *e) {
            ks_str_is(sort->head->component, e->component);
 }
 
+/* Where such Events have their head, or are to have it: sorts that begin at one place stand behind each other. */
+static struct sort *sort_of(ks_server *s, const ks_event *e) {
+    uint64_t hash = mix(address(e->reason), address(e->item));
+    struct sort *sorts = cache_of(s)->sorts, *room = NULL;
+    for (uint64_t i = 0; i < SORT_WAYS; i++) {
+        struct sort *sort = &sorts[((hash >> 32) + i) % SORTS];
+        if (is_of_sort(sort, e)) return sort;
+        if (room == NULL && sort->head == NULL) room = sort;
+    }
+    return room != NULL ? room : &sorts[(hash >> 32) % SORTS];
+}
+
 /* A new reference to the head of such Events. */
 static const ks_event_head *head_of(ks_server *s, const ks_event *e) {
     if (e->related != NULL) return ks_event_head_new(s->heap, e);
-    uint64_t hash = mix(address(e->reason), address(e->item));
-    struct sort *sort = &cache_of(s)->sorts[(hash >> 32) % SORTS];
+    struct sort *sort = sort_of(s, e);
     if (!is_of_sort(sort, e)) {
         struct sort made = {.type = e->type, .reason = e->reason, .action = e->action};
         made.field = e->field;

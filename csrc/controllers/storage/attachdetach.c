@@ -241,6 +241,8 @@ static const ks_object *patched(const ks_sim *sim, const ks_object *node) {
     return ks_view_is_late(sim) ? ks_store_by_id(&sim->server.store, KS_NODE, node->id) : node;
 }
 
+static const ks_str no_path = {.refs = KS_IMMORTAL, .len = 0, .s = ""};
+
 /* Adds to node.status.volumesAttached what has been attached. */
 static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known) {
     ks_heap *heap = sim->world.heap;
@@ -258,8 +260,9 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known)
         if (st->mixed && lists(list, name.s, &at))
             ks_unref(heap, name);
         else
-            list = ks_extend(
-                heap, list, ks_map_of(heap, K(devicePath), ks_text(heap, ""), K(name), name, NULL));
+            list =
+                ks_extend(heap, list,
+                          ks_map_of(heap, K(devicePath), ks_string(&no_path), K(name), name, NULL));
     }
     bool fine = true;
     if (ks_len(list) > before)
