@@ -218,10 +218,10 @@ typedef struct memo {
 typedef struct kubelet {
     ks_heap *heap;
     int self;
-    ks_ids pods;      /* pod id -> worker */
-    ks_ids nodes;     /* hash of name -> node */
-    ks_ids ips;       /* address -> pod id + 1 */
-    ks_table images;  /* image_key -> instant from which it is present, + 1 */
+    ks_ids pods;       /* pod id -> worker */
+    ks_ids nodes;      /* hash of name -> node */
+    ks_ids ips;        /* address -> pod id + 1 */
+    ks_table images;   /* image_key -> instant from which it is present, + 1 */
     ks_links waits;    /* hash of what is awaited -> ids of the pods that wait for it */
     ks_links mounts;   /* hash of a claim on a node -> ids of the pods that have it mounted */
     ks_table attached; /* attached_key -> 1: what the nodes' statuses say */
