@@ -116,10 +116,18 @@ ks_refusal *ks_refuse_bad_request(ks_heap *heap, const char *why) {
 /* --- the path --- */
 
 size_t ks_path_field(ks_errors *errors, const char *name) {
-    size_t mark = errors->path.len;
-    errors->path.heap = errors->heap;
-    if (mark > 0) ks_buf_putc(&errors->path, '.');
-    ks_buf_puts(&errors->path, name);
+    ks_buf *path = &errors->path;
+    size_t mark = path->len, len = strlen(name);
+    if (mark > 0 && mark + len + 2 <=
+                        path->cap) { /* nearly always: each field that is looked at comes by here */
+        path->s[mark] = '.';
+        memcpy(path->s + mark + 1, name, len + 1);
+        path->len = mark + 1 + len;
+        return mark;
+    }
+    path->heap = errors->heap;
+    if (mark > 0) ks_buf_putc(path, '.');
+    ks_buf_add(path, name, len);
     return mark;
 }
 

@@ -226,10 +226,13 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
                              const ks_write_opts *opts, const ks_object **out) {
     ks_request r = ks_request_of(s, kind, NULL, opts);
     ks_val typed = KS_NOTHING;
+    ks_refusal *refusal = NULL;
     if (out != NULL) *out = NULL;
-    ks_refusal *refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
-    if (refusal != NULL) return refusal;
-    doc = ks_default(s->heap, kind, typed);
+    if (!r.whole) {
+        refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        if (refusal != NULL) return refusal;
+        doc = ks_default(s->heap, kind, typed);
+    }
     const ks_str *where;
     refusal = settle_namespace(&r, ns, &doc, &where);
     if (refusal == NULL && !is_named(doc))

@@ -66,7 +66,7 @@ ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
                              const ks_object **out);
 
 /* Stores an object as it is, status, uid and time stamps included (what a real cluster printed);
- * missing ones are made. Refused when the name is taken. `doc` is taken over. */
+ * missing ones are made. Refused when the name is taken. `doc` is taken over; with `whole` it is decoded and has its defaults. */
 ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_val doc,
                              const ks_write_opts *opts, const ks_object **out);
 

@@ -1,13 +1,25 @@
 /*
  * base/reserve.c - keeps two blocks of each size that chunks of a small heap have; see reserve.h.
+ *
+ * Blocks of these sizes come from the system itself where it knows how, the small ones with their pages: malloc would sort all that lies
+ * free in small pieces before it gave one, and each page would be asked for when it is touched.
  */
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, MAP_POPULATE */
+#endif
 #include "base/reserve.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 /* Sizes are powers of two, from the smallest on: less than a megabyte in all. */
 enum { SMALLEST = 32 * 1024, SIZES = 4, KEPT = 2 };
+enum {
+    POPULATED = 128 * 1024
+}; /* up to this size pages are there at once: most of them will be used */
 
 struct ks_reserve {
     size_t out; /* blocks that have been handed out */
@@ -24,9 +36,30 @@ static void **shelf(ks_reserve *reserve, size_t size) {
     return NULL;
 }
 
+/* A new block of a size that is kept; NULL: there is no memory. */
+static void *map(size_t size) {
+#if defined(__linux__)
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (size <= POPULATED ? MAP_POPULATE : 0);
+    void *block = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    return block == MAP_FAILED ? NULL : block;
+#else
+    return malloc(size);
+#endif
+}
+
+static void unmap(void *block, size_t size) {
+    if (block == NULL) return;
+#if defined(__linux__)
+    (void)munmap(block, size);
+#else
+    (void)size;
+    free(block);
+#endif
+}
+
 static void end(ks_reserve *reserve) {
     for (int i = 0; i < SIZES; i++)
-        for (int k = 0; k < KEPT; k++) free(reserve->kept[i][k]);
+        for (int k = 0; k < KEPT; k++) unmap(reserve->kept[i][k], (size_t)SMALLEST << i);
     free(reserve);
 }
 
@@ -41,7 +74,7 @@ void *ks_reserve_alloc(ks_reserve *reserve, size_t size) {
         block = kept[k];
         kept[k] = NULL;
     }
-    if (block == NULL) block = malloc(size);
+    if (block == NULL) block = kept != NULL ? map(size) : malloc(size);
     reserve->out += block != NULL;
     return block;
 }
@@ -54,6 +87,9 @@ void ks_reserve_free(ks_reserve *reserve, void *block, size_t size) {
         kept[k] = block;
         block = NULL;
     }
-    free(block);
+    if (kept != NULL)
+        unmap(block, size);
+    else
+        free(block);
     if (--reserve->out == 0 && reserve->closed) end(reserve);
 }

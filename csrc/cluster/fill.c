@@ -3,6 +3,7 @@
  *
  * Called once per cluster, through the door. Objects are imported as they are: nothing was there that could have admitted them.
  */
+#include "api/codec.h"
 #include "api/values.h"
 #include "cluster/cluster.h"
 #include "doc/text.h"
@@ -84,10 +85,14 @@ static const char default_classes[] = "[" CLASS(
 
 static ks_val member(ks_val map, const char *key) { return ks_get_text(map, key, strlen(key)); }
 
+static ks_kind kind_of(ks_val doc) {
+    return ks_kind_by_gvk(ks_text_or(ks_get(doc, K(apiVersion)), ""),
+                          ks_text_or(ks_get(doc, K(kind)), ""));
+}
+
 /* Stores one object; its kind is its own. `doc` is taken over. */
 static ks_refusal *import(ks_cluster *cluster, ks_val doc) {
-    ks_kind kind = ks_kind_by_gvk(ks_text_or(ks_get(doc, K(apiVersion)), ""),
-                                  ks_text_or(ks_get(doc, K(kind)), ""));
+    ks_kind kind = kind_of(doc);
     if (kind == KS_NO_KIND) {
         ks_unref(cluster->heap, doc);
         return ks_refuse_bad_request(cluster->heap, "no such kind");
@@ -131,12 +136,21 @@ static ks_val place(ks_heap *heap, ks_val doc, const char *ns) {
     return ks_put2(heap, doc, K(metadata), K(name), ks_text(heap, ns));
 }
 
+/* What is alike in all namespaces is decoded once. */
 static ks_refusal *import_everywhere(ks_cluster *cluster, const char *json) {
-    ks_val doc = KS_NOTHING;
+    static const ks_write_opts whole = {.whole = true};
+    ks_heap *heap = cluster->heap;
+    ks_val doc = KS_NOTHING, typed = KS_NOTHING;
     ks_refusal *refusal = read_json(cluster, json, &doc);
+    if (refusal != NULL) return refusal;
+    ks_kind kind = kind_of(doc);
+    refusal = ks_decode(heap, kind, doc, KS_STRICT, NULL, &typed);
+    if (refusal != NULL) return refusal;
+    typed = ks_default(heap, kind, typed);
     for (size_t i = 0; i < NAMESPACES && refusal == NULL; i++)
-        refusal = import(cluster, place(cluster->heap, ks_ref(doc), namespaces[i]));
-    ks_unref(cluster->heap, doc);
+        refusal = ks_server_import(&cluster->sim->server, kind, NULL,
+                                   place(heap, ks_ref(typed), namespaces[i]), &whole, NULL);
+    ks_unref(heap, typed);
     return refusal;
 }
 

@@ -1,5 +1,5 @@
 /*
- * lua/values.c - the module's functions without a cluster: YAML, JSON, quantities, selectors, durations, times.
+ * lua/values.c - the module's functions without a cluster: YAML, JSON, quantities, selectors, durations, times, words.
  *
  * Documents need a heap: each Lua state has one, in the registry, with all that these values are made of.
  */
@@ -455,6 +455,34 @@ static int since(lua_State *L) {
 
 /* --- opening --- */
 
+/* --- words --- */
+
+/* Nothing that a shell would make something of. */
+static bool is_plain(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-./:=,_@", c) != NULL);
+}
+
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+/* plain_words(text) -> the words of a command line that has nothing but plain words and blanks | nil */
+static int plain_words(lua_State *L) {
+    size_t len;
+    const char *at = luaL_checklstring(L, 1, &len), *end = at + len;
+    for (const char *c = at; c < end; c++)
+        if (!is_plain(*c) && !is_blank(*c)) return 0;
+    lua_createtable(L, 4, 0);
+    for (lua_Integer n = 1; at < end; n++) {
+        const char *from;
+        while (at < end && is_blank(*at)) at++;
+        for (from = at; at < end && is_plain(*at);) at++;
+        if (at == from) break;
+        lua_pushlstring(L, from, (size_t)(at - from));
+        lua_rawseti(L, -2, n);
+    }
+    return 1;
+}
+
 const luaL_Reg ks_lua_values[] = {{"yaml_decode", yaml_decode},
                                   {"json_decode", json_decode},
                                   {"encode", encode},
@@ -467,6 +495,7 @@ const luaL_Reg ks_lua_values[] = {{"yaml_decode", yaml_decode},
                                   {"human_duration", human_duration},
                                   {"time", time_parse},
                                   {"since", since},
+                                  {"plain_words", plain_words},
                                   {NULL, NULL}};
 
 static const luaL_Reg heap_meta[] = {{"__gc", heap_gc}, {NULL, NULL}};

@@ -62,13 +62,15 @@ end
 ---A list; what is an empty table without the mark of lists is a map.
 local function is_array(value) return #value > 0 or getmetatable(value) == core.array end
 
-local function is_map(value) return type(value) == "table" and value ~= core.null and not is_array(value) end
+local function is_map(value) return type(value) == "table" and not is_array(value) end
 
 ---What the schema check says of a document before it looks at fields (getObjectKind).
 local function check_object(object, file)
   local why = {}
   if not is_map(object) then
     why[1] = "invalid object to validate"
+  elseif type(object.apiVersion) == "string" and type(object.kind) == "string" then
+    return
   else
     for _, field in ipairs { "apiVersion", "kind" } do
       local value = object[field]
@@ -76,7 +78,6 @@ local function check_object(object, file)
       elseif type(value) ~= "string" then why[#why + 1] = field .. " isn't string type" end
     end
   end
-  if #why == 0 then return end
   local text = #why == 1 and why[1] or "[" .. table.concat(why, ", ") .. "]"
   errors.fail("error validating %s: error validating data: %s; if you choose to ignore these errors, turn validation off "
     .. "with --validate=false", quote(file.name), text)
@@ -121,27 +122,31 @@ local JSON_TYPE <const> = { boolean = "bool", number = "number", string = "strin
 
 local function json_type(value) return type(value) == "table" and is_array(value) and "array" or JSON_TYPE[type(value)] end
 
+--- Of metadata: the fields that are texts, and those that are maps of texts.
+local TEXTS <const>, MAPS <const> = { "name", "generateName", "namespace", "uid", "resourceVersion" }, { "labels", "annotations" }
+
+local function refuse_field(source, value, field, want)
+  errors.fail("unable to decode %s: json: cannot unmarshal %s into Go struct field ObjectMeta.metadata.%s of type %s", quote(source),
+    json_type(value), field, want)
+end
+
 ---metadata has to decode into ObjectMeta.
 local function check_metadata(metadata, source)
-  local function refuse(value, field, want)
-    errors.fail("unable to decode %s: json: cannot unmarshal %s into Go struct field ObjectMeta.metadata%s of type %s", quote(source),
-      json_type(value), field, want)
-  end
   if metadata == nil or metadata == core.null then return end
   if not is_map(metadata) then
     errors.fail("unable to decode %s: json: cannot unmarshal %s into Go struct field .metadata of type v1.ObjectMeta", quote(source),
       json_type(metadata))
   end
-  for _, field in ipairs { "name", "generateName", "namespace", "uid", "resourceVersion" } do
+  for _, field in ipairs(TEXTS) do
     local value = metadata[field]
-    if value ~= nil and value ~= core.null and type(value) ~= "string" then refuse(value, "." .. field, "string") end
+    if value ~= nil and value ~= core.null and type(value) ~= "string" then refuse_field(source, value, field, "string") end
   end
-  for _, field in ipairs { "labels", "annotations" } do
+  for _, field in ipairs(MAPS) do
     local map = metadata[field]
     if map ~= nil and map ~= core.null then
-      if not is_map(map) then refuse(map, "." .. field, "map[string]string") end
+      if not is_map(map) then refuse_field(source, map, field, "map[string]string") end
       for _, value in pairs(map) do
-        if value ~= core.null and type(value) ~= "string" then refuse(value, "." .. field, "string") end
+        if value ~= core.null and type(value) ~= "string" then refuse_field(source, value, field, "string") end
       end
     end
   end

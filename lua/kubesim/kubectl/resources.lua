@@ -309,7 +309,8 @@ function Result:prepare(info)
 end
 
 local function result(ctx, opts, single, each)
-  return setmetatable({ ctx = ctx, opts = opts, single = single, each = each }, Result)
+  local r = { ctx = ctx, opts = opts, single = single, each = each, mappings = nil, by_selector = nil, list = nil } -- room for all
+  return setmetatable(r, Result)
 end
 
 local function mappings_of(ctx, asked, opts)
@@ -467,8 +468,8 @@ end
 ---@param opts table
 ---@return kubesim.kubectl.Result
 function resources.find(ctx, opts)
-  local asked = { tuples = {}, kinds = {}, names = {}, files = opts.files or {} }
-  asked.labels, asked.fields = trimmed(opts.labels), trimmed(opts.fields)
+  local asked = { tuples = {}, kinds = {}, names = {}, files = opts.files or {}, labels = trimmed(opts.labels),
+    fields = trimmed(opts.fields) }
   if opts.all and (asked.labels or asked.fields) then errors.fail "setting 'all' parameter but found a non empty selector. " end
   read_args(asked, opts.args or {}, opts.allow_empty_selector)
   if opts.names then read_names(asked, opts.default_kind or "", opts.names) end

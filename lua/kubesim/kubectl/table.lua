@@ -21,7 +21,7 @@ TablePrinter.__index = TablePrinter
 ---A printer for the tables of one resource; it remembers what header it has printed.
 ---@param options kubesim.kubectl.TableOptions
 ---@return kubesim.kubectl.TablePrinter
-function TablePrinter.new(options) return setmetatable({ options = options, headed = false }, TablePrinter) end
+function TablePrinter.new(options) return setmetatable({ options = options, headed = false, last = nil }, TablePrinter) end
 
 ---What a terminal must not get, made visible.
 ---@param text string

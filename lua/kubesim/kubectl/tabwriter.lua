@@ -16,11 +16,14 @@ local core <const> = require "kubesim.core"
 local Tabwriter = {}
 Tabwriter.__index = Tabwriter
 
----A writer. Without options: as kubectl's tables (k8s.io/cli-runtime/pkg/printers/tabwriter.go).
+--- As kubectl's tables (k8s.io/cli-runtime/pkg/printers/tabwriter.go).
+local TABLES <const> = { minimum = 6, padding = 3, remember = true }
+
+---A writer. Without options: as kubectl's tables.
 ---@param options? { minimum?: integer, padding?: integer, remember?: boolean }
 ---@return kubesim.kubectl.Tabwriter
 function Tabwriter.new(options)
-  options = options or { minimum = 6, padding = 3, remember = true }
+  options = options or TABLES
   return setmetatable({
     minimum = options.minimum or 0, padding = options.padding or 0, remember = options.remember or false,
     lines = {}, rest = "", known = {}, out = {},

@@ -1,8 +1,7 @@
 --- The words of a kubectl command line, as a POSIX shell would make them: blanks, quotes, backslashes, comments. What a shell
 --- would do beyond that (pipes, redirections, variables, patterns) is refused by name. kubectl.lua calls it.
+local core <const> = require "kubesim.core"
 local errors <const> = require "kubesim.kubectl.errors"
-
-local find <const>, sub <const> = string.find, string.sub
 
 local function refuse(what) error(errors.verbatim("not supported: " .. what .. " in a kubectl command line"), 0) end
 
@@ -64,15 +63,9 @@ return function(command)
     end
     return { table.unpack(command) }
   end
+  local plain = core.plain_words(command) -- most are nothing but plain words and blanks
+  if plain then return plain end
   local words, at = {}, 1
-  if not find(command, "[^%w%-./:=,_@ \t\r]") then -- nothing but plain words and blanks
-    local first, last = find(command, "[^ \t\r]+")
-    while first do
-      words[#words + 1] = sub(command, first, last)
-      first, last = find(command, "[^ \t\r]+", last + 1)
-    end
-    return words
-  end
   while true do
     at = command:find("[^ \t\r]", at)
     if not at then return words end

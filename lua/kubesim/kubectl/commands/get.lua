@@ -39,13 +39,14 @@ local function format_of(ctx)
   return output.format(ctx, { no_headers = ctx.flags["no-headers"], columns = true, wide = true })
 end
 
----Finds what was asked for; `opts`: more of the options of resources.find.
+---Finds what was asked for; `opts`: those of resources.find that depend on what is done with it.
 local function find(ctx, args, opts)
   local f = ctx.flags
-  opts.args, opts.allow_empty_selector, opts.files, opts.latest = args, true, f.filename, true
-  opts.labels, opts.fields, opts.all_namespaces = f.selector, f["field-selector"], f["all-namespaces"]
-  opts.subresource = f.subresource ~= "" and f.subresource or nil
-  return resources.find(ctx, opts)
+  return resources.find(ctx, {
+    args = args, allow_empty_selector = true, files = f.filename, latest = true, labels = f.selector, fields = f["field-selector"],
+    all_namespaces = f["all-namespaces"], subresource = f.subresource ~= "" and f.subresource or nil, single_type = opts.single_type,
+    continue_on_error = opts.continue_on_error, ignore_not_found = opts.ignore_not_found, viewed = opts.viewed,
+  })
 end
 
 ---An object's subresource: what the server keeps under that name.

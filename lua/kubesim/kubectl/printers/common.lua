@@ -16,6 +16,13 @@ function common.since(timestamp, now) return core.since(timestamp, now) or "<unk
 ---@return string
 function common.age(object, now) return common.since(object.metadata.creationTimestamp, now) end
 
+local DIGITS <const> = { [0] = "0", "1", "2", "3", "4", "5", "6", "7", "8", "9" }
+
+---The text of a count, of which most have one digit: making it anew costs as much as reading five fields.
+---@param n integer
+---@return string
+function common.count(n) return DIGITS[n] or tostring(n) end
+
 ---A list that may be absent or null.
 ---@param value any
 ---@return table

@@ -135,11 +135,12 @@ local of_row <const> = core.reader("metadata.name", "metadata.creationTimestamp"
 function pod.row(object, now)
   local state = pod.state(object)
   local name, created, address, node, nominated, gated_by = of_row(object)
-  local restarts = tostring(state.restarts)
+  local count = common.count
+  local restarts = count(state.restarts)
   if state.restarts ~= 0 and state.restarted then
     restarts = ("%d (%s ago)"):format(state.restarts, common.since(state.restarted, now))
   end
-  return { name, state.ready .. "/" .. state.total, state.status, restarts, common.since(created, now), or_none(address), or_none(node),
+  return { name, count(state.ready) .. "/" .. count(state.total), state.status, restarts, common.since(created, now), or_none(address), or_none(node),
     or_none(nominated), gated_by and gates(gated_by, object.status.conditions) or "<none>" }
 end
 
