@@ -29,11 +29,11 @@ struct ks_reserve {
 
 ks_reserve *ks_reserve_new(void) { return calloc(1, sizeof(ks_reserve)); }
 
-/* The blocks that are kept of a size; NULL: none of this one. */
-static void **shelf(ks_reserve *reserve, size_t size) {
+/* Which of the sizes that are kept this is; -1: none of them. */
+static int shelf(size_t size) {
     for (int i = 0; i < SIZES; i++)
-        if (size == (size_t)SMALLEST << i) return reserve->kept[i];
-    return NULL;
+        if (size == (size_t)SMALLEST << i) return i;
+    return -1;
 }
 
 /* A new block of a size that is kept; NULL: there is no memory. */
@@ -69,27 +69,26 @@ void ks_reserve_close(ks_reserve *reserve) {
 }
 
 void *ks_reserve_alloc(ks_reserve *reserve, size_t size) {
-    void **kept = shelf(reserve, size), *block = NULL;
-    for (int k = 0; kept != NULL && block == NULL && k < KEPT; k++) {
-        block = kept[k];
-        kept[k] = NULL;
+    int i = shelf(size);
+    void *block = NULL;
+    for (int k = 0; i >= 0 && block == NULL && k < KEPT; k++) {
+        block = reserve->kept[i][k];
+        reserve->kept[i][k] = NULL;
     }
-    if (block == NULL) block = kept != NULL ? map(size) : malloc(size);
+    if (block == NULL) block = i >= 0 ? map(size) : malloc(size);
     reserve->out += block != NULL;
     return block;
 }
 
 void ks_reserve_free(ks_reserve *reserve, void *block, size_t size) {
     if (block == NULL) return;
-    void **kept = shelf(reserve, size);
-    for (int k = 0; kept != NULL && block != NULL && k < KEPT; k++) {
-        if (kept[k] != NULL) continue;
-        kept[k] = block;
-        block = NULL;
-    }
-    if (kept != NULL)
-        unmap(block, size);
-    else
+    int i = shelf(size), k = 0;
+    while (i >= 0 && k < KEPT && reserve->kept[i][k] != NULL) k++;
+    if (i < 0)
         free(block);
+    else if (k < KEPT)
+        reserve->kept[i][k] = block;
+    else
+        unmap(block, size);
     if (--reserve->out == 0 && reserve->closed) end(reserve);
 }

@@ -271,7 +271,8 @@ end
 function kubectl.run(cluster, command, stdin)
   local ctx = setmetatable({
     cluster = cluster, core = cluster.core, stdin = stdin, stdout = {}, stderr = {}, warnings = 0, seen = {}, path = "kubectl",
-    words = nil, set = nil, flags = nil, changed = nil, dash = nil, command = nil, enforce_namespace = nil, namespace = nil, -- room for them
+    -- room for what `execute` finds out
+    words = nil, set = nil, flags = nil, changed = nil, dash = nil, command = nil, enforce_namespace = nil, namespace = nil,
   }, Context)
   local err = errors.try(function() execute(ctx, words_of(command)) end)
   local quiet = err and rawget(err, "silent") and #ctx.stderr == 0

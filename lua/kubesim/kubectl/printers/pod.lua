@@ -140,8 +140,9 @@ function pod.row(object, now)
   if state.restarts ~= 0 and state.restarted then
     restarts = ("%d (%s ago)"):format(state.restarts, common.since(state.restarted, now))
   end
-  return { name, count(state.ready) .. "/" .. count(state.total), state.status, restarts, common.since(created, now), or_none(address), or_none(node),
-    or_none(nominated), gated_by and gates(gated_by, object.status.conditions) or "<none>" }
+  local ready = count(state.ready) .. "/" .. count(state.total)
+  return { name, ready, state.status, restarts, common.since(created, now), or_none(address), or_none(node), or_none(nominated),
+    gated_by and gates(gated_by, object.status.conditions) or "<none>" }
 end
 
 return pod
