@@ -27,11 +27,12 @@ ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validati
  * very same value is taken as it is, so that a small change of a large object costs little. */
 ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known,
                               ks_field_validation mode, ks_val *warnings, ks_val *out);
-/* Applies the defaults of k8s.io/kubernetes/pkg/apis/.../v1/defaults.go; takes over, returns.
- * `version` is the simulated minor release (36). Does not touch metadata. */
-ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object);
+/* Applies the defaults of k8s.io/kubernetes/pkg/apis/.../v1/defaults.go, some of which hang on a feature gate; takes over, returns.
+ * Does not touch metadata. */
+ks_val ks_default(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object);
 /* The same for an object that was made of `known`, which has its defaults: what both share is gone by. */
-ks_val ks_default_changed(ks_heap *heap, ks_kind kind, ks_val object, ks_val known);
+ks_val ks_default_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
+                          ks_val known);
 /* The same for the parts that controllers make: a pod template's spec. */
 ks_val ks_default_pod_spec(ks_heap *heap, ks_val spec);
 ks_val ks_default_claim_spec(ks_heap *heap, ks_val spec);

@@ -141,6 +141,14 @@ static ks_val claim_template(ks_heap *heap, ks_val claim) {
     return ks_default_claim(heap, claim);
 }
 
+/* Where MaxUnavailableStatefulSet is on, a rolling update that does not say takes one pod at a time, and says so. */
+static ks_val with_max_unavailable(ks_heap *heap, ks_val spec) {
+    ks_val strategy = ks_get(spec, K(updateStrategy)), rolling = ks_get(strategy, K(rollingUpdate));
+    if (!ks_text_is(ks_get(strategy, K(type)), "RollingUpdate") || !ks_exists(rolling)) return spec;
+    rolling = ks_default_int(heap, ks_ref(rolling), K(maxUnavailable), 1);
+    return ks_put2(heap, spec, K(updateStrategy), K(rollingUpdate), rolling);
+}
+
 static ks_val stateful_set_spec(ks_heap *heap, ks_val spec) {
     spec = replicas_and_template(heap, spec);
     spec = ks_default_text(heap, spec, K(podManagementPolicy), K(OrderedReady));
@@ -355,11 +363,17 @@ static ks_val quota_lists(ks_heap *heap, ks_val spec) {
     return ks_default_at(heap, spec, K(used), ks_default_resource_list);
 }
 
-ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object) {
+static ks_val stateful_set(ks_heap *heap, const ks_rules *rules, ks_val object) {
+    object = ks_default_at(heap, object, K(spec), stateful_set_spec);
+    if (!rules->max_unavailable_statefulset) return object;
+    return ks_default_at(heap, object, K(spec), with_max_unavailable);
+}
+
+ks_val ks_default(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object) {
     switch (kind) {
     case KS_POD: return ks_default_pod(heap, object);
     case KS_REPLICASET: return ks_default_at(heap, object, K(spec), replicas_and_template);
-    case KS_STATEFULSET: return ks_default_at(heap, object, K(spec), stateful_set_spec);
+    case KS_STATEFULSET: return stateful_set(heap, rules, object);
     case KS_DEPLOYMENT: return ks_default_at(heap, object, K(spec), deployment_spec);
     case KS_SERVICE: return service(heap, object);
     case KS_ENDPOINTS: return ks_default_each(heap, object, K(subsets), subset);
@@ -380,15 +394,16 @@ ks_val ks_default(ks_heap *heap, ks_kind kind, ks_val object) {
     }
 }
 
-ks_val ks_default_changed(ks_heap *heap, ks_kind kind, ks_val object, ks_val known) {
+ks_val ks_default_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
+                          ks_val known) {
     ks_val spec = ks_get(object, K(spec)), before = ks_get(known, K(spec));
     if (!ks_is(spec, KS_MAP) || !ks_is(before, KS_MAP) || spec.m != before.m)
-        return ks_default(heap, kind, object);
+        return ks_default(heap, rules, kind, object);
     switch (kind) {
     case KS_POD: return ks_default_pod_status(heap, object);
     case KS_REPLICASET:
     case KS_STATEFULSET:
     case KS_DEPLOYMENT: return object;
-    default: return ks_default(heap, kind, object);
+    default: return ks_default(heap, rules, kind, object);
     }
 }

@@ -20,7 +20,7 @@ typedef struct ks_rules {
 #define KS_CHANGES(X)                                                                              \
     X(VERBS_IN_TITLE_CASE, 35, "StatefulSet events begin with Create, not create")                 \
     X(EXACT_AVAILABILITY, 35,                                                                      \
-      "minReadySeconds: sets look again at the instant, not a second later")                       \
+      "minReadySeconds: StatefulSets look again at the instant, not a second later")                       \
     X(TERMINATING_REPLICAS, 35, "status.terminatingReplicas of ReplicaSets and Deployments")       \
     X(GONE_IS_DELETED, 36, "a StatefulSet's own deletion that finds nothing has succeeded")        \
     X(LENGTHS_IN_BYTES, 35, "label keys and values are measured in bytes")                         \

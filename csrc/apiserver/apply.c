@@ -369,7 +369,7 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     merged = prune(heap, ks_owned_root(type), merged, removed);
     ks_refusal *refusal = ks_decode(heap, r->kind, merged, KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
-        typed = ks_default(heap, r->kind, typed);
+        typed = ks_default(heap, &r->s->rules, r->kind, typed);
         ks_fields_diff all = ks_fields_compare(heap, type, live->doc, typed);
         ks_unref(heap, all.removed);
         changed = ks_fields_common(heap, all.changed, mine);

@@ -196,7 +196,7 @@ ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
         if (refusal != NULL) return refusal;
         doc = typed;
     }
-    doc = ks_default(s->heap, r->kind, doc);
+    doc = ks_default(s->heap, &s->rules, r->kind, doc);
     ks_refusal *refusal = create(r, ns, &doc, out);
     if (refusal == NULL && templated) ks_create_remember(s, r->kind, in, doc);
     ks_unref(s->heap, in);
@@ -231,7 +231,7 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     if (!r.whole) {
         refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) return refusal;
-        doc = ks_default(s->heap, kind, typed);
+        doc = ks_default(s->heap, &s->rules, kind, typed);
     }
     const ks_str *where;
     refusal = settle_namespace(&r, ns, &doc, &where);

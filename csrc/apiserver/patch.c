@@ -226,7 +226,7 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     ks_unref(heap, patched);
     ks_unref(heap, patch);
     if (refusal != NULL) return refusal;
-    typed = ks_default_changed(heap, kind, typed, old->doc);
+    typed = ks_default_changed(heap, &s->rules, kind, typed, old->doc);
     refusal = check_names(&r, typed, old);
     if (refusal == NULL) return ks_update_with(&r, old, typed, out);
     ks_unref(heap, typed);

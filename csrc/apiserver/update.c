@@ -194,7 +194,7 @@ static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val d
         ks_val typed = KS_NOTHING;
         ks_refusal *refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) return refusal;
-        doc = ks_default(s->heap, kind, typed);
+        doc = ks_default(s->heap, &s->rules, kind, typed);
     }
     ks_refusal *refusal;
     const ks_str *name = ks_str_or_null(ks_meta_get(doc, K(name)));

@@ -26,6 +26,19 @@ spec:
     spec: {containers: [{name: main, image: "app:1"}]}
 ]]
 
+local REPLICASET = [[
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: back}
+spec:
+  replicas: 2
+  minReadySeconds: 5
+  selector: {matchLabels: {app: back}}
+  template:
+    metadata: {labels: {app: back}}
+    spec: {containers: [{name: main, image: "app:1"}]}
+]]
+
 local function world(version)
   local cluster = kubesim.new { nodes = 1, version = version, latency = 0 }
   cluster:create(SET)
@@ -57,7 +70,7 @@ describe("a cluster of an older release", function()
     end
   end)
 
-  it("sees late in 1.34 that a pod has become available", function()
+  it("sees late in 1.34 that a StatefulSet's pod has become available", function()
     for version, at_once in pairs { ["1.34"] = 0, ["1.35"] = 1, ["1.36"] = 1 } do
       local cluster <close> = kubesim.new { nodes = 1, version = version, kubelet = "manual" }
       local function available() return cluster:get("sts/web").status.availableReplicas end
@@ -70,6 +83,19 @@ describe("a cluster of an older release", function()
       assert.equal(at_once, available(), version)
       cluster:advance "5s"
       assert.equal(1, available(), version)
+    end
+  end)
+
+  it("sees in every release at the instant that a ReplicaSet's pod has become available", function()
+    for _, version in ipairs { "1.34", "1.35", "1.36" } do
+      local cluster <close> = kubesim.new { nodes = 1, version = version, kubelet = "manual" }
+      cluster:create(REPLICASET)
+      cluster:advance "1s"
+      cluster:drive(cluster:list("pod")[1].metadata.name, "ready")
+      cluster:advance "4900ms"
+      assert.equal(nil, cluster:get("rs/back").status.availableReplicas, version)
+      cluster:advance "200ms"
+      assert.equal(1, cluster:get("rs/back").status.availableReplicas, version)
     end
   end)
 

@@ -76,8 +76,7 @@ static void arm_availability(ks_sim *sim, rs_state *st, const ks_change *change,
                              int64_t min_ready) {
     if (min_ready == 0 || change->old == NULL) return;
     if (!change->object->ready || change->old->ready) return;
-    int64_t more = ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY) ? 0 : 1;
-    ks_enqueue_at(sim, st->index, set, sim->world.now + (min_ready + more) * KS_SECOND);
+    ks_enqueue_at(sim, st->index, set, sim->world.now + min_ready * KS_SECOND);
 }
 
 static bool same_owner(const ks_object *a, const ks_object *b) {
@@ -197,14 +196,8 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
 static void arm_next(ks_sim *sim, rs_state *st, const ks_object *rs, const rs_counts *counts) {
     const rs_entry *e = ks_ids_get(&st->entries, rs->id);
     if (e == NULL || e->min_ready == 0) return;
-    int64_t fallback = sim->world.now + e->min_ready * KS_SECOND;
-    if (!ks_since(&sim->server.rules, KS_SINCE_EXACT_AVAILABILITY)) {
-        int64_t wanted = ks_count(rs->spec, K(replicas), 1);
-        if (counts->ready == wanted && counts->available != wanted)
-            ks_enqueue_at(sim, st->index, rs->id, fallback);
-        return;
-    }
     if (counts->ready == counts->available) return;
+    int64_t fallback = sim->world.now + e->min_ready * KS_SECOND;
     ks_key first;
     bool some = ks_tree_first(&e->waiting, &first, NULL);
     ks_enqueue_at(sim, st->index, rs->id, some ? ks_word_instant(first.a) : fallback);

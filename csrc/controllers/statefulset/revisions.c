@@ -87,7 +87,7 @@ static ks_val apply(sts_sync *c, const ks_object *revision) {
 static bool means_the_same(sts_sync *c, const ks_object *revision, ks_val template) {
     ks_val set = apply(c, revision);
     if (!ks_exists(set)) return false;
-    set = ks_default(c->heap, KS_STATEFULSET, set);
+    set = ks_default(c->heap, &c->sim->server.rules, KS_STATEFULSET, set);
     bool same = ks_equal(ks_get2(set, K(spec), K(template)), template);
     ks_unref(c->heap, set);
     return same;
