@@ -20,7 +20,7 @@ typedef struct ks_rules {
 #define KS_CHANGES(X)                                                                              \
     X(VERBS_IN_TITLE_CASE, 35, "StatefulSet events begin with Create, not create")                 \
     X(EXACT_AVAILABILITY, 35,                                                                      \
-      "minReadySeconds: StatefulSets look again at the instant, not a second later")                       \
+      "minReadySeconds: StatefulSets look again at the instant, not a second later")               \
     X(TERMINATING_REPLICAS, 35, "status.terminatingReplicas of ReplicaSets and Deployments")       \
     X(GONE_IS_DELETED, 36, "a StatefulSet's own deletion that finds nothing has succeeded")        \
     X(LENGTHS_IN_BYTES, 35, "label keys and values are measured in bytes")                         \
@@ -39,7 +39,10 @@ typedef struct ks_rules {
       "nominatedNodeName is written before binding and dropped by it")                             \
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
     X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
-    X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")
+    X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")                       \
+    X(WORKLOAD_REFS, 35, "Go's PodSpec ends with WorkloadRef: pod-template-hash")                  \
+    X(SCHEDULING_GROUPS, 36, "... with SchedulingGroup instead")                                   \
+    X(CERTIFICATE_ANNOTATIONS, 35, "podCertificate volumes have userAnnotations: pod-template-hash")
 
 typedef enum ks_change_of_rules {
 #define KS_CHANGE_NAME(name, minor, what) KS_SINCE_##name,

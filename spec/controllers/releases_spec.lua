@@ -20,10 +20,10 @@ kind: Deployment
 metadata: {name: front}
 spec:
   replicas: 1
-  selector: {matchLabels: {app: front}}
+  selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: front}}
-    spec: {containers: [{name: main, image: "app:1"}]}
+    metadata: {labels: {app: web}}
+    spec: {terminationGracePeriodSeconds: 10, containers: [{name: main, image: "app:1"}]}
 ]]
 
 local REPLICASET = [[
@@ -96,6 +96,13 @@ describe("a cluster of an older release", function()
       assert.equal(nil, cluster:get("rs/back").status.availableReplicas, version)
       cluster:advance "200ms"
       assert.equal(1, cluster:get("rs/back").status.availableReplicas, version)
+    end
+  end)
+
+  it("hashes pod templates as its own Go types print them", function()
+    for version, name in pairs { ["1.34"] = "front-b68f79579", ["1.35"] = "front-66bd77c8b4", ["1.36"] = "front-6f77b7cc8f" } do
+      local cluster <close> = world(version)
+      assert.equal(name, cluster:list("rs")[1].metadata.name, version)
     end
   end)
 

@@ -3,7 +3,8 @@
  * (pkg/controller/controller_utils.go: ComputeHash; k8s.io/utils/dump: ForHash).
  *
  * The API's tables say the types, their fields' order and Go names. Embedded structs, which the tables flatten, are
- * printed as structs of their own.
+ * printed as structs of their own. The tables are those of 1.36: where a Go type of an older release had other fields, it
+ * says so here, for a field that is not set is printed too, and so each release's hashes are its own.
  */
 #include "controllers/deployment/internal.h"
 
@@ -24,7 +25,32 @@ static const char *const embedded_in[][2] = {
     {"core/v1.EphemeralContainer", "core/v1.EphemeralContainerCommon"},
 };
 
-static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v);
+/* Fields of types within a pod template that older releases' Go types do not have: since when they are there, and the one
+ * (text and first release) that stood in their place. */
+typedef struct young {
+    const char *type, *field;
+    ks_change_of_rules since;
+    const char *before;
+    ks_change_of_rules before_since;
+} young;
+
+static const young young_fields[] = {
+    {"core/v1.PodSpec", "SchedulingGroup", KS_SINCE_SCHEDULING_GROUPS,
+     "WorkloadRef:(*v1.WorkloadReference)<nil>", KS_SINCE_WORKLOAD_REFS},
+    {"core/v1.PodCertificateProjection", "UserAnnotations", KS_SINCE_CERTIFICATE_ANNOTATIONS, NULL,
+     KS_SINCE_CERTIFICATE_ANNOTATIONS},
+};
+
+/* Of the type's fields the one that the release does not have; NULL: it has them all. */
+static const young *too_young(const ks_rules *rules, const ks_type *type) {
+    for (size_t i = 0; i < sizeof young_fields / sizeof *young_fields; i++)
+        if (!ks_since(rules, young_fields[i].since) &&
+            strcmp(ks_type_name(type), young_fields[i].type) == 0)
+            return &young_fields[i];
+    return NULL;
+}
+
+static void dump_value(ks_buf *out, const ks_rules *rules, const ks_spec *spec, ks_val v);
 
 static const ks_type *embedded(const ks_type *type) {
     for (size_t i = 0; i < sizeof embedded_in / sizeof *embedded_in; i++)
@@ -33,23 +59,31 @@ static const ks_type *embedded(const ks_type *type) {
     return NULL;
 }
 
-static void dump_field(ks_buf *out, const ks_field *field, ks_val v) {
+static void dump_field(ks_buf *out, const ks_rules *rules, const ks_field *field, ks_val v) {
     ks_buf_printf(out, "%s:(%s%s)", ks_field_go_name(field), field->spec.pointer ? "*" : "",
                   ks_spec_go_type(&field->spec));
-    dump_value(out, &field->spec, ks_get(v, ks_field_name(field)));
+    dump_value(out, rules, &field->spec, ks_get(v, ks_field_name(field)));
 }
 
-static void dump_struct(ks_buf *out, const ks_type *type, ks_val v) {
+static void dump_struct(ks_buf *out, const ks_rules *rules, const ks_type *type, ks_val v) {
     const ks_type *inner = embedded(type);
+    const young *y = too_young(rules, type);
     ks_buf_putc(out, '{');
     for (uint16_t i = 0; i < type->count;) {
-        if (i > 0) ks_buf_putc(out, ' ');
-        if (inner != NULL && ks_type_at(type, i)->name == ks_type_at(inner, 0)->name) {
+        const ks_field *field = ks_type_at(type, i);
+        bool gone = y != NULL && strcmp(ks_field_go_name(field), y->field) == 0;
+        const char *before = gone && ks_since(rules, y->before_since) ? y->before : NULL;
+        if (i > 0 && (!gone || before != NULL)) ks_buf_putc(out, ' ');
+        if (gone) {
+            ks_buf_puts(out, before != NULL ? before : "");
+            i++;
+        } else if (inner != NULL && field->name == ks_type_at(inner, 0)->name) {
             ks_buf_printf(out, "%s:(v1.%s)", ks_type_go_name(inner), ks_type_go_name(inner));
-            dump_struct(out, inner, v);
+            dump_struct(out, rules, inner, v);
             i = (uint16_t)(i + inner->count);
         } else {
-            dump_field(out, ks_type_at(type, i++), v);
+            dump_field(out, rules, field, v);
+            i++;
         }
     }
     ks_buf_putc(out, '}');
@@ -149,22 +183,22 @@ static void dump_quantity(ks_buf *out, ks_val v) {
 
 /* --- values --- */
 
-static void dump_list(ks_buf *out, const ks_spec *item, ks_val list) {
+static void dump_list(ks_buf *out, const ks_rules *rules, const ks_spec *item, ks_val list) {
     ks_buf_putc(out, '[');
     for (uint32_t i = 0; i < ks_len(list); i++) {
         if (i > 0) ks_buf_putc(out, ' ');
-        dump_value(out, item, ks_at(list, i));
+        dump_value(out, rules, item, ks_at(list, i));
     }
     ks_buf_putc(out, ']');
 }
 
-static void dump_map(ks_buf *out, const ks_spec *item, ks_val map) {
+static void dump_map(ks_buf *out, const ks_rules *rules, const ks_spec *item, ks_val map) {
     ks_buf_puts(out, "map[");
     for (uint32_t i = 0; i < ks_len(map); i++) {
         if (i > 0) ks_buf_putc(out, ' ');
         ks_buf_str(out, ks_pair_at(map, i)->key);
         ks_buf_putc(out, ':');
-        dump_value(out, item, ks_pair_at(map, i)->val);
+        dump_value(out, rules, item, ks_pair_at(map, i)->val);
     }
     ks_buf_putc(out, ']');
 }
@@ -175,7 +209,7 @@ static void dump_int_or_string(ks_buf *out, ks_val v) {
                   (long long)ks_int_or(v, 0), ks_text_or(v, ""));
 }
 
-static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v) {
+static void dump_value(ks_buf *out, const ks_rules *rules, const ks_spec *spec, ks_val v) {
     bool nil = spec->pointer || spec->shape == KS_SHAPE_ANY || spec->shape == KS_SHAPE_BYTES;
     if (spec->shape == KS_SHAPE_LIST || spec->shape == KS_SHAPE_MAP) nil = nil || ks_len(v) == 0;
     if (nil && (!ks_exists(v) || (!spec->pointer && ks_len(v) == 0))) {
@@ -193,22 +227,23 @@ static void dump_value(ks_buf *out, const ks_spec *spec, ks_val v) {
         ks_buf_puts(out,
                     "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
         break;
-    case KS_SHAPE_STRUCT: dump_struct(out, ks_spec_type(spec), v); break;
-    case KS_SHAPE_LIST: dump_list(out, ks_spec_item(spec), v); break;
-    case KS_SHAPE_MAP: dump_map(out, ks_spec_item(spec), v); break;
+    case KS_SHAPE_STRUCT: dump_struct(out, rules, ks_spec_type(spec), v); break;
+    case KS_SHAPE_LIST: dump_list(out, rules, ks_spec_item(spec), v); break;
+    case KS_SHAPE_MAP: dump_map(out, rules, ks_spec_item(spec), v); break;
     default: ks_buf_puts(out, ks_text_or(v, "")); break;
     }
 }
 
-void dep_dump(ks_buf *out, ks_val template) {
+void dep_dump(ks_buf *out, const ks_rules *rules, ks_val template) {
     const ks_type *type = ks_type_named("core/v1.PodTemplateSpec");
     ks_buf_puts(out, "(v1.PodTemplateSpec)");
-    dump_struct(out, type, template);
+    dump_struct(out, rules, type, template);
 }
 
-void dep_hash(ks_heap *heap, ks_val template, int64_t collisions, char *out) {
+void dep_hash(ks_heap *heap, const ks_rules *rules, ks_val template, int64_t collisions,
+              char *out) {
     ks_buf text = {heap, NULL, 0, 0};
-    dep_dump(&text, template);
+    dep_dump(&text, rules, template);
     if (collisions >= 0) {
         uint32_t count = (uint32_t)collisions;
         char bytes[8] = {(char)(count & 255),

@@ -44,9 +44,9 @@ typedef struct dep_sets {
 
 /* --- dump.c --- */
 /* pod-template-hash of a template (without the hash label); `collisions` -1: unset. out >= 16 bytes. */
-void dep_hash(ks_heap *heap, ks_val template, int64_t collisions, char *out);
+void dep_hash(ks_heap *heap, const ks_rules *rules, ks_val template, int64_t collisions, char *out);
 /* The text alone. */
-void dep_dump(ks_buf *out, ks_val template);
+void dep_dump(ks_buf *out, const ks_rules *rules, ks_val template);
 
 /* --- newset.c --- */
 /* getAllReplicaSetsAndSyncRevision; false: failed. Dispose of *out in either case. */

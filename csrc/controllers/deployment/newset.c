@@ -216,8 +216,8 @@ static void tell_failure(dep_sync *c, const ks_str *name, const ks_str *why) {
 static bool create(dep_sync *c, int64_t revision, dep_sets *sets) {
     ks_heap *heap = c->heap;
     char hash[16];
-    dep_hash(heap, ks_get(c->d->spec, K(template)), ks_count(c->status, K(collisionCount), -1),
-             hash);
+    dep_hash(heap, &c->sim->server.rules, ks_get(c->d->spec, K(template)),
+             ks_count(c->status, K(collisionCount), -1), hash);
     int64_t size = dep_new_size(c->d, dep_sum(sets, true, K(replicas)), 0);
     ks_val name = name_of(heap, c->d, hash);
     ks_val doc = new_set(c, hash, size, revision);
