@@ -146,7 +146,7 @@ static ks_refusal *import_everywhere(ks_cluster *cluster, const char *json) {
     ks_kind kind = kind_of(doc);
     refusal = ks_decode(heap, kind, doc, KS_STRICT, NULL, &typed);
     if (refusal != NULL) return refusal;
-    typed = ks_default(heap, kind, typed);
+    typed = ks_default(heap, &cluster->sim->server.rules, kind, typed);
     for (size_t i = 0; i < NAMESPACES && refusal == NULL; i++)
         refusal = ks_server_import(&cluster->sim->server, kind, NULL,
                                    place(heap, ks_ref(typed), namespaces[i]), &whole, NULL);
