@@ -177,7 +177,9 @@ void *ks_alloc(ks_heap *heap, size_t size) {
         block = heap->free_blocks[class];
         if (block != NULL) {
             memcpy(&heap->free_blocks[class], block, sizeof(void *));
-            ks_fetch(heap->free_blocks[class]); /* the next block, whose first word says where the one after it is */
+            ks_fetch(
+                heap->free_blocks
+                    [class]); /* the next block, whose first word says where the one after it is */
         } else {
             block = alloc_fresh(heap, class * KS_HEAP_GRAIN);
         }

@@ -84,4 +84,10 @@ static inline void ks_fetch(const void *at) {
     __asm__ volatile("");
 }
 
+/* The same for all that many bytes. */
+static inline void ks_fetch_all(const void *at, size_t size) {
+    enum { LINE = 64 };
+    for (size_t i = 0; i < size; i += LINE) ks_fetch((const char *)at + i);
+}
+
 #endif

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-enum { LINE = 64 }; /* bytes that come from memory at once */
-
 struct ks_ids_node {
     uint32_t refs;
     uint32_t used;   /* a bit for each slot that is taken */
@@ -121,7 +119,8 @@ void *ks_ids_get(const ks_ids *ids, uint64_t id) {
 void ks_ids_ask(const ks_ids *ids, uint64_t id) {
     const ks_ids_node *node = ids->root;
     while (node != NULL && node->shift > KS_IDS_BITS) node = node->slots[digit(node, id)];
-    if (node == NULL || node->shift == 0) return; /* it is there */
+    if (node == NULL || node->shift == 0)
+        return; /* the nodes above the leaves are few: they are at hand */
     const ks_ids_node *leaf = node->slots[digit(node, id)];
     if (leaf == NULL) return;
     ks_fetch(leaf);
@@ -288,9 +287,8 @@ void *const *ks_ids_coming(const ks_ids_iter *it, int n) {
 }
 
 void ks_ids_fetch(const ks_ids_iter *it, int n) {
-    const char *leaf = (const char *)coming(it, n);
-    if (leaf == NULL) return;
-    for (size_t at = 0; at < sizeof(ks_ids_node); at += LINE) __builtin_prefetch(leaf + at);
+    const ks_ids_node *leaf = coming(it, n);
+    if (leaf != NULL) ks_fetch_all(leaf, sizeof *leaf);
 }
 
 void *const *ks_ids_together(const ks_ids_iter *it) {

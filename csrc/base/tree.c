@@ -619,6 +619,15 @@ bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value) {
     return true;
 }
 
+int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values) {
+    const ks_tree_node *node = tree->root;
+    if (node == NULL) return 0;
+    while (!node->leaf) node = child(node, 0);
+    *keys = node->keys;
+    *values = slots(node);
+    return node->len;
+}
+
 bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value) {
     const ks_tree_node *node = tree->root;
     if (node == NULL) return false;

@@ -83,6 +83,12 @@ const ks_ready_key *ks_ready_first(const ks_ready *r) {
     return &first->keys[r->read];
 }
 
+uint32_t ks_ready_front(const ks_ready *r, const ks_ready_key **keys) {
+    *keys = ks_ready_first(r);
+    if (*keys == NULL) return 0;
+    return (r->full.count == 0 ? r->written : PAGE_LENGTH) - r->read;
+}
+
 ks_ready_key ks_ready_take(ks_heap *heap, ks_ready *r) {
     ks_ready_key key = *ks_ready_first(r);
     r->read++;

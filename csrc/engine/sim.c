@@ -559,7 +559,37 @@ static bool step_agenda(ks_sim *sim, ks_key at, uint64_t key, ks_step *step) {
     return !ready; /* else it waits already */
 }
 
+/* A key will be worked on in `steps` steps. */
+static void ask_for(const ks_sim *sim, uint64_t place, uint64_t key, int steps) {
+    int index = component_at(place);
+    if (index == KS_DELIVERY) return;
+    const ks_component *c = sim->components[index].component;
+    if (steps == KS_STEPS_AHEAD) ks_ids_ask(&sim->components[index].waits, key);
+    if (c->keys != 0) ks_store_ahead(&sim->server.store, c->keys, key >> c->key_shift, steps);
+    if (c->ahead != NULL) c->ahead(sim->components[index].held->state, key, steps);
+}
+
+enum { AT_HAND = 2000 }; /* so many objects are always near, and so is what is known of them */
+
+/* While a key is worked on, the memory that the next ones need is on its way. Changes nothing, and nothing depends on it: keys that are
+ * queued later may well come first. */
+static void look_ahead(const ks_sim *sim) {
+    const ks_ready_key *ready;
+    const ks_key *at;
+    void *const *keys;
+    int steps = 1;
+    if (sim->server.store.last_id < AT_HAND) return;
+    uint32_t count = ks_ready_front(&sim->ready, &ready);
+    for (uint32_t i = 1; i < count && steps <= KS_STEPS_AHEAD; i++)
+        ask_for(sim, ready[i].place, ready[i].key, steps++);
+    if (steps > KS_STEPS_AHEAD) return;
+    int later = ks_tree_front(&sim->agenda, &at, &keys);
+    for (int i = count == 0; i < later && steps <= KS_STEPS_AHEAD; i++)
+        ask_for(sim, at[i].b, of_word(keys[i]), steps++);
+}
+
 bool ks_sim_step(ks_sim *sim, ks_step *step) {
+    look_ahead(sim);
     for (;;) {
         ks_key at;
         void *key;

@@ -38,6 +38,12 @@ typedef struct ks_component {
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
     /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
     bool (*listens)(const void *state);
+    /* KS_KIND_BIT of those kinds whose objects' ids its keys are, mostly, and by how many bits to the left: so that they can be asked for
+     * while others are worked on. 0: its keys are few, or something else. */
+    uint64_t keys;
+    int key_shift;
+    /* The same for what the component itself keeps of a key: ks_store_ahead(). May be NULL. */
+    void (*ahead)(const void *state, uint64_t key, int steps);
     bool punctual; /* a lag of its watches is not simulated */
     bool lasting;  /* what it knows is not all in the store: it cannot be restarted */
     uint64_t

@@ -439,6 +439,17 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_buf_str(out, pod->name);
 }
 
+/* A pod will be worked on. */
+static void ahead(const void *state, uint64_t key, int steps) {
+    const kubelet *k = state;
+    if (steps == KS_STEPS_AHEAD) {
+        ks_ids_ask(&k->pods, key);
+    } else if (steps == 2) {
+        const worker *w = ks_ids_get(&k->pods, key);
+        if (w) ks_fetch_all(w, sizeof *w);
+    }
+}
+
 const ks_component ks_kubelet = {
     .name = "kubelet",
     .punctual = true,
@@ -449,6 +460,8 @@ const ks_component ks_kubelet = {
     .observe = observe,
     .heeds = heeds,
     .sync = sync,
+    .keys = KS_KIND_BIT(KS_POD),
+    .ahead = ahead,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
              KS_KIND_BIT(KS_CONFIGMAP) | KS_KIND_BIT(KS_SECRET),

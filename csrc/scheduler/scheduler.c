@@ -716,6 +716,8 @@ const ks_component ks_scheduler = {
     .observe = observe,
     .heeds = heeds,
     .sync = sync,
+    .keys = KS_KIND_BIT(KS_POD),
+    .key_shift = 1,
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |
              KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS) |

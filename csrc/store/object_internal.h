@@ -12,9 +12,10 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
 
 /* --- store.c, for naming.c --- */
 ks_key ks_store__name_key(ks_kind kind, const ks_str *ns, const ks_str *name);
-/* Where an object is, in a word that is neither 0 nor UINT64_MAX; the id in it; and the object that is there, or NULL. */
+/* Where an object is, in a word that is neither 0 nor UINT64_MAX; the id and the kind in it; and the object that is there, or NULL. */
 uint64_t ks_store__place(const ks_object *object);
 uint64_t ks_store__id_at(uint64_t place);
+static inline ks_kind ks_store__kind_at(uint64_t place) { return (ks_kind)(place >> 56); }
 const ks_object *ks_store__resolve(const ks_store *s, uint64_t place);
 
 /* --- naming.c, for store.c --- */
@@ -26,6 +27,10 @@ void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object
 /* --- brief.c: the word that stands for a version where the store keeps it --- */
 static inline bool ks_version__is_brief(const void *version) {
     return ((uintptr_t)version & 1U) != 0;
+}
+/* Where it lies. */
+static inline const void *ks_version__address(const void *version) {
+    return (const char *)version - ((uintptr_t)version & 1U);
 }
 const ks_brief *ks_version__brief(const void *version); /* NULL: it is an object */
 ks_kind ks_version__kind(const void *version);

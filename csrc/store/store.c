@@ -69,9 +69,35 @@ static const ks_change *logged_change(ks_heap *heap, const void **logged) {
 
 static void page_ref(void *value) { ((log_page *)value)->refs++; }
 
+static void fetch_map(ks_val v) {
+    if (v.type == KS_MAP) ks_fetch(v.m);
+}
+
+/* A page that goes gives back what nobody has looked at for a while: all of it is asked for beforehand, changes first, then versions, then
+ * the documents of those that go with it. A change asked for at once would be waited for. */
+static void fetch_logged(const log_page *page) {
+    for (uint32_t i = 0; i < page->len; i++) ks_fetch(ks_version__address(page->changes[i]));
+    for (uint32_t i = 0; i < page->len; i++) {
+        if (ks_version__is_brief(page->changes[i])) continue;
+        const ks_change *change = page->changes[i];
+        ks_fetch(ks_version__address(change->object));
+        if (change->old != NULL)
+            ks_fetch_all(ks_version__address(change->old), sizeof(ks_object) / 2);
+    }
+    for (uint32_t i = 0; i < page->len; i++) {
+        if (ks_version__is_brief(page->changes[i])) continue;
+        const ks_object *old = ((const ks_change *)page->changes[i])->old;
+        if (old == NULL || ks_version__is_brief(old) || old->refs > 1) continue;
+        fetch_map(old->doc);
+        fetch_map(old->meta);
+        fetch_map(old->status);
+    }
+}
+
 static void page_unref(ks_heap *heap, void *value) {
     log_page *page = value;
     if (page == NULL || --page->refs > 0) return;
+    fetch_logged(page);
     for (uint32_t i = 0; i < page->len; i++) logged_unref(heap, page->changes[i]);
     ks_free(heap, page, sizeof *page);
 }
@@ -223,7 +249,7 @@ static void *entry(const ks_object *object) { return index_word(object->kind, ob
 
 const ks_object *ks_store__resolve(const ks_store *s, uint64_t place) {
     if (place == 0) return NULL;
-    const void *version = ks_ids_get(&s->by_id[place >> 56], place & (UINT64_MAX >> 8));
+    const void *version = ks_ids_get(&s->by_id[ks_store__kind_at(place)], ks_store__id_at(place));
     return ks_version__object(s->world, version);
 }
 

@@ -33,12 +33,13 @@ typedef struct ks_object {
     /* That owner is what the ownerReference says (apiVersion, kind, name), in its own namespace: so it is the controller for as long as
      * it is there. */
     bool owner_agrees;
-    bool claims;         /* Pod: one of its volumes is, or comes from, a claim */
-    char phase;          /* Pod: the first letter of status.phase, '\0' for none */
-    bool imported;       /* it came as it was, unchecked, or is a later version of such a one */
-    bool disrupted;      /* Pod: it has a condition DisruptionTarget */
-    bool restarted;      /* Pod: one of its containers, of the init containers too, has been started again */
-    bool ready;          /* Pod: its condition Ready is True ... */
+    bool claims;    /* Pod: one of its volumes is, or comes from, a claim */
+    char phase;     /* Pod: the first letter of status.phase, '\0' for none */
+    bool imported;  /* it came as it was, unchecked, or is a later version of such a one */
+    bool disrupted; /* Pod: it has a condition DisruptionTarget */
+    bool
+        restarted; /* Pod: one of its containers, of the init containers too, has been started again */
+    bool ready;    /* Pod: its condition Ready is True ... */
     int64_t ready_since; /* ... since then (lastTransitionTime), or KS_NEVER */
     int64_t created;     /* virtual instants, ns (may be negative when imported) */
     int64_t deleting;    /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
@@ -164,6 +165,11 @@ const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
 const ks_object *ks_store_controller(const ks_store *s, const ks_object *object, ks_kind kind);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
+/* An object of one of these kinds (a bit for each) will be looked at in `steps` steps, of which each takes some microseconds:
+ * asks for the memory that can be asked for by now. For each of KS_STEPS_AHEAD steps to 1. */
+enum { KS_STEPS_AHEAD = 4 };
+void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps);
+
 /* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change
  * meanwhile (walk a copy, or collect first). for (ks_walk w = ks_walk_kind(s, KS_POD, ns);
  * ks_walk_next(&w);) use(w.object); */
@@ -176,8 +182,9 @@ typedef struct ks_walk {
     const ks_str *ns;   /* stop where the namespace ends */
     uint64_t prefix;    /* stop where key.a ends */
     const ks_str *text; /* uid or node name that must agree */
-    void *const *beside; /* of an index: where the next entry stands, if it is in one node with the last */
-    ks_kind kind;       /* KS_NO_KIND: any */
+    void *const
+        *beside;  /* of an index: where the next entry stands, if it is in one node with the last */
+    ks_kind kind; /* KS_NO_KIND: any */
     int mode;
     /* May be set before the first step: briefs that it does not let pass are gone by, and nothing is made of them. */
     bool (*passes)(void *payload, const ks_brief *brief);

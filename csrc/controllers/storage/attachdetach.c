@@ -663,6 +663,7 @@ const ks_component ks_attachdetach_controller = {
     .observe = observe,
     .heeds = heeds,
     .sync = sync,
+    .keys = KS_KIND_BIT(KS_PV),
     .describe = describe,
     .pod_parts = KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |

@@ -665,6 +665,7 @@ const ks_component ks_volume_binder = {
     .dispose = dispose,
     .observe = observe,
     .sync = sync,
+    .keys = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_STORAGECLASS),
     .lists = KS_KIND_BIT(KS_POD),

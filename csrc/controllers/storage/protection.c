@@ -131,6 +131,7 @@ const ks_component ks_volume_protection = {
     .observe = observe,
     .heeds = heeds,
     .sync = sync,
+    .keys = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
     .describe = describe,
     .pod_parts = KS_PART_PLACE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),

@@ -1,0 +1,55 @@
+/*
+ * store/ahead.c - asking for the memory of objects before they are looked at; see ks_store_ahead() in store.h. Called by the engine for
+ * keys that wait.
+ *
+ * Where there are many objects nearly each look at one waits for memory: for the leaf of the map that says where it is, then for the
+ * object, then for its document; and then for the object that it names. What is asked for a few steps before comes while
+ * other work is done. It is asked for one after the other, a step apart, so that each is there when what stands in it is asked for.
+ */
+#include "store/object_internal.h"
+
+enum { FRONT = 128 }; /* of a map: its first pairs, which are read mostly */
+
+static void fetch_version(const void *version) {
+    if (version != NULL && !ks_version__is_brief(version)) ks_fetch_all(version, sizeof(ks_object));
+}
+
+static void fetch_map(ks_val v) {
+    if (v.type == KS_MAP) ks_fetch_all(v.m, FRONT);
+}
+
+static void fetch_document(const ks_object *o) {
+    fetch_map(o->doc);
+    fetch_map(o->meta);
+    fetch_map(o->spec);
+    fetch_map(o->status);
+    ks_fetch(o->name);
+    if (o->uid != NULL) ks_fetch(o->uid);
+}
+
+/* The object of one of the kinds that has the id, if it is there and whole. */
+static const ks_object *of_kinds(const ks_store *s, uint64_t kinds, uint64_t id) {
+    for (; kinds != 0; kinds &= kinds - 1) {
+        const void *version = ks_ids_get(&s->by_id[__builtin_ctzll(kinds)], id);
+        if (version != NULL) return ks_version__is_brief(version) ? NULL : version;
+    }
+    return NULL;
+}
+
+void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
+    if (steps >= KS_STEPS_AHEAD) {
+        for (; kinds != 0; kinds &= kinds - 1) ks_ids_ask(&s->by_id[__builtin_ctzll(kinds)], id);
+        return;
+    }
+    const ks_object *o = of_kinds(s, kinds, id);
+    if (o == NULL) return;
+    const ks_ids *of_named = &s->by_id[ks_store__kind_at(o->named)];
+    if (steps == 3) {
+        fetch_version(o);
+    } else if (steps == 2) {
+        fetch_document(o);
+        if (o->named != 0) ks_ids_ask(of_named, ks_store__id_at(o->named));
+    } else if (o->named != 0) {
+        fetch_version(ks_ids_get(of_named, ks_store__id_at(o->named)));
+    }
+}
