@@ -16,16 +16,19 @@ local TIMEOUT_MS = 130000 -- what the kernel takes to give up
 ---@return kubesim.curl.Url?
 ---@return string? why
 local function parse_url(url)
-  local scheme, rest = url:match "^([%a][%w+.-]*)://(.*)$"
-  if not scheme then scheme, rest = "http", url end
+  local scheme, rest = "http", url
+  if url:find("://", 1, true) then
+    local said, behind = url:match "^([%a][%w+.-]*)://(.*)$"
+    if said then scheme, rest = said, behind end
+  end
   scheme = scheme:lower()
   if scheme ~= "http" and scheme ~= "https" then return nil, ("(1) Protocol \"%s\" not supported or disabled in libcurl"):format(scheme) end
   local authority, path = rest:match "^([^/?#]*)(.*)$"
-  authority = authority:gsub("^.*@", "")
-  local host, port = authority:match "^(.-):(%d*)$"
+  if authority:find("@", 1, true) then authority = authority:gsub("^.*@", "") end
+  local host, port = authority:match "^(.*):(%d*)$"
   host = host or authority
   if host == "" then return nil, "(3) URL using bad/illegal format or missing URL" end
-  path = path:gsub("#.*$", "")
+  if path:find("#", 1, true) then path = path:gsub("#.*$", "") end
   if path:sub(1, 1) ~= "/" then path = "/" .. path end
   local number = tonumber(port)
   if number and number > 65535 then return nil, "(3) URL using bad/illegal format or missing URL" end

@@ -306,7 +306,7 @@ function Shell:expand(words, streams)
   local out = {}
   for _, word in ipairs(words) do
     local only = #word == 1 and word[1]
-    if only and only.kind == "text" and (only.quoted or not only.text:find "[*?]") then
+    if only and only.kind == "text" and (only.quoted or not (only.text:find("*", 1, true) or only.text:find("?", 1, true))) then
       out[#out + 1] = only.text
     else
       self:expand_word(word, streams, out)
