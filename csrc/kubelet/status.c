@@ -42,8 +42,8 @@ static void end_second(ks_heap *heap, memo *m) {
     ks_unref(heap, m->now);
     ks_unref(heap, m->running);
     m->now = m->running = KS_NOTHING;
-    for (int i = 0; i < TWINS; i++)
-        if (ks_exists(m->twins[i].out)) twin_clear(heap, &m->twins[i]);
+    for (; m->kept != 0; m->kept &= m->kept - 1)
+        twin_clear(heap, &m->twins[__builtin_ctzll(m->kept)]);
 }
 
 void memo_unref(ks_heap *heap, memo *m) {

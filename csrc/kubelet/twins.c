@@ -147,10 +147,12 @@ static ks_val exchanged(turn *t, const twin *like) {
     return ks_exchange(t->heap, ks_ref(like->out), leaves, count);
 }
 
-/* Where the last one at this stage is kept, or would be. */
+/* Where the last one at this stage is kept, or would be. Pods that end together need not have begun together: those of one second share,
+ * and seconds that follow each other do not meet here. */
 static twin *place_of(memo *m, const twin *like) {
-    uint64_t hash = (uint64_t)(uintptr_t)ks_items(like->apps) >> 4;
-    return &m->twins[(hash ^ like->state ^ like->state >> 8) % TWINS];
+    uint64_t hash =
+        ((uint64_t)(uintptr_t)ks_items(like->apps) ^ like->state) * UINT64_C(0x9fb21c651e98df25);
+    return &m->twins[((hash >> 32) + (uint64_t)like->start + (uint64_t)like->began) % TWINS];
 }
 
 ks_val twin_status(turn *t, memo *m, status_mode mode, int64_t generation) {
@@ -172,6 +174,7 @@ void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val st
     like.out = ks_ref(status);
     twin_clear(t->heap, place);
     *place = like;
+    m->kept |= UINT64_C(1) << (place - m->twins);
 }
 
 void twin_clear(ks_heap *heap, twin *kept) {

@@ -192,7 +192,7 @@ typedef struct twin {
     ks_val apps;                 /* spec.containers; counted, like those below */
     ks_val old, out;             /* the status before, and then */
 } twin;
-enum { TWINS = 8 };
+enum { TWINS = 64 }; /* seconds in which pods began that end together may be many */
 
 /* What the statuses of pods that do the same at the same time have in common; see status.c. Forks share it, and each puts into it what
  * it makes: nothing that is seen depends on what is in it. It is never found half-made, even if memory runs out on the way. */
@@ -201,6 +201,7 @@ typedef struct memo {
     int64_t second; /* -1: of none */
     ks_val now;     /* its text */
     ks_val running; /* {running: {startedAt: now}} */
+    uint64_t kept;  /* a bit for each twin that is there */
     twin twins[TWINS];
     /* of all times */
     ks_val creating; /* {waiting: {reason: ContainerCreating}} */
