@@ -248,8 +248,10 @@ static ks_refusal *delete_object(ks_server *s, ks_kind kind, const ks_str *ns, c
                                  const ks_delete_opts *opts, const ks_object **out) {
     static const ks_delete_opts defaults = {.grace_period = -1};
     if (out != NULL) *out = NULL;
-    const ks_object *old =
-        ks_store_get(&s->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
+    const ks_object *old = NULL;
+    if (opts != NULL && opts->read != NULL) old = ks_store_by_id(&s->store, kind, opts->read->id);
+    if (old == NULL)
+        old = ks_store_get(&s->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
     if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
     deletion d = {.s = s,
                   .heap = s->heap,

@@ -111,6 +111,8 @@ typedef struct ks_delete_opts {
     const ks_str *uid; /* preconditions, may be NULL */
     uint64_t version;  /* 0: none */
     bool dry_run;
+    /* For components: the object as it was read, which finds it at less cost than its name. It is no precondition. May be NULL. */
+    const ks_object *read;
 } ks_delete_opts;
 /* Deletes, gracefully where the kind has a grace period (pods: pkg/registry/core/pod/strategy.go
  * CheckGracefulDelete). *out (may be NULL): the object as it then stands, NULL when it is gone.

@@ -712,7 +712,7 @@ void go_on_ending(turn *t) {
     if (w->final_at > t->now) return;
     w->deleted = true;
     w->final_at = KS_NEVER;
-    ks_delete_opts opts = {.grace_period = 0, .uid = t->pod->uid};
+    ks_delete_opts opts = {.grace_period = 0, .uid = t->pod->uid, .read = t->pod};
     ks_refusal *refused =
         ks_server_delete(&t->sim->server, KS_POD, t->pod->ns, t->pod->name, &opts, NULL);
     ks_refusal_free(t->heap, refused);

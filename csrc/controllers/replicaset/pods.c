@@ -5,7 +5,7 @@
  */
 #include "controllers/replicaset/internal.h"
 
-enum { BURST = 500 };
+enum { BURST = 500, AHEAD = 2 };
 
 static void event(ks_sim *sim, const ks_object *rs, bool normal, const char *reason,
                   const char *format, const ks_str *text) {
@@ -85,7 +85,8 @@ static const ks_str *create_pods(ks_sim *sim, rs_state *st, const ks_object *rs,
 static const ks_str *delete_pod(ks_sim *sim, rs_state *st, const ks_object *rs,
                                 const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    ks_refusal *refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
+    ks_delete_opts opts = {.grace_period = -1, .read = pod};
+    ks_refusal *refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, &opts, NULL);
     if (refusal == NULL) {
         event(sim, rs, true, "SuccessfulDelete", "Deleted pod: %s", pod->name);
         return NULL;
@@ -108,6 +109,13 @@ static void expect_deletions(ks_sim *sim, ks_expectations *expected, const ks_ob
         ks_expect_deletion(sim->world.heap, expected, chosen->items[i]->id);
 }
 
+/* Asks for what a deletion reads and copies of a pod that nobody has looked at for long. */
+static void fetch(const ks_object *pod) {
+    enum { LINE = 64, LINES = 6 };
+    ks_fetch(pod->doc.m);
+    for (int i = 0; i < LINES; i++) ks_fetch((const char *)pod->meta.m + i * LINE);
+}
+
 static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active,
                                  int64_t surplus) {
     ks_heap *heap = sim->world.heap;
@@ -118,6 +126,7 @@ static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs,
     for (size_t i = 0; i < chosen.count; i++) {
         /* all at once; Go's scheduler starts with the one that was made last */
         size_t at = i == 0 ? chosen.count - 1 : i - 1;
+        if (i + AHEAD < chosen.count) fetch(chosen.items[i + AHEAD - 1]);
         const ks_str *text = delete_pod(sim, st, rs, chosen.items[at]);
         if (error == NULL)
             error = text;
