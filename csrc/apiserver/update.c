@@ -297,10 +297,16 @@ ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val 
     if (ks_meta_get(doc, K(resourceVersion)).type != KS_NONE)
         ks_meta_put(s->heap, &doc, K(resourceVersion), KS_NOTHING);
     ks_strategy_update(&r, &doc, now);
+    /* components keep to the rules by themselves, except that a StatefulSet tries to give volumes to a pod that it has adopted */
+    if (now->kind == KS_POD && !ks_identical(ks_get(doc, K(spec)), now->spec))
+        refusal = validate(&r, &doc, now);
     ks_object_ref(now);
-    ks_update_store(&r, now, doc, out);
+    if (refusal == NULL)
+        ks_update_store(&r, now, doc, out);
+    else
+        ks_unref(s->heap, doc);
     ks_object_unref(s->heap, now);
-    return ks_server__lose(s->heap, fault, NULL, out);
+    return ks_server__lose(s->heap, fault, refusal, out);
 }
 
 /* --- scale --- */
