@@ -2,7 +2,9 @@
  * base/links.h - a persistent map from hashes to several ids each: who names what, who waits for what.
  *
  * Mostly one id stands for a hash, and that costs what an entry of a hash table does. Where there are several, the table says so, and an
- * ordered map has them, by id. Both are persistent maps: copying is O(1). Called by store/ and kubelet/.
+ * ordered map has them, by id. Both are persistent maps: copying is O(1). The ordered map knows hashes by their first word only: where
+ * two have the same, the ids of one may be shown as the other's, so whoever walks compares what it finds. Called by store/, kubelet/
+ * and controllers/storage.
  */
 #ifndef KS_BASE_LINKS_H
 #define KS_BASE_LINKS_H

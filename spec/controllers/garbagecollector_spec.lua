@@ -37,6 +37,27 @@ describe("garbage collection", function()
     assert.equal("", maps())
   end)
 
+  -- Pods are not looked up by uid until something names one as its owner.
+  it("finds pods that are owners, those that were there before anybody asked and those that came later", function()
+    local function pod(name)
+      return cluster:create({ apiVersion = "v1", kind = "Pod", metadata = { name = name },
+        spec = { containers = { { name = "main", image = "app" } } } })[1]
+    end
+    local early, other = pod "early", pod "other"
+    config_map("a", { owner(early, { controller = true }) })
+    config_map("b", { owner(other) })
+    local late = pod "late"
+    config_map("c", { owner(late, { controller = true }) })
+    cluster:settle()
+    assert.equal("a b c", maps())
+    for pod_name, left in pairs { early = "a", late = "c" } do
+      cluster:delete("pod/" .. pod_name, { grace_period = 0, force = true })
+      cluster:settle()
+      assert.is_nil(cluster:get("cm/" .. left))
+    end
+    assert.equal("b", maps())
+  end)
+
   it("asks for the owner first, so that a set has looked for its revision before that goes", function()
     cluster:create [[
 apiVersion: apps/v1

@@ -39,3 +39,57 @@ describe("a volume for one node that pods on others want", function()
     end)
   end
 end)
+
+describe("a volume for many nodes", function()
+  ---The nodes that it is attached to, in the order of their names.
+  local function nodes_of(cluster)
+    local names = {}
+    for _, attachment in ipairs(cluster:list "volumeattachments") do names[#names + 1] = attachment.spec.nodeName end
+    table.sort(names)
+    return table.concat(names, " ")
+  end
+
+  it("stays attached to a node until the last of its pods there has gone", function()
+    local cluster <close> = kubesim.new { nodes = { { name = "a" }, { name = "b" } } }
+    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "shared" },
+      spec = { accessModes = { "ReadWriteMany" }, storageClassName = "fast", resources = { requests = { storage = "1Gi" } } } }
+    local function stands(nodes)
+      cluster:advance "2m"
+      assert.equal(nodes, nodes_of(cluster))
+    end
+    cluster:create(pod("one", "a"))
+    stands "a"
+    cluster:create(pod("two", "b"))
+    cluster:create(pod("three", "b"))
+    stands "a b"
+    cluster:delete "pod/two"
+    stands "a b"
+    cluster:delete "pod/three"
+    stands "a"
+    cluster:create(pod("four", "b"))
+    cluster:delete "pod/one"
+    stands "b"
+    cluster:delete "pod/four"
+    stands ""
+    cluster:create(pod("five", "a")) -- the claim is one pod's again
+    stands "a"
+  end)
+
+  it("is known to be wanted by a controller that was restarted", function()
+    local cluster <close> = kubesim.new { nodes = { { name = "a" }, { name = "b" } } }
+    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "shared" },
+      spec = { accessModes = { "ReadWriteMany" }, storageClassName = "fast", resources = { requests = { storage = "1Gi" } } } }
+    for _, name in ipairs { "one", "two" } do cluster:create(pod(name, "a")) end
+    cluster:create(pod("three", "b"))
+    cluster:advance "1m"
+    cluster:restart "attachdetach"
+    cluster:advance "1m"
+    assert.equal("a b", nodes_of(cluster))
+    cluster:delete "pod/one"
+    cluster:advance "2m"
+    assert.equal("a b", nodes_of(cluster))
+    cluster:delete "pod/two"
+    cluster:advance "2m"
+    assert.equal("b", nodes_of(cluster))
+  end)
+end)
