@@ -394,23 +394,28 @@ static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_obje
     return write_object(sim, claim, doc);
 }
 
-/* provisionClaim: asks the external provisioner of the claim's class. */
-static bool provision(ks_sim *sim, const ks_object **claim) {
+/* The driver of a class by its name of today, a new reference: mostly what the class says, so that what claims and Events say is one. */
+static const ks_str *driver_of(ks_heap *heap, const ks_object *class) {
+    const ks_str *named = ks_str_or_null(ks_get(class->doc, K(provisioner)));
+    const char *now = named == NULL ? "" : driver_now(named->s);
+    return named != NULL && now == named->s ? ks_str_ref(named) : ks_str_of(heap, now);
+}
+
+/* provisionClaim: asks the external provisioner of the claim's class (NULL: there is no such class). */
+static bool provision(ks_sim *sim, const ks_object **claim, const ks_object *class) {
     ks_heap *heap = sim->world.heap;
     ks_event failed = {.type = "Warning",
                        .reason = "ProvisioningFailed",
                        .component = "persistentvolume-controller"};
-    const ks_object *class = ks_claim_class(ks_view(sim), *claim);
     if (class == NULL) {
         ks_record(&sim->server, *claim, &failed, "storageclass.storage.k8s.io \"%s\" not found",
                   ks_volume_class(*claim));
         return true;
     }
-    const char *provisioner = driver_now(ks_text_or(ks_get(class->doc, K(provisioner)), ""));
-    const ks_str *name = ks_str_of(heap, provisioner);
+    const ks_str *name = driver_of(heap, class);
     bool done = true;
-    if (strcmp(provisioner, "kubernetes.io/host-path") ==
-        0) { /* the one plugin left in the tree: for tests, off by default */
+    /* the one plugin left in the tree: for tests, off by default */
+    if (ks_str_is(name, "kubernetes.io/host-path")) {
         done = name_provisioner(sim, claim, class, name);
         if (done)
             ks_record(
@@ -420,9 +425,9 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
         ks_str_unref(heap, name);
         return done;
     }
-    if (starts_with(provisioner, "kubernetes.io/")) {
+    if (starts_with(name->s, "kubernetes.io/")) {
+        ks_record(&sim->server, *claim, &failed, "no volume plugin matched name: %s", name->s);
         ks_str_unref(heap, name);
-        ks_record(&sim->server, *claim, &failed, "no volume plugin matched name: %s", provisioner);
         return true;
     }
     done = name_provisioner(sim, claim, class, name);
@@ -442,7 +447,8 @@ static bool provision(ks_sim *sim, const ks_object **claim) {
 }
 
 static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object **claim) {
-    bool waits = ks_class_waits(ks_claim_class(ks_view(sim), *claim));
+    const ks_object *class = ks_claim_class(ks_view(sim), *claim);
+    bool waits = ks_class_waits(class);
     bool delayed = waits && ks_annotation(*claim, K(volume_kubernetes_io_selected_node)) == NULL;
     const ks_object *volume = ks_volume_for_claim(ks_view(sim), *claim, waits);
     if (volume != NULL) return bind(sim, claim, volume);
@@ -451,7 +457,7 @@ static bool sync_claim_without_volume(ks_sim *sim, binder *st, const ks_object *
         event_waiting(sim, st, *claim);
         return set_claim_phase(sim, claim, "Pending", NULL);
     }
-    if (*ks_volume_class(*claim) != '\0') return provision(sim, claim);
+    if (*ks_volume_class(*claim) != '\0') return provision(sim, claim, class);
     event(sim, *claim, "Normal", "FailedBinding",
           "no persistent volumes available for this claim and no storage class is set");
     return set_claim_phase(sim, claim, "Pending", NULL);
