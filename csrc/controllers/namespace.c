@@ -6,6 +6,8 @@
  * again on a timer; so does this one, but where nothing in the namespace has changed since its last
  * look (a finalizer that nobody removes) it waits for a change, and then for that timer.
  *
+ * It hears of namespaces; what is in one it asks the server for, and so it does for the namespace before it writes.
+ *
  * Keys are ids of Namespaces.
  */
 #include "controllers/common.h"
@@ -115,7 +117,7 @@ static void count(ks_heap *heap, ks_val *map, const char *name, int64_t by) {
 /* estimateGracefulTerminationForPods: the longest grace of those that run, 0 once it has passed. */
 static int64_t grace_left(const ks_sim *sim, const ks_object *ns) {
     int64_t most = 0;
-    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_POD, ns->name); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(&sim->server.store, KS_POD, ns->name); ks_walk_next(&w);) {
         if (ks_phase_finished(ks_phase_of(w.object))) continue;
         int64_t grace = ks_count(w.object->spec, K(terminationGracePeriodSeconds), 0);
         if (grace > most) most = grace;
@@ -128,7 +130,7 @@ static void delete_all(ks_sim *sim, ks_kind kind, const ks_str *ns) {
     ks_heap *heap = sim->world.heap;
     static const ks_delete_opts opts = {.grace_period = -1, .propagation = KS_BACKGROUND};
     ks_objects list = {NULL, 0, 0};
-    for (ks_walk w = ks_walk_kind(ks_view(sim), kind, ns); ks_walk_next(&w);)
+    for (ks_walk w = ks_walk_kind(&sim->server.store, kind, ns); ks_walk_next(&w);)
         ks_objects_add(heap, &list, w.object);
     ks_store_sort(heap, list.items, list.count);
     for (size_t i = 0; i < list.count; i++) {
@@ -146,7 +148,7 @@ static int64_t empty(ks_sim *sim, ks_kind kind, const ks_object *ns, tally *left
     int64_t estimate = kind == KS_POD ? grace_left(sim, ns) : 0, remaining = 0;
     bool finalizers = false;
     delete_all(sim, kind, ns->name);
-    for (ks_walk w = ks_walk_kind(ks_view(sim), kind, ns->name); ks_walk_next(&w);) {
+    for (ks_walk w = ks_walk_kind(&sim->server.store, kind, ns->name); ks_walk_next(&w);) {
         remaining++;
         ks_each(finalizer, ks_get(w.object->meta, K(finalizers))) {
             count(heap, &held->names, ks_text_or(*finalizer, ""), 1);
@@ -243,7 +245,7 @@ static ks_val put_condition(ks_sim *sim, ks_val list, int rule, ks_val message) 
 static void write_conditions(ks_sim *sim, uint64_t id, const tally *left, const tally *held,
                              bool totals) {
     ks_heap *heap = sim->world.heap;
-    const ks_object *ns = ks_store_by_id(ks_view(sim), KS_NAMESPACE, id);
+    const ks_object *ns = ks_store_by_id(&sim->server.store, KS_NAMESPACE, id);
     if (ns == NULL) return;
     ks_val list = ks_ref(ks_get(ns->status, K(conditions)));
     for (int rule = 0; rule < RULES; rule++) {
@@ -267,7 +269,7 @@ static void write_conditions(ks_sim *sim, uint64_t id, const tally *left, const 
 /* finalizeNamespace: the last finalizer lets it go. */
 static void finalize(ks_sim *sim, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    const ks_object *ns = ks_store_by_id(ks_view(sim), KS_NAMESPACE, id);
+    const ks_object *ns = ks_store_by_id(&sim->server.store, KS_NAMESPACE, id);
     if (ns == NULL) return;
     ks_val rest = KS_NOTHING;
     ks_each(finalizer, ks_get(ns->spec, K(finalizers))) {
@@ -315,7 +317,8 @@ static bool empty_all(ks_sim *sim, state *st, const ks_object *ns) {
 }
 
 static bool sync(ks_sim *sim, void *payload, uint64_t key) {
-    const ks_object *ns = ks_store_by_id(ks_view(sim), KS_NAMESPACE, key);
+    if (ks_store_by_id(ks_view(sim), KS_NAMESPACE, key) == NULL) return true;
+    const ks_object *ns = ks_store_by_id(&sim->server.store, KS_NAMESPACE, key);
     if (ns == NULL || !ks_object_terminating(ns) || ks_len(ks_get(ns->spec, K(finalizers))) == 0)
         return true;
     ks_object_ref(ns);
@@ -331,7 +334,6 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_namespace_controller = {
     .name = "namespace",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,
@@ -340,5 +342,6 @@ const ks_component ks_namespace_controller = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,
+    .own = ~KS_KIND_BIT(KS_NAMESPACE), /* asks the server what is left */
     .listens = listens,
 };

@@ -597,6 +597,11 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
     ks_val before = change->old ? ks_get(change->old->spec, K(taints)) : KS_NOTHING;
     if (!drives_alike(before, ks_get(node->spec, K(taints))))
         ks_enqueue(sim, st->self, LEAVE | node->id);
+    ks_val taints = ks_get(node->spec, K(taints));
+    bool left =
+        change->old == NULL && ready && /* by a monitor that was stopped */
+        (has_taint(taints, not_ready, "NoExecute") || has_taint(taints, unreachable, "NoExecute"));
+    if (left) look_soon(sim, st);
     if (ready != !ks_tree_has(&st->unready, key)) {
         if (ready)
             ks_tree_del(st->heap, &st->unready, key);

@@ -16,6 +16,8 @@
 #include "controllers/common.h"
 #include "controllers/controllers.h"
 
+#include <string.h>
+
 #define RESYNC (UINT64_C(1) << 63)
 #define PERIOD (300 * KS_SECOND)
 
@@ -25,7 +27,8 @@ typedef struct entry {
     ks_val spec;
     ks_quantity *sums;
     uint32_t count;
-    uint64_t counted; /* the store's version when all was counted */
+    uint64_t counted
+        [KS_KIND_COUNT]; /* by kind: the version up to which all was known when all was counted */
 } entry;
 
 typedef struct state {
@@ -67,7 +70,7 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t quota) {
     if (e->refs > 1) {
         entry *own = entry_new(heap, e->spec);
         for (uint32_t i = 0; i < e->count; i++) own->sums[i] = e->sums[i];
-        own->counted = e->counted;
+        memcpy(own->counted, e->counted, sizeof own->counted);
         e->refs--;
         *slot = e = own;
     }
@@ -176,7 +179,7 @@ static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *
     const ks_str *ns = old != NULL ? old->ns : now->ns;
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_RESOURCEQUOTA, ns); ks_walk_next(&w);) {
         entry *e = entry_own(heap, st, w.object->id);
-        if (e == NULL || version <= e->counted) continue;
+        if (e == NULL || version <= e->counted[(old != NULL ? old : now)->kind]) continue;
         bool some = old != NULL && charge(heap, e, old, old_over, -1);
         if (now != NULL) charge(heap, e, now, now_over, 1);
         if (some) ks_enqueue(sim, st->index, w.object->id);
@@ -222,7 +225,8 @@ static void observe_quota(ks_sim *sim, state *st, const ks_change *change) {
     entry *e = entry_new(sim->world.heap, quota->spec);
     if (st->entries.count == 0) track_all(sim, st);
     count_all(sim, st, e, quota->ns);
-    e->counted = sim->server.store.version;
+    for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++)
+        e->counted[kind] = ks_heard_until(sim, st->index, kind);
     ks_tree_put(sim->world.heap, &st->entries, key, e);
     arm_resync(sim, st);
     ks_enqueue(sim, st->index, quota->id);
@@ -327,7 +331,6 @@ static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out
 
 const ks_component ks_quota_controller = {
     .name = "resourcequota",
-    .punctual = true,
     .create = create,
     .copy = copy,
     .dispose = dispose,

@@ -187,12 +187,17 @@ const ks_store *ks_view_of(const ks_sim *sim, int component) {
     return cache == NULL ? &sim->server.store : &cache->store;
 }
 
-bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version) {
+uint64_t ks_heard_until(const ks_sim *sim, int component, ks_kind kind) {
     const ks_cache *cache = sim->components[component].cache;
     ks_key first;
-    if (cache == NULL) return true;
-    return !ks_tree_ceiling(&cache->late, place_of(kind, 0), &first, NULL) || first.a != kind ||
-           first.b > version;
+    bool waits = cache != NULL && ks_tree_ceiling(&cache->late, place_of(kind, 0), &first, NULL) &&
+                 first.a == kind;
+    return waits ? first.b - 1 : sim->server.store.version;
+}
+
+bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version) {
+    return sim->components[component].cache == NULL ||
+           version <= ks_heard_until(sim, component, kind);
 }
 
 /* --- setting --- */

@@ -132,8 +132,11 @@ static inline bool ks_sim_is_late(const ks_sim *sim, int component) {
 }
 /* What a component knows, for those who ask from outside. */
 const ks_store *ks_view_of(const ks_sim *sim, int component);
+static inline bool ks_sim_any_is_late(const ks_sim *sim) { return sim->late != 0; }
 /* Whether the component has been told of all changes of the kind up to that version: the view shows its own writes. */
 bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version);
+/* Up to which version that is. */
+uint64_t ks_heard_until(const ks_sim *sim, int component, ks_kind kind);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is
  * run again afterwards (client-go workqueue). */
 void ks_enqueue(ks_sim *sim, int component, uint64_t key);

@@ -16,6 +16,9 @@ static void object_unref(ks_heap *heap, void *value) { ks_object_unref(heap, val
 
 static const ks_tree_type object_type = {.ref = object_ref, .unref = object_unref};
 
+/* In a key: the status of the node with that id is to be posted; other keys are ids of pods, and of nodes that have news of volumes. */
+#define POST (UINT64_C(1) << 62)
+
 static void *create(ks_sim *sim) {
     kubelet *k = ks_alloc_zero(sim->world.heap, sizeof *k);
     k->heap = sim->world.heap;
@@ -25,6 +28,7 @@ static void *create(ks_sim *sim) {
     k->gone.type = &object_type;
     k->files.type = &store_type;
     k->untold.type = &name_type;
+    k->left.type = &name_type;
     k->next_net = FIRST_NET;
     k->memo = memo_new(k->heap);
     return k;
@@ -41,6 +45,7 @@ static void *copy(ks_sim *sim, const void *state) {
     k->images = ks_table_copy(&from->images);
     k->waits = ks_links_copy(&from->waits);
     k->mounts = ks_links_copy(&from->mounts);
+    k->left = ks_tree_copy(&from->left);
     k->attached = ks_table_copy(&from->attached);
     k->untold = ks_tree_copy(&from->untold);
     k->files = ks_tree_copy(&from->files);
@@ -57,6 +62,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_table_clear(heap, &k->images);
     ks_links_clear(heap, &k->waits);
     ks_links_clear(heap, &k->mounts);
+    ks_tree_clear(heap, &k->left);
     ks_table_clear(heap, &k->attached);
     ks_tree_clear(heap, &k->untold);
     ks_tree_clear(heap, &k->files);
@@ -203,6 +209,11 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
         if (n && !n->lost && change->old &&
             shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
             ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
+        if (n && !n->lost && change->old &&
+            !ks_identical(ks_get(object->status, K(conditions)),
+                          ks_get(change->old->status, K(conditions))) &&
+            ks_node_is_given_up(object))
+            ks_enqueue_at(sim, k->self, POST | object->id, ks_node_next_look(sim, object));
         follow_attached(sim, k, object, change->old);
     }
 }
@@ -236,6 +247,7 @@ static void pod_deleted(ks_sim *sim, kubelet *k, const ks_object *object) {
     } else if (!w->manual && (w->stage == STAGE_KILL ||
                               (w->stage == STAGE_SYNC && (any_running(w) || w->mounted)))) {
         ks_tree_put(k->heap, &k->gone, key, (void *)(uintptr_t)ks_object_ref(object));
+        if (w->mounted) volumes_keep_names(sim, k, object);
         ks_enqueue(sim, k->self, object->id);
     } else {
         forget(k, object);
@@ -258,9 +270,19 @@ static bool gates_turned(const ks_change *change) {
            o->status.m != old->status.m && ks_len(ks_get(o->spec, K(readinessGates))) > 0;
 }
 
+/* Others say that a pod is not ready of which its node, that talks, has said that it is: the node monitor, whose cache is old. Its status
+ * is written anew (status_manager.go: needsReconcile). */
+static bool is_contradicted(const kubelet *k, const ks_change *change) {
+    const ks_object *pod = change->object;
+    uint64_t key;
+    if (pod->ready || change->old == NULL || !change->old->ready) return false;
+    const machine *n = node_of(k, pod->node, &key);
+    return n && !n->lost;
+}
+
 static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change) {
     int64_t lag = sim->settings->latency.sync;
-    if (gates_turned(change))
+    if (gates_turned(change) || is_contradicted(k, change))
         sync_soon(sim, k, change->object->id);
     else if (concerns(change) && lag)
         ks_enqueue_at(sim, k->self, change->object->id, ks_after(sim->world.now, lag));
@@ -290,10 +312,13 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* Of a pod that it has, what others write into its status is nothing to it, but for conditions that the pod waits for. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim, (void)state;
+    (void)sim;
     const ks_object *object = change->object;
     if (object->kind != KS_POD) return true;
     if (object->node == NULL) return false;
+    if ((parts & KS_PART_READY) != 0 && !object->ready &&
+        ((const kubelet *)state)->busy != object->id)
+        return true;
     return (parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0 ||
            ((parts & KS_PART_STATUS) != 0 && ks_len(ks_get(object->spec, K(readinessGates))) > 0);
 }
@@ -385,8 +410,18 @@ static bool gone_pod(ks_sim *sim, kubelet *k, uint64_t id) {
     return true;
 }
 
+/* A node that talks was taken for silent. */
+static bool post(ks_sim *sim, kubelet *k, uint64_t id) {
+    const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, id);
+    uint64_t key;
+    const machine *n = node ? node_of(k, node->name, &key) : NULL;
+    if (n && !n->lost && ks_node_is_given_up(node)) ks_node_post(sim, node);
+    return true;
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     kubelet *k = state;
+    if (key & POST) return post(sim, k, key & ~POST);
     const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
     if (!pod) return gone_pod(sim, k, key);
     if (!pod->node || sim->settings->manual_kubelet) return true;
@@ -425,9 +460,9 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key);
+    const ks_object *pod = ks_store_by_id(&sim->server.store, KS_POD, key & ~POST);
     if (!pod) {
-        const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, key);
+        const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, key & ~POST);
         if (node)
             ks_buf_str(out, node->name);
         else

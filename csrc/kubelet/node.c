@@ -182,6 +182,23 @@ static ks_refusal *post_status(ks_sim *sim, const ks_object *node) {
     return ks_server_update_status(&sim->server, node, status, NULL);
 }
 
+bool ks_node_is_given_up(const ks_object *node) {
+    ks_each(c, ks_get(node->status, K(conditions))) {
+        if (ks_text_is(ks_get(*c, K(type)), "Ready"))
+            return ks_text_is(ks_get(*c, K(reason)), "NodeStatusUnknown");
+    }
+    return false;
+}
+
+int64_t ks_node_next_look(const ks_sim *sim, const ks_object *node) {
+    int64_t beats = (sim->world.now - node->created) / LEASE_PERIOD + 1;
+    return node->created + beats * LEASE_PERIOD;
+}
+
+void ks_node_post(ks_sim *sim, const ks_object *node) {
+    ks_refusal_free(sim->world.heap, post_status(sim, node));
+}
+
 ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, name);

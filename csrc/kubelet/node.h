@@ -17,6 +17,12 @@ ks_val ks_node_make(ks_sim *sim, const ks_str *name, ks_val labels, ks_val taint
 ks_refusal *ks_node_fail(ks_sim *sim, const ks_str *name);
 ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name);
 
+/* The node's conditions are those of one that has fallen silent; if it talks, its kubelet posts what is so with its next look
+ * (kubelet_node_status.go: tryUpdateNodeStatus, each nodeStatusUpdateFrequency). */
+bool ks_node_is_given_up(const ks_object *node);
+int64_t ks_node_next_look(const ks_sim *sim, const ks_object *node); /* an instant */
+void ks_node_post(ks_sim *sim, const ks_object *node);
+
 /* Event of the node's kubelet about itself: `what` is the reason ("NodeReady"). Nothing when the kubelet is played by hand. */
 void ks_node_tell(ks_sim *sim, const ks_object *node, const char *what);
 

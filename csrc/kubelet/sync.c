@@ -534,6 +534,8 @@ static void volumes_done(turn *t) {
     worker *w = t->w;
     w->mounted = true;
     volumes_in_use(t, true);
+    /* The attach-detach controller may not know of this pod, and goes by what the node says (verifyVolumeIsSafeToDetach). */
+    if (ks_sim_any_is_late(t->sim)) tell_in_use(t->sim, t->k, t->node->id);
     if (!w->sandbox) {
         w->sandbox = true;
         w->again = true;
@@ -555,7 +557,13 @@ void continue_sync(turn *t) {
         if (w->op_until > t->now) return;
         volumes_done(t);
         return;
-    case OP_MOUNT: volumes_done(t); return;
+    case OP_MOUNT:
+        if (ks_sim_any_is_late(t->sim) && !volumes_ready(t)) { /* detached meanwhile */
+            w->op = OP_VOLUMES;
+            return;
+        }
+        volumes_done(t);
+        return;
     case OP_PULL:
         w->op = OP_NONE;
         if (pull_done(t, c) == PULL_THERE)

@@ -388,12 +388,38 @@ bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
     return true;
 }
 
-/* An attached volume is mounted now, or not any more: to be told when this instant's other mounts are known. */
-static void note_in_use(turn *t, const ks_object *pvc, bool in) {
-    const ks_object *pv = ks_store_named_by(&t->sim->server.store, pvc);
-    if (!pv || !ks_volume_attacher(pv)) return;
+/* What the node's status calls the claim's volume, a new reference; NULL: nothing is attached. */
+static const ks_str *attached_name(ks_sim *sim, const ks_object *pod, const ks_str *claim) {
+    const ks_store *store = &sim->server.store;
+    const ks_object *pvc = ks_store_claim_of(store, pod, claim);
+    const ks_object *pv = pvc ? ks_store_named_by(store, pvc) : NULL;
+    return pv && ks_volume_attacher(pv) ? ks_volume_unique_name(sim->world.heap, pv) : NULL;
+}
+
+static ks_key left_key(const ks_object *pod, const ks_str *claim) {
+    return (ks_key){ks_hash_text(claim, 0), pod->id};
+}
+
+void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {
+    ks_each(volume, ks_get(pod->spec, K(volumes))) {
+        const ks_str *claim = ks_volume_claim_name(k->heap, pod, *volume);
+        const ks_str *name = claim ? attached_name(sim, pod, claim) : NULL;
+        ks_key key = claim ? left_key(pod, claim) : (ks_key){0, 0};
+        if (name) ks_tree_put(k->heap, &k->left, key, (void *)(uintptr_t)name);
+        ks_str_unref(k->heap, claim);
+    }
+}
+
+/* What is unmounted, a new reference: of a pod that has gone it was kept. */
+static const ks_str *left_name(turn *t, const ks_str *claim) {
+    const ks_str *name = NULL;
+    if (t->k->left.count) name = ks_tree_take(t->heap, &t->k->left, left_key(t->pod, claim));
+    return name ? name : attached_name(t->sim, t->pod, claim);
+}
+
+/* An attached volume is mounted now, or not any more: to be told when this instant's other mounts are known. Takes over `unique`. */
+static void note_in_use(turn *t, const ks_str *unique, bool in) {
     ks_key key = {t->node->id, ++t->k->sequence * 2 + in};
-    const ks_str *unique = ks_volume_unique_name(t->heap, pv);
     ks_tree_put(t->heap, &t->k->untold, key, (void *)(uintptr_t)unique);
     ks_enqueue(t->sim, t->k->self, t->node->id);
 }
@@ -402,17 +428,19 @@ static void note_in_use(turn *t, const ks_object *pvc, bool in) {
 void volumes_in_use(turn *t, bool in) {
     kubelet *k = t->k;
     ks_each(volume, spec_volumes(t->w)) {
-        const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
+        const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume), *name = NULL;
         if (!claim) continue;
         ks_key key = mount_key(t->pod, claim);
-        bool changed = true;
-        if (in)
-            changed = ks_links_add(t->heap, &k->mounts, key, t->pod->id);
-        else
+        if (!in) {
             ks_links_del(t->heap, &k->mounts, key, t->pod->id);
-        const ks_object *pvc =
-            changed ? ks_store_claim_of(&t->sim->server.store, t->pod, claim) : NULL;
-        if (pvc && !others_use(t, claim)) note_in_use(t, pvc, in);
+            name = left_name(t, claim);
+        } else if (ks_links_add(t->heap, &k->mounts, key, t->pod->id)) {
+            name = attached_name(t->sim, t->pod, claim);
+        }
+        if (name && !others_use(t, claim))
+            note_in_use(t, name, in);
+        else
+            ks_str_unref(t->heap, name);
         ks_str_unref(t->heap, claim);
     }
 }

@@ -227,6 +227,8 @@ typedef struct kubelet {
     ks_links mounts;   /* hash of a claim on a node -> ids of the pods that have it mounted */
     ks_table attached; /* attached_key -> 1: what the nodes' statuses say */
     ks_tree
+        left; /* {hash of a claim, pod id} -> what node.status calls a volume that is mounted still, though its pod has gone */
+    ks_tree
         untold; /* {Node id, sequence * 2 + mounted} -> name of a volume: what volumesInUse lacks */
     uint64_t sequence;
     ks_tree files; /* see files.c */
@@ -410,6 +412,8 @@ void volumes_in_use(turn *t, bool in);
 /* Writes into the node's status which volumes are mounted now, all that has changed at once. False: refused. */
 bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id);
 void volumes_forget_pod(kubelet *k, const ks_object *pod);
+void volumes_keep_names(ks_sim *sim, kubelet *k,
+                        const ks_object *pod);       /* it goes, and its claims may */
 extern const ks_tree_type name_type;                 /* values are counted strings */
 const ks_str *missing_config(turn *t, container *c); /* new text, or NULL: env can be made */
 

@@ -15,6 +15,46 @@
 #define MANAGER        "endpointslicemirroring-controller.k8s.io"
 #define MAX_PER_SUBSET 1000
 
+/* --- its state --- */
+
+typedef struct mirroring {
+    int index;
+    /* For caches that are late: id of Endpoints -> the last version that was written of their slices (endpointslice_tracker.go). */
+    ks_tree wrote;
+} mirroring;
+
+static void *create(ks_sim *sim) {
+    mirroring *st = ks_alloc_zero(sim->world.heap, sizeof *st);
+    st->index = ks_component_index(sim, &ks_endpointslicemirroring_controller);
+    return st;
+}
+
+static void *copy(ks_sim *sim, const void *from) {
+    const mirroring *old = from;
+    mirroring *st = ks_alloc(sim->world.heap, sizeof *st);
+    *st = (mirroring){old->index, ks_tree_copy(&old->wrote)};
+    return st;
+}
+
+static void dispose(ks_heap *heap, void *payload) {
+    mirroring *st = payload;
+    ks_tree_clear(heap, &st->wrote);
+    ks_free(heap, st, sizeof *st);
+}
+
+/* StaleSlices: the cache does not show yet what was written for these Endpoints. */
+static bool is_stale(const ks_sim *sim, const mirroring *st, uint64_t id) {
+    return ks_view_is_late(sim) &&
+           !ks_has_heard(sim, st->index, KS_ENDPOINTSLICE,
+                         (uint64_t)(uintptr_t)ks_tree_get(&st->wrote, (ks_key){0, id}));
+}
+
+static void note_written(ks_sim *sim, mirroring *st, uint64_t id) {
+    if (ks_view_is_late(sim))
+        ks_tree_put(sim->world.heap, &st->wrote, (ks_key){0, id},
+                    (void *)(uintptr_t)sim->server.store.version);
+}
+
 /* --- observing: keys are ids of Endpoints objects --- */
 
 static void enqueue_named(ks_sim *sim, const ks_str *ns, const ks_str *name) {
@@ -33,11 +73,13 @@ static bool is_mirror(const ks_object *slice) {
     return ks_text_is(ks_get(slice->labels, K(endpointslice_kubernetes_io_managed_by)), MANAGER);
 }
 
-static void observe(ks_sim *sim, void *state, const ks_change *change) {
-    (void)state;
+static void observe(ks_sim *sim, void *payload, const ks_change *change) {
+    mirroring *st = payload;
     const ks_object *object = change->object;
     switch (object->kind) {
     case KS_ENDPOINTS: {
+        if (change->type == KS_DELETED && st->wrote.count > 0)
+            ks_tree_del(sim->world.heap, &st->wrote, (ks_key){0, object->id});
         /* what the Endpoints controller writes is never mirrored: do not even queue it */
         if (ks_exists(ks_get(object->labels, K(endpoints_kubernetes_io_managed_by))) ||
             change->type == KS_DELETED)
@@ -223,14 +265,21 @@ static bool should_mirror(ks_sim *sim, const ks_object *endpoints) {
     return service && is_selectorless(service);
 }
 
-static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    (void)state;
+static bool sync(ks_sim *sim, void *payload, uint64_t key) {
+    mirroring *st = payload;
     ks_heap *heap = sim->world.heap;
     const ks_object *endpoints = ks_store_by_id(ks_view(sim), KS_ENDPOINTS, key);
     if (!endpoints) return true; /* its slices go with it: they are owned by it */
     ks_object_ref(endpoints);
-    ks_val wanted = should_mirror(sim, endpoints) ? desired_slices(heap, endpoints) : KS_NOTHING;
+    bool mirrored = should_mirror(sim, endpoints);
+    if (mirrored && is_stale(sim, st, key)) {
+        ks_object_unref(heap, endpoints);
+        return false;
+    }
+    ks_val wanted = mirrored ? desired_slices(heap, endpoints) : KS_NOTHING;
+    uint64_t before = sim->server.store.version;
     ks_refusal *refusal = reconcile(sim, endpoints, wanted);
+    if (sim->server.store.version > before) note_written(sim, st, key);
     ks_object_unref(heap, endpoints);
     if (refusal) ks_refusal_free(heap, refusal);
     return !refusal;
@@ -238,7 +287,9 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 const ks_component ks_endpointslicemirroring_controller = {
     .name = "endpointslicemirroring",
-    .punctual = true,
+    .create = create,
+    .copy = copy,
+    .dispose = dispose,
     .observe = observe,
     .sync = sync,
     .kinds = KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS) | KS_KIND_BIT(KS_ENDPOINTSLICE),

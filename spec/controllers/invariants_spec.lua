@@ -7,27 +7,11 @@
 -- each step. LIVES=<n> plays so many of each kind, FROM=<n> begins there; KIND=sts, LATE=true or false leave the others out, and
 -- LAGS=scheduler,kubelet lets these alone be late.
 local kubesim = require "kubesim"
+local dice = require "spec.support.dice"
 
 local LIVES = math.tointeger(os.getenv "LIVES")
 local ONLY = math.tointeger(os.getenv "LIFE")
 local FROM = math.tointeger(os.getenv "FROM") or 1
-
--- What is random in a life: a small generator of its own, so that a seed means the same life on every machine.
-local function dice(seed)
-  local state = (seed * 2654435761 + 88172645463325252) & 0x7fffffffffffffff
-  local function next_number(n)
-    state = state ~ (state << 13)
-    state = state ~ (state >> 7)
-    state = state ~ (state << 17)
-    return (state >> 11) % n
-  end
-  for _ = 1, 8 do next_number(2) end
-  return {
-    below = next_number,
-    chance = function(percent) return next_number(100) < percent end,
-    one_of = function(list) return list[next_number(#list) + 1] end,
-  }
-end
 
 local function ready(pod)
   for _, c in ipairs(pod.status and pod.status.conditions or {}) do

@@ -29,6 +29,7 @@ typedef struct attachdetach {
         unwanted; /* {hash of node, volume id} -> instant + 1 from when on detaching was wanted */
     ks_tree
         untold; /* {node id, sequence} -> volume id: attached, and the node's status does not say so yet */
+    ks_tree lost; /* volume id -> the volume: deleted, and attached as far as is known here */
     uint64_t sequence;
     bool writing; /* one's own write is being heard of: nothing follows from it */
     bool
@@ -36,10 +37,15 @@ typedef struct attachdetach {
     ks_val yes, no; /* {attached: true}, {attached: false} */
 } attachdetach;
 
+static void volume_ref(void *value) { ks_object_ref(value); }
+static void volume_unref(ks_heap *heap, void *value) { ks_object_unref(heap, value); }
+static const ks_tree_type lost_type = {NULL, NULL, NULL, volume_ref, volume_unref};
+
 static void *create(ks_sim *sim) {
     attachdetach *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_attachdetach_controller);
     ks_wants_init(&st->wants);
+    st->lost.type = &lost_type;
     st->yes = ks_map_of(sim->world.heap, K(attached), ks_bool(true), NULL);
     st->no = ks_map_of(sim->world.heap, K(attached), ks_bool(false), NULL);
     return st;
@@ -53,6 +59,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->attaching = ks_ids_copy(&from->attaching);
     st->detaching = ks_ids_copy(&from->detaching);
     st->untold = ks_tree_copy(&from->untold);
+    st->lost = ks_tree_copy(&from->lost);
     ks_ref(st->yes);
     ks_ref(st->no);
     st->reported = ks_tree_copy(&from->reported);
@@ -66,6 +73,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_ids_clear(heap, &st->attaching);
     ks_ids_clear(heap, &st->detaching);
     ks_tree_clear(heap, &st->untold);
+    ks_tree_clear(heap, &st->lost);
     ks_unref(heap, st->yes);
     ks_unref(heap, st->no);
     ks_tree_clear(heap, &st->reported);
@@ -98,13 +106,25 @@ static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
         ks_enqueue(sim, st->index, volume->id);
 }
 
+/* A claim is wanted somewhere now, or not any more: by then it may have gone, and only its volume tells of it. */
+static void look_at_claim(ks_sim *sim, attachdetach *st, const ks_object *pod, const ks_str *name) {
+    const ks_object *claim = ks_store_claim_of(ks_view(sim), pod, name);
+    if (claim != NULL) {
+        look_at(sim, st, volume_of(sim, claim));
+        return;
+    }
+    for (ks_namers n = ks_store_naming(ks_view(sim), KS_PV, pod->ns, name); ks_namers_next(&n);)
+        look_at(sim, st, n.object);
+    for (ks_tree_iter it = ks_tree_begin(&st->lost); ks_tree_next(&it);) look_at(sim, st, it.value);
+}
+
 /* One pod more (or less) that wants its claims on its node. */
 static void count_pod(ks_sim *sim, attachdetach *st, const ks_object *pod, bool more) {
     ks_heap *heap = sim->world.heap;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(heap, pod, *volume);
         if (claim != NULL && ks_wants_note(sim, &st->wants, pod, claim, more))
-            look_at(sim, st, volume_of(sim, ks_store_claim_of(ks_view(sim), pod, claim)));
+            look_at_claim(sim, st, pod, claim);
         ks_str_unref(heap, claim);
     }
 }
@@ -130,6 +150,7 @@ static void observe_attachment(ks_sim *sim, attachdetach *st, const ks_change *c
         st->mixed = !ks_ids_del(heap, &st->detaching, va->id) || st->mixed;
     }
     if (!st->writing) look_at(sim, st, ks_store_named_by(ks_view(sim), va));
+    for (ks_tree_iter it = ks_tree_begin(&st->lost); ks_tree_next(&it);) look_at(sim, st, it.value);
 }
 
 /* A node changed what can hold up detaching from it. */
@@ -181,6 +202,14 @@ static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume)
         look_at(sim, st, volume);
 }
 
+/* What is attached is detached all the same: it is known without the volume (actual_state_of_world.go: attachedVolume.spec). */
+static void volume_deleted(ks_sim *sim, attachdetach *st, const ks_object *volume) {
+    ks_namers n = attachments_of(sim, volume);
+    if (ks_volume_attacher(volume) == NULL || !ks_namers_next(&n)) return;
+    ks_tree_put(sim->world.heap, &st->lost, (ks_key){0, volume->id}, (void *)ks_object_ref(volume));
+    ks_enqueue(sim, st->index, volume->id);
+}
+
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
     attachdetach *st = state;
     const ks_object *object = change->object;
@@ -196,6 +225,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         break;
     case KS_PV:
         if (change->type == KS_ADDED) volume_added(sim, st, object);
+        if (change->type == KS_DELETED) volume_deleted(sim, st, object);
         break;
     default: break;
     }
@@ -567,8 +597,12 @@ static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volu
         return true;
     }
     if (detached >= 0) return finish_detach(sim, va);
-    if (attached >= 0) return finish_attach(sim, st, volume, va, wanted);
     uint64_t node = ks_node_hash(ks_str_or_null(ks_get(va->spec, K(nodeName))));
+    if (attached >= 0) {
+        if (!ks_wanted_on(wanted, node))
+            ks_enqueue(sim, st->index, volume->id); /* to be detached right away */
+        return finish_attach(sim, st, volume, va, wanted);
+    }
     if (!ks_wanted_on(wanted, node)) return detach(sim, st, volume, va);
     if (st->unwanted.count > 0)
         ks_tree_del(sim->world.heap, &st->unwanted, (ks_key){node, volume->id});
@@ -616,6 +650,17 @@ static bool sync_wanted(ks_sim *sim, attachdetach *st, const ks_object *volume,
     return done;
 }
 
+/* A volume that has been deleted: nothing is attached any more, and what is goes as soon as the node does not work with it. */
+static bool sync_lost(ks_sim *sim, attachdetach *st, const ks_object *volume) {
+    const ks_wanted nowhere = {.nodes = NULL};
+    ks_object_ref(volume);
+    bool done = sync_attachments(sim, st, volume, &nowhere);
+    ks_namers n = attachments_of(sim, volume);
+    if (!ks_namers_next(&n)) ks_tree_del(sim->world.heap, &st->lost, (ks_key){0, volume->id});
+    ks_object_unref(sim->world.heap, volume);
+    return done;
+}
+
 /* Reports of nodes that no longer want the volume are forgotten. */
 static void forget_reports(ks_heap *heap, attachdetach *st, const ks_object *volume,
                            const ks_wanted *wanted) {
@@ -639,6 +684,9 @@ static bool sync_volume(ks_sim *sim, attachdetach *st, const ks_object *volume) 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     attachdetach *st = state;
     const ks_object *volume = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
+    const ks_object *lost =
+        st->lost.count == 0 || volume != NULL ? NULL : ks_tree_get(&st->lost, (ks_key){0, key});
+    if (lost != NULL) return sync_lost(sim, st, lost);
     if (volume == NULL) {
         const ks_object *node = ks_store_by_id(ks_view(sim), KS_NODE, key);
         return node == NULL || tell_attached(sim, st, node);

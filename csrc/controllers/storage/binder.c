@@ -82,6 +82,15 @@ static void note_pending(ks_heap *heap, binder *st, const ks_object *claim, cons
         ks_tree_del(heap, &st->pending, key);
 }
 
+/* A claim went before it could be bound to the volume that was made for it: the resync comes upon that. */
+static void release_later(ks_sim *sim, const binder *st, const ks_object *claim) {
+    for (ks_namers n = ks_store_naming(ks_view(sim), KS_PV, claim->ns, claim->name);
+         ks_namers_next(&n);)
+        if (ks_str_eq(ks_str_or_null(ks_get2(n.object->spec, K(claimRef), K(uid))), claim->uid))
+            ks_enqueue_at(sim, st->index, n.object->id,
+                          sim->world.now + RESYNC_SECONDS * KS_SECOND);
+}
+
 static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *claim = change->object;
@@ -95,7 +104,10 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
     ks_tree_del(heap, &st->fresh, (ks_key){0, claim->id});
     const ks_object *volume = ks_store_named_by(ks_view(sim), claim);
-    if (volume != NULL) ks_enqueue(sim, st->index, volume->id);
+    if (volume != NULL)
+        ks_enqueue(sim, st->index, volume->id);
+    else
+        release_later(sim, st, claim);
 }
 
 static void arm_resync(ks_sim *sim, binder *st) {
@@ -286,7 +298,7 @@ static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
         bind_volume_to_claim(sim, &volume, *claim) && set_volume_phase(sim, &volume, "Bound", "") &&
         bind_claim_to_volume(sim, claim, volume) && set_claim_phase(sim, claim, "Bound", volume);
     st->settling[0] = st->settling[1] = 0;
-    if (!done) {
+    if (!done && !ks_view_is_late(sim)) { /* else what was written is still to be heard of */
         look_at(sim, st, *claim);
         look_at(sim, st, volume);
     }
