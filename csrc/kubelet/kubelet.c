@@ -312,11 +312,10 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 /* Of a pod that it has, what others write into its status is nothing to it, but for conditions that the pod waits for. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim;
     const ks_object *object = change->object;
     if (object->kind != KS_POD) return true;
     if (object->node == NULL) return false;
-    if ((parts & KS_PART_READY) != 0 && !object->ready &&
+    if (ks_sim_any_is_late(sim) && (parts & KS_PART_READY) != 0 && !object->ready &&
         ((const kubelet *)state)->busy != object->id)
         return true;
     return (parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0 ||
