@@ -647,6 +647,14 @@ static void resync(ks_sim *sim, binder *st) {
         ks_enqueue(sim, st->index, it.key.b);
 }
 
+/* What to do with a key whose sync failed: whether it waits for the resync, not for its back-off (pv_controller_base.go:
+ * processNextClaimWorkItem; before it the workers forgot a key whatever came of it). */
+static bool put_off(ks_sim *sim, const binder *st, uint64_t key) {
+    if (ks_since(&sim->server.rules, KS_SINCE_BINDER_RETRIES)) return false;
+    ks_enqueue_at(sim, st->index, key, sim->world.now + RESYNC_SECONDS * KS_SECOND);
+    return true;
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     binder *st = state;
     if (key == RESYNC_KEY) {
@@ -660,8 +668,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     bool done = is_claim ? sync_claim(sim, st, &object) : sync_volume(sim, st, &object);
     if (is_claim) ks_tree_del(sim->world.heap, &st->fresh, (ks_key){0, key});
     ks_object_unref(sim->world.heap, object);
-    if (!done) ks_enqueue_at(sim, st->index, key, sim->world.now + RESYNC_SECONDS * KS_SECOND);
-    return true;
+    return done || put_off(sim, st, key);
 }
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {

@@ -1,0 +1,47 @@
+-- What becomes of claims whose binding the API server refused for a while.
+local kubesim = require "kubesim"
+
+local function volume(name)
+  return { apiVersion = "v1", kind = "PersistentVolume", metadata = { name = name }, spec = {
+    capacity = { storage = "1Gi" }, accessModes = { "ReadWriteOnce" }, storageClassName = "", hostPath = { path = "/srv" } } }
+end
+
+local claim = { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "data" }, spec = {
+  storageClassName = "", accessModes = { "ReadWriteOnce" }, resources = { requests = { storage = "1Gi" } } } }
+
+---Seconds until claims are bound whose binder could write nothing at first: the shortest and the longest time of those lives in which
+---the refused writes, and not those that were done all the same, had the last word.
+local function seconds_to_bind(version)
+  local shortest, longest = math.huge, 0
+  for seed = 1, 20 do
+    local cluster <close> = kubesim.new { nodes = 1, version = version, seed = seed }
+    cluster:create(volume "disk")
+    cluster:advance(1)
+    cluster:fail_writes("persistentvolume", 1)
+    cluster:create(claim)
+    cluster:advance(0)
+    cluster:fail_writes("persistentvolume", 0)
+    local function bound(c) return c:get "pvc/data".status.phase == "Bound" end
+    if not bound(cluster) then
+      local from = cluster:now()
+      assert(cluster:wait_until(bound, { timeout = "1m" }))
+      local seconds = cluster:now() - from
+      shortest, longest = math.min(shortest, seconds), math.max(longest, seconds)
+    end
+  end
+  return shortest, longest
+end
+
+describe("a claim whose binding failed", function()
+  it("is bound after the back-off", function()
+    local shortest, longest = seconds_to_bind "1.36"
+    assert.is_true(shortest > 0 and longest < 1, ("%g to %g s"):format(shortest, longest))
+  end)
+
+  it("waits for the binder's next resync before 1.36", function()
+    for _, version in ipairs { "1.34", "1.35" } do
+      local shortest, longest = seconds_to_bind(version)
+      assert.is_true(shortest >= 15 and longest < 16, ("%g to %g s"):format(shortest, longest))
+    end
+  end)
+end)
