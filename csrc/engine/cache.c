@@ -135,10 +135,14 @@ static bool outdated(const ks_cache *cache, const ks_change *change) {
 
 void ks_cache_send(ks_sim *sim, int component, const ks_change *change) {
     ks_kind kind = change->object->kind;
-    if (kind == KS_EVENT) return;
+    bool late_kind = informed(sim->components[component].component, kind);
+    if (kind == KS_EVENT) { /* caches have none */
+        if (!late_kind) tell(sim, component, change);
+        return;
+    }
     ks_cache *cache = own(sim, component);
     cache->store.world = &sim->world;
-    if (!informed(sim->components[component].component, kind)) {
+    if (!late_kind) {
         ks_store_follow(&cache->store, change);
         tell(sim, component, change);
         return;

@@ -474,13 +474,15 @@ const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
 
 static const ks_kind masses[KS_MASSES] = {KS_POD, KS_PVC, KS_PV, KS_VOLUMEATTACHMENT};
 
-static bool comes_in_masses(ks_kind kind) {
+/* Whether an object's uid waits until somebody asks for it. Objects come in the order of their ids, but for those that a cache keeps
+ * before it is told of earlier ones. */
+static bool uid_can_wait(const ks_store *s, const ks_object *object) {
     for (int i = 0; i < KS_MASSES; i++)
-        if (masses[i] == kind) return true;
+        if (masses[i] == object->kind) return object->id > s->uids_known[i];
     return false;
 }
 
-/* As name_events(). Of each kind objects come in the order of their ids, in a cache as well. False: nothing had come. */
+/* As name_events(). False: nothing had come. */
 static bool index_masses(ks_store *s) {
     size_t before = s->by_uid.count;
     for (int i = 0; i < KS_MASSES; i++) {
@@ -736,7 +738,7 @@ static void index_new(ks_store *s, const ks_object *object) {
     if (object->kind != KS_EVENT) {
         ks_table_put(heap, &s->by_name, name_key(object->kind, object->ns, object->name),
                      entry(object));
-        if (object->uid != NULL && !comes_in_masses(object->kind))
+        if (object->uid != NULL && !uid_can_wait(s, object))
             ks_table_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
     }
     index_owners(s, object);

@@ -98,7 +98,9 @@ typedef struct ks_change {
 const ks_change *ks_change_ref(const ks_change *change);
 void ks_change_unref(ks_heap *heap, const ks_change *change);
 
-enum { KS_MASSES = 4 }; /* kinds of which there are masses, and nobody asks by uid */
+enum {
+    KS_MASSES = 4
+}; /* kinds of which there are masses; where nobody asks for a uid, none of theirs is indexed */
 
 typedef struct ks_store {
     ks_world *world;

@@ -294,6 +294,21 @@ describe("controllers with old caches", function()
     assert.is_nil(cluster:get "pvc/data")
   end)
 
+  it("know what is left in a namespace, Events among it", function()
+    local cluster <close> = new { ["watch.namespace"] = "5s" }
+    cluster:apply "apiVersion: v1\nkind: Namespace\nmetadata: {name: old}"
+    cluster:create { apiVersion = "v1", kind = "Event", type = "Normal", reason = "Kept", message = "for ever",
+      metadata = { name = "e", namespace = "old", finalizers = { "example.com/keep" } },
+      involvedObject = { kind = "Pod", name = "p", namespace = "old" } }
+    cluster:advance(10)
+    cluster:delete "namespace/old"
+    cluster:advance(60)
+    assert.equal("Terminating", cluster:get "namespace/old".status.phase)
+    cluster:patch("event/e", { metadata = { finalizers = kubesim.null } }, { namespace = "old", type = "merge" })
+    cluster:advance(60)
+    assert.is_nil(cluster:get "namespace/old")
+  end)
+
   it("do not take a node for lost that has come back", function()
     local cluster <close> = new({}, { nodes = { { name = "a" } } })
     cluster:apply(set("ReplicaSet", 1))
@@ -359,7 +374,7 @@ describe("a scheduler whose cache is ten seconds old", function()
     cluster:create(pod("same", "1"))
     local uid = cluster:get "pod/same".metadata.uid
     cluster:advance(5)
-    assert.same({ 'running Bind plugin "DefaultBinder": Operation cannot be fulfilled on pods/binding "same": StorageError: invalid '
+    assert.same({ 'running Bind plugin "DefaultBinder": Operation cannot be fulfilled on pods "same": StorageError: invalid '
       .. "object, Code: 4, Key: /registry/pods/default/same, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
       .. "precondition: " .. old .. ", UID in object meta: " .. uid }, reasons(cluster, "pod/same", "FailedScheduling"))
     cluster:settle { timeout = "1h" }
