@@ -599,9 +599,10 @@ static bool sync_attachment(ks_sim *sim, attachdetach *st, const ks_object *volu
     if (detached >= 0) return finish_detach(sim, va);
     uint64_t node = ks_node_hash(ks_str_or_null(ks_get(va->spec, K(nodeName))));
     if (attached >= 0) {
+        if (!finish_attach(sim, st, volume, va, wanted)) return false;
         if (!ks_wanted_on(wanted, node))
             ks_enqueue(sim, st->index, volume->id); /* to be detached right away */
-        return finish_attach(sim, st, volume, va, wanted);
+        return true;
     }
     if (!ks_wanted_on(wanted, node)) return detach(sim, st, volume, va);
     if (st->unwanted.count > 0)

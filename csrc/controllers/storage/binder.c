@@ -3,7 +3,7 @@
  *
  * Keys are ids of claims and volumes. The periodic resync of the real controller (every 15 s) is armed only when something
  * happened that a waiting claim would not notice by itself: a volume became available, a class appeared. What could not be written
- * waits for it, too, or for news of the object: nothing is retried before (claimWorker, volumeWorker).
+ * waits for it, too, or for news of the object, before 1.36: put_off().
  */
 #include "api/values.h"
 #include "controllers/storage/storage.h"
@@ -288,10 +288,18 @@ static bool bind_claim_to_volume(ks_sim *sim, const ks_object **claim, const ks_
     return write_object(sim, claim, doc);
 }
 
+/* What was written while it settled, is news as any other. */
+static void look_if_written(ks_sim *sim, const binder *st, const ks_object *object,
+                            uint64_t version) {
+    const ks_object *now = ks_store_by_id(&sim->server.store, object->kind, object->id);
+    if (now != NULL && now->version != version) ks_enqueue(sim, st->index, object->id);
+}
+
 /* `volume` borrowed. */
 static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
     const ks_object *volume = ks_object_ref(found);
     binder *st = state_of(sim);
+    uint64_t claim_then = (*claim)->version, volume_then = volume->version;
     st->settling[0] = (*claim)->id;
     st->settling[1] = volume->id;
     bool done =
@@ -299,8 +307,8 @@ static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
         bind_claim_to_volume(sim, claim, volume) && set_claim_phase(sim, claim, "Bound", volume);
     st->settling[0] = st->settling[1] = 0;
     if (!done && !ks_view_is_late(sim)) { /* else what was written is still to be heard of */
-        look_at(sim, st, *claim);
-        look_at(sim, st, volume);
+        look_if_written(sim, st, *claim, claim_then);
+        look_if_written(sim, st, volume, volume_then);
     }
     ks_object_unref(sim->world.heap, volume);
     return done;
