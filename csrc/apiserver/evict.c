@@ -29,12 +29,14 @@ static ks_val set_condition(ks_server *s, ks_val conditions, const char *type, c
 
 /* --- binding --- */
 
-static ks_refusal *binding_conflict(ks_heap *heap, const ks_object *pod, const char *why) {
+/* pkg/registry/core/pod/storage: assignPod(): what storage refuses is said of pods, the rest of pods/binding. */
+static ks_refusal *binding_conflict(ks_heap *heap, const ks_object *pod, const char *resource,
+                                    const char *why) {
     ks_refusal *refusal =
-        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on pods/binding \"%s\": %s",
+        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s", resource,
                   pod->name->s, why);
     refusal->name = ks_str_ref(pod->name);
-    refusal->kind = ks_str_of(heap, "pods/binding");
+    refusal->kind = ks_str_of(heap, resource);
     return refusal;
 }
 
@@ -42,7 +44,7 @@ static ks_refusal *refuse_binding(ks_heap *heap, const ks_object *pod, const cha
                                   const char *what) {
     ks_buf why = {.heap = heap};
     ks_buf_printf(&why, format, pod->name->s, what);
-    ks_refusal *refusal = binding_conflict(heap, pod, why.s);
+    ks_refusal *refusal = binding_conflict(heap, pod, "pods/binding", why.s);
     ks_buf_dispose(&why);
     return refusal;
 }
@@ -56,7 +58,7 @@ static ks_refusal *refuse_binding_gone(ks_server *s, const ks_object *pod) {
         "StorageError: invalid object, Code: 4, Key: /registry/pods/%s/%s, ResourceVersion: 0, "
         "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
         pod->ns->s, pod->name->s, pod->uid->s, other->uid->s);
-    ks_refusal *refusal = binding_conflict(s->heap, pod, why->s);
+    ks_refusal *refusal = binding_conflict(s->heap, pod, "pods", why->s);
     ks_str_unref(s->heap, why);
     return refusal;
 }

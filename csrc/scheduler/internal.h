@@ -623,7 +623,8 @@ typedef struct ks_cycle {
     uint32_t skipped;      /* scorers that did not run, as a set */
     ks_val policy_texts, policy_scores;
     ks_val victims, victim_ids; /* names and ids of pods to evict */
-    bool preempted;             /* preemption was tried: the nomination is decided anew */
+    bool
+        renominated; /* the nomination is decided anew: preemption was tried, or nothing is left to wait for */
     const ks_str *nominated;
     bool failed; /* a hook raised */
     bool plain;  /* the class's board has it all: verdicts, looked and look are not filled in */

@@ -234,7 +234,7 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     const ks_node_table *nodes = c->st->nodes;
     const char *why = ineligible(c);
     if (why != NULL) return ks_str_printf(heap, "preemption: %s", why);
-    c->preempted = true;
+    c->renominated = true;
     uint32_t *potential = ks_sched_arena(&c->arena, (nodes->count + 1) * sizeof *potential), n = 0;
     for (uint32_t slot = 0; slot < nodes->slots; slot++)
         if (nodes->at[slot] != NULL && c->looked[slot] && !c->verdicts[slot].unresolvable)

@@ -482,19 +482,25 @@ static void fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_
     message = told(sim, c->st, message);
     if (requeue(c, plugins)) {
         record_failure(sim, c->pod, c->rules->scheduler, message);
-        patch_status(sim, c->st, c->pod, reason, message, c->preempted, c->nominated);
+        patch_status(sim, c->st, c->pod, reason, message, c->renominated, c->nominated);
     }
     ks_str_unref(sim->world.heap, message);
+}
+
+/* schedule_one.go: clearNominatedNode. */
+static void clear_nominated(ks_cycle *c) {
+    ks_str_unref(c->sim->world.heap, c->nominated);
+    c->nominated = NULL;
+    c->renominated = true;
 }
 
 /* handleBindingCycleError: what was assumed is forgotten, which is to other pods as if this one had been deleted from its node. Takes
  * over `message`. */
 static void fail_binding(ks_cycle *c, const ks_str *message) {
+    clear_nominated(c);
     ks_change gone = {.refs = 1, .type = KS_DELETED, .object = c->pod};
-    if (ks_sched_assumed(c->st, c->pod->id) != NULL) {
-        forget_assumed(c->sim, c->st, c->pod->id);
-        ks_sched_hint_gone(c->sim, c->st, &gone);
-    }
+    if (ks_sched_assumed(c->st, c->pod->id) != NULL) forget_assumed(c->sim, c->st, c->pod->id);
+    ks_sched_hint_gone(c->sim, c->st, &gone);
     fail(c, "SchedulerError", message, 0);
 }
 
@@ -617,6 +623,7 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         record_failure(sim, pod, c->rules->scheduler, message);
         ks_str_unref(heap, message);
     } else if (st->nodes->count == 0) {
+        clear_nominated(c);
         fail(c, "Unschedulable", ks_str_of(heap, "no nodes available to schedule pods"), 0);
     } else {
         ks_sched_prefilter(c);

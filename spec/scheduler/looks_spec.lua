@@ -157,4 +157,25 @@ describe("a pod that waits for its volume to be provisioned", function()
     assert.equal("n1", cluster:get("pod/other").spec.nodeName)
     assert.is_nil(cluster:get("pod/third").spec.nodeName)
   end)
+
+  it("is not said to be going there any more when that took too long, until it is looked at again", function()
+    local cluster <close> = kubesim.new { latency = { provision = 60000 }, nodes = { { name = "n1" } } }
+    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "data" },
+      spec = { accessModes = { "ReadWriteOnce" }, storageClassName = "standard", resources = { requests = { storage = "1Gi" } } } }
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "waits" }, spec = {
+      containers = { { name = "main", image = "app" } },
+      volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } } }
+    local function nominated() return cluster:get("pod/waits").status.nominatedNodeName end
+    cluster:advance(2)
+    assert.equal("n1", nominated())
+    assert(cluster:wait_until(function(c)
+      for _, event in ipairs(c:events { ref = "pod/waits" }) do
+        if event.reason == "FailedScheduling" then return true end
+      end
+      return false
+    end, { timeout = "15m" }))
+    assert.is_nil(nominated())
+    cluster:advance(30)
+    assert.equal("n1", nominated())
+  end)
 end)
