@@ -59,11 +59,16 @@ static bool others_use(turn *t, const ks_str *claim) {
     return false;
 }
 
+static ks_key left_key(const ks_object *pod, const ks_str *claim) {
+    return (ks_key){ks_hash_text(claim, 0), pod->id};
+}
+
 void volumes_forget_pod(kubelet *k, const ks_object *pod) {
-    if (!ks_links_any(&k->mounts)) return;
+    if (!ks_links_any(&k->mounts) && !k->left.count) return;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(k->heap, pod, *volume);
         if (claim) ks_links_del(k->heap, &k->mounts, mount_key(pod, claim), pod->id);
+        if (claim && k->left.count) ks_tree_del(k->heap, &k->left, left_key(pod, claim));
         ks_str_unref(k->heap, claim);
     }
 }
@@ -394,10 +399,6 @@ static const ks_str *attached_name(ks_sim *sim, const ks_object *pod, const ks_s
     const ks_object *pvc = ks_store_claim_of(store, pod, claim);
     const ks_object *pv = pvc ? ks_store_named_by(store, pvc) : NULL;
     return pv && ks_volume_attacher(pv) ? ks_volume_unique_name(sim->world.heap, pv) : NULL;
-}
-
-static ks_key left_key(const ks_object *pod, const ks_str *claim) {
-    return (ks_key){ks_hash_text(claim, 0), pod->id};
 }
 
 void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {
