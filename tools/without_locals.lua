@@ -1,5 +1,6 @@
 --- Takes the names of local variables out of compiled code: reading them is a third of what loading a module costs, and Lua says them
---- only of a mistake in the module. All else stays, lines and the names of upvalues among it, so tracebacks are what they were.
+--- only of a mistake in the module. All else stays, lines and the names of upvalues among it: a traceback tells of a function that was
+--- called through a local by its line.
 --- tools/chunks.lua uses it for the modules that the core carries; spec/house/chunks_spec.lua says what they are with it.
 --- The layout is that of Lua 5.4: lundump.c.
 

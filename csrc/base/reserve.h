@@ -16,7 +16,7 @@ ks_reserve *ks_reserve_new(void);
 /* Nobody will make heaps with it any more. It is gone when the last block has been given back. */
 void ks_reserve_close(ks_reserve *reserve);
 
-/* `size` bytes, kept ones or malloc's; NULL when there are none. */
+/* `size` bytes: kept ones, pages of their own where a chunk is of a size that is kept, else malloc's; NULL when there are none. */
 void *ks_reserve_alloc(ks_reserve *reserve, size_t size);
 /* Takes back a block of that size; NULL is fine. */
 void ks_reserve_free(ks_reserve *reserve, void *block, size_t size);

@@ -453,8 +453,6 @@ static int since(lua_State *L) {
     return 1;
 }
 
-/* --- opening --- */
-
 /* --- words --- */
 
 /* Nothing that a shell would make something of. */
