@@ -628,15 +628,6 @@ int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values
     return node->len;
 }
 
-bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value) {
-    const ks_tree_node *node = tree->root;
-    if (node == NULL) return false;
-    while (!node->leaf) node = child(node, node->len - 1);
-    if (key != NULL) *key = node->keys[node->len - 1];
-    if (value != NULL) *value = slots(node)[node->len - 1];
-    return true;
-}
-
 /* The leaf where the key belongs, or the first entry of the subtree behind it. */
 bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value) {
     const ks_tree_node *node = tree->root, *behind = NULL;

@@ -72,7 +72,6 @@ int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values
 
 /* Neighbours: false when there is none. Out-parameters may be NULL. */
 bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value);
-bool ks_tree_last(const ks_tree *tree, ks_key *key, void **value);
 bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value);
 bool ks_tree_higher(const ks_tree *tree, ks_key above, ks_key *key, void **value);
 bool ks_tree_floor(const ks_tree *tree, ks_key at_most, ks_key *key, void **value);
