@@ -630,13 +630,14 @@ static void fetch_indexed(ks_walk *walk) {
     if (values != walk->beside) {
         from = 1;
         for (int i = 0; i < n && keys[i].a == walk->prefix; i++)
-            ks_ids_ask(&walk->store->by_id[word(values[i]) >> 56],
+            ks_ids_ask(&walk->store->by_id[ks_store__kind_at(word(values[i]))],
                        ks_store__id_at(word(values[i])));
     }
     walk->beside = values + 1;
     for (int i = from; i <= AHEAD && i < n && keys[i].a == walk->prefix; i++) {
         uint64_t place = word(values[i]);
-        const ks_object *o = ks_ids_get(&walk->store->by_id[place >> 56], ks_store__id_at(place));
+        const ks_object *o =
+            ks_ids_get(&walk->store->by_id[ks_store__kind_at(place)], ks_store__id_at(place));
         if (o != NULL && !ks_version__is_brief(o)) fetch_header(o);
     }
 }
@@ -821,7 +822,7 @@ static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_o
 }
 
 ks_kind ks_object_owner_kind(const ks_object *object) {
-    return object->owner != 0 ? (ks_kind)(object->owner >> 56) : KS_NO_KIND;
+    return object->owner != 0 ? ks_store__kind_at(object->owner) : KS_NO_KIND;
 }
 
 /* Where the object of that uid is, or 0: mostly the one that owns what was written before, too. */
