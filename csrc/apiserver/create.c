@@ -105,15 +105,15 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc) {
     return refusal;
 }
 
-/* Looks for the name, counts the object in, stores it. */
+/* Counts the object in, looks for the name, stores it. */
 static ks_refusal *store(const ks_request *r, ks_val *doc, const ks_str *ns, bool generated,
                          const ks_object **out) {
     ks_server *s = r->s;
     const ks_object *there =
         ks_store_get(&s->store, r->kind, ns, ks_str_or_null(ks_meta_get(*doc, K(name))));
-    ks_request checked = *r;
-    if (there != NULL) checked.dry_run = true; /* what is refused is not counted in */
-    ks_refusal *refusal = ks_quota_admit(&checked, *doc, NULL);
+    /* Counting in comes before the look for the name: where that is taken, the count stays too high until the
+     * quota controller counts again. */
+    ks_refusal *refusal = ks_quota_admit(r, *doc, NULL);
     if (refusal == NULL && there != NULL) refusal = refuse_taken(r, there, generated);
     if (refusal != NULL) return refusal;
     if (!r->dry_run)

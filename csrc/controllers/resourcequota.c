@@ -8,7 +8,8 @@
  * upstream counts.
  *
  * A terminating pod is charged for until its grace has passed twice (a lost node must not block its
- * successor), which upstream notices with its resync each 5 minutes.
+ * successor), which upstream notices with its resync each 5 minutes. So it does what admission has counted in
+ * and what did not come to be, because its name was taken.
  *
  * Keys: ids of ResourceQuotas; RESYNC.
  */
@@ -36,7 +37,8 @@ typedef struct state {
     ks_tree entries; /* {0, ResourceQuota} -> entry */
     ks_tree
         ending; /* {instant, pod}: a terminating pod is over after it; kept while there are quotas */
-    ks_tree over; /* {0, pod}: charged for its existence only */
+    ks_tree over;   /* {0, pod}: charged for its existence only */
+    ks_tree astray; /* {0, ResourceQuota}: its status.used is not what is there */
 } state;
 
 /* --- entries --- */
@@ -109,7 +111,7 @@ static void *copy(ks_sim *sim, const void *payload) {
     const state *from = payload;
     state *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = (state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->ending),
-                  ks_tree_copy(&from->over)};
+                  ks_tree_copy(&from->over), ks_tree_copy(&from->astray)};
     return st;
 }
 
@@ -118,6 +120,7 @@ static void dispose(ks_heap *heap, void *payload) {
     ks_tree_clear(heap, &st->entries);
     ks_tree_clear(heap, &st->ending);
     ks_tree_clear(heap, &st->over);
+    ks_tree_clear(heap, &st->astray);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -141,9 +144,14 @@ static ks_key ending_key(const ks_object *pod) {
 /* The resync is worked only where it will find something. */
 static void arm_resync(ks_sim *sim, const state *st) {
     ks_key first;
+    int64_t after = KS_NEVER;
     ks_cancel(sim, st->index, RESYNC);
-    if (st->entries.count == 0 || !ks_tree_first(&st->ending, &first, NULL)) return;
-    ks_enqueue_at(sim, st->index, RESYNC, (ks_word_instant(first.a) / PERIOD + 1) * PERIOD);
+    if (st->entries.count == 0) return;
+    if (st->astray.count > 0)
+        after = sim->world.now;
+    else if (ks_tree_first(&st->ending, &first, NULL))
+        after = ks_word_instant(first.a);
+    if (after != KS_NEVER) ks_enqueue_at(sim, st->index, RESYNC, (after / PERIOD + 1) * PERIOD);
 }
 
 static void note_end(ks_heap *heap, state *st, const ks_object *pod) {
@@ -171,6 +179,29 @@ static void track_all(ks_sim *sim, state *st) {
 
 /* --- what is noticed --- */
 
+/* Does status.used say of a resource that is counted here something else than the sum? */
+static bool misses(const entry *e, const ks_object *quota) {
+    ks_val used = ks_get(quota->status, K(used));
+    for (uint32_t i = 0; i < e->count; i++) {
+        ks_val said = ks_get(used, ks_pair_at(names_of(e), i)->key);
+        if (ks_exists(said) && ks_quantity_cmp(ks_quantity_of(said), e->sums[i]) != 0) return true;
+    }
+    return false;
+}
+
+/* Admission has counted in what did not come to be, or that is over. */
+static void weigh(ks_sim *sim, state *st, const ks_object *quota) {
+    const ks_key key = {0, quota->id};
+    const entry *e = ks_tree_get(&st->entries, key);
+    bool astray = e != NULL && misses(e, quota);
+    if (astray == ks_tree_has(&st->astray, key)) return;
+    if (astray)
+        ks_tree_put(sim->world.heap, &st->astray, key, ks_word(1));
+    else
+        ks_tree_del(sim->world.heap, &st->astray, key);
+    arm_resync(sim, st);
+}
+
 /* Every quota of the object's namespace that was counted before `version`: `old` out, `now` in;
  * either may be NULL. */
 static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *old, bool old_over,
@@ -183,6 +214,7 @@ static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *
         bool some = old != NULL && charge(heap, e, old, old_over, -1);
         if (now != NULL) charge(heap, e, now, now_over, 1);
         if (some) ks_enqueue(sim, st->index, w.object->id);
+        if (st->astray.count > 0) weigh(sim, st, w.object);
     }
 }
 
@@ -217,11 +249,15 @@ static void observe_quota(ks_sim *sim, state *st, const ks_change *change) {
     ks_key key = {0, quota->id};
     if (change->type == KS_DELETED) {
         ks_tree_del(sim->world.heap, &st->entries, key);
+        if (st->astray.count > 0) ks_tree_del(sim->world.heap, &st->astray, key);
         if (st->entries.count == 0) ks_tree_clear(sim->world.heap, &st->ending);
         arm_resync(sim, st);
         return;
     }
-    if (change->old != NULL && ks_equal(change->old->spec, quota->spec)) return;
+    if (change->old != NULL && ks_equal(change->old->spec, quota->spec)) {
+        weigh(sim, st, quota);
+        return;
+    }
     entry *e = entry_new(sim->world.heap, quota->spec);
     if (st->entries.count == 0) track_all(sim, st);
     count_all(sim, st, e, quota->ns);
@@ -312,7 +348,11 @@ static bool sync_quota(ks_sim *sim, const state *st, const ks_object *quota) {
 static bool sync(ks_sim *sim, void *payload, uint64_t key) {
     state *st = payload;
     end_pods(sim, st);
-    if (key == RESYNC) return true;
+    if (key == RESYNC) {
+        for (ks_tree_iter it = ks_tree_begin(&st->astray); ks_tree_next(&it);)
+            ks_enqueue(sim, st->index, it.key.b);
+        return true;
+    }
     const ks_object *quota = ks_store_by_id(ks_view(sim), KS_RESOURCEQUOTA, key);
     if (quota == NULL) return true;
     ks_object_ref(quota);

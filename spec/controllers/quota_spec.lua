@@ -46,6 +46,28 @@ describe("a ResourceQuota", function()
     cluster:create(pod("c", { memory = "1Mi" }))
   end)
 
+  it("charges a StatefulSet for pods whose names are taken, until the five minutes' resync", function()
+    local manual <close> = kubesim.new { kubelet = "manual" }
+    manual:create { quota { pods = 3 }, pod "web-0" }
+    manual:advance(0)
+    manual:create { apiVersion = "apps/v1", kind = "StatefulSet", metadata = { name = "web" }, spec = { replicas = 1, serviceName = "web",
+      selector = { matchLabels = { app = "web" } }, template = { metadata = { labels = { app = "web" } },
+        spec = { containers = { { name = "c", image = "app:1" } } } } } }
+    manual:advance "1s"
+    assert.same({ pods = "3" }, manual:get("quota/q").status.used)
+    local failed = manual:events({ reason = "FailedCreate" })[1]
+    assert.equal('Create Pod web-0 in StatefulSet web failed error: pods "web-0" is forbidden: exceeded quota: q, '
+      .. "requested: pods=1, used: pods=3, limited: pods=3", failed.message)
+    manual:delete "sts/web"
+    manual:advance "298s"
+    assert.same({ pods = "3" }, manual:get("quota/q").status.used)
+    manual:advance "1s"
+    assert.same({ pods = "1" }, manual:get("quota/q").status.used)
+    local now = manual:trace()
+    manual:advance "1h" -- and then there is nothing to be done
+    assert.equal(now, manual:trace())
+  end)
+
   it("does not charge for finished pods, except as objects", function()
     cluster:image("app:1", { exit = { code = 0, after = "1s" } })
     cluster:create(quota { pods = 1, ["count/pods"] = 2 })
