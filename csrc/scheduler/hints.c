@@ -121,58 +121,126 @@ static void pod_changed(ks_sim *sim, ks_sched *st, const ks_change *change) {
 
 /* --- nodes --- */
 
-static bool was_so(ks_sim *sim, ks_sched *st, const ks_change *change, const ks_object *pod,
-                   ks_plugin plugin) {
-    const ks_object *old = change->old;
-    const ks_pod_rules *r = rules_of(sim, st, pod);
-    ks_heap *heap = sim->world.heap;
-    if (plugin == KS_PLUGIN_TAINTS)
-        return !ks_exists(ks_untolerated_taint(ks_get(old->spec, K(taints)), r->tolerations,
-                                               "NoSchedule", "NoExecute"));
-    return ks_node_labels_match(r->node_selector, old) &&
-           ks_node_selector_matches(heap, r->node_affinity, old);
+/* What of a node has changed, as far as plugins ask for it (events.go: NodeSchedulingPropertiesChange). */
+typedef struct node_news {
+    const ks_object *old, *now; /* one may be NULL: the node came, or went */
+    bool labels, taints, allocatable;
+} node_news;
+
+static node_news news_of(const ks_change *change) {
+    bool gone = change->type == KS_DELETED;
+    node_news n = {gone ? change->object : change->old, gone ? NULL : change->object, false, false,
+                   false};
+    if (n.old == NULL || n.now == NULL) return n;
+    n.labels = !ks_equal(n.old->labels, n.now->labels);
+    n.taints = !ks_equal(ks_get(n.old->spec, K(taints)), ks_get(n.now->spec, K(taints))) ||
+               (ks_bool_or(ks_get(n.old->spec, K(unschedulable)), false) &&
+                !ks_bool_or(ks_get(n.now->spec, K(unschedulable)), false));
+    n.allocatable =
+        !ks_equal(ks_get(n.old->status, K(allocatable)), ks_get(n.now->status, K(allocatable)));
+    return n;
 }
 
-/* A node came, or changed. */
+static bool tolerates(const ks_pod_rules *r, const ks_object *node) {
+    return node != NULL &&
+           !ks_exists(ks_untolerated_taint(ks_get(node->spec, K(taints)), r->tolerations,
+                                           "NoSchedule", "NoExecute"));
+}
+
+static bool fits_affinity(ks_heap *heap, const ks_pod_rules *r, const ks_object *node) {
+    return node != NULL && ks_node_labels_match(r->node_selector, node) &&
+           ks_node_selector_matches(heap, r->node_affinity, node);
+}
+
+/* haveAnyRequestedResourcesIncreased */
+static bool has_more(const ks_pod_rules *r, const node_news *n) {
+    ks_val was = ks_get(n->old->status, K(allocatable)),
+           is = ks_get(n->now->status, K(allocatable));
+    for (uint32_t i = 0; i < ks_len(is); i++) {
+        const ks_str *name = ks_pair_at(is, i)->key;
+        bool asked = name == K(pods)                ? true
+                     : name == K(cpu)               ? r->amounts.cpu > 0
+                     : name == K(memory)            ? r->amounts.memory > 0
+                     : name == K(ephemeral_storage) ? r->amounts.ephemeral > 0
+                                                    : ks_exists(ks_get(r->amounts.extended, name));
+        if (asked && ks_quantity_cmp(ks_quantity_of(ks_pair_at(is, i)->val),
+                                     ks_quantity_of(ks_get(was, name))) > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool fits_empty(ks_sched *st, const ks_pod_rules *r, const ks_object *node) {
+    int64_t slot = ks_sched_slot(st, node->name);
+    if (slot < 0) return false;
+    ks_node_info empty = *st->nodes->at[slot]; /* only read: nothing of it is counted */
+    empty.cpu = empty.memory = empty.ephemeral = empty.pods = 0;
+    empty.extended = KS_NOTHING;
+    return ks_sched_fit(r, &empty).reasons == 0;
+}
+
+/* nodeLabelsMatchSpreadConstraints */
+static bool spreads_over(const ks_pod_rules *r, const ks_object *node) {
+    for (uint32_t i = 0; i < r->constraint_count && node != NULL; i++)
+        if (r->constraints[i].hard && !ks_exists(ks_get(node->labels, r->constraints[i].key)))
+            return false;
+    return node != NULL;
+}
+
+static bool spreads_otherwise(const ks_pod_rules *r, const node_news *n) {
+    bool was = spreads_over(r, n->old), is = spreads_over(r, n->now);
+    if (n->old == NULL || n->now == NULL || was != is) return was || is;
+    bool moved = !ks_equal(ks_get(n->old->spec, K(taints)), ks_get(n->now->spec, K(taints)));
+    for (uint32_t i = 0; i < r->constraint_count; i++) {
+        const ks_str *key = r->constraints[i].key;
+        moved = moved || (r->constraints[i].hard &&
+                          !ks_equal(ks_get(n->old->labels, key), ks_get(n->now->labels, key)));
+    }
+    return is && moved;
+}
+
+/* Affinity gains by a node that comes into a domain, anti-affinity by one that leaves one. */
+static bool moves_for_terms(const ks_pod_rules *r, const node_news *n) {
+    if (n->old == NULL && r->anti.count > 0) return true;
+    for (uint32_t i = 0; i < r->affinity.count + r->anti.count; i++) {
+        bool anti = i >= r->affinity.count;
+        const ks_str *key =
+            anti ? r->anti.items[i - r->affinity.count].key : r->affinity.items[i].key;
+        ks_val was = n->old != NULL ? ks_get(n->old->labels, key) : KS_NOTHING,
+               is = ks_get(n->now->labels, key);
+        if (ks_exists(anti ? was : is) && !ks_equal(was, is)) return true;
+    }
+    return false;
+}
+
+/* A node came, went or changed. Plugins that ask for nodes that come, but not for changes of taints, are shown every one of these
+ * (scheduler.go: buildQueueingHintMap). */
 static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
                        const ks_change *change) {
-    int64_t slot = ks_sched_slot(st, change->object->name);
-    if (slot < 0) return false;
-    const ks_node_info *node = st->nodes->at[slot];
-    const ks_object *old = change->old;
+    const node_news n = news_of(change);
     const ks_pod_rules *r = rules_of(sim, st, pod);
-    bool labels = old == NULL || !ks_equal(old->labels, change->object->labels);
-    bool taints =
-        old == NULL ||
-        !ks_equal(ks_get(old->spec, K(taints)), ks_get(change->object->spec, K(taints))) ||
-        !ks_equal(ks_get(old->spec, K(unschedulable)),
-                  ks_get(change->object->spec, K(unschedulable)));
-    bool allocatable = old == NULL || !ks_equal(ks_get(old->status, K(allocatable)),
-                                                ks_get(change->object->status, K(allocatable)));
+    ks_heap *heap = sim->world.heap;
+    bool came = n.old == NULL;
     switch (plugin) {
-    case KS_PLUGIN_UNSCHEDULABLE: return taints && !node->unschedulable;
-    case KS_PLUGIN_TAINTS:
-        return taints &&
-               !ks_exists(ks_untolerated_taint(ks_get(node->object->spec, K(taints)),
-                                               r->tolerations, "NoSchedule", "NoExecute")) &&
-               (old == NULL || !was_so(sim, st, change, pod, plugin));
+    case KS_PLUGIN_UNSCHEDULABLE:
+        return (came || n.taints) && !ks_bool_or(ks_get(n.now->spec, K(unschedulable)), false) &&
+               (came || ks_bool_or(ks_get(n.old->spec, K(unschedulable)), false));
+    case KS_PLUGIN_TAINTS: return (came || n.taints) && tolerates(r, n.now) && !tolerates(r, n.old);
     case KS_PLUGIN_NODE_AFFINITY:
-        return labels && ks_node_labels_match(r->node_selector, node->object) &&
-               ks_node_selector_matches(sim->world.heap, r->node_affinity, node->object) &&
-               (old == NULL || !was_so(sim, st, change, pod, plugin));
-    case KS_PLUGIN_FIT: {
-        ks_node_info empty = *node; /* only read: nothing of it is counted */
-        empty.cpu = empty.memory = empty.ephemeral = empty.pods = 0;
-        empty.extended = KS_NOTHING;
-        return allocatable && ks_sched_fit(r, &empty).reasons == 0;
-    }
+        return n.taints || ((came || n.labels) && fits_affinity(heap, r, n.now) &&
+                            !fits_affinity(heap, r, n.old));
+    case KS_PLUGIN_FIT:
+        return n.taints ||
+               ((came || n.allocatable) && fits_empty(st, r, n.now) && (came || has_more(r, &n)));
     case KS_PLUGIN_NODE_NAME:
     case KS_PLUGIN_PORTS:
-    case KS_PLUGIN_VOLUME_RESTRICTIONS: return old == NULL;
-    case KS_PLUGIN_SPREAD: return labels || taints;
-    case KS_PLUGIN_POD_AFFINITY:
+    case KS_PLUGIN_VOLUME_RESTRICTIONS: return came || n.taints;
+    case KS_PLUGIN_VOLUME_LIMITS: return came || n.allocatable;
     case KS_PLUGIN_VOLUME_ZONE:
-    case KS_PLUGIN_VOLUME_BINDING: return labels;
+    case KS_PLUGIN_VOLUME_BINDING: return came || n.taints || n.labels;
+    case KS_PLUGIN_SPREAD:
+        return (came || n.now == NULL || n.taints || n.labels) && spreads_otherwise(r, &n);
+    case KS_PLUGIN_POD_AFFINITY: return n.taints || ((came || n.labels) && moves_for_terms(r, &n));
     default: return true;
     }
 }
@@ -198,7 +266,7 @@ void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
         if (change->type != KS_DELETED)
             ks_sched_queue_wake(sim, st, ~0U, after_node, change);
         else
-            ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD), NULL, change);
+            ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD), after_node, change);
         break;
     case KS_PVC:
         if (change->type != KS_DELETED) {
