@@ -41,11 +41,6 @@ bool ks_class_waits(const ks_object *storage_class) {
            ks_text_is(ks_get(storage_class->doc, K(volumeBindingMode)), "WaitForFirstConsumer");
 }
 
-bool ks_claim_bound(const ks_object *claim) {
-    return *ks_text_or(ks_get(claim->spec, K(volumeName)), "") != '\0' &&
-           ks_annotation(claim, K(pv_kubernetes_io_bind_completed)) != NULL;
-}
-
 const ks_str *ks_volume_attacher(const ks_object *volume) {
     return ks_str_or_null(ks_get2(volume->spec, K(csi), K(driver)));
 }
@@ -170,7 +165,7 @@ static void consider(ks_heap *heap, search *s, const ks_object *volume) {
         if (!on_node) s->refused = true;
     } else {
         if (s->delayed || !on_node) return;
-        if (!ks_text_is(ks_get(volume->status, K(phase)), "Available")) return;
+        if (volume->phase != 'A') return;
         if (s->selector != NULL && !ks_selector_matches(s->selector, volume->labels)) return;
         if (strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) != 0) return;
         if (s->node != NULL && !modes_cover(volume, s->claim)) return;
@@ -183,8 +178,7 @@ static void consider(ks_heap *heap, search *s, const ks_object *volume) {
 static const ks_object *find(search *s) {
     ks_heap *heap = s->store->world->heap;
     const ks_object *claim = s->claim;
-    for (ks_namers n = ks_store_naming(s->store, KS_PV, claim->ns, claim->name);
-         ks_namers_next(&n);)
+    for (ks_namers n = ks_store_naming_it(s->store, KS_PV, claim); ks_namers_next(&n);)
         consider(heap, s, n.object);
     ks_namers free_ones = ks_store_naming(s->store, KS_PV, NULL, NULL);
     bool some = !s->delayed && ks_namers_next(&free_ones);

@@ -24,11 +24,9 @@ const char *ks_volume_class(const ks_object *claim_or_volume);
 /* The class object of a claim; NULL: none or unknown. */
 const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim);
 bool ks_class_waits(const ks_object *storage_class); /* WaitForFirstConsumer; NULL: no */
-/* Bound for good: volumeName is set and the binder has finished. */
-bool ks_claim_bound(const ks_object *claim);
 /* An annotation's text, or NULL. */
 const ks_str *ks_annotation(const ks_object *object, const ks_str *key);
-/* The CSI driver that attaches a volume, NULL where nothing is attached. Borrowed. */
+/* The CSI driver that attaches a volume, NULL where nothing is attached (`attaches` in its header). Borrowed. */
 const ks_str *ks_volume_attacher(const ks_object *volume);
 /* How a node's status calls an attached volume: "kubernetes.io/csi/<driver>^<handle>", a new reference
  * (pkg/volume/csi/csi_attacher.go, util/volumehelpers: GetUniqueVolumeName). */

@@ -130,7 +130,7 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
                                t->pod->ns->s, claim->s, claim->s);
         return v;
     }
-    if (!volume || !ks_text_is(ks_get(pvc->status, K(phase)), "Bound")) {
+    if (!volume || pvc->phase != 'B') {
         wait_for(t, "pvc", t->pod->ns, claim);
         v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound",
                                t->pod->ns->s, claim->s);
@@ -148,7 +148,7 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
     }
     v.what = WRONG_NOTHING;
     const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
-    if (ks_volume_attacher(pv) && node_object && !wait_attached(t, node_object, pv)) {
+    if (pv->attaches && node_object && !wait_attached(t, node_object, pv)) {
         wait_for(t, "pvc", t->pod->ns, claim);
         v.what = WRONG_WAIT;
     } else if (taken_alone(t, pv, claim)) {
@@ -398,7 +398,7 @@ static const ks_str *attached_name(ks_sim *sim, const ks_object *pod, const ks_s
     const ks_store *store = &sim->server.store;
     const ks_object *pvc = ks_store_claim_of(store, pod, claim);
     const ks_object *pv = pvc ? ks_store_named_by(store, pvc) : NULL;
-    return pv && ks_volume_attacher(pv) ? ks_volume_unique_name(sim->world.heap, pv) : NULL;
+    return pv && pv->attaches ? ks_volume_unique_name(sim->world.heap, pv) : NULL;
 }
 
 void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {

@@ -32,8 +32,7 @@ static bool uses(ks_heap *heap, const ks_object *pod, const ks_object *claim) {
 
 static int count_users(ks_cycle *c, const ks_object *claim) {
     int count = 0;
-    for (ks_namers n = ks_store_naming(ks_view(c->sim), KS_POD, claim->ns, claim->name);
-         ks_namers_next(&n);) {
+    for (ks_namers n = ks_store_naming_it(ks_view(c->sim), KS_POD, claim); ks_namers_next(&n);) {
         const ks_object *pod = n.object;
         bool placed = pod->node != NULL || ks_sched_assumed(c->st, pod->id) != NULL;
         if (pod->id != c->pod->id && placed && !ks_sched_finished(pod)) count++;
@@ -94,7 +93,7 @@ static bool any_node_does(ks_cycle *c, const ks_object *claim) {
         return false;
     if (selected != NULL && selected->len > 0) return false;
     ks_namers free_ones = ks_store_naming(store, KS_PV, NULL, NULL);
-    ks_namers of_claim = ks_store_naming(store, KS_PV, claim->ns, claim->name);
+    ks_namers of_claim = ks_store_naming_it(store, KS_PV, claim);
     return !ks_namers_next(&free_ones) && !ks_namers_next(&of_claim);
 }
 
@@ -114,7 +113,7 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
         claims->delayed[i] = false;
         if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && rwop(claim))
             claims->rwop_users += count_users(c, claim);
-        if (ks_text_is(ks_get(claim->status, K(phase)), "Lost")) {
+        if (claim->phase == 'L') {
             refuse(c, KS_PLUGIN_VOLUME_BINDING,
                    ks_format(
                        heap,
@@ -128,7 +127,7 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
                 ks_format(heap, "persistentvolumeclaim \"%s\" is being deleted", claim->name->s));
             return;
         }
-        if (ks_claim_bound(claim)) {
+        if (claim->bound) {
             const ks_object *pv = claims->volumes[i] = ks_store_named_by(ks_view(c->sim), claim);
             if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) ||
                 has_zone_label(pv->labels))
@@ -345,7 +344,7 @@ bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {
         const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
         if (name == NULL) continue;
         const ks_object *claim = ks_store_claim_of(ks_view(sim), pod, name);
-        if (claim == NULL || !ks_claim_bound(claim)) bound = false;
+        if (claim == NULL || !claim->bound) bound = false;
         ks_str_unref(heap, name);
     }
     return bound;

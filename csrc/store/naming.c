@@ -64,7 +64,10 @@ const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, cons
     return find(s, pod, pod->ns, claim);
 }
 
+/* What it has noted is what it names: both are of the version, and what is there has the name that it had then. */
 const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object) {
+    const ks_object *noted = object->kind == KS_POD ? NULL : ks_store__resolve(s, object->named);
+    if (noted != NULL) return noted;
     const ks_str *ns, *name = name_in(object, &ns);
     return name == NULL ? NULL : find(s, object, ns, name);
 }
@@ -134,9 +137,17 @@ ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, con
     return (ks_namers){.store = s, .ns = ns, .name = name, .link = ks_links_of(&s->named, key)};
 }
 
+ks_namers ks_store_naming_it(const ks_store *s, ks_kind kind, const ks_object *named) {
+    ks_namers n = ks_store_naming(s, kind, named->ns, named->name);
+    n.place = ks_store__place(named);
+    return n;
+}
+
 bool ks_namers_next(ks_namers *n) {
     while (ks_link_next(&n->link)) {
+        if (n->but != 0 && ks_store__id_at(n->link.id) == n->but) continue;
         n->object = ks_store__resolve(n->store, n->link.id);
+        if (n->place != 0 && n->object->named == n->place) return true;
         if (names(n->store->world->heap, n->object, n->ns, n->name)) return true;
     }
     return false;

@@ -28,10 +28,14 @@ const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
 typedef struct ks_namers {
     const ks_store *store;
     const ks_str *ns, *name;
-    ks_link link; /* private */
+    uint64_t but;   /* may be set before the first step: the id of one that is left out */
+    uint64_t place; /* private: where what they name is; 0: unknown */
+    ks_link link;   /* private */
     const ks_object *object;
 } ks_namers;
 ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
+/* The same, of an object that is or was there. Those that say where it is need not be read. */
+ks_namers ks_store_naming_it(const ks_store *s, ks_kind kind, const ks_object *named);
 bool ks_namers_next(ks_namers *namers);
 
 #endif

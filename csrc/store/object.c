@@ -133,6 +133,44 @@ static void read_pod_status(const ks_world *world, ks_object *o, const ks_object
                    any_restarted(ks_get(o->status, K(initContainerStatuses)));
 }
 
+/* --- claims and volumes --- */
+
+/* Whether that is a phase of claims or volumes. */
+static bool is_known(const ks_str *phase) {
+    switch (phase->s[0]) {
+    case 'B': return ks_str_is(phase, "Bound");
+    case 'P': return ks_str_is(phase, "Pending");
+    case 'L': return ks_str_is(phase, "Lost");
+    case 'A': return ks_str_is(phase, "Available");
+    case 'R': return ks_str_is(phase, "Released");
+    case 'F': return ks_str_is(phase, "Failed");
+    default: return false;
+    }
+}
+
+static char known_phase(const ks_object *o) {
+    const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
+    return phase == NULL ? '\0' : is_known(phase) ? phase->s[0] : '?';
+}
+
+static bool is_bound(const ks_object *claim) {
+    const ks_str *volume = ks_str_or_null(ks_get(claim->spec, K(volumeName)));
+    return volume != NULL && volume->len > 0 &&
+           ks_get2(claim->meta, K(annotations), K(pv_kubernetes_io_bind_completed)).type ==
+               KS_STRING;
+}
+
+/* What a claim or a volume says of the two, in short. */
+static void read_binding(ks_object *o, const ks_object *old) {
+    o->phase = old != NULL && same(old->status, o->status) ? old->phase : known_phase(o);
+    bool same_spec = old != NULL && same(old->spec, o->spec);
+    if (o->kind == KS_PVC)
+        o->bound = same_spec && same(old->meta, o->meta) ? old->bound : is_bound(o);
+    else
+        o->attaches =
+            same_spec ? old->attaches : ks_get2(o->spec, K(csi), K(driver)).type == KS_STRING;
+}
+
 /* The document's parts. Nearly all have apiVersion, kind, metadata, spec and status. */
 static void read_parts(ks_object *o) {
     if (ks_len(o->doc) == 5) {
@@ -173,6 +211,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
     o->imported = old != NULL && old->imported;
     read_parts(o);
     read_header(world, o, old);
+    if (kind == KS_PVC || kind == KS_PV) read_binding(o, old);
     if (kind != KS_POD) return o;
     if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;

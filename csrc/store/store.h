@@ -33,8 +33,12 @@ typedef struct ks_object {
     /* That owner is what the ownerReference says (apiVersion, kind, name), in its own namespace: so it is the controller for as long as
      * it is there. */
     bool owner_agrees;
-    bool claims;    /* Pod: one of its volumes is, or comes from, a claim */
-    char phase;     /* Pod: the first letter of status.phase, '\0' for none */
+    bool claims;       /* Pod: one of its volumes is, or comes from, a claim */
+    bool bound : 1;    /* Claim: it names a volume, and the binder is done with it */
+    bool attaches : 1; /* Volume: there is a CSI driver that attaches it to nodes */
+    /* Pod: the first letter of status.phase, '\0' for none. Claim, volume: the same, if the phase is one of those that Kubernetes
+     * gives them; else '?'. */
+    char phase;
     bool imported;  /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted; /* Pod: it has a condition DisruptionTarget */
     bool

@@ -85,25 +85,24 @@ static void dispose(ks_heap *heap, void *state) {
 
 /* The volume of a claim that is bound; NULL: none, or no claim (NULL is fine). */
 static const ks_object *volume_of(const ks_sim *sim, const ks_object *claim) {
-    if (claim == NULL || !ks_claim_bound(claim)) return NULL;
+    if (claim == NULL || !claim->bound) return NULL;
     return ks_store_named_by(ks_view(sim), claim);
 }
 
 /* The claim that the volume names, if it is bound to that very volume (names of volumes are unique); else NULL. */
 static const ks_object *holder_of(const ks_sim *sim, const ks_object *volume) {
     const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
-    bool held = claim != NULL && ks_claim_bound(claim) &&
+    bool held = claim != NULL && claim->bound &&
                 ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
     return held ? claim : NULL;
 }
 
 static ks_namers attachments_of(const ks_sim *sim, const ks_object *volume) {
-    return ks_store_naming(ks_view(sim), KS_VOLUMEATTACHMENT, NULL, volume->name);
+    return ks_store_naming_it(ks_view(sim), KS_VOLUMEATTACHMENT, volume);
 }
 
 static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
-    if (volume != NULL && ks_volume_attacher(volume) != NULL)
-        ks_enqueue(sim, st->index, volume->id);
+    if (volume != NULL && volume->attaches) ks_enqueue(sim, st->index, volume->id);
 }
 
 /* A claim is wanted somewhere now, or not any more: by then it may have gone, and only its volume tells of it. */
@@ -197,15 +196,14 @@ static void observe_node(ks_sim *sim, attachdetach *st, const ks_change *change)
 static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume) {
     const ks_object *claim = holder_of(sim, volume);
     ks_namers n = attachments_of(sim, volume);
-    if (ks_namers_next(&n) ||
-        (claim != NULL && ks_wants_any(sim, &st->wants, claim->ns, claim->name)))
+    if (ks_namers_next(&n) || (claim != NULL && ks_wants_any(sim, &st->wants, claim)))
         look_at(sim, st, volume);
 }
 
 /* What is attached is detached all the same: it is known without the volume (actual_state_of_world.go: attachedVolume.spec). */
 static void volume_deleted(ks_sim *sim, attachdetach *st, const ks_object *volume) {
     ks_namers n = attachments_of(sim, volume);
-    if (ks_volume_attacher(volume) == NULL || !ks_namers_next(&n)) return;
+    if (!volume->attaches || !ks_namers_next(&n)) return;
     ks_tree_put(sim->world.heap, &st->lost, (ks_key){0, volume->id}, (void *)ks_object_ref(volume));
     ks_enqueue(sim, st->index, volume->id);
 }
@@ -218,9 +216,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_VOLUMEATTACHMENT: observe_attachment(sim, st, change); break;
     case KS_NODE: observe_node(sim, st, change); break;
     case KS_PVC:
-        if (change->type != KS_DELETED && ks_claim_bound(object) &&
-            !(change->old != NULL && ks_claim_bound(change->old)) &&
-            ks_wants_any(sim, &st->wants, object->ns, object->name))
+        if (change->type != KS_DELETED && object->bound &&
+            !(change->old != NULL && change->old->bound) && ks_wants_any(sim, &st->wants, object))
             look_at(sim, st, volume_of(sim, object));
         break;
     case KS_PV:
@@ -285,7 +282,7 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known)
          ks_tree_next(&it) && it.key.a == key.a;) {
         const ks_object *volume =
             ks_store_by_id(ks_view(sim), KS_PV, (uint64_t)(uintptr_t)it.value);
-        if (volume == NULL || ks_volume_attacher(volume) == NULL) continue;
+        if (volume == NULL || !volume->attaches) continue;
         ks_val name = ks_string_take(ks_volume_unique_name(heap, volume));
         if (st->mixed && lists(list, name.s, &at))
             ks_unref(heap, name);
@@ -692,7 +689,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         const ks_object *node = ks_store_by_id(ks_view(sim), KS_NODE, key);
         return node == NULL || tell_attached(sim, st, node);
     }
-    bool done = ks_volume_attacher(volume) == NULL || sync_volume(sim, st, volume);
+    bool done = !volume->attaches || sync_volume(sim, st, volume);
     ks_object_unref(sim->world.heap, volume);
     return done;
 }

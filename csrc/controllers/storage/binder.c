@@ -67,9 +67,7 @@ static bool pod_waits(const ks_object *pod) {
     return pod->node == NULL && pod->phase != 'S' && pod->phase != 'F';
 }
 
-static bool is_pending(const ks_object *claim) {
-    return !ks_text_is(ks_get(claim->status, K(phase)), "Bound") || !ks_claim_bound(claim);
-}
+static bool is_pending(const ks_object *claim) { return claim->phase != 'B' || !claim->bound; }
 
 /* Keeps up which claims are pending: where that has not changed, it is known. */
 static void note_pending(ks_heap *heap, binder *st, const ks_object *claim, const ks_object *old) {
@@ -84,8 +82,7 @@ static void note_pending(ks_heap *heap, binder *st, const ks_object *claim, cons
 
 /* A claim went before it could be bound to the volume that was made for it: the resync comes upon that. */
 static void release_later(ks_sim *sim, const binder *st, const ks_object *claim) {
-    for (ks_namers n = ks_store_naming(ks_view(sim), KS_PV, claim->ns, claim->name);
-         ks_namers_next(&n);)
+    for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_PV, claim); ks_namers_next(&n);)
         if (ks_str_eq(ks_str_or_null(ks_get2(n.object->spec, K(claimRef), K(uid))), claim->uid))
             ks_enqueue_at(sim, st->index, n.object->id,
                           sim->world.now + RESYNC_SECONDS * KS_SECOND);
@@ -119,9 +116,8 @@ static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
     const ks_object *volume = change->object;
     if (change->type != KS_DELETED) {
         look_at(sim, st, volume);
-        bool available = ks_text_is(ks_get(volume->status, K(phase)), "Available");
-        bool was =
-            change->old != NULL && ks_text_is(ks_get(change->old->status, K(phase)), "Available");
+        bool available = volume->phase == 'A';
+        bool was = change->old != NULL && change->old->phase == 'A';
         if (available && !was) arm_resync(sim, st);
     } else {
         const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
@@ -321,7 +317,7 @@ static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, 
     bool fresh = ks_tree_has(&st->fresh, (ks_key){0, claim->id});
     const ks_str *names[32];
     int count = 0;
-    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, claim->ns, claim->name);
+    for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_POD, claim);
          count < 32 && ks_namers_next(&n);) {
         const ks_object *pod = n.object;
         if (!pod_waits(pod)) continue;
@@ -607,9 +603,7 @@ static bool is_uid(const ks_object *claim, const ks_str *uid) {
 static const ks_object *claim_of(const ks_sim *sim, const ks_object *volume, const ks_str *uid) {
     const ks_object *known = ks_store_named_by(ks_view(sim), volume);
     if (is_uid(known, uid)) return known;
-    if (known == NULL &&
-        (strcmp(phase_of(volume), "Released") == 0 || strcmp(phase_of(volume), "Failed") == 0))
-        return NULL;
+    if (known == NULL && (volume->phase == 'R' || volume->phase == 'F')) return NULL;
     const ks_object *newest = ks_store_named_by(&sim->server.store, volume);
     return is_uid(newest, uid) ? newest : NULL;
 }

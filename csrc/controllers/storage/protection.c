@@ -69,14 +69,14 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
 
 /* Whether a pod that has a node names the claim. */
 static bool is_used(const ks_store *store, const ks_object *claim) {
-    for (ks_namers n = ks_store_naming(store, KS_POD, claim->ns, claim->name); ks_namers_next(&n);)
+    for (ks_namers n = ks_store_naming_it(store, KS_POD, claim); ks_namers_next(&n);)
         if (n.object->node != NULL) return true;
     return false;
 }
 
 /* pvc_protection_controller.go: askAPIServer: a pod that the cache does not show may use the claim all the same. */
 static bool in_use(ks_sim *sim, const ks_object *object) {
-    if (object->kind == KS_PV) return ks_text_is(ks_get(object->status, K(phase)), "Bound");
+    if (object->kind == KS_PV) return object->phase == 'B';
     return is_used(ks_view(sim), object) ||
            (ks_view_is_late(sim) && is_used(&sim->server.store, object));
 }

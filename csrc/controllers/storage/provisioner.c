@@ -65,7 +65,7 @@ static bool asks(const ks_sim *sim, const ks_object *claim) {
 
 /* Whether a volume is ours to delete now. */
 static bool to_delete(const ks_object *volume) {
-    return ks_text_is(ks_get(volume->status, K(phase)), "Released") &&
+    return volume->phase == 'R' &&
            ks_text_is(ks_get(volume->spec, K(persistentVolumeReclaimPolicy)), "Delete") &&
            ks_annotation(volume, K(pv_kubernetes_io_provisioned_by)) != NULL;
 }
@@ -221,7 +221,7 @@ static bool settled(ks_sim *sim, ks_refusal *refusal) {
 /* Whether the claim's volume has been made, though the claim does not name it yet (sig-storage-lib-external-provisioner,
  * controller.go: provisionClaimOperation: the name of the volume says whose it is). */
 static bool is_made(const ks_sim *sim, const ks_object *claim) {
-    ks_namers n = ks_store_naming(ks_view(sim), KS_PV, claim->ns, claim->name);
+    ks_namers n = ks_store_naming_it(ks_view(sim), KS_PV, claim);
     while (ks_namers_next(&n)) {
         const ks_str *uid = ks_str_or_null(ks_get2(n.object->spec, K(claimRef), K(uid)));
         if (ks_str_eq(uid, claim->uid) &&
@@ -277,7 +277,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
 
 /* The node that a volume is attached to, or NULL. */
 static const ks_str *attached_to(const ks_sim *sim, const ks_object *volume) {
-    ks_namers n = ks_store_naming(ks_view(sim), KS_VOLUMEATTACHMENT, NULL, volume->name);
+    ks_namers n = ks_store_naming_it(ks_view(sim), KS_VOLUMEATTACHMENT, volume);
     return ks_namers_next(&n) ? ks_str_or_null(ks_get(n.object->spec, K(nodeName))) : NULL;
 }
 

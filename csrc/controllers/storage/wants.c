@@ -57,8 +57,12 @@ bool ks_pod_wants_volumes(const ks_object *pod) { return pod->node != NULL && !t
 
 /* --- claims that several pods name --- */
 
-static bool is_shared(const ks_wants *wants, uint64_t claim) {
-    return wants->shared.count > 0 && ks_table_get(&wants->shared, (ks_key){claim, 0}) != NULL;
+/* Whether one is, and its hash, which only these need. */
+static bool is_shared(const ks_wants *wants, const ks_str *ns, const ks_str *claim,
+                      uint64_t *hash) {
+    if (wants->shared.count == 0) return false;
+    *hash = claim_hash(ns, claim);
+    return ks_table_get(&wants->shared, (ks_key){*hash, 0}) != NULL;
 }
 
 /* True when it is the first pod on its node. */
@@ -80,11 +84,17 @@ static bool take(ks_heap *heap, ks_wants *wants, uint64_t claim, const ks_object
     return true;
 }
 
+/* The other pods that name the claim. */
+static ks_namers others_of(const ks_sim *sim, const ks_object *pod, const ks_str *claim) {
+    ks_namers n = ks_store_naming(ks_view(sim), KS_POD, pod->ns, claim);
+    n.but = pod->id;
+    return n;
+}
+
 /* Another pod than `pod` names the claim, or has just done so. */
 static bool has_others(const ks_sim *sim, const ks_object *pod, const ks_str *claim) {
-    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, pod->ns, claim); ks_namers_next(&n);)
-        if (n.object->id != pod->id) return true;
-    return false;
+    ks_namers n = others_of(sim, pod, claim);
+    return ks_namers_next(&n);
 }
 
 /* From now on the claim's pods are kept. */
@@ -92,18 +102,18 @@ static void share(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_s
                   uint64_t hash) {
     ks_heap *heap = sim->world.heap;
     ks_table_put(heap, &wants->shared, (ks_key){hash, 0}, (void *)(uintptr_t)1);
-    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, pod->ns, claim); ks_namers_next(&n);)
-        if (n.object->id != pod->id && ks_pod_wants_volumes(n.object))
-            add(heap, wants, hash, n.object);
+    for (ks_namers n = others_of(sim, pod, claim); ks_namers_next(&n);)
+        if (ks_pod_wants_volumes(n.object)) add(heap, wants, hash, n.object);
 }
 
 bool ks_wants_note(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_str *claim,
                    bool more) {
     ks_heap *heap = sim->world.heap;
-    uint64_t hash = claim_hash(pod->ns, claim);
+    uint64_t hash;
     bool others = has_others(sim, pod, claim);
-    if (!is_shared(wants, hash)) {
+    if (!is_shared(wants, pod->ns, claim, &hash)) {
         if (!others) return true;
+        hash = claim_hash(pod->ns, claim);
         share(sim, wants, pod, claim, hash);
         if (!more) add(heap, wants, hash, pod); /* that it was there is not to be seen any more */
     }
@@ -115,25 +125,25 @@ bool ks_wants_note(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_
 /* --- looking --- */
 
 /* Of a claim that is not shared, the pod that wants it: there is one at most. NULL: none. */
-static const ks_object *only_user(const ks_sim *sim, const ks_str *ns, const ks_str *claim) {
-    for (ks_namers n = ks_store_naming(ks_view(sim), KS_POD, ns, claim); ks_namers_next(&n);)
+static const ks_object *only_user(const ks_sim *sim, const ks_object *claim) {
+    for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_POD, claim); ks_namers_next(&n);)
         if (ks_pod_wants_volumes(n.object)) return n.object;
     return NULL;
 }
 
-bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_str *ns, const ks_str *claim) {
-    uint64_t hash = claim_hash(ns, claim);
+bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_object *claim) {
+    uint64_t hash;
     ks_key found;
-    if (!is_shared(wants, hash)) return only_user(sim, ns, claim) != NULL;
+    if (!is_shared(wants, claim->ns, claim->name, &hash)) return only_user(sim, claim) != NULL;
     return ks_tree_ceiling(&wants->nodes, (ks_key){hash, 0}, &found, NULL) && found.a == hash;
 }
 
 ks_wanted ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim) {
-    ks_wanted w = {.claim = claim_hash(claim->ns, claim->name)};
-    if (is_shared(wants, w.claim))
+    ks_wanted w = {.nodes = NULL};
+    if (is_shared(wants, claim->ns, claim->name, &w.claim))
         w.nodes = &wants->nodes;
     else
-        w.user = only_user(sim, claim->ns, claim->name);
+        w.user = only_user(sim, claim);
     return w;
 }
 

@@ -27,13 +27,13 @@ bool ks_pod_wants_volumes(const ks_object *pod);
 bool ks_wants_note(ks_sim *sim, ks_wants *wants, const ks_object *pod, const ks_str *claim,
                    bool more);
 /* Whether a claim is wanted anywhere. */
-bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_str *ns, const ks_str *claim);
+bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_object *claim);
 
 /* Where a claim is wanted: a look at it, good until a pod changes. */
 typedef struct ks_wanted {
     const ks_tree *nodes;  /* of a claim that several pods name; else NULL */
     const ks_object *user; /* else: the only pod that wants it, or NULL */
-    uint64_t claim;        /* private: the claim's hash */
+    uint64_t claim;        /* private: the claim's hash, if several pods name it */
 } ks_wanted;
 ks_wanted ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim);
 /* Whether it is wanted on the node of which that is ks_node_hash(). */
