@@ -14,8 +14,8 @@
 static const ks_component *const components[] = {
     &ks_namespace_controller,
     &ks_disruption_controller, /* counts what is there before others have made up for what has gone */
+    &ks_replicaset_controller, /* has begun with a set before the Deployment puts right what somebody did to it */
     &ks_deployment_controller,
-    &ks_replicaset_controller,
     &ks_statefulset_controller,
     &ks_garbage_collector,
     &ks_quota_controller,
