@@ -58,7 +58,7 @@ static ks_val dress(ks_heap *heap, const ks_memo *memo, ks_val spec) {
         else
             more[n++] = own[i];
     }
-    return ks_put_all(heap, out, more, n);
+    return ks_put_all_and(heap, out, more, n, 1); /* it will be bound: nodeName */
 }
 
 /* Can metadata that a controller made from a valid template be wrong? Only by length. */

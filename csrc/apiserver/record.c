@@ -97,12 +97,14 @@ static entry *find(history *h, uint64_t key) {
     return NULL;
 }
 
-/* Room for all that is mostly recorded about a pod until it is Ready: its placement, four Events of its kubelet and their bucket.
- * A history that grew there leaves two blocks behind that nothing else is as large as. */
+/* Room for all that is mostly recorded about a pod until it is Ready: its placement, four Events of its kubelet and their bucket; of one
+ * with claims, too, that it could not be placed yet, and that a volume is attached, with the bucket of whoever says so. A history that
+ * grew there leaves blocks behind that nothing else is as large as, of each pod. */
 static history *begin_history(ks_server *s, const ks_object *about) {
-    enum { FIRST = 6 };
-    history *h = ks_alloc(s->heap, history_size(FIRST));
-    *h = (history){.refs = 1, .cap = FIRST, .about = ks_event_about_new(s->heap, about)};
+    enum { FIRST = 6, FIRST_OF_CLAIMS = FIRST + 3 };
+    uint16_t cap = about->claims ? FIRST_OF_CLAIMS : FIRST;
+    history *h = ks_alloc(s->heap, history_size(cap));
+    *h = (history){.refs = 1, .cap = cap, .about = ks_event_about_new(s->heap, about)};
     ks_ids_put(s->heap, &s->correlation, about->id, h);
     return h;
 }

@@ -647,9 +647,11 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+/* Of a node its taints and conditions count. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim, (void)parts;
+    (void)sim;
     const lifecycle *st = state;
+    if (change->object->kind == KS_NODE) return (parts & (KS_PART_SPEC | KS_PART_CONDITIONS)) != 0;
     if (change->object->kind != KS_POD) return true;
     if (change->type == KS_DELETED) return st->due.count > 0;
     return st->tainted.count > 0;

@@ -143,11 +143,13 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         observe_node(sim, payload, change);
 }
 
-/* That a pod is to end matters where its node is out of service. */
+/* That a pod is to end matters where its node is out of service, which its taints and conditions say. */
 static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
     (void)sim;
     const state *st = payload;
     const ks_object *object = change->object;
+    if (object->kind == KS_NODE)
+        return st->out.count > 0 || (parts & (KS_PART_SPEC | KS_PART_CONDITIONS)) != 0;
     return object->kind != KS_POD || object->node == NULL || st->out.count > 0 ||
            (parts & (KS_PART_PHASE | KS_PART_PLACE)) != 0;
 }

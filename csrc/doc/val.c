@@ -210,10 +210,28 @@ ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
     return of_map(map);
 }
 
+/* How many of these keys a map has; both are in order, and mostly each stands in the map not far behind the one before. */
+static uint32_t count_shared(const ks_map *m, const ks_pair *more, uint32_t count) {
+    uint32_t shared = 0, from = 0;
+    for (uint32_t j = 0; j < count; j++) {
+        uint32_t i = from;
+        while (i < m->len && m->pairs[i].key != more[j].key) i++;
+        if (i == m->len) continue;
+        shared++;
+        from = i + 1;
+    }
+    return shared;
+}
+
 ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count) {
+    return ks_put_all_and(heap, m, more, count, 0);
+}
+
+ks_val ks_put_all_and(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count, uint32_t room) {
     uint32_t had = m.type == KS_MAP ? m.m->len : 0, i = 0, j = 0;
     bool own = m.type == KS_MAP && m.m->refs == 1;
-    ks_map *map = ks_map_new(heap, had + count).m;
+    uint32_t shared = had > 0 ? count_shared(m.m, more, count) : 0;
+    ks_map *map = ks_map_new(heap, had + count - shared + room).m;
     while (i < had || j < count) {
         int order = i == had ? 1 : j == count ? -1 : key_cmp(m.m->pairs[i].key, more[j].key);
         ks_pair *to = &map->pairs[map->len++];
@@ -239,7 +257,7 @@ ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count) 
 }
 
 ks_val ks_exchange(ks_heap *heap, ks_val m, const ks_pair *others, uint32_t count) {
-    ks_map *copy = ks_map_new(heap, m.m->len).m;
+    ks_map *copy = ks_map_new(heap, m.m->cap).m;
     const ks_pair *next = others, *end = others + count;
     for (; copy->len < m.m->len; copy->len++) {
         ks_pair p = m.m->pairs[copy->len];

@@ -164,7 +164,11 @@ static inline bool ks_text_is(ks_val v, const char *text) {
 ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v); /* v KS_NONE: removes */
 /* Several at once, in one walk, into a map with room for just these: `more` in key order, no value KS_NONE. */
 ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count);
-/* Others for values that are there: `others` in key order, each of whose keys the map has. Compares no texts. */
+/* The same, with room for `room` members more. A version that is soon to get one, and its successor, are blocks of one size then: what
+ * the versions before leave behind is what the next ones are made in. */
+ks_val ks_put_all_and(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count, uint32_t room);
+/* Others for values that are there: `others` in key order, each of whose keys the map has. Compares no texts. The map has as much room as
+ * `m` had. */
 ks_val ks_exchange(ks_heap *heap, ks_val m, const ks_pair *others, uint32_t count);
 ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key);
 ks_val ks_append(ks_heap *heap, ks_val l, ks_val v);

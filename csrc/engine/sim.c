@@ -266,13 +266,14 @@ static void send_late(ks_sim *sim, uint32_t *now, const ks_change *change) {
 
 static uint32_t status_parts(const ks_object *now, const ks_object *old) {
     uint32_t parts = KS_PART_STATUS;
-    if (now->kind != KS_POD) return parts;
+    if (now->kind != KS_POD && now->kind != KS_NODE) return parts;
+    if (!ks_identical(ks_get(now->status, K(conditions)), ks_get(old->status, K(conditions))))
+        parts |= KS_PART_CONDITIONS;
+    if (now->kind == KS_NODE) return parts;
     const ks_str *const addresses[] = {K(podIP), K(podIPs)};
     for (int i = 0; i < 2; i++)
         if (!ks_identical(ks_get(now->status, addresses[i]), ks_get(old->status, addresses[i])))
             parts |= KS_PART_ADDRESSES;
-    if (!ks_identical(ks_get(now->status, K(conditions)), ks_get(old->status, K(conditions))))
-        parts |= KS_PART_CONDITIONS;
     if (now->phase != old->phase) parts |= KS_PART_PHASE;
     if (now->ready != old->ready) parts |= KS_PART_READY;
     return parts;

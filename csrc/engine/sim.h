@@ -68,7 +68,7 @@ typedef enum ks_part {
     KS_PART_PHASE = 1 << 6,      /* Pod */
     KS_PART_READY = 1 << 7,      /* Pod: its condition Ready is true or not */
     KS_PART_ADDRESSES = 1 << 8,  /* Pod: its addresses */
-    KS_PART_CONDITIONS = 1 << 9, /* Pod */
+    KS_PART_CONDITIONS = 1 << 9, /* Pod, Node */
     KS_PART_NODELESS = 1 << 10,  /* not new: it is a Pod that has no node */
 } ks_part;
 #define KS_PART_COUNT 11

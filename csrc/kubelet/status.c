@@ -376,10 +376,13 @@ static ks_val container_status(draft *d, container *c, ks_val old) {
         state = inits ? waits(d, K(PodInitializing), NULL) : ks_ref(memo_now(t)->creating);
     }
     last = before ? ended(d, c, before) : ks_ref(memo_now(t)->nothing);
-    ks_val s = ks_map_new(heap, has ? 12 : 9);
     ks_val resources = ks_get(spec, K(resources));
+    bool allocated = has && ks_len(ks_get(resources, K(requests))) > 0;
+    ks_val mounts = ks_get(old, K(volumeMounts));
+    mounts = ks_exists(mounts) ? ks_ref(mounts) : volume_mounts(d, c);
+    ks_val s = ks_map_new(heap, (has ? 10 : 8) + (uint32_t)allocated + (uint32_t)ks_exists(mounts));
     if (has) {
-        if (ks_len(ks_get(resources, K(requests))))
+        if (allocated)
             ks_map_push(heap, &s, K(allocatedResources), ks_ref(ks_get(resources, K(requests))));
         ks_map_push(heap, &s, K(containerID), container_id(t, c, c->restarts));
     }
@@ -403,8 +406,6 @@ static ks_val container_status(draft *d, container *c, ks_val old) {
     ks_map_push(heap, &s, K(restartCount), ks_int(c->restarts));
     ks_map_push(heap, &s, K(started), ks_bool(running && c->started));
     ks_map_push(heap, &s, K(state), state);
-    ks_val mounts = ks_get(old, K(volumeMounts));
-    mounts = ks_exists(mounts) ? ks_ref(mounts) : volume_mounts(d, c);
     if (ks_exists(mounts)) ks_map_push(heap, &s, K(volumeMounts), mounts);
     return s;
 }
@@ -476,15 +477,16 @@ static ks_val build(draft *d) {
     worker *w = t->w;
     ks_heap *heap = t->heap;
     ks_val old = t->pod->status;
-    ks_val s = ks_map_new(heap, 12);
+    /* With room for addresses from the first on: all statuses of a pod are blocks of one size. */
+    bool inits = w->count > 0 && w->containers[0].role != ROLE_APP;
+    ks_val s = ks_map_new(heap, inits ? 11 : 10);
     ks_val list = conditions(d); /* before the rest: it finds the old ones */
     bool host = ks_bool_or(ks_get(w->spec, K(hostNetwork)), false);
     ks_map_push(heap, &s, K(conditions), list);
     ks_map_push(heap, &s, K(containerStatuses), container_statuses(d, false));
     ks_map_push(heap, &s, K(hostIP), ks_ref(t->node->ip));
     ks_map_push(heap, &s, K(hostIPs), ks_ref(t->node->ips));
-    if (w->count > 0 && w->containers[0].role != ROLE_APP)
-        ks_map_push(heap, &s, K(initContainerStatuses), container_statuses(d, true));
+    if (inits) ks_map_push(heap, &s, K(initContainerStatuses), container_statuses(d, true));
     bool why = w->why && d->mode == STATUS_FINAL;
     if (why || ks_exists(ks_get(old, K(message))))
         ks_map_push(heap, &s, K(message),

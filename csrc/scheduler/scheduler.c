@@ -378,20 +378,20 @@ static bool same_failure(ks_val condition, const char *reason, const ks_str *mes
            ks_str_eq(ks_str_or_null(ks_get(condition, K(message))), message);
 }
 
-/* The same text, if it has been told this second, else that: pods that fail alike share it, and so their status. Takes over
- * `message`. */
+/* The same text, if it is what has been told last, else that: pods that fail alike share it, and in one second their status (`failed`).
+ * Takes over `message`. */
 static const ks_str *told(ks_sim *sim, ks_sched *st, const ks_str *message) {
     ks_heap *heap = sim->world.heap;
     ks_val now = ks_time_val(&sim->world, sim->world.now);
-    if (st->told != NULL && ks_identical(st->told_at, now) && ks_str_eq(st->told, message)) {
+    if (!ks_identical(st->told_at, now)) ks_alike_clear(heap, &st->failed);
+    ks_unref(heap, st->told_at);
+    st->told_at = now;
+    if (st->told != NULL && ks_str_eq(st->told, message)) {
         ks_str_unref(heap, message);
-        ks_unref(heap, now);
         return ks_str_ref(st->told);
     }
     ks_str_unref(heap, st->told);
-    ks_unref(heap, st->told_at);
     st->told = ks_str_ref(message);
-    st->told_at = now;
     return message;
 }
 
@@ -431,8 +431,8 @@ static void patch_status(ks_sim *sim, ks_sched *st, const ks_object *looked_at, 
     ks_val since = ks_text_is(ks_get(old, K(status)), "False")
                        ? ks_ref(ks_get(old, K(lastTransitionTime)))
                        : ks_time_val(&sim->world, sim->world.now);
-    ks_val made = ks_map_of(heap, K(type), ks_text(heap, "PodScheduled"), K(status),
-                            ks_text(heap, "False"), K(reason), ks_text(heap, reason), K(message),
+    ks_val made = ks_map_of(heap, K(type), ks_string(K(PodScheduled)), K(status),
+                            ks_string(K(False)), K(reason), ks_text(heap, reason), K(message),
                             ks_string(message), K(lastProbeTime), ks_null(), K(lastTransitionTime),
                             since, K(observedGeneration), ks_ref(generation), NULL);
     bool same = same_failure(old, reason, message) &&
