@@ -40,6 +40,8 @@ typedef struct ks_rules {
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
     X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
     X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")                       \
+    X(PODS_BY_OWNER, 36,                                                                           \
+      "a Recreate Deployment waits for all pods of its sets, whatever their labels are by now")    \
     X(BINDER_RETRIES, 36, "the volume binder tries again with back-off, not at its next resync")   \
     X(WORKLOAD_REFS, 35, "Go's PodSpec ends with WorkloadRef: pod-template-hash")                  \
     X(SCHEDULING_GROUPS, 36, "... with SchedulingGroup instead")                                   \

@@ -112,4 +112,26 @@ describe("a cluster of an older release", function()
       assert.equal(name, cluster:list("node")[1].status.nodeInfo.kubeletVersion)
     end
   end)
+
+  it("finds the pods that a Recreate Deployment waits for by its selector before 1.36", function()
+    for version, waits in pairs { ["1.34"] = false, ["1.35"] = false, ["1.36"] = true } do
+      local cluster <close> = kubesim.new { nodes = 1, version = version, kubelet = "manual" }
+      cluster:create((DEPLOYMENT:gsub("replicas: 1", "replicas: 1\n  strategy: {type: Recreate}")))
+      cluster:advance "1s"
+      local old = cluster:list("pod")[1].metadata.name
+      cluster:drive(old, "ready")
+      cluster:delete("rs/" .. cluster:list("rs")[1].metadata.name, { cascade = "foreground" })
+      cluster:advance "1s"
+      cluster:patch("deploy/front", { spec = { template = { metadata = { labels = { tier = "b" } } } } })
+      cluster:patch("pod/" .. old, { metadata = { labels = { app = kubesim.null } } })
+      cluster:advance "1s"
+      cluster:patch("deploy/front", { metadata = { annotations = { a = "b" } } }) -- looks again
+      cluster:advance "1s"
+      assert.equal(waits and 1 or 2, cluster:count "rs", version)
+      cluster:drive(old, "gone")
+      cluster:advance "1s"
+      assert.equal(1, cluster:count "rs", version)
+      assert.equal(1, cluster:count "pod", version)
+    end
+  end)
 end)

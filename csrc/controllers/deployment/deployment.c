@@ -75,12 +75,22 @@ static void observe_set(ks_sim *sim, dep_state *st, const ks_change *change) {
         if (selects(sim->world.heap, w.object, set)) ks_enqueue(sim, st->index, w.object->id);
 }
 
+bool dep_has_pods(ks_sim *sim, const ks_object *d, const ks_object *set, bool running) {
+    ks_heap *heap = sim->world.heap;
+    bool found = false, all = ks_since(&sim->server.rules, KS_SINCE_PODS_BY_OWNER);
+    ks_selector *selector = all ? NULL : selector_of(heap, d);
+    for (ks_walk w = ks_walk_owned(ks_view(sim), set->uid, KS_POD); !found && ks_walk_next(&w);)
+        found = ks_str_eq(w.object->owner_uid, set->uid) &&
+                (!running || !ks_phase_finished(ks_phase_of(w.object))) &&
+                (selector == NULL || ks_selector_matches(selector, w.object->labels));
+    if (selector != NULL) ks_selector_unref(heap, selector);
+    return found;
+}
+
 /* deletePod asks the server for the sets, and its cache for their pods. */
-static bool has_pods(const ks_sim *sim, const ks_object *d) {
-    for (ks_walk w = ks_walk_owned(&sim->server.store, d->uid, KS_REPLICASET); ks_walk_next(&w);) {
-        ks_walk pods = ks_walk_owned(ks_view(sim), w.object->uid, KS_POD);
-        if (ks_walk_next(&pods)) return true;
-    }
+static bool has_pods(ks_sim *sim, const ks_object *d) {
+    for (ks_walk w = ks_walk_owned(&sim->server.store, d->uid, KS_REPLICASET); ks_walk_next(&w);)
+        if (dep_has_pods(sim, d, w.object, false)) return true;
     return false;
 }
 

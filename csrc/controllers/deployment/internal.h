@@ -100,6 +100,8 @@ bool dep_sync_status(dep_sync *c, const dep_sets *sets);
 bool dep_write(dep_sync *c);
 
 /* --- deployment.c --- */
+/* getPodMapForDeployment: whether one of its sets has pods; `running`: such that have not finished. */
+bool dep_has_pods(ks_sim *sim, const ks_object *d, const ks_object *set, bool running);
 void dep_event(dep_sync *c, bool normal, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Looks again at an instant. */

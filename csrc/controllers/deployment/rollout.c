@@ -86,14 +86,10 @@ bool dep_rollout_rolling(dep_sync *c) {
 
 /* Does a set, other than the new one, have a pod that has not finished? */
 static bool old_pods_run(const dep_sync *c, const dep_sets *sets) {
-    const ks_store *store = ks_view(c->sim);
-    for (size_t i = 0; i < sets->old_count; i++) {
-        if (ks_count(sets->old[i]->status, K(replicas), 0) > 0) return true;
-        for (ks_walk w = ks_walk_owned(store, sets->old[i]->uid, KS_POD); ks_walk_next(&w);)
-            if (ks_str_eq(w.object->owner_uid, sets->old[i]->uid) &&
-                !ks_phase_finished(ks_phase_of(w.object)))
-                return true;
-    }
+    for (size_t i = 0; i < sets->old_count; i++)
+        if (ks_count(sets->old[i]->status, K(replicas), 0) > 0 ||
+            dep_has_pods(c->sim, c->d, sets->old[i], true))
+            return true;
     return false;
 }
 
