@@ -19,7 +19,9 @@
 #define EVICTION_EVERY (10 * KS_SECOND) /* node-eviction-rate 0.1 */
 #define SLOW_EVERY                                                                                 \
     (100 * KS_SECOND) /* secondary-node-eviction-rate 0.01, in zones of more than 50 nodes */
-#define LARGE_ZONE 50
+#define LARGE_ZONE   50
+#define HEALTH_TRIES 6
+#define REPORT_EVERY (300 * KS_SECOND) /* nodeStatusReportFrequency */
 
 #define AT_ONCE INT64_MIN
 
@@ -161,8 +163,9 @@ static ks_val rebased(ks_heap *heap, ks_val old, ks_val wanted, ks_val now) {
     return taints;
 }
 
-/* What taints a node is to have follows from the version that is known; the server is asked for the one that they are written to. */
-static void put_taints(ks_sim *sim, const ks_object *known, ks_val taints) {
+/* What taints a node is to have follows from the version that is known; the server is asked for the one that they are written to.
+ * False: that has failed. */
+static bool put_taints(ks_sim *sim, const ks_object *known, ks_val taints) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, known->id);
     ks_val old = ks_get(known->spec, K(taints));
@@ -170,18 +173,21 @@ static void put_taints(ks_sim *sim, const ks_object *known, ks_val taints) {
     if (!same && node != known) taints = rebased(heap, old, taints, ks_get(node->spec, K(taints)));
     if (same || ks_equal(taints, ks_get(node->spec, K(taints)))) {
         ks_unref(heap, taints);
-        return;
+        return true;
     }
     if (!ks_len(taints)) {
         ks_unref(heap, taints);
         taints = KS_NOTHING;
     }
     ks_val doc = ks_put2(heap, ks_ref(node->doc), K(spec), K(taints), taints);
-    ks_refusal_free(heap, ks_server_update_object(&sim->server, node, doc, NULL));
+    ks_refusal *refusal = ks_server_update_object(&sim->server, node, doc, NULL);
+    ks_refusal_free(heap, refusal);
+    return refusal == NULL;
 }
 
-/* doNoScheduleTaintingPass: the NoSchedule taints that conditions and spec.unschedulable ask for, and no other of theirs. */
-static void condition_taints(ks_sim *sim, const ks_object *node) {
+/* doNoScheduleTaintingPass: the NoSchedule taints that conditions and spec.unschedulable ask for, and no other of theirs. False: the write
+ * has failed. */
+static bool condition_taints(ks_sim *sim, const ks_object *node) {
     ks_heap *heap = sim->world.heap;
     static const char *const cordoned = "node.kubernetes.io/unschedulable";
     ks_val old = ks_get(node->spec, K(taints)), taints = KS_NOTHING;
@@ -198,11 +204,11 @@ static void condition_taints(ks_sim *sim, const ks_object *node) {
             taints = ks_append(heap, taints, new_taint(sim, rules[i].key, "NoSchedule"));
     if (cordon && !has_taint(old, cordoned, "NoSchedule"))
         taints = ks_append(heap, taints, new_taint(sim, cordoned, "NoSchedule"));
-    put_taints(sim, node, taints);
+    return put_taints(sim, node, taints);
 }
 
-/* Exchanges the two NoExecute taints of readiness for `key` (NULL: none). */
-static void execute_taint(ks_sim *sim, const ks_object *node, const char *key) {
+/* Exchanges the two NoExecute taints of readiness for `key` (NULL: none). False: the write has failed. */
+static bool execute_taint(ks_sim *sim, const ks_object *node, const char *key) {
     ks_heap *heap = sim->world.heap;
     ks_val taints = KS_NOTHING;
     bool had = false;
@@ -213,7 +219,7 @@ static void execute_taint(ks_sim *sim, const ks_object *node, const char *key) {
         if (!one || same) taints = ks_append(heap, taints, ks_ref(*t));
     }
     if (key && !had) taints = ks_append(heap, taints, new_taint(sim, key, "NoExecute"));
-    put_taints(sim, node, taints);
+    return put_taints(sim, node, taints);
 }
 
 /* --- the monitor --- */
@@ -255,8 +261,8 @@ static bool has_posted(const ks_sim *sim, const ks_object *node) {
                      ks_get(condition_of(node->status, "Ready"), K(lastHeartbeatTime)));
 }
 
-/* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). */
-static void mark_silent(ks_sim *sim, const ks_object *node) {
+/* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). False: the write has failed. */
+static bool write_silent(ks_sim *sim, const ks_object *node) {
     static const char *const posted[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
     ks_heap *heap = sim->world.heap;
     ks_val status = ks_ref(node->status), list = KS_NOTHING;
@@ -276,11 +282,25 @@ static void mark_silent(ks_sim *sim, const ks_object *node) {
         list = ks_append(heap, list, one);
     }
     status = ks_put(heap, status, K(conditions), list);
-    ks_refusal_free(heap, ks_server_update_status(&sim->server, node, status, NULL));
+    ks_refusal *refusal = ks_server_update_status(&sim->server, node, status, NULL);
+    ks_refusal_free(heap, refusal);
+    return refusal == NULL;
 }
 
-/* MarkPodsNotReady: only the Ready condition of each pod on the node; of one that is not ready nothing is told. False: to be tried again,
- * with the next look. */
+/* As often as upstream tries within 100 ms, for what the server then has. *seen: the readiness that the last try found; a write of which
+ * only the answer was lost is found done. False: given up. */
+static bool mark_silent(ks_sim *sim, const ks_object *node, char *seen) {
+    for (int i = 0; i < HEALTH_TRIES && node != NULL; i++) {
+        uint64_t id = node->id;
+        *seen = readiness(node);
+        if (*seen == 'U' || write_silent(sim, node)) return true;
+        node = ks_store_by_id(&sim->server.store, KS_NODE, id);
+    }
+    return false;
+}
+
+/* MarkPodsNotReady: only the Ready condition of each pod on the node; of one that is not ready nothing is told. That it could not be
+ * written is no reason not to tell. False: to be tried again, with the next look. */
 static bool mark_pod(ks_sim *sim, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_val conditions = ks_get(pod->status, K(conditions));
@@ -295,12 +315,11 @@ static bool mark_pod(ks_sim *sim, const ks_object *pod) {
         ks_val status = ks_put(heap, ks_ref(pod->status), K(conditions), list);
         ks_object_ref(pod);
         ks_refusal *refusal = ks_server_update_status(&sim->server, pod, status, NULL);
-        bool fine = refusal == NULL;
-        bool done = fine || refusal->code == 404;
+        bool fine = refusal == NULL, gone = !fine && refusal->code == 404;
         ks_refusal_free(heap, refusal);
-        if (fine) ks_record(&sim->server, pod, &e, "Node is not ready");
+        if (!gone) ks_record(&sim->server, pod, &e, "Node is not ready");
         ks_object_unref(heap, pod);
-        return done;
+        return fine || gone;
     }
     return true;
 }
@@ -367,29 +386,29 @@ static int64_t taint_for_eviction(ks_sim *sim, lifecycle *st, const ks_object *n
     const char *key = readiness(node) == 'F' ? not_ready : unreachable;
     ks_val taints = ks_get(node->spec, K(taints));
     if (has_taint(taints, key, "NoExecute")) return KS_NEVER;
-    if (has_taint(taints, not_ready, "NoExecute") || has_taint(taints, unreachable, "NoExecute")) {
-        execute_taint(sim, node, key); /* swapped at once */
-        return KS_NEVER;
-    }
+    if (has_taint(taints, not_ready, "NoExecute") || has_taint(taints, unreachable, "NoExecute"))
+        return execute_taint(sim, node, key) ? KS_NEVER : sim->world.now; /* swapped at once */
     ks_key zone = {zone_of(node), 0};
     int64_t every = pace_of(ks_tree_get(zones, zone)), from = instant_in(&st->pace, zone.a);
     if (!every) return KS_NEVER;
     if (from != KS_NEVER && from > sim->world.now) return from;
     ks_tree_put(st->heap, &st->pace, zone, word(sim->world.now + every + 1));
-    execute_taint(sim, node, key);
-    return KS_NEVER;
+    return execute_taint(sim, node, key) ? KS_NEVER : sim->world.now + every;
 }
 
-/* monitorNodeHealth, of one node: whether it has to be looked at again with the next beat. */
-static bool look_at(ks_sim *sim, lifecycle *st, uint64_t id) {
+/* monitorNodeHealth, of one node: whether it has to be looked at again with the next beat. *skipped: it could not be written of, and
+ * nothing follows from it until then. */
+static bool look_at(ks_sim *sim, lifecycle *st, uint64_t id, bool *skipped) {
     const ks_object *node = judged(sim, st, id);
+    *skipped = false;
     if (node == NULL) return false;
     char ready = readiness(node);
     bool again = st->again.count > 0 && ks_tree_has(&st->again, (ks_key){id, 0});
     if (instant_in(&st->silent, name_hash(node->name)) != KS_NEVER && ready != 'U') {
         if (!is_overdue(sim, st, node)) return true;
         if (ks_view_is_late(sim) && has_posted(sim, node)) return true;
-        mark_silent(sim, node);
+        *skipped = !mark_silent(sim, node, &ready);
+        if (*skipped) return true;
         if (ready == 'T') now_unready(sim, st, judged(sim, st, id));
         condition_taints(sim, judged(sim, st, id));
     } else if (again && ready == 'T') {
@@ -405,11 +424,16 @@ static void monitor(ks_sim *sim, lifecycle *st) {
     int64_t next = KS_NEVER;
     uint32_t all = 0, bad = 0;
     ids nodes = {{NULL, NULL, 0}};
-    ks_tree zones = {NULL, NULL, 0};
+    ks_tree zones = {NULL, NULL, 0}, skipped = {NULL, NULL, 0};
     for (ks_walk w = ks_walk_created(ks_view(sim), KS_NODE); ks_walk_next(&w);)
         ks_tree_put(st->heap, &nodes.tree, (ks_key){w.object->id, 0}, word(1));
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
-        if (look_at(sim, st, it.key.a)) next = sim->world.now;
+        bool skip;
+        if (look_at(sim, st, it.key.a, &skip)) next = sim->world.now;
+        if (skip) {
+            ks_tree_put(st->heap, &skipped, it.key, word(1));
+            continue;
+        }
         const ks_object *node = judged(sim, st, it.key.a);
         if (node == NULL) continue;
         bool unready = readiness(node) != 'T';
@@ -424,15 +448,16 @@ static void monitor(ks_sim *sim, lifecycle *st) {
     for (ks_tree_iter it = ks_tree_begin(&nodes.tree); ks_tree_next(&it);) {
         const ks_object *node = judged(sim, st, it.key.a);
         int64_t due = KS_NEVER;
-        if (node == NULL) continue;
+        if (node == NULL || (!whole && ks_tree_has(&skipped, it.key))) continue;
         if (readiness(node) == 'T' || whole)
-            execute_taint(sim, node, NULL);
+            due = execute_taint(sim, node, NULL) ? KS_NEVER : sim->world.now;
         else
             due = taint_for_eviction(sim, st, node, &zones);
         next = due < next ? due : next;
     }
     ks_tree_clear(st->heap, &nodes.tree);
     ks_tree_clear(st->heap, &zones);
+    ks_tree_clear(st->heap, &skipped);
     if (next != KS_NEVER) look_after(sim, st, next);
 }
 
@@ -672,13 +697,22 @@ static void sync_pod(ks_sim *sim, lifecycle *st, uint64_t id) {
     if (due != KS_NEVER) ks_enqueue_at(sim, st->self, id, due);
 }
 
+/* Taints that could not be written are left to the node's next change. A node that is well reports every five minutes; since nothing
+ * changes by that here, it is not stored. */
+static void sync_node(ks_sim *sim, const lifecycle *st, const ks_object *node) {
+    uint64_t id = node->id;
+    bool reports = instant_in(&st->silent, name_hash(node->name)) == KS_NEVER;
+    if (!condition_taints(sim, node) && reports)
+        ks_enqueue_at(sim, st->self, NODE | id, sim->world.now + REPORT_EVERY);
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     lifecycle *st = state;
     if (key == PASS) {
         monitor(sim, st);
     } else if (key & NODE) {
         const ks_object *node = fresh(sim, key & ~NODE);
-        if (node) condition_taints(sim, node);
+        if (node) sync_node(sim, st, node);
     } else if (key & LEAVE) {
         const ks_object *node = fresh(sim, key & ~LEAVE);
         if (node) consider_node(sim, st, node);

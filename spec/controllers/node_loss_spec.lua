@@ -128,6 +128,50 @@ describe("pods on a node that falls silent", function()
   end)
 end)
 
+describe("a node monitor whose writes fail", function()
+  local function life(seed, share)
+    local cluster = kubesim.new { nodes = 3, seed = seed, kubelet = "manual" }
+    cluster:create(pod("web", "k8s-node1"))
+    cluster:drive("web", "ready")
+    cluster:advance(10)
+    cluster:fail_writes("nodelifecycle", share)
+    cluster:fail_node "k8s-node1"
+    cluster:advance(100)
+    return cluster
+  end
+
+  it("lets nothing follow from what it could not write", function()
+    local kept = 0
+    for seed = 1, 40 do
+      local cluster <close> = life(seed, 1)
+      -- an answer that was lost is found done with the next try: then nobody knows any more that the node was ready
+      assert.same({}, reasons(cluster, "node/k8s-node1"))
+      assert.same({}, reasons(cluster, "pod/web"))
+      local node = cluster:get "node/k8s-node1"
+      for _, c in ipairs(node.status.conditions) do
+        if c.type == "Ready" and c.status == "True" then kept = kept + 1; assert.same({}, taints(cluster, "k8s-node1")) end
+      end
+    end
+    assert.is_true(kept < 40)
+  end)
+
+  it("has made up for it soon after they succeed again", function()
+    for seed = 1, 40 do
+      local cluster <close> = life(seed, 0.8)
+      cluster:fail_writes("nodelifecycle", 0)
+      cluster:advance(15)
+      local has = table.concat(taints(cluster, "k8s-node1"), " ")
+      assert.truthy(has:find("unreachable:NoExecute", 1, true), seed .. ": " .. has)
+      cluster:fail_writes("nodelifecycle", 0.8)
+      cluster:recover_node "k8s-node1"
+      cluster:advance(60)
+      cluster:fail_writes("nodelifecycle", 0)
+      cluster:advance(301)
+      assert.same({}, taints(cluster, "k8s-node1"), seed)
+    end
+  end)
+end)
+
 describe("a NoExecute taint put on by hand", function()
   it("drives away who does not tolerate it, and its removal lets stay who was to leave later", function()
     local cluster <close> = kubesim.new { nodes = 1 }
