@@ -38,6 +38,8 @@ ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]);
 /* Stores, announces, and hands out the new version where `out` is not NULL. Takes over `doc`. */
 void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
                        const ks_object **out);
+/* The same for a new pod, of that kin (store.h). */
+void ks_server__commit_pod(ks_server *s, ks_val doc, uint32_t kin, const ks_object **out);
 /* Stores a brief (taken over), `old` being the one before or NULL, and announces it if anybody listens. */
 void ks_server__commit_brief(ks_server *s, ks_brief *brief, const ks_brief *old);
 /* Removes from the store and announces. */
@@ -57,8 +59,9 @@ ks_refusal *ks_refuse_stale(ks_heap *heap, ks_kind kind, const ks_str *name);
 typedef struct ks_memo {
     uint32_t refs;
     ks_val in, out, status;  /* a spec as it came, as it was admitted; the new object's status */
-    ks_val meta, finalizers; /* a claim's metadata as it came, its finalizers as admitted */
+    ks_val meta, finalizers; /* metadata as it came, a claim's finalizers as admitted */
     const ks_str *ns;
+    uint32_t kin; /* of its pods (store.h) */
 } ks_memo;
 const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t what);
 /* Takes over `memo` (refs 1). */

@@ -40,6 +40,44 @@ static bool alike(ks_val a, ks_val b) {
     return true;
 }
 
+/* Labels that tell pods of a StatefulSet apart. */
+static bool is_own_label(const ks_str *key) {
+    return key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index);
+}
+
+static bool same_labels(ks_val a, ks_val b) {
+    if (ks_is(a, KS_MAP) && ks_identical(a, b)) return true;
+    uint32_t n = ks_len(a);
+    if (n != ks_len(b)) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const ks_pair *x = ks_pair_at(a, i), *y = ks_pair_at(b, i);
+        if (x->key != y->key || (!is_own_label(x->key) && !ks_equal(x->val, y->val))) return false;
+    }
+    return true;
+}
+
+/* Do volumes differ in the names of claims alone? */
+static bool same_volumes(ks_val a, ks_val b) {
+    uint32_t n = ks_len(a);
+    if (n != ks_len(b)) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        ks_val x = ks_at(a, i), y = ks_at(b, i);
+        if (ks_identical(x, y)) continue;
+        bool claims = ks_exists(ks_get(x, K(persistentVolumeClaim))) &&
+                      ks_exists(ks_get(y, K(persistentVolumeClaim)));
+        if (!claims && !ks_equal(x, y)) return false;
+    }
+    return true;
+}
+
+/* The number of the memo's pods, if one that came like that is of them, too; else 0. */
+static uint32_t kin_of(const ks_memo *memo, ks_val meta, ks_val spec) {
+    bool kin = same_labels(ks_get(memo->meta, K(labels)), ks_get(meta, K(labels))) &&
+               (memo->in.m == spec.m ||
+                same_volumes(ks_get(memo->in, K(volumes)), ks_get(spec, K(volumes))));
+    return kin ? memo->kin : 0;
+}
+
 /* The kept spec with the own members of `spec`: a new reference. */
 static ks_val dress(ks_heap *heap, const ks_memo *memo, ks_val spec) {
     if (memo->in.m == spec.m) return ks_ref(memo->out);
@@ -138,9 +176,10 @@ static bool create_pod(ks_server *s, const ks_str *ns, ks_val *doc, const ks_obj
     if (!is_usual(s, memo, ns, meta)) return false;
     const ks_str *name = free_name(s, KS_POD, memo->ns, meta);
     if (name == NULL) return false;
+    uint32_t kin = kin_of(memo, meta, spec);
     meta = new_meta(s, ks_ref(meta), memo->ns, name, KS_NOTHING, true);
     spec = dress(heap, memo, spec);
-    ks_server__commit(s, KS_POD, dressed(heap, doc, meta, spec, ks_ref(memo->status)), NULL, out);
+    ks_server__commit_pod(s, dressed(heap, doc, meta, spec, ks_ref(memo->status)), kin, out);
     return true;
 }
 
@@ -180,9 +219,10 @@ void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     *memo = (ks_memo){.refs = 1, .in = ks_ref(spec), .ns = ks_str_ref(ns)};
     memo->out = ks_ref(ks_get(doc, K(spec)));
     memo->status = ks_ref(ks_get(doc, K(status)));
-    if (!pod) {
-        memo->meta = ks_ref(ks_get(in, K(metadata)));
+    memo->meta = ks_ref(ks_get(in, K(metadata)));
+    if (pod)
+        memo->kin = ++s->kins;
+    else
         memo->finalizers = ks_ref(ks_meta_get(doc, K(finalizers)));
-    }
     ks_memo_put(s, pod ? (void *)containers.l : spec.m, pod ? MEMO_POD : MEMO_CLAIM, memo);
 }

@@ -125,12 +125,19 @@ static void announce(ks_server *s, const ks_change *change) {
     ks_change_unref(s->heap, change);
 }
 
+static void written(ks_server *s, const ks_change *change, const ks_object **out) {
+    if (out != NULL) *out = ks_object_ref(change->object);
+    announce(s, change);
+}
+
 void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
                        const ks_object **out) {
     if (kind == KS_SERVICE) ks_service_settle(s, doc, old != NULL ? old->doc : KS_NOTHING);
-    const ks_change *change = ks_store_write(&s->store, kind, doc, old);
-    if (out != NULL) *out = ks_object_ref(change->object);
-    announce(s, change);
+    written(s, ks_store_write(&s->store, kind, doc, old, 0), out);
+}
+
+void ks_server__commit_pod(ks_server *s, ks_val doc, uint32_t kin, const ks_object **out) {
+    written(s, ks_store_write(&s->store, KS_POD, doc, NULL, kin), out);
 }
 
 void ks_server__remove(ks_server *s, const ks_object *object) {

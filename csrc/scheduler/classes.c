@@ -168,9 +168,12 @@ static uint64_t policy_version(const ks_sim *sim) {
                : (uint64_t)sim->hooks->policy_count(sim->hook_payload);
 }
 
-static bool is_of(const ks_sched *st, const ks_pod_rules *r, const ks_object *pod) {
-    return ks_str_eq(r->owner_uid, pod->owner_uid) && ks_str_eq(r->ns, pod->ns) &&
-           same_spec(r->spec, pod->spec) && same_labels(st, r->labels, pod->labels);
+static bool is_of(const ks_sched *st, const ks_pod_class *class, const ks_object *pod) {
+    const ks_pod_rules *r = class->rules;
+    if (!ks_str_eq(r->owner_uid, pod->owner_uid) || !ks_str_eq(r->ns, pod->ns)) return false;
+    /* a pod's kin are of its class, unless it matters in what they differ: their specs need not be read */
+    if (pod->kin != 0 && pod->kin == class->kin && st->pod_name_selectors == 0) return true;
+    return same_spec(r->spec, pod->spec) && same_labels(st, r->labels, pod->labels);
 }
 
 /* --- compiling --- */
@@ -398,13 +401,13 @@ static bool find_class(const ks_sched *st, const ks_object *pod, uint64_t *hash,
     bool placed = pod->id == st->placing.pod;
     *key = placed ? st->placing.class : st->last_class;
     const ks_pod_class *last = ks_tree_get(&st->classes, *key);
-    if (last != NULL && (placed || is_of(st, last->rules, pod))) return true;
+    if (last != NULL && (placed || is_of(st, last, pod))) return true;
     *hash = class_hash(pod);
     *key = (ks_key){*hash, 0};
     void *value;
     for (bool more = ks_tree_ceiling(&st->classes, *key, key, &value); more && key->a == *hash;
          more = ks_tree_higher(&st->classes, *key, key, &value))
-        if (is_of(st, ((const ks_pod_class *)value)->rules, pod)) return true;
+        if (is_of(st, value, pod)) return true;
     return false;
 }
 
@@ -417,6 +420,7 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         ks_pod_class *class = own_class(heap, st, key);
         st->last_class = key;
         class->used = st->cycles;
+        if (pod->kin != 0) class->kin = pod->kin;
         const ks_pod_rules *r = class->rules;
         if (r->services == st->services && r->policies == policy_version(sim) &&
             r->epoch == st->tally_epoch)
@@ -432,6 +436,7 @@ ks_pod_class *ks_sched_class(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     class->refs = 1;
     class->used = st->cycles;
     class->rules = compile_rules(sim, st, pod);
+    class->kin = pod->kin;
     class->seen = st->generation;
     st->last_class = (ks_key){hash, ++st->sequence};
     ks_tree_put(heap, &st->classes, st->last_class, class);

@@ -266,6 +266,7 @@ enum { KS_CLASS_TALLIES = 6 };
 typedef struct ks_pod_class {
     uint32_t refs;
     uint64_t used; /* cycle of the last use */
+    uint32_t kin;  /* of pods of the class (store.h); 0: unknown */
     ks_pod_rules *rules;
     /* Tallies that the class's pods count in, while the set of tallies is that of `tallies`; 0: to be found out. */
     uint64_t tallies;

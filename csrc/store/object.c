@@ -216,6 +216,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
     if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;
         o->claims = old->claims;
+        if (same(old->labels, o->labels)) o->kin = old->kin;
     } else {
         read_pod_spec(o, old);
     }

@@ -849,9 +849,11 @@ static void note_owner(ks_store *s, ks_object *object, const ks_object *old) {
                                       ks_kind_get(owner->kind)->api_version);
 }
 
-const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old) {
+const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old,
+                                uint32_t kin) {
     uint64_t id = old != NULL ? old->id : ++s->last_id;
     const ks_object *object = ks_object__new(s->world, kind, doc, old, id, ++s->version);
+    if (old == NULL) ((ks_object *)object)->kin = kin;
     note_owner(s, (ks_object *)object, old);
     ks_store__note_named(s, (ks_object *)object, old);
     ks_object_ref(old); /* the maps may hold the last reference */

@@ -30,21 +30,24 @@ typedef struct ks_object {
     /* Where the object of that uid is, if it was there when this was written; private to store/. The same of the object that it names:
      * naming.h. */
     uint64_t owner, named;
-    /* That owner is what the ownerReference says (apiVersion, kind, name), in its own namespace: so it is the controller for as long as
-     * it is there. */
-    bool owner_agrees;
-    bool claims;       /* Pod: one of its volumes is, or comes from, a claim */
-    bool bound : 1;    /* Claim: it names a volume, and the binder is done with it */
-    bool attaches : 1; /* Volume: there is a CSI driver that attaches it to nodes */
+    /* Pod: those of one number, other than 0, have come of one template, and nothing of labels and spec has changed since: these are
+     * equal but for hostname, subdomain, names of claims, and the two labels that only pods of StatefulSets have. */
+    uint32_t kin;
+    bool claims; /* Pod: one of its volumes is, or comes from, a claim */
+    bool ready;  /* Pod: its condition Ready is True since `ready_since` */
     /* Pod: the first letter of status.phase, '\0' for none. Claim, volume: the same, if the phase is one of those that Kubernetes
      * gives them; else '?'. */
     char phase;
-    bool imported;  /* it came as it was, unchecked, or is a later version of such a one */
-    bool disrupted; /* Pod: it has a condition DisruptionTarget */
+    /* That owner is what the ownerReference says (apiVersion, kind, name), in its own namespace: so it is the controller for as long as
+     * it is there. */
+    bool owner_agrees : 1;
+    bool bound : 1;     /* Claim: it names a volume, and the binder is done with it */
+    bool attaches : 1;  /* Volume: there is a CSI driver that attaches it to nodes */
+    bool imported : 1;  /* it came as it was, unchecked, or is a later version of such a one */
+    bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */
     bool
-        restarted; /* Pod: one of its containers, of the init containers too, has been started again */
-    bool ready;    /* Pod: its condition Ready is True ... */
-    int64_t ready_since; /* ... since then (lastTransitionTime), or KS_NEVER */
+        restarted : 1; /* Pod: one of its containers, of the init containers too, has been started again */
+    int64_t ready_since; /* Pod: lastTransitionTime of its condition Ready, or KS_NEVER */
     int64_t created;     /* virtual instants, ns (may be negative when imported) */
     int64_t deleting;    /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
 } ks_object;
@@ -208,9 +211,10 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);
 
 /* Writing: takes over `doc` (a full object whose metadata has name, namespace and uid). Gives it
  * the next version, indexes it, logs the change. `old` NULL: a new object (the caller has checked
- * that the name is free). The answer is the change, a new reference (the object lives in it). Only
+ * that the name is free), of that kin. The answer is the change, a new reference (the object lives in it). Only
  * apiserver/ calls these. */
-const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old);
+const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old,
+                                uint32_t kin);
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object);
 
 /* The same for a brief (taken over, refs 1), `old` being the brief before. Nobody is told: who has to hear of it finds the change with
