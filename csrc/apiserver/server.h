@@ -28,7 +28,7 @@ typedef struct ks_server {
     ks_tree
         bound;    /* {spec, node name} -> what it became when it was bound; private to apiserver/ */
     ks_tree memo; /* admitted pod templates etc.; private to apiserver/ */
-    uint32_t kins; /* the last number given to pods of one template */
+    uint32_t kins;                   /* the last number given to pods of one template */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
     ks_ids correlation;              /* what has been recorded about objects: private to record.c */
     uint32_t

@@ -19,13 +19,6 @@ static void refuse(ks_cycle *c, ks_plugin plugin, ks_val text) {
 
 /* --- prefilter --- */
 
-static bool rwop(const ks_object *claim) {
-    ks_each(mode, ks_get(claim->spec, K(accessModes))) {
-        if (ks_text_is(*mode, "ReadWriteOncePod")) return true;
-    }
-    return false;
-}
-
 static bool uses(ks_heap *heap, const ks_object *pod, const ks_object *claim) {
     return ks_str_eq(pod->ns, claim->ns) && ks_pod_names_claim(heap, pod, claim->name);
 }
@@ -42,13 +35,18 @@ static int count_users(ks_cycle *c, const ks_object *claim) {
 
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
     for (uint32_t i = 0; c->claims.rwop_users > 0 && i < c->claims.count; i++)
-        if (rwop(c->claims.claims[i]) && uses(c->sim->world.heap, pod, c->claims.claims[i]))
+        if (c->claims.claims[i]->alone && uses(c->sim->world.heap, pod, c->claims.claims[i]))
             c->claims.rwop_users += sign;
 }
 
 /* VolumeRestrictions: the claims exist. */
 static bool read_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
+    const ks_object *only = ks_store_only_claim(ks_view(c->sim), c->pod);
+    if (only != NULL) {
+        c->claims.claims[c->claims.count++] = only;
+        return true;
+    }
     ks_each(volume, ks_get(c->pod->spec, K(volumes))) {
         const ks_str *name = ks_volume_claim_name(heap, c->pod, *volume);
         if (name == NULL) continue;
@@ -76,6 +74,7 @@ static const char *const zone_labels[] = {
     "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region"};
 
 static bool has_zone_label(ks_val labels) {
+    if (ks_len(labels) == 0) return false;
     for (int i = 0; i < 4; i++)
         if (ks_exists(ks_get_text(labels, zone_labels[i], strlen(zone_labels[i])))) return true;
     return false;
@@ -97,6 +96,10 @@ static bool any_node_does(ks_cycle *c, const ks_object *claim) {
     return !ks_namers_next(&free_ones) && !ks_namers_next(&of_claim);
 }
 
+static const char *volume_name(const ks_object *claim) {
+    return ks_text_or(ks_get(claim->spec, K(volumeName)), "");
+}
+
 void ks_sched_prefilter_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
     ks_claims *claims = &c->claims;
@@ -108,17 +111,16 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
     bool immediate = false;
     for (uint32_t i = 0; i < claims->count; i++) {
         const ks_object *claim = claims->claims[i];
-        const char *volume = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
         claims->volumes[i] = NULL;
         claims->delayed[i] = false;
-        if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && rwop(claim))
+        if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && claim->alone)
             claims->rwop_users += count_users(c, claim);
         if (claim->phase == 'L') {
             refuse(c, KS_PLUGIN_VOLUME_BINDING,
                    ks_format(
                        heap,
                        "persistentvolumeclaim \"%s\" bound to non-existent persistentvolume \"%s\"",
-                       claim->name->s, volume));
+                       claim->name->s, volume_name(claim)));
             return;
         }
         if (ks_object_terminating(claim)) {
@@ -129,10 +131,9 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
         }
         if (claim->bound) {
             const ks_object *pv = claims->volumes[i] = ks_store_named_by(ks_view(c->sim), claim);
-            if (pv == NULL || ks_exists(ks_get2(pv->spec, K(nodeAffinity), K(required))) ||
-                has_zone_label(pv->labels))
-                claims->restricts = true;
-        } else if (*volume == '\0' && ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
+            if (pv == NULL || pv->local || has_zone_label(pv->labels)) claims->restricts = true;
+        } else if (*volume_name(claim) == '\0' &&
+                   ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
             claims->delayed[i] = claims->any_delayed = true;
             claims->restricts = claims->restricts || !any_node_does(c, claim);
         } else {
@@ -338,6 +339,8 @@ const ks_str *ks_sched_reserve_claims(ks_cycle *c, const ks_object *node) {
 }
 
 bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {
+    const ks_object *only = ks_store_only_claim(ks_view(sim), pod);
+    if (only != NULL) return only->bound;
     ks_heap *heap = sim->world.heap;
     bool bound = true;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {

@@ -675,6 +675,17 @@ static void finish_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_object_unref(heap, pod);
 }
 
+/* Of many that wait for a look the next ones are asked for: to the engine, which asks for what keys need, they are one key. */
+static void look_ahead(const ks_sim *sim, const ks_sched *st) {
+    enum { MANY = 200 };
+    const ks_key *at;
+    void *const *ids;
+    if (st->active.count < MANY) return;
+    int count = ks_tree_front(&st->active, &at, &ids);
+    for (int i = 0; i < count && i < KS_STEPS_AHEAD; i++)
+        ks_store_ahead(ks_view(sim), KS_KIND_BIT(KS_POD), (uint64_t)(uintptr_t)ids[i], i + 1);
+}
+
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     ks_sched *st = state;
     if (key % 2 == 0) {
@@ -683,6 +694,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     }
     st->armed = false;
     uint64_t id = ks_sched_queue_pop(sim, st);
+    look_ahead(sim, st);
     const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
     /* one that is assumed has had its look: schedule_one.go: skipPodSchedule */
     if (pod != NULL && pod->node == NULL && ks_sched_assumed(st, id) == NULL)

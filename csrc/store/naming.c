@@ -47,9 +47,15 @@ static const ks_str *name_in(const ks_object *o, const ks_str **ns) {
 
 /* --- from a version to what it names --- */
 
-/* Claims know their volume, volumes and pods their claim. Of an attachment's volume nobody asks often. */
+/* Claims and attachments know their volume, volumes and pods their claim. */
 static bool knows(const ks_object *o) {
-    return o->kind == KS_POD ? o->claims : o->kind == KS_PVC || o->kind == KS_PV;
+    switch (o->kind) {
+    case KS_POD: return o->claims > 0;
+    case KS_PVC:
+    case KS_PV:
+    case KS_VOLUMEATTACHMENT: return true;
+    default: return false;
+    }
 }
 
 static const ks_object *find(const ks_store *s, const ks_object *from, const ks_str *ns,
@@ -62,6 +68,16 @@ static const ks_object *find(const ks_store *s, const ks_object *from, const ks_
 
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim) {
     return find(s, pod, pod->ns, claim);
+}
+
+const ks_object *ks_store_only_claim(const ks_store *s, const ks_object *pod) {
+    return pod->claims == 1 ? ks_store__resolve(s, pod->named) : NULL;
+}
+
+bool ks_names(const ks_object *object, const ks_object *named) {
+    if (object->named == ks_store__place(named)) return true;
+    const ks_str *ns, *name = name_in(object, &ns);
+    return ks_str_eq(name, named->name) && ks_str_eq(ns, named->ns);
 }
 
 /* What it has noted is what it names: both are of the version, and what is there has the name that it had then. */

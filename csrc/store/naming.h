@@ -16,6 +16,11 @@ const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val v
 /* Whether one of its volumes is that claim, of its own namespace. */
 bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim);
 
+/* The claim of a pod that has one claim, without a look at what it calls it; NULL: there are more, or it is not known where that one is.
+ * Borrowed. */
+const ks_object *ks_store_only_claim(const ks_store *s, const ks_object *pod);
+/* Whether a claim names that volume, or a volume that claim. */
+bool ks_names(const ks_object *object, const ks_object *named);
 /* A pod's claim of that name: what ks_store_get() says, mostly found without it. Borrowed; NULL when absent. */
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim);
 /* What it names: a claim its volume, a volume its claim (by name alone, whatever the uid in its claimRef), an attachment its volume.

@@ -92,13 +92,14 @@ static void read_conditions(const ks_world *world, ks_object *o, ks_val conditio
     }
 }
 
-static bool has_claims(ks_val volumes) {
+static uint8_t count_claims(ks_val volumes) {
+    uint8_t count = 0;
     ks_each(volume, volumes) {
-        if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
-            ks_exists(ks_get(*volume, K(ephemeral))))
-            return true;
+        bool claim = ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
+                     ks_exists(ks_get(*volume, K(ephemeral)));
+        if (claim && count < UINT8_MAX) count++;
     }
-    return false;
+    return count;
 }
 
 /* What a pod's spec says, in short. */
@@ -106,7 +107,7 @@ static void read_pod_spec(ks_object *o, const ks_object *old) {
     o->node = ks_str_or_null(ks_get(o->spec, K(nodeName)));
     ks_val volumes = ks_get(o->spec, K(volumes));
     bool same_volumes = old != NULL && ks_identical(volumes, ks_get(old->spec, K(volumes)));
-    o->claims = same_volumes ? old->claims : has_claims(volumes);
+    o->claims = same_volumes ? old->claims : count_claims(volumes);
 }
 
 static bool any_restarted(ks_val containers) {
@@ -160,15 +161,29 @@ static bool is_bound(const ks_object *claim) {
                KS_STRING;
 }
 
+static bool is_alone(const ks_object *claim) {
+    ks_each(mode, ks_get(claim->spec, K(accessModes))) {
+        if (ks_text_is(*mode, "ReadWriteOncePod")) return true;
+    }
+    return false;
+}
+
+static void read_claim(ks_object *o, const ks_object *old) {
+    bool same_spec = old != NULL && same(old->spec, o->spec);
+    o->alone = same_spec ? old->alone : is_alone(o);
+    o->bound = same_spec && same(old->meta, o->meta) ? old->bound : is_bound(o);
+}
+
+static void read_volume(ks_object *o, const ks_object *old) {
+    bool same_spec = old != NULL && same(old->spec, o->spec);
+    o->local = same_spec ? old->local : ks_exists(ks_get2(o->spec, K(nodeAffinity), K(required)));
+    o->attaches = same_spec ? old->attaches : ks_get2(o->spec, K(csi), K(driver)).type == KS_STRING;
+}
+
 /* What a claim or a volume says of the two, in short. */
 static void read_binding(ks_object *o, const ks_object *old) {
     o->phase = old != NULL && same(old->status, o->status) ? old->phase : known_phase(o);
-    bool same_spec = old != NULL && same(old->spec, o->spec);
-    if (o->kind == KS_PVC)
-        o->bound = same_spec && same(old->meta, o->meta) ? old->bound : is_bound(o);
-    else
-        o->attaches =
-            same_spec ? old->attaches : ks_get2(o->spec, K(csi), K(driver)).type == KS_STRING;
+    (o->kind == KS_PVC ? read_claim : read_volume)(o, old);
 }
 
 /* The document's parts. Nearly all have apiVersion, kind, metadata, spec and status. */

@@ -33,8 +33,9 @@ typedef struct ks_object {
     /* Pod: those of one number, other than 0, have come of one template, and nothing of labels and spec has changed since: these are
      * equal but for hostname, subdomain, names of claims, and the two labels that only pods of StatefulSets have. */
     uint32_t kin;
-    bool claims; /* Pod: one of its volumes is, or comes from, a claim */
-    bool ready;  /* Pod: its condition Ready is True since `ready_since` */
+    uint8_t
+        claims; /* Pod: how many of its volumes are, or come from, a claim; 255: as many or more */
+    bool ready; /* Pod: its condition Ready is True since `ready_since` */
     /* Pod: the first letter of status.phase, '\0' for none. Claim, volume: the same, if the phase is one of those that Kubernetes
      * gives them; else '?'. */
     char phase;
@@ -42,6 +43,8 @@ typedef struct ks_object {
      * it is there. */
     bool owner_agrees : 1;
     bool bound : 1;     /* Claim: it names a volume, and the binder is done with it */
+    bool alone : 1;     /* Claim: only one pod may use it (ReadWriteOncePod) */
+    bool local : 1;     /* Volume: only nodes that it selects may use it (nodeAffinity) */
     bool attaches : 1;  /* Volume: there is a CSI driver that attaches it to nodes */
     bool imported : 1;  /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */

@@ -92,9 +92,7 @@ static const ks_object *volume_of(const ks_sim *sim, const ks_object *claim) {
 /* The claim that the volume names, if it is bound to that very volume (names of volumes are unique); else NULL. */
 static const ks_object *holder_of(const ks_sim *sim, const ks_object *volume) {
     const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
-    bool held = claim != NULL && claim->bound &&
-                ks_str_eq(ks_str_or_null(ks_get(claim->spec, K(volumeName))), volume->name);
-    return held ? claim : NULL;
+    return claim != NULL && claim->bound && ks_names(claim, volume) ? claim : NULL;
 }
 
 static ks_namers attachments_of(const ks_sim *sim, const ks_object *volume) {
