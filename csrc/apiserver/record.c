@@ -109,22 +109,21 @@ static history *begin_history(ks_server *s, const ks_object *about) {
     return h;
 }
 
-/* The object's history, held by this server alone, with room for entries of what is wanted. */
-static history *open_history(ks_server *s, const ks_object *about, wanted w) {
-    void **slot = ks_ids_slot(s->heap, &s->correlation, about->id);
-    if (slot == NULL) return begin_history(s, about);
+/* The history in a slot, held by this server alone, with room for that many more entries. */
+static history *make_room(ks_server *s, void **slot, wanted w, uint32_t more) {
     history *h = *slot;
-    uint32_t more = (find(h, w.key) == NULL) + (find(h, w.other) == NULL);
     if (h->refs == 1 && h->len + more <= h->cap) return h;
     *slot = renew(s->heap, h, w, more, s->world->now);
     history_unref(s->heap, h);
     return *slot;
 }
 
-static entry *find_or_add(history *h, uint64_t key) {
-    entry *e = find(h, key);
-    if (e != NULL) return e;
-    e = &h->entries[h->len++];
+static void **slot_of(ks_server *s, const ks_object *about) {
+    return ks_ids_slot(s->heap, &s->correlation, about->id);
+}
+
+static entry *add(history *h, uint64_t key) {
+    entry *e = &h->entries[h->len++];
     *e = (entry){.key = key};
     return e;
 }
@@ -140,44 +139,82 @@ static uint64_t tagged(uint64_t hash, uint64_t tag) { return (hash ^ hash >> 32)
 
 /* --- the rules of the core recorder --- */
 
+/* What is said, as a history has it: the event, what stands for all of its group once that is combined, the source's bucket, the group. */
+typedef struct said_as {
+    uint64_t event, all, bucket;
+    uint32_t group;
+} said_as;
+
+/* What a history has of it, found in one walk: the entries (NULL: none), how many distinct messages the group counts, and when one of
+ * it was last seen. */
+typedef struct places {
+    entry *event, *all, *bucket;
+    uint32_t distinct;
+    int64_t last;
+} places;
+
 static bool is_of(const entry *e, uint32_t group) {
     return (e->group & ~(uint32_t)COUNTED) == group;
 }
 
-/* How many distinct messages the group counts; none any more when it has been quiet for long. */
-static uint32_t count_group(history *h, uint32_t group, int64_t now) {
-    uint32_t distinct = 0;
-    int64_t last = INT64_MIN;
+static places look(history *h, const said_as *as) {
+    places p = {.last = INT64_MIN};
     for (entry *e = h->entries, *end = e + h->len; e != end; e++) {
-        if (!is_of(e, group)) continue;
-        distinct += e->group & COUNTED;
-        if (e->at > last) last = e->at;
+        if (is_of(e, as->group)) {
+            p.distinct += e->group & COUNTED;
+            if (e->at > p.last) p.last = e->at;
+        }
+        if (e->key == as->event)
+            p.event = e;
+        else if (e->key == as->all)
+            p.all = e;
+        else if (e->key == as->bucket)
+            p.bucket = e;
     }
-    if (distinct == 0 || now - last <= AGGREGATE_WINDOW) return distinct;
-    for (entry *e = h->entries, *end = e + h->len; e != end; e++)
-        if (is_of(e, group)) e->group &= ~(uint32_t)COUNTED;
-    return 0;
+    return p;
 }
 
-/* The entry of what has been said: its own, or that of all that is combined, from where on the group has many messages
- * (EventAggregate). */
-static entry *aggregate(history *h, uint64_t group_hash, uint64_t key, int64_t now,
-                        bool *combined) {
-    uint32_t group = ((uint32_t)(group_hash >> 16) | 2) & ~(uint32_t)COUNTED;
-    uint32_t distinct = count_group(h, group, now);
-    entry *seen = find(h, key);
-    bool known = seen != NULL && (seen->group & COUNTED) != 0;
-    *combined = !known && distinct + 1 >= DISTINCT_MAX;
-    if (*combined) key = tagged(mix(group_hash, 0), OF_EVENT);
-    seen = find_or_add(h, key);
-    seen->group = group | (!*combined ? COUNTED : 0);
+/* Whether it is one message too many for its group (EventAggregate). */
+static bool is_combined(const places *p) {
+    bool known = p->event != NULL && (p->event->group & COUNTED) != 0;
+    return !known && p->distinct + 1 >= DISTINCT_MAX;
+}
+
+/* The object's history, with room for what is said. */
+static history *open_history(ks_server *s, const ks_object *about, const said_as *as, places *p) {
+    void **slot = slot_of(s, about);
+    history *h = slot != NULL ? *slot : begin_history(s, about);
+    *p = look(h, as);
+    if (slot == NULL) return h;
+    uint32_t more = (p->event == NULL) + (p->bucket == NULL);
+    if (p->event != NULL && p->all == NULL && is_combined(p)) more++;
+    history *roomy = make_room(s, slot, (wanted){as->event, as->bucket}, more);
+    if (roomy != h) *p = look(roomy, as);
+    return roomy;
+}
+
+/* A group that has been quiet for long counts none of its messages any more. */
+static void forget_quiet(history *h, uint32_t group, int64_t now, places *p) {
+    if (p->distinct == 0 || now - p->last <= AGGREGATE_WINDOW) return;
+    for (entry *e = h->entries, *end = e + h->len; e != end; e++)
+        if (is_of(e, group)) e->group &= ~(uint32_t)COUNTED;
+    p->distinct = 0;
+}
+
+/* The entry of what has been said: its own, or that of all that is combined, from where on the group has many messages. */
+static entry *aggregate(history *h, const said_as *as, int64_t now, places *p, bool *combined) {
+    forget_quiet(h, as->group, now, p);
+    *combined = is_combined(p);
+    entry *seen = *combined ? p->all : p->event;
+    if (seen == NULL) seen = add(h, *combined ? as->all : as->event);
+    seen->group = as->group | (!*combined ? COUNTED : 0);
     return seen;
 }
 
 /* May the source write another event? A token bucket, kept as the instant at which it will be full.
  */
-static bool accepts(history *h, uint64_t key, int64_t now) {
-    entry *bucket = find_or_add(h, key);
+static bool accepts(history *h, uint64_t key, entry *bucket, int64_t now) {
+    if (bucket == NULL) bucket = add(h, key);
     int64_t full = bucket->at > now ? bucket->at : now;
     if (full - now > (SPAM_BURST - 1) * SPAM_INTERVAL) return false;
     bucket->at = full + SPAM_INTERVAL;
@@ -383,14 +420,17 @@ static void record_core(const recording *r) {
     const ks_str *host = r->event->host;
     uint64_t where = ks_hash_text(host, 0);
     uint64_t group = mix(head->group, where);
-    uint64_t key = tagged(mix(mix(group, head->place), r->said->hash), OF_EVENT);
-    uint64_t bucket = tagged(mix(head->source, where), OF_BUCKET);
-    history *h = open_history(s, r->about, (wanted){key, bucket});
+    said_as as = {.event = tagged(mix(mix(group, head->place), r->said->hash), OF_EVENT),
+                  .all = tagged(mix(group, 0), OF_EVENT),
+                  .bucket = tagged(mix(head->source, where), OF_BUCKET),
+                  .group = ((uint32_t)(group >> 16) | 2) & ~(uint32_t)COUNTED};
+    places p;
     bool combined;
-    entry *seen = aggregate(h, group, key, now, &combined);
+    history *h = open_history(s, r->about, &as, &p);
+    entry *seen = aggregate(h, &as, now, &p, &combined);
     seen->at = now;
     seen->count++;
-    if (!accepts(h, bucket, now)) return;
+    if (!accepts(h, as.bucket, p.bucket, now)) return;
     update u = {
         .id = seen->id, .count = seen->count, .last = now, .said = r->said, .combined = combined};
     if (u.id != 0 && write_next(s, &u)) return;
@@ -401,6 +441,15 @@ static void record_core(const recording *r) {
 
 /* --- the new recorder --- */
 
+/* The series' entry, in the object's history. */
+static entry *open_series(ks_server *s, const ks_object *about, uint64_t key, history **h) {
+    void **slot = slot_of(s, about);
+    *h = slot != NULL ? *slot : begin_history(s, about);
+    if (slot != NULL) *h = make_room(s, slot, (wanted){key, key}, find(*h, key) == NULL ? 2 : 0);
+    entry *seen = find(*h, key);
+    return seen != NULL ? seen : add(*h, key);
+}
+
 static void record_series(const recording *r) {
     ks_server *s = r->s;
     int64_t now = s->world->now;
@@ -408,8 +457,8 @@ static void record_series(const recording *r) {
     uint64_t hash = mix(r->head->group, r->about->version);
     if (related != NULL) hash = mix(mix(hash, related->id), related->version);
     uint64_t key = tagged(hash, OF_SERIES);
-    history *h = open_history(s, r->about, (wanted){key, key});
-    entry *seen = find_or_add(h, key);
+    history *h;
+    entry *seen = open_series(s, r->about, key, &h);
     update u = {.id = seen->id, .count = seen->count, .last = seen->at, .series = true};
     if (seen->count > 0 && now - seen->at <= SERIES_IDLE) {
         u.count = ++seen->count;
@@ -420,8 +469,7 @@ static void record_series(const recording *r) {
     if (u.count > 2) {
         /* the old series is finished: its final count is written */
         write_next(s, &u);
-        h = open_history(s, r->about, (wanted){key, key});
-        seen = find_or_add(h, key);
+        seen = open_series(s, r->about, key, &h);
     }
     seen->count = 1;
     seen->at = now;

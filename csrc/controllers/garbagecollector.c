@@ -388,6 +388,9 @@ const ks_component ks_garbage_collector = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
-    .pod_parts = KS_PART_META,
+    .pod_parts = KS_PART_META | KS_PART_EXISTENCE,
+    .claim_parts = KS_PART_META | KS_PART_EXISTENCE,
+    .volume_parts = KS_PART_META | KS_PART_EXISTENCE,
+    .attachment_parts = KS_PART_META | KS_PART_EXISTENCE,
     .kinds = KS_ALL_KINDS & ~KS_KIND_BIT(KS_EVENT),
 };

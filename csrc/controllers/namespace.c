@@ -93,6 +93,9 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         ks_enqueue_at(sim, st->index, object->id, sim->world.now + SETTLE_SECONDS * KS_SECOND);
 }
 
+/* No namespace waits for what is in it to go. */
+static bool idles(const void *payload) { return ((const state *)payload)->waiters.count == 0; }
+
 static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
     (void)sim, (void)parts;
     const state *st = payload;
@@ -342,6 +345,8 @@ const ks_component ks_namespace_controller = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,
+    .idles = idles,
+    .idle_kinds = KS_KIND_BIT(KS_NAMESPACE),
     .own = ~KS_KIND_BIT(KS_NAMESPACE), /* asks the server what is left */
     .listens = listens,
 };

@@ -672,6 +672,12 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
+/* Nobody is to be evicted. */
+static bool idles(const void *state) {
+    const lifecycle *st = state;
+    return st->due.count == 0 && st->tainted.count == 0;
+}
+
 /* Of a node its taints and conditions count. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim;
@@ -746,6 +752,8 @@ const ks_component ks_node_lifecycle = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
-    .pod_parts = KS_PART_SPEC | KS_PART_PLACE,
+    .pod_parts = KS_PART_SPEC | KS_PART_PLACE | KS_PART_EXISTENCE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_LEASE),
+    .idles = idles,
+    .idle_kinds = ~KS_KIND_BIT(KS_POD),
 };

@@ -284,6 +284,7 @@ const ks_component ks_pod_gc = {
     .sync = sync,
     .describe = describe,
     .heeds = heeds,
-    .pod_parts = KS_PART_PHASE | KS_PART_PLACE | KS_PART_ENDING | KS_PART_NODELESS,
+    .pod_parts =
+        KS_PART_PHASE | KS_PART_PLACE | KS_PART_ENDING | KS_PART_NODELESS | KS_PART_EXISTENCE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE),
 };

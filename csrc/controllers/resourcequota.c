@@ -283,6 +283,12 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     if (object->kind == KS_RESOURCEQUOTA) observe_quota(sim, st, change);
 }
 
+/* There is no quota, and none whose pods have not all gone. */
+static bool idles(const void *payload) {
+    const state *st = payload;
+    return st->entries.count == 0 && st->over.count == 0;
+}
+
 static bool heeds(const ks_sim *sim, const void *payload, const ks_change *change, uint32_t parts) {
     (void)sim, (void)parts;
     const state *st = payload;
@@ -379,5 +385,7 @@ const ks_component ks_quota_controller = {
     .sync = sync,
     .describe = describe,
     .kinds = KS_ALL_KINDS,
+    .idles = idles,
+    .idle_kinds = KS_KIND_BIT(KS_RESOURCEQUOTA),
     .listens = listens,
 };

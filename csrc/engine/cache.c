@@ -117,6 +117,7 @@ static void tell(ks_sim *sim, int component, const ks_change *change) {
     if (c->observe == NULL || (c->kinds >> change->object->kind & 1U) == 0) return;
     sim->view = &sim->components[component].cache->store;
     c->observe(sim, ks_state_own(sim, component), change);
+    ks_note_idle(sim, component);
     sim->view = view;
 }
 

@@ -32,6 +32,8 @@ void ks_cache_renew(ks_sim *sim, int component);
 /* The agenda's "component" whose keys are changes that arrive: the last number that an entry has room for. */
 enum { KS_DELIVERY = 31 };
 /* --- sim.c --- */
+/* A component has observed something, or worked: it may follow something now, or nothing any more. */
+void ks_note_idle(ks_sim *sim, int component);
 /* A component's state, for changing. */
 void *ks_state_own(ks_sim *sim, int component);
 ks_key ks_agenda_add(ks_sim *sim, int component, uint64_t key, int64_t instant);

@@ -282,7 +282,6 @@ static uint32_t status_parts(const ks_object *now, const ks_object *old) {
 static uint32_t parts_of(const ks_change *change) {
     const ks_object *now = change->object, *old = change->old;
     uint32_t parts = 0;
-    if (change->type != KS_MODIFIED || old == NULL) return KS_ALL_PARTS;
     if (ks_object_terminating(now)) parts |= KS_PART_ENDING;
     if (now->node == NULL) parts |= KS_PART_NODELESS;
     if (!ks_identical(now->meta, old->meta)) parts |= KS_PART_META;
@@ -293,11 +292,48 @@ static uint32_t parts_of(const ks_change *change) {
     return parts;
 }
 
-/* Those to whom one of the parts of a Pod can mean something. */
-static uint32_t pod_observers(const ks_sim *sim, uint32_t parts) {
-    uint32_t observers = 0;
-    for (; parts != 0; parts &= parts - 1) observers |= sim->pod_observers[__builtin_ctz(parts)];
-    return observers;
+/* Which of the kinds it is that there are masses of, or -1. */
+static int mass_of(ks_kind kind) {
+    return kind == KS_POD                ? 0
+           : kind == KS_PVC              ? 1
+           : kind == KS_PV               ? 2
+           : kind == KS_VOLUMEATTACHMENT ? 3
+                                         : -1;
+}
+
+/* Of which parts of such a kind a component hears. */
+static uint32_t heard_parts(const ks_component *c, int mass) {
+    const uint32_t parts[KS_MASSES] = {c->pod_parts, c->claim_parts, c->volume_parts,
+                                       c->attachment_parts};
+    return parts[mass] != 0 ? parts[mass] : KS_ALL_PARTS;
+}
+
+/* Those that observe a kind, but for those that follow nothing to which it matters. */
+static uint32_t awake(const ks_sim *sim, ks_kind kind) {
+    return sim->observers[kind] & ~(sim->idle & sim->sleepers[kind]);
+}
+
+/* Those to whom a change can mean something, as far as its kind and the parts of the object tell; *parts is what `heeds` is given. */
+static uint32_t observers_of(const ks_sim *sim, const ks_change *change, uint32_t *parts) {
+    ks_kind kind = change->object->kind;
+    uint32_t all = awake(sim, kind), some = 0;
+    bool modified = change->type == KS_MODIFIED && change->old != NULL;
+    int mass = mass_of(kind);
+    *parts = modified ? parts_of(change) : KS_ALL_PARTS;
+    if (mass < 0) return all;
+    uint32_t left = modified                     ? *parts
+                    : change->type == KS_DELETED ? KS_PART_DELETED
+                                                 : KS_PART_ADDED;
+    for (; left != 0; left &= left - 1) some |= sim->part_observers[mass][__builtin_ctz(left)];
+    return all & some;
+}
+
+void ks_note_idle(ks_sim *sim, int component) {
+    const ks_component *c = sim->components[component].component;
+    if (c->idles == NULL) return;
+    uint32_t bit = 1U << component;
+    sim->idle =
+        c->idles(sim->components[component].held->state) ? sim->idle | bit : sim->idle & ~bit;
 }
 
 /* A component sees a change, if it has anything to do for it: else its state need not be its own. */
@@ -306,18 +342,16 @@ static inline void show(ks_sim *sim, int component, const ks_change *change, uin
     if (c->heeds != NULL && !c->heeds(sim, sim->components[component].held->state, change, parts))
         return;
     c->observe(sim, state_own(sim, component), change);
+    if (c->idles != NULL) ks_note_idle(sim, component);
 }
 
 /* The server has written: every component sees it, in the order in which they were added. */
 static void announce(void *payload, const ks_change *change) {
     ks_sim *sim = payload;
-    uint32_t waiting = sim->observers[change->object->kind];
+    uint32_t parts, waiting = observers_of(sim, change, &parts);
     if (sim->late != 0) send_late(sim, &waiting, change);
     const ks_store *view = sim->view; /* of whoever writes */
     sim->view = &sim->server.store;
-    uint32_t parts = parts_of(change);
-    if (change->object->kind == KS_POD && parts != KS_ALL_PARTS)
-        waiting &= pod_observers(sim, parts);
     for (; waiting != 0; waiting &= waiting - 1) show(sim, __builtin_ctz(waiting), change, parts);
     sim->view = view;
     if (sim->on_change != NULL) sim->on_change(sim->hook_payload, change);
@@ -326,7 +360,7 @@ static void announce(void *payload, const ks_change *change) {
 /* Does anybody have to hear of a change of that kind? */
 static bool listens(void *payload, ks_kind kind) {
     const ks_sim *sim = payload;
-    for (uint32_t left = sim->observers[kind]; left != 0; left &= left - 1) {
+    for (uint32_t left = awake(sim, kind); left != 0; left &= left - 1) {
         int i = __builtin_ctz(left);
         const ks_component *c = sim->components[i].component;
         if (c->listens == NULL || c->listens(sim->components[i].held->state)) return true;
@@ -352,13 +386,17 @@ void ks_sim_add(ks_sim *sim, const ks_component *component) {
     int index = sim->component_count++;
     sim->components[index].component = component;
     sim->components[index].waits.type = &waits_type;
-    for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++)
+    for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++) {
         if (component->kinds & KS_KIND_BIT(kind)) sim->observers[kind] |= 1U << index;
-    for (int part = 0; part < KS_PART_COUNT; part++)
-        if (component->pod_parts == 0 || component->pod_parts >> part & 1U)
-            sim->pod_observers[part] |= 1U << index;
+        if (~component->idle_kinds & KS_KIND_BIT(kind)) sim->sleepers[kind] |= 1U << index;
+    }
+    for (int mass = 0; mass < KS_MASSES; mass++)
+        for (int part = 0; part < KS_PART_COUNT; part++)
+            if (heard_parts(component, mass) >> part & 1U)
+                sim->part_observers[mass][part] |= 1U << index;
     sim->components[index].held = hold(sim->world.heap, NULL);
     sim->components[index].held->state = create(sim, component);
+    ks_note_idle(sim, index);
 }
 
 /* All but the server, the components' states and how their keys wait, after a copy by assignment. */
@@ -490,6 +528,7 @@ void ks_sim_restart(ks_sim *sim, int component) {
             c->observe(sim, ks_state_own(sim, component), &change);
         }
     }
+    ks_note_idle(sim, component);
     sim->view = &sim->server.store;
 }
 
@@ -519,6 +558,7 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     sim->busy.key = key;
     sim->busy.again = false;
     bool fine = c->sync(sim, state_own(sim, index), key);
+    if (c->idles != NULL) ks_note_idle(sim, index);
     sim->busy.component = -1;
     sim->server.fault_rate = 0;
     if (fine)

@@ -33,9 +33,13 @@ typedef struct ks_component {
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
-    /* Of a modified Pod neither `heeds` nor `observe` hears unless one of these is among its parts; 0: always. */
-    uint32_t pod_parts;
+    /* Of objects of the kinds of which there are masses neither `heeds` nor `observe` hears unless one of these parts is new; 0: always. */
+    uint32_t pod_parts, claim_parts, volume_parts, attachment_parts;
     uint64_t kinds; /* KS_KIND_BIT of those that `observe` has something to do for */
+    /* Whether it follows nothing at the moment, so that `observe` has nothing to do but for changes of `idle_kinds`. Asked whenever it has
+     * observed something or worked on a key. NULL: never. */
+    bool (*idles)(const void *state);
+    uint64_t idle_kinds;
     /* Whether there is anything to observe at the moment in changes of kinds that are kept as briefs (store.h). NULL: always. */
     bool (*listens)(const void *state);
     /* KS_KIND_BIT of those kinds whose objects' ids its keys are, mostly, and by how many bits to the left: so that they can be asked for
@@ -56,8 +60,8 @@ typedef struct ks_component {
     uint64_t own;
 } ks_component;
 
-/* What of a modified object is not what it was before. Of one that is new or gone all is. Found by comparing the documents' addresses:
- * what is equal may count as new, never the other way round. */
+/* What of a modified object is not what it was before. Of one that is new or gone all is (`heeds` is given KS_ALL_PARTS). Found by comparing
+ * the documents' addresses: what is equal may count as new, never the other way round. */
 typedef enum ks_part {
     KS_PART_META = 1 << 0,       /* anything in metadata */
     KS_PART_LABELS = 1 << 1,     /* its labels */
@@ -70,10 +74,12 @@ typedef enum ks_part {
     KS_PART_ADDRESSES = 1 << 8,  /* Pod: its addresses */
     KS_PART_CONDITIONS = 1 << 9, /* Pod, Node */
     KS_PART_NODELESS = 1 << 10,  /* not new: it is a Pod that has no node */
+    KS_PART_ADDED = 1 << 11,     /* the whole object */
+    KS_PART_DELETED = 1 << 12,   /* it is gone */
 } ks_part;
-#define KS_PART_COUNT 11
-#define KS_ALL_PARTS  UINT32_MAX
-#define KS_NO_PART    (UINT32_C(1) << 31) /* as pod_parts: none; Pods that are new or gone only */
+#define KS_PART_COUNT     13
+#define KS_PART_EXISTENCE (KS_PART_ADDED | KS_PART_DELETED)
+#define KS_ALL_PARTS      UINT32_MAX
 
 #define KS_KIND_BIT(kind) (UINT64_C(1) << (kind))
 #define KS_ALL_KINDS      UINT64_MAX
@@ -102,11 +108,15 @@ struct ks_sim {
         bool again; /* it has been queued meanwhile */
     } busy;         /* the key that is worked on */
     int component_count;
-    uint32_t observers[KS_KIND_COUNT];     /* by kind: a bit for each component that observes it */
-    uint32_t pod_observers[KS_PART_COUNT]; /* the same by part of modified Pods */
-    const ks_store *view;                  /* see ks_view() */
-    uint32_t late;                         /* a bit for each component that has a cache */
-    int64_t resync;                        /* the period of the informers; 0: not drawn yet */
+    uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
+    uint32_t sleepers[KS_KIND_COUNT];  /* ... but not while it follows nothing */
+    uint32_t idle;                     /* a bit for each component that follows nothing */
+    uint32_t part_observers
+        [KS_MASSES]
+        [KS_PART_COUNT];  /* as `observers`, by parts of the kinds of which there are masses */
+    const ks_store *view; /* see ks_view() */
+    uint32_t late;        /* a bit for each component that has a cache */
+    int64_t resync;       /* the period of the informers; 0: not drawn yet */
     ks_sim *snapshot; /* what this is put back to if the call in progress fails; NULL: nothing */
     uint32_t
         counted; /* a bit for each component whose state and waits are counted here: all, but in a snapshot */

@@ -497,6 +497,7 @@ const ks_component ks_kubelet = {
     .keys = KS_KIND_BIT(KS_POD),
     .ahead = ahead,
     .describe = describe,
+    .volume_parts = KS_PART_STATUS | KS_PART_DELETED, /* files_volume_changed() */
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
              KS_KIND_BIT(KS_CONFIGMAP) | KS_KIND_BIT(KS_SECRET),
 };

@@ -39,7 +39,7 @@ bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod);
 /* and one of these parts is new. */
 enum {
     KS_TRACKED_PARTS = KS_PART_LABELS | KS_PART_ENDING | KS_PART_PLACE | KS_PART_PHASE |
-                       KS_PART_READY | KS_PART_ADDRESSES
+                       KS_PART_READY | KS_PART_ADDRESSES | KS_PART_EXISTENCE
 };
 /* Makes the next sync of a Service look at everything. */
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service);

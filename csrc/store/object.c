@@ -78,10 +78,17 @@ static void read_meta(ks_world *world, ks_object *o, const ks_object *old) {
 
 static bool same(ks_val x, ks_val y) { return ks_is(x, KS_MAP) && ks_identical(x, y); }
 
+/* A condition's type: of its keys it is the last one, mostly. */
+static ks_val type_of(ks_val condition) {
+    uint32_t len = ks_is(condition, KS_MAP) ? ks_len(condition) : 0;
+    const ks_pair *last = len > 0 ? ks_pair_at(condition, len - 1) : NULL;
+    return last != NULL && last->key == K(type) ? last->val : ks_get(condition, K(type));
+}
+
 static void read_conditions(const ks_world *world, ks_object *o, ks_val conditions) {
     bool seen = false;
     ks_each(condition, conditions) {
-        const ks_str *type = ks_str_or_null(ks_get(*condition, K(type)));
+        const ks_str *type = ks_str_or_null(type_of(*condition));
         if (ks_str_is(type, "DisruptionTarget")) o->disrupted = true;
         if (seen || (type != K(Ready) && !ks_str_is(type, "Ready"))) continue;
         seen = true;

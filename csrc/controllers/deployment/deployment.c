@@ -124,11 +124,6 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
-static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
-    (void)sim, (void)state, (void)parts;
-    return change->object->kind != KS_POD || change->type == KS_DELETED;
-}
-
 /* --- a sync --- */
 
 void dep_event(dep_sync *c, bool normal, const char *reason, const char *format, ...) {
@@ -274,9 +269,8 @@ const ks_component ks_deployment_controller = {
     .copy = copy,
     .dispose = dispose,
     .observe = observe,
-    .heeds = heeds,
     .sync = sync,
     .describe = describe,
-    .pod_parts = KS_NO_PART,
+    .pod_parts = KS_PART_DELETED,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_REPLICASET) | KS_KIND_BIT(KS_DEPLOYMENT),
 };

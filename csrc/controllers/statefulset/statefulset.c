@@ -317,6 +317,7 @@ const ks_component ks_statefulset_controller = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
+    .claim_parts = KS_PART_META | KS_PART_EXISTENCE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_STATEFULSET) | KS_KIND_BIT(KS_PVC) |
              KS_KIND_BIT(KS_CONTROLLERREVISION),
 };

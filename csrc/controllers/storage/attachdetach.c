@@ -709,7 +709,9 @@ const ks_component ks_attachdetach_controller = {
     .sync = sync,
     .keys = KS_KIND_BIT(KS_PV),
     .describe = describe,
-    .pod_parts = KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING,
+    .pod_parts = KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING | KS_PART_EXISTENCE,
+    .claim_parts = KS_PART_META | KS_PART_SPEC | KS_PART_ADDED, /* it is bound now */
+    .volume_parts = KS_PART_EXISTENCE,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) |
              KS_KIND_BIT(KS_VOLUMEATTACHMENT),
     .own = KS_KIND_BIT(KS_VOLUMEATTACHMENT), /* cache/actual_state_of_world.go */

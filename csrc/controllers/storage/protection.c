@@ -64,7 +64,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim, (void)state, (void)parts;
-    return change->object->kind != KS_POD || (change->type == KS_DELETED && change->object->claims);
+    return change->object->kind != KS_POD || change->object->claims;
 }
 
 /* Whether a pod that has a node names the claim. */
@@ -133,6 +133,6 @@ const ks_component ks_volume_protection = {
     .sync = sync,
     .keys = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
     .describe = describe,
-    .pod_parts = KS_PART_PLACE,
+    .pod_parts = KS_PART_DELETED,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
 };

@@ -351,6 +351,7 @@ const ks_component ks_volume_provisioner = {
     .dispose = dispose,
     .observe = observe,
     .sync = sync,
+    .attachment_parts = KS_PART_DELETED,
     .keys = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV),
     .describe = describe,
     .kinds = KS_KIND_BIT(KS_PVC) | KS_KIND_BIT(KS_PV) | KS_KIND_BIT(KS_VOLUMEATTACHMENT),
