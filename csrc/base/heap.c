@@ -32,6 +32,7 @@ enum { SLAB_LIMIT = KS_HEAP_GRAIN * KS_HEAP_CLASSES };
 #endif
 /* A chunk is twice as large as the one before: what a small cluster takes, malloc has at hand and can give to others. */
 enum { FIRST_CHUNK = 32 * 1024, LARGEST_CHUNK = 256 * 1024, PAGE = 4096 };
+#define NEVER 0            /* as the number of an allocation: they are counted from 1 */
 enum { UNPOPULATED = 16 }; /* a heap's first chunks: a small one does not fill its last */
 
 /* The payload is a reserve, or NULL. Nobody here lets a block grow in place. */
@@ -52,6 +53,8 @@ ks_heap *ks_heap_new(ks_system_alloc alloc, void *payload) {
     if (heap == NULL) return NULL;
     memset(heap, 0, sizeof *heap);
     heap->refs = 1;
+    heap->limit = UINT64_MAX;
+    heap->fail_at = NEVER;
     heap->alloc = alloc;
     heap->payload = payload;
     heap->large.next = heap->large.prev = &heap->large;
@@ -113,14 +116,21 @@ void ks_heap_unwind(ks_heap *heap, int code) {
     longjmp(guard->jump, code);
 }
 
-/* Counts an allocation, and unwinds when it must not or cannot be made. */
-static void admit(ks_heap *heap, size_t size) {
-    heap->allocations++;
-    if (heap->fail_at != 0 && heap->allocations >= heap->fail_at) {
-        heap->fail_at = 0;
-        ks_heap_unwind(heap, KS_ENOMEM);
-    }
-    if (heap->limit != 0 && heap->bytes + size > heap->limit) ks_heap_unwind(heap, KS_ENOMEM);
+/* Counts an allocation. False: it must not be made. */
+static inline bool admit(ks_heap *heap, size_t size) {
+    return ++heap->allocations != heap->fail_at && heap->bytes + size <= heap->limit;
+}
+
+/* A block has been handed out. */
+static inline void *counted(ks_heap *heap, void *block, size_t size) {
+    heap->blocks++;
+    heap->bytes += size;
+    return block;
+}
+
+static void *refuse(ks_heap *heap) {
+    if (heap->allocations == heap->fail_at) heap->fail_at = NEVER;
+    ks_heap_unwind(heap, KS_ENOMEM);
 }
 
 static void *alloc_large(ks_heap *heap, size_t size) {
@@ -132,7 +142,7 @@ static void *alloc_large(ks_heap *heap, size_t size) {
     block->prev = &heap->large;
     block->next->prev = block;
     heap->large.next = block;
-    return block + 1;
+    return counted(heap, block + 1, size);
 }
 
 /* Asks the system for the pages of a chunk that is about to be filled, all at once: one at a time, as each is touched, they cost
@@ -159,34 +169,26 @@ static void add_chunk(ks_heap *heap) {
     heap->fresh_end = (char *)chunk + size;
 }
 
-static void *alloc_fresh(ks_heap *heap, size_t rounded) {
+/* A block that no one has had before. */
+static void *alloc_fresh(ks_heap *heap, size_t size) {
+    size_t rounded = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN * KS_HEAP_GRAIN;
     if ((size_t)(heap->fresh_end - heap->fresh) < rounded) add_chunk(heap);
     void *block = heap->fresh;
     heap->fresh += rounded;
-    return block;
+    return counted(heap, block, size);
 }
 
+/* The common way - a block of the size has been given back - calls nothing that comes back, so that it needs no room on the stack. */
 void *ks_alloc(ks_heap *heap, size_t size) {
     if (size == 0) size = 1;
-    admit(heap, size);
-    void *block;
-    if (size > SLAB_LIMIT) {
-        block = alloc_large(heap, size);
-    } else {
-        size_t class = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN;
-        block = heap->free_blocks[class];
-        if (block != NULL) {
-            memcpy(&heap->free_blocks[class], block, sizeof(void *));
-            ks_fetch(
-                heap->free_blocks
-                    [class]); /* the next block, whose first word says where the one after it is */
-        } else {
-            block = alloc_fresh(heap, class * KS_HEAP_GRAIN);
-        }
-    }
-    heap->blocks++;
-    heap->bytes += size;
-    return block;
+    if (!admit(heap, size)) return refuse(heap);
+    if (size > SLAB_LIMIT) return alloc_large(heap, size);
+    void **free_blocks = &heap->free_blocks[(size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN];
+    void *block = *free_blocks;
+    if (block == NULL) return alloc_fresh(heap, size);
+    memcpy(free_blocks, block, sizeof(void *));
+    ks_fetch(*free_blocks); /* the next block, whose first word says where the one after it is */
+    return counted(heap, block, size);
 }
 
 void *ks_alloc_zero(ks_heap *heap, size_t size) {
@@ -195,21 +197,25 @@ void *ks_alloc_zero(ks_heap *heap, size_t size) {
     return block;
 }
 
+static void free_large(ks_heap *heap, void *block) {
+    heap_large *large = (heap_large *)block - 1;
+    large->next->prev = large->prev;
+    large->prev->next = large->next;
+    heap->alloc(heap->payload, large, sizeof *large + large->size, 0);
+}
+
 void ks_free(ks_heap *heap, void *block, size_t size) {
     if (block == NULL) return;
     if (size == 0) size = 1;
     heap->blocks--;
     heap->bytes -= size;
     if (size > SLAB_LIMIT) {
-        heap_large *large = (heap_large *)block - 1;
-        large->next->prev = large->prev;
-        large->prev->next = large->next;
-        heap->alloc(heap->payload, large, sizeof *large + large->size, 0);
+        free_large(heap, block);
         return;
     }
-    size_t class = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN;
-    memcpy(block, &heap->free_blocks[class], sizeof(void *));
-    heap->free_blocks[class] = block;
+    void **free_blocks = &heap->free_blocks[(size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN];
+    memcpy(block, free_blocks, sizeof(void *));
+    *free_blocks = block;
 }
 
 void *ks_resize(ks_heap *heap, void *block, size_t old_size, size_t new_size) {
@@ -225,6 +231,6 @@ uint64_t ks_heap_allocations(const ks_heap *heap) { return heap->allocations; }
 uint64_t ks_heap_blocks(const ks_heap *heap) { return heap->blocks; }
 uint64_t ks_heap_bytes(const ks_heap *heap) { return heap->bytes; }
 void ks_heap_fail_after(ks_heap *heap, uint64_t n) {
-    heap->fail_at = n == 0 ? 0 : heap->allocations + n;
+    heap->fail_at = n == 0 ? NEVER : heap->allocations + n;
 }
-void ks_heap_limit(ks_heap *heap, uint64_t bytes) { heap->limit = bytes; }
+void ks_heap_limit(ks_heap *heap, uint64_t bytes) { heap->limit = bytes == 0 ? UINT64_MAX : bytes; }
