@@ -32,7 +32,9 @@ enum { SLAB_LIMIT = KS_HEAP_GRAIN * KS_HEAP_CLASSES };
 #endif
 /* A chunk is twice as large as the one before: what a small cluster takes, malloc has at hand and can give to others. */
 enum { FIRST_CHUNK = 32 * 1024, LARGEST_CHUNK = 256 * 1024, PAGE = 4096 };
-#define NEVER 0            /* as the number of an allocation: they are counted from 1 */
+/* Of a function: what it needs is not to be a burden to the one that calls it seldom. */
+#define SELDOM __attribute__((noinline))
+#define NEVER  0           /* as the number of an allocation: they are counted from 1 */
 enum { UNPOPULATED = 16 }; /* a heap's first chunks: a small one does not fill its last */
 
 /* The payload is a reserve, or NULL. Nobody here lets a block grow in place. */
@@ -128,12 +130,12 @@ static inline void *counted(ks_heap *heap, void *block, size_t size) {
     return block;
 }
 
-static void *refuse(ks_heap *heap) {
+SELDOM static void *refuse(ks_heap *heap) {
     if (heap->allocations == heap->fail_at) heap->fail_at = NEVER;
     ks_heap_unwind(heap, KS_ENOMEM);
 }
 
-static void *alloc_large(ks_heap *heap, size_t size) {
+SELDOM static void *alloc_large(ks_heap *heap, size_t size) {
     if (size > SIZE_MAX - sizeof(heap_large)) ks_heap_unwind(heap, KS_ENOMEM);
     heap_large *block = heap->alloc(heap->payload, NULL, 0, sizeof *block + size);
     if (block == NULL) ks_heap_unwind(heap, KS_ENOMEM);
@@ -170,7 +172,7 @@ static void add_chunk(ks_heap *heap) {
 }
 
 /* A block that no one has had before. */
-static void *alloc_fresh(ks_heap *heap, size_t size) {
+SELDOM static void *alloc_fresh(ks_heap *heap, size_t size) {
     size_t rounded = (size + KS_HEAP_GRAIN - 1) / KS_HEAP_GRAIN * KS_HEAP_GRAIN;
     if ((size_t)(heap->fresh_end - heap->fresh) < rounded) add_chunk(heap);
     void *block = heap->fresh;
@@ -197,7 +199,7 @@ void *ks_alloc_zero(ks_heap *heap, size_t size) {
     return block;
 }
 
-static void free_large(ks_heap *heap, void *block) {
+SELDOM static void free_large(ks_heap *heap, void *block) {
     heap_large *large = (heap_large *)block - 1;
     large->next->prev = large->prev;
     large->prev->next = large->next;
