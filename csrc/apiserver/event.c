@@ -56,7 +56,7 @@ static const ks_str *path_of(ks_heap *heap, const ks_event *event) {
 
 ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event) {
     ks_event_head *head = ks_alloc(heap, sizeof *head);
-    *head = (ks_event_head){.refs = 1};
+    *head = (ks_event_head){.refs = 1, .by_name = event->by_name};
     head->component = ks_intern_of(heap, event->component);
     head->type = ks_intern_of(heap, event->type);
     head->reason = ks_intern_of(heap, event->reason);
@@ -157,6 +157,9 @@ static ks_val number_text(ks_heap *heap, uint64_t v) {
     return ks_textn(heap, text + at, sizeof text - (size_t)at);
 }
 
+/* In place of a version: the object is referred to by its name alone. */
+#define UNVERSIONED UINT64_MAX
+
 /* Keys are pushed in bytewise order, here and below. */
 static ks_val reference(ks_heap *heap, const ks_event_about *about, uint64_t version,
                         const ks_str *path) {
@@ -167,8 +170,10 @@ static ks_val reference(ks_heap *heap, const ks_event_about *about, uint64_t ver
     ks_map_push(heap, &m, K(kind), ks_text(heap, info->name));
     ks_map_push(heap, &m, K(name), ks_string(about->name));
     if (about->ns != NULL) ks_map_push(heap, &m, K(namespace), ks_string(about->ns));
-    ks_map_push(heap, &m, K(resourceVersion), number_text(heap, version));
-    if (about->uid != NULL) ks_map_push(heap, &m, K(uid), ks_string(about->uid));
+    if (version != UNVERSIONED)
+        ks_map_push(heap, &m, K(resourceVersion), number_text(heap, version));
+    if (about->uid != NULL && version != UNVERSIONED)
+        ks_map_push(heap, &m, K(uid), ks_string(about->uid));
     return m;
 }
 
@@ -207,7 +212,8 @@ static ks_val compose_core(ks_world *world, const ks_short_event *e) {
     ks_map_push(heap, &m, K(eventTime), ks_null());
     ks_map_push(heap, &m, K(firstTimestamp), ks_time_val(world, e->first));
     ks_map_push(heap, &m, K(involvedObject),
-                reference(heap, e->about, e->about_version, head->field_path));
+                reference(heap, e->about, head->by_name ? UNVERSIONED : e->about_version,
+                          head->field_path));
     ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
     ks_map_push(heap, &m, K(lastTimestamp), ks_time_val(world, e->last));
     ks_map_push(heap, &m, K(message), ks_string_take(ks_saying_text(heap, e->said, e->combined)));
@@ -286,7 +292,7 @@ static const char *about_field(const ks_short_event *e, const char *field) {
     if (strcmp(field, "apiVersion") == 0) return info->api_version;
     if (strcmp(field, "namespace") == 0) return text_of(e->about->ns);
     if (strcmp(field, "name") == 0) return e->about->name->s;
-    if (strcmp(field, "uid") == 0) return text_of(e->about->uid);
+    if (strcmp(field, "uid") == 0) return e->head->by_name ? "" : text_of(e->about->uid);
     if (strcmp(field, "fieldPath") == 0) return text_of(e->head->field_path);
     return NULL;
 }

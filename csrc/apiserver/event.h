@@ -23,6 +23,7 @@ typedef struct ks_event_head {
     const ks_str *component, *type, *reason;
     const ks_str *action;          /* NULL: written by a core recorder */
     const ks_str *field_path;      /* of the object, or NULL */
+    bool by_name;                  /* ks_event */
     const ks_event_about *related; /* or NULL */
     uint64_t related_version;
     uint64_t source, group,

@@ -146,6 +146,7 @@ typedef struct ks_event {
     const char *component;
     const ks_str *host;       /* source.host or NULL */
     const ks_object *related; /* may be NULL */
+    bool by_name; /* the object is referred to by its name alone: no uid, no resourceVersion */
 } ks_event;
 void ks_record(ks_server *s, const ks_object *about, const ks_event *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -516,7 +516,8 @@ static void cancel(ks_sim *sim, lifecycle *st, const ks_object *pod) {
     if (!ks_tree_del(st->heap, &st->due, (ks_key){pod->id, 0})) return;
     ks_event e = {.type = "Normal",
                   .reason = "TaintManagerEviction",
-                  .component = "taint-eviction-controller"};
+                  .component = "taint-eviction-controller",
+                  .by_name = true};
     ks_record(&sim->server, pod, &e, "Cancelling deletion of Pod %s/%s", pod->ns->s, pod->name->s);
 }
 
@@ -528,7 +529,8 @@ static void evict(ks_sim *sim, lifecycle *st, uint64_t id) {
     if (!known) return;
     ks_event e = {.type = "Normal",
                   .reason = "TaintManagerEviction",
-                  .component = "taint-eviction-controller"};
+                  .component = "taint-eviction-controller",
+                  .by_name = true};
     ks_record(&sim->server, known, &e, "Marking for deletion Pod %s/%s", known->ns->s,
               known->name->s);
     pod = ks_store_get(&sim->server.store, KS_POD, known->ns, known->name);

@@ -173,6 +173,17 @@ describe("a node monitor whose writes fail", function()
 end)
 
 describe("a NoExecute taint put on by hand", function()
+  it("is told of by an Event that names the pod alone: describe, which asks by uid, does not show it", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(pod("web", "k8s-node1"))
+    cluster:kubectl "taint nodes k8s-node1 x=y:NoExecute"
+    cluster:advance(1)
+    local about = cluster:events({ reason = "TaintManagerEviction" })[1].involvedObject
+    assert.same({ apiVersion = "v1", kind = "Pod", name = "web", namespace = "default" }, about)
+    assert.truthy(cluster:kubectl("events --for pod/web"):find "TaintManagerEviction")
+    assert.is_nil(cluster:kubectl("describe pod web"):find "TaintManagerEviction")
+  end)
+
   it("drives away who does not tolerate it, and its removal lets stay who was to leave later", function()
     local cluster <close> = kubesim.new { nodes = 1 }
     local patient = { key = "maintenance", operator = "Exists", effect = "NoExecute", tolerationSeconds = 30 }
