@@ -47,9 +47,10 @@ static void check_walk(ks_ids_iter it, const model *m, uint32_t place) {
         while (place < KEYS && m->number[at_place(place)] == 0) place++;
         fuzz_demand(place < KEYS && it.id == id_of(at_place(place)), "walk: id");
         fuzz_demand(number_of(it.value) == m->number[at_place(place)], "walk: value");
-        void *const *together = ks_ids_together(&it);
-        if (together != NULL)
-            fuzz_demand(together[it.id % KS_IDS_WAYS] == it.value, "walk: what stands together");
+        void *const *coming = NULL;
+        uint32_t count = ks_ids_begins(&it) ? ks_ids_coming(&it, 1, &coming) : 0;
+        for (uint32_t i = 0; i < count; i++)
+            fuzz_demand(coming[i] == NULL || number_of(coming[i]) > 0, "walk: what comes");
     }
     while (place < KEYS && m->number[at_place(place)] == 0) place++;
     fuzz_demand(place >= KEYS, "walk: ended early");

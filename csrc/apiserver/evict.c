@@ -10,17 +10,17 @@
 
 /* A list of conditions with one set. The time stays when the status does. `reason`, `message` may
  * be NULL. */
-static ks_val set_condition(ks_server *s, ks_val conditions, const char *type, const char *status,
-                            const char *reason, const char *message) {
+static ks_val set_condition(ks_server *s, ks_val conditions, const ks_str *type,
+                            const ks_str *status, const char *reason, const char *message) {
     ks_heap *heap = s->heap;
     uint32_t at = 0;
     for (; at < ks_len(conditions); at++)
-        if (ks_text_is(ks_get(ks_at(conditions, at), K(type)), type)) break;
+        if (ks_str_eq(ks_str_or_null(ks_get(ks_at(conditions, at), K(type))), type)) break;
     ks_val before = ks_at(conditions, at), since = ks_get(before, K(lastTransitionTime));
-    bool stays = ks_text_is(ks_get(before, K(status)), status) && ks_exists(since);
+    bool stays = ks_str_eq(ks_str_or_null(ks_get(before, K(status))), status) && ks_exists(since);
     ks_val now = ks_map_of(heap, K(lastProbeTime), ks_null(), K(lastTransitionTime),
                            stays ? ks_ref(since) : ks_server__stamp(s), K(status),
-                           ks_text(heap, status), K(type), ks_text(heap, type), NULL);
+                           ks_string(status), K(type), ks_string(type), NULL);
     if (reason != NULL) now = ks_put(heap, now, K(reason), ks_text(heap, reason));
     if (message != NULL) now = ks_put(heap, now, K(message), ks_text(heap, message));
     if (at < ks_len(conditions)) return ks_set_at(heap, conditions, at, now);
@@ -89,8 +89,8 @@ static ks_val bound_status(ks_server *s, ks_val before) {
         status = ks_ref(before);
         if (ks_since(&s->rules, KS_SINCE_NOMINATION_BEFORE_BINDING))
             status = ks_drop(heap, status, K(nominatedNodeName));
-        ks_val conditions = set_condition(s, ks_ref(ks_get(status, K(conditions))), "PodScheduled",
-                                          "True", NULL, NULL);
+        ks_val conditions = set_condition(s, ks_ref(ks_get(status, K(conditions))), K(PodScheduled),
+                                          K(True), NULL, NULL);
         status = ks_put(heap, status, K(conditions), conditions);
         if (before.type == KS_MAP && stamp.type == KS_STRING) {
             ks_memo *memo = ks_alloc(heap, sizeof *memo);
@@ -103,11 +103,12 @@ static ks_val bound_status(ks_server *s, ks_val before) {
     return status;
 }
 
-/* The spec of a pod that is bound. Pods that share a spec share it still when they are bound to one node. */
+/* The spec of a pod that is bound. Pods that share a spec share it still when they are bound to one node. What one pod alone has is not
+ * held here: it would outlive its version. */
 static ks_val bound_spec(ks_server *s, ks_val spec, const ks_str *node) {
     enum { BOUND_LIMIT = 4096 };
     ks_heap *heap = s->heap;
-    if (spec.type != KS_MAP || spec.m->refs == 1)
+    if (spec.type != KS_MAP || !ks_create_shares(s, spec))
         return ks_put(heap, ks_ref(spec), K(nodeName), ks_string(node));
     ks_key key = {(uint64_t)(uintptr_t)spec.m, (uint64_t)(uintptr_t)node};
     const ks_memo *known = ks_tree_get(&s->bound, key);
@@ -289,8 +290,8 @@ ks_refusal *ks_server_evict(ks_server *s, const ks_str *ns, const ks_str *name,
     if (pod == NULL) return NULL;
     if (!opts->dry_run) {
         ks_val conditions =
-            set_condition(s, ks_ref(ks_get(pod->status, K(conditions))), "DisruptionTarget", "True",
-                          "EvictionByEvictionAPI", "Eviction API: evicting");
+            set_condition(s, ks_ref(ks_get(pod->status, K(conditions))), K(DisruptionTarget),
+                          K(True), "EvictionByEvictionAPI", "Eviction API: evicting");
         ks_val status = ks_put(s->heap, ks_ref(pod->status), K(conditions), conditions);
         refusal = ks_server_update_status(s, pod, status, NULL);
         if (refusal != NULL) return refusal;

@@ -116,6 +116,8 @@ bool ks_create_quickly(ks_server *s, ks_kind kind, const ks_str *ns, ks_val *doc
                        const ks_object **out);
 /* Remembers what the long way made (`doc`) of a pod or claim that came as `in`. */
 void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc);
+/* Is this map the spec that pods made from one template share, as it was admitted? */
+bool ks_create_shares(const ks_server *s, ks_val spec);
 
 /* --- create.c --- */
 /* The common half of POST and of applying what is not there: `doc` (taken over) is not decoded yet

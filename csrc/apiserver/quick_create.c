@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { MEMO_POD = 2, MEMO_CLAIM, LABEL_MAX = 63, PREFIX_LEN = 58 };
+enum { MEMO_POD = 2, MEMO_CLAIM, MEMO_SPEC, LABEL_MAX = 63, PREFIX_LEN = 58 };
 
 /* What a controller sets for one pod. */
 static bool is_own(const ks_str *key) {
@@ -209,6 +209,10 @@ bool ks_create_quickly(ks_server *s, ks_kind kind, const ks_str *ns, ks_val *doc
     return kind == KS_PVC && create_claim(s, ns, doc, out);
 }
 
+bool ks_create_shares(const ks_server *s, ks_val spec) {
+    return ks_memo_get(s, spec.m, MEMO_SPEC) != NULL;
+}
+
 void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     const ks_str *ns = ks_str_or_null(ks_meta_get(doc, K(namespace)));
     ks_val spec = ks_get(in, K(spec)), containers = ks_get(spec, K(containers));
@@ -225,4 +229,7 @@ void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     else
         memo->finalizers = ks_ref(ks_meta_get(doc, K(finalizers)));
     ks_memo_put(s, pod ? (void *)containers.l : spec.m, pod ? MEMO_POD : MEMO_CLAIM, memo);
+    if (!pod || memo->out.type != KS_MAP) return;
+    memo->refs++;
+    ks_memo_put(s, memo->out.m, MEMO_SPEC, memo);
 }

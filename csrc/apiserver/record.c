@@ -98,10 +98,10 @@ static entry *find(history *h, uint64_t key) {
 }
 
 /* Room for all that is mostly recorded about a pod until it is Ready: its placement, four Events of its kubelet and their bucket; of one
- * with claims, too, that it could not be placed yet, and that a volume is attached, with the bucket of whoever says so. A history that
- * grew there leaves blocks behind that nothing else is as large as, of each pod. */
+ * with claims, too, that it could not be placed yet, as it was and with a condition, and that a volume is attached, with the bucket of
+ * whoever says so. A history that grew there leaves blocks behind that nothing else is as large as, of each pod. */
 static history *begin_history(ks_server *s, const ks_object *about) {
-    enum { FIRST = 6, FIRST_OF_CLAIMS = FIRST + 3 };
+    enum { FIRST = 6, FIRST_OF_CLAIMS = FIRST + 4 };
     uint16_t cap = about->claims ? FIRST_OF_CLAIMS : FIRST;
     history *h = ks_alloc(s->heap, history_size(cap));
     *h = (history){.refs = 1, .cap = cap, .about = ks_event_about_new(s->heap, about)};
@@ -320,7 +320,7 @@ static const ks_saying *new_saying(ks_server *s, const words *w) {
 /* A new reference to what says that, shared with others. Kept is what is said twice running: most names are said once, and what holds
  * them would be found cold when the next one takes its place. */
 static const ks_saying *saying_of(ks_server *s, const words *w) {
-    uint64_t hash = address(w->format);
+    uint64_t hash = mix(0, address(w->format));
     for (uint32_t i = 0; i < w->count; i++)
         hash = w->loose ? ks_hash_text(w->parts[i], hash) : mix(hash, address(w->parts[i]));
     struct said *slot = &cache_of(s)->said[(hash >> 32) % SAYINGS];

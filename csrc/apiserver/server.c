@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MEMO_LIMIT = 64 };
+enum { MEMO_LIMIT = 128 };
 
 /* --- the memo --- */
 

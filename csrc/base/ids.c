@@ -2,21 +2,27 @@
  * base/ids.c - persistent maps from ids: a copy-on-write radix tree; see ids.h.
  *
  * Invariants: a node is changed only while its count is 1 and so are those of all nodes above it (own()); a bit of `used` is set
- * where a slot is not NULL; no node is empty; what is below an inner node begins with the bits of `first` above its own. A child may
- * be more than one level down.
+ * where an id, or a child, is; no node is empty; what is below an inner node begins with the bits of `first` above its own. A child may
+ * be more than one level down. A node with all slots has each at its digit, NULL where there is none; a leaf of few values has these one
+ * behind the other.
  */
 #include "base/ids.h"
 
 #include <string.h>
 
+enum { FEW = 4 }; /* slots of a leaf of few values */
+
 struct ks_ids_node {
     uint32_t refs;
-    uint32_t used;   /* a bit for each slot that is taken */
+    uint32_t used;   /* a bit for each digit that is taken */
     uint64_t first;  /* the least id that has its place here */
     uint64_t common; /* the bits that are the same in all of these */
     uint32_t shift;  /* 0: a leaf */
-    void *slots[KS_IDS_WAYS];
+    uint32_t room;   /* KS_IDS_WAYS, or FEW */
+    void *slots[];
 };
+
+static size_t size_of(uint32_t room) { return sizeof(ks_ids_node) + room * sizeof(void *); }
 
 static bool covers(const ks_ids_node *node, uint64_t id) {
     return ((id ^ node->first) & node->common) == 0;
@@ -28,38 +34,94 @@ static unsigned digit(const ks_ids_node *node, uint64_t id) {
 
 static int lowest_bit(uint32_t bits) { return __builtin_ctz(bits); }
 
+/* How many digits below `at` a leaf of few values has. */
+static unsigned rank(const ks_ids_node *leaf, unsigned at) {
+    unsigned n = 0;
+    for (uint32_t below = leaf->used & ~(UINT32_MAX << at); below != 0; below &= below - 1) n++;
+    return n;
+}
+
+/* Where the value of a digit stands that is taken. */
+static inline unsigned place(const ks_ids_node *node, unsigned at) {
+    return node->room == KS_IDS_WAYS ? at : rank(node, at);
+}
+
 /* --- nodes --- */
 
 /* A node of that shift in which `id` has its place. */
 static ks_ids_node *node_new(ks_heap *heap, uint64_t id, uint32_t shift) {
-    ks_ids_node *node = ks_alloc_zero(heap, sizeof *node);
+    uint32_t room = shift == 0 ? FEW : KS_IDS_WAYS;
+    ks_ids_node *node = ks_alloc_zero(heap, size_of(room));
     node->refs = 1;
     node->common = UINT64_MAX << shift << KS_IDS_BITS;
     node->first = id & node->common;
     node->shift = shift;
+    node->room = room;
     return node;
+}
+
+/* A leaf of few values, owned, becomes one with all slots. */
+static ks_ids_node *widen(ks_heap *heap, ks_ids_node **ref) {
+    ks_ids_node *few = *ref, *node = ks_alloc_zero(heap, size_of(KS_IDS_WAYS));
+    memcpy(node, few, sizeof *node);
+    node->room = KS_IDS_WAYS;
+    void **value = few->slots;
+    for (uint32_t used = few->used; used != 0; used &= used - 1)
+        node->slots[lowest_bit(used)] = *value++;
+    ks_free(heap, few, size_of(FEW));
+    return *ref = node;
+}
+
+/* A slot for a digit that an owned leaf does not have yet; it holds NULL. */
+static void **insert(ks_heap *heap, ks_ids_node **ref, unsigned at) {
+    ks_ids_node *leaf = *ref;
+    unsigned to = at;
+    if (leaf->room == FEW) {
+        unsigned count = rank(leaf, KS_IDS_WAYS - 1) + (leaf->used >> (KS_IDS_WAYS - 1));
+        to = rank(leaf, at);
+        if (count == FEW) {
+            leaf = widen(heap, ref);
+            to = at;
+        } else {
+            memmove(&leaf->slots[to + 1], &leaf->slots[to], (count - to) * sizeof(void *));
+        }
+    }
+    leaf->used |= UINT32_C(1) << at;
+    leaf->slots[to] = NULL;
+    return &leaf->slots[to];
+}
+
+/* A digit of an owned node, which has it, is not taken any more. */
+static void erase(ks_ids_node *node, unsigned at) {
+    unsigned from = place(node, at);
+    node->used &= ~(UINT32_C(1) << at);
+    if (node->room == FEW) {
+        memmove(&node->slots[from], &node->slots[from + 1], (FEW - from - 1) * sizeof(void *));
+        from = FEW - 1;
+    }
+    node->slots[from] = NULL;
 }
 
 static void node_unref(ks_heap *heap, const ks_ids_type *type, ks_ids_node *node) {
     if (--node->refs > 0) return;
     bool plain = node->shift == 0 && (type == NULL || type->unref == NULL);
     for (uint32_t used = plain ? 0 : node->used; used != 0; used &= used - 1) {
-        void *below = node->slots[lowest_bit(used)];
+        void *below = node->slots[place(node, (unsigned)lowest_bit(used))];
         if (node->shift != 0)
             node_unref(heap, type, below);
         else
             type->unref(heap, below);
     }
-    ks_free(heap, node, sizeof *node);
+    ks_free(heap, node, size_of(node->room));
 }
 
 static ks_ids_node *unshare(ks_heap *heap, const ks_ids_type *type, ks_ids_node **ref) {
-    ks_ids_node *shared = *ref, *node = ks_alloc(heap, sizeof *node);
-    memcpy(node, shared, sizeof *node);
+    ks_ids_node *shared = *ref, *node = ks_alloc(heap, size_of(shared->room));
+    memcpy(node, shared, size_of(shared->room));
     node->refs = 1;
     bool plain = node->shift == 0 && (type == NULL || type->ref == NULL);
     for (uint32_t used = plain ? 0 : node->used; used != 0; used &= used - 1) {
-        void *below = node->slots[lowest_bit(used)];
+        void *below = node->slots[place(node, (unsigned)lowest_bit(used))];
         if (node->shift != 0)
             ((ks_ids_node *)below)->refs++;
         else
@@ -111,9 +173,18 @@ static const ks_ids_node *leaf_of(const ks_ids *ids, uint64_t id) {
     return node != NULL && covers(node, id) ? node : NULL;
 }
 
+/* The slot of an id that a leaf of few values has; NULL: it has not. */
+static void **few_slot(const ks_ids_node *leaf, unsigned at) {
+    return leaf->used >> at & 1U ? (void **)&leaf->slots[rank(leaf, at)] : NULL;
+}
+
 void *ks_ids_get(const ks_ids *ids, uint64_t id) {
     const ks_ids_node *leaf = leaf_of(ids, id);
-    return leaf != NULL ? leaf->slots[id & (KS_IDS_WAYS - 1)] : NULL;
+    unsigned at = id & (KS_IDS_WAYS - 1);
+    if (leaf == NULL) return NULL;
+    if (leaf->room == KS_IDS_WAYS) return leaf->slots[at];
+    void **slot = few_slot(leaf, at);
+    return slot != NULL ? *slot : NULL;
 }
 
 void ks_ids_ask(const ks_ids *ids, uint64_t id) {
@@ -123,13 +194,14 @@ void ks_ids_ask(const ks_ids *ids, uint64_t id) {
         return; /* the nodes above the leaves are few: they are at hand */
     const ks_ids_node *leaf = node->slots[digit(node, id)];
     if (leaf == NULL) return;
-    ks_fetch(leaf);
-    ks_fetch(&leaf->slots[id & (KS_IDS_WAYS - 1)]);
+    ks_fetch(
+        leaf); /* with all of its slots, if they are few: else the one is somewhere behind it */
+    ks_fetch((const char *)leaf + size_of(id & (KS_IDS_WAYS - 1)));
 }
 
 void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value) {
     ks_ids_node *leaf = (ks_ids_node *)leaf_of(ids, id);
-    void **slot = &leaf->slots[id & (KS_IDS_WAYS - 1)], *before = *slot;
+    void **slot = &leaf->slots[place(leaf, id & (KS_IDS_WAYS - 1))], *before = *slot;
     *slot = value;
     return before;
 }
@@ -144,14 +216,18 @@ void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
         else if (node->refs > 1)
             node = unshare(heap, ids->type, ref);
         unsigned at = digit(node, id);
-        void **slot = &node->slots[at];
-        if (*slot == NULL) {
-            if (node->shift != 0) *slot = node_new(heap, id, 0);
-            node->used |= UINT32_C(1) << at;
-            ids->count += node->shift == 0;
+        bool there = node->used >> at & 1U;
+        if (node->shift == 0) {
+            if (there) return &node->slots[place(node, at)];
+            void **slot = insert(heap, ref, at);
+            ids->count++;
+            return slot;
         }
-        if (node->shift == 0) return slot;
-        ref = (ks_ids_node **)slot;
+        if (!there) {
+            node->slots[at] = node_new(heap, id, 0);
+            node->used |= UINT32_C(1) << at;
+        }
+        ref = (ks_ids_node **)&node->slots[at];
     }
 }
 
@@ -170,8 +246,10 @@ void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id) {
         if (node->shift == 0) break;
         ref = (ks_ids_node **)&node->slots[digit(node, id)];
     }
-    void **slot = &(*ref)->slots[id & (KS_IDS_WAYS - 1)];
-    return covers(*ref, id) && *slot != NULL ? slot : NULL;
+    ks_ids_node *leaf = *ref;
+    unsigned at = id & (KS_IDS_WAYS - 1);
+    if (!covers(leaf, id) || (leaf->used >> at & 1U) == 0) return NULL;
+    return &leaf->slots[place(leaf, at)];
 }
 
 void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
@@ -185,13 +263,11 @@ void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
         ref = (ks_ids_node **)&node->slots[digit(node, id)];
     }
     ks_ids_node *node = *path[--depth];
-    void *value = node->slots[digit(node, id)];
+    void *value = node->slots[place(node, digit(node, id))];
     for (;;) { /* a node that becomes empty leaves the one above */
-        unsigned at = digit(node, id);
-        node->slots[at] = NULL;
-        node->used &= ~(UINT32_C(1) << at);
+        erase(node, digit(node, id));
         if (node->used != 0) break;
-        ks_free(heap, node, sizeof *node);
+        ks_free(heap, node, size_of(node->room));
         *path[depth] = NULL;
         if (depth == 0) break;
         node = *path[--depth];
@@ -215,7 +291,7 @@ bool ks_ids_first(const ks_ids *ids, uint64_t *id, void **value) {
     while (node->shift != 0) node = node->slots[lowest_bit(node->used)];
     int at = lowest_bit(node->used);
     if (id != NULL) *id = node->first + (uint64_t)at;
-    if (value != NULL) *value = node->slots[at];
+    if (value != NULL) *value = node->slots[place(node, (unsigned)at)];
     return true;
 }
 
@@ -264,7 +340,7 @@ bool ks_ids_next(ks_ids_iter *it) {
         *left &= *left - 1;
         if (node->shift == 0) {
             it->id = node->first + (uint64_t)at;
-            it->value = node->slots[at];
+            it->value = node->slots[place(node, (unsigned)at)];
             return true;
         }
         const ks_ids_node *below = node->slots[at];
@@ -281,18 +357,19 @@ static const ks_ids_node *coming(const ks_ids_iter *it, int n) {
     return left != 0 ? above->slots[lowest_bit(left)] : NULL;
 }
 
-void *const *ks_ids_coming(const ks_ids_iter *it, int n) {
+uint32_t ks_ids_coming(const ks_ids_iter *it, int n, void *const **values) {
     const ks_ids_node *leaf = coming(it, n);
-    return leaf != NULL ? leaf->slots : NULL;
+    if (leaf == NULL) return 0;
+    *values = leaf->slots;
+    return leaf->room;
 }
 
 void ks_ids_fetch(const ks_ids_iter *it, int n) {
     const ks_ids_node *leaf = coming(it, n);
-    if (leaf != NULL) ks_fetch_all(leaf, sizeof *leaf);
+    if (leaf != NULL) ks_fetch_all(leaf, size_of(KS_IDS_WAYS));
 }
 
-void *const *ks_ids_together(const ks_ids_iter *it) {
+bool ks_ids_begins(const ks_ids_iter *it) {
     const ks_ids_node *leaf = it->path[it->depth - 1].node;
-    uint32_t left = it->path[it->depth - 1].left;
-    return left == (leaf->used & (leaf->used - 1)) ? leaf->slots : NULL;
+    return it->path[it->depth - 1].left == (leaf->used & (leaf->used - 1));
 }

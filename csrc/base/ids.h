@@ -10,9 +10,9 @@
  *       /              \
  *   [0 1 2 .. 31]   [.. 98 .. 127]       values; NULL: there is none
  *
- * Where ids of one kind are few and far between a node holds few of them: a map of half a dozen entries is smaller as a tree. So are
- * maps from hashes, which have a leaf for each; where they are looked into often and have some thousands of entries at most it is worth
- * that.
+ * Where ids of one kind are far between - objects that are made one after the other, each with what belongs to it - a leaf holds few of
+ * them, and is small: it has the values alone, and bits say whose they are. Maps from hashes have a leaf for each; where they are looked
+ * into often and have some thousands of entries at most it is worth that.
  */
 #ifndef KS_BASE_IDS_H
 #define KS_BASE_IDS_H
@@ -76,14 +76,13 @@ typedef struct ks_ids_iter {
 ks_ids_iter ks_ids_begin(const ks_ids *ids);
 ks_ids_iter ks_ids_from(const ks_ids *ids, uint64_t at_least);
 bool ks_ids_next(ks_ids_iter *iter);
-/* For walks that want to know what comes: when what ks_ids_next() has just shown is the first of the values that stand together, all
- * KS_IDS_WAYS slots in which they stand, NULL where there is none; else NULL. */
-void *const *ks_ids_together(const ks_ids_iter *iter);
+/* For walks that want to know what comes: whether what ks_ids_next() has just shown is the first of the values that stand together. */
+bool ks_ids_begins(const ks_ids_iter *iter);
 /* Asks for the memory in which the id's value would stand, without waiting for it. */
 void ks_ids_ask(const ks_ids *ids, uint64_t id);
-/* The slots that come `n` (1 or more) places behind those under the same node above, or NULL: they may be asked for long before the
- * walk is there. Reading them waits for their memory; ks_ids_fetch() only asks for it. */
-void *const *ks_ids_coming(const ks_ids_iter *iter, int n);
+/* The slots that come `n` (1 or more) places behind those under the same node above, some of them NULL, and how many they are; 0: there
+ * are none. They may be asked for long before the walk is there. Reading them waits for their memory; ks_ids_fetch() only asks for it. */
+uint32_t ks_ids_coming(const ks_ids_iter *iter, int n, void *const **values);
 void ks_ids_fetch(const ks_ids_iter *iter, int n);
 
 #endif

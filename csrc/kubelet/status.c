@@ -99,7 +99,7 @@ static ks_val condition(draft *d, int slot, const ks_str *type, bool is_true, co
         ks_unref(heap, message);
         return ks_ref(old);
     }
-    ks_val c = ks_map_new(heap, 7);
+    ks_val c = ks_map_new(heap, 5 + (uint32_t)ks_exists(message) + (reason != NULL));
     ks_map_push(heap, &c, K(lastProbeTime), ks_null());
     ks_map_push(heap, &c, K(lastTransitionTime),
                 same ? ks_ref(ks_get(old, K(lastTransitionTime))) : stamp(d->t));

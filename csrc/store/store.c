@@ -591,8 +591,8 @@ static void fetch_header(const ks_object *object) {
     ks_fetch(&object->created);
 }
 
-static void fetch_headers(void *const *values) {
-    for (int i = 0; i < KS_IDS_WAYS; i++) {
+static void fetch_headers(void *const *values, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
         const ks_object *object = values[i];
         if (object == NULL || ks_version__is_brief(object)) continue;
         ks_fetch(&object->labels);
@@ -600,8 +600,8 @@ static void fetch_headers(void *const *values) {
     }
 }
 
-static void fetch_labels(void *const *values) {
-    for (int i = 0; i < KS_IDS_WAYS; i++) {
+static void fetch_labels(void *const *values, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
         const ks_object *object = values[i];
         if (object != NULL && !ks_version__is_brief(object) && object->labels.type == KS_MAP)
             ks_fetch(object->labels.m);
@@ -614,10 +614,11 @@ enum { LEAVES_AHEAD = 4, HEADERS_AHEAD = 2, LABELS_AHEAD = 1 };
  * they are asked for that come some leaves later, one after the other, so that what each of them stands in is there by then. */
 static void fetch_ahead(const ks_ids_iter *it) {
     ks_ids_fetch(it, LEAVES_AHEAD);
-    void *const *headers = ks_ids_coming(it, HEADERS_AHEAD);
-    void *const *labels = ks_ids_coming(it, LABELS_AHEAD);
-    if (headers != NULL) fetch_headers(headers);
-    if (labels != NULL) fetch_labels(labels);
+    void *const *values = NULL;
+    uint32_t headers = ks_ids_coming(it, HEADERS_AHEAD, &values);
+    fetch_headers(values, headers);
+    uint32_t labels = ks_ids_coming(it, LABELS_AHEAD, &values);
+    fetch_labels(values, labels);
 }
 
 /* An index says where its objects are, and nothing else of them: a walk over it waits for memory where their versions stand, and again at
@@ -650,7 +651,7 @@ static const void *next_of(ks_walk *walk) {
         return walk->iter.value;
     }
     if (!ks_ids_next(&walk->ids)) return NULL;
-    if (ks_ids_together(&walk->ids) != NULL) fetch_ahead(&walk->ids);
+    if (ks_ids_begins(&walk->ids)) fetch_ahead(&walk->ids);
     return walk->ids.value;
 }
 
