@@ -221,6 +221,7 @@ static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugi
     const ks_pod_rules *r = rules_of(sim, st, pod);
     ks_heap *heap = sim->world.heap;
     bool came = n.old == NULL;
+    if (n.now == NULL) return plugin == KS_PLUGIN_SPREAD && spreads_otherwise(r, &n);
     switch (plugin) {
     case KS_PLUGIN_UNSCHEDULABLE:
         return (came || n.taints) && !ks_bool_or(ks_get(n.now->spec, K(unschedulable)), false) &&
@@ -238,8 +239,7 @@ static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugi
     case KS_PLUGIN_VOLUME_LIMITS: return came || n.allocatable;
     case KS_PLUGIN_VOLUME_ZONE:
     case KS_PLUGIN_VOLUME_BINDING: return came || n.taints || n.labels;
-    case KS_PLUGIN_SPREAD:
-        return (came || n.now == NULL || n.taints || n.labels) && spreads_otherwise(r, &n);
+    case KS_PLUGIN_SPREAD: return (came || n.taints || n.labels) && spreads_otherwise(r, &n);
     case KS_PLUGIN_POD_AFFINITY: return n.taints || ((came || n.labels) && moves_for_terms(r, &n));
     default: return true;
     }
