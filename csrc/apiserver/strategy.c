@@ -292,10 +292,8 @@ static bool counts(const ks_request *r, ks_val doc, const ks_object *old) {
     case KS_STATEFULSET:
     case KS_PDB: return !same(ks_get(doc, K(spec)), old->spec);
     case KS_DEPLOYMENT:
-        /* components write their annotations along with the status, which does not count */
         return !same(ks_get(doc, K(spec)), old->spec) ||
-               (!r->trusted &&
-                !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations))));
+               !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations)));
     case KS_ENDPOINTSLICE:
         return !same(ks_meta_get(doc, K(labels)), old->labels) ||
                !same(ks_get(doc, K(endpoints)), ks_get(old->doc, K(endpoints))) ||

@@ -191,7 +191,8 @@ static bool sync_without_rollout(dep_sync *c, bool scale) {
     dep_sets sets;
     bool paused = ks_bool_or(ks_get(c->d->spec, K(paused)), false);
     bool fine = dep_sync_revision(c, false, &sets) && (!scale || dep_scale(c, &sets)) &&
-                (!scale || !paused || dep_cleanup(c, &sets)) && dep_sync_status(c, &sets);
+                (!scale || !paused || dep_wants_rollback(c->d) || dep_cleanup(c, &sets)) &&
+                dep_sync_status(c, &sets);
     dep_sets_dispose(c->heap, &sets);
     return fine;
 }
@@ -216,6 +217,7 @@ static bool sync_deployment(dep_sync *c) {
     if (ks_object_terminating(c->d)) return sync_without_rollout(c, false);
     if (!dep_check_paused(c)) return false;
     if (ks_bool_or(ks_get(c->d->spec, K(paused)), false)) return sync_without_rollout(c, true);
+    if (dep_wants_rollback(c->d)) return dep_rollback(c);
     bool scaling;
     if (!is_scaling(c, &scaling)) return false;
     if (scaling) return sync_without_rollout(c, true);

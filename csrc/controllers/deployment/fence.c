@@ -3,7 +3,7 @@
  */
 #include "controllers/deployment/internal.h"
 
-#include <stdlib.h>
+#include "doc/number.h"
 
 /* ResolveFenceposts: surge rounded up, unavailable rounded down, not both 0. */
 static void resolve(const ks_object *d, int64_t *surge, int64_t *unavailable) {
@@ -49,20 +49,21 @@ int64_t dep_sum(const dep_sets *sets, bool of_spec, const ks_str *key) {
     return sum;
 }
 
+bool dep_int(ks_val text, int64_t *out) {
+    return text.type == KS_STRING && ks_int_parse(text.s->s, text.s->len, out);
+}
+
 int64_t dep_annotation(const ks_object *object, const ks_str *key) {
-    const char *text = ks_text_or(ks_get2(object->meta, K(annotations), key), "");
-    if (*text < '0' || *text > '9') return -1;
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    return *end == '\0' && number <= INT32_MAX ? number : -1;
+    ks_val text = ks_get2(object->meta, K(annotations), key);
+    int64_t number;
+    if (!dep_int(text, &number) || number > INT32_MAX) return -1;
+    return *text.s->s == '+' || *text.s->s == '-' ? -1 : number;
 }
 
 int64_t dep_revision(const ks_object *object) {
-    const char *text =
-        ks_text_or(ks_get2(object->meta, K(annotations), K(deployment_kubernetes_io_revision)), "");
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    return *text != '\0' && *end == '\0' ? number : 0;
+    int64_t number;
+    ks_val text = ks_get2(object->meta, K(annotations), K(deployment_kubernetes_io_revision));
+    return dep_int(text, &number) ? number : 0;
 }
 
 int dep_by_age(const void *a, const void *b) {

@@ -7,6 +7,7 @@
  *     fence.c        numbers
  *     scale.c        scaling ReplicaSets, proportionally too; history
  *     rollout.c      the strategies
+ *     rollback.c     back to a former revision, where an annotation asks for it
  *     status.c       status and conditions
  *
  * A Deployment has few ReplicaSets, so they are listed in each sync. Pods are never looked at, but for Recreate.
@@ -52,7 +53,11 @@ void dep_dump(ks_buf *out, const ks_rules *rules, ks_val template);
 /* getAllReplicaSetsAndSyncRevision; false: failed. Dispose of *out in either case. */
 bool dep_sync_revision(dep_sync *c, bool create, dep_sets *out);
 void dep_sets_dispose(ks_heap *heap, dep_sets *sets);
+/* EqualIgnoreHash */
+bool dep_same_template(ks_heap *heap, ks_val a, ks_val b);
 int64_t dep_revision(const ks_object *object);
+/* annotationsToSkip: one that is the object's own; it goes neither to the ReplicaSets nor back from them. */
+bool dep_is_own_annotation(const ks_str *key);
 
 /* --- fence.c: numbers of Deployments and ReplicaSets --- */
 static inline int64_t dep_size(const ks_object *object) {
@@ -67,6 +72,8 @@ int64_t dep_max_unavailable(const ks_object *d);
 int64_t dep_new_size(const ks_object *d, int64_t total, int64_t size);
 /* A number of a status summed over all sets; `key` of the spec when `of_spec`. */
 int64_t dep_sum(const dep_sets *sets, bool of_spec, const ks_str *key);
+/* ParseInt of an annotation; false: there is none, or it is no number. */
+bool dep_int(ks_val text, int64_t *out);
 /* A non-negative number in an annotation; -1: none. */
 int64_t dep_annotation(const ks_object *object, const ks_str *key);
 /* Older first: creation, then name. For qsort of object pointers. */
@@ -84,6 +91,10 @@ bool dep_cleanup(dep_sync *c, const dep_sets *sets);
 /* --- rollout.c: the strategies --- */
 bool dep_rollout_rolling(dep_sync *c);
 bool dep_rollout_recreate(dep_sync *c);
+
+/* --- rollback.c --- */
+bool dep_wants_rollback(const ks_object *d);
+bool dep_rollback(dep_sync *c);
 
 /* --- status.c --- */
 ks_val dep_condition(ks_val status, const char *type); /* borrowed, or KS_NOTHING */

@@ -5,7 +5,6 @@
 #include "controllers/deployment/internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { HISTORY_MAX = 2000, NAME_MAX_LEN = 253 };
@@ -20,7 +19,7 @@ void dep_sets_dispose(ks_heap *heap, dep_sets *sets) {
 /* --- which one is new --- */
 
 /* EqualIgnoreHash */
-static bool same_template(ks_heap *heap, ks_val a, ks_val b) {
+bool dep_same_template(ks_heap *heap, ks_val a, ks_val b) {
     if (ks_is(a, KS_MAP) && ks_is(b, KS_MAP) && a.m == b.m) return true;
     if (!ks_equal(ks_get(a, K(spec)), ks_get(b, K(spec)))) return false;
     ks_val x =
@@ -42,7 +41,8 @@ static void sort_sets(dep_sync *c, dep_sets *out) {
     out->old = ks_alloc(c->heap, out->old_cap * sizeof *out->old);
     for (size_t i = 0; i < c->sets.count; i++) {
         const ks_object *set = c->sets.items[i];
-        if (out->fresh == NULL && same_template(c->heap, ks_get(set->spec, K(template)), template))
+        if (out->fresh == NULL &&
+            dep_same_template(c->heap, ks_get(set->spec, K(template)), template))
             out->fresh = set;
         else
             out->old[out->old_count++] = set;
@@ -51,7 +51,7 @@ static void sort_sets(dep_sync *c, dep_sets *out) {
 
 /* --- annotations --- */
 
-static bool is_skipped(const ks_str *key) {
+bool dep_is_own_annotation(const ks_str *key) {
     static const char *const skipped[] = {
         "kubectl.kubernetes.io/last-applied-configuration",
         "deployment.kubernetes.io/revision",
@@ -69,7 +69,9 @@ static bool copy_annotations(dep_sync *c, ks_val *annotations) {
     bool changed = false;
     for (uint32_t i = 0; i < ks_len(c->annotations); i++) {
         const ks_pair *pair = ks_pair_at(c->annotations, i);
-        if (is_skipped(pair->key) || ks_equal(ks_get(*annotations, pair->key), pair->val)) continue;
+        if (dep_is_own_annotation(pair->key) ||
+            ks_equal(ks_get(*annotations, pair->key), pair->val))
+            continue;
         *annotations = ks_put(c->heap, *annotations, pair->key, ks_ref(pair->val));
         changed = true;
     }
@@ -101,9 +103,8 @@ static bool set_annotations(dep_sync *c, ks_val *annotations, int64_t revision, 
     bool changed = copy_annotations(c, annotations);
     ks_val before = ks_ref(ks_get(*annotations, K(deployment_kubernetes_io_revision)));
     const char *former = ks_text_or(before, "");
-    char *end;
-    int64_t number = strtoll(former, &end, 10);
-    if (*end != '\0') {
+    int64_t number = 0;
+    if (*former != '\0' && !dep_int(before, &number)) {
         ks_unref(c->heap, before);
         return false;
     }
@@ -195,7 +196,7 @@ static const ks_object *existing(dep_sync *c, const ks_str *name) {
     const ks_object *set = ks_store_get(ks_view(c->sim), KS_REPLICASET, c->d->ns, name);
     if (set == NULL) return NULL;
     if (ks_str_eq(set->owner_uid, c->d->uid) &&
-        same_template(c->heap, ks_get(c->d->spec, K(template)), ks_get(set->spec, K(template))))
+        dep_same_template(c->heap, ks_get(c->d->spec, K(template)), ks_get(set->spec, K(template))))
         return set;
     int64_t collisions = ks_count(c->status, K(collisionCount), 0);
     c->status = ks_put(c->heap, c->status, K(collisionCount), ks_int(collisions + 1));
