@@ -1,7 +1,7 @@
 /*
- * api/intstr.c - numbers that may be percentages: maxUnavailable, maxSurge, minAvailable.
+ * api/intstr.c - numbers that stand in texts: percentages (maxUnavailable, maxSurge, minAvailable) and what a pod's deletion costs.
  *
- * k8s.io/apimachinery/pkg/util/intstr: GetScaledValueFromIntOrPercent.
+ * k8s.io/apimachinery/pkg/util/intstr: GetScaledValueFromIntOrPercent; see values.h.
  */
 #include "api/values.h"
 #include "doc/number.h"
@@ -22,4 +22,13 @@ bool ks_scaled_value(ks_val intstr, int64_t total, bool round_up, int64_t *out) 
     scaled = round_up ? ceil(scaled) : floor(scaled);
     *out = scaled >= 9.2e18 ? INT64_MAX : scaled <= -9.2e18 ? INT64_MIN : (int64_t)scaled;
     return true;
+}
+
+bool ks_deletion_cost(const ks_str *text, int32_t *out) {
+    int64_t cost;
+    bool plain =
+        ks_str_is(text, "0") || text->s[0] == '-' || (text->s[0] >= '1' && text->s[0] <= '9');
+    if (!plain || !ks_int_parse(text->s, text->len, &cost)) return false;
+    *out = (int32_t)cost;
+    return cost >= INT32_MIN && cost <= INT32_MAX;
 }

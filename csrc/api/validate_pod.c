@@ -6,7 +6,6 @@
  */
 #include "api/validate_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static bool starts(const ks_str *text, const char *prefix) {
@@ -14,18 +13,6 @@ static bool starts(const ks_str *text, const char *prefix) {
 }
 
 /* --- annotations --- */
-
-/* A 32-bit integer without plus sign or leading zeros: helpers.go,
- * GetDeletionCostFromPodAnnotations. */
-static bool is_cost(const char *text) {
-    const char *digits = text[0] == '-' ? text + 1 : text;
-    if (digits[0] == '\0' || strlen(digits) > 10) return false;
-    if (digits[0] == '0' && (digits[1] != '\0' || digits != text)) return false;
-    for (const char *d = digits; *d != '\0'; d++)
-        if (*d < '0' || *d > '9') return false;
-    long long cost = strtoll(text, NULL, 10);
-    return cost >= INT32_MIN && cost <= INT32_MAX;
-}
 
 static void check_seccomp_annotation(ks_check *c, ks_val profile) {
     static const char *const known[] = {"runtime/default", "docker/default", "unconfined", NULL};
@@ -72,11 +59,12 @@ void ks_check_pod_annotations(ks_check *c, const char *field, ks_val annotations
     if (ks_len(annotations) == 0) return;
     ks_val mirror = ks_get(annotations, K(kubernetes_io_config_mirror));
     ks_val cost = ks_get(annotations, K(controller_kubernetes_io_pod_deletion_cost));
+    int32_t number;
     KS_IN(c, field) {
         if (ks_exists(mirror) && ks_is_empty_text(ks_get(spec, K(nodeName))))
             KS_KEY(c, "kubernetes.io/config.mirror")
         ks_bad(c, NULL, mirror, "must set spec.nodeName if mirror pod annotation is set");
-        if (ks_exists(cost) && !is_cost(cost.s->s))
+        if (ks_exists(cost) && !ks_deletion_cost(cost.s, &number))
             KS_KEY(c, "controller.kubernetes.io/pod-deletion-cost")
         ks_bad(c, NULL, cost, "must be a 32bit integer");
         for (uint32_t i = 0; i < ks_len(annotations); i++) {

@@ -55,6 +55,10 @@ bool ks_duration_parse(const char *s, size_t len, int64_t *ns);
 int ks_duration_print(int64_t ns, char *out);
 int ks_human_duration(int64_t ns, char *out);
 
+/* --- pod-deletion-cost: pkg/apis/core/helper/helpers.go: GetDeletionCostFromPodAnnotations: 32 bits, no plus sign, no leading zeros
+ * but behind a minus sign; false: it is none --- */
+bool ks_deletion_cost(const ks_str *text, int32_t *out);
+
 /* --- int or percent: pkg/util/intstr GetScaledValueFromIntOrPercent; false when malformed --- */
 bool ks_scaled_value(ks_val intstr, int64_t total, bool round_up, int64_t *out);
 

@@ -33,15 +33,11 @@ static ranked *add(ks_heap *heap, ranks *f) {
     return &f->pods[f->count++];
 }
 
-/* A plain int32, as the annotation has to be; anything else counts as 0. */
+/* What its annotation says; 0 where that is no cost. */
 static int64_t deletion_cost(const ks_object *pod) {
-    const char *text = ks_text_or(
-        ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost)), "");
-    const char *digits = *text == '-' ? text + 1 : text;
-    if (*digits < '0' || *digits > '9' || (*digits == '0' && digits[1] != '\0')) return 0;
-    char *end;
-    long long cost = strtoll(text, &end, 10);
-    return *end == '\0' && cost >= INT32_MIN && cost <= INT32_MAX ? cost : 0;
+    ks_val text = ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost));
+    int32_t cost;
+    return text.type == KS_STRING && ks_deletion_cost(text.s, &cost) ? cost : 0;
 }
 
 static bool is_sidecar(const ks_object *pod, ks_val name) {
