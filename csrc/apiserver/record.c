@@ -52,7 +52,7 @@ static void history_unref(ks_heap *heap, void *value) {
     ks_event_about_unref(heap, h->about);
     ks_free(heap, h, history_size(h->cap));
 }
-static const ks_ids_type histories_type = {history_ref, history_unref};
+static const ks_ids_type histories_type = {.ref = history_ref, .unref = history_unref};
 
 void ks_record_init(ks_server *s) { s->correlation.type = &histories_type; }
 

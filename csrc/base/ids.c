@@ -102,9 +102,17 @@ static void erase(ks_ids_node *node, unsigned at) {
     node->slots[from] = NULL;
 }
 
+/* What stands in a leaf is going to be counted down. */
+static void fetch_leaving(const ks_ids_type *type, const ks_ids_node *leaf) {
+    for (int step = 0; step < type->steps; step++)
+        for (uint32_t used = leaf->used; used != 0; used &= used - 1)
+            type->leaves(leaf->slots[place(leaf, (unsigned)lowest_bit(used))], step);
+}
+
 static void node_unref(ks_heap *heap, const ks_ids_type *type, ks_ids_node *node) {
     if (--node->refs > 0) return;
     bool plain = node->shift == 0 && (type == NULL || type->unref == NULL);
+    if (node->shift == 0 && !plain && type->leaves != NULL) fetch_leaving(type, node);
     for (uint32_t used = plain ? 0 : node->used; used != 0; used &= used - 1) {
         void *below = node->slots[place(node, (unsigned)lowest_bit(used))];
         if (node->shift != 0)

@@ -23,6 +23,10 @@
 typedef struct ks_ids_type {
     void (*ref)(void *value);
     void (*unref)(ks_heap *heap, void *value);
+    /* Asks for the memory that counting a value down reads, where many are counted down that nobody has looked at for long: called for all
+     * that stand together for each of the steps from 0 on, before the first is let go. NULL: not worth it. */
+    void (*leaves)(const void *value, int step);
+    int steps;
 } ks_ids_type;
 
 typedef struct ks_ids_node ks_ids_node;

@@ -19,7 +19,7 @@ static void page_unref(ks_heap *heap, void *value) {
     if (p != NULL && --p->refs == 0) ks_free(heap, p, sizeof *p);
 }
 
-static const ks_ids_type pages_type = {page_ref, page_unref};
+static const ks_ids_type pages_type = {.ref = page_ref, .unref = page_unref};
 
 static page *page_new(ks_heap *heap) {
     page *p = ks_alloc(heap, sizeof *p);

@@ -79,7 +79,7 @@ static void wait_unref(ks_heap *heap, void *value) {
     timer *t = value;
     if (value != only_ready && --t->refs == 0) ks_free(heap, t, sizeof *t);
 }
-static const ks_ids_type waits_type = {wait_ref, wait_unref};
+static const ks_ids_type waits_type = {.ref = wait_ref, .unref = wait_unref};
 
 static const timer *timer_of(const void *value) { return value == only_ready ? NULL : value; }
 

@@ -87,7 +87,17 @@ void worker_free(ks_heap *heap, worker *w) {
 
 static void worker_unref(ks_heap *heap, void *value) { worker_free(heap, value); }
 
-const ks_ids_type worker_type = {worker_ref, worker_unref};
+/* A snapshot's, that go when a long call is over. */
+static void worker_leaves(const void *value, int step) {
+    const worker *w = value;
+    if (step == 0)
+        ks_fetch_all(w, sizeof *w + sizeof *w->containers);
+    else if (w->refs == 1 && w->count > 0 && w->containers[0].id)
+        ks_fetch(w->containers[0].id);
+}
+
+const ks_ids_type worker_type = {
+    .ref = worker_ref, .unref = worker_unref, .leaves = worker_leaves, .steps = 2};
 
 static worker *worker_copy(ks_heap *heap, const worker *from) {
     worker *w = ks_alloc(heap, worker_size(from->count));
@@ -225,7 +235,7 @@ static void node_unref(ks_heap *heap, void *value) {
     ks_free(heap, n, sizeof *n);
 }
 
-const ks_ids_type node_type = {node_ref, node_unref};
+const ks_ids_type node_type = {.ref = node_ref, .unref = node_unref};
 
 machine *node_of(const kubelet *k, const ks_str *name, uint64_t *key) {
     *key = hash64(name->s, name->len, 0);

@@ -1,6 +1,6 @@
 /*
  * store/ahead.c - asking for the memory of objects before they are looked at; see ks_store_ahead() in store.h. Called by the engine for
- * keys that wait.
+ * keys that wait, and by the store for what it lets go.
  *
  * Where there are many objects nearly each look at one waits for memory: for the leaf of the map that says where it is, then for the
  * object, then for its document; and then for the object that it names. What is asked for a few steps before comes while
@@ -51,5 +51,31 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
         if (o->named != 0) ks_ids_ask(of_named, ks_store__id_at(o->named));
     } else if (o->named != 0) {
         fetch_version(ks_ids_get(of_named, ks_store__id_at(o->named)));
+    }
+}
+
+/* --- what is let go --- */
+
+/* Lists and maps in a map that goes with its only holder. */
+static void fetch_members(ks_val v) {
+    if (v.type != KS_MAP || v.m->refs > 1) return;
+    for (uint32_t i = 0; i < v.m->len; i++) {
+        ks_val member = v.m->pairs[i].val;
+        if (member.type >= KS_LIST) ks_fetch(member.l);
+    }
+}
+
+void ks_version__leaves(const void *version, int step) {
+    const ks_object *o = version;
+    if (step == 0) {
+        ks_fetch_all(ks_version__address(version), sizeof *o / 2);
+    } else if (ks_version__is_brief(version) || o->refs > 1) {
+        return; /* it stays, or it is short */
+    } else if (step == 1) {
+        fetch_map(o->doc);
+        fetch_map(o->meta);
+        fetch_map(o->status);
+    } else {
+        fetch_members(o->status);
     }
 }

@@ -24,6 +24,11 @@ void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old);
 /* A new version (NULL: it goes) of what `old` was (NULL: it is new). */
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old);
 
+/* --- ahead.c, for maps of versions that are let go (ks_ids_type) --- */
+/* Asks for the memory that freeing a version reads, one level of its document after the other. */
+enum { KS_STEPS_OF_LEAVING = 3 };
+void ks_version__leaves(const void *version, int step);
+
 /* --- brief.c: the word that stands for a version where the store keeps it --- */
 static inline bool ks_version__is_brief(const void *version) {
     return ((uintptr_t)version & 1U) != 0;

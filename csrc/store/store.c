@@ -17,7 +17,10 @@ static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 static void version_ref(void *value) { ks_version__ref(value); }
 static void version_unref(ks_heap *heap, void *value) { ks_version__unref(heap, value); }
 
-static const ks_ids_type versions_type = {version_ref, version_unref};
+static const ks_ids_type versions_type = {.ref = version_ref,
+                                          .unref = version_unref,
+                                          .leaves = ks_version__leaves,
+                                          .steps = KS_STEPS_OF_LEAVING};
 
 /* --- the log: a change costs one word here, and the maps hear of it once a page --- */
 

@@ -58,7 +58,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_free(heap, e, sizeof *e);
 }
 
-const ks_ids_type rs_entry_type = {entry_ref, entry_unref};
+const ks_ids_type rs_entry_type = {.ref = entry_ref, .unref = entry_unref};
 
 static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     rs_entry *e = ks_alloc(heap, sizeof *e);

@@ -126,10 +126,10 @@ static int goes_first(const ranked *x, const ranked *y) {
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Merges two sorted halves. */
-static void merge(const ranked **out, const ranked **x, size_t n, const ranked **y, size_t m,
-                  int (*compare)(const ranked *, const ranked *)) {
-    while (n > 0 && m > 0) {
+/* The first `want` of two sorted halves. */
+static void merge(const ranked **out, size_t want, const ranked **x, size_t n, const ranked **y,
+                  size_t m, int (*compare)(const ranked *, const ranked *)) {
+    for (; want > 0 && n > 0 && m > 0; want--) {
         if (compare(*y, *x) < 0) {
             *out++ = *y++;
             m--;
@@ -138,22 +138,25 @@ static void merge(const ranked **out, const ranked **x, size_t n, const ranked *
             n--;
         }
     }
-    while (n-- > 0) *out++ = *x++;
-    while (m-- > 0) *out++ = *y++;
+    for (; want > 0 && n > 0; want--, n--) *out++ = *x++;
+    for (; want > 0 && m > 0; want--, m--) *out++ = *y++;
 }
 
-/* Sorts, keeping the order of equals. The comparison by ranks is not transitive (upstream's is not), so what comes out depends on how
- * it is sorted: the C library's way would differ from one to the next, and halves that look sorted together may not be (`total`: they
- * are). `spare`: room for as many. */
-static void sort(const ranked **items, const ranked **spare, size_t n, bool total,
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Sorts until the first `want` are right, keeping the order of equals: of each half no more can be among them. The comparison by ranks is
+ * not transitive (upstream's is not), so what comes out depends on how it is sorted: the C library's way would differ from one to the next,
+ * and halves that look sorted together may not be (`total`: they are). `spare`: room for as many. */
+static void sort(const ranked **items, const ranked **spare, size_t n, size_t want, bool total,
                  int (*compare)(const ranked *, const ranked *)) {
     if (n < 2) return;
-    size_t half = n / 2;
-    sort(items, spare, half, total, compare);
-    sort(items + half, spare + half, n - half, total, compare);
+    size_t half = n / 2, left = least(half, want), right = least(n - half, want);
+    sort(items, spare, half, want, total, compare);
+    sort(items + half, spare + half, n - half, want, total, compare);
     if (total && compare(items[half - 1], items[half]) <= 0) return;
-    for (size_t i = 0; i < n; i++) spare[i] = items[i];
-    merge(items, spare, half, spare + half, n - half, compare);
+    memcpy(spare, items, left * sizeof *items);
+    memcpy(spare + half, items + half, right * sizeof *items);
+    merge(items, want, spare, left, spare + half, right, compare);
 }
 
 /* --- nodes: getPodsRankedByRelatedPodsOnSameNode --- */
@@ -163,6 +166,7 @@ typedef struct node_share {
     uint64_t hash;      /* of its name */
     const ks_str *name; /* borrowed */
     int64_t pods;
+    int64_t own; /* those of this set */
 } node_share;
 
 typedef struct node_shares {
@@ -184,7 +188,7 @@ static int fullest_first(const void *a, const void *b) {
 static node_share *share_of(node_shares *list, uint64_t hash) {
     if (list->count == 0) return NULL;
     if (list->last != NULL && list->last->hash == hash) return list->last;
-    node_share key = {hash, NULL, 0};
+    node_share key = {.hash = hash};
     return list->last = bsearch(&key, list->items, list->count, sizeof key, by_hash);
 }
 
@@ -198,8 +202,10 @@ static void list_nodes(ks_heap *heap, const rs_entry *e, node_shares *list) {
     list->cap = e->shares.count;
     if (list->cap == 0) return;
     list->items = ks_alloc(heap, list->cap * sizeof *list->items);
-    for (ks_tree_iter it = ks_tree_begin(&e->shares); ks_tree_next(&it);)
-        list->items[list->count++] = (node_share){it.key.a, ((const rs_share *)it.value)->node, 0};
+    for (ks_tree_iter it = ks_tree_begin(&e->shares); ks_tree_next(&it);) {
+        const rs_share *share = it.value;
+        list->items[list->count++] = (node_share){it.key.a, share->node, 0, share->pods};
+    }
 }
 
 /* The next of the sets of one controller that has an entry with a selector. */
@@ -307,6 +313,76 @@ static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares
     }
 }
 
+/* Where all active pods are plain the entry tells how many each node has: the nodes that it takes until `count` are gathered, fullest
+ * first, and how many pods they have. */
+static size_t enough_nodes(const node_shares *list, size_t count, size_t *pods) {
+    size_t at = 0;
+    *pods = 0;
+    for (; at < list->count; at++) {
+        if (*pods >= count && list->items[at].pods != list->items[at - 1].pods) break;
+        *pods += (size_t)list->items[at].own;
+    }
+    return at;
+}
+
+/* Which of the nodes a pod is on, by the text that says so: pods of a node mostly share it. */
+typedef struct found_node {
+    const ks_str *node;
+    const node_share *share;
+} found_node;
+enum { NODES_FOUND = 256 };
+
+static const node_share *share_of_node(node_shares *list, found_node *found, const ks_str *node) {
+    found_node *at = &found[((uintptr_t)node >> 4) % NODES_FOUND];
+    if (at->node != node) *at = (found_node){node, share_of(list, ks_text_hash(node))};
+    return at->share;
+}
+
+/* The same pods as gather_plain() finds, which are on the nodes listed, where that is a good part of the set: by their ids. What it takes of
+ * them is asked for ahead, as in rank_plain(). */
+static void gather_by_id(const ks_sim *sim, const rs_entry *e, node_shares *list, ranks *pods) {
+    enum { AHEAD = 6 };
+    const ks_store *view = ks_view(sim);
+    found_node found[NODES_FOUND] = {{NULL, NULL}};
+    for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);)
+        if (rs_is_plain(ks_word_of(it.value)))
+            *add(sim->world.heap, pods) = (ranked){.id = it.id};
+    size_t kept = 0;
+    for (size_t i = 0; i < pods->count + 2 * AHEAD; i++) {
+        if (i < pods->count) {
+            ranked *p = &pods->pods[i];
+            p->pod = ks_store_by_id(view, KS_POD, p->id);
+            if (p->pod != NULL) ks_fetch_all(p->pod, sizeof *p->pod);
+        }
+        if (i >= AHEAD && i < pods->count + AHEAD) {
+            const ks_object *pod = pods->pods[i - AHEAD].pod;
+            if (pod != NULL) ks_fetch(pod->uid);
+        }
+        if (i < 2 * AHEAD) continue;
+        const ks_object *pod = pods->pods[i - 2 * AHEAD].pod;
+        if (pod == NULL || pod->node == NULL) continue;
+        const node_share *share = share_of_node(list, found, pod->node);
+        if (share != NULL) pods->pods[kept++] = rank_of(sim, pod, 0, share->pods);
+    }
+    pods->count = kept;
+}
+
+static void gather_plains(const ks_sim *sim, const rs_entry *e, node_shares *list, size_t count,
+                          ranks *pods) {
+    enum { GOOD_PART = 8 };
+    if (list->count == 0) return;
+    qsort(list->items, list->count, sizeof *list->items, fullest_first);
+    size_t there = 0, nodes = enough_nodes(list, count, &there);
+    if (e->counts.plain != e->counts.active || there * GOOD_PART < e->pods.count) {
+        gather_plain(sim, e, list, count, pods);
+        return;
+    }
+    qsort(list->items, nodes, sizeof *list->items, by_hash);
+    list->count = nodes;
+    list->last = NULL;
+    gather_by_id(sim, e, list, pods);
+}
+
 /* Pods among which are the `count` that go first. */
 static void gather(ks_sim *sim, rs_state *st, const ks_object *rs, size_t count, ranks *pods) {
     ks_heap *heap = sim->world.heap;
@@ -320,10 +396,7 @@ static void gather(ks_sim *sim, rs_state *st, const ks_object *rs, size_t count,
             count_pods(sim, st, rs, &list);
     }
     gather_odd(sim, e, &list, pods);
-    if (e->counts.costed == 0 && pods->count < count) {
-        if (list.count > 0) qsort(list.items, list.count, sizeof *list.items, fullest_first);
-        gather_plain(sim, e, &list, count, pods);
-    }
+    if (e->counts.costed == 0 && pods->count < count) gather_plains(sim, e, &list, count, pods);
     ks_free(heap, list.items, list.cap * sizeof *list.items);
 }
 
@@ -335,8 +408,8 @@ void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, i
     size_t room = pods.count * sizeof(ranked *);
     const ranked **items = ks_alloc(heap, room), **spare = ks_alloc(heap, room);
     for (size_t i = 0; i < pods.count; i++) items[i] = &pods.pods[i];
-    sort(items, spare, pods.count, true, by_id);
-    if (count < active) sort(items, spare, pods.count, false, goes_first);
+    sort(items, spare, pods.count, pods.count, true, by_id);
+    if (count < active) sort(items, spare, pods.count, (size_t)count, false, goes_first);
     for (size_t i = 0; i < pods.count && i < (size_t)count; i++)
         ks_objects_add(heap, out, items[i]->pod);
     ks_free(heap, (void *)spare, room);
