@@ -352,8 +352,17 @@ static void late_answers(turn *t) {
     }
 }
 
+/* A pod that ends is shown anew from what it shows, which nobody has looked at for long. */
+static void fetch_shown(const ks_object *pod) {
+    enum { SHOWN = 6 * 64 };
+    ks_each(status, ks_get(pod->status, K(containerStatuses))) {
+        if (ks_is(*status, KS_MAP)) ks_fetch_all(status->m, SHOWN);
+    }
+}
+
 static void live(turn *t) {
     worker *w = t->w;
+    if (ks_object_terminating(t->pod)) fetch_shown(t->pod);
     for (;;) {
         if (w->stage == STAGE_ENDED) {
             go_on_ending(t);
@@ -473,14 +482,14 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     ks_buf_str(out, pod->name);
 }
 
-/* A pod will be worked on. */
+/* A pod will be worked on. Mostly it has one container. */
 static void ahead(const void *state, uint64_t key, int steps) {
     const kubelet *k = state;
     if (steps == KS_STEPS_AHEAD) {
         ks_ids_ask(&k->pods, key);
     } else if (steps == 2) {
         const worker *w = ks_ids_get(&k->pods, key);
-        if (w) ks_fetch_all(w, sizeof *w);
+        if (w) ks_fetch_all(w, sizeof *w + sizeof *w->containers);
     }
 }
 

@@ -280,12 +280,12 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     ks_sched_hints(sim, st, change);
 }
 
-/* A pod that has its place, while nobody waits for one. */
+/* A pod that has its place, while nobody waits for one. That it begins to end its metadata say. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim;
     const ks_sched *st = state;
     const ks_object *object = change->object;
-    enum { COUNTED = KS_PART_META | KS_PART_SPEC | KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING };
+    enum { COUNTED = KS_PART_META | KS_PART_SPEC | KS_PART_PLACE | KS_PART_PHASE };
     return object->kind != KS_POD || object->node == NULL || (parts & COUNTED) != 0 ||
            st->waiting.count > 0 || st->nominated.count > 0 ||
            ks_exists(ks_get(object->status, K(nominatedNodeName)));

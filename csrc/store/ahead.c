@@ -18,6 +18,10 @@ static void fetch_map(ks_val v) {
     if (v.type == KS_MAP) ks_fetch_all(v.m, FRONT);
 }
 
+static void fetch_list(ks_val v) {
+    if (v.type == KS_LIST) ks_fetch(v.l);
+}
+
 static void fetch_document(const ks_object *o) {
     fetch_map(o->doc);
     fetch_map(o->meta);
@@ -49,8 +53,9 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
     } else if (steps == 2) {
         fetch_document(o);
         if (o->named != 0) ks_ids_ask(of_named, ks_store__id_at(o->named));
-    } else if (o->named != 0) {
-        fetch_version(ks_ids_get(of_named, ks_store__id_at(o->named)));
+    } else {
+        if (o->kind == KS_POD) fetch_list(ks_get(o->status, K(containerStatuses)));
+        if (o->named != 0) fetch_version(ks_ids_get(of_named, ks_store__id_at(o->named)));
     }
 }
 

@@ -5,7 +5,7 @@
  */
 #include "controllers/replicaset/internal.h"
 
-enum { BURST = 500, AHEAD = 2 };
+enum { BURST = 500, AHEAD = 4 };
 
 static void event(ks_sim *sim, const ks_object *rs, bool normal, const char *reason,
                   const char *format, const ks_str *text) {
@@ -109,11 +109,18 @@ static void expect_deletions(ks_sim *sim, ks_expectations *expected, const ks_ob
         ks_expect_deletion(sim->world.heap, expected, chosen->items[i]->id);
 }
 
-/* Asks for what a deletion reads and copies of a pod that nobody has looked at for long. */
-static void fetch(const ks_object *pod) {
-    enum { LINE = 64, LINES = 6 };
-    ks_fetch(pod->doc.m);
-    for (int i = 0; i < LINES; i++) ks_fetch((const char *)pod->meta.m + i * LINE);
+/* Asks for what the deletions to come read and copy of pods that nobody has looked at for long. */
+static void fetch(const ks_objects *chosen, size_t i) {
+    enum { METADATA = 6 * 64 };
+    if (i + AHEAD < chosen->count)
+        ks_fetch_all(chosen->items[i + AHEAD], sizeof *chosen->items[0]);
+    if (i + AHEAD / 2 >= chosen->count) return;
+    const ks_object *pod = chosen->items[i + AHEAD / 2];
+    ks_fetch_all(pod->doc.m, 2 * sizeof(ks_val));
+    ks_fetch_all(pod->meta.m, METADATA);
+    ks_fetch_all(pod->spec.m, METADATA);
+    ks_fetch(pod->name);
+    ks_fetch(pod->uid);
 }
 
 static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active,
@@ -126,7 +133,7 @@ static const ks_str *delete_pods(ks_sim *sim, rs_state *st, const ks_object *rs,
     for (size_t i = 0; i < chosen.count; i++) {
         /* all at once; Go's scheduler starts with the one that was made last */
         size_t at = i == 0 ? chosen.count - 1 : i - 1;
-        if (i + AHEAD < chosen.count) fetch(chosen.items[i + AHEAD - 1]);
+        fetch(&chosen, i);
         const ks_str *text = delete_pod(sim, st, rs, chosen.items[at]);
         if (error == NULL)
             error = text;
