@@ -345,8 +345,7 @@ static void gather_by_id(const ks_sim *sim, const rs_entry *e, node_shares *list
     const ks_store *view = ks_view(sim);
     found_node found[NODES_FOUND] = {{NULL, NULL}};
     for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);)
-        if (rs_is_plain(ks_word_of(it.value)))
-            *add(sim->world.heap, pods) = (ranked){.id = it.id};
+        if (rs_is_plain(ks_word_of(it.value))) *add(sim->world.heap, pods) = (ranked){.id = it.id};
     size_t kept = 0;
     for (size_t i = 0; i < pods->count + 2 * AHEAD; i++) {
         if (i < pods->count) {
