@@ -14,7 +14,10 @@ LUA_CPPFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell pkg-config --cflags l
 YAML_CPPFLAGS := $(addprefix -I,$(YAML_INCDIR))
 YAML_LIBS    := $(if $(YAML_LIBDIR),-L$(YAML_LIBDIR) -lyaml,$(or $(shell pkg-config --libs yaml-0.1 2>/dev/null),-lyaml))
 ALL_CPPFLAGS = -Icsrc $(LUA_CPPFLAGS) $(YAML_CPPFLAGS) -MMD -MP $(CPPFLAGS)
-ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(CFLAGS)
+ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(LTO) $(CFLAGS)
+# The module is optimised as one where the compiler can do that. With `LTO=` each file is by itself, which builds sooner.
+LTO_FLAGS    = -flto=auto -ffat-lto-objects
+LTO         ?= $(eval LTO := $$(shell tools/takes.sh $(CC) $(LTO_FLAGS)))$(LTO)
 SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 MODULE := $(BUILD)/kubesim/core.so
@@ -39,7 +42,8 @@ build: $(MODULE) ## compile the C core in place
 
 $(MODULE): $(OBJ) $(CHUNKS).o
 	@mkdir -p $(@D)
-	$(CC) $(LIBFLAG) $(LDFLAGS) -o $@ $^ $(YAML_LIBS) -lm
+	@echo "  LD $@$(if $(LTO), (optimised as one: takes a while; \`make LTO=\` does without))"
+	@$(CC) $(LIBFLAG) $(LTO) $(if $(LTO),$(CFLAGS)) $(LDFLAGS) -o $@ $^ $(YAML_LIBS) -lm
 
 $(CHUNKS).c: tools/chunks.lua tools/without_locals.lua $(shell find lua -name '*.lua')
 	@mkdir -p $(@D)
@@ -105,7 +109,7 @@ schema: ## generate the field-name symbols and the type tables from csrc/api/sch
 LOOKING := --exclude-tags=builds
 SAN = -fsanitize=address,undefined
 sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/asan LIBFLAG="-shared $(SAN)" \
+	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/asan LTO= LIBFLAG="-shared $(SAN)" \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -Wno-format-overflow -Wno-format-truncation $(SAN) -fno-sanitize-recover=undefined"
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
 	  ASAN_OPTIONS=detect_leaks=0 $(LUA) $$(command -v busted) --cpath='./build/asan/?.so' --output=spec/support/output.lua \
@@ -113,7 +117,7 @@ sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSaniti
 
 valgrind: ## all suites under valgrind
 	@$(SETUP) lint
-	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/plain CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
+	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/plain LTO= CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
 	@KS_HEAP_STRICT=1 valgrind -q --leak-check=full --error-exitcode=9 $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' \
 	  --output=spec/support/output.lua $(LOOKING) $(ARGS) $(SPECS)
 
@@ -145,7 +149,7 @@ $(BUILD)/fuzz/kubectl: FUZZ_LIBS = $(LUA_LIBS)
 
 $(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
 	@mkdir -p $(@D)
-	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
+	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(filter-out $(LTO),$(ALL_CFLAGS)) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
 
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock
