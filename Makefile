@@ -149,7 +149,7 @@ $(BUILD)/fuzz/kubectl: FUZZ_LIBS = $(LUA_LIBS)
 
 $(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
 	@mkdir -p $(@D)
-	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(filter-out $(LTO),$(ALL_CFLAGS)) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
+	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(if $(LTO),$(filter-out $(LTO),$(ALL_CFLAGS)) -fno-lto,$(ALL_CFLAGS)) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
 
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock

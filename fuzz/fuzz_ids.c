@@ -16,7 +16,12 @@ static void value_ref(void *v) { ((value *)v)->refs++; }
 static void value_unref(ks_heap *heap, void *v) {
     if (--((value *)v)->refs == 0) ks_free(heap, v, sizeof(value));
 }
-static const ks_ids_type values = {value_ref, value_unref};
+/* What is about to be let go is all there still. */
+static void value_leaves(const void *v, int step) {
+    fuzz_demand(((const value *)v)->refs > 0 && step < 2, "a value that leaves is there");
+}
+static const ks_ids_type values = {
+    .ref = value_ref, .unref = value_unref, .leaves = value_leaves, .steps = 2};
 
 static value *value_new(ks_heap *heap, uint32_t number) {
     value *v = ks_alloc(heap, sizeof *v);
