@@ -14,6 +14,8 @@
 static const ks_component *const components[] = {
     &ks_namespace_controller,
     &ks_disruption_controller, /* counts what is there before others have made up for what has gone */
+    &ks_scheduler, /* a pod has its node before whoever adopts it finds that it is one too many; and the taints that follow from a node's
+                      change come after the look at it */
     &ks_replicaset_controller, /* has begun with a set before the Deployment puts right what somebody did to it */
     &ks_deployment_controller,
     &ks_statefulset_controller,
@@ -23,7 +25,6 @@ static const ks_component *const components[] = {
     &ks_volume_provisioner,
     &ks_attachdetach_controller,
     &ks_volume_protection,
-    &ks_scheduler, /* looks again at once when a node changes; the taints that follow from the change come after */
     &ks_kubelet,
     &ks_node_lifecycle,
     &ks_pod_gc,

@@ -1,0 +1,59 @@
+-- What several components hear of at once: who of them acts first, as recorded from a real cluster.
+local kubesim = require "kubesim"
+
+local POD = [[
+apiVersion: v1
+kind: Pod
+metadata: {name: web-7, labels: {app: web}}
+spec: {containers: [{name: main, image: "app:1"}]}
+]]
+
+local function set(kind, more)
+  return ([[
+apiVersion: apps/v1
+kind: %s
+metadata: {name: web}
+spec:
+  replicas: 1
+  %s
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: "app:1"}]}
+]]):format(kind, more or "")
+end
+
+local function ready_world(manifest)
+  local cluster = kubesim.new { nodes = 1, kubelet = "manual" }
+  cluster:create(manifest)
+  cluster:settle()
+  for _, pod in ipairs(cluster:list "pod") do cluster:drive(pod.metadata.name, "ready") end
+  cluster:settle()
+  return cluster
+end
+
+describe("a pod that a set adopts and has no use for", function()
+  for _, kind in ipairs { "ReplicaSet", "StatefulSet" } do
+    it(("has got its node by then, so it ends in its time (%s)"):format(kind), function()
+      local cluster <close> = ready_world(set(kind))
+      cluster:create(POD)
+      cluster:settle()
+      local pod = assert(cluster:get "pod/web-7")
+      assert.equal("k8s-node1", pod.spec.nodeName)
+      assert.equal(30, pod.metadata.deletionGracePeriodSeconds)
+    end)
+  end
+end)
+
+describe("a ReplicaSet of a Deployment that is scaled by hand", function()
+  it("has killed its pods when the Deployment puts the number right", function()
+    local cluster <close> = ready_world((set("Deployment"):gsub("replicas: 1", "replicas: 3")))
+    local rs = cluster:list("rs")[1].metadata.name
+    cluster:scale("rs/" .. rs, 1)
+    cluster:settle()
+    assert.equal(3, cluster:get("rs/" .. rs).spec.replicas)
+    local going, all = 0, cluster:list "pod"
+    for _, pod in ipairs(all) do going = going + (pod.metadata.deletionTimestamp and 1 or 0) end
+    assert.same({ 5, 2 }, { #all, going })
+  end)
+end)
