@@ -17,7 +17,7 @@ ALL_CPPFLAGS = -Icsrc $(LUA_CPPFLAGS) $(YAML_CPPFLAGS) -MMD -MP $(CPPFLAGS)
 ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(LTO) $(CFLAGS)
 # The module is optimised as one where the compiler can do that. With `LTO=` each file is by itself, which builds sooner.
 LTO_FLAGS    = -flto=auto -ffat-lto-objects
-LTO         ?= $(eval LTO := $$(shell tools/takes.sh $(CC) $(LTO_FLAGS)))$(LTO)
+LTO         ?= $(eval LTO := $$(shell tools/takes.sh "$(CC)" $(LTO_FLAGS)))$(LTO)
 SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 MODULE := $(BUILD)/kubesim/core.so

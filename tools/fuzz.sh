@@ -11,7 +11,7 @@ shift
 out=build/libfuzzer
 san="address,undefined"
 for target in "$@"; do
-    make -s "$out/fuzz/$target" BUILD=$out CC=clang FUZZ_DRIVER= LDFLAGS="-fsanitize=fuzzer" \
+    make -s "$out/fuzz/$target" BUILD=$out CC=clang LTO= FUZZ_DRIVER= LDFLAGS="-fsanitize=fuzzer" \
         CFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$san -fno-sanitize-recover=undefined"
 done
 for target in "$@"; do

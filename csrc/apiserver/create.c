@@ -109,13 +109,13 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc) {
 static ks_refusal *store(const ks_request *r, ks_val *doc, const ks_str *ns, bool generated,
                          const ks_object **out) {
     ks_server *s = r->s;
-    const ks_object *there =
-        ks_store_get(&s->store, r->kind, ns, ks_str_or_null(ks_meta_get(*doc, K(name))));
     /* Counting in comes before the look for the name: where that is taken, the count stays too high until the
      * quota controller counts again. */
     ks_refusal *refusal = ks_quota_admit(r, *doc, NULL);
-    if (refusal == NULL && there != NULL) refusal = refuse_taken(r, there, generated);
     if (refusal != NULL) return refusal;
+    const ks_object *there =
+        ks_store_get(&s->store, r->kind, ns, ks_str_or_null(ks_meta_get(*doc, K(name))));
+    if (there != NULL) return refuse_taken(r, there, generated);
     if (!r->dry_run)
         ks_server__commit(s, r->kind, ks_ref(*doc), NULL, out);
     else if (out != NULL)

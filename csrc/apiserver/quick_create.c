@@ -56,7 +56,7 @@ static bool same_labels(ks_val a, ks_val b) {
     return true;
 }
 
-/* Do volumes differ in the names of claims alone? */
+/* Do volumes differ in what they say of claims alone? */
 static bool same_volumes(ks_val a, ks_val b) {
     uint32_t n = ks_len(a);
     if (n != ks_len(b)) return false;
@@ -156,14 +156,19 @@ static ks_val dressed(ks_heap *heap, ks_val *doc, ks_val meta, ks_val spec, ks_v
     return made;
 }
 
+/* Nothing counts or limits what is created. */
+static bool is_open(const ks_server *s) {
+    return ks_store_count(&s->store, KS_LIMITRANGE) == 0 &&
+           ks_store_count(&s->store, KS_RESOURCEQUOTA) == 0;
+}
+
 /* What all quick ways ask for: nothing that counts or limits, an active namespace, the memo's. */
 static bool is_usual(const ks_server *s, const ks_memo *memo, const ks_str *ns, ks_val meta) {
     const ks_str *own = ks_str_or_null(ks_get(meta, K(namespace)));
     if (ns == NULL) ns = own;
     if (ns == NULL || !ks_str_eq(memo->ns, ns) || (own != NULL && !ks_str_eq(own, ns)))
         return false;
-    return ks_store_count(&s->store, KS_LIMITRANGE) == 0 &&
-           ks_store_count(&s->store, KS_RESOURCEQUOTA) == 0 && is_plain(meta) && is_active(s, ns);
+    return is_open(s) && is_plain(meta) && is_active(s, ns);
 }
 
 static bool create_pod(ks_server *s, const ks_str *ns, ks_val *doc, const ks_object **out) {
@@ -218,7 +223,7 @@ void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     ks_val spec = ks_get(in, K(spec)), containers = ks_get(spec, K(containers));
     bool pod = kind == KS_POD;
     if (spec.type != KS_MAP || (pod && containers.type != KS_LIST) || ns == NULL) return;
-    if (ks_store_count(&s->store, KS_LIMITRANGE) > 0) return;
+    if (!is_open(s)) return;
     ks_memo *memo = ks_alloc(s->heap, sizeof *memo);
     *memo = (ks_memo){.refs = 1, .in = ks_ref(spec), .ns = ks_str_ref(ns)};
     memo->out = ks_ref(ks_get(doc, K(spec)));

@@ -269,7 +269,7 @@ static uint64_t address(const void *p) { return (uint64_t)(uintptr_t)p; }
 static bool is_of_sort(const struct sort *sort, const ks_event *e) {
     return sort->head != NULL && sort->reason == e->reason && sort->item == e->item &&
            sort->type == e->type && sort->action == e->action && sort->field == e->field &&
-           ks_str_is(sort->head->component, e->component);
+           sort->head->by_name == e->by_name && ks_str_is(sort->head->component, e->component);
 }
 
 /* Where such Events have their head, or are to have it: sorts that begin at one place stand behind each other. */

@@ -181,8 +181,9 @@ static bool put_taints(ks_sim *sim, const ks_object *known, ks_val taints) {
     }
     ks_val doc = ks_put2(heap, ks_ref(node->doc), K(spec), K(taints), taints);
     ks_refusal *refusal = ks_server_update_object(&sim->server, node, doc, NULL);
+    bool fine = refusal == NULL;
     ks_refusal_free(heap, refusal);
-    return refusal == NULL;
+    return fine;
 }
 
 /* doNoScheduleTaintingPass: the NoSchedule taints that conditions and spec.unschedulable ask for, and no other of theirs. False: the write
@@ -283,8 +284,9 @@ static bool write_silent(ks_sim *sim, const ks_object *node) {
     }
     status = ks_put(heap, status, K(conditions), list);
     ks_refusal *refusal = ks_server_update_status(&sim->server, node, status, NULL);
+    bool fine = refusal == NULL;
     ks_refusal_free(heap, refusal);
-    return refusal == NULL;
+    return fine;
 }
 
 /* As often as upstream tries within 100 ms, for what the server then has. *seen: the readiness that the last try found; a write of which

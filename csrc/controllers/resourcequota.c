@@ -179,12 +179,25 @@ static void track_all(ks_sim *sim, state *st) {
 
 /* --- what is noticed --- */
 
+/* Is any kind charged for it? */
+static bool is_known(ks_heap *heap, const ks_str *name) {
+    ks_quantity q;
+    for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++)
+        if (ks_kind_get(kind)->namespaced &&
+            ks_quota_usage(heap, kind, KS_NOTHING, name, false, &q))
+            return true;
+    return false;
+}
+
 /* Does status.used say of a resource that is counted here something else than the sum? */
-static bool misses(const entry *e, const ks_object *quota) {
+static bool misses(ks_heap *heap, const entry *e, const ks_object *quota) {
     ks_val used = ks_get(quota->status, K(used));
     for (uint32_t i = 0; i < e->count; i++) {
-        ks_val said = ks_get(used, ks_pair_at(names_of(e), i)->key);
-        if (ks_exists(said) && ks_quantity_cmp(ks_quantity_of(said), e->sums[i]) != 0) return true;
+        const ks_str *name = ks_pair_at(names_of(e), i)->key;
+        ks_val said = ks_get(used, name);
+        if (ks_exists(said) && ks_quantity_cmp(ks_quantity_of(said), e->sums[i]) != 0 &&
+            is_known(heap, name))
+            return true;
     }
     return false;
 }
@@ -193,7 +206,7 @@ static bool misses(const entry *e, const ks_object *quota) {
 static void weigh(ks_sim *sim, state *st, const ks_object *quota) {
     const ks_key key = {0, quota->id};
     const entry *e = ks_tree_get(&st->entries, key);
-    bool astray = e != NULL && misses(e, quota);
+    bool astray = e != NULL && misses(sim->world.heap, e, quota);
     if (astray == ks_tree_has(&st->astray, key)) return;
     if (astray)
         ks_tree_put(sim->world.heap, &st->astray, key, ks_word(1));
@@ -311,15 +324,6 @@ static void end_pods(ks_sim *sim, state *st) {
         ks_tree_put(heap, &st->over, (ks_key){0, pod->id}, ks_word(1));
     }
     arm_resync(sim, st);
-}
-
-static bool is_known(ks_heap *heap, const ks_str *name) {
-    ks_quantity q;
-    for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++)
-        if (ks_kind_get(kind)->namespaced &&
-            ks_quota_usage(heap, kind, KS_NOTHING, name, false, &q))
-            return true;
-    return false;
 }
 
 /* syncResourceQuota. What no kind is charged for keeps the number that it has. */

@@ -557,6 +557,8 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     sim->busy.component = index;
     sim->busy.key = key;
     sim->busy.again = false;
+    sim->idle &=
+        ~(1U << index); /* what it writes itself it sees, if that is what it begins to follow */
     bool fine = c->sync(sim, state_own(sim, index), key);
     if (c->idles != NULL) ks_note_idle(sim, index);
     sim->busy.component = -1;

@@ -27,7 +27,8 @@ typedef struct ks_component {
      * Called for changes of the kinds in `kinds` only. */
     void (*observe)(ks_sim *sim, void *state, const ks_change *change);
     /* Whether `observe` has anything to do for a change, for those that mostly have not: it says so quickly, looking at what the parts
-     * of the object that are new (ks_part) can mean to it. NULL: always. It must be true where observe() would change anything. */
+     * of the object that are new (ks_part) can mean to it. NULL: always. It must be true where observe() would change anything.
+     * A component whose watches lag, or that restarts, is told of all, without being asked: `observe` must not rely on this, nor on masks. */
     bool (*heeds)(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts);
     /* Works on one key. True: done (backoff is reset). False: failed, retry with backoff. */
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);

@@ -19,7 +19,7 @@ bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim
 /* The claim of a pod that has one claim, without a look at what it calls it; NULL: there are more, or it is not known where that one is.
  * Borrowed. */
 const ks_object *ks_store_only_claim(const ks_store *s, const ks_object *pod);
-/* Whether a claim names that volume, or a volume that claim. */
+/* Whether a claim or an attachment names that volume, or a volume that claim. */
 bool ks_names(const ks_object *object, const ks_object *named);
 /* A pod's claim of that name: what ks_store_get() says, mostly found without it. Borrowed; NULL when absent. */
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim);

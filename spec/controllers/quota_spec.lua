@@ -141,6 +141,29 @@ describe("a ResourceQuota", function()
     assert.is_nil(used()["count/widgets.example.com"])
   end)
 
+  it("has nothing to count again where what no kind is charged for keeps its number", function()
+    cluster:create(quota { pods = 5, ["count/widgets.example.com"] = 9 })
+    cluster:settle()
+    cluster:patch("quota/q", { status = { used = { pods = "0", ["count/widgets.example.com"] = "3" } } },
+      { type = "merge", subresource = "status" })
+    cluster:create(pod("a", { cpu = "1" }))
+    cluster:settle()
+    assert.same({ pods = "1", ["count/widgets.example.com"] = "3" }, used())
+    local before = cluster:trace()
+    cluster:advance "2h"
+    assert.equal(before, cluster:trace())
+  end)
+
+  it("may count itself, and stays as it is when its name is taken", function()
+    cluster:create(quota { resourcequotas = 5 })
+    cluster:settle()
+    assert.same({ resourcequotas = "1" }, used())
+    local ok, err = pcall(cluster.create, cluster, quota { resourcequotas = 5 })
+    assert.is_false(ok)
+    assert.equal("AlreadyExists", err.reason)
+    assert.same({ resourcequotas = "1" }, used())
+  end)
+
   it("looks only at what is in its scope", function()
     cluster:create(quota({ pods = 5 }, { scopes = { "NotBestEffort" } }))
     cluster:create { pod("a", { cpu = "1" }), pod "b" }

@@ -83,7 +83,7 @@ bool dep_has_pods(ks_sim *sim, const ks_object *d, const ks_object *set, bool ru
         found = ks_str_eq(w.object->owner_uid, set->uid) &&
                 (!running || !ks_phase_finished(ks_phase_of(w.object))) &&
                 (selector == NULL || ks_selector_matches(selector, w.object->labels));
-    if (selector != NULL) ks_selector_unref(heap, selector);
+    ks_selector_unref(heap, selector);
     return found;
 }
 

@@ -93,8 +93,8 @@ bool dep_rollout_rolling(dep_sync *c);
 bool dep_rollout_recreate(dep_sync *c);
 
 /* --- rollback.c --- */
-bool dep_wants_rollback(const ks_object *d);
-bool dep_rollback(dep_sync *c);
+bool dep_wants_rollback(const ks_object *d); /* whether somebody asks for it */
+bool dep_rollback(dep_sync *c);              /* false: failed */
 
 /* --- status.c --- */
 ks_val dep_condition(ks_val status, const char *type); /* borrowed, or KS_NOTHING */
@@ -111,7 +111,7 @@ bool dep_sync_status(dep_sync *c, const dep_sets *sets);
 bool dep_write(dep_sync *c);
 
 /* --- deployment.c --- */
-/* getPodMapForDeployment: whether one of its sets has pods; `running`: such that have not finished. */
+/* getPodMapForDeployment: whether that set of its has pods; `running`: such as have not finished. */
 bool dep_has_pods(ks_sim *sim, const ks_object *d, const ks_object *set, bool running);
 void dep_event(dep_sync *c, bool normal, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

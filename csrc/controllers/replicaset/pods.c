@@ -111,13 +111,13 @@ static void expect_deletions(ks_sim *sim, ks_expectations *expected, const ks_ob
 
 /* Asks for what the deletions to come read and copy of pods that nobody has looked at for long. */
 static void fetch(const ks_objects *chosen, size_t i) {
-    enum { METADATA = 6 * 64 };
+    enum { FRONT = 6 * 64 }; /* of a map: most of its pairs */
     if (i + AHEAD < chosen->count) ks_fetch_all(chosen->items[i + AHEAD], sizeof *chosen->items[0]);
     if (i + AHEAD / 2 >= chosen->count) return;
     const ks_object *pod = chosen->items[i + AHEAD / 2];
     ks_fetch_all(pod->doc.m, 2 * sizeof(ks_val));
-    ks_fetch_all(pod->meta.m, METADATA);
-    ks_fetch_all(pod->spec.m, METADATA);
+    if (pod->meta.type == KS_MAP) ks_fetch_all(pod->meta.m, FRONT);
+    if (pod->spec.type == KS_MAP) ks_fetch_all(pod->spec.m, FRONT);
     ks_fetch(pod->name);
     ks_fetch(pod->uid);
 }
