@@ -49,8 +49,13 @@ describe("a ReplicaSet of a Deployment that is scaled by hand", function()
   it("has killed its pods when the Deployment puts the number right", function()
     local cluster <close> = ready_world((set("Deployment"):gsub("replicas: 1", "replicas: 3")))
     local rs = cluster:list("rs")[1].metadata.name
+    local sizes = {}
+    cluster:watch("ReplicaSet", function(_, object)
+      if sizes[#sizes] ~= object.spec.replicas then sizes[#sizes + 1] = object.spec.replicas end
+    end)
     cluster:scale("rs/" .. rs, 1)
     cluster:settle()
+    assert.same({ 1, 3 }, sizes)
     assert.equal(3, cluster:get("rs/" .. rs).spec.replicas)
     local going, all = 0, cluster:list "pod"
     for _, pod in ipairs(all) do going = going + (pod.metadata.deletionTimestamp and 1 or 0) end
