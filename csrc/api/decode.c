@@ -528,10 +528,10 @@ static ks_refusal *refuse_unknown(ks_heap *heap, const ks_kind_info *info, ks_va
 
 ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validation mode,
                       ks_val *warnings, ks_val *out) {
-    return ks_decode_changed(heap, kind, raw, KS_NOTHING, mode, warnings, out);
+    return ks_decode_changed(heap, kind, raw, KS_NOTHING, true, mode, warnings, out);
 }
 
-ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known,
+ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known, bool convert,
                               ks_field_validation mode, ks_val *warnings, ks_val *out) {
     const ks_kind_info *info = ks_kind_get(kind);
     ks_refusal *refusal = NULL;
@@ -553,7 +553,8 @@ ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val kn
     if (refusal == NULL) {
         decoder d = {.heap = heap, .root = info->type, .collect = mode != KS_IGNORE};
         typed = decode_struct(&d, info->type, raw, known, NULL);
-        const ks_str *why = d.fatal != NULL ? d.fatal : d.saved;
+        const ks_str *odd = NULL, *why = d.fatal != NULL ? d.fatal : d.saved;
+        if (why == NULL && convert) why = odd = ks_unconvertible(heap, kind, typed);
         if (why != NULL)
             refusal = unreadable(heap, info, why->s);
         else if (mode == KS_STRICT && ks_len(d.unknown) > 0)
@@ -562,6 +563,7 @@ ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val kn
             ks_each(text, d.unknown) *warnings = ks_append(heap, *warnings, ks_ref(*text));
         ks_str_unref(heap, d.saved);
         ks_str_unref(heap, d.fatal);
+        ks_str_unref(heap, odd);
         ks_unref(heap, d.unknown);
     }
     ks_unref(heap, raw);
@@ -573,6 +575,6 @@ ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val kn
         typed = ks_put(heap, typed, K(kind), ks_text(heap, info->name));
     if (!ks_exists(ks_get(typed, K(apiVersion))))
         typed = ks_put(heap, typed, K(apiVersion), ks_text(heap, info->api_version));
-    *out = typed;
+    *out = convert ? ks_convert(heap, kind, typed) : typed;
     return NULL;
 }

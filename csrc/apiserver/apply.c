@@ -278,6 +278,18 @@ static ks_refusal *check_schema(const ks_request *r, const ks_str *ns, const ks_
     return refusal;
 }
 
+/* managedfields/internal/structuredmerge.go: what is merged becomes the server's own version. */
+static ks_refusal *check_conversion(const ks_request *r, const ks_str *ns, const ks_str *name,
+                                    ks_val object) {
+    const ks_str *why = ks_unconvertible(r->heap, r->kind, object);
+    if (why == NULL) return NULL;
+    ks_refusal *refusal = ks_refuse(
+        r->heap, 500, "", "failed to convert to unversioned (%s/%s; %s/%s, Kind=%s): %s",
+        ns != NULL ? ns->s : "", name->s, r->info->group, r->info->version, r->info->name, why->s);
+    ks_str_unref(r->heap, why);
+    return refusal;
+}
+
 static ks_refusal *check_request(const ks_request *r, const ks_str *ns, const ks_str *name,
                                  ks_val config) {
     ks_heap *heap = r->heap;
@@ -367,7 +379,8 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     ks_val merged = merge(heap, ks_owned_root(type), live->doc, config);
     ks_val changed = KS_NOTHING, removed = abandoned(r, live, mine);
     merged = prune(heap, ks_owned_root(type), merged, removed);
-    ks_refusal *refusal = ks_decode(heap, r->kind, merged, KS_IGNORE, NULL, &typed);
+    ks_refusal *refusal =
+        ks_decode_changed(heap, r->kind, merged, KS_NOTHING, false, KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
         typed = ks_default(heap, &r->s->rules, r->kind, typed);
         ks_fields_diff all = ks_fields_compare(heap, type, live->doc, typed);
@@ -381,8 +394,9 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
             ks_unref(heap, before);
         }
     }
+    if (refusal == NULL) refusal = check_conversion(r, live->ns, live->name, typed);
     if (refusal == NULL) {
-        typed = keep_last_applied(r, typed, config);
+        typed = keep_last_applied(r, ks_convert(heap, r->kind, typed), config);
         r->managed = own(r, live, ks_ref(mine), changed, removed);
         refusal = ks_update_with(r, live, typed, out);
         ks_unref(heap, r->managed);
@@ -415,7 +429,11 @@ ks_refusal *ks_apply(ks_request *r, const ks_str *ns, const ks_str *name, ks_val
             r->managed =
                 own(r, NULL, ks_fields_of(heap, r->info->type, config), KS_NOTHING, KS_NOTHING);
             ks_val doc = ks_put2(heap, ks_ref(config), K(metadata), K(name), ks_string(name));
-            refusal = ks_create_with(r, ns, doc, out);
+            refusal = check_conversion(r, ns, name, config);
+            if (refusal == NULL)
+                refusal = ks_create_with(r, ns, doc, out);
+            else
+                ks_unref(heap, doc);
             ks_unref(heap, r->managed);
             r->managed = KS_NOTHING;
         }

@@ -103,6 +103,19 @@ static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type
     return made;
 }
 
+/* What a strategic patch makes is a struct that no decoder has read: it is converted by itself (patch.go: smpPatcher). */
+static ks_refusal *convert(ks_heap *heap, ks_kind kind, ks_val *typed) {
+    const ks_str *why = ks_unconvertible(heap, kind, *typed);
+    if (why == NULL) {
+        *typed = ks_convert(heap, kind, *typed);
+        return NULL;
+    }
+    ks_unref(heap, *typed);
+    ks_refusal *refusal = ks_refuse(heap, 500, "", "%s", why->s);
+    ks_str_unref(heap, why);
+    return refusal;
+}
+
 /* --- scale --- */
 
 /* The Scale of an object, without its selector's text. */
@@ -212,13 +225,16 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     if (refusal == NULL && type == KS_PATCH_STRATEGIC)
         patched = without_words(heap, patch, patched);
     if (refusal == NULL && !r.trusted) {
-        refusal = ks_decode_changed(heap, kind, ks_ref(patched), old->doc, r.field_validation,
-                                    r.warnings, &typed);
+        refusal =
+            ks_decode_changed(heap, kind, ks_ref(patched), old->doc, type != KS_PATCH_STRATEGIC,
+                              r.field_validation, r.warnings, &typed);
         if (refusal != NULL) {
             if (!whole)
                 ks_meta_put(heap, &patched, K(resourceVersion),
                             ks_format(heap, "%llu", (unsigned long long)old->version));
             refusal = about_patch(heap, refusal, type, patch, patched);
+        } else if (type == KS_PATCH_STRATEGIC) {
+            refusal = convert(heap, kind, &typed);
         }
     } else if (refusal == NULL) {
         typed = ks_ref(patched);
