@@ -1,9 +1,9 @@
--- What a Deployment's annotation deprecated.deployment.rollback.to says is a number to the server: what is none is refused by every verb, in
--- the words of each; what is one is stored as it prints.
+-- What a Deployment's annotation deprecated.deployment.rollback.to says is a number to the server: what is none is refused by every verb,
+-- in the words of each; what is one is stored as it prints.
 local kubesim = require "kubesim"
 
 local KEY <const> = "deprecated.deployment.rollback.to"
-local WHY <const> = 'failed to parse annotation[deprecated.deployment.rollback.to]=x as int64: strconv.ParseInt: parsing "x": invalid syntax'
+local WHY <const> = "failed to parse annotation[" .. KEY .. ']=x as int64: strconv.ParseInt: parsing "x": invalid syntax'
 local BODY <const> = 'Deployment in version "v1" cannot be handled as a Deployment: ' .. WHY
 
 describe("a Deployment that is to go back to a revision that is no number", function()
