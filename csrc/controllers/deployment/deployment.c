@@ -238,15 +238,8 @@ static bool give_up(ks_sim *sim, dep_state *st, uint64_t key, bool fine) {
     return false;
 }
 
-static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    const dep_state *st = state;
-    if (key & KS_RESYNC) {
-        ks_enqueue(sim, st->index, key & ~KS_RESYNC);
-        return true;
-    }
-    const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
-    if (d == NULL) return true;
-    ks_forget_resync(sim, st->index, key);
+/* *met_itself: it failed because it wrote the Deployment twice. */
+static bool sync_once(ks_sim *sim, const ks_object *d, bool *met_itself) {
     ks_heap *heap = sim->world.heap;
     dep_sync c = {.sim = sim, .heap = heap, .d = ks_object_ref(d)};
     c.status = ks_ref(d->status);
@@ -257,6 +250,28 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     ks_unref(heap, c.status);
     ks_unref(heap, c.annotations);
     ks_object_unref(heap, c.d);
+    *met_itself = c.met_itself;
+    return fine;
+}
+
+/* What met a conflict with its own write is tried again 5 ms later. In that time nobody has done what the first half gave them to do, if
+ * it takes more than one call to the server: a ReplicaSet that was made anew has not adopted the pods of the one before. */
+static bool sync(ks_sim *sim, void *state, uint64_t key) {
+    const dep_state *st = state;
+    if (key & KS_RESYNC) {
+        ks_enqueue(sim, st->index, key & ~KS_RESYNC);
+        return true;
+    }
+    const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
+    if (d == NULL) return true;
+    ks_forget_resync(sim, st->index, key);
+    bool met_itself, fine = sync_once(sim, d, &met_itself);
+    if (met_itself && !ks_view_is_late(sim)) {
+        if (give_up(sim, state, key, false)) return true;
+        d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
+        if (d == NULL) return true;
+        fine = sync_once(sim, d, &met_itself);
+    }
     return give_up(sim, state, key, fine);
 }
 

@@ -34,6 +34,7 @@ typedef struct dep_sync {
     ks_val status, annotations; /* of the Deployment, with changes that are not written yet */
     ks_objects sets;            /* its ReplicaSets, oldest first */
     ks_objects kept;            /* later versions, kept until the end of the sync */
+    bool wrote, met_itself; /* the Deployment was written; another write met a conflict with that */
 } dep_sync;
 
 /* What a step of the sync works on: the new ReplicaSet (NULL: none) and the old ones; borrowed. */

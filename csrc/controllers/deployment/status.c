@@ -76,7 +76,8 @@ bool dep_write(dep_sync *c) {
     doc = ks_put(heap, doc, K(status), ks_ref(c->status));
     ks_refusal *refusal =
         ks_server_update(&c->sim->server, KS_DEPLOYMENT, c->d->ns, doc, "status", &trusted, NULL);
-    if (refusal == NULL) return true;
+    if (refusal == NULL) return c->wrote = true;
+    if (c->wrote) c->met_itself = true;
     ks_refusal_free(heap, refusal);
     return false;
 }
