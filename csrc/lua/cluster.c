@@ -167,6 +167,10 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
     }
     if (result->refusal != NULL) {
         ks_lua_push_refusal(L, result->refusal);
+        if (ks_len(result->warnings) > 0) { /* of what the server warned of before it refused */
+            ks_lua_push(L, result->warnings);
+            lua_setfield(L, -2, "warnings");
+        }
         ks_lua_release(result);
         lua_error(L);
     }

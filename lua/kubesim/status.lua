@@ -8,6 +8,7 @@ local core <const> = require "kubesim.core"
 ---@field reason? string           e.g. "AlreadyExists"
 ---@field message string
 ---@field details? table           name, group, kind, causes = list of {field, message, reason}
+---@field warnings? string[]       what the server warned of before it refused
 ---@field text? string             what kubectl prints, when it is not made from the rest
 local Status = {}
 

@@ -32,7 +32,8 @@ local MANIFESTS = {
   extra = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: b}\nextra: 1\n",
   list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x1}\n"
     .. "- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x2}\n",
-  web = WEB, bad = WEB:gsub("replicas: 2", "replicas: -1"), selector = WEB:gsub("app: web", "app: db"),
+  web = WEB, web_extra = WEB .. "extra: 1\n", bad_extra = WEB:gsub("replicas: 2", "replicas: -1") .. "extra: 1\n",
+  bad = WEB:gsub("replicas: 2", "replicas: -1"), selector = WEB:gsub("app: web", "app: db"),
   web_three = WEB:gsub("replicas: 2", "replicas: 3"), empty = "", only_nulls = "---\nnull\n---\n",
 }
 
@@ -125,6 +126,33 @@ describe("kubectl apply", function()
     $ apply x -f - <m
     ! error: Unexpected args: [x]
     ! See 'kubectl apply -h' for help and examples
+  ]])
+
+  it("shows what the server warned of before it refused", play [[
+    $ apply -f - --validate=warn <bad_extra
+    ! Warning: unknown field "extra"
+    ! The StatefulSet "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0
+    $ create -f - --validate=warn <bad_extra
+    ! Warning: unknown field "extra"
+    ! The StatefulSet "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0
+    $ create -f - --validate=ignore <bad_extra
+    ! The StatefulSet "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0
+    $ replace -f - --validate=warn <web_extra
+    ! Warning: unknown field "extra"
+    ! Error from server (NotFound): error when replacing "STDIN": statefulsets.apps "web" not found
+    $ apply -f - <web
+    statefulset.apps/web created
+    $ apply -f - --validate=warn <bad_extra
+    ! Warning: unknown field "extra"
+    ! The StatefulSet "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0
+    $ create -f - --validate=warn <web_extra
+    ! Warning: unknown field "extra"
+    ! Error from server (AlreadyExists): error when creating "STDIN": statefulsets.apps "web" already exists
+    $ patch sts web -p '{"extra":1,"spec":{"replicas":-1}}'
+    ! Warning: unknown field "extra"
+    ! The StatefulSet "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0
+    $ patch sts web --type merge -p '{"extra":1,"spec":{"replicas":"x"}}' -o name
+    ! The request is invalid: patch: Invalid value: "...": json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32
   ]])
 
   it("shows the patch that the server refuses", play [[

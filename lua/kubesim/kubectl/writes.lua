@@ -10,11 +10,20 @@ local writes = {}
 
 writes.LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
+---Shows what the server warned of, also where it refused, and returns the answer or raises the refusal.
+local function answer(ctx, fine, result, warnings)
+  if fine then
+    ctx:told(warnings)
+    return result
+  end
+  if Status.is(result) then ctx:told(rawget(result, "warnings")) end
+  error(result, 0)
+end
+
 ---The core takes the name of a kind; a kind that it does not serve never gets here.
 local function write(ctx, verb, info, opts)
-  local entries, warnings = ctx.core:write(verb, info.object, info.namespace ~= "" and info.namespace or "default", opts.validate,
-    opts.dry_run == "server", false, false, false, opts.manager, opts.subresource)
-  ctx:told(warnings)
+  local entries = answer(ctx, pcall(ctx.core.write, ctx.core, verb, info.object, info.namespace ~= "" and info.namespace or "default",
+    opts.validate, opts.dry_run == "server", false, false, false, opts.manager, opts.subresource))
   return entries[1].object
 end
 
@@ -54,10 +63,8 @@ end
 ---@return table object
 function writes.patch(ctx, info, patch, opts)
   writes.check_subresource(info, opts.subresource)
-  local object, warnings = ctx.core:patch(info.mapping.kind, info.namespace, info.name, patch, opts.type or "strategic",
-    opts.subresource, opts.validate or "Warn", opts.dry_run == "server", opts.manager, opts.force)
-  ctx:told(warnings)
-  return object
+  return answer(ctx, pcall(ctx.core.patch, ctx.core, info.mapping.kind, info.namespace, info.name, patch, opts.type or "strategic",
+    opts.subresource, opts.validate or "Warn", opts.dry_run == "server", opts.manager, opts.force))
 end
 
 ---Deletes it. Options: grace (seconds or -1), cascade, dry_run.
