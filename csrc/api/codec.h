@@ -2,7 +2,7 @@
  * api/codec.h - from a document to a typed object and back: strict decoding, defaults, validation.
  *
  * Called by apiserver/ on every write. A "typed" document is a ks_val that has the type's shape:
- * only known fields, right JSON types, quantities canonical, empty and null optional members
+ * only known fields, right JSON types, quantities as Go keeps them, empty and null optional members
  * dropped as Go's omitempty drops them (zero values of `always_encoded` fields and of pointers
  * stay).
  */
@@ -11,6 +11,7 @@
 
 #include "api/refusal.h"
 #include "api/release.h"
+#include "api/schema.h"
 
 typedef enum ks_field_validation { KS_STRICT, KS_WARN, KS_IGNORE } ks_field_validation;
 
@@ -51,6 +52,11 @@ ks_val ks_default_claim_spec(ks_heap *heap, ks_val spec);
 ks_refusal *ks_validate_create(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object);
 ks_refusal *ks_validate_update(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
                                ks_val old, const char *subresource, bool known);
+/* The typed object as it comes back from etcd; takes over, returns. What it shares with `known` (may be KS_NOTHING) has been there. */
+ks_val ks_as_stored(ks_heap *heap, const ks_type *type, ks_val object, ks_val known);
+/* Whether two typed documents, or parts of that type, mean the same: quantities by value, absent and empty lists as one.
+ * apimachinery/pkg/api/equality/semantic.go. */
+bool ks_same_meaning(const ks_type *type, ks_val a, ks_val b);
 /* Warnings as the real server returns them in headers, appended to the list. */
 void ks_warnings(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object, ks_val old,
                  ks_val *warnings);

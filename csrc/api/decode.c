@@ -199,7 +199,13 @@ static ks_val decode_quantity(decoder *d, ks_val raw) {
     ks_quantity quantity;
     if (!ks_quantity_parse(s, len, &quantity, &why)) return fail_with(d, ks_str_of(d->heap, why));
     char canonical[80];
-    int size = ks_quantity_print(quantity, canonical);
+    int size = 0;
+    if (!ks_quantity_form_of(s, len).as_typed)
+        size = ks_quantity_print(quantity, canonical);
+    else if (raw.type == KS_STRING && len == raw.s->len)
+        return ks_ref(raw);
+    else
+        return ks_textn(d->heap, s, len);
     if (raw.type == KS_STRING && raw.s->len == (uint32_t)size &&
         memcmp(raw.s->s, canonical, (size_t)size) == 0)
         return ks_ref(raw);

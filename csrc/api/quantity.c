@@ -190,6 +190,30 @@ bool ks_quantity_parse(const char *s, size_t len, ks_quantity *out, const char *
     return true;
 }
 
+/* ParseQuantity: the fast path, and when it reuses the text. */
+ks_quantity_form ks_quantity_form_of(const char *s, size_t len) {
+    enum { MOST_DIGITS = 18, LEAST_SCALE = -9 };
+    ks_quantity_form form = {.fast = true};
+    parts p;
+    ks_quantity q;
+    int base = 10, exponent = 0;
+    if (len == 1 && *s == '0') return (ks_quantity_form){.fast = true, .as_typed = true};
+    if (!split(s, len, &p) || !interpret(p.suffix, p.suffix_len, &base, &exponent, &q)) return form;
+    size_t count = (p.whole_len > 0 ? p.whole_len : 1) + p.fraction_len;
+    int room = MOST_DIGITS - (int)count;
+    if (base == 2) room = p.fraction_len > 0 ? -1 : 15 - (int)count - exponent * 3 / 10 - 1;
+    form.scale = (base == 2 ? 0 : exponent) - (int)p.fraction_len;
+    if (room < 0 || form.scale < LEAST_SCALE) return (ks_quantity_form){.fast = false};
+    int64_t digits = 0;
+    for (size_t i = 0; i < p.whole_len; i++) digits = digits * 10 + (p.whole[i] - '0');
+    for (size_t i = 0; i < p.fraction_len; i++) digits = digits * 10 + (p.fraction[i] - '0');
+    bool rounded = digits % 1000 == 0 && count >= 3;
+    form.as_typed =
+        base == 2 ? (digits & 7) != 0 : form.scale % 3 == 0 && !rounded && p.whole_len > 0;
+    form.value = (p.negative ? -digits : digits) * (base == 2 ? INT64_C(1) << exponent : 1);
+    return form;
+}
+
 ks_quantity ks_quantity_of(ks_val v) {
     ks_quantity q = {.nanos = 0, .format = KS_DECIMAL_SI};
     const char *why, *s;

@@ -17,7 +17,7 @@ typedef enum ks_shape {
     KS_SHAPE_BOOL,
     KS_SHAPE_INT32,
     KS_SHAPE_INT64,
-    KS_SHAPE_QUANTITY, /* resource.Quantity: string or number on input, canonical string stored */
+    KS_SHAPE_QUANTITY, /* resource.Quantity: string or number on input, a string stored */
     KS_SHAPE_INTSTR,   /* intstr.IntOrString */
     KS_SHAPE_TIME,     /* meta/v1.Time: RFC 3339, seconds */
     KS_SHAPE_MICROTIME,

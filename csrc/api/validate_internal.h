@@ -126,6 +126,8 @@ const ks_str *ks_quoted(ks_heap *heap, const ks_str *s);
 /* `field is immutable` unless both are equal (quantities by value). */
 void ks_check_immutable(ks_check *c, const char *field, const ks_spec *spec, ks_val now,
                         ks_val old);
+/* At a pod's spec: validateSeccompAnnotationsAndFields, validateAppArmorAnnotationsAndFieldsMatchOnCreate. */
+void ks_check_profiles(ks_check *c, ks_val annotations, ks_val spec);
 /* Equality as apimachinery's Semantic.DeepEqual sees it: empty and absent are one. */
 bool ks_same(ks_val a, ks_val b);
 

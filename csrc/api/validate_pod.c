@@ -342,6 +342,7 @@ void ks_check_pod_template(ks_check *c, ks_val template) {
     ks_check_pod_annotations(c, "annotations", ks_get(meta, K(annotations)), spec);
     KS_IN(c, "spec") {
         ks_check_pod_spec(c, spec);
+        ks_check_profiles(c, ks_get(meta, K(annotations)), spec);
         if (ks_len(ks_get(spec, K(ephemeralContainers))) > 0)
             ks_deny(c, "ephemeralContainers", "ephemeral containers not allowed in pod template");
     }
@@ -388,6 +389,7 @@ void ks_check_pod_create(ks_check *c, ks_val pod) {
         if (!ks_is_empty_text(ks_get(spec, K(nodeName))) &&
             ks_len(ks_get(spec, K(schedulingGates))) > 0)
             ks_deny(c, "nodeName", "cannot be set until all schedulingGates have been cleared");
+        ks_check_profiles(c, ks_get2(pod, K(metadata), K(annotations)), spec);
     }
 }
 
@@ -514,7 +516,7 @@ static void check_spec_update(ks_check *c, ks_val now, ks_val old) {
     if (ks_len(ks_get(old, K(schedulingGates))) > 0) KS_IN(c, "spec")
     check_gated_selector(c, ks_get(now, K(nodeSelector)), ks_get(old, K(nodeSelector)));
     ks_val spec = munged(c->heap, now, old);
-    if (!ks_same(spec, old)) {
+    if (!ks_same_meaning(&ks_types[KS_TYPE_core_v1_PodSpec], spec, old)) {
         const ks_str *diff = ks_print_diff(c->heap, &ks_types[KS_TYPE_core_v1_PodSpec], old, spec);
         const ks_str *why = ks_str_printf(
             c->heap,

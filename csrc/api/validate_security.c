@@ -111,10 +111,32 @@ static bool starts(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* staging/src/k8s.io/component-helpers/node/util/sysctl/namespace.go */
+/* staging/src/k8s.io/component-helpers/node/util/sysctl/namespace.go: "kernel/sem" is kernel.sem. `out` has room for the name. */
+static void normalize(const ks_str *name, char *out) {
+    bool slashes = name->s[strcspn(name->s, "./")] == '/';
+    for (uint32_t i = 0; i <= name->len; i++) {
+        char ch = name->s[i];
+        out[i] = (char)(!slashes ? ch : ch == '.' ? '/' : ch == '/' ? '.' : ch);
+    }
+}
+
 static bool is_ipc_sysctl(const char *name) {
-    return strcmp(name, "kernel.sem") == 0 || starts(name, "kernel.shm") ||
-           starts(name, "kernel.msg") || starts(name, "fs.mqueue.");
+    static const char *const names[] = {"sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced",
+                                        "shm", "msgmax", "msgmnb", "msgmni", "msg"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (starts(name, "kernel.") && strcmp(name + strlen("kernel."), names[i]) == 0) return true;
+    return starts(name, "fs.mqueue.");
+}
+
+static void check_host_sysctl(ks_check *c, ks_val spec, ks_val name) {
+    size_t size = name.s->len + 1;
+    char *plain = ks_alloc(c->heap, size);
+    normalize(name.s, plain);
+    if (ks_bool_or(ks_get(spec, K(hostNetwork)), false) && starts(plain, "net."))
+        ks_bad(c, "name", name, "may not be specified when 'hostNetwork' is true");
+    else if (ks_bool_or(ks_get(spec, K(hostIPC)), false) && is_ipc_sysctl(plain))
+        ks_bad(c, "name", name, "may not be specified when 'hostIPC' is true");
+    ks_free(c->heap, plain, size);
 }
 
 static void check_sysctls(ks_check *c, ks_val spec, ks_val sysctls) {
@@ -134,10 +156,7 @@ static void check_sysctls(ks_check *c, ks_val spec, ks_val sysctls) {
                         "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
                 else if (twice)
                     ks_duplicate(c, "name", name);
-                if (ks_bool_or(ks_get(spec, K(hostNetwork)), false) && starts(name.s->s, "net."))
-                    ks_bad(c, "name", name, "may not be specified when 'hostNetwork' is true");
-                else if (ks_bool_or(ks_get(spec, K(hostIPC)), false) && is_ipc_sysctl(name.s->s))
-                    ks_bad(c, "name", name, "may not be specified when 'hostIPC' is true");
+                check_host_sysctl(c, spec, name);
             }
         }
     }
@@ -170,4 +189,72 @@ void ks_check_pod_security_context(ks_check *c, ks_val spec) {
     if (ks_exists(group)) ks_check_enum(c, "supplementalGroupsPolicy", group, groups, false);
     ks_val label = ks_get(context, K(seLinuxChangePolicy));
     if (ks_exists(label)) ks_check_enum(c, "seLinuxChangePolicy", label, labels, false);
+}
+
+/* --- annotations from before there were such fields: both must say the same --- */
+
+typedef struct profile_rules {
+    const char *field, *type_differs, *path_differs;
+    const char *docker_default; /* what RuntimeDefault is called besides */
+} profile_rules;
+
+static void check_agrees(ks_check *c, const profile_rules *rules, ks_val profile,
+                         ks_val annotation) {
+    static const char local[] = "localhost/";
+    const char *type = ks_member(profile, K(type)), *said = ks_text_or(annotation, "");
+    bool agrees = true, named = true;
+    if (strcmp(type, "Unconfined") == 0) {
+        agrees = strcmp(said, "unconfined") == 0;
+    } else if (strcmp(type, "RuntimeDefault") == 0) {
+        agrees = strcmp(said, "runtime/default") == 0 ||
+                 (rules->docker_default != NULL && strcmp(said, rules->docker_default) == 0);
+    } else if (strcmp(type, "Localhost") == 0) {
+        agrees = starts(said, local);
+        named = agrees && ks_text_is(ks_get(profile, K(localhostProfile)), said + strlen(local));
+    }
+    KS_IN(c, "securityContext") KS_IN(c, rules->field) {
+        if (!agrees)
+            ks_deny(c, "type", rules->type_differs);
+        else if (!named)
+            ks_deny(c, "localhostProfile", rules->path_differs);
+    }
+}
+
+static void check_containers_agree(ks_check *c, const profile_rules *rules, const char *prefix,
+                                   ks_val annotations, ks_val spec, const ks_str *key,
+                                   ks_val pod_profile) {
+    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+        ks_val list = ks_get(spec, lists[l]);
+        KS_IN(c, lists[l]->s) for (uint32_t i = 0; i < ks_len(list); i++) {
+            ks_val profile = ks_get2(ks_at(list, i), K(securityContext), key);
+            if (!ks_exists(profile)) profile = pod_profile;
+            const char *name = ks_member(ks_at(list, i), K(name));
+            for (uint32_t j = 0; j < ks_len(annotations) && ks_exists(profile); j++) {
+                const ks_pair *pair = ks_pair_at(annotations, j);
+                if (starts(pair->key->s, prefix) &&
+                    strcmp(pair->key->s + strlen(prefix), name) == 0)
+                    KS_AT(c, i) check_agrees(c, rules, profile, pair->val);
+            }
+        }
+    }
+}
+
+void ks_check_profiles(ks_check *c, ks_val annotations, ks_val spec) {
+    static const profile_rules seccomp = {
+        "seccompProfile", "seccomp type in annotation and field must match",
+        "seccomp profile in annotation and field must match", "docker/default"};
+    static const profile_rules app_armor = {
+        "appArmorProfile", "apparmor type in annotation and field must match",
+        "apparmor profile in annotation and field must match", NULL};
+    if (ks_len(annotations) == 0) return;
+    ks_val profile = ks_get2(spec, K(securityContext), K(seccompProfile));
+    ks_val said = ks_get(annotations, K(seccomp_security_alpha_kubernetes_io_pod));
+    if (ks_exists(profile) && ks_exists(said)) check_agrees(c, &seccomp, profile, said);
+    check_containers_agree(c, &seccomp, "container.seccomp.security.alpha.kubernetes.io/",
+                           annotations, spec, K(seccompProfile), KS_NOTHING);
+    if (ks_text_is(ks_get2(spec, K(os), K(name)), "windows")) return;
+    check_containers_agree(c, &app_armor, "container.apparmor.security.beta.kubernetes.io/",
+                           annotations, spec, K(appArmorProfile),
+                           ks_get2(spec, K(securityContext), K(appArmorProfile)));
 }

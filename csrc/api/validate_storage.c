@@ -107,7 +107,7 @@ static void check_claim_update(ks_check *c, ks_val object, ks_val old_object) {
     ks_quantity old_size = ks_quantity_of(ks_get3(old, K(resources), K(requests), K(storage)));
     ks_quantity real = ks_quantity_of(ks_get3(old_object, K(status), K(capacity), K(storage)));
     even_out(c, object, &now, &old);
-    if (!ks_same(now, old)) {
+    if (!ks_same_meaning(&ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], now, old)) {
         const ks_str *diff =
             ks_print_diff(c->heap, &ks_types[KS_TYPE_core_v1_PersistentVolumeClaimSpec], old, now);
         const ks_str *why = ks_str_printf(c->heap,

@@ -400,7 +400,8 @@ static void check_set_update(ks_check *c, ks_val now, ks_val old) {
     ks_val clone = ks_ref(now);
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
         clone = ks_put(c->heap, clone, free_keys[i], ks_ref(ks_get(old, free_keys[i])));
-    if (!ks_same(clone, old)) ks_deny(c, "spec", SET_FIELDS);
+    if (!ks_same_meaning(&ks_types[KS_TYPE_apps_v1_StatefulSetSpec], clone, old))
+        ks_deny(c, "spec", SET_FIELDS);
     ks_unref(c->heap, clone);
 }
 

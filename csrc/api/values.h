@@ -18,6 +18,16 @@ typedef struct ks_quantity {
 } ks_quantity;
 /* false, with upstream's text in *why (constant), when not a quantity. */
 bool ks_quantity_parse(const char *s, size_t len, ks_quantity *out, const char **why);
+/* How Go holds what it made of such a text: as an integer with a power of ten, or as an arbitrary decimal. */
+typedef struct ks_quantity_form {
+    bool fast; /* value * 10^scale; else a decimal of any size, rounded to nanos */
+    bool
+        as_typed; /* the text is kept as it was written, which need not be canonical: 1e0, +2, 1.250 */
+    int64_t value;
+    int scale;
+} ks_quantity_form;
+/* Of a text that parses. */
+ks_quantity_form ks_quantity_form_of(const char *s, size_t len);
 /* From a document value (string or number); absent: zero. */
 ks_quantity ks_quantity_of(ks_val v);
 int64_t ks_quantity_value(ks_quantity q); /* rounded up */

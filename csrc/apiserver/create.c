@@ -158,6 +158,7 @@ static ks_refusal *create(const ks_request *r, const ks_str *ns, ks_val *doc,
     }
     refusal = examine(r, doc);
     if (refusal != NULL) return refusal;
+    if (!r->trusted && !r->dry_run) *doc = ks_as_stored(r->heap, r->info->type, *doc, KS_NOTHING);
     where = r->info->namespaced ? ks_str_or_null(ks_meta_get(*doc, K(namespace))) : NULL;
     return store(r, doc, where, generated, out);
 }

@@ -182,6 +182,42 @@ static void drop_scheduling_group(ks_heap *heap, ks_kind kind, ks_val *doc, cons
                           : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
 }
 
+/* Whether a projected volume of the pod has a source of that sort. */
+static bool projects(ks_val spec, const ks_str *source) {
+    ks_each(volume, ks_get(spec, K(volumes))) {
+        ks_each(one, ks_get2(*volume, K(projected), K(sources))) {
+            if (ks_exists(ks_get(*one, source))) return true;
+        }
+    }
+    return false;
+}
+
+/* pkg/api/pod/util.go: dropDisabledClusterTrustBundleProjection, dropDisabledPodCertificateProjection: both are off. */
+static void drop_projections(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
+    const ks_str *const off[] = {K(clusterTrustBundle), K(podCertificate)};
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
+        if (!projects(pod_spec_of(kind, *doc), off[i])) continue;
+        if (old != NULL && projects(pod_spec_of(kind, old->doc), off[i])) continue;
+        ks_val spec = ks_ref(pod_spec_of(kind, *doc)), volumes = ks_ref(ks_get(spec, K(volumes)));
+        for (uint32_t j = 0; j < ks_len(volumes); j++) {
+            ks_val sources = ks_ref(ks_get2(ks_at(volumes, j), K(projected), K(sources)));
+            for (uint32_t k = 0; k < ks_len(sources); k++)
+                sources =
+                    ks_set_at(heap, sources, k, ks_drop(heap, ks_ref(ks_at(sources, k)), off[i]));
+            if (ks_len(sources) == 0) {
+                ks_unref(heap, sources);
+                continue;
+            }
+            volumes = ks_set_at(
+                heap, volumes, j,
+                ks_put2(heap, ks_ref(ks_at(volumes, j)), K(projected), K(sources), sources));
+        }
+        spec = ks_put(heap, spec, K(volumes), volumes);
+        *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
+                              : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
+    }
+}
+
 /* pkg/registry/core/node/strategy.go: dropDisabledFields: a kubelet's configuration is no longer an object. */
 static void drop_config_source(ks_heap *heap, ks_val *doc, const ks_object *old) {
     if (!ks_exists(ks_get2(*doc, K(spec), K(configSource)))) return;
@@ -204,6 +240,7 @@ static void clean_secret_references(ks_heap *heap, ks_val *doc) {
 static void drop_gated(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
     drop_stop_signals(heap, kind, doc, old);
     drop_scheduling_group(heap, kind, doc, old);
+    drop_projections(heap, kind, doc, old);
     if (kind == KS_NODE) drop_config_source(heap, doc, old);
     if (kind == KS_SERVICEACCOUNT) clean_secret_references(heap, doc);
 }
@@ -284,15 +321,20 @@ static bool same(ks_val a, ks_val b) {
     return (empty_a && empty_b) || ks_equal(a, b);
 }
 
+static bool same_spec(const ks_request *r, ks_val doc, const ks_object *old) {
+    const ks_field *spec = ks_type_field(ks_kind_get(r->kind)->type, K(spec));
+    return ks_same_meaning(ks_spec_type(&spec->spec), ks_get(doc, K(spec)), old->spec);
+}
+
 /* Does this update count up metadata.generation? */
 static bool counts(const ks_request *r, ks_val doc, const ks_object *old) {
     switch (r->kind) {
     case KS_POD:
     case KS_REPLICASET:
     case KS_STATEFULSET:
-    case KS_PDB: return !same(ks_get(doc, K(spec)), old->spec);
+    case KS_PDB: return !same_spec(r, doc, old);
     case KS_DEPLOYMENT:
-        return !same(ks_get(doc, K(spec)), old->spec) ||
+        return !same_spec(r, doc, old) ||
                !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations)));
     case KS_ENDPOINTSLICE:
         return !same(ks_meta_get(doc, K(labels)), old->labels) ||

@@ -159,6 +159,8 @@ ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc
                            const ks_object **out) {
     ks_object_ref(old);
     ks_refusal *refusal = examine(r, &doc, old);
+    if (refusal == NULL && !r->trusted && !r->dry_run)
+        doc = ks_as_stored(r->heap, r->info->type, doc, old->doc);
     if (refusal == NULL) record_manager(r, &doc, old);
     if (refusal == NULL)
         ks_update_store(r, old, doc, out);

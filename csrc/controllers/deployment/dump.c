@@ -8,7 +8,6 @@
  */
 #include "controllers/deployment/internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The structs that are embedded somewhere in a pod template. */
@@ -89,45 +88,7 @@ static void dump_struct(ks_buf *out, const ks_rules *rules, const ks_type *type,
     ks_buf_putc(out, '}');
 }
 
-/* --- quantities: k8s.io/apimachinery/pkg/api/resource/quantity.go: ParseQuantity of a canonical text --- */
-
-typedef struct parts {
-    int64_t digits;
-    int digit_count;
-    bool negative, ends_in_000, begins_with_0;
-    const char *suffix;
-} parts;
-
-static parts split(const char *text) {
-    parts p = {0, 0, false, false, false, text};
-    if (*text == '-' || *text == '+') p.negative = *text++ == '-';
-    p.begins_with_0 = *text == '0';
-    const char *from = text;
-    for (; *text >= '0' && *text <= '9'; text++, p.digit_count++)
-        p.digits = p.digits * 10 + (*text - '0');
-    p.ends_in_000 = p.digit_count >= 3 && memcmp(text - 3, "000", 3) == 0 && text > from;
-    p.suffix = text;
-    return p;
-}
-
-static int binary_exponent(const char *suffix) {
-    static const char units[] = "KMGTPE";
-    const char *at = *suffix != '\0' && suffix[1] == 'i' ? strchr(units, *suffix) : NULL;
-    return at == NULL ? 0 : 10 * (int)(at - units + 1);
-}
-
-static int decimal_exponent(const char *suffix, bool *scientific) {
-    static const char units[] = "numkMGTPE";
-    static const int exponents[] = {-9, -6, -3, 3, 6, 9, 12, 15, 18};
-    *scientific = false;
-    if (*suffix == '\0') return 0;
-    if ((*suffix == 'e' || *suffix == 'E') && suffix[1] != '\0') {
-        *scientific = true;
-        return atoi(suffix + 1);
-    }
-    const char *at = strchr(units, *suffix);
-    return at == NULL ? 0 : exponents[at - units];
-}
+/* --- quantities: k8s.io/apimachinery/pkg/api/resource/quantity.go --- */
 
 /* What does not fit the fast path is an arbitrary decimal, rounded to nanos. */
 static void dump_slow(ks_buf *out, ks_quantity q, const char *format) {
@@ -151,34 +112,17 @@ static void dump_fast(ks_buf *out, int64_t value, int scale, const char *text, c
 }
 
 static void dump_quantity(ks_buf *out, ks_val v) {
-    const char *text = ks_text_or(v, "");
-    if (*text == '\0') {
+    static const char *const formats[] = {"DecimalSI", "BinarySI", "DecimalExponent"};
+    if (*ks_text_or(v, "") == '\0') {
         dump_fast(out, 0, 0, "", "");
         return;
     }
-    parts p = split(text);
-    if (strcmp(text, "0") == 0) {
-        dump_fast(out, 0, 0, text, "DecimalSI");
-        return;
-    }
-    int exponent = binary_exponent(p.suffix);
-    if (exponent > 0) {
-        int precision = 15 - p.digit_count - exponent * 3 / 10 - 1;
-        int64_t value = (p.negative ? -p.digits : p.digits) * (INT64_C(1) << exponent);
-        if (precision < 0)
-            dump_slow(out, ks_quantity_of(v), "BinarySI");
-        else
-            dump_fast(out, value, 0, (p.digits & 7) != 0 ? text : "", "BinarySI");
-        return;
-    }
-    bool scientific;
-    exponent = decimal_exponent(p.suffix, &scientific);
-    const char *format = scientific ? "DecimalExponent" : "DecimalSI";
-    bool canonical = exponent % 3 == 0 && !p.ends_in_000 && !p.begins_with_0;
-    if (p.digit_count > 18)
-        dump_slow(out, ks_quantity_of(v), format);
+    ks_quantity q = ks_quantity_of(v);
+    ks_quantity_form form = ks_quantity_form_of(v.s->s, v.s->len);
+    if (form.fast)
+        dump_fast(out, form.value, form.scale, form.as_typed ? v.s->s : "", formats[q.format]);
     else
-        dump_fast(out, p.negative ? -p.digits : p.digits, exponent, canonical ? text : "", format);
+        dump_slow(out, q, formats[q.format]);
 }
 
 /* --- values --- */
@@ -209,6 +153,23 @@ static void dump_int_or_string(ks_buf *out, ks_val v) {
                   (long long)ks_int_or(v, 0), ks_text_or(v, ""));
 }
 
+/* An instant is in the local time zone of the controller manager, which in its image is a bare UTC. */
+static void dump_time(ks_buf *out, ks_val v) {
+    const long long second = 1000000000, from_year_1 = 62135596800;
+    int64_t unix_ns = 0;
+    if (!ks_is(v, KS_STRING) || !ks_time_parse(v.s->s, v.s->len, &unix_ns)) {
+        ks_buf_puts(out,
+                    "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
+        return;
+    }
+    ks_buf_printf(out,
+                  "{Time:(time.Time){wall:(uint64)0 ext:(int64)%lld loc:(*time.Location){"
+                  "name:(string)UTC zone:([]time.zone)<nil> tx:([]time.zoneTrans)<nil> "
+                  "extend:(string) cacheStart:(int64)0 cacheEnd:(int64)0 "
+                  "cacheZone:(*time.zone)<nil>}}}",
+                  (long long)unix_ns / second + from_year_1);
+}
+
 static void dump_value(ks_buf *out, const ks_rules *rules, const ks_spec *spec, ks_val v) {
     bool nil = spec->pointer || spec->shape == KS_SHAPE_ANY || spec->shape == KS_SHAPE_BYTES;
     if (spec->shape == KS_SHAPE_LIST || spec->shape == KS_SHAPE_MAP) nil = nil || ks_len(v) == 0;
@@ -223,10 +184,7 @@ static void dump_value(ks_buf *out, const ks_rules *rules, const ks_spec *spec, 
     case KS_SHAPE_QUANTITY: dump_quantity(out, v); break;
     case KS_SHAPE_INTSTR: dump_int_or_string(out, v); break;
     case KS_SHAPE_TIME:
-    case KS_SHAPE_MICROTIME:
-        ks_buf_puts(out,
-                    "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}");
-        break;
+    case KS_SHAPE_MICROTIME: dump_time(out, v); break;
     case KS_SHAPE_STRUCT: dump_struct(out, rules, ks_spec_type(spec), v); break;
     case KS_SHAPE_LIST: dump_list(out, rules, ks_spec_item(spec), v); break;
     case KS_SHAPE_MAP: dump_map(out, rules, ks_spec_item(spec), v); break;

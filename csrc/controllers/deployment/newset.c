@@ -4,6 +4,8 @@
  */
 #include "controllers/deployment/internal.h"
 
+#include "api/codec.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -21,14 +23,15 @@ void dep_sets_dispose(ks_heap *heap, dep_sets *sets) {
 /* EqualIgnoreHash */
 bool dep_same_template(ks_heap *heap, ks_val a, ks_val b) {
     if (ks_is(a, KS_MAP) && ks_is(b, KS_MAP) && a.m == b.m) return true;
-    if (!ks_equal(ks_get(a, K(spec)), ks_get(b, K(spec)))) return false;
+    const ks_type *pod_spec = ks_type_named("core/v1.PodSpec");
+    if (!ks_same_meaning(pod_spec, ks_get(a, K(spec)), ks_get(b, K(spec)))) return false;
     ks_val x =
         ks_put2(heap, ks_ref(a), K(metadata), K(labels),
                 ks_drop(heap, ks_ref(ks_get2(a, K(metadata), K(labels))), K(pod_template_hash)));
     ks_val y =
         ks_put2(heap, ks_ref(b), K(metadata), K(labels),
                 ks_drop(heap, ks_ref(ks_get2(b, K(metadata), K(labels))), K(pod_template_hash)));
-    bool same = ks_equal(x, y);
+    bool same = ks_same_meaning(ks_type_named("core/v1.PodTemplateSpec"), x, y);
     ks_unref(heap, x);
     ks_unref(heap, y);
     return same;
