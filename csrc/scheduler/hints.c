@@ -245,17 +245,6 @@ static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugi
     }
 }
 
-/* --- claims and volumes --- */
-
-static bool after_claim(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
-                        const ks_change *change) {
-    (void)st;
-    (void)plugin;
-    const ks_object *claim = change->object;
-    if (!ks_str_eq(pod->ns, claim->ns)) return false;
-    return ks_pod_names_claim(sim->world.heap, pod, claim->name);
-}
-
 void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
     uint32_t volumes = BIT(KS_PLUGIN_VOLUME_BINDING) | BIT(KS_PLUGIN_VOLUME_ZONE);
     if (st->waiting.count == 0) return;
@@ -272,7 +261,7 @@ void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
         if (change->type != KS_DELETED) {
             if (change->type == KS_ADDED)
                 volumes |= BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) | BIT(KS_PLUGIN_VOLUME_LIMITS);
-            ks_sched_queue_wake(sim, st, volumes, after_claim, change);
+            ks_sched_queue_wake_users(sim, st, volumes, change->object);
         }
         break;
     case KS_PV:

@@ -407,6 +407,7 @@ typedef struct ks_sched {
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_tree waiting;                 /* pod id -> ks_waiting */
+    ks_tree refused;                 /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
     ks_tree assumed;                 /* pod id -> ks_assumed */
     ks_tree nominated;               /* pod id -> slot + 1 */
     ks_tree looks;                   /* pod id -> ks_look */
@@ -545,6 +546,8 @@ typedef bool (*ks_sched_hint)(ks_sim *sim, ks_sched *st, const ks_object *pod, k
                               const ks_change *change);
 void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint,
                          const ks_change *change);
+/* The same of those that have that claim. */
+void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins, const ks_object *claim);
 /* Queues an unschedulable pod again. */
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* The first node has come: pods that had none to try are in error backoff again. */

@@ -6,6 +6,7 @@
  * others sit in `waiting` until an event lets them go.
  */
 #include "scheduler/internal.h"
+#include "store/naming.h"
 
 enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10, TOLD_ALL = 5 };
 
@@ -79,12 +80,15 @@ static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
 }
 
 /* Takes a pod out of the place where it waits. */
-static void leave(ks_heap *heap, ks_sched *st, ks_waiting *w) {
+static void leave(ks_heap *heap, ks_sched *st, uint64_t id, ks_waiting *w) {
     switch (w->place) {
     case KS_IN_ACTIVE: ks_tree_del(heap, &st->active, w->queued); break;
     case KS_IN_BACKOFF: ks_tree_del(heap, &st->backoff, w->queued); break;
     case KS_IN_ERROR_BACKOFF: ks_tree_del(heap, &st->errors, w->queued); break;
-    case KS_IN_UNSCHEDULABLE: count_plugins(st, w->plugins, -1); break;
+    case KS_IN_UNSCHEDULABLE:
+        count_plugins(st, w->plugins, -1);
+        ks_tree_del(heap, &st->refused, (ks_key){0, id});
+        break;
     case KS_IN_NO_NODES:
     case KS_IN_GATED: break;
     }
@@ -108,7 +112,7 @@ void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
     if (st->waiting.count == 0 || !ks_tree_has(&st->waiting, (ks_key){0, id})) return;
-    leave(heap, st, own_waiting(heap, st, id));
+    leave(heap, st, id, own_waiting(heap, st, id));
     ks_tree_del(heap, &st->waiting, (ks_key){0, id});
 }
 
@@ -166,6 +170,7 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
     w->unschedulable_count++;
     w->backoff_until = backoff_until(sim, w);
     w->place = KS_IN_UNSCHEDULABLE;
+    ks_tree_put(heap, &st->refused, (ks_key){0, pod->id}, word(1));
     count_plugins(st, plugins, 1);
 }
 
@@ -191,7 +196,7 @@ void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
 static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_waiting *w = own_waiting(heap, st, pod->id);
-    leave(heap, st, w);
+    leave(heap, st, pod->id, w);
     w->queued = by_priority(st, pod);
     if (w->backoff_until > sim->world.now) {
         w->place = KS_IN_BACKOFF;
@@ -213,22 +218,35 @@ bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
     return false;
 }
 
+/* Lets a pod go that one of `plugins` refused, if `hint` has it (NULL: it has). */
+static void wake(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins,
+                 ks_sched_hint hint, const ks_change *change) {
+    const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+    uint32_t asked = w->plugins & plugins;
+    if (asked == 0 || pod->node != NULL) return;
+    bool go = hint == NULL;
+    for (int p = 0; p < KS_PLUGIN_COUNT && !go; p++)
+        go = (asked >> p & 1U) != 0 && hint(sim, st, pod, (ks_plugin)p, change);
+    if (go) release(sim, st, pod);
+}
+
 void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint,
                          const ks_change *change) {
     if ((plugins & st->awaited) == 0) return;
-    ks_heap *heap = sim->world.heap;
-    ks_tree all = ks_tree_copy(&st->waiting);
+    ks_tree all = ks_tree_copy(&st->refused);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
-        const ks_waiting *w = it.value;
-        uint32_t asked = w->plugins & plugins;
-        if (w->place != KS_IN_UNSCHEDULABLE || asked == 0) continue;
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if (pod == NULL || pod->node != NULL) continue;
-        bool go = hint == NULL;
-        for (int p = 0; p < KS_PLUGIN_COUNT && !go; p++)
-            go = (asked >> p & 1U) != 0 && hint(sim, st, pod, (ks_plugin)p, change);
-        if (go) release(sim, st, pod);
+        if (pod != NULL) wake(sim, st, pod, plugins, hint, change);
     }
-    ks_tree_clear(heap, &all);
+    ks_tree_clear(sim->world.heap, &all);
+    ks_sched_queue_arm(sim, st);
+}
+
+void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins,
+                               const ks_object *claim) {
+    if ((plugins & st->awaited) == 0) return;
+    for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_POD, claim); ks_namers_next(&n);)
+        if (ks_tree_has(&st->refused, (ks_key){0, n.object->id}))
+            wake(sim, st, n.object, plugins, NULL, NULL);
     ks_sched_queue_arm(sim, st);
 }

@@ -42,6 +42,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->backoff = ks_tree_copy(&from->backoff);
     st->errors = ks_tree_copy(&from->errors);
     st->waiting = ks_tree_copy(&from->waiting);
+    st->refused = ks_tree_copy(&from->refused);
     st->assumed = ks_tree_copy(&from->assumed);
     st->nominated = ks_tree_copy(&from->nominated);
     st->looks = ks_tree_copy(&from->looks);
@@ -79,7 +80,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched_roster_unref(heap, st->roster);
     ks_tree *trees[] = {&st->slots,       &st->classes,   &st->tallies, &st->pairs,  &st->groups,
                         &st->group_terms, &st->active,    &st->backoff, &st->errors, &st->waiting,
-                        &st->assumed,     &st->nominated, &st->looks};
+                        &st->refused,     &st->assumed,   &st->nominated, &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
