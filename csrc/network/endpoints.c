@@ -2,9 +2,8 @@
  * network/endpoints.c - the Endpoints controller.
  *
  * Keeps the (old) Endpoints object of each Service with a selector. Follows
- * pkg/controller/endpoint/ endpoints_controller.go, but holds the addresses of each Service in one
- * sorted map, in the order in which they are published: a sync changes the entries of the pods that
- * changed and reads the first thousand.
+ * pkg/controller/endpoint/endpoints_controller.go, but holds the addresses of each Service in the order in which they are published
+ * (addresses.h): a sync exchanges those of the pods that changed, in that row and in what is published (subsets.h).
  */
 #include "network/endpoints.h"
 
@@ -12,63 +11,32 @@
 
 #include "api/values.h"
 #include "network/endpoint.h"
+#include "network/subsets.h"
 #include "network/tracker.h"
 
-#define MAX_ADDRESSES 1000 /* endpoints_controller.go: maxCapacity */
-#define MANAGER       "endpoint-controller"
+#define MANAGER "endpoint-controller"
 
-/* One address of a Service. Counted; never changed. */
-typedef struct address {
+/* What the controller last saw published of a Service, with one group of ports. Counted; never changed. */
+typedef struct seen {
     uint32_t refs;
-    uint64_t service;
-    const ks_str *ports_key; /* text of the ports, which groups addresses; interned */
-    ks_val ports;            /* as published; KS_NOTHING: none */
-    bool ready;
-    const ks_str *ip, *uid;
-    ks_val value; /* {ip, nodeName, hostname, targetRef} */
-} address;
+    ks_subsets subsets;
+} seen;
 
-static address *address_of(uint64_t word) { return (address *)(uintptr_t)word; }
+static void seen_ref(void *value) { ((seen *)value)->refs++; }
 
-static void address_unref(ks_heap *heap, address *one) {
+static void seen_unref(ks_heap *heap, void *value) {
+    seen *one = value;
     if (--one->refs) return;
-    ks_str_unref(heap, one->ports_key);
-    ks_unref(heap, one->ports);
-    ks_str_unref(heap, one->ip);
-    ks_str_unref(heap, one->uid);
-    ks_unref(heap, one->value);
+    ks_subsets_dispose(heap, &one->subsets);
     ks_free(heap, one, sizeof *one);
 }
 
-/* The order of publishing: Service, ports, ready ones first, then pkg/api/v1/endpoints/util.go:
- * LessEndpointAddress. */
-static int address_compare(ks_key x, ks_key y) {
-    const address *a = address_of(x.a), *b = address_of(y.a);
-    if (a->service != b->service) return a->service < b->service ? -1 : 1;
-    int order = a->ports_key == b->ports_key ? 0 : ks_str_cmp(a->ports_key, b->ports_key);
-    if (order) return order;
-    if (a->ready != b->ready) return a->ready ? -1 : 1;
-    order = ks_str_cmp(a->ip, b->ip);
-    return order ? order : ks_str_cmp(a->uid, b->uid);
-}
-
-static void key_ref(ks_key key) { address_of(key.a)->refs++; }
-
-static void key_unref(ks_heap *heap, ks_key key) { address_unref(heap, address_of(key.a)); }
-
-static void value_ref(void *value) { ((address *)value)->refs++; }
-
-static void value_unref(ks_heap *heap, void *value) { address_unref(heap, value); }
-
-static const ks_tree_type sorted_type = {
-    .compare = address_compare, .key_ref = key_ref, .key_unref = key_unref};
-static const ks_tree_type members_type = {.ref = value_ref, .unref = value_unref};
+static const ks_tree_type seen_type = {.ref = seen_ref, .unref = seen_unref};
 
 typedef struct endpoints_state {
     ks_tracker tracker;
-    ks_tree members; /* {service id, pod id} -> address */
-    ks_tree sorted;  /* address -> 1, in the order of publishing */
-    ks_tree counts;  /* {service id, hash of ports and readiness} -> how many */
+    ks_addresses addresses;
+    ks_tree published; /* {0, service id} -> seen */
     ks_tree
         wrote; /* {0, service id} -> the version that we have last made of its Endpoints, where our cache is late */
     bool writing; /* changes that are announced now are our own */
@@ -77,8 +45,8 @@ typedef struct endpoints_state {
 static void *state_create(ks_sim *sim) {
     endpoints_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
     ks_tracker_init(&state->tracker, ks_component_index(sim, &ks_endpoints_controller));
-    state->members.type = &members_type;
-    state->sorted.type = &sorted_type;
+    ks_addresses_init(&state->addresses);
+    state->published.type = &seen_type;
     return state;
 }
 
@@ -86,9 +54,8 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     const endpoints_state *from = from_;
     endpoints_state *state = ks_alloc_zero(sim->world.heap, sizeof *state);
     state->tracker = ks_tracker_copy(&from->tracker);
-    state->members = ks_tree_copy(&from->members);
-    state->sorted = ks_tree_copy(&from->sorted);
-    state->counts = ks_tree_copy(&from->counts);
+    state->addresses = ks_addresses_copy(&from->addresses);
+    state->published = ks_tree_copy(&from->published);
     state->wrote = ks_tree_copy(&from->wrote);
     return state;
 }
@@ -96,9 +63,8 @@ static void *state_copy(ks_sim *sim, const void *from_) {
 static void state_dispose(ks_heap *heap, void *state_) {
     endpoints_state *state = state_;
     ks_tracker_dispose(heap, &state->tracker);
-    ks_tree_clear(heap, &state->members);
-    ks_tree_clear(heap, &state->sorted);
-    ks_tree_clear(heap, &state->counts);
+    ks_addresses_clear(heap, &state->addresses);
+    ks_tree_clear(heap, &state->published);
     ks_tree_clear(heap, &state->wrote);
     ks_free(heap, state, sizeof *state);
 }
@@ -182,7 +148,8 @@ static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_objec
 }
 
 /* Fills the address's ports; false when the pod has none of a Service that has some. */
-static bool set_ports(ks_heap *heap, address *one, const ks_object *service, const ks_object *pod) {
+static bool set_ports(ks_heap *heap, ks_address *one, const ks_object *service,
+                      const ks_object *pod) {
     found_port ports[MAX_PORTS];
     size_t count = find_ports(heap, service, pod, ports);
     if (!count && (ks_len(ks_get(service->spec, K(ports))) || !ks_service_is_headless(service)))
@@ -213,12 +180,12 @@ static ks_val address_value(ks_heap *heap, const ks_object *service, const ks_ob
 }
 
 /* The pod's address under the Service, a new reference; NULL: it has none. */
-static address *make_address(ks_heap *heap, const ks_object *service,
-                             const ks_tracked_pod *tracked) {
+static ks_address *make_address(ks_heap *heap, const ks_object *service,
+                                const ks_tracked_pod *tracked) {
     const ks_object *pod = tracked->pod;
     bool publish = ks_bool_or(ks_get(service->spec, K(publishNotReadyAddresses)), false);
     if (!tracked->selected || !ks_pod_in_endpoints(pod, publish)) return NULL;
-    address *one = ks_alloc_zero(heap, sizeof *one);
+    ks_address *one = ks_alloc_zero(heap, sizeof *one);
     one->refs = 1;
     one->service = service->id;
     if (!set_ports(heap, one, service, pod)) {
@@ -232,144 +199,52 @@ static address *make_address(ks_heap *heap, const ks_object *service,
     return one;
 }
 
-static ks_key sorted_key(const address *one) { return (ks_key){(uint64_t)(uintptr_t)one, 0}; }
-
-static ks_key count_key(const address *one) {
-    uint64_t hash = ks_hash_bytes(one->ports_key->s, one->ports_key->len);
-    return (ks_key){one->service, hash << 1 | one->ready};
-}
-
-static void count(ks_heap *heap, endpoints_state *state, const address *one, int change) {
-    ks_key key = count_key(one);
-    uintptr_t now = (uintptr_t)ks_tree_get(&state->counts, key) + (uintptr_t)(intptr_t)change;
-    if (now)
-        ks_tree_put(heap, &state->counts, key, (void *)now);
-    else
-        ks_tree_del(heap, &state->counts, key);
-}
-
-static void drop_member(ks_heap *heap, endpoints_state *state, uint64_t service, uint64_t pod) {
-    address *old = ks_tree_take(heap, &state->members, (ks_key){service, pod});
-    if (!old) return;
-    ks_tree_del(heap, &state->sorted, sorted_key(old));
-    count(heap, state, old, -1);
-    address_unref(heap, old);
-}
-
+/* Brings the addresses up to date; `edit`, if not NULL, is told. */
 static void consider(ks_heap *heap, endpoints_state *state, const ks_object *service,
-                     const ks_tracked_pod *pod) {
-    drop_member(heap, state, service->id, pod->id);
-    address *one = make_address(heap, service, pod);
-    if (!one) return;
-    ks_tree_put(heap, &state->sorted, sorted_key(one), (void *)(uintptr_t)1);
-    count(heap, state, one, 1);
-    ks_tree_put(heap, &state->members, (ks_key){service->id, pod->id}, one);
-}
-
-/* --- subsets --- */
-
-typedef struct subset {
-    ks_val ports, addresses, not_ready; /* own references; the lists hold at most MAX_ADDRESSES */
-    size_t ready_count, not_ready_count;
-} subset;
-
-typedef struct subset_list {
-    ks_heap *heap;
-    subset *items;
-    size_t count, capacity;
-    size_t ready, not_ready; /* totals */
-} subset_list;
-
-static subset *add_subset(subset_list *list, ks_val ports) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 4;
-        list->items = ks_resize(list->heap, list->items, list->capacity * sizeof *list->items,
-                                capacity * sizeof *list->items);
-        list->capacity = capacity;
+                     const ks_tracked_pod *pod, ks_subsets_edit *edit) {
+    ks_address *old = ks_addresses_get(&state->addresses, service->id, pod->id);
+    ks_address *now = make_address(heap, service, pod);
+    if (ks_address_same(old, now)) {
+        if (now) ks_address_unref(heap, now);
+        return;
     }
-    list->items[list->count] = (subset){.ports = ks_ref(ports)};
-    return &list->items[list->count++];
+    if (edit) ks_subsets_exchange(edit, old, now);
+    ks_addresses_put(heap, &state->addresses, service->id, pod->id, now);
 }
 
-/* How many addresses there are like this one: of its Service, ports and readiness. */
-static size_t count_like(const endpoints_state *state, const address *one) {
-    return (size_t)(uintptr_t)ks_tree_get(&state->counts, count_key(one));
+/* --- what is published --- */
+
+/* What was published, if that is what Endpoints have, and can be edited; else NULL. */
+static const ks_subsets *editable(const endpoints_state *state, uint64_t service,
+                                  const ks_object *current) {
+    const seen *last = ks_tree_get(&state->published, (ks_key){0, service});
+    if (!last || !current || !ks_identical(ks_get(current->doc, K(subsets)), last->subsets.value))
+        return NULL;
+    return &last->subsets;
 }
 
-/* Behind all addresses like this one. */
-static ks_tree_iter skip_like(const endpoints_state *state, const address *one,
-                              const ks_str *last_ip) {
-    address end = {
-        .service = one->service, .ports_key = one->ports_key, .ready = one->ready, .ip = last_ip};
-    return ks_tree_from(&state->sorted, sorted_key(&end));
+/* What is to be published, once all pods that changed have been considered. */
+static ks_subsets work_off(ks_heap *heap, endpoints_state *state, const ks_tracker_work *work,
+                           const ks_subsets *before) {
+    const ks_object *service = work->service;
+    ks_subsets_edit edit;
+    if (before) edit = ks_subsets_open(heap, &state->addresses, service->id, before);
+    for (size_t i = 0; i < work->count; i++)
+        consider(heap, state, service, &work->pods[i], before ? &edit : NULL);
+    return before ? ks_subsets_close(&edit) : ks_subsets_read(heap, &state->addresses, service->id);
 }
 
-/* Reads the Service's addresses; of those with the same ports and readiness, no more than can be
- * published. */
-static void read_subsets(const endpoints_state *state, uint64_t service, subset_list *list) {
-    const ks_str last_ip = {.refs = KS_IMMORTAL, .len = 1, .s = "~"};
-    address first = {.service = service};
-    subset *current = NULL;
-    const ks_str *ports_key = NULL;
-    for (ks_tree_iter it = ks_tree_from(&state->sorted, sorted_key(&first)); ks_tree_next(&it);) {
-        const address *one = address_of(it.key.a);
-        if (one->service != service) break;
-        if (!current || ports_key != one->ports_key) {
-            current = add_subset(list, one->ports);
-            ports_key = one->ports_key;
-        }
-        ks_val *to = one->ready ? &current->addresses : &current->not_ready;
-        if (!ks_len(*to)) {
-            size_t *count = one->ready ? &current->ready_count : &current->not_ready_count;
-            *count = count_like(state, one);
-            *(one->ready ? &list->ready : &list->not_ready) += *count;
-        }
-        *to = ks_append(list->heap, *to, ks_ref(one->value));
-        if (ks_len(*to) == MAX_ADDRESSES) it = skip_like(state, one, &last_ip);
+/* Takes over `subsets`: Endpoints have this value now. */
+static void remember(ks_heap *heap, endpoints_state *state, uint64_t service, ks_subsets subsets) {
+    ks_key key = {0, service};
+    if (!subsets.ports_key) {
+        ks_tree_del(heap, &state->published, key);
+        ks_subsets_dispose(heap, &subsets);
+        return;
     }
-}
-
-static ks_val shorten(ks_heap *heap, ks_val list, size_t count) {
-    while (ks_len(list) > count) list = ks_remove_at(heap, list, ks_len(list) - 1);
-    if (ks_len(list)) return list;
-    ks_unref(heap, list);
-    return KS_NOTHING;
-}
-
-/* endpoints_controller.go: truncateEndpoints. Each subset gets its share, rounded up; ready ones
- * come first. */
-static bool truncate_subsets(subset_list *list) {
-    ks_heap *heap = list->heap;
-    if (list->ready + list->not_ready <= MAX_ADDRESSES) return false;
-    bool cut_ready = list->ready > MAX_ADDRESSES;
-    size_t room = cut_ready ? MAX_ADDRESSES : MAX_ADDRESSES - list->ready;
-    size_t total = cut_ready ? list->ready : list->not_ready;
-    size_t left = room;
-    for (size_t i = 0; i < list->count; i++) {
-        subset *one = &list->items[i];
-        ks_val *cut = cut_ready ? &one->addresses : &one->not_ready;
-        size_t have = cut_ready ? one->ready_count : one->not_ready_count;
-        size_t share = (have * room + total - 1) / total;
-        if (share > left) share = left;
-        *cut = shorten(heap, *cut, share);
-        left -= ks_len(*cut);
-        if (cut_ready) one->not_ready = shorten(heap, one->not_ready, 0);
-    }
-    return true;
-}
-
-/* Takes over what the list holds; KS_NOTHING without addresses. */
-static ks_val subsets_value(subset_list *list) {
-    ks_heap *heap = list->heap;
-    ks_val value = KS_NOTHING;
-    for (size_t i = 0; i < list->count; i++) {
-        const subset *one = &list->items[i];
-        value = ks_append(heap, value,
-                          ks_map_of(heap, K(addresses), one->addresses, K(notReadyAddresses),
-                                    one->not_ready, K(ports), one->ports, NULL));
-    }
-    ks_free(heap, list->items, list->capacity * sizeof *list->items);
-    return value;
+    seen *one = ks_alloc(heap, sizeof *one);
+    *one = (seen){.refs = 1, .subsets = subsets};
+    ks_tree_put(heap, &state->published, key, one);
 }
 
 /* --- writing --- */
@@ -440,30 +315,34 @@ static bool give_up(ks_sim *sim, endpoints_state *state, const ks_object *servic
     return going;
 }
 
+/* Whether Endpoints are as they shall be already. */
+static bool is_as_it_shall(const ks_object *current, const ks_subsets *subsets, ks_val labels) {
+    if (!current) return false;
+    ks_val mark = ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity));
+    return ks_equal(ks_get(current->doc, K(subsets)), subsets->value) &&
+           ks_equal(current->labels, labels) && ks_exists(mark) == subsets->truncated;
+}
+
 static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_work *work) {
     ks_heap *heap = sim->world.heap;
     const ks_object *service = work->service;
-    for (size_t i = 0; i < work->count; i++) consider(heap, state, service, &work->pods[i]);
-    subset_list list = {.heap = heap};
-    read_subsets(state, service->id, &list);
-    bool truncated = truncate_subsets(&list);
-    ks_val subsets = subsets_value(&list);
     const ks_object *current = ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
+    ks_subsets subsets = work_off(heap, state, work, editable(state, service->id, current));
     ks_val labels = endpoints_labels(heap, service);
-    ks_val annotation =
-        current ? ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity))
-                : KS_NOTHING;
-    if (current && ks_equal(ks_get(current->doc, K(subsets)), subsets) &&
-        ks_equal(current->labels, labels) && ks_exists(annotation) == truncated) {
-        ks_unref(heap, subsets);
+    if (is_as_it_shall(current, &subsets, labels)) {
         ks_unref(heap, labels);
+        ks_unref(heap, subsets.value);
+        subsets.value = ks_ref(ks_get(current->doc, K(subsets)));
+        remember(heap, state, service->id, subsets);
         return true;
     }
     state->writing = true;
     bool created = current == NULL;
-    ks_refusal *refusal = write_endpoints(sim, service, current, subsets, labels,
-                                          annotations_of(sim, current, work->trigger, truncated));
+    ks_refusal *refusal =
+        write_endpoints(sim, service, current, ks_ref(subsets.value), labels,
+                        annotations_of(sim, current, work->trigger, subsets.truncated));
     state->writing = false;
+    remember(heap, state, service->id, subsets);
     if (!refusal && !created && ks_view_is_late(sim))
         ks_tree_put(heap, &state->wrote, (ks_key){0, service->id},
                     (void *)(uintptr_t)sim->server.store.version);
@@ -474,9 +353,8 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
 static void delete_endpoints(ks_sim *sim, endpoints_state *state, const ks_tracker_work *work,
                              uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    ks_key key;
-    while (ks_tree_ceiling(&state->members, (ks_key){id, 0}, &key, NULL) && key.a == id)
-        drop_member(heap, state, id, key.b);
+    ks_addresses_drop(heap, &state->addresses, id);
+    ks_tree_del(heap, &state->published, (ks_key){0, id});
     ks_tree_del(heap, &state->wrote, (ks_key){0, id});
     if (ks_store_get(ks_view(sim), KS_SERVICE, work->ns, work->name)) return;
     if (!ks_store_get(ks_view(sim), KS_ENDPOINTS, work->ns, work->name)) return;
