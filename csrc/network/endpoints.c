@@ -315,11 +315,13 @@ static bool give_up(ks_sim *sim, endpoints_state *state, const ks_object *servic
     return going;
 }
 
-/* Whether Endpoints are as they shall be already. */
-static bool is_as_it_shall(const ks_object *current, const ks_subsets *subsets, ks_val labels) {
+/* Whether Endpoints are as they shall be already. What was edited is the same value, or another one. */
+static bool is_as_it_shall(const ks_object *current, const ks_subsets *subsets, bool edited,
+                           ks_val labels) {
     if (!current) return false;
-    ks_val mark = ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity));
-    return ks_equal(ks_get(current->doc, K(subsets)), subsets->value) &&
+    ks_val mark = ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity)),
+           is = ks_get(current->doc, K(subsets));
+    return (edited ? ks_identical(is, subsets->value) : ks_equal(is, subsets->value)) &&
            ks_equal(current->labels, labels) && ks_exists(mark) == subsets->truncated;
 }
 
@@ -327,9 +329,10 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     ks_heap *heap = sim->world.heap;
     const ks_object *service = work->service;
     const ks_object *current = ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
-    ks_subsets subsets = work_off(heap, state, work, editable(state, service->id, current));
+    const ks_subsets *before = editable(state, service->id, current);
+    ks_subsets subsets = work_off(heap, state, work, before);
     ks_val labels = endpoints_labels(heap, service);
-    if (is_as_it_shall(current, &subsets, labels)) {
+    if (is_as_it_shall(current, &subsets, before != NULL, labels)) {
         ks_unref(heap, labels);
         ks_unref(heap, subsets.value);
         subsets.value = ks_ref(ks_get(current->doc, K(subsets)));
