@@ -14,6 +14,8 @@ typedef struct ks_rules {
     bool max_unavailable_statefulset; /* feature gate MaxUnavailableStatefulSet */
     /* feature gates StaleControllerConsistencyReplicaSet and StaleControllerConsistencyStatefulSet */
     bool consistent_replicasets, consistent_statefulsets;
+    bool semantic_revisions;   /* feature gate StatefulSetSemanticRevisionComparison */
+    bool terminating_replicas; /* feature gate DeploymentReplicaSetTerminatingReplicas */
 } ks_rules;
 
 /* name, first release that behaves so, what it does */
@@ -21,7 +23,6 @@ typedef struct ks_rules {
     X(VERBS_IN_TITLE_CASE, 35, "StatefulSet events begin with Create, not create")                 \
     X(EXACT_AVAILABILITY, 35,                                                                      \
       "minReadySeconds: StatefulSets look again at the instant, not a second later")               \
-    X(TERMINATING_REPLICAS, 35, "status.terminatingReplicas of ReplicaSets and Deployments")       \
     X(GONE_IS_DELETED, 36, "a StatefulSet's own deletion that finds nothing has succeeded")        \
     X(LENGTHS_IN_BYTES, 35, "label keys and values are measured in bytes")                         \
     X(RESTART_RULES, 35, "restartPolicy and restartPolicyRules of ordinary containers")            \

@@ -260,7 +260,7 @@ static bool bool_field(lua_State *L, int index, const char *name) {
     return b;
 }
 
-/* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
+/* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, semantic_revisions=, terminating_replicas=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
 static int cluster_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -270,7 +270,9 @@ static int cluster_new(lua_State *L) {
         .rules = {.minor = (int)integer_field(L, 1, "minor"),
                   .max_unavailable_statefulset = bool_field(L, 1, "max_unavailable"),
                   .consistent_replicasets = bool_field(L, 1, "consistent_replicasets"),
-                  .consistent_statefulsets = bool_field(L, 1, "consistent_statefulsets")},
+                  .consistent_statefulsets = bool_field(L, 1, "consistent_statefulsets"),
+                  .semantic_revisions = bool_field(L, 1, "semantic_revisions"),
+                  .terminating_replicas = bool_field(L, 1, "terminating_replicas")},
         .manual_kubelet = bool_field(L, 1, "manual")};
     lua_getfield(L, 1, "latency");
 #define READ_LATENCY(member, name, ms, what) opts.latency.member = integer_field(L, -1, name);

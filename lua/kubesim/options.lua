@@ -13,22 +13,23 @@ local KNOWN <const> = {
 local NODE <const> = { name = "string", labels = "table", taints = "table", capacity = "table", zone = "string" }
 local MINOR <const> = { ["1.34"] = 34, ["1.35"] = 35, ["1.36"] = 36 }
 
---- pkg/features/kube_features.go: gates that workloads meet, with the value that the simulated releases have. Only those of
---- SETTABLE can be set to the other one.
+--- pkg/features/kube_features.go: the gates of the simulated releases that workloads meet. `on`: the default, or the first release
+--- with the gate on; `locked`: the release from which on it cannot be switched; `since`, `last`: the releases that know it, where not
+--- all do; `settable`: what it switches is simulated both ways.
 local GATES <const> = {
-  MaxUnavailableStatefulSet = false, StatefulSetAutoDeletePVC = true, StatefulSetStartOrdinal = true, PodIndexLabel = true,
-  DeploymentReplicaSetTerminatingReplicas = true, PodReplacementPolicy = true, SidecarContainers = true, InPlacePodVerticalScaling = true,
-  SchedulerQueueingHints = true, PodDisruptionConditions = true, PDBUnhealthyPodEvictionPolicy = true,
-  PodReadyToStartContainersCondition = true,
-  MatchLabelKeysInPodTopologySpread = true, NodeInclusionPolicyInPodTopologySpread = true, TopologyAwareHints = true,
-  PreferSameTrafficDistribution = true, RecoverVolumeExpansionFailure = true, VolumeAttributesClass = true, ReadWriteOncePod = true,
-  StaleControllerConsistencyReplicaSet = true, StaleControllerConsistencyStatefulSet = true,
-  HonorPVReclaimPolicy = true, MemoryQoS = false, UserNamespacesSupport = true,
+  MaxUnavailableStatefulSet = { on = false, settable = true }, StatefulSetSemanticRevisionComparison = { on = true, settable = true },
+  StaleControllerConsistencyReplicaSet = { on = true, since = 36, settable = true },
+  StaleControllerConsistencyStatefulSet = { on = true, since = 36, settable = true },
+  DeploymentReplicaSetTerminatingReplicas = { on = 35, settable = true },
+  StatefulSetAutoDeletePVC = { on = true, locked = 34, last = 34 }, PodIndexLabel = { on = true, locked = 34, last = 34 },
+  TopologyAwareHints = { on = true, locked = 34, last = 34 }, HonorPVReclaimPolicy = { on = true, locked = 34, last = 35 },
+  SidecarContainers = { on = true, locked = 34 }, SchedulerQueueingHints = { on = true, locked = 34 },
+  NodeInclusionPolicyInPodTopologySpread = { on = true, locked = 34 }, RecoverVolumeExpansionFailure = { on = true, locked = 34 },
+  InPlacePodVerticalScaling = { on = true, locked = 35 }, PreferSameTrafficDistribution = { on = true, locked = 35 },
+  VolumeAttributesClass = { on = true, locked = 36 }, UserNamespacesSupport = { on = true, locked = 36 },
+  PodReadyToStartContainersCondition = { on = true }, MatchLabelKeysInPodTopologySpread = { on = true },
+  PodTopologyLabelsAdmission = { on = 35 }, MemoryQoS = { on = false },
 }
-local SETTABLE <const> = { MaxUnavailableStatefulSet = true, StaleControllerConsistencyReplicaSet = true,
-  StaleControllerConsistencyStatefulSet = true }
---- The first release that knows a gate, of those that are younger than the simulated ones.
-local SINCE <const> = { StaleControllerConsistencyReplicaSet = 36, StaleControllerConsistencyStatefulSet = 36 }
 
 local function bad(what) check.bad(1, "new", what) end
 
@@ -160,18 +161,35 @@ local function latency_of(given)
   return all
 end
 
+local function is_on(gate, minor)
+  if type(gate.on) == "number" then return minor >= gate.on end
+  return gate.on
+end
+
+local function check_gate(name, value, minor)
+  local gate = GATES[name]
+  local function no(format, ...) bad("option 'feature_gates': " .. format:format(...)) end
+  if not gate then
+    local offer = check.near(tostring(name), GATES)
+    no("unrecognized feature gate: %s%s", name, offer and (", did you mean '" .. offer .. "'?") or "")
+  elseif minor < (gate.since or 0) then
+    no("unrecognized feature gate: %s (there is none before 1.%d)", name, gate.since)
+  elseif minor > (gate.last or minor) then
+    no("unrecognized feature gate: %s (gone since 1.%d: always on)", name, gate.last + 1)
+  elseif type(value) ~= "boolean" then
+    bad(("option 'feature_gates.%s': boolean expected, got %s"):format(name, type(value)))
+  elseif value ~= is_on(gate, minor) and minor >= (gate.locked or math.huge) then
+    no("cannot set feature gate %s to %s, feature is locked to %s", name, value, not value)
+  elseif value ~= is_on(gate, minor) and not gate.settable then
+    check.fail(("not supported yet: feature gate %s=%s"):format(name, value))
+  end
+end
+
 local function gates_of(given, minor)
   local set = {}
-  for name in pairs(SINCE) do set[name] = minor >= SINCE[name] and GATES[name] end
+  for name, gate in pairs(GATES) do set[name] = minor >= (gate.since or 0) and is_on(gate, minor) end
   for name, value in pairs(given or {}) do
-    if GATES[name] == nil or minor < (SINCE[name] or 0) then
-      local offer = GATES[name] == nil and check.near(tostring(name), GATES)
-      bad(("option 'feature_gates': unrecognized feature gate: %s%s"):format(name, offer and (", did you mean '" .. offer .. "'?") or ""))
-    end
-    if type(value) ~= "boolean" then bad(("option 'feature_gates.%s': boolean expected, got %s"):format(name, type(value))) end
-    if value ~= GATES[name] and not SETTABLE[name] then
-      check.fail(("not supported yet: feature gate %s=%s"):format(name, value))
-    end
+    check_gate(name, value, minor)
     set[name] = value
   end
   return set
@@ -194,6 +212,8 @@ function options.read(opts)
   local gates = gates_of(opts.feature_gates, minor)
   return {
     nodes = nodes_of(opts.nodes), seed = math.tointeger(opts.seed or 0), epoch = start // 1000000000, minor = minor,
+    semantic_revisions = gates.StatefulSetSemanticRevisionComparison,
+    terminating_replicas = gates.DeploymentReplicaSetTerminatingReplicas,
     max_unavailable = gates.MaxUnavailableStatefulSet, consistent_replicasets = gates.StaleControllerConsistencyReplicaSet,
     consistent_statefulsets = gates.StaleControllerConsistencyStatefulSet, manual = kubelet == "manual",
     latency = latency_of(opts.latency), storage_classes = opts.storage_classes,

@@ -126,7 +126,7 @@ static ks_val calculate(dep_sync *c, const dep_sets *sets) {
     s = ks_put_count(heap, s, K(readyReplicas), dep_sum(sets, false, K(readyReplicas)));
     s = ks_put_count(heap, s, K(availableReplicas), available);
     s = ks_put_count(heap, s, K(unavailableReplicas), missing > 0 ? missing : 0);
-    if (ks_since(&c->sim->server.rules, KS_SINCE_TERMINATING_REPLICAS))
+    if (c->sim->server.rules.terminating_replicas)
         s = ks_put(heap, s, K(terminatingReplicas), terminating(sets));
     if (available >= dep_size(d) - dep_max_unavailable(d))
         dep_set_condition(c, &s, "Available", "True", "MinimumReplicasAvailable",

@@ -58,7 +58,7 @@ static ks_val build(ks_sim *sim, const ks_object *rs, const rs_counts *counts, b
 
 bool rs_write_status(ks_sim *sim, rs_entry *e, const ks_object *rs, const rs_counts *counts,
                      const ks_str *error) {
-    bool shows = ks_since(&sim->server.rules, KS_SINCE_TERMINATING_REPLICAS);
+    bool shows = sim->server.rules.terminating_replicas;
     if (has_failure(rs) == (error != NULL) && unchanged(rs, counts, shows)) return true;
     ks_val status = build(sim, rs, counts, shows, error);
     const ks_object *now = NULL, *set = rs;

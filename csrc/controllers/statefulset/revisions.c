@@ -85,6 +85,7 @@ static ks_val apply(sts_sync *c, const ks_object *revision) {
 
 /* setMatchesLatestExistingRevision */
 static bool means_the_same(sts_sync *c, const ks_object *revision, ks_val template) {
+    if (!c->sim->server.rules.semantic_revisions) return false;
     ks_val set = apply(c, revision);
     if (!ks_exists(set)) return false;
     set = ks_default(c->heap, &c->sim->server.rules, KS_STATEFULSET, set);
