@@ -6,7 +6,8 @@
  * reads the counters and the scale of the few controllers behind the pods.
  *
  * Keys: ids of budgets; STALE | id of a pod whose DisruptionTarget condition nobody acted upon;
- * MULTIPLE | id of a pod that several budgets select, which it is told.
+ * MULTIPLE | id of a pod that several budgets select, which it is told; RECHECK | id of a budget that is
+ * to be looked at again although nothing has happened.
  */
 #include "controllers/common.h"
 #include "controllers/controllers.h"
@@ -15,6 +16,7 @@
 
 #define STALE            (UINT64_C(1) << 63)
 #define MULTIPLE         (UINT64_C(1) << 62)
+#define RECHECK          (UINT64_C(1) << 61)
 #define DELETION_TIMEOUT (120 * KS_SECOND) /* an evicted pod that is still there counts again */
 #define STALE_TIMEOUT    (120 * KS_SECOND)
 #define RECHECK_DELAY    (5 * KS_MILLISECOND) /* the recheck goes through the rate limiter */
@@ -26,6 +28,7 @@ typedef struct entry {
     ks_tree pods;          /* {0, pod} -> FLAGS */
     ks_tree owners;        /* {hash of the controller's uid, pod}; 0: nobody controls it */
     int64_t healthy;       /* Ready and not terminating */
+    bool fresh;            /* something has happened that no sync has looked at */
 } entry;
 enum { KNOWN = 1, HEALTHY = 2 };
 
@@ -56,7 +59,7 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t budget) {
     entry *e = *slot;
     if (e->refs > 1) {
         entry *own = ks_alloc(heap, sizeof *own);
-        *own = (entry){.refs = 1, .healthy = e->healthy};
+        *own = (entry){.refs = 1, .healthy = e->healthy, .fresh = e->fresh};
         own->selector = e->selector != NULL ? ks_selector_ref(e->selector) : NULL;
         own->pods = ks_tree_copy(&e->pods);
         own->owners = ks_tree_copy(&e->owners);
@@ -101,6 +104,13 @@ static void entry_build(ks_sim *sim, state *st, const ks_object *budget) {
     ks_tree_put(heap, &st->entries, (ks_key){0, budget->id}, e);
 }
 
+/* Something has happened to the budget or its pods. */
+static void look_again(ks_sim *sim, state *st, uint64_t budget) {
+    entry *e = entry_own(sim->world.heap, st, budget);
+    if (e != NULL) e->fresh = true;
+    ks_enqueue(sim, st->index, budget);
+}
+
 /* --- the component's state --- */
 
 static void *create(ks_sim *sim) {
@@ -138,7 +148,7 @@ static void observe_budget(ks_sim *sim, state *st, const ks_change *change) {
     if (change->old == NULL ||
         !ks_equal(ks_get(change->old->spec, K(selector)), ks_get(budget->spec, K(selector))))
         entry_build(sim, st, budget);
-    ks_enqueue(sim, st->index, budget->id);
+    look_again(sim, st, budget->id);
 }
 
 /* nonTerminatingPodHasStaleDisruptionCondition: the instant from which it is stale, or KS_NEVER. */
@@ -170,7 +180,7 @@ static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
         if (change->type != KS_DELETED) put(sim, e, pod);
         if (matching++ == 0) first = w.object;
     }
-    if (first != NULL) ks_enqueue(sim, st->index, first->id);
+    if (first != NULL) look_again(sim, st, first->id);
     if (matching > 1) ks_enqueue(sim, st->index, MULTIPLE | pod->id);
 }
 
@@ -410,7 +420,7 @@ static bool write_status(ks_sim *sim, const ks_object *budget, const count *c) {
                            ks_int(c->expected), K(observedGeneration), ks_ref(generation), NULL));
 }
 
-static bool sync_budget(ks_sim *sim, const state *st, const ks_object *budget) {
+static bool try_sync(ks_sim *sim, state *st, const ks_object *budget) {
     const entry *e = ks_tree_get(&st->entries, (ks_key){0, budget->id});
     if (e == NULL || e->selector == NULL) return true;
     if (e->pods.count == 0) {
@@ -423,7 +433,24 @@ static bool sync_budget(ks_sim *sim, const state *st, const ks_object *budget) {
     count_disrupted(sim, budget, e, &c);
     bool fine = write_status(sim, budget, &c);
     if (fine && c.recheck != KS_NEVER)
-        ks_enqueue_at(sim, st->index, budget->id, c.recheck + RECHECK_DELAY);
+        ks_enqueue_at(sim, st->index, RECHECK | budget->id, c.recheck + RECHECK_DELAY);
+    return fine;
+}
+
+/* A status that was written is looked at like any other change of the budget, and before others have done what takes them more than one
+ * call to the server: of a budget that has no pods any more that is said twice, whoever makes new ones. */
+static bool sync_budget(ks_sim *sim, state *st, uint64_t id) {
+    bool fine = true;
+    const ks_object *budget;
+    while (fine && (budget = ks_store_by_id(ks_view(sim), KS_PDB, id)) != NULL) {
+        entry *e = entry_own(sim->world.heap, st, id);
+        if (e == NULL || !e->fresh) break;
+        e->fresh = false;
+        ks_object_ref(budget);
+        fine = try_sync(sim, st, budget);
+        ks_object_unref(sim->world.heap, budget);
+        if (!fine && (e = entry_own(sim->world.heap, st, id)) != NULL) e->fresh = true;
+    }
     return fine;
 }
 
@@ -461,18 +488,15 @@ static bool sync_multiple(ks_sim *sim, const state *st, uint64_t id) {
 static bool sync(ks_sim *sim, void *payload, uint64_t key) {
     if (key & STALE) return sync_stale(sim, payload, key & ~STALE);
     if (key & MULTIPLE) return sync_multiple(sim, payload, key & ~MULTIPLE);
-    const ks_object *budget = ks_store_by_id(ks_view(sim), KS_PDB, key);
-    if (budget == NULL) return true;
-    ks_object_ref(budget);
-    bool fine = sync_budget(sim, payload, budget);
-    ks_object_unref(sim->world.heap, budget);
-    return fine;
+    if ((key & RECHECK) == 0) return sync_budget(sim, payload, key);
+    look_again(sim, payload, key & ~RECHECK);
+    return true;
 }
 
 static void describe(ks_sim *sim, const void *payload, uint64_t key, ks_buf *out) {
     (void)payload;
-    ks_describe_object(sim, key & (STALE | MULTIPLE) ? KS_POD : KS_PDB, key & ~(STALE | MULTIPLE),
-                       out);
+    ks_describe_object(sim, key & (STALE | MULTIPLE) ? KS_POD : KS_PDB,
+                       key & ~(STALE | MULTIPLE | RECHECK), out);
 }
 
 const ks_component ks_disruption_controller = {
