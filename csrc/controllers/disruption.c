@@ -28,7 +28,8 @@ typedef struct entry {
     ks_tree pods;          /* {0, pod} -> FLAGS */
     ks_tree owners;        /* {hash of the controller's uid, pod}; 0: nobody controls it */
     int64_t healthy;       /* Ready and not terminating */
-    bool fresh;            /* something has happened that no sync has looked at */
+    uint32_t changes
+        [2]; /* so much has happened that no sync has looked at: [1] where there were no pods */
 } entry;
 enum { KNOWN = 1, HEALTHY = 2 };
 
@@ -59,7 +60,8 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t budget) {
     entry *e = *slot;
     if (e->refs > 1) {
         entry *own = ks_alloc(heap, sizeof *own);
-        *own = (entry){.refs = 1, .healthy = e->healthy, .fresh = e->fresh};
+        *own = (entry){.refs = 1, .healthy = e->healthy};
+        memcpy(own->changes, e->changes, sizeof own->changes);
         own->selector = e->selector != NULL ? ks_selector_ref(e->selector) : NULL;
         own->pods = ks_tree_copy(&e->pods);
         own->owners = ks_tree_copy(&e->owners);
@@ -107,7 +109,7 @@ static void entry_build(ks_sim *sim, state *st, const ks_object *budget) {
 /* Something has happened to the budget or its pods. */
 static void look_again(ks_sim *sim, state *st, uint64_t budget) {
     entry *e = entry_own(sim->world.heap, st, budget);
-    if (e != NULL) e->fresh = true;
+    if (e != NULL) e->changes[e->pods.count == 0]++;
     ks_enqueue(sim, st->index, budget);
 }
 
@@ -206,8 +208,8 @@ static bool heeds(const ks_sim *sim, const void *payload, const ks_change *chang
 /* Scales by controller, each once: {uid: replicas}. */
 typedef struct scales {
     ks_val by_uid;
-    int64_t unmanaged; /* pods that nobody controls */
-    ks_val error;      /* a text, or KS_NOTHING */
+    bool unmanaged; /* there are pods that nobody controls */
+    ks_val error;   /* a text, or KS_NOTHING */
 } scales;
 
 static void add_scale(ks_heap *heap, scales *s, const ks_object *owner) {
@@ -266,10 +268,10 @@ static void find_scale(ks_sim *sim, const ks_object *pod, scales *s) {
 
 /* getExpectedScale: one look at each controller, through the first of its pods. */
 static scales scales_of(ks_sim *sim, const entry *e) {
-    scales s = {KS_NOTHING, 0, KS_NOTHING};
+    scales s = {KS_NOTHING, false, KS_NOTHING};
     ks_key at = {0, 0};
-    for (ks_tree_iter it = ks_tree_begin(&e->owners); ks_tree_next(&it) && it.key.a == 0;)
-        s.unmanaged++;
+    ks_tree_iter first = ks_tree_begin(&e->owners);
+    s.unmanaged = ks_tree_next(&first) && first.key.a == 0;
     while (!ks_exists(s.error) && ks_tree_ceiling(&e->owners, (ks_key){at.a + 1, 0}, &at, NULL)) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, at.b);
         if (pod != NULL) find_scale(sim, pod, &s);
@@ -321,7 +323,7 @@ static void tell_unmanaged(ks_sim *sim, const ks_object *budget) {
 }
 
 /* getExpectedPodCount; an error's text, or KS_NOTHING. */
-static ks_val expect(ks_sim *sim, const ks_object *budget, const entry *e, count *c) {
+static ks_val expect(ks_sim *sim, const ks_object *budget, const entry *e, count *c, bool *told) {
     ks_val most = ks_get(budget->spec, K(maxUnavailable)),
            least = ks_get(budget->spec, K(minAvailable));
     if (!ks_exists(most) && !ks_is(least, KS_STRING)) {
@@ -337,7 +339,10 @@ static ks_val expect(ks_sim *sim, const ks_object *budget, const entry *e, count
     ks_scaled_value(ks_exists(most) ? most : least, c->expected, true, &scaled);
     c->desired = ks_exists(most) ? c->expected - scaled : scaled;
     if (c->desired < 0) c->desired = 0;
-    if (!ks_exists(s.error) && s.unmanaged > 0) tell_unmanaged(sim, budget);
+    if (!ks_exists(s.error) && s.unmanaged) {
+        tell_unmanaged(sim, budget);
+        *told = true;
+    }
     return s.error;
 }
 
@@ -420,16 +425,21 @@ static bool write_status(ks_sim *sim, const ks_object *budget, const count *c) {
                            ks_int(c->expected), K(observedGeneration), ks_ref(generation), NULL));
 }
 
-static bool try_sync(ks_sim *sim, state *st, const ks_object *budget) {
+/* trySync. *told: it has recorded an Event. */
+static bool try_sync(ks_sim *sim, const state *st, const ks_object *budget, bool *told) {
     const entry *e = ks_tree_get(&st->entries, (ks_key){0, budget->id});
     if (e == NULL || e->selector == NULL) return true;
     if (e->pods.count == 0) {
         ks_event event = event_of("Normal", "NoPods");
         ks_record(&sim->server, budget, &event, "No matching pods found");
+        *told = true;
     }
     count c = {.disrupted = KS_NOTHING, .recheck = KS_NEVER};
-    ks_val error = expect(sim, budget, e, &c);
-    if (ks_exists(error)) return fail_safe(sim, budget, error);
+    ks_val error = expect(sim, budget, e, &c, told);
+    if (ks_exists(error)) {
+        *told = true;
+        return fail_safe(sim, budget, error);
+    }
     count_disrupted(sim, budget, e, &c);
     bool fine = write_status(sim, budget, &c);
     if (fine && c.recheck != KS_NEVER)
@@ -437,19 +447,29 @@ static bool try_sync(ks_sim *sim, state *st, const ks_object *budget) {
     return fine;
 }
 
-/* A status that was written is looked at like any other change of the budget, and before others have done what takes them more than one
- * call to the server: of a budget that has no pods any more that is said twice, whoever makes new ones. */
+/* One look at the budget as it stands. */
+static bool look(ks_sim *sim, state *st, const ks_object *budget, bool *told) {
+    ks_object_ref(budget);
+    bool fine = try_sync(sim, st, budget, told);
+    ks_object_unref(sim->world.heap, budget);
+    return fine;
+}
+
+/* Each change of a budget and of its pods is looked at by itself, those of the budget that were written here too, and before others have
+ * done what takes them more than one call to the server: of a budget that has no pods any more that is said twice, whoever makes new ones.
+ * Only what is said shows it: where nothing is, one look does for all; and what came before there were no pods has seen some. */
 static bool sync_budget(ks_sim *sim, state *st, uint64_t id) {
     bool fine = true;
     const ks_object *budget;
     while (fine && (budget = ks_store_by_id(ks_view(sim), KS_PDB, id)) != NULL) {
         entry *e = entry_own(sim->world.heap, st, id);
-        if (e == NULL || !e->fresh) break;
-        e->fresh = false;
-        ks_object_ref(budget);
-        fine = try_sync(sim, st, budget);
-        ks_object_unref(sim->world.heap, budget);
-        if (!fine && (e = entry_own(sim->world.heap, st, id)) != NULL) e->fresh = true;
+        if (e == NULL || e->changes[0] + e->changes[1] == 0) break;
+        bool empty = e->pods.count == 0, told = false;
+        uint32_t changes = e->changes[empty] > 0 ? e->changes[empty] : 1;
+        e->changes[0] = e->changes[1] = 0;
+        fine = look(sim, st, budget, &told);
+        e = entry_own(sim->world.heap, st, id);
+        if (e != NULL && (told || !fine)) e->changes[empty] += changes - fine;
     }
     return fine;
 }

@@ -184,6 +184,58 @@ describe("a PodDisruptionBudget", function()
     assert.equal(1, #cluster:events { reason = "NoPods" })
   end)
 
+  describe("says what is wrong as often as something changes:", function()
+    local function said(reason)
+      local events = cluster:events { ref = "pdb/b", reason = reason }
+      return events[1] and (events[1].count or 1) or 0
+    end
+
+    local function pods(...)
+      local list = {}
+      for i, app in ipairs { ... } do
+        list[i] = {
+          apiVersion = "v1", kind = "Pod", metadata = { name = "bare-" .. i, labels = { app = app } },
+          spec = { containers = { { name = "main", image = "app:1" } } },
+        }
+      end
+      cluster:create { apiVersion = "v1", kind = "List", items = list }
+    end
+
+    it("that there are no pods, when the last goes and of its own status then, whoever makes another", function()
+      cluster:create(budget { minAvailable = 1 })
+      cluster:settle()
+      assert.equal(2, said "NoPods")
+      cluster:create(SETS.sts:format(1))
+      cluster:settle()
+      for round = 1, 3 do
+        cluster:delete("pod/web-0", { grace_period = 0 })
+        cluster:settle()
+        assert.equal(2 + 2 * round, said "NoPods")
+      end
+    end)
+
+    it("that its pods have no controller, for each that comes or is bound or written", function()
+      cluster:create(budget { minAvailable = "60%" })
+      cluster:settle()
+      pods("web", "other", "web")
+      cluster:settle()
+      assert.equal(4, said "UnmanagedPods")
+      cluster:patch("pod/bare-1", { metadata = { annotations = { a = "b" } } })
+      cluster:settle()
+      assert.equal(5, said "UnmanagedPods")
+    end)
+
+    it("both of them in a fork as in the original", function()
+      cluster:create(budget { minAvailable = "60%" })
+      pods("web", "web")
+      local fork = cluster:fork()
+      cluster:settle()
+      fork:settle()
+      assert.equal(cluster:trace(), fork:trace())
+      fork:close()
+    end)
+  end)
+
   it("leaves a pod of two budgets to the first and says so", function()
     cluster:create(SETS.sts:format(2))
     cluster:create { budget({ minAvailable = 1 }, "b"), budget({ minAvailable = 1 }, "c") }
