@@ -32,7 +32,7 @@ typedef struct ks_rules {
     X(STRICT_ADDRESSES, 36, "addresses with leading zeros, and IPv4 in IPv6, are refused")         \
     X(SERVICE_NAMES_1123, 36, "Service names are DNS-1123 labels, not DNS-1035")                   \
     X(NUMERIC_TOLERATIONS, 35, "tolerations' operators Gt and Lt are known by name")               \
-    X(WARNS_OF_CLUSTER_IPS, 36, "warnings about the addresses of Services")                        \
+    X(WARNS_OF_CLUSTER_IPS, 36, "a warning that externalIPs is deprecated")                        \
     X(WARNS_OF_PREFER_CLOSE, 35, "trafficDistribution PreferClose is deprecated")                  \
     X(BALANCE_OF_BOTH, 36, "balanced allocation compares a node with and without the pod")         \
     X(CLAIMS_IN_MESSAGES, 35, "FailedScheduling speaks of claims where preemption is disabled")    \
