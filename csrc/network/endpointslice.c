@@ -23,6 +23,8 @@ typedef struct slices_state {
     ks_tree
         by_service;   /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
     ks_tree nodeless; /* {service id, pod id} -> 1: left out, its node is not there */
+    ks_tree
+        foreign; /* {service id, slice id} -> 1: of our making, for a Service of that name that is no more */
     /* endpointslice_tracker.go, for caches that are late: the last version that we have written of a slice, and of a Service's */
     ks_tree own;   /* {0, slice id} -> version */
     ks_tree wrote; /* {0, service id} -> version */
@@ -44,6 +46,7 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->room = ks_tree_copy(&from->room);
     state->by_service = ks_tree_copy(&from->by_service);
     state->nodeless = ks_tree_copy(&from->nodeless);
+    state->foreign = ks_tree_copy(&from->foreign);
     state->own = ks_tree_copy(&from->own);
     state->wrote = ks_tree_copy(&from->wrote);
     return state;
@@ -57,6 +60,7 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tree_clear(heap, &state->room);
     ks_tree_clear(heap, &state->by_service);
     ks_tree_clear(heap, &state->nodeless);
+    ks_tree_clear(heap, &state->foreign);
     ks_tree_clear(heap, &state->own);
     ks_tree_clear(heap, &state->wrote);
     ks_free(heap, state, sizeof *state);
@@ -65,6 +69,12 @@ static void state_dispose(ks_heap *heap, void *state_) {
 static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
 
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
+
+static void clear_prefix(ks_heap *heap, ks_tree *tree, uint64_t a) {
+    ks_key key;
+    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
+        ks_tree_del(heap, tree, key);
+}
 
 /* --- the index of all slices by Service --- */
 
@@ -198,6 +208,7 @@ typedef struct sync_run {
     size_t opened, open_capacity;
     newcomer *newcomers;
     size_t newcomer_count, newcomer_capacity;
+    bool keeps_foreign; /* the only slice is a foreign one, and does for the placeholder */
 } sync_run;
 
 static open_slice *add_open(sync_run *run, open_slice slice) {
@@ -253,19 +264,42 @@ static bool is_considered(const ks_tracker_work *work, const ks_object *pod) {
     return false;
 }
 
+/* utils.go: ownedBy */
+static bool is_owned(const ks_object *slice, const ks_object *service) {
+    ks_each(owner, slice->owners) {
+        if (ks_str_eq(ks_str_or_null(ks_get(*owner, K(uid))), service->uid)) return true;
+    }
+    return false;
+}
+
+/* Finds the slices that we made for a Service of that name, and that are not this Service's: their owner has gone, and they were left
+ * behind or wait for the garbage collector. */
+static void find_foreign(sync_run *run) {
+    slices_state *state = run->state;
+    const ks_object *service = run->service;
+    uint64_t hash = service_hash(service->ns, service->name);
+    clear_prefix(run->heap, &state->foreign, run->id);
+    for (ks_tree_iter it = ks_tree_from(&state->by_service, (ks_key){hash, 0});
+         ks_tree_next(&it) && it.key.a == hash;) {
+        const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, it.key.b);
+        if (slice && ks_str_eq(slice->ns, service->ns) &&
+            ks_str_eq(service_of(slice), service->name) && is_ours(slice) &&
+            slice->deleting == KS_NEVER && ks_text_is(ks_get(slice->doc, K(addressType)), "IPv4") &&
+            !is_owned(slice, service))
+            ks_tree_put(run->heap, &state->foreign, (ks_key){run->id, slice->id}, as_word(1));
+    }
+}
+
 /* Reads the Service's slices from the store anew: after a change of the Service, or of a slice by
  * someone else. */
 static void reload(sync_run *run) {
     slices_state *state = run->state;
     ks_heap *heap = run->heap;
     const ks_store *store = ks_view(run->sim);
-    ks_key key;
-    while (ks_tree_ceiling(&state->members, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
-        ks_tree_del(heap, &state->members, key);
-    while (ks_tree_ceiling(&state->slices, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
-        ks_tree_del(heap, &state->slices, key);
-    while (ks_tree_ceiling(&state->room, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id)
-        ks_tree_del(heap, &state->room, key);
+    clear_prefix(heap, &state->members, run->id);
+    clear_prefix(heap, &state->slices, run->id);
+    clear_prefix(heap, &state->room, run->id);
+    find_foreign(run);
     ks_val labels = slice_labels(run);
     for (ks_walk walk = ks_walk_owned(store, run->service->uid, KS_ENDPOINTSLICE);
          ks_walk_next(&walk);) {
@@ -619,10 +653,45 @@ static bool any_filled(const sync_run *run) {
     return false;
 }
 
+/* What one has, the other has, too; what is empty need not be there. */
+static bool has_labels(ks_val labels, ks_val others) {
+    for (uint32_t i = 0; i < ks_len(labels); i++) {
+        const ks_pair *pair = ks_pair_at(labels, i);
+        if (!ks_text_is(pair->val, ks_text_or(ks_get(others, pair->key), ""))) return false;
+    }
+    return true;
+}
+
+/* placeholderSliceCompare: apart from its owner it is what would be made. */
+static bool does_for_placeholder(sync_run *run, const ks_object *slice) {
+    ks_val labels = slice_labels(run);
+    bool same = !ks_len(ks_get(slice->doc, K(endpoints))) &&
+                !ks_len(ks_get(slice->doc, K(ports))) && has_labels(labels, slice->labels) &&
+                has_labels(slice->labels, labels);
+    ks_unref(run->heap, labels);
+    return same;
+}
+
+/* Whether there is nothing but one foreign slice that does for the placeholder. */
+static bool keeps_foreign(sync_run *run) {
+    ks_key key, more;
+    const ks_tree *foreign = &run->state->foreign;
+    if (run->opened > 0 ||
+        (ks_tree_ceiling(&run->state->slices, (ks_key){run->id, 0}, &key, NULL) &&
+         key.a == run->id) ||
+        !ks_tree_ceiling(foreign, (ks_key){run->id, 0}, &key, NULL) || key.a != run->id ||
+        (ks_tree_ceiling(foreign, (ks_key){run->id, key.b + 1}, &more, NULL) && more.a == run->id))
+        return false;
+    const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, key.b);
+    return slice && does_for_placeholder(run, slice);
+}
+
 /* Where nothing is filled, one placeholder shall stand: an empty slice becomes it, or a new one.
  * Returns which open slice that is, SIZE_MAX: none is wanted. */
 static size_t choose_placeholder(sync_run *run) {
     if (any_filled(run)) return SIZE_MAX;
+    run->keeps_foreign = keeps_foreign(run);
+    if (run->keeps_foreign) return SIZE_MAX;
     for (size_t i = 0; i < run->opened; i++)
         if (is_empty_slice(&run->open[i]) && is_placeholder(&run->open[i])) return i;
     for (size_t i = 0; i < run->opened; i++) {
@@ -674,6 +743,22 @@ static ks_refusal *write_slice(sync_run *run, size_t i, size_t placeholder) {
     return NULL;
 }
 
+/* Those of a former Service go. */
+static ks_refusal *delete_foreign(sync_run *run) {
+    ks_tree *foreign = &run->state->foreign;
+    ks_key key;
+    while (ks_tree_ceiling(foreign, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id) {
+        ks_tree_del(run->heap, foreign, key);
+        const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, key.b);
+        if (!slice || slice->deleting != KS_NEVER) continue;
+        ks_refusal *refusal = ks_server_delete(&run->sim->server, KS_ENDPOINTSLICE,
+                                               run->service->ns, slice->name, NULL, NULL);
+        if (refusal) return refusal;
+        note_own(run, key.b);
+    }
+    return NULL;
+}
+
 /* New ones first: they may take over what would be deleted. */
 static ks_refusal *write_all(sync_run *run) {
     size_t placeholder = choose_placeholder(run);
@@ -683,7 +768,7 @@ static ks_refusal *write_all(sync_run *run) {
         if (!run->open[i].object) refusal = write_slice(run, i, placeholder);
     for (size_t i = 0; i < count && !refusal; i++)
         if (run->open[i].object) refusal = write_slice(run, i, placeholder);
-    return refusal;
+    return refusal || run->keeps_foreign ? refusal : delete_foreign(run);
 }
 
 static void run_dispose(sync_run *run) {
@@ -702,17 +787,12 @@ static void run_dispose(sync_run *run) {
     ks_free(heap, run->newcomers, run->newcomer_capacity * sizeof *run->newcomers);
 }
 
-static void clear_prefix(ks_heap *heap, ks_tree *tree, uint64_t a) {
-    ks_key key;
-    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
-        ks_tree_del(heap, tree, key);
-}
-
 static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
     clear_prefix(heap, &state->members, id);
     clear_prefix(heap, &state->slices, id);
     clear_prefix(heap, &state->room, id);
     clear_prefix(heap, &state->nodeless, id);
+    clear_prefix(heap, &state->foreign, id);
     ks_tree_del(heap, &state->wrote, (ks_key){0, id});
 }
 
