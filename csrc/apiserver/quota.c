@@ -146,6 +146,7 @@ bool ks_quota_usage(ks_heap *heap, ks_kind kind, ks_val doc, const ks_str *name,
                     ks_quantity *out) {
     const ks_kind_info *info = ks_kind_get(kind);
     if (kind == KS_POD) return pod_usage(heap, doc, name, over, out);
+    if (kind == KS_EVENT) return false; /* ignored: pkg/quota/v1/install/registry.go */
     *out = count_of(1);
     if (strncmp(name->s, "count/", 6) == 0) {
         const char *what = name->s + 6;

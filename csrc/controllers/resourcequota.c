@@ -281,8 +281,6 @@ static void observe_quota(ks_sim *sim, state *st, const ks_change *change) {
     ks_enqueue(sim, st->index, quota->id);
 }
 
-static bool listens(const void *payload) { return ((const state *)payload)->entries.count > 0; }
-
 static void observe(ks_sim *sim, void *payload, const ks_change *change) {
     state *st = payload;
     const ks_object *object = change->object;
@@ -388,8 +386,7 @@ const ks_component ks_quota_controller = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
-    .kinds = KS_ALL_KINDS,
+    .kinds = KS_ALL_KINDS & ~KS_KIND_BIT(KS_EVENT),
     .idles = idles,
     .idle_kinds = KS_KIND_BIT(KS_RESOURCEQUOTA),
-    .listens = listens,
 };

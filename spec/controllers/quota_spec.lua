@@ -68,6 +68,22 @@ describe("a ResourceQuota", function()
     assert.equal(now, manual:trace())
   end)
 
+  it("knows no Events, whatever it is to count of them", function()
+    cluster:create(quota { ["count/events"] = 1, ["count/configmaps"] = 5 })
+    for i = 1, 3 do
+      cluster:create {
+        apiVersion = "v1", kind = "Event", metadata = { name = "e" .. i }, reason = "R", message = "m",
+        involvedObject = { kind = "Pod", name = "x", namespace = "default" },
+      }
+    end
+    cluster:advance "10s"
+    assert.equal(3, #cluster:list "events")
+    local status = cluster:get("quota/q").status
+    assert.equal("1", status.hard["count/events"])
+    assert.is_nil(status.used["count/events"])
+    assert.is_string(status.used["count/configmaps"])
+  end)
+
   it("does not charge for finished pods, except as objects", function()
     cluster:image("app:1", { exit = { code = 0, after = "1s" } })
     cluster:create(quota { pods = 1, ["count/pods"] = 2 })
