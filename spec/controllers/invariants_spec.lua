@@ -42,7 +42,8 @@ local Life = {}
 Life.__index = Life
 
 function Life.new(kind, seed, late)
-  local self = setmetatable({ kind = kind, seed = seed, dice = dice(seed), pods = {}, log = {}, wrong = {}, touched = {} }, Life)
+  local self = setmetatable({ kind = kind, seed = seed, dice = dice(seed), log = {}, wrong = {}, touched = {} }, Life)
+  self.pods, self.claims = {}, {} -- claims: when they were made
   self.versions = 1
   self.manual = self.dice.chance(50) -- whether this life is its pods' kubelet
   -- how things were: a controller with an old cache acts on what was so at most that long ago
@@ -161,8 +162,26 @@ function Life:check_surplus(ref)
   self:fail("%s has %d pods, wants %d", ref.name, active, set.spec.replicas)
 end
 
+---Whether the retention policy lets a claim go: with its set, or because its pod has been one too many since the claim was made.
+function Life:may_go(claim)
+  local policy = self.retention
+  if not policy then return false end
+  if self.ending and policy.whenDeleted == "Delete" then return true end
+  if policy.whenScaled ~= "Delete" then return false end
+  local n = ordinal(claim.metadata.name)
+  for _, list in pairs(self.wanted) do
+    for _, was in ipairs(list) do
+      local start = was.spec.ordinals and was.spec.ordinals.start or 0
+      local lately = not was.till or was.till >= self.claims[claim.metadata.uid] - self.oldest
+      if lately and (n < start or n >= start + was.spec.replicas) then return true end
+    end
+  end
+  return false
+end
+
 function Life:saw_claim(what, claim)
-  if what == "DELETED" and not self.may_lose_claims then self:fail("claim %s is lost", claim.metadata.name) end
+  if what == "ADDED" then self.claims[claim.metadata.uid] = self.cluster:now() end
+  if what == "DELETED" and not self:may_go(claim) then self:fail("claim %s is lost", claim.metadata.name) end
 end
 
 -- What happens ----------------------------------------------------------------------------------------------------
@@ -209,9 +228,8 @@ function Life:manifest()
       spec.volumeClaimTemplates = { { metadata = { name = "data" }, spec = { accessModes = { "ReadWriteOnce" },
         storageClassName = d.one_of { "fast", "standard" }, resources = { requests = { storage = "1Gi" } } } } }
       if d.chance(50) then
-        self.may_lose_claims = true
-        spec.persistentVolumeClaimRetentionPolicy =
-          { whenDeleted = d.one_of { "Retain", "Delete" }, whenScaled = d.one_of { "Retain", "Delete" } }
+        self.retention = { whenDeleted = d.one_of { "Retain", "Delete" }, whenScaled = d.one_of { "Retain", "Delete" } }
+        spec.persistentVolumeClaimRetentionPolicy = self.retention
       end
     end
   end
@@ -528,6 +546,7 @@ function Life:finish()
   local how = self.dice.one_of { "background", "foreground", "orphan" }
   self:note("delete %s", how)
   local before = self.cluster:count "pod"
+  self.ending = true
   self.cluster:delete(REFS[self.kind], { cascade = how })
   self:rest()
   self:check_owners()
