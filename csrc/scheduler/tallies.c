@@ -1,8 +1,8 @@
 /*
  * scheduler/tallies.c - how many pods on each node a list of terms matches, kept up to date pod by pod.
  *
- * A tally is found by one label that all of its pods have (bucket: hash of name and value; 0 when its selectors demand
- * none), so that a pod's change looks at the tallies that its own labels name, not at all. Groups count the pods that have
+ * A tally is found by one label that all of its pods have (bucket: hash of name and value, and of the namespace if they are all in one; 0
+ * when its selectors demand none), so that a pod's change looks at the tallies that its own labels name, not at all. Groups count the pods that have
  * one and the same affinity: their terms bear on pods that come later.
  */
 #include "scheduler/internal.h"
@@ -121,6 +121,32 @@ uint64_t ks_sched_bucket(ks_val selector) {
     return 0;
 }
 
+/* The same label in one namespace. */
+static uint64_t in_namespace(uint64_t bucket, const ks_str *ns) {
+    return ns == NULL || bucket <= PER_POD_BUCKET ? bucket : bucket ^ (ks_hash_text(ns, 0) | 1);
+}
+
+static uint64_t tally_bucket(const ks_str *ns, const ks_term *items, uint32_t count) {
+    uint64_t bucket = 0;
+    for (uint32_t i = 0; i < count && bucket == 0; i++)
+        bucket = ks_sched_bucket(items[i].selector_doc);
+    return in_namespace(bucket, ns);
+}
+
+/* Whether there may be a pod that all selectors mean: somebody has each of the labels that they want. */
+static bool anybody_has(const ks_sched *st, const ks_term *items, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        ks_val labels = ks_get(items[i].selector_doc, K(matchLabels));
+        for (uint32_t k = 0; k < ks_len(labels); k++) {
+            const ks_pair *p = ks_pair_at(labels, k);
+            if (p->val.type != KS_STRING) continue;
+            uint64_t pair = pair_hash(p->key, p->val.s);
+            if (pair != PER_POD_BUCKET && !ks_tree_has(&st->pairs, (ks_key){0, pair})) return false;
+        }
+    }
+    return true;
+}
+
 /* Whether a pod counts in a tally, were it alive. */
 static bool means(ks_sim *sim, const ks_tally *t, const ks_object *pod) {
     if (t->ns != NULL && !ks_str_eq(t->ns, pod->ns)) return false;
@@ -182,6 +208,8 @@ static void look_into_all(const counting *c) {
         if (pair == PER_POD_BUCKET) {
             if (per_pod) continue;
             per_pod = true;
+        } else {
+            look_into(c, in_namespace(pair, c->pod->ns));
         }
         look_into(c, pair);
     }
@@ -284,9 +312,7 @@ static bool same_tally(const ks_tally *t, const ks_str *ns, const ks_term *items
 ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *items,
                          uint32_t count, bool living) {
     ks_heap *heap = sim->world.heap;
-    uint64_t bucket = 0;
-    for (uint32_t i = 0; i < count && bucket == 0; i++)
-        bucket = ks_sched_bucket(items[i].selector_doc);
+    uint64_t bucket = tally_bucket(ns, items, count);
     ks_key key = {bucket, 0};
     void *value;
     for (bool more = ks_tree_ceiling(&st->tallies, key, &key, &value); more && key.a == bucket;
@@ -303,9 +329,7 @@ ks_key ks_sched_tally_of(ks_sim *sim, ks_sched *st, const ks_str *ns, ks_term *i
     for (uint32_t i = 0; i < count; i++)
         t->by_pod = t->by_pod || selects_by_pod(items[i].selector_doc);
     st->tally_bytes += sizeof *t + count * sizeof *t->terms;
-    /* No pod has the label: nothing to count. */
-    if (bucket == 0 || bucket == PER_POD_BUCKET || ks_tree_has(&st->pairs, (ks_key){0, bucket}))
-        count_all(sim, st, t);
+    if (anybody_has(st, items, count)) count_all(sim, st, t);
     key = (ks_key){bucket, ++st->sequence};
     ks_tree_put(heap, &st->tallies, key, t);
     st->tally_set++;

@@ -24,6 +24,17 @@ void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old);
 /* A new version (NULL: it goes) of what `old` was (NULL: it is new). */
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old);
 
+/* --- spaces.c, for store.c --- */
+void ks_spaces__ref(struct ks_spaces *spaces);
+void ks_spaces__unref(ks_heap *heap, struct ks_spaces *spaces);
+/* Where the objects of a kind are that are in a namespace: all there are, none of them, or those in `ids` under {*hash, id}: some of other
+ * namespaces may be among these. */
+enum ks_spaces_answer { KS_SPACES_ALL, KS_SPACES_NONE, KS_SPACES_INDEXED };
+enum ks_spaces_answer ks_spaces__look(const ks_store *s, ks_kind kind, const ks_str *ns,
+                                      const ks_tree **ids, uint64_t *hash);
+/* An object goes. */
+void ks_spaces__forget(ks_store *s, const ks_object *object);
+
 /* --- ahead.c, for maps of versions that are let go (ks_ids_type) --- */
 /* Asks for the memory that freeing a version reads, one level of its document after the other. */
 enum { KS_STEPS_OF_LEAVING = 3 };

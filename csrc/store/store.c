@@ -290,6 +290,7 @@ void ks_store_clear(ks_store *s, ks_heap *heap) {
     ks_table_clear(heap, &s->by_uid);
     ks_links_clear(heap, &s->named);
     ks_table_clear(heap, &s->event_names);
+    ks_spaces__unref(heap, s->spaces);
     page_unref(heap, s->page);
 }
 
@@ -312,6 +313,7 @@ static void copied_around(ks_store *out, ks_world *world) {
     ks_table_copied(&out->by_uid);
     ks_links_copied(&out->named);
     ks_table_copied(&out->event_names);
+    ks_spaces__ref(out->spaces);
     if (out->page != NULL) out->page->refs++;
 }
 
@@ -550,10 +552,22 @@ size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].c
 
 /* --- walking --- */
 
-enum { WALK_IDS, WALK_OWNED, WALK_NODE };
+enum { WALK_IDS, WALK_SPACE, WALK_OWNED, WALK_NODE };
+enum { FEW = 64 }; /* so many objects of a kind are walked by, whatever namespace they are in */
 
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
     ks_walk walk = {.store = s, .mode = WALK_IDS, .kind = kind, .ns = ns};
+    if (ns != NULL && s->by_id[kind].count > FEW) {
+        const ks_tree *ids;
+        switch (ks_spaces__look(s, kind, ns, &ids, &walk.prefix)) {
+        case KS_SPACES_ALL: break;
+        case KS_SPACES_NONE: walk.ids = ks_ids_from(&s->by_id[kind], s->last_id + 1); return walk;
+        case KS_SPACES_INDEXED:
+            walk.mode = WALK_SPACE;
+            walk.iter = ks_tree_from(ids, (ks_key){walk.prefix, 0});
+            return walk;
+        }
+    }
     walk.ids = ks_ids_begin(&s->by_id[kind]);
     return walk;
 }
@@ -646,8 +660,18 @@ static void fetch_indexed(ks_walk *walk) {
     }
 }
 
+/* The next one's version, of those in a namespace. */
+static const void *next_in_space(ks_walk *walk) {
+    while (ks_tree_next(&walk->iter) && walk->iter.key.a == walk->prefix) {
+        const void *version = ks_ids_get(&walk->store->by_id[walk->kind], walk->iter.key.b);
+        if (version != NULL) return version;
+    }
+    return NULL;
+}
+
 /* What comes next: its version, or what an index says of it. */
 static const void *next_of(ks_walk *walk) {
+    if (walk->mode == WALK_SPACE) return next_in_space(walk);
     if (walk->mode != WALK_IDS) {
         if (!ks_tree_next(&walk->iter)) return NULL;
         fetch_indexed(walk);
@@ -663,7 +687,7 @@ bool ks_walk_next(ks_walk *walk) {
     while ((next = next_of(walk)) != NULL) {
         if (walk->mode >= WALK_OWNED && walk->iter.key.a != walk->prefix) return false;
         const ks_object *object = next;
-        if (walk->mode != WALK_IDS) {
+        if (walk->mode >= WALK_OWNED) {
             object = resolve(walk->store, next);
         } else if (ks_version__is_brief(object)) {
             if (passes_by(walk, ks_version__brief(object))) continue;
@@ -772,6 +796,7 @@ static void index_object(ks_store *s, const ks_object *object, const ks_object *
 static void unindex_object(ks_store *s, const ks_object *object) {
     ks_heap *heap = s->world->heap;
     unindex_owners(s, object);
+    ks_spaces__forget(s, object);
     ks_store__index_named(s, NULL, object);
     if (object->node != NULL)
         ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});

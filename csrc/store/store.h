@@ -138,6 +138,8 @@ typedef struct ks_store {
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */
     uint32_t page_len;        /* how many of those in it are this store's */
     uint64_t compacted;       /* versions up to here are no longer in the log */
+    struct ks_spaces
+        *spaces;          /* who is in which namespace: spaces.c. Counted; NULL: nobody has asked */
     struct ks_undo *undo; /* what has to be put back if the call in progress fails; NULL: nothing */
 } ks_store;
 

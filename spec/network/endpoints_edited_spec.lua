@@ -1,4 +1,4 @@
--- Endpoints are what the pods say, whatever happened to which of them: with one group of ports or two, below a thousand addresses and above.
+-- Endpoints are what the pods say, whatever happened to which of them: with one group of ports or two, below a thousand and above.
 local kubesim = require "kubesim"
 local dice = require "spec.support.dice"
 

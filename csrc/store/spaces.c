@@ -1,0 +1,108 @@
+/*
+ * store/spaces.c - which objects of a kind are in which namespace, for walks through one of many; called by store.c.
+ *
+ * Nothing is done for it when objects are written: who asks for a namespace's objects of a kind enters those that came since the last one
+ * asked. While all of a kind are in one namespace that is noted, and nothing else. What is made is exchanged when it is whole, so that it
+ * is right whenever memory runs out; forks and snapshots share it, and each goes on from there.
+ */
+#include "store/object_internal.h"
+
+/* Of one kind. */
+typedef struct space_index {
+    uint64_t known; /* objects with ids up to here are in it */
+    uint64_t only;  /* hash of the namespace that all are in, while `ids` is empty */
+    ks_tree ids;    /* {hash of the namespace, id} -> 1 */
+} space_index;
+
+struct ks_spaces {
+    uint32_t refs;
+    space_index of[KS_KIND_COUNT];
+};
+
+static uint64_t hash_of(const ks_str *ns) { return ks_store_hash(NULL, ns); }
+
+static const ks_str *namespace_of(const void *version) {
+    const ks_brief *brief = ks_version__brief(version);
+    return brief != NULL ? brief->type->ns(brief) : ((const ks_object *)version)->ns;
+}
+
+void ks_spaces__ref(struct ks_spaces *spaces) {
+    if (spaces != NULL) spaces->refs++;
+}
+
+void ks_spaces__unref(ks_heap *heap, struct ks_spaces *spaces) {
+    if (spaces == NULL || --spaces->refs > 0) return;
+    for (int kind = 0; kind < KS_KIND_COUNT; kind++) ks_tree_clear(heap, &spaces->of[kind].ids);
+    ks_free(heap, spaces, sizeof *spaces);
+}
+
+/* One to work on; the store does not have it yet. */
+static struct ks_spaces *copy_of(const ks_store *s) {
+    struct ks_spaces *copy = ks_alloc_zero(s->world->heap, sizeof *copy);
+    if (s->spaces != NULL) *copy = *s->spaces;
+    copy->refs = 1;
+    for (int kind = 0; kind < KS_KIND_COUNT; kind++)
+        copy->of[kind].ids = ks_tree_copy(&copy->of[kind].ids);
+    return copy;
+}
+
+static void exchange(ks_store *s, struct ks_spaces *made) {
+    struct ks_spaces *before = s->spaces;
+    s->spaces = made;
+    ks_spaces__unref(s->world->heap, before);
+}
+
+/* Enters the objects with ids from `first` on. */
+static void enter(const ks_store *s, ks_kind kind, uint64_t first, space_index *index) {
+    for (ks_ids_iter it = ks_ids_from(&s->by_id[kind], first); ks_ids_next(&it);)
+        ks_tree_put(s->world->heap, &index->ids, (ks_key){hash_of(namespace_of(it.value)), it.id},
+                    (void *)1);
+}
+
+/* Whether all objects that came are in the only namespace there is. */
+static bool is_alone(const ks_store *s, ks_kind kind, space_index *index) {
+    const ks_str *last = NULL;
+    if (index->ids.count > 0) return false;
+    for (ks_ids_iter it = ks_ids_from(&s->by_id[kind], index->known + 1); ks_ids_next(&it);) {
+        const ks_str *ns = namespace_of(it.value);
+        if (ns == last) continue;
+        last = ns;
+        if (index->only == 0) index->only = hash_of(ns);
+        if (index->only != hash_of(ns)) return false;
+    }
+    return true;
+}
+
+static void catch_up(ks_store *s, ks_kind kind) {
+    struct ks_spaces *made = copy_of(s);
+    space_index *index = &made->of[kind];
+    if (!is_alone(s, kind, index))
+        enter(s, kind, index->ids.count > 0 ? index->known + 1 : 0, index);
+    index->known = s->last_id;
+    exchange(s, made);
+}
+
+static bool any_since(const ks_store *s, ks_kind kind, uint64_t known) {
+    ks_ids_iter it = ks_ids_from(&s->by_id[kind], known + 1);
+    return ks_ids_next(&it);
+}
+
+enum ks_spaces_answer ks_spaces__look(const ks_store *s, ks_kind kind, const ks_str *ns,
+                                      const ks_tree **ids, uint64_t *hash) {
+    if (s->spaces == NULL || any_since(s, kind, s->spaces->of[kind].known))
+        catch_up((ks_store *)s, kind);
+    const space_index *index = &s->spaces->of[kind];
+    *hash = hash_of(ns);
+    *ids = &index->ids;
+    if (index->ids.count > 0) return KS_SPACES_INDEXED;
+    return index->only == *hash ? KS_SPACES_ALL : KS_SPACES_NONE;
+}
+
+void ks_spaces__forget(ks_store *s, const ks_object *object) {
+    if (s->spaces == NULL || object->ns == NULL) return;
+    const space_index *index = &s->spaces->of[object->kind];
+    if (index->ids.count == 0 || object->id > index->known) return;
+    if (s->spaces->refs > 1) exchange(s, copy_of(s));
+    ks_tree_del(s->world->heap, &s->spaces->of[object->kind].ids,
+                (ks_key){hash_of(object->ns), object->id});
+}
