@@ -121,6 +121,11 @@ void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
     ks_ready_add(heap, &sim->ready, (ks_ready_key){next_place(sim, component), key});
 }
 
+void ks_go_on(ks_sim *sim, int component, uint64_t key) {
+    sim->next.component = component;
+    sim->next.key = key;
+}
+
 void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant) {
     ks_heap *heap = sim->world.heap;
     if (instant > KS_LAST) return;
@@ -378,6 +383,7 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
     sim->settings = ks_settings_new(heap);
     ks_ready_init(&sim->ready);
     sim->busy.component = -1;
+    sim->next.component = -1;
     sim->view = &sim->server.store;
     sim->counted = UINT32_MAX;
 }
@@ -497,6 +503,7 @@ static void forget_keys(ks_sim *sim, int component) {
     for (ks_ids_iter it = ks_ids_begin(waits); ks_ids_next(&it);)
         if (timer_of(it.value) != NULL) ks_tree_del(heap, &sim->agenda, timer_of(it.value)->at);
     ks_ids_clear(heap, waits);
+    if (sim->next.component == component) sim->next.component = -1;
     forget_ready(sim, component);
     forget_failures(sim, component);
 }
@@ -536,7 +543,7 @@ void ks_sim_restart(ks_sim *sim, int component) {
 
 int64_t ks_sim_due(const ks_sim *sim) {
     ks_key first;
-    if (ks_ready_first(&sim->ready) != NULL) return sim->world.now;
+    if (sim->next.component >= 0 || ks_ready_first(&sim->ready) != NULL) return sim->world.now;
     return ks_tree_first(&sim->agenda, &first, NULL) ? word_time(first.a) : KS_NEVER;
 }
 
@@ -633,6 +640,12 @@ static void look_ahead(const ks_sim *sim) {
 
 bool ks_sim_step(ks_sim *sim, ks_step *step) {
     look_ahead(sim);
+    if (sim->next.component >= 0) {
+        int component = sim->next.component;
+        sim->next.component = -1;
+        run(sim, component, sim->next.key, step);
+        return true;
+    }
     for (;;) {
         ks_key at;
         void *key;

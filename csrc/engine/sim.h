@@ -108,6 +108,10 @@ struct ks_sim {
         uint64_t key;
         bool again; /* it has been queued meanwhile */
     } busy;         /* the key that is worked on */
+    struct {
+        int component; /* -1: none */
+        uint64_t key;
+    } next; /* the key that comes before all others: ks_go_on() */
     int component_count;
     uint32_t observers[KS_KIND_COUNT]; /* by kind: a bit for each component that observes it */
     uint32_t sleepers[KS_KIND_COUNT];  /* ... but not while it follows nothing */
@@ -151,6 +155,9 @@ uint64_t ks_heard_until(const ks_sim *sim, int component, ks_kind kind);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is
  * run again afterwards (client-go workqueue). */
 void ks_enqueue(ks_sim *sim, int component, uint64_t key);
+/* For a component that goes on from one key to the next without waiting for anything: the key, which waits nowhere, is worked on before
+ * all else that is ready. Called once in a sync, at the most. */
+void ks_go_on(ks_sim *sim, int component, uint64_t key);
 /* The same, at an instant (several delayed adds of one key: the earliest wins, as client-go's AddAfter). */
 void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant);
 /* With the key's backoff (5 ms doubling to 1000 s), as AddRateLimited; sync returning false does this. */

@@ -398,7 +398,7 @@ typedef struct ks_sched {
     uint64_t sequence;
     uint64_t mark; /* tallies with a higher number were counted after the change being noticed */
     uint32_t next_start;
-    bool armed;          /* the key that looks at the next pod is queued */
+    bool armed;          /* the key that looks at the next pod waits to be worked on */
     ks_tree slots;       /* hash of node name -> slot + 1 */
     ks_tree classes;     /* {hash of owner, number} -> ks_pod_class */
     ks_tree tallies;     /* {hash of a label or 0, number} -> ks_tally */
@@ -554,7 +554,9 @@ void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st);
 /* Whether a pod that was not looked at yet is queued: a walk over the queue. */
 bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id);
-void ks_sched_queue_arm(ks_sim *sim, ks_sched *st);
+/* Sees to it that the next pod is looked at, if there is one. `at_once`: before all else that is ready, unless it is one in backoff, for
+ * which there is time when there is nothing else to do. */
+void ks_sched_queue_arm(ks_sim *sim, ks_sched *st, bool at_once);
 int64_t ks_sched_priority(const ks_object *pod);
 
 /* --- hints.c --- */

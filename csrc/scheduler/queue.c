@@ -38,11 +38,14 @@ static ks_key by_priority(ks_sched *st, const ks_object *pod) {
 static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
-void ks_sched_queue_arm(ks_sim *sim, ks_sched *st) {
+void ks_sched_queue_arm(ks_sim *sim, ks_sched *st, bool at_once) {
     if (st->armed) return;
     if (st->active.count > 0 || st->backoff.count > 0) {
         st->armed = true;
-        ks_enqueue(sim, st->index, SCHEDULE_KEY);
+        if (at_once && st->active.count > 0)
+            ks_go_on(sim, st->index, SCHEDULE_KEY);
+        else
+            ks_enqueue(sim, st->index, SCHEDULE_KEY);
         return;
     }
     ks_key first;
@@ -106,7 +109,7 @@ void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     }
     ks_tree_del(heap, &st->waiting, (ks_key){0, pod->id});
     ks_tree_put(heap, &st->active, by_priority(st, pod), word(pod->id));
-    ks_sched_queue_arm(sim, st);
+    ks_sched_queue_arm(sim, st, false);
 }
 
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
@@ -163,7 +166,7 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
         }
         w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
         ks_tree_put(heap, &st->errors, w->queued, word(pod->id));
-        ks_sched_queue_arm(sim, st);
+        ks_sched_queue_arm(sim, st, false);
         return;
     }
     w->error_count = 0;
@@ -189,7 +192,7 @@ void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
         ks_tree_put(heap, &st->errors, w->queued, word(it.key.b));
     }
     ks_tree_clear(heap, &all);
-    ks_sched_queue_arm(sim, st);
+    ks_sched_queue_arm(sim, st, false);
 }
 
 /* An event lets the pod go. */
@@ -209,7 +212,7 @@ static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     release(sim, st, pod);
-    ks_sched_queue_arm(sim, st);
+    ks_sched_queue_arm(sim, st, false);
 }
 
 bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
@@ -239,7 +242,7 @@ void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_h
         if (pod != NULL) wake(sim, st, pod, plugins, hint, change);
     }
     ks_tree_clear(sim->world.heap, &all);
-    ks_sched_queue_arm(sim, st);
+    ks_sched_queue_arm(sim, st, false);
 }
 
 void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins,
@@ -248,5 +251,5 @@ void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins,
     for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_POD, claim); ks_namers_next(&n);)
         if (ks_tree_has(&st->refused, (ks_key){0, n.object->id}))
             wake(sim, st, n.object, plugins, NULL, NULL);
-    ks_sched_queue_arm(sim, st);
+    ks_sched_queue_arm(sim, st, false);
 }

@@ -410,20 +410,20 @@ static ks_val with_condition(ks_heap *heap, ks_val conditions, const char *type,
     return list;
 }
 
-/* The PodScheduled condition, and the nominated node when `nominate`. */
-static void patch_status(ks_sim *sim, ks_sched *st, const ks_object *looked_at, const char *reason,
+/* The PodScheduled condition, and the nominated node when `nominate`. Whether that was news, for which the API server is asked. */
+static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *looked_at, const char *reason,
                          const ks_str *message, bool nominate, const ks_str *nominated) {
     ks_heap *heap = sim->world.heap;
     const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, looked_at->id);
     if (pod == NULL) pod = looked_at;
     const ks_object *newest = ks_sched_patched(sim, pod);
-    if (newest == NULL) return;
+    if (newest == NULL) return true;
     ks_val text = {.type = KS_STRING, .s = message}, generation = ks_get(pod->meta, K(generation));
     bool alone = nominate || newest != pod;
     ks_val alike = alone ? KS_NOTHING : ks_alike_get(&st->failed, pod->status, text, generation);
     if (ks_exists(alike)) {
         ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, alike, NULL));
-        return;
+        return true;
     }
     ks_val old = KS_NOTHING;
     ks_each(condition, ks_get(pod->status, K(conditions))) {
@@ -442,7 +442,7 @@ static void patch_status(ks_sim *sim, ks_sched *st, const ks_object *looked_at, 
     if (!nominate) nominated = now;
     if (same && ks_str_eq(now, nominated)) {
         ks_unref(heap, made);
-        return;
+        return false;
     }
     ks_val conditions =
         same ? ks_ref(ks_get(newest->status, K(conditions)))
@@ -454,6 +454,7 @@ static void patch_status(ks_sim *sim, ks_sched *st, const ks_object *looked_at, 
                         nominated == NULL ? KS_NOTHING : ks_string(nominated));
     if (!alone) ks_alike_put(heap, &st->failed, pod->status, text, generation, status);
     ks_refusal_free(heap, ks_server_update_status(&sim->server, newest, status, NULL));
+    return true;
 }
 
 static void record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
@@ -477,15 +478,17 @@ static bool requeue(ks_cycle *c, uint32_t plugins) {
     return true;
 }
 
-/* handleSchedulingFailure. Takes over `message`; `plugins` 0: an error. */
-static void fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins) {
+/* handleSchedulingFailure. Takes over `message`; `plugins` 0: an error. Whether it took a call of the API server. */
+static bool fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins) {
     ks_sim *sim = c->sim;
+    bool asked = false;
     message = told(sim, c->st, message);
     if (requeue(c, plugins)) {
         record_failure(sim, c->pod, c->rules->scheduler, message);
-        patch_status(sim, c->st, c->pod, reason, message, c->renominated, c->nominated);
+        asked = patch_status(sim, c->st, c->pod, reason, message, c->renominated, c->nominated);
     }
     ks_str_unref(sim->world.heap, message);
+    return asked;
 }
 
 /* schedule_one.go: clearNominatedNode. */
@@ -615,9 +618,12 @@ static void place(ks_cycle *c, uint32_t slot) {
     ks_object_unref(heap, node);
 }
 
-static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+/* Looks at a pod. Whether that took the scheduler a call of the API server: a pod that cannot be placed is told so before the next one
+ * is looked at; binding, telling of Events and getting rid of victims go on beside that (schedule_one.go: go sched.runBindingCycle). */
+static bool schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_cycle *c = begin(sim, st, pod);
+    bool asked = false;
     if (ks_object_terminating(pod)) {
         const ks_str *message =
             ks_str_printf(heap, "skip schedule deleting pod: %s/%s", pod->ns->s, pod->name->s);
@@ -625,7 +631,7 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         ks_str_unref(heap, message);
     } else if (st->nodes->count == 0) {
         clear_nominated(c);
-        fail(c, "Unschedulable", ks_str_of(heap, "no nodes available to schedule pods"), 0);
+        asked = fail(c, "Unschedulable", ks_str_of(heap, "no nodes available to schedule pods"), 0);
     } else {
         ks_sched_prefilter(c);
         if (c->prefilter == NULL) ks_sched_find_nodes(c);
@@ -638,11 +644,12 @@ static void schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         } else {
             const ks_str *message = failure_message(c);
             ks_sched_remember(c, -1);
-            fail(c, "Unschedulable", message, c->plugins);
+            asked = fail(c, "Unschedulable", message, c->plugins);
             if (ks_len(c->victim_ids) > 0) ks_sched_evict_victims(c);
         }
     }
     end(c);
+    return asked;
 }
 
 static void give_up_binding(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_refusal *refusal) {
@@ -693,15 +700,17 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         finish_binding(sim, st, key / 2);
         return true;
     }
-    st->armed = false;
+    st->armed = true; /* pods that come meanwhile need no look of their own */
     uint64_t id = ks_sched_queue_pop(sim, st);
     look_ahead(sim, st);
     const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
     /* one that is assumed has had its look: schedule_one.go: skipPodSchedule */
+    bool asked = false;
     if (pod != NULL && pod->node == NULL && ks_sched_assumed(st, id) == NULL)
-        schedule(sim, st, pod);
+        asked = schedule(sim, st, pod);
     ks_object_unref(sim->world.heap, pod);
-    ks_sched_queue_arm(sim, st);
+    st->armed = false;
+    ks_sched_queue_arm(sim, st, !asked);
     return true;
 }
 
