@@ -136,6 +136,14 @@ bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner) {
     return fine;
 }
 
+void ks_keep_loose(ks_heap *heap, ks_tree *loose, const ks_change *change) {
+    ks_key at = {ks_text_hash(change->object->ns), change->object->id};
+    if (change->type == KS_DELETED || change->object->owner_uid != NULL)
+        ks_tree_del(heap, loose, at);
+    else
+        ks_tree_put(heap, loose, at, ks_word(1));
+}
+
 /* --- the rest --- */
 
 ks_val ks_put_count(ks_heap *heap, ks_val status, const ks_str *key, int64_t count) {

@@ -23,12 +23,20 @@ static int by_age(const void *a, const void *b) {
 }
 
 void ks_history_list(ks_sim *sim, const ks_object *owner, const ks_selector *selector,
-                     ks_objects *out) {
+                     const ks_tree *loose, ks_objects *out) {
     const ks_store *store = ks_view(sim);
-    for (ks_walk w = ks_walk_kind(store, KS_CONTROLLERREVISION, owner->ns); ks_walk_next(&w);) {
-        const ks_object *r = w.object;
-        if (r->owner_uid != NULL && !ks_str_eq(r->owner_uid, owner->uid)) continue;
-        if (ks_selector_matches(selector, r->labels)) ks_objects_add(sim->world.heap, out, r);
+    ks_heap *heap = sim->world.heap;
+    for (ks_walk w = ks_walk_owned(store, owner->uid, KS_CONTROLLERREVISION); ks_walk_next(&w);)
+        if (ks_str_eq(w.object->owner_uid, owner->uid) && ks_str_eq(w.object->ns, owner->ns) &&
+            ks_selector_matches(selector, w.object->labels))
+            ks_objects_add(heap, out, w.object);
+    uint64_t ns = ks_text_hash(owner->ns);
+    for (ks_tree_iter it = ks_tree_from(loose, (ks_key){ns, 0});
+         ks_tree_next(&it) && it.key.a == ns;) {
+        const ks_object *r = ks_store_by_id(store, KS_CONTROLLERREVISION, it.key.b);
+        if (r != NULL && r->owner_uid == NULL && ks_str_eq(r->ns, owner->ns) &&
+            ks_selector_matches(selector, r->labels))
+            ks_objects_add(heap, out, r);
     }
     if (out->count > 1) qsort((void *)out->items, out->count, sizeof *out->items, by_age);
 }

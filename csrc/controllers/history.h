@@ -8,9 +8,9 @@
 #include "controllers/common.h"
 
 /* The revisions in the owner's namespace that `selector` matches and that are the owner's or nobody's: sorted by revision,
- * creation, name. References. */
+ * creation, name. References. `loose`: those that nobody controls, as ks_keep_loose() has them. */
 void ks_history_list(ks_sim *sim, const ks_object *owner, const ks_selector *selector,
-                     ks_objects *out);
+                     const ks_tree *loose, ks_objects *out);
 /* The number of a revision. */
 int64_t ks_revision_number(const ks_object *revision);
 /* What a revision of this template holds: {"spec":{"template":{"$patch":"replace", ...}}}; a new reference. */

@@ -202,18 +202,33 @@ static ks_term selector_term(ks_heap *heap, ks_val label_selector) {
                      .selector_doc = ks_ref(label_selector)};
 }
 
+/* The first Service with an id above `id` that may select the pod by one of its labels; NULL: there is none. */
+static const ks_object *next_service(ks_sim *sim, const ks_sched *st, const ks_object *pod,
+                                     uint64_t id) {
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
+        ks_key from = {ks_sched_label_bucket(pod->ns, ks_pair_at(pod->labels, i)), id + 1}, found;
+        if (ks_tree_ceiling(&st->services_by, from, &found, NULL) && found.a == from.a &&
+            found.b < next)
+            next = found.b;
+    }
+    return next == UINT64_MAX ? NULL : ks_store_by_id(ks_view(sim), KS_SERVICE, next);
+}
+
 /* The selectors that say which pods belong together by default: of the Services that select the pod, and of its controller
  * (plugins/helper/spread.go: DefaultSelector). Returns how many. */
-static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, uint32_t room) {
+static uint32_t default_terms(ks_sim *sim, const ks_sched *st, const ks_object *pod, ks_term *out,
+                              uint32_t room) {
     ks_heap *heap = sim->world.heap;
     uint32_t count = 0;
     const ks_object *owner = ks_store_owner(ks_view(sim), pod);
     if (owner != NULL && (owner->kind == KS_REPLICASET || owner->kind == KS_STATEFULSET))
         out[count++] = selector_term(heap, ks_get(owner->spec, K(selector)));
-    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_SERVICE, pod->ns);
-         count < room && ks_walk_next(&w);) {
-        ks_val map = ks_get(w.object->spec, K(selector));
-        if (ks_len(map) == 0) continue;
+    const ks_object *service = NULL;
+    while (count < room &&
+           (service = next_service(sim, st, pod, service == NULL ? 0 : service->id)) != NULL) {
+        ks_val map = ks_get(service->spec, K(selector));
+        if (!ks_str_eq(service->ns, pod->ns)) continue;
         ks_selector *selector = ks_selector_of_map(heap, map);
         if (selector == NULL || !ks_selector_matches(selector, pod->labels)) {
             ks_selector_unref(heap, selector);
@@ -229,7 +244,7 @@ static uint32_t default_terms(ks_sim *sim, const ks_object *pod, ks_term *out, u
 static void default_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_pod_rules *r) {
     ks_heap *heap = sim->world.heap;
     ks_term terms[16];
-    uint32_t count = default_terms(sim, pod, terms, 16);
+    uint32_t count = default_terms(sim, st, pod, terms, 16);
     if (count == 0) return;
     ks_key tally = ks_sched_tally_of(sim, st, pod->ns, terms, count, true);
     r->constraint_count = 2;

@@ -384,11 +384,13 @@ typedef struct ks_axis {
 enum { KS_MAX_AXES = 16 };
 
 typedef struct ks_sched {
-    int index;                   /* of the component */
-    ks_node_table *nodes;        /* counted; copied on write */
-    ks_roster *roster;           /* NULL: to be made */
-    uint64_t generation;         /* of the last change of a node */
-    uint64_t topology;           /* of the last change of the set of nodes or their labels */
+    int index;            /* of the component */
+    ks_node_table *nodes; /* counted; copied on write */
+    ks_roster *roster;    /* NULL: to be made */
+    uint64_t generation;  /* of the last change of a node */
+    uint64_t topology;    /* of the last change of the set of nodes or their labels */
+    ks_tree
+        services_by; /* {ks_sched_label_bucket() of a selector's first label, id} -> 1: Services */
     uint64_t services;           /* of the last change of Services' selectors */
     uint64_t tally_epoch;        /* of the last time that tallies were dropped */
     uint64_t tally_set;          /* another one when there is one more or less of them */
@@ -407,10 +409,10 @@ typedef struct ks_sched {
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_tree waiting;                 /* pod id -> ks_waiting */
-    ks_tree refused;                 /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
-    ks_tree assumed;                 /* pod id -> ks_assumed */
-    ks_tree nominated;               /* pod id -> slot + 1 */
-    ks_tree looks;                   /* pod id -> ks_look */
+    ks_tree refused;   /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
+    ks_tree assumed;   /* pod id -> ks_assumed */
+    ks_tree nominated; /* pod id -> slot + 1 */
+    ks_tree looks;     /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
     uint64_t last_look; /* the highest id of a pod that was looked at */
     ks_key last_class;  /* where the class that was asked for last is */
@@ -504,6 +506,8 @@ void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, ui
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st);
 /* The bucket of a label selector. */
 uint64_t ks_sched_bucket(ks_val selector);
+/* A label in a namespace, as a bucket. */
+uint64_t ks_sched_label_bucket(const ks_str *ns, const ks_pair *label);
 /* Walks the groups with a term that may mean a pod with these labels: calls `visit` once per group and bucket. */
 void ks_sched_groups_for(const ks_sched *st, ks_val labels,
                          void (*visit)(void *payload, const ks_group *group, uint64_t bucket),

@@ -43,6 +43,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->errors = ks_tree_copy(&from->errors);
     st->waiting = ks_tree_copy(&from->waiting);
     st->refused = ks_tree_copy(&from->refused);
+    st->services_by = ks_tree_copy(&from->services_by);
     st->assumed = ks_tree_copy(&from->assumed);
     st->nominated = ks_tree_copy(&from->nominated);
     st->looks = ks_tree_copy(&from->looks);
@@ -78,9 +79,10 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched *st = state;
     ks_sched_table_unref(heap, st->nodes);
     ks_sched_roster_unref(heap, st->roster);
-    ks_tree *trees[] = {&st->slots,       &st->classes,   &st->tallies, &st->pairs,  &st->groups,
-                        &st->group_terms, &st->active,    &st->backoff, &st->errors, &st->waiting,
-                        &st->refused,     &st->assumed,   &st->nominated, &st->looks};
+    ks_tree *trees[] = {&st->slots,   &st->classes,     &st->tallies, &st->pairs,
+                        &st->groups,  &st->group_terms, &st->active,  &st->backoff,
+                        &st->errors,  &st->waiting,     &st->refused, &st->services_by,
+                        &st->assumed, &st->nominated,   &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
@@ -242,11 +244,19 @@ static bool selects_pod_names(ks_val selector) {
            ks_exists(ks_get(selector, K(apps_kubernetes_io_pod_index)));
 }
 
-static void observe_service(ks_sched *st, const ks_change *change) {
+/* Where a Service stands in `services_by`; it has a selector. */
+static ks_key service_key(const ks_object *service, ks_val selector) {
+    return (ks_key){ks_sched_label_bucket(service->ns, ks_pair_at(selector, 0)), service->id};
+}
+
+static void observe_service(ks_heap *heap, ks_sched *st, const ks_change *change) {
     const ks_object *old = change->type == KS_DELETED ? change->object : change->old;
     ks_val was = old == NULL ? KS_NOTHING : ks_get(old->spec, K(selector));
     ks_val is = change->type == KS_DELETED ? KS_NOTHING : ks_get(change->object->spec, K(selector));
     if (ks_equal(was, is)) return;
+    if (ks_len(was) > 0) ks_tree_del(heap, &st->services_by, service_key(old, was));
+    if (ks_len(is) > 0)
+        ks_tree_put(heap, &st->services_by, service_key(change->object, is), (void *)1);
     st->services++;
     if (selects_pod_names(was)) st->pod_name_selectors--;
     if (selects_pod_names(is)) st->pod_name_selectors++;
@@ -265,7 +275,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     switch (change->object->kind) {
     case KS_POD: observe_pod(sim, st, change); break;
     case KS_NODE: ks_sched_node_changed(sim, st, change); break;
-    case KS_SERVICE: observe_service(st, change); break;
+    case KS_SERVICE: observe_service(sim->world.heap, st, change); break;
     case KS_PVC:
         if (st->assumed.count > 0) wake_prebind(sim, st);
         break;

@@ -126,6 +126,11 @@ static uint64_t in_namespace(uint64_t bucket, const ks_str *ns) {
     return ns == NULL || bucket <= PER_POD_BUCKET ? bucket : bucket ^ (ks_hash_text(ns, 0) | 1);
 }
 
+uint64_t ks_sched_label_bucket(const ks_str *ns, const ks_pair *label) {
+    const ks_str *value = ks_str_or_null(label->val);
+    return value == NULL ? 0 : in_namespace(pair_hash(label->key, value), ns);
+}
+
 static uint64_t tally_bucket(const ks_str *ns, const ks_term *items, uint32_t count) {
     uint64_t bucket = 0;
     for (uint32_t i = 0; i < count && bucket == 0; i++)

@@ -52,17 +52,9 @@ static void queue_owner(ks_sim *sim, const dep_state *st, const ks_object *set) 
     if (d != NULL) ks_enqueue(sim, st->index, d->id);
 }
 
-static void keep_loose(ks_heap *heap, dep_state *st, const ks_change *change) {
-    ks_key at = {ks_text_hash(change->object->ns), change->object->id};
-    if (change->type == KS_DELETED || change->object->owner_uid != NULL)
-        ks_tree_del(heap, &st->loose, at);
-    else
-        ks_tree_put(heap, &st->loose, at, ks_word(1));
-}
-
 static void observe_set(ks_sim *sim, dep_state *st, const ks_change *change) {
     const ks_object *set = change->object, *old = change->old;
-    keep_loose(sim->world.heap, st, change);
+    ks_keep_loose(sim->world.heap, &st->loose, change);
     bool moved = old != NULL && !ks_str_eq(old->owner_uid, set->owner_uid);
     if (moved) queue_owner(sim, st, old);
     if (set->owner_uid != NULL) {

@@ -78,10 +78,11 @@ typedef struct sts_entry {
 
 typedef struct sts_state {
     int index;
-    ks_tree entries; /* {0, set} -> sts_entry */
-    ks_tree loose;   /* {hash of namespace, pod}: controlled by nobody */
-    ks_tree claims;  /* {sts_claims_hash() of "template-set", set} */
-    uint64_t last;   /* the set whose pod changed last */
+    ks_tree entries;         /* {0, set} -> sts_entry */
+    ks_tree loose;           /* {hash of namespace, pod}: controlled by nobody */
+    ks_tree loose_revisions; /* the same of revisions */
+    ks_tree claims;          /* {sts_claims_hash() of "template-set", set} */
+    uint64_t last;           /* the set whose pod changed last */
 } sts_state;
 
 /* One sync of one set. */

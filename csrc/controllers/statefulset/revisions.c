@@ -23,7 +23,7 @@ void sts_forget_history(ks_heap *heap, sts_entry *e) {
 static sts_history *make_history(const sts_sync *c) {
     sts_history *h = ks_alloc_zero(c->heap, sizeof *h);
     h->refs = 1;
-    ks_history_list(c->sim, c->set, c->e->selector, &h->list);
+    ks_history_list(c->sim, c->set, c->e->selector, &c->st->loose_revisions, &h->list);
     if (h->list.count > 0) h->words = ks_alloc(c->heap, h->list.count * sizeof *h->words);
     for (size_t i = 0; i < h->list.count; i++)
         h->words[i] = sts_revision_word(h->list.items[i]->name);

@@ -14,8 +14,12 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *state) {
     const sts_state *from = state;
     sts_state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (sts_state){from->index, ks_tree_copy(&from->entries), ks_tree_copy(&from->loose),
-                      ks_tree_copy(&from->claims), from->last};
+    *st = (sts_state){.index = from->index,
+                      .entries = ks_tree_copy(&from->entries),
+                      .loose = ks_tree_copy(&from->loose),
+                      .loose_revisions = ks_tree_copy(&from->loose_revisions),
+                      .claims = ks_tree_copy(&from->claims),
+                      .last = from->last};
     return st;
 }
 
@@ -23,6 +27,7 @@ static void dispose(ks_heap *heap, void *state) {
     sts_state *st = state;
     ks_tree_clear(heap, &st->entries);
     ks_tree_clear(heap, &st->loose);
+    ks_tree_clear(heap, &st->loose_revisions);
     ks_tree_clear(heap, &st->claims);
     ks_free(heap, st, sizeof *st);
 }
@@ -183,6 +188,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     case KS_STATEFULSET: observe_set(sim, state, change); break;
     case KS_PVC: observe_claim(sim, state, change); break;
     case KS_CONTROLLERREVISION:
+        ks_keep_loose(sim->world.heap, &((sts_state *)state)->loose_revisions, change);
         observe_revision(sim, state, change->object);
         if (change->old != NULL) observe_revision(sim, state, change->old);
         break;
