@@ -292,7 +292,75 @@ function parts.apply()
   report("apply against libyaml's event parser", ("%.0f %%"):format(floor / time * 100), "at least 60 %", floor / time >= 0.6)
 end
 
+local MANIFEST_SERVICE <const> = [[
+apiVersion: v1
+kind: Service
+metadata: {name: %s}
+spec: {clusterIP: None, selector: {app: %s}, ports: [{port: 80}]}
+]]
+
+---What there may be many of, besides pods in a set: each a function that makes `n` of them from nothing.
+local MANY <const> = {
+  ["pods, one after the other, behind a headless Service"] = function(c, n)
+    c:apply(MANIFEST_SERVICE:format("db", "db"))
+    sts_to_ready(c, n, "OrderedReady", true)
+  end,
+  ["StatefulSets of one pod with a claim"] = function(c, n)
+    for i = 1, n do
+      local set = stateful_set(1, "OrderedReady", true)
+      set.metadata.name, set.spec.serviceName = "db" .. i, "db" .. i
+      set.spec.selector.matchLabels.app, set.spec.template.metadata.labels.app = "db" .. i, "db" .. i
+      c:create(set)
+    end
+    assert(c:settle())
+  end,
+  ["Services of one pod each"] = function(c, n)
+    for i = 1, n do
+      c:apply(MANIFEST_SERVICE:format("web" .. i, "web" .. i))
+      c:create {
+        apiVersion = "v1", kind = "Pod", metadata = { name = "web" .. i, labels = { app = "web" .. i } },
+        spec = { containers = { { name = "main", image = "app" } } } }
+    end
+    assert(c:settle())
+  end,
+  ["namespaces with a pod"] = function(c, n)
+    for i = 1, n do
+      c:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "ns" .. i } }
+      local set = replica_set(1)
+      set.metadata.namespace = "ns" .. i
+      c:create(set)
+    end
+    assert(c:settle())
+    for i = 1, n do c:delete("namespace/ns" .. i) end
+    assert(c:settle())
+  end,
+  ["claims that match one volume each"] = function(c, n)
+    for i = 1, n do
+      local size = i .. "Mi"
+      c:create {
+        apiVersion = "v1", kind = "PersistentVolume", metadata = { name = "pv" .. i },
+        spec = { capacity = { storage = size }, accessModes = { "ReadWriteOnce" }, storageClassName = "hand", hostPath = { path = "/x" } } }
+      c:create {
+        apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "c" .. i },
+        spec = { accessModes = { "ReadWriteOnce" }, storageClassName = "hand", resources = { requests = { storage = size } } } }
+    end
+    assert(c:settle())
+  end,
+}
+
+---Whether the cost of one stays what it is where there are many.
+function parts.many()
+  local names = {}
+  for name in pairs(MANY) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local small = seconds(3, function(c) MANY[name](c, 500) end, hundred_nodes) / 500
+    local large = seconds(1, function(c) MANY[name](c, 4000) end, hundred_nodes) / 4000
+    report(("4,000 against 500: %s"):format(name), ("x %.2f"):format(large / small), "at most x 1.5", large / small <= 1.5)
+  end
+end
+
 local wanted = arg[1]
-for _, name in ipairs { "lab", "pods", "stateful", "rollout", "fork", "patch", "list", "apply", "growth" } do
+for _, name in ipairs { "lab", "pods", "stateful", "rollout", "fork", "patch", "list", "apply", "many", "growth" } do
   if wanted == name or (not wanted and name ~= "growth") then parts[name]() end
 end

@@ -238,7 +238,9 @@ static void mark_all(ks_sim *sim, ks_tracker *tracker, const tracked_service *se
          ks_tree_next(&it) && it.key.a == service->id;)
         ks_tree_put(heap, &tracker->dirty, it.key, PRESENT);
     if (!service->selector) return;
-    for (ks_walk walk = ks_walk_kind(ks_view(sim), KS_POD, service->ns); ks_walk_next(&walk);)
+    const ks_object *now = ks_store_by_id(ks_view(sim), KS_SERVICE, service->id);
+    const ks_pair *label = ks_pair_at(ks_get(now->spec, K(selector)), 0);
+    for (ks_walk walk = ks_walk_labelled(ks_view(sim), service->ns, label); ks_walk_next(&walk);)
         if (ks_selector_matches(service->selector, walk.object->labels))
             ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, walk.object->id}, PRESENT);
 }

@@ -286,9 +286,18 @@ static void count_one(ks_sim *sim, ks_sched *st, ks_tally *t, const ks_object *p
     t->counts[slot]++;
 }
 
+/* All pods that a tally may mean, and maybe others. */
+static ks_walk walk_meant(ks_sim *sim, const ks_tally *t) {
+    for (uint32_t i = 0; i < t->count && t->ns != NULL; i++) {
+        ks_val labels = ks_get(t->terms[i].selector_doc, K(matchLabels));
+        if (ks_len(labels) > 0) return ks_walk_labelled(ks_view(sim), t->ns, ks_pair_at(labels, 0));
+    }
+    return ks_walk_kind(ks_view(sim), KS_POD, t->ns);
+}
+
 /* Counts the pods that have a node already, and those that are assumed to have one. */
 static void count_all(ks_sim *sim, ks_sched *st, ks_tally *t) {
-    for (ks_walk w = ks_walk_created(ks_view(sim), KS_POD); ks_walk_next(&w);)
+    for (ks_walk w = walk_meant(sim, t); ks_walk_next(&w);)
         if (w.object->node != NULL && ks_sched_assumed(st, w.object->id) == NULL)
             count_one(sim, st, t, w.object, w.object->node);
     for (ks_tree_iter it = ks_tree_begin(&st->assumed); ks_tree_next(&it);) {

@@ -32,6 +32,11 @@ void ks_spaces__unref(ks_heap *heap, struct ks_spaces *spaces);
 enum ks_spaces_answer { KS_SPACES_ALL, KS_SPACES_NONE, KS_SPACES_INDEXED };
 enum ks_spaces_answer ks_spaces__look(const ks_store *s, ks_kind kind, const ks_str *ns,
                                       const ks_tree **ids, uint64_t *hash);
+/* The pods with a label in a namespace, under {*hash, id}, and maybe others; NULL: walk through all. */
+const ks_tree *ks_spaces__labelled(const ks_store *s, const ks_str *ns, const ks_pair *label,
+                                   uint64_t *hash);
+/* A pod has a new version. */
+void ks_spaces__relabel(ks_store *s, const ks_object *pod, const ks_object *old);
 /* An object goes. */
 void ks_spaces__forget(ks_store *s, const ks_object *object);
 

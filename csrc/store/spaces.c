@@ -1,8 +1,10 @@
 /*
- * store/spaces.c - which objects of a kind are in which namespace, for walks through one of many; called by store.c.
+ * store/spaces.c - which objects of a kind are in which namespace, and which pods have which label, for walks through some of many; called
+ * by store.c.
  *
- * Nothing is done for it when objects are written: who asks for a namespace's objects of a kind enters those that came since the last one
- * asked. While all of a kind are in one namespace that is noted, and nothing else. What is made is exchanged when it is whole, so that it
+ * Nothing is done for it when objects come: who asks for a namespace's objects of a kind, or for the pods with a label, enters those that
+ * came since the last one asked. While all of a kind are in one namespace that is noted, and nothing else; and labels are entered only
+ * once walks without that have cost more. What is made is exchanged when it is whole, so that it
  * is right whenever memory runs out; forks and snapshots share it, and each goes on from there.
  */
 #include "store/object_internal.h"
@@ -17,6 +19,8 @@ typedef struct space_index {
 struct ks_spaces {
     uint32_t refs;
     space_index of[KS_KIND_COUNT];
+    ks_tree labels;    /* {hash of namespace, key and value, id} -> 1: pods */
+    uint64_t labelled; /* pods with ids up to here are in it; 0: none is */
 };
 
 static uint64_t hash_of(const ks_str *ns) { return ks_store_hash(NULL, ns); }
@@ -33,6 +37,7 @@ void ks_spaces__ref(struct ks_spaces *spaces) {
 void ks_spaces__unref(ks_heap *heap, struct ks_spaces *spaces) {
     if (spaces == NULL || --spaces->refs > 0) return;
     for (int kind = 0; kind < KS_KIND_COUNT; kind++) ks_tree_clear(heap, &spaces->of[kind].ids);
+    ks_tree_clear(heap, &spaces->labels);
     ks_free(heap, spaces, sizeof *spaces);
 }
 
@@ -43,6 +48,7 @@ static struct ks_spaces *copy_of(const ks_store *s) {
     copy->refs = 1;
     for (int kind = 0; kind < KS_KIND_COUNT; kind++)
         copy->of[kind].ids = ks_tree_copy(&copy->of[kind].ids);
+    copy->labels = ks_tree_copy(&copy->labels);
     return copy;
 }
 
@@ -98,11 +104,68 @@ enum ks_spaces_answer ks_spaces__look(const ks_store *s, ks_kind kind, const ks_
     return index->only == *hash ? KS_SPACES_ALL : KS_SPACES_NONE;
 }
 
+/* The store's own. */
+static struct ks_spaces *own(ks_store *s) {
+    if (s->spaces->refs > 1) exchange(s, copy_of(s));
+    return s->spaces;
+}
+
+/* --- pods by label --- */
+
+static uint64_t label_hash(const ks_str *ns, const ks_pair *label) {
+    return ks_store_hash(ns, label->key) ^ ks_store_hash(label->key, label->val.s);
+}
+
+/* Enters a pod's labels, or takes them out. */
+static void enter_labels(ks_heap *heap, ks_tree *labels, const ks_object *pod, bool there) {
+    for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
+        const ks_pair *label = ks_pair_at(pod->labels, i);
+        if (label->val.type != KS_STRING) continue;
+        ks_key key = {label_hash(pod->ns, label), pod->id};
+        if (there)
+            ks_tree_put(heap, labels, key, (void *)1);
+        else
+            ks_tree_del(heap, labels, key);
+    }
+}
+
+static void catch_up_with_labels(ks_store *s) {
+    struct ks_spaces *made = copy_of(s);
+    for (ks_ids_iter it = ks_ids_from(&s->by_id[KS_POD], made->labelled + 1); ks_ids_next(&it);)
+        enter_labels(s->world->heap, &made->labels, it.value, true);
+    made->labelled = s->last_id;
+    exchange(s, made);
+}
+
+const ks_tree *ks_spaces__labelled(const ks_store *s, const ks_str *ns, const ks_pair *label,
+                                   uint64_t *hash) {
+    enum { WALKS = 8 }; /* so many walks through all pods cost what entering all does */
+    bool active = s->spaces != NULL && s->spaces->labelled > 0;
+    if (label->val.type != KS_STRING) return NULL;
+    if (!active &&
+        (((ks_store *)s)->walked += s->by_id[KS_POD].count) < WALKS * s->by_id[KS_POD].count)
+        return NULL;
+    if (!active || any_since(s, KS_POD, s->spaces->labelled)) catch_up_with_labels((ks_store *)s);
+    *hash = label_hash(ns, label);
+    return &s->spaces->labels;
+}
+
+void ks_spaces__relabel(ks_store *s, const ks_object *pod, const ks_object *old) {
+    if (s->spaces == NULL || old->id > s->spaces->labelled || ks_equal(pod->labels, old->labels))
+        return;
+    ks_tree *labels = &own(s)->labels;
+    enter_labels(s->world->heap, labels, old, false);
+    enter_labels(s->world->heap, labels, pod, true);
+}
+
+/* --- what goes --- */
+
 void ks_spaces__forget(ks_store *s, const ks_object *object) {
     if (s->spaces == NULL || object->ns == NULL) return;
+    if (object->kind == KS_POD && object->id <= s->spaces->labelled)
+        enter_labels(s->world->heap, &own(s)->labels, object, false);
     const space_index *index = &s->spaces->of[object->kind];
     if (index->ids.count == 0 || object->id > index->known) return;
-    if (s->spaces->refs > 1) exchange(s, copy_of(s));
-    ks_tree_del(s->world->heap, &s->spaces->of[object->kind].ids,
+    ks_tree_del(s->world->heap, &own(s)->of[object->kind].ids,
                 (ks_key){hash_of(object->ns), object->id});
 }

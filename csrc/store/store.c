@@ -572,6 +572,16 @@ ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
     return walk;
 }
 
+ks_walk ks_walk_labelled(const ks_store *s, const ks_str *ns, const ks_pair *label) {
+    uint64_t hash;
+    const ks_tree *ids =
+        s->by_id[KS_POD].count > FEW ? ks_spaces__labelled(s, ns, label, &hash) : NULL;
+    if (ids == NULL) return ks_walk_kind(s, KS_POD, ns);
+    ks_walk walk = {.store = s, .mode = WALK_SPACE, .kind = KS_POD, .ns = ns, .prefix = hash};
+    walk.iter = ks_tree_from(ids, (ks_key){hash, 0});
+    return walk;
+}
+
 ks_walk ks_walk_created(const ks_store *s, ks_kind kind) { return ks_walk_kind(s, kind, NULL); }
 
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid, ks_kind kind) {
@@ -776,6 +786,8 @@ static void index_new(ks_store *s, const ks_object *object) {
 static void index_object(ks_store *s, const ks_object *object, const ks_object *old) {
     ks_heap *heap = s->world->heap;
     const ks_str *old_node = old == NULL ? NULL : old->node;
+    if (old != NULL && object->kind == KS_POD && !ks_identical(object->labels, old->labels))
+        ks_spaces__relabel(s, object, old);
     if (old == NULL) {
         index_new(s, object);
     } else if (!ks_equal(old->owners, object->owners)) {

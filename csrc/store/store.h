@@ -140,6 +140,7 @@ typedef struct ks_store {
     uint64_t compacted;       /* versions up to here are no longer in the log */
     struct ks_spaces
         *spaces;          /* who is in which namespace: spaces.c. Counted; NULL: nobody has asked */
+    uint64_t walked;      /* pods that were walked by for want of an index of labels */
     struct ks_undo *undo; /* what has to be put back if the call in progress fails; NULL: nothing */
 } ks_store;
 
@@ -207,6 +208,8 @@ typedef struct ks_walk {
 } ks_walk;
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns);
 ks_walk ks_walk_created(const ks_store *s, ks_kind kind);
+/* A namespace's pods that may have the label {key, value}: all that have it, and maybe others; by id. */
+ks_walk ks_walk_labelled(const ks_store *s, const ks_str *ns, const ks_pair *label);
 ks_walk ks_walk_owned(const ks_store *s, const ks_str *owner_uid,
                       ks_kind kind);                         /* any ownerReference to it; by id */
 ks_walk ks_walk_node(const ks_store *s, const ks_str *node); /* pods on a node; by id */
