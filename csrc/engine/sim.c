@@ -103,22 +103,24 @@ static ks_ids *waits_of(ks_sim *sim, int component) {
 
 /* A key that is worked on comes back into the row when that is done (workqueue: Done), behind what others have been told of
  * meanwhile. */
-void ks_enqueue(ks_sim *sim, int component, uint64_t key) {
+bool ks_enqueue(ks_sim *sim, int component, uint64_t key) {
     ks_heap *heap = sim->world.heap;
     if (component == sim->busy.component && key == sim->busy.key) {
+        bool queued = sim->busy.again;
         sim->busy.again = true;
-        return;
+        return !queued;
     }
     void **how = ks_ids_make(heap, waits_of(sim, component), key);
-    if (*how == only_ready) return;
+    if (*how == only_ready) return false;
     if (*how == NULL) {
         *how = only_ready;
     } else {
         timer *t = timer_own(heap, how);
-        if (t->ready) return;
+        if (t->ready) return false;
         t->ready = true;
     }
     ks_ready_add(heap, &sim->ready, (ks_ready_key){next_place(sim, component), key});
+    return true;
 }
 
 void ks_go_on(ks_sim *sim, int component, uint64_t key) {

@@ -153,8 +153,8 @@ bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t versi
 /* Up to which version that is. */
 uint64_t ks_heard_until(const ks_sim *sim, int component, ks_kind kind);
 /* Puts `key` on the component's queue, now; a key that waits already is not queued twice; one that is being worked on is
- * run again afterwards (client-go workqueue). */
-void ks_enqueue(ks_sim *sim, int component, uint64_t key);
+ * run again afterwards (client-go workqueue). Whether it was not queued yet. */
+bool ks_enqueue(ks_sim *sim, int component, uint64_t key);
 /* For a component that goes on from one key to the next without waiting for anything: the key, which waits nowhere, is worked on before
  * all else that is ready. Called once in a sync, at the most. */
 void ks_go_on(ks_sim *sim, int component, uint64_t key);

@@ -400,8 +400,9 @@ typedef struct ks_sched {
     uint64_t sequence;
     uint64_t mark; /* tallies with a higher number were counted after the change being noticed */
     uint32_t next_start;
-    bool armed;          /* the key that looks at the next pod waits to be worked on */
-    ks_tree slots;       /* hash of node name -> slot + 1 */
+    uint32_t turns; /* looks that new pods brought along and that are still to come */
+    bool armed;    /* the key that looks at pods that brought no look along waits to be worked on */
+    ks_tree slots; /* hash of node name -> slot + 1 */
     ks_tree classes;     /* {hash of owner, number} -> ks_pod_class */
     ks_tree tallies;     /* {hash of a label or 0, number} -> ks_tally */
     ks_tree pairs;       /* hash of a label -> placed pods that have it */

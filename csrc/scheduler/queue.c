@@ -38,8 +38,14 @@ static ks_key by_priority(ks_sched *st, const ks_object *pod) {
 static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
+/* A pod that is new brings a look along, which stands in the row where the pod came: it is looked at before what is then found out
+ * about those that came before it. The look is at whichever pod is the first by then. */
+static void add_turn(ks_sim *sim, ks_sched *st, uint64_t id) {
+    if (ks_enqueue(sim, st->index, id * 2 + 1)) st->turns++;
+}
+
 void ks_sched_queue_arm(ks_sim *sim, ks_sched *st, bool at_once) {
-    if (st->armed) return;
+    if (st->turns > 0 || st->armed) return;
     if (st->active.count > 0 || st->backoff.count > 0) {
         st->armed = true;
         if (at_once && st->active.count > 0)
@@ -109,7 +115,7 @@ void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     }
     ks_tree_del(heap, &st->waiting, (ks_key){0, pod->id});
     ks_tree_put(heap, &st->active, by_priority(st, pod), word(pod->id));
-    ks_sched_queue_arm(sim, st, false);
+    add_turn(sim, st, pod->id);
 }
 
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Keys: 1 looks at the next pod of the queue; an even key is twice the id of a pod that waits for its volumes. */
+/* Keys: an odd one looks at the next pod of the queue. It is twice the id of the pod that brought the look along, and one; or 1, for those
+ * that brought none. An even key is twice the id of a pod that waits for its volumes. */
 enum { SCHEDULE_KEY = 1, BIND_TIMEOUT_SECONDS = 600, NOTE_LIMIT = 1024 };
 
 /* --- life --- */
@@ -710,7 +711,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         finish_binding(sim, st, key / 2);
         return true;
     }
-    st->armed = true; /* pods that come meanwhile need no look of their own */
+    if (key != SCHEDULE_KEY) st->turns--;
     uint64_t id = ks_sched_queue_pop(sim, st);
     look_ahead(sim, st);
     const ks_object *pod = id == 0 ? NULL : ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, id));
@@ -719,7 +720,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     if (pod != NULL && pod->node == NULL && ks_sched_assumed(st, id) == NULL)
         asked = schedule(sim, st, pod);
     ks_object_unref(sim->world.heap, pod);
-    st->armed = false;
+    if (key == SCHEDULE_KEY)
+        st->armed = false; /* not before: what is let go meanwhile waits here */
     ks_sched_queue_arm(sim, st, !asked);
     return true;
 }
