@@ -117,14 +117,24 @@ const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, cha
 
 /* --- the search --- */
 
+/* A volume, and what is compared of it. */
+typedef struct candidate {
+    const ks_object *volume; /* NULL: none */
+    ks_quantity capacity;
+    unsigned modes;
+    bool ours; /* it names the claim */
+} candidate;
+
 typedef struct search {
     const ks_store *store;
     const ks_object *claim, *node;
     ks_selector *selector; /* NULL: none */
     ks_val taken;
     bool delayed;
-    const ks_object *best;
-    bool best_is_ours, refused; /* refused: a volume that names the claim does not suit the node */
+    ks_quantity request; /* the claim's */
+    unsigned want;       /* its access modes */
+    candidate best;
+    bool refused; /* a volume that names the claim does not suit the node */
 } search;
 
 static bool is_taken(ks_val taken, const ks_str *name) {
@@ -135,49 +145,56 @@ static bool is_taken(ks_val taken, const ks_str *name) {
 }
 
 /* Which of two fitting volumes comes first: groups of equal modes by size, then what names the claim, then the smallest. */
-static bool better(const search *s, const ks_object *volume, bool ours) {
-    const ks_object *best = s->best;
-    if (best == NULL) return true;
+static bool better(const search *s, const candidate *one) {
+    const candidate *best = &s->best;
+    if (best->volume == NULL) return true;
     if (s->node == NULL) {
-        unsigned a = modes(ks_get(volume->spec, K(accessModes)));
-        unsigned b = modes(ks_get(best->spec, K(accessModes)));
+        unsigned a = one->modes, b = best->modes;
         if (mode_count(a) != mode_count(b)) return mode_count(a) < mode_count(b);
         if (a != b) return a < b;
     }
-    if (ours != s->best_is_ours) return ours;
-    int order = ks_quantity_cmp(capacity_of(volume), capacity_of(best));
-    return order != 0 ? order < 0 : ks_str_cmp(volume->name, best->name) < 0;
+    if (one->ours != best->ours) return one->ours;
+    int order = ks_quantity_cmp(one->capacity, best->capacity);
+    return order != 0 ? order < 0 : ks_str_cmp(one->volume->name, best->volume->name) < 0;
 }
 
+/* What costs least to know is asked first: there may be many. */
 static void consider(ks_heap *heap, search *s, const ks_object *volume) {
-    if (ks_len(s->taken) > 0 && is_taken(s->taken, volume->name)) return;
-    if (s->node == NULL && !modes_cover(volume, s->claim)) return;
-    if (ks_object_terminating(volume) ||
-        ks_quantity_cmp(capacity_of(volume), request_of(s->claim)) < 0 ||
-        !same_mode(volume, s->claim) || !same_attributes_class(volume, s->claim))
+    bool ours = ks_exists(claim_ref(volume));
+    if (!ours &&
+        (volume->phase != 'A' || strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) != 0))
+        return;
+    candidate one = {.volume = volume,
+                     .capacity = capacity_of(volume),
+                     .modes = modes(ks_get(volume->spec, K(accessModes))),
+                     .ours = ours};
+    if (ks_quantity_cmp(one.capacity, s->request) < 0 ||
+        (ks_len(s->taken) > 0 && is_taken(s->taken, volume->name)))
+        return;
+    bool covers = (s->want & ~one.modes) == 0;
+    if (s->node == NULL && !covers) return;
+    if (ks_object_terminating(volume) || !same_mode(volume, s->claim) ||
+        !same_attributes_class(volume, s->claim))
         return;
     bool on_node =
         s->node == NULL || ks_node_selector_matches(
                                heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), s->node);
-    bool ours = ks_exists(claim_ref(volume));
     if (ours) {
         if (!ks_volume_is_for(volume, s->claim)) return;
         if (!on_node) s->refused = true;
     } else {
         if (s->delayed || !on_node) return;
-        if (volume->phase != 'A') return;
         if (s->selector != NULL && !ks_selector_matches(s->selector, volume->labels)) return;
-        if (strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) != 0) return;
-        if (s->node != NULL && !modes_cover(volume, s->claim)) return;
+        if (!covers) return;
     }
-    if (!better(s, volume, ours)) return;
-    s->best = volume;
-    s->best_is_ours = ours;
+    if (better(s, &one)) s->best = one;
 }
 
 static const ks_object *find(search *s) {
     ks_heap *heap = s->store->world->heap;
     const ks_object *claim = s->claim;
+    s->request = request_of(claim);
+    s->want = modes(ks_get(claim->spec, K(accessModes)));
     for (ks_namers n = ks_store_naming_it(s->store, KS_PV, claim); ks_namers_next(&n);)
         consider(heap, s, n.object);
     ks_namers free_ones = ks_store_naming(s->store, KS_PV, NULL, NULL);
@@ -193,7 +210,7 @@ static const ks_object *find(search *s) {
         while (ks_namers_next(&free_ones));
         ks_selector_unref(heap, s->selector);
     }
-    return s->refused ? NULL : s->best;
+    return s->refused ? NULL : s->best.volume;
 }
 
 const ks_object *ks_volume_for_claim(const ks_store *store, const ks_object *claim, bool delayed) {
