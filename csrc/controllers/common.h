@@ -53,9 +53,9 @@ ks_val ks_owner_reference(ks_heap *heap, const ks_object *owner);
  * of it was read. The server is asked first whether the owner is still there and stays. False: refused, retry; an
  * object that is gone is fine, but not *adopted (may be NULL). */
 bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner, bool *adopted);
+bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner);
 /* Follows a change in a map of those that nobody controls: {ks_text_hash() of the namespace, id} -> 1. */
 void ks_keep_loose(ks_heap *heap, ks_tree *loose, const ks_change *change);
-bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner);
 /* metadata.ownerReferences of `object` := refs (taken over; empty: none), written. NULL: done. */
 ks_refusal *ks_write_owners(ks_sim *sim, const ks_object *object, ks_val refs);
 

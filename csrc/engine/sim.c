@@ -8,7 +8,8 @@
  * backoff.
  *
  * All waits are in one order, {instant, sequence}. The clock never passes a ready key, so all ready keys were queued at the instant
- * that it shows, and of two that are due then the one that began to wait first is first (next_is_ready()).
+ * that it shows, and of two that are due then the one that began to wait first is first (next_is_ready()). One key may come before all of
+ * them: that of a component that goes on from one to the next, as the scheduler does from pod to pod (`next`; ks_go_on()).
  */
 #include "engine/cache.h"
 
@@ -630,7 +631,7 @@ static void look_ahead(const ks_sim *sim) {
     const ks_key *at;
     void *const *keys;
     int steps = 1;
-    if (sim->server.store.last_id < AT_HAND) return;
+    if (sim->server.store.last_id < AT_HAND || sim->next.component >= 0) return;
     uint32_t count = ks_ready_front(&sim->ready, &ready);
     for (uint32_t i = 1; i < count && steps <= KS_STEPS_AHEAD; i++)
         ask_for(sim, ready[i].place, ready[i].key, steps++);

@@ -260,7 +260,8 @@ static bool bool_field(lua_State *L, int index, const char *name) {
     return b;
 }
 
-/* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, semantic_revisions=, terminating_replicas=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
+/* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, semantic_revisions=,
+ * terminating_replicas=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
 static int cluster_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);

@@ -232,14 +232,14 @@ static void add_pod(ks_heap *heap, ks_tracker_work *work, ks_tracked_pod pod) {
 }
 
 /* A changed Service: all pods that it selects now or did select count as changed. */
-static void mark_all(ks_sim *sim, ks_tracker *tracker, const tracked_service *service) {
+static void mark_all(ks_sim *sim, ks_tracker *tracker, const tracked_service *service,
+                     const ks_object *object) {
     ks_heap *heap = sim->world.heap;
     for (ks_tree_iter it = ks_tree_from(&tracker->triggers, (ks_key){service->id, 0});
          ks_tree_next(&it) && it.key.a == service->id;)
         ks_tree_put(heap, &tracker->dirty, it.key, PRESENT);
     if (!service->selector) return;
-    const ks_object *now = ks_store_by_id(ks_view(sim), KS_SERVICE, service->id);
-    const ks_pair *label = ks_pair_at(ks_get(now->spec, K(selector)), 0);
+    const ks_pair *label = ks_pair_at(ks_get(object->spec, K(selector)), 0);
     for (ks_walk walk = ks_walk_labelled(ks_view(sim), service->ns, label); ks_walk_next(&walk);)
         if (ks_selector_matches(service->selector, walk.object->labels))
             ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, walk.object->id}, PRESENT);
@@ -281,7 +281,7 @@ bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_w
         return true;
     }
     work->service = ks_object_ref(object);
-    if (work->full) mark_all(sim, tracker, service);
+    if (work->full) mark_all(sim, tracker, service, object);
     for (ks_tree_iter it = ks_tree_from(&tracker->dirty, (ks_key){id, 0});
          ks_tree_next(&it) && it.key.a == id;) {
         ks_tracked_pod pod = {it.key.b, ks_store_by_id(store, KS_POD, it.key.b), false};

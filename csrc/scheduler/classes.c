@@ -202,17 +202,18 @@ static ks_term selector_term(ks_heap *heap, ks_val label_selector) {
                      .selector_doc = ks_ref(label_selector)};
 }
 
-/* The first Service with an id above `id` that may select the pod by one of its labels; NULL: there is none. */
-static const ks_object *next_service(ks_sim *sim, const ks_sched *st, const ks_object *pod,
-                                     uint64_t id) {
-    uint64_t next = UINT64_MAX;
+#define NO_SERVICE UINT64_MAX
+
+/* The first id above `id` of a Service that may select the pod by one of its labels; NO_SERVICE: there is none. */
+static uint64_t next_service(const ks_sched *st, const ks_object *pod, uint64_t id) {
+    uint64_t next = NO_SERVICE;
     for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
         ks_key from = {ks_sched_label_bucket(pod->ns, ks_pair_at(pod->labels, i)), id + 1}, found;
         if (ks_tree_ceiling(&st->services_by, from, &found, NULL) && found.a == from.a &&
             found.b < next)
             next = found.b;
     }
-    return next == UINT64_MAX ? NULL : ks_store_by_id(ks_view(sim), KS_SERVICE, next);
+    return next;
 }
 
 /* The selectors that say which pods belong together by default: of the Services that select the pod, and of its controller
@@ -224,11 +225,11 @@ static uint32_t default_terms(ks_sim *sim, const ks_sched *st, const ks_object *
     const ks_object *owner = ks_store_owner(ks_view(sim), pod);
     if (owner != NULL && (owner->kind == KS_REPLICASET || owner->kind == KS_STATEFULSET))
         out[count++] = selector_term(heap, ks_get(owner->spec, K(selector)));
-    const ks_object *service = NULL;
-    while (count < room &&
-           (service = next_service(sim, st, pod, service == NULL ? 0 : service->id)) != NULL) {
+    for (uint64_t id = next_service(st, pod, 0); count < room && id != NO_SERVICE;
+         id = next_service(st, pod, id)) {
+        const ks_object *service = ks_store_by_id(ks_view(sim), KS_SERVICE, id);
+        if (service == NULL || !ks_str_eq(service->ns, pod->ns)) continue;
         ks_val map = ks_get(service->spec, K(selector));
-        if (!ks_str_eq(service->ns, pod->ns)) continue;
         ks_selector *selector = ks_selector_of_map(heap, map);
         if (selector == NULL || !ks_selector_matches(selector, pod->labels)) {
             ks_selector_unref(heap, selector);

@@ -507,7 +507,7 @@ void ks_sched_groups_account(ks_sim *sim, ks_sched *st, const ks_object *pod, ui
 void ks_sched_tallies_drop(ks_heap *heap, ks_sched *st);
 /* The bucket of a label selector. */
 uint64_t ks_sched_bucket(ks_val selector);
-/* A label in a namespace, as a bucket. */
+/* A label in a namespace, hashed. */
 uint64_t ks_sched_label_bucket(const ks_str *ns, const ks_pair *label);
 /* Walks the groups with a term that may mean a pod with these labels: calls `visit` once per group and bucket. */
 void ks_sched_groups_for(const ks_sched *st, ks_val labels,

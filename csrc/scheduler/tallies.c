@@ -2,8 +2,8 @@
  * scheduler/tallies.c - how many pods on each node a list of terms matches, kept up to date pod by pod.
  *
  * A tally is found by one label that all of its pods have (bucket: hash of name and value, and of the namespace if they are all in one; 0
- * when its selectors demand none), so that a pod's change looks at the tallies that its own labels name, not at all. Groups count the pods that have
- * one and the same affinity: their terms bear on pods that come later.
+ * when its selectors demand none), so that a pod's change looks at the tallies that its own labels name, not at all. Groups count the
+ * pods that have one and the same affinity: their terms bear on pods that come later.
  */
 #include "scheduler/internal.h"
 
@@ -128,7 +128,8 @@ static uint64_t in_namespace(uint64_t bucket, const ks_str *ns) {
 
 uint64_t ks_sched_label_bucket(const ks_str *ns, const ks_pair *label) {
     const ks_str *value = ks_str_or_null(label->val);
-    return value == NULL ? 0 : in_namespace(pair_hash(label->key, value), ns);
+    if (value == NULL) return 0;
+    return (ks_hash_text(label->key, 0) ^ ks_hash_text(ns, 0) * 3) + ks_hash_text(value, 0) * 5;
 }
 
 static uint64_t tally_bucket(const ks_str *ns, const ks_term *items, uint32_t count) {

@@ -14,6 +14,9 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
 ks_key ks_store__name_key(ks_kind kind, const ks_str *ns, const ks_str *name);
 /* Where an object is, in a word that is neither 0 nor UINT64_MAX; the id and the kind in it; and the object that is there, or NULL. */
 uint64_t ks_store__place(const ks_object *object);
+static inline uint64_t ks_store__place_of(ks_kind kind, uint64_t id) {
+    return (uint64_t)kind << 56 | id;
+}
 uint64_t ks_store__id_at(uint64_t place);
 static inline ks_kind ks_store__kind_at(uint64_t place) { return (ks_kind)(place >> 56); }
 const ks_object *ks_store__resolve(const ks_store *s, uint64_t place);

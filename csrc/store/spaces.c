@@ -4,8 +4,9 @@
  *
  * Nothing is done for it when objects come: who asks for a namespace's objects of a kind, or for the pods with a label, enters those that
  * came since the last one asked. While all of a kind are in one namespace that is noted, and nothing else; and labels are entered only
- * once walks without that have cost more. What is made is exchanged when it is whole, so that it
- * is right whenever memory runs out; forks and snapshots share it, and each goes on from there.
+ * once walks without that have cost more. What a look enters is
+ * exchanged when it is whole, so that it is right whenever memory runs out; what a write takes out goes with the write, if that is put
+ * back. Forks and snapshots share it, and each goes on from there.
  */
 #include "store/object_internal.h"
 
@@ -13,13 +14,13 @@
 typedef struct space_index {
     uint64_t known; /* objects with ids up to here are in it */
     uint64_t only;  /* hash of the namespace that all are in, while `ids` is empty */
-    ks_tree ids;    /* {hash of the namespace, id} -> 1 */
+    ks_tree ids;    /* {hash of the namespace, id} -> its place */
 } space_index;
 
 struct ks_spaces {
     uint32_t refs;
     space_index of[KS_KIND_COUNT];
-    ks_tree labels;    /* {hash of namespace, key and value, id} -> 1: pods */
+    ks_tree labels;    /* {hash of namespace, key and value, id} -> its place: pods */
     uint64_t labelled; /* pods with ids up to here are in it; 0: none is */
 };
 
@@ -62,7 +63,7 @@ static void exchange(ks_store *s, struct ks_spaces *made) {
 static void enter(const ks_store *s, ks_kind kind, uint64_t first, space_index *index) {
     for (ks_ids_iter it = ks_ids_from(&s->by_id[kind], first); ks_ids_next(&it);)
         ks_tree_put(s->world->heap, &index->ids, (ks_key){hash_of(namespace_of(it.value)), it.id},
-                    (void *)1);
+                    (void *)(uintptr_t)ks_store__place_of(kind, it.id));
 }
 
 /* Whether all objects that came are in the only namespace there is. */
@@ -123,7 +124,7 @@ static void enter_labels(ks_heap *heap, ks_tree *labels, const ks_object *pod, b
         if (label->val.type != KS_STRING) continue;
         ks_key key = {label_hash(pod->ns, label), pod->id};
         if (there)
-            ks_tree_put(heap, labels, key, (void *)1);
+            ks_tree_put(heap, labels, key, (void *)(uintptr_t)ks_store__place_of(KS_POD, pod->id));
         else
             ks_tree_del(heap, labels, key);
     }

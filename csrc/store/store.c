@@ -246,7 +246,7 @@ static ks_key event_name_key(const ks_str *ns, const ks_str *name) {
 
 /* What an index says: the kind above, the id below; never NULL, since ids begin at 1. */
 static void *index_word(ks_kind kind, uint64_t id) {
-    return (void *)(uintptr_t)((uint64_t)kind << 56 | id);
+    return (void *)(uintptr_t)ks_store__place_of(kind, id);
 }
 static void *entry(const ks_object *object) { return index_word(object->kind, object->id); }
 
@@ -297,6 +297,9 @@ void ks_store_clear(ks_store *s, ks_heap *heap) {
 void ks_store_shorten(ks_store *s) {
     ks_tree_clear(s->world->heap, &s->maps.log);
     page_unref(s->world->heap, s->page);
+    ks_spaces__unref(s->world->heap, s->spaces);
+    s->spaces = NULL;
+    s->follows = true;
     s->page = NULL;
     s->page_len = 0;
     ks_ids_clear(s->world->heap, &s->by_id[KS_EVENT]);
@@ -555,9 +558,14 @@ size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].c
 enum { WALK_IDS, WALK_SPACE, WALK_OWNED, WALK_NODE };
 enum { FEW = 64 }; /* so many objects of a kind are walked by, whatever namespace they are in */
 
+/* Whether a walk through some of a kind is better told where they are: spaces.c. */
+static bool are_many(const ks_store *s, ks_kind kind) {
+    return s->by_id[kind].count > FEW && ks_kind_get(kind)->namespaced && !s->follows;
+}
+
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
     ks_walk walk = {.store = s, .mode = WALK_IDS, .kind = kind, .ns = ns};
-    if (ns != NULL && s->by_id[kind].count > FEW) {
+    if (ns != NULL && are_many(s, kind)) {
         const ks_tree *ids;
         switch (ks_spaces__look(s, kind, ns, &ids, &walk.prefix)) {
         case KS_SPACES_ALL: break;
@@ -574,8 +582,7 @@ ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
 
 ks_walk ks_walk_labelled(const ks_store *s, const ks_str *ns, const ks_pair *label) {
     uint64_t hash;
-    const ks_tree *ids =
-        s->by_id[KS_POD].count > FEW ? ks_spaces__labelled(s, ns, label, &hash) : NULL;
+    const ks_tree *ids = are_many(s, KS_POD) ? ks_spaces__labelled(s, ns, label, &hash) : NULL;
     if (ids == NULL) return ks_walk_kind(s, KS_POD, ns);
     ks_walk walk = {.store = s, .mode = WALK_SPACE, .kind = KS_POD, .ns = ns, .prefix = hash};
     walk.iter = ks_tree_from(ids, (ks_key){hash, 0});
@@ -673,6 +680,7 @@ static void fetch_indexed(ks_walk *walk) {
 /* The next one's version, of those in a namespace. */
 static const void *next_in_space(ks_walk *walk) {
     while (ks_tree_next(&walk->iter) && walk->iter.key.a == walk->prefix) {
+        fetch_indexed(walk);
         const void *version = ks_ids_get(&walk->store->by_id[walk->kind], walk->iter.key.b);
         if (version != NULL) return version;
     }

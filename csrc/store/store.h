@@ -139,7 +139,8 @@ typedef struct ks_store {
     uint32_t page_len;        /* how many of those in it are this store's */
     uint64_t compacted;       /* versions up to here are no longer in the log */
     struct ks_spaces
-        *spaces;          /* who is in which namespace: spaces.c. Counted; NULL: nobody has asked */
+        *spaces;  /* who is in which namespace: spaces.c. Counted; NULL: nobody has asked */
+    bool follows; /* somebody's cache: ks_store_follow() writes it, and not in the order of ids */
     uint64_t walked;      /* pods that were walked by for want of an index of labels */
     struct ks_undo *undo; /* what has to be put back if the call in progress fails; NULL: nothing */
 } ks_store;

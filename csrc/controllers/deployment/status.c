@@ -77,7 +77,7 @@ bool dep_write(dep_sync *c) {
     ks_refusal *refusal =
         ks_server_update(&c->sim->server, KS_DEPLOYMENT, c->d->ns, doc, "status", &trusted, NULL);
     if (refusal == NULL) return c->wrote = true;
-    if (c->wrote) c->met_itself = true;
+    if (c->wrote && refusal->code == 409) c->met_itself = true;
     ks_refusal_free(heap, refusal);
     return false;
 }
