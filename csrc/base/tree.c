@@ -511,6 +511,12 @@ bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key) {
     return true;
 }
 
+void ks_tree_del_all(ks_heap *heap, ks_tree *tree, uint64_t a) {
+    ks_key key;
+    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
+        ks_tree_del(heap, tree, key);
+}
+
 static void **slot_by(ks_heap *heap, ks_tree *tree, ks_key key) {
     ks_tree_node **ref = &tree->root;
     for (;;) {

@@ -55,6 +55,8 @@ bool ks_tree_has(const ks_tree *tree, ks_key key);
 void ks_tree_put(ks_heap *heap, ks_tree *tree, ks_key key, void *value);
 /* Removes; false when absent. */
 bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key);
+/* Takes out all entries with keys {a, *}, of a map with integer keys. */
+void ks_tree_del_all(ks_heap *heap, ks_tree *tree, uint64_t a);
 /* Removes and hands the caller the map's reference to the value; NULL when absent. */
 void *ks_tree_take(ks_heap *heap, ks_tree *tree, ks_key key);
 /* The same for the first entry of a map that is not empty, at less cost: for maps that are queues. */

@@ -137,11 +137,14 @@ bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner) {
 }
 
 void ks_keep_loose(ks_heap *heap, ks_tree *loose, const ks_change *change) {
-    ks_key at = {ks_text_hash(change->object->ns), change->object->id};
-    if (change->type == KS_DELETED || change->object->owner_uid != NULL)
-        ks_tree_del(heap, loose, at);
-    else
+    const ks_object *object = change->object, *old = change->old;
+    bool is = change->type != KS_DELETED && object->owner_uid == NULL;
+    if (change->type == KS_MODIFIED && old != NULL && (old->owner_uid == NULL) == is) return;
+    ks_key at = {ks_text_hash(object->ns), object->id};
+    if (is)
         ks_tree_put(heap, loose, at, ks_word(1));
+    else if (loose->count > 0)
+        ks_tree_del(heap, loose, at);
 }
 
 /* --- the rest --- */

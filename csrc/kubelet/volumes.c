@@ -360,12 +360,6 @@ static ks_val brought_up_to_date(kubelet *k, ks_val list, uint64_t node_id, bool
     return list;
 }
 
-static void all_told(kubelet *k, uint64_t node_id) {
-    ks_key key;
-    while (ks_tree_ceiling(&k->untold, (ks_key){node_id, 0}, &key, NULL) && key.a == node_id)
-        ks_tree_del(k->heap, &k->untold, key);
-}
-
 bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
     ks_key key;
     if (!k->untold.count || !ks_tree_ceiling(&k->untold, (ks_key){node_id, 0}, &key, NULL) ||
@@ -389,7 +383,7 @@ bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
             return false;
         }
     }
-    all_told(k, node_id);
+    ks_tree_del_all(k->heap, &k->untold, node_id);
     return true;
 }
 

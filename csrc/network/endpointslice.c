@@ -70,12 +70,6 @@ static void *as_word(uint64_t value) { return (void *)(uintptr_t)value; }
 
 static uint64_t of_word(const void *value) { return (uint64_t)(uintptr_t)value; }
 
-static void clear_prefix(ks_heap *heap, ks_tree *tree, uint64_t a) {
-    ks_key key;
-    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
-        ks_tree_del(heap, tree, key);
-}
-
 /* --- the index of all slices by Service --- */
 
 static uint64_t service_hash(const ks_str *ns, const ks_str *name) {
@@ -278,7 +272,7 @@ static void find_foreign(sync_run *run) {
     slices_state *state = run->state;
     const ks_object *service = run->service;
     uint64_t hash = service_hash(service->ns, service->name);
-    clear_prefix(run->heap, &state->foreign, run->id);
+    ks_tree_del_all(run->heap, &state->foreign, run->id);
     for (ks_tree_iter it = ks_tree_from(&state->by_service, (ks_key){hash, 0});
          ks_tree_next(&it) && it.key.a == hash;) {
         const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, it.key.b);
@@ -296,9 +290,9 @@ static void reload(sync_run *run) {
     slices_state *state = run->state;
     ks_heap *heap = run->heap;
     const ks_store *store = ks_view(run->sim);
-    clear_prefix(heap, &state->members, run->id);
-    clear_prefix(heap, &state->slices, run->id);
-    clear_prefix(heap, &state->room, run->id);
+    ks_tree_del_all(heap, &state->members, run->id);
+    ks_tree_del_all(heap, &state->slices, run->id);
+    ks_tree_del_all(heap, &state->room, run->id);
     find_foreign(run);
     ks_val labels = slice_labels(run);
     for (ks_walk walk = ks_walk_owned(store, run->service->uid, KS_ENDPOINTSLICE);
@@ -788,11 +782,11 @@ static void run_dispose(sync_run *run) {
 }
 
 static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
-    clear_prefix(heap, &state->members, id);
-    clear_prefix(heap, &state->slices, id);
-    clear_prefix(heap, &state->room, id);
-    clear_prefix(heap, &state->nodeless, id);
-    clear_prefix(heap, &state->foreign, id);
+    ks_tree_del_all(heap, &state->members, id);
+    ks_tree_del_all(heap, &state->slices, id);
+    ks_tree_del_all(heap, &state->room, id);
+    ks_tree_del_all(heap, &state->nodeless, id);
+    ks_tree_del_all(heap, &state->foreign, id);
     ks_tree_del(heap, &state->wrote, (ks_key){0, id});
 }
 

@@ -186,13 +186,6 @@ uint64_t ks_tracker_find(const ks_tracker *tracker, const ks_store *store, const
     return service && ks_tree_has(&tracker->services, (ks_key){0, service->id}) ? service->id : 0;
 }
 
-/* Removes all keys {a, *} of a map of plain values. */
-static void clear_prefix(ks_heap *heap, ks_tree *tree, uint64_t a) {
-    ks_key key;
-    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
-        ks_tree_del(heap, tree, key);
-}
-
 /* Trigger times are kept as words that are not 0: seconds, shifted. 1: a pod without a Ready
  * condition. */
 static uintptr_t trigger_word(ks_sim *sim, const ks_object *pod) {
@@ -246,8 +239,8 @@ static void mark_all(ks_sim *sim, ks_tracker *tracker, const tracked_service *se
 }
 
 static void forget(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
-    clear_prefix(heap, &tracker->dirty, id);
-    clear_prefix(heap, &tracker->triggers, id);
+    ks_tree_del_all(heap, &tracker->dirty, id);
+    ks_tree_del_all(heap, &tracker->triggers, id);
     ks_tree_del(heap, &tracker->known, (ks_key){0, id});
     ks_tree_del(heap, &tracker->services, (ks_key){0, id});
 }
@@ -290,7 +283,7 @@ bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_w
         note_trigger(sim, tracker, work, &pod);
         add_pod(heap, work, pod);
     }
-    clear_prefix(heap, &tracker->dirty, id);
+    ks_tree_del_all(heap, &tracker->dirty, id);
     if (!ks_tree_has(&tracker->known, (ks_key){0, id})) {
         ks_tree_put(heap, &tracker->known, (ks_key){0, id}, PRESENT);
         work->trigger = object->created;

@@ -121,22 +121,12 @@ local function tell(warnings)
   for _, text in ipairs(warnings) do warn("kubesim: Warning: " .. text) end
 end
 
----Tells what the server warned of, also where it refused, and returns the answer or raises the refusal.
-local function answer(fine, result, warnings)
-  if fine then
-    tell(warnings)
-    return result
-  end
-  if Status.is(result) then tell(rawget(result, "warnings")) end
-  error(result, 0)
-end
-
 -- Changing it -----------------------------------------------------------------------------------------------------------
 
 local function write(self, verb, manifests, opts)
   check.type(manifests, 1, verb, "string", "table")
   opts = check.opts(opts, 2, verb, WRITE)
-  return answer(pcall(self.core.write, self.core, verb, manifests, ns_of(opts), validation_of(opts, 2, verb), opts.dry_run))
+  return Status.answer(tell, pcall(self.core.write, self.core, verb, manifests, ns_of(opts), validation_of(opts, 2, verb), opts.dry_run))
 end
 
 local function objects(entries)
@@ -189,7 +179,7 @@ function Cluster:patch(ref, patch, opts)
   if opts.subresource and not SUBRESOURCES[opts.subresource] then
     check.bad(3, "patch", ("option 'subresource': \"status\" or \"scale\" expected, got %q"):format(opts.subresource))
   end
-  return answer(pcall(self.core.patch, self.core, info.kind, ns_of(opts), object, patch, way, opts.subresource,
+  return Status.answer(tell, pcall(self.core.patch, self.core, info.kind, ns_of(opts), object, patch, way, opts.subresource,
     validation_of(opts, 3, "patch"), opts.dry_run))
 end
 

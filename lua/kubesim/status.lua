@@ -82,6 +82,22 @@ function Status.new(fields) return setmetatable(fields, core.Status) end
 ---@return boolean
 function Status.is(err) return type(err) == "table" and getmetatable(err) == core.Status end
 
+---What a call of the core came to, as pcall has it: what the server warned of is told, also where it refused; then the answer, or the
+---refusal is raised.
+---@param tell fun(warnings: string[]?)
+---@param fine boolean
+---@param result any
+---@param warnings string[]?
+---@return any result
+function Status.answer(tell, fine, result, warnings)
+  if fine then
+    tell(warnings)
+    return result
+  end
+  if Status.is(result) then tell(rawget(result, "warnings")) end
+  error(result, 0)
+end
+
 core.Status.__tostring = Status.text_of
 
 return Status

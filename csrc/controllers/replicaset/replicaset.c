@@ -90,22 +90,9 @@ static bool counted_alike(const ks_object *a, const ks_object *b) {
            a->ready == b->ready && a->ready_since == b->ready_since;
 }
 
-static void track_loose(ks_sim *sim, rs_state *st, const ks_change *change) {
-    const ks_object *pod = change->object, *old = change->old;
-    bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
-    bool was =
-        change->type == KS_DELETED ? pod->owner_uid == NULL : old != NULL && old->owner_uid == NULL;
-    if (is == was) return;
-    ks_key key = {ks_text_hash(pod->ns), pod->id};
-    if (is)
-        ks_tree_put(sim->world.heap, &st->loose, key, ks_word(1));
-    else
-        ks_tree_del(sim->world.heap, &st->loose, key);
-}
-
 static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
-    track_loose(sim, st, change);
+    ks_keep_loose(sim->world.heap, &st->loose, change);
     if (change->type == KS_DELETED) {
         const ks_object *owner = owner_of(sim, pod);
         if (owner != NULL) forget_pod(sim, st, owner, pod);

@@ -93,19 +93,6 @@ static void offer_orphan(ks_sim *sim, sts_state *st, const ks_object *pod) {
     }
 }
 
-static void track_loose(ks_sim *sim, sts_state *st, const ks_change *change) {
-    const ks_object *pod = change->object, *old = change->old;
-    bool is = change->type != KS_DELETED && pod->owner_uid == NULL;
-    bool was =
-        change->type == KS_DELETED ? pod->owner_uid == NULL : old != NULL && old->owner_uid == NULL;
-    if (is == was) return;
-    ks_key key = {ks_text_hash(pod->ns), pod->id};
-    if (is)
-        ks_tree_put(sim->world.heap, &st->loose, key, ks_word(1));
-    else
-        ks_tree_del(sim->world.heap, &st->loose, key);
-}
-
 /* A pod that turned Ready is looked at again when it becomes available. */
 static void arm_availability(ks_sim *sim, sts_state *st, const ks_change *change, uint64_t set,
                              int64_t min_ready) {
@@ -121,7 +108,7 @@ static bool same_owner(const ks_object *a, const ks_object *b) {
 
 static void observe_pod(ks_sim *sim, sts_state *st, const ks_change *change) {
     const ks_object *pod = change->object, *old = change->old;
-    track_loose(sim, st, change);
+    ks_keep_loose(sim->world.heap, &st->loose, change);
     if (change->type == KS_DELETED) {
         const ks_object *owner = owner_of(sim, pod);
         if (owner != NULL) forget_pod(sim, st, owner, pod);

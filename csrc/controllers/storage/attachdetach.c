@@ -295,8 +295,7 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known)
     else
         ks_unref(heap, list);
     if (!fine) return false;
-    while (ks_tree_ceiling(&st->untold, (ks_key){node->id, 0}, &key, NULL) && key.a == node->id)
-        ks_tree_del(heap, &st->untold, key);
+    ks_tree_del_all(heap, &st->untold, node->id);
     return true;
 }
 

@@ -10,14 +10,9 @@ local writes = {}
 
 writes.LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
----Shows what the server warned of, also where it refused, and returns the answer or raises the refusal.
-local function answer(ctx, fine, result, warnings)
-  if fine then
-    ctx:told(warnings)
-    return result
-  end
-  if Status.is(result) then ctx:told(rawget(result, "warnings")) end
-  error(result, 0)
+---Shows what the server warned of, and returns what it answers or raises why it refuses.
+local function answer(ctx, ...)
+  return Status.answer(function(warnings) ctx:told(warnings) end, ...)
 end
 
 ---The core takes the name of a kind; a kind that it does not serve never gets here.
