@@ -18,11 +18,6 @@ const ks_str *ks_annotation(const ks_object *object, const ks_str *key) {
     return ks_str_or_null(ks_get2(object->meta, K(annotations), key));
 }
 
-const char *ks_volume_class(const ks_object *o) {
-    const ks_str *beta = ks_annotation(o, K(volume_beta_kubernetes_io_storage_class));
-    return beta != NULL ? beta->s : ks_text_or(ks_get(o->spec, K(storageClassName)), "");
-}
-
 const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
     const ks_str *beta = ks_annotation(claim, K(volume_beta_kubernetes_io_storage_class));
     const ks_str *name =
@@ -66,9 +61,6 @@ bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {
 static ks_quantity request_of(const ks_object *claim) {
     return ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
 }
-static ks_quantity capacity_of(const ks_object *volume) {
-    return ks_quantity_of(ks_get2(volume->spec, K(capacity), K(storage)));
-}
 
 static bool same_mode(const ks_object *volume, const ks_object *claim) {
     return strcmp(ks_text_or(ks_get(volume->spec, K(volumeMode)), "Filesystem"),
@@ -79,25 +71,14 @@ static bool same_attributes_class(const ks_object *volume, const ks_object *clai
                   ks_text_or(ks_get(claim->spec, K(volumeAttributesClassName)), "")) == 0;
 }
 
-/* A set of access modes: bits in a fixed order. */
-static unsigned modes(ks_val list) {
-    static const char *const names[] = {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany",
-                                        "ReadWriteOncePod"};
-    unsigned set = 0;
-    ks_each(mode, list) {
-        for (unsigned i = 0; i < 4; i++)
-            if (ks_text_is(*mode, names[i])) set |= 1U << i;
-    }
-    return set;
-}
 static int mode_count(unsigned set) {
     int n = 0;
     for (; set != 0; set &= set - 1) n++;
     return n;
 }
 static bool modes_cover(const ks_object *volume, const ks_object *claim) {
-    unsigned want = modes(ks_get(claim->spec, K(accessModes)));
-    return (want & ~modes(ks_get(volume->spec, K(accessModes)))) == 0;
+    unsigned want = ks_access_modes(ks_get(claim->spec, K(accessModes)));
+    return (want & ~ks_access_modes(ks_get(volume->spec, K(accessModes)))) == 0;
 }
 
 const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, char text[320]) {
@@ -105,7 +86,7 @@ const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, cha
         snprintf(text, 320, "the volume is marked for deletion \"%s\"", volume->name->s);
         return text;
     }
-    if (ks_quantity_value(capacity_of(volume)) < ks_quantity_value(request_of(claim)))
+    if (ks_quantity_value(ks_volume_capacity(volume)) < ks_quantity_value(request_of(claim)))
         return "requested PV is too small";
     if (strcmp(ks_volume_class(volume), ks_volume_class(claim)) != 0)
         return "storageClassName does not match";
@@ -144,7 +125,8 @@ static bool is_taken(ks_val taken, const ks_str *name) {
     return false;
 }
 
-/* Which of two fitting volumes comes first: groups of equal modes by size, then what names the claim, then the smallest. */
+/* Which of two fitting volumes comes first: groups of equal modes by size, then what names the claim, then the smallest, of equal ones the
+ * one that was made first (upstream leaves that to its maps). */
 static bool better(const search *s, const candidate *one) {
     const candidate *best = &s->best;
     if (best->volume == NULL) return true;
@@ -155,59 +137,88 @@ static bool better(const search *s, const candidate *one) {
     }
     if (one->ours != best->ours) return one->ours;
     int order = ks_quantity_cmp(one->capacity, best->capacity);
-    return order != 0 ? order < 0 : ks_str_cmp(one->volume->name, best->volume->name) < 0;
+    return order != 0 ? order < 0 : one->volume->id < best->volume->id;
 }
 
-/* What costs least to know is asked first: there may be many. */
-static void consider(ks_heap *heap, search *s, const ks_object *volume) {
-    bool ours = ks_exists(claim_ref(volume));
-    if (!ours &&
-        (volume->phase != 'A' || strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) != 0))
-        return;
-    candidate one = {.volume = volume,
-                     .capacity = capacity_of(volume),
-                     .modes = modes(ks_get(volume->spec, K(accessModes))),
-                     .ours = ours};
-    if (ks_quantity_cmp(one.capacity, s->request) < 0 ||
+static bool on_node(const search *s, const ks_object *volume) {
+    return s->node == NULL ||
+           ks_node_selector_matches(s->store->world->heap,
+                                    ks_get2(volume->spec, K(nodeAffinity), K(required)), s->node);
+}
+
+/* What holds for those that name the claim, too. */
+static bool is_usable(const search *s, const candidate *one) {
+    const ks_object *volume = one->volume;
+    if (ks_quantity_cmp(one->capacity, s->request) < 0 ||
         (ks_len(s->taken) > 0 && is_taken(s->taken, volume->name)))
-        return;
-    bool covers = (s->want & ~one.modes) == 0;
-    if (s->node == NULL && !covers) return;
-    if (ks_object_terminating(volume) || !same_mode(volume, s->claim) ||
-        !same_attributes_class(volume, s->claim))
-        return;
-    bool on_node =
-        s->node == NULL || ks_node_selector_matches(
-                               heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), s->node);
-    if (ours) {
-        if (!ks_volume_is_for(volume, s->claim)) return;
-        if (!on_node) s->refused = true;
-    } else {
-        if (s->delayed || !on_node) return;
-        if (s->selector != NULL && !ks_selector_matches(s->selector, volume->labels)) return;
-        if (!covers) return;
-    }
+        return false;
+    if (s->node == NULL && (s->want & ~one->modes) != 0) return false;
+    return !ks_object_terminating(volume) && same_mode(volume, s->claim) &&
+           same_attributes_class(volume, s->claim);
+}
+
+static candidate candidate_of(const ks_object *volume, bool ours) {
+    return (candidate){.volume = volume,
+                       .capacity = ks_volume_capacity(volume),
+                       .modes = ks_access_modes(ks_get(volume->spec, K(accessModes))),
+                       .ours = ours};
+}
+
+/* A volume that names a claim of that name. */
+static void consider_ours(search *s, const ks_object *volume) {
+    candidate one = candidate_of(volume, true);
+    if (!is_usable(s, &one) || !ks_volume_is_for(volume, s->claim)) return;
+    if (!on_node(s, volume)) s->refused = true;
     if (better(s, &one)) s->best = one;
+}
+
+static bool is_free_to_take(const search *s, const candidate *one) {
+    const ks_object *volume = one->volume;
+    return volume->phase == 'A' && is_usable(s, one) &&
+           strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) == 0 && on_node(s, volume) &&
+           (s->selector == NULL || ks_selector_matches(s->selector, volume->labels));
+}
+
+/* The free volumes with those modes, from the smallest on, until none can be better than the best of them. */
+static void consider_free(search *s, unsigned modes) {
+    uint64_t size = UINT64_MAX;
+    for (ks_free_volumes f =
+             ks_free_volumes_of(s->store, ks_volume_class(s->claim), modes, s->request);
+         ks_free_volumes_next(&f) && f.size <= size;) {
+        candidate one = candidate_of(f.object, false);
+        if (!is_free_to_take(s, &one)) continue;
+        if (better(s, &one)) s->best = one;
+        if (ks_is_least_of_size(one.capacity)) return;
+        size = f.size;
+    }
+}
+
+/* All that may suit: sets of modes in the order of better(). Where there is no node to suit, the first set that has one decides. */
+static void consider_all_free(search *s) {
+    static const uint8_t sets[KS_ACCESS_SETS] = {0, 1,  2,  4, 8,  3,  5,  6,
+                                                 9, 10, 12, 7, 11, 13, 14, 15};
+    for (int i = 0; i < KS_ACCESS_SETS; i++) {
+        if ((s->want & ~(unsigned)sets[i]) != 0) continue;
+        consider_free(s, sets[i]);
+        if (s->node == NULL && s->best.volume != NULL && s->best.modes == sets[i]) return;
+    }
 }
 
 static const ks_object *find(search *s) {
     ks_heap *heap = s->store->world->heap;
     const ks_object *claim = s->claim;
     s->request = request_of(claim);
-    s->want = modes(ks_get(claim->spec, K(accessModes)));
+    s->want = ks_access_modes(ks_get(claim->spec, K(accessModes)));
     for (ks_namers n = ks_store_naming_it(s->store, KS_PV, claim); ks_namers_next(&n);)
-        consider(heap, s, n.object);
-    ks_namers free_ones = ks_store_naming(s->store, KS_PV, NULL, NULL);
-    bool some = !s->delayed && ks_namers_next(&free_ones);
-    if (some) {
+        consider_ours(s, n.object);
+    if (!s->delayed && s->store->maps.free_volumes.count > 0) {
         ks_val selector = ks_get(claim->spec, K(selector));
         if (ks_exists(selector)) {
             const ks_str *why = NULL;
             s->selector = ks_selector_of(heap, selector, &why);
             ks_str_unref(heap, why);
         }
-        do consider(heap, s, free_ones.object);
-        while (ks_namers_next(&free_ones));
+        consider_all_free(s);
         ks_selector_unref(heap, s->selector);
     }
     return s->refused ? NULL : s->best.volume;

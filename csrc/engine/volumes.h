@@ -5,6 +5,7 @@
 #ifndef KS_ENGINE_VOLUMES_H
 #define KS_ENGINE_VOLUMES_H
 
+#include "store/free_volumes.h"
 #include "store/naming.h"
 
 /* The volume that a claim takes when nobody looks at nodes (findBestMatchForClaim); `delayed`: only one that names the
@@ -19,8 +20,6 @@ bool ks_volume_is_for(const ks_object *volume, const ks_object *claim);
 /* Why a volume that a claim names does not suit it (checkVolumeSatisfyClaim), or NULL. `text` has room for it. */
 const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, char text[320]);
 
-/* The class of a claim or volume: annotation first; "" when there is none. */
-const char *ks_volume_class(const ks_object *claim_or_volume);
 /* The class object of a claim; NULL: none or unknown. */
 const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim);
 bool ks_class_waits(const ks_object *storage_class); /* WaitForFirstConsumer; NULL: no */

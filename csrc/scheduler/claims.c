@@ -91,9 +91,8 @@ static bool any_node_does(ks_cycle *c, const ks_object *claim) {
         ks_len(ks_get(class->doc, K(allowedTopologies))) > 0)
         return false;
     if (selected != NULL && selected->len > 0) return false;
-    ks_namers free_ones = ks_store_naming(store, KS_PV, NULL, NULL);
     ks_namers of_claim = ks_store_naming_it(store, KS_PV, claim);
-    return !ks_namers_next(&free_ones) && !ks_namers_next(&of_claim);
+    return store->maps.free_volumes.count == 0 && !ks_namers_next(&of_claim);
 }
 
 static const char *volume_name(const ks_object *claim) {

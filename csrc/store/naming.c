@@ -128,29 +128,15 @@ void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old) 
 
 /* --- the index --- */
 
-/* Volumes that name no claim stand there together, under a hash that no name has. */
-static const ks_key nothing = {0, 0};
-
-static ks_key key_of(ks_kind kind, const ks_str *ns, const ks_str *name) {
-    ks_key key = ks_store__name_key(kind, ns, name);
-    if (key.a == nothing.a) key.a++;
-    return key;
-}
-
-static bool is_free(const ks_object *o) {
-    return o->kind == KS_PV && !ks_exists(ks_get(o->spec, K(claimRef)));
-}
-
 static bool names(ks_heap *heap, const ks_object *o, const ks_str *ns, const ks_str *name) {
     if (o->kind == KS_POD) return ks_str_eq(o->ns, ns) && ks_pod_names_claim(heap, o, name);
     const ks_str *where, *what = name_in(o, &where);
-    if (name == NULL) return is_free(o);
     return ks_str_eq(what, name) && ks_str_eq(where, ns);
 }
 
 ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
-    ks_key key = name == NULL ? nothing : key_of(kind, ns, name);
-    return (ks_namers){.store = s, .ns = ns, .name = name, .link = ks_links_of(&s->named, key)};
+    ks_link link = ks_links_of(&s->named, ks_store__name_key(kind, ns, name));
+    return (ks_namers){.store = s, .ns = ns, .name = name, .link = link};
 }
 
 ks_namers ks_store_naming_it(const ks_store *s, ks_kind kind, const ks_object *named) {
@@ -186,16 +172,13 @@ static void index_names(ks_store *s, const ks_object *o,
     if (o->kind == KS_POD) {
         ks_each(volume, ks_get(o->spec, K(volumes))) {
             const ks_str *name = ks_volume_claim_name(heap, o, *volume);
-            if (name != NULL) change(s, o, key_of(KS_POD, o->ns, name));
+            if (name != NULL) change(s, o, ks_store__name_key(KS_POD, o->ns, name));
             ks_str_unref(heap, name);
         }
         return;
     }
     const ks_str *ns, *name = name_in(o, &ns);
-    if (name != NULL)
-        change(s, o, key_of(o->kind, ns, name));
-    else if (is_free(o))
-        change(s, o, nothing);
+    if (name != NULL) change(s, o, ks_store__name_key(o->kind, ns, name));
 }
 
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old) {

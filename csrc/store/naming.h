@@ -28,7 +28,7 @@ const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, cons
 const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
 
 /* Walks those that name an object, by id: of KS_POD and KS_PV, those that name a claim; of KS_VOLUMEATTACHMENT, those that name a
- * volume (`ns` NULL). KS_PV with both NULL: those that name no claim. Objects may come and go meanwhile.
+ * volume (`ns` NULL). Objects may come and go meanwhile.
  *     for (ks_namers n = ks_store_naming(s, KS_POD, ns, name); ks_namers_next(&n);) use(n.object); */
 typedef struct ks_namers {
     const ks_store *store;

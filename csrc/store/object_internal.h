@@ -27,6 +27,10 @@ void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old);
 /* A new version (NULL: it goes) of what `old` was (NULL: it is new). */
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old);
 
+/* --- free_volumes.c, for store.c --- */
+/* A volume has a new version (NULL: it goes); `old`: the one before (NULL: it is new). */
+void ks_store__note_free(ks_store *s, const ks_object *volume, const ks_object *old);
+
 /* --- spaces.c, for store.c --- */
 void ks_spaces__ref(struct ks_spaces *spaces);
 void ks_spaces__unref(ks_heap *heap, struct ks_spaces *spaces);

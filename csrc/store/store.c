@@ -810,6 +810,7 @@ static void index_object(ks_store *s, const ks_object *object, const ks_object *
                         entry(object));
     }
     ks_store__index_named(s, object, old);
+    if (object->kind == KS_PV) ks_store__note_free(s, object, old);
     put_version(s, object->kind, object->id, counted(object), old == NULL);
 }
 
@@ -818,6 +819,7 @@ static void unindex_object(ks_store *s, const ks_object *object) {
     unindex_owners(s, object);
     ks_spaces__forget(s, object);
     ks_store__index_named(s, NULL, object);
+    if (object->kind == KS_PV) ks_store__note_free(s, NULL, object);
     if (object->node != NULL)
         ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});
     if (object->kind == KS_EVENT) {

@@ -133,6 +133,7 @@ typedef struct ks_store {
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node; /* {hash of node name, id} */
+        ks_tree free_volumes; /* {class, access modes and size, id}: free_volumes.h */
         ks_tree log;          /* {0, first version} -> page of changes in a row; bounded */
     } maps;
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */

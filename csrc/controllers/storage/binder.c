@@ -112,13 +112,19 @@ static void arm_resync(ks_sim *sim, binder *st) {
         ks_enqueue_at(sim, st->index, RESYNC_KEY, sim->world.now + RESYNC_SECONDS * KS_SECOND);
 }
 
+/* Whether claims that had nothing to take before may find this volume. */
+static bool may_suit_now(const ks_object *volume, const ks_object *old) {
+    if (volume->phase != 'A') return false;
+    return old == NULL || old->phase != 'A' || !ks_equal(volume->spec, old->spec) ||
+           !ks_equal(volume->labels, old->labels) ||
+           strcmp(ks_volume_class(volume), ks_volume_class(old)) != 0;
+}
+
 static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
     const ks_object *volume = change->object;
     if (change->type != KS_DELETED) {
         look_at(sim, st, volume);
-        bool available = volume->phase == 'A';
-        bool was = change->old != NULL && change->old->phase == 'A';
-        if (available && !was) arm_resync(sim, st);
+        if (may_suit_now(volume, change->old)) arm_resync(sim, st);
     } else {
         const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
         if (claim != NULL) ks_enqueue(sim, st->index, claim->id);
