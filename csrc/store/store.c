@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-/* How many changes the log keeps, in pages: enough for watches that lag within one run. */
-enum { LOG_PAGES = 16, PAGE_LENGTH = 64 };
+/* How many changes the log keeps, in pages: enough for people who ask what has happened. With thousands of pods that is forgotten within an
+ * instant anyway, and old versions that wait in the log fill a processor's cache: it keeps fewer then. */
+enum { LOG_PAGES = 16, LOG_PAGES_OF_MANY = 4, MANY_PODS = 1000, PAGE_LENGTH = 64 };
 
 static uint64_t word(const void *p) { return (uint64_t)(uintptr_t)p; }
 
@@ -107,6 +108,14 @@ static void page_unref(ks_heap *heap, void *value) {
 
 static const ks_tree_type log_type = {NULL, NULL, NULL, page_ref, page_unref};
 
+static void forget_oldest_page(ks_store *s) {
+    ks_key oldest;
+    void *value;
+    ks_tree_first(&s->maps.log, &oldest, &value);
+    s->compacted = logged_version(((log_page *)value)->changes[PAGE_LENGTH - 1]);
+    ks_tree_del(s->world->heap, &s->maps.log, oldest);
+}
+
 /* The newest page, where this store may add a change. */
 static log_page *open_page(ks_store *s) {
     ks_heap *heap = s->world->heap;
@@ -124,13 +133,8 @@ static log_page *open_page(ks_store *s) {
     s->page_len = 0;
     if (page == NULL) return fresh;
     ks_tree_put(heap, &s->maps.log, (ks_key){0, logged_version(page->changes[0])}, page);
-    if (s->maps.log.count > LOG_PAGES) {
-        ks_key oldest;
-        void *value;
-        ks_tree_first(&s->maps.log, &oldest, &value);
-        s->compacted = logged_version(((log_page *)value)->changes[PAGE_LENGTH - 1]);
-        ks_tree_del(heap, &s->maps.log, oldest);
-    }
+    size_t kept = s->by_id[KS_POD].count > MANY_PODS ? LOG_PAGES_OF_MANY : LOG_PAGES;
+    while (s->maps.log.count > kept) forget_oldest_page(s);
     return fresh;
 }
 

@@ -86,6 +86,28 @@ describe("a list", function()
     assert.equal(410, err.code)
   end)
 
+  it("is expired sooner where there are more than a thousand pods", function()
+    cluster:create {
+      apiVersion = "apps/v1", kind = "ReplicaSet", metadata = { name = "many" },
+      spec = { replicas = 1001, selector = { matchLabels = { app = "many" } },
+        template = {
+          metadata = { labels = { app = "many" } },
+          spec = { nodeName = "nowhere", containers = { { name = "c", image = "i" } } } } } }
+    cluster:advance "1s"
+    local function survives(changes)
+      local _, meta = cluster:list("cm", { limit = 2 })
+      for i = 1, changes do cluster:patch("cm/e", { data = { v = tostring(i) } }) end
+      return pcall(cluster.list, cluster, "cm", { limit = 2, continue = meta.continue })
+    end
+    assert.is_true(survives(250))
+    local kept, err = survives(330)
+    assert.is_false(kept)
+    assert.equal(410, err.code)
+    cluster:scale("rs/many", 1)
+    cluster:settle()
+    assert.is_true(survives(1000))
+  end)
+
   for _, row in ipairs {
     { { continue = "!" }, 400, "BadRequest", "invalid continue token: continue key is not valid: illegal base64 data at input byte 0" },
     { { continue = "e30" }, 400, "BadRequest",
