@@ -94,6 +94,21 @@ describe("a ReplicaSet whose controller's cache is ten seconds old", function()
     assert.equal(5, cluster:count "pod")
   end)
 
+  for _, release in ipairs { { gate = true, at = { 30 } }, { gate = false, at = { 21.3, 21.8 } } } do
+    it("says how many are ready " .. (release.gate and "once it has heard of what it said last" or "when it hears of them"), function()
+      local cluster <close> = new({ ["watch.replicaset"] = "10s" }, {
+        feature_gates = { StaleControllerConsistencyReplicaSet = release.gate } })
+      cluster:apply(set("ReplicaSet", 3))
+      local at, last = {}, 0
+      cluster:watch("rs", function(_, rs)
+        local ready = rs.status.readyReplicas or 0
+        if ready ~= last then at[#at + 1], last = cluster:now(), ready end
+      end)
+      cluster:settle { timeout = "1h" }
+      assert.same(release.at, at)
+    end)
+  end
+
   it("is not counted on by pods that it would adopt after it has gone", function()
     local cluster <close> = new {}
     cluster:apply(set("ReplicaSet", 1))
