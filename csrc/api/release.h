@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+enum { KS_OLDEST_MINOR = 34, KS_NEWEST_MINOR = 36 };
+
 /* Settings that change rules. */
 typedef struct ks_rules {
     int minor;                        /* simulated release: 34, 35, 36 */

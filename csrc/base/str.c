@@ -158,12 +158,15 @@ uint64_t ks_hash_text(const ks_str *text, uint64_t seed) {
 
 /* --- buffers --- */
 
-static void buf_reserve(ks_buf *buf, size_t more) {
-    if (buf->len + more + 1 <= buf->cap) return;
+void ks_buf_grow(ks_buf *buf, size_t more) {
     size_t cap = buf->cap < 64 ? 64 : buf->cap * 2;
     while (cap < buf->len + more + 1) cap *= 2;
     buf->s = ks_resize(buf->heap, buf->s, buf->cap, cap);
     buf->cap = cap;
+}
+
+static void buf_reserve(ks_buf *buf, size_t more) {
+    if (buf->len + more + 1 > buf->cap) ks_buf_grow(buf, more);
 }
 
 void ks_buf_add(ks_buf *buf, const char *s, size_t len) {

@@ -84,6 +84,12 @@ typedef struct ks_buf {
 void ks_buf_add(ks_buf *buf, const char *s, size_t len);
 void ks_buf_puts(ks_buf *buf, const char *s);
 void ks_buf_putc(ks_buf *buf, char c);
+void ks_buf_grow(ks_buf *buf, size_t more); /* private: there is no room */
+/* Where so many bytes more can be written; the caller moves `len` on, and looks after the NUL if there is to be one. */
+static inline char *ks_buf_room(ks_buf *buf, size_t more) {
+    if (buf->len + more + 1 > buf->cap) ks_buf_grow(buf, more);
+    return buf->s + buf->len;
+}
 void ks_buf_str(ks_buf *buf, const ks_str *str);
 void ks_buf_printf(ks_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The text as a new string, or interned; both empty the buffer. */

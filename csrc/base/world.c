@@ -15,7 +15,7 @@ static uint64_t splitmix(uint64_t *state) {
 }
 
 void ks_world_init(ks_world *world, ks_heap *heap, uint64_t seed, int64_t epoch) {
-    *world = (ks_world){.heap = heap, .epoch = epoch, .trace = UINT64_C(0xcbf29ce484222325)};
+    *world = (ks_world){.heap = heap, .epoch = epoch, .trace = KS_HASH_SEED};
     for (int i = 0; i < 4; i++) world->rng[i] = splitmix(&seed);
 }
 
@@ -61,9 +61,8 @@ void ks_random_suffix(ks_world *world, char *out, int n) {
     out[n] = '\0';
 }
 
-void ks_trace(ks_world *world, const void *bytes, size_t len) {
+uint64_t ks_hash_on(uint64_t hash, const void *bytes, size_t len) {
     const unsigned char *p = bytes;
-    uint64_t hash = world->trace;
     for (; len >= 8; len -= 8, p += 8) {
         uint64_t word;
         memcpy(&word, p, 8);
@@ -71,7 +70,11 @@ void ks_trace(ks_world *world, const void *bytes, size_t len) {
         hash ^= hash >> 32;
     }
     for (size_t i = 0; i < len; i++) hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-    world->trace = hash;
+    return hash;
+}
+
+void ks_trace(ks_world *world, const void *bytes, size_t len) {
+    world->trace = ks_hash_on(world->trace, bytes, len);
 }
 
 int64_t ks_unix(const ks_world *world, int64_t instant) {

@@ -65,6 +65,9 @@ void ks_choose_words(ks_world *world, ks_choice kind, uint32_t *words, int count
 /* 5 (or n) characters of Kubernetes' suffix alphabet, NUL-terminated: out needs n + 1 bytes.
  * k8s.io/apimachinery/pkg/util/rand/rand.go: String. */
 void ks_random_suffix(ks_world *world, char *out, int n);
+/* A hash that goes on over more bytes; it begins with KS_HASH_SEED. Where the bytes are parted counts. */
+#define KS_HASH_SEED UINT64_C(0xcbf29ce484222325)
+uint64_t ks_hash_on(uint64_t hash, const void *bytes, size_t len);
 /* Mixes bytes into the trace. */
 void ks_trace(ks_world *world, const void *bytes, size_t len);
 /* Unix seconds of a virtual instant, rounded down: what time stamps of objects show. */

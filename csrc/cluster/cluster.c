@@ -88,6 +88,7 @@ static void make(birth *b) {
     cluster->sim->settings->manual_kubelet = b->opts->manual_kubelet;
     for (size_t i = 0; i < sizeof components / sizeof *components; i++)
         ks_sim_add(cluster->sim, components[i]);
+    cluster->journal = (ks_journal){.off = b->opts->no_journal, .entry = {.heap = b->heap}};
     connect(cluster);
     b->made = cluster;
 }
@@ -104,6 +105,7 @@ static void copy(birth *b) {
     cluster->heap = b->heap;
     cluster->sim = ks_alloc(b->heap, sizeof *cluster->sim);
     ks_sim_copy(cluster->sim, b->from->sim);
+    ks_journal_share(&cluster->journal, &b->from->journal);
     connect(cluster);
     b->made = cluster;
 }
@@ -135,6 +137,7 @@ void ks_cluster_close(ks_cluster *cluster) {
     if (!ks_heap_goes_whole(heap)) {
         retire(cluster, cluster->sim);
         ks_free(heap, cluster->spare, sizeof *cluster->spare);
+        ks_journal_dispose(heap, &cluster->journal);
         ks_free(heap, cluster, sizeof *cluster);
     }
     ks_heap_unref(heap);
@@ -147,6 +150,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
                      bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
     ks_heap *heap = cluster->heap;
     ks_sim *volatile before = NULL;
+    const ks_journal_mark mark = ks_journal_where(&cluster->journal);
     ks_guard guard;
     int err = KS_GUARD_ENTER(heap, &guard);
     if (err != KS_OK) {
@@ -154,6 +158,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
             ks_sim_undo(cluster->sim);
             cluster->sim = before; /* what was in flight goes with the heap */
         }
+        ks_journal_restore(heap, &cluster->journal, mark, false);
         cluster->sim->pending_error = 0;
         cluster->awaited_ns = cluster->awaited_name = NULL;
         return err;
@@ -173,6 +178,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
             ks_sim_undo(cluster->sim);
             retire(cluster, cluster->sim);
             cluster->sim = before;
+            ks_journal_restore(heap, &cluster->journal, mark, true);
         }
     }
     return KS_OK;

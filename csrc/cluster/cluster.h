@@ -8,12 +8,13 @@
 #ifndef KS_CLUSTER_CLUSTER_H
 #define KS_CLUSTER_CLUSTER_H
 
-#include "engine/sim.h"
+#include "cluster/journal.h"
 
 typedef struct ks_cluster {
     ks_heap *heap; /* counted: forks share it */
     ks_sim *sim;   /* exchanged when a snapshot is put back: do not keep it across doors */
     ks_sim *spare; /* room for the next snapshot; NULL: none */
+    ks_journal journal;
     /* A run stops at the end of the step in which the object of this name changed (NULL: none). The embedder sets and
      * owns them; only within one door. */
     ks_kind awaited_kind;
@@ -31,7 +32,7 @@ typedef struct ks_cluster_opts {
     uint64_t seed;
     int64_t epoch; /* Unix seconds */
     ks_rules rules;
-    bool manual_kubelet;
+    bool manual_kubelet, no_journal;
     ks_latencies latency;
     ks_val nodes;           /* list of {name, labels, taints, capacity, zone} */
     ks_val storage_classes; /* list of StorageClass documents; KS_NOTHING: the default ones */

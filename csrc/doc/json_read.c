@@ -76,6 +76,9 @@ static bool read_unicode(ks_json_stream *st, ks_buf *buf) {
         if (rune < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
             st->at += 6;
             rune = 0x10000 + ((rune - 0xd800) << 10) + (low - 0xdc00);
+        } else if (st->limits->exact && rune >= 0xdc80 && rune <= 0xdcff) {
+            ks_buf_putc(buf, (char)(rune & 0xff));
+            return true;
         } else {
             rune = 0xfffd;
         }

@@ -48,8 +48,17 @@ static void write_plain(ks_buf *out, const char *s, size_t len) {
     out->len += len + 2;
 }
 
-static void write_string(ks_buf *out, const ks_str *str, bool html) {
+/* A byte that is not UTF-8. */
+static void write_odd(ks_buf *out, unsigned char c, ks_json_style style) {
+    if (style == KS_JSON_EXACT)
+        ks_buf_add(out, (char[]){'\\', 'u', 'd', 'c', hex[c >> 4], hex[c & 15]}, 6);
+    else
+        ks_buf_puts(out, "\\ufffd");
+}
+
+static void write_string(ks_buf *out, const ks_str *str, ks_json_style style) {
     const char *s = str->s;
+    bool html = style == KS_JSON_GO || style == KS_JSON_INDENT;
     unsigned marks = html ? 3 : 1;
     size_t len = str->len, done = 0, at = plain_bytes(s, 0, len, marks);
     if (at == len && has_room(out, len + 2)) {
@@ -73,7 +82,7 @@ static void write_string(ks_buf *out, const ks_str *str, bool html) {
         else if (separator)
             ks_buf_puts(out, s[at + 2] == '\xa8' ? "\\u2028" : "\\u2029");
         else
-            ks_buf_puts(out, "\\ufffd");
+            write_odd(out, c, style);
         done = at + (length > 0 ? (size_t)length : 1);
     }
     ks_buf_add(out, s + done, len - done);
@@ -88,7 +97,6 @@ static void new_line(ks_buf *out, ks_json_style style, int depth) {
 
 static void write_value(ks_buf *out, ks_val v, ks_json_style style, int depth) {
     char text[KS_NUMBER_MAX];
-    bool html = style != KS_JSON_COMPACT;
     switch (v.type) {
     case KS_NONE:
     case KS_NULL: ks_buf_add(out, "null", 4); break;
@@ -100,7 +108,7 @@ static void write_value(ks_buf *out, ks_val v, ks_json_style style, int depth) {
         else
             ks_buf_puts(out, "null"); /* JSON has no word for it; no reader lets it in */
         break;
-    case KS_STRING: write_string(out, v.s, html); break;
+    case KS_STRING: write_string(out, v.s, style); break;
     case KS_LIST:
         ks_buf_putc(out, '[');
         for (uint32_t i = 0; i < v.count; i++) {
@@ -116,7 +124,7 @@ static void write_value(ks_buf *out, ks_val v, ks_json_style style, int depth) {
         for (uint32_t i = 0; i < v.m->len; i++) {
             if (i > 0) ks_buf_putc(out, ',');
             new_line(out, style, depth + 1);
-            write_string(out, v.m->pairs[i].key, html);
+            write_string(out, v.m->pairs[i].key, style);
             ks_buf_putc(out, ':');
             if (style == KS_JSON_INDENT) ks_buf_putc(out, ' ');
             write_value(out, v.m->pairs[i].val, style, depth + 1);

@@ -17,6 +17,8 @@ typedef struct ks_text_limits {
     size_t max_bytes; /* of the whole text; 0: default (64 MiB) */
     int max_depth;    /* nesting; 0: default (1000) */
     size_t max_nodes; /* values after alias expansion; 0: default */
+    bool
+        exact; /* JSON: what KS_JSON_EXACT writes for bytes that are not UTF-8 is read as these bytes */
 } ks_text_limits;
 
 /* One JSON value. Integers stay integers; duplicate keys: the last wins and, if `duplicates` is not NULL, the path is appended to it. */
@@ -30,8 +32,9 @@ bool ks_yaml_read(ks_heap *heap, const char *s, size_t len, const ks_text_limits
 
 typedef enum ks_json_style {
     KS_JSON_COMPACT, /* no spaces */
-    KS_JSON_GO,      /* compact, with <, >, &, U+2028/9 escaped as Go's encoder does */
-    KS_JSON_INDENT   /* four spaces, as kubectl -o json */
+    KS_JSON_EXACT, /* the same, but bytes that are not UTF-8 are not lost: 0xff is written \udcff, a surrogate without its first half */
+    KS_JSON_GO,    /* compact, with <, >, &, U+2028/9 escaped as Go's encoder does */
+    KS_JSON_INDENT /* four spaces, as kubectl -o json */
 } ks_json_style;
 void ks_json_write(ks_buf *out, ks_val v, ks_json_style style);
 /* YAML as kubectl -o yaml prints it: sorted keys, two spaces, sequences not indented below their key, go-yaml's quoting rules, no leading '---'. */

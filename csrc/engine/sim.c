@@ -641,8 +641,7 @@ static void look_ahead(const ks_sim *sim) {
         ask_for(sim, at[i].b, of_word(keys[i]), steps++);
 }
 
-bool ks_sim_step(ks_sim *sim, ks_step *step) {
-    look_ahead(sim);
+static bool step_once(ks_sim *sim, ks_step *step) {
     if (sim->next.component >= 0) {
         int component = sim->next.component;
         sim->next.component = -1;
@@ -663,6 +662,13 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
         if (!any) return false;
         if (step_agenda(sim, at, of_word(key), step)) return true;
     }
+}
+
+bool ks_sim_step(ks_sim *sim, ks_step *step) {
+    look_ahead(sim);
+    bool stepped = step_once(sim, step);
+    if (stepped) sim->steps++;
+    return stepped;
 }
 
 void ks_sim_run_until(ks_sim *sim, int64_t instant) {

@@ -99,6 +99,7 @@ struct ks_sim {
     void (*on_change)(void *hook_payload, const ks_change *change); /* for watches; may be NULL */
     bool (*listens)(void *hook_payload, ks_kind kind); /* has it to hear of that kind? NULL: no */
     int pending_error; /* set by ks_sim_fail(): the run stops at the end of the step */
+    uint64_t steps;    /* how many have been run since the cluster began */
     ks_tree agenda;    /* private to engine/, as is what follows */
     ks_ready ready;
     ks_tree failures;

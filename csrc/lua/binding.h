@@ -48,6 +48,8 @@ typedef struct ks_told {
 
 typedef struct ks_policies ks_policies;
 
+typedef struct ks_replay ks_replay;
+
 typedef struct ks_box {
     ks_cluster *cluster; /* NULL once closed */
     lua_State *L;        /* the Lua thread of the call in progress */
@@ -64,7 +66,44 @@ typedef struct ks_box {
     const ks_policies *policies; /* anchored in KS_BOX_POLICIES */
     int64_t scratch_at;          /* the attempt that KS_BOX_SCRATCH belongs to */
     uint64_t scratch_pod;
+    bool recording;    /* the call in progress is kept in the journal: so are answers of hooks */
+    ks_replay *replay; /* whoever plays a journal answers for the hooks; NULL: they are asked */
 } ks_box;
+
+/* The methods that change a cluster, as the journal knows them. */
+#define KS_RECORDED(X)                                                                             \
+    X(write)                                                                                       \
+    X(patch)                                                                                       \
+    X(scale)                                                                                       \
+    X(delete)                                                                                      \
+    X(evict)                                                                                       \
+    X(policy)                                                                                      \
+    X(image)                                                                                       \
+    X(drive)                                                                                       \
+    X(crash)                                                                                       \
+    X(file_write)                                                                                  \
+    X(file_mkdir)                                                                                  \
+    X(file_remove)                                                                                 \
+    X(node_talks)                                                                                  \
+    X(restart)                                                                                     \
+    X(fail_writes)                                                                                 \
+    X(lag)                                                                                         \
+    X(route)
+typedef enum ks_recorded {
+    KS_RECORD_NONE, /* what the call does shows in how far the run has come: it lets time pass */
+#define KS_RECORDED_ENUM(name) KS_RECORD_##name,
+    KS_RECORDED(KS_RECORDED_ENUM)
+#undef KS_RECORDED_ENUM
+        KS_RECORD_new, /* the first entry: what core.new was given */
+} ks_recorded;
+
+/* A call as it comes into the journal: the method, and which of its arguments - from 2 to `args` - is a document that the body notes
+ * (0: none). The others are written from the Lua stack, where they still are; KS_NOTED: the body has noted all. */
+enum { KS_NOTED = -1 };
+typedef struct ks_call {
+    ks_recorded method;
+    int args, document;
+} ks_call;
 
 /* What a call has made and not yet handed over. Everything in it is owned. */
 typedef struct ks_result {
@@ -127,6 +166,9 @@ ks_result *ks_lua_result(lua_State *L, ks_box *box);
 /* Runs `body` in the door. Raises what went wrong: no memory, a hook's error, the refusal. */
 void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
                  bool (*body)(ks_cluster *cluster, void *arg), void *arg);
+/* The same, through KS_CHANGE, for what changes the cluster: the journal has it if it is kept. */
+void ks_lua_change(lua_State *L, ks_box *box, ks_call call, ks_result *result,
+                   bool (*body)(ks_cluster *cluster, void *arg), void *arg);
 /* Keeps an object (taken over; may be NULL) as the next that was written. Within a guard. */
 void ks_lua_keep(ks_result *result, const ks_object *object);
 /* Frees what is in a result, early. */
@@ -134,6 +176,30 @@ void ks_lua_release(ks_result *result);
 /* "default/web-0" arguments: texts at two stack places as borrowed strings made in the core's heap.
  * Within a guard. */
 const ks_str *ks_lua_string(lua_State *L, int index, ks_heap *heap);
+
+/* --- journal.c --- */
+/* The document of the call in progress, borrowed, as it will be given to the method again: before anything is made of it. */
+void ks_lua_note(ks_cluster *cluster, ks_val document);
+/* Then comes the call, and the other arguments one by one (ks_pack); by the body itself if it is KS_NOTED. */
+void ks_lua_note_call(ks_cluster *cluster, ks_call call);
+ks_val ks_lua_patch_in_words(ks_heap *heap, ks_val call); /* of a patch; takes over, returns */
+/* Puts the call into the journal. Within a guard; raises nothing. */
+void ks_lua_record(lua_State *L, ks_cluster *cluster, ks_call call);
+/* What a hook has answered. Within a guard. */
+void ks_lua_record_answer(ks_box *box, ks_val answer);
+int ks_lua_journal(lua_State *L);
+/* The text of a call's name in journals. */
+const char *ks_lua_recorded_name(ks_recorded method);
+/* The first line says what the file is, the last one what it comes to. */
+#define KS_JOURNAL_FORMAT "kubesim cluster, 1"
+
+/* --- replay.c --- */
+/* The next answer that the journal has, a new reference; KS_NOTHING: it has no more. Within a guard. */
+ks_val ks_lua_replayed(ks_box *box);
+/* An answer was not what the hook in question can have said. */
+void ks_lua_replay_odd(ks_box *box);
+int ks_lua_replay(lua_State *L);
+int ks_lua_run_to(lua_State *L);
 
 /* --- watch.c --- */
 void ks_lua_hear(void *payload, const ks_change *change);

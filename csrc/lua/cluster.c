@@ -128,6 +128,8 @@ static int cluster_close(lua_State *L) {
 /* --- the way through the door --- */
 
 typedef struct passage {
+    lua_State *L;
+    ks_call call;
     ks_result *result;
     bool (*body)(ks_cluster *cluster, void *arg);
     void *arg;
@@ -137,12 +139,12 @@ typedef struct passage {
 static bool pass(ks_cluster *cluster, void *arg) {
     passage *p = arg;
     p->kept = p->body(cluster, p->arg);
+    if (p->kept && p->call.method != KS_RECORD_NONE) ks_lua_record(p->L, cluster, p->call);
     return p->kept;
 }
 
-void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
-                 bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
-    passage p = {.result = result, .body = body, .arg = arg};
+static void go(lua_State *L, ks_box *box, ks_door door, passage p) {
+    ks_result *result = p.result;
     lua_State *outer = box->L;
     int top = lua_gettop(L);
     size_t mark = box->last;
@@ -150,6 +152,7 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
     box->working++;
     int err = ks_cluster_enter(box->cluster, door, pass, &p);
     box->working--;
+    box->recording = false;
     box->L = outer;
     if (box->working == 0) box->cluster->sim->pending_error = 0;
     lua_settop(L, top);
@@ -174,6 +177,19 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
         ks_lua_release(result);
         lua_error(L);
     }
+}
+
+void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
+                 bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
+    go(L, box, door, (passage){.result = result, .body = body, .arg = arg});
+}
+
+void ks_lua_change(lua_State *L, ks_box *box, ks_call call, ks_result *result,
+                   bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
+    box->cluster->journal.entry.len = 0;
+    box->recording = true;
+    go(L, box, KS_CHANGE,
+       (passage){.L = L, .call = call, .result = result, .body = body, .arg = arg});
 }
 
 /* --- new, fork --- */
@@ -243,6 +259,8 @@ static bool found(ks_cluster *cluster, void *arg) {
     f->opts->nodes = r->value;
     f->opts->storage_classes = r->more;
     if (r->refusal == NULL) r->refusal = ks_cluster_fill(cluster, f->opts);
+    if (r->refusal == NULL)
+        ks_lua_record(f->L, cluster, (ks_call){.method = KS_RECORD_new, .args = 2});
     return r->refusal == NULL;
 }
 
@@ -260,8 +278,10 @@ static bool bool_field(lua_State *L, int index, const char *name) {
     return b;
 }
 
+#define FARTHEST (KS_NEVER / KS_SECOND) /* from 1970: what RFC 3339 text is read as is ns */
+
 /* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, semantic_revisions=,
- * terminating_replicas=, manual=, latency={name=ns}, nodes={...}, storage_classes={...}} */
+ * terminating_replicas=, manual=, no_journal=, latency={name=ns}, nodes={...}, storage_classes={...}} */
 static int cluster_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -274,9 +294,15 @@ static int cluster_new(lua_State *L) {
                   .consistent_statefulsets = bool_field(L, 1, "consistent_statefulsets"),
                   .semantic_revisions = bool_field(L, 1, "semantic_revisions"),
                   .terminating_replicas = bool_field(L, 1, "terminating_replicas")},
-        .manual_kubelet = bool_field(L, 1, "manual")};
+        .manual_kubelet = bool_field(L, 1, "manual"),
+        .no_journal = bool_field(L, 1, "no_journal")};
     lua_getfield(L, 1, "latency");
-#define READ_LATENCY(member, name, ms, what) opts.latency.member = integer_field(L, -1, name);
+    luaL_argcheck(L, opts.rules.minor >= KS_OLDEST_MINOR && opts.rules.minor <= KS_NEWEST_MINOR, 1,
+                  "no release");
+    luaL_argcheck(L, opts.epoch >= -FARTHEST && opts.epoch <= FARTHEST, 1, "no time");
+#define READ_LATENCY(member, name, ms, what)                                                       \
+    opts.latency.member = integer_field(L, -1, name);                                              \
+    luaL_argcheck(L, opts.latency.member >= 0 && opts.latency.member <= KS_LAST, 1, name);
     KS_LATENCIES(READ_LATENCY)
 #undef READ_LATENCY
     lua_pop(L, 1);
@@ -363,6 +389,8 @@ static const luaL_Reg handle_meta[] = {
     {"__gc", cluster_close}, {"__close", cluster_close}, {NULL, NULL}};
 static const luaL_Reg handle_methods[] = {{"close", cluster_close},
                                           {"fork", cluster_fork},
+                                          {"journal", ks_lua_journal},
+                                          {"run_to", ks_lua_run_to},
                                           {"memory", cluster_memory},
                                           {"fail_allocation", cluster_fail_allocation},
                                           {"limit_memory", cluster_limit_memory},
@@ -412,6 +440,9 @@ int luaopen_kubesim_core(lua_State *L) {
     luaL_setfuncs(L, ks_lua_chunks, 0);
     lua_pushcfunction(L, cluster_new);
     lua_setfield(L, -2, "new");
+    lua_pushcfunction(L, cluster_new);
+    lua_pushcclosure(L, ks_lua_replay, 1);
+    lua_setfield(L, -2, "replay");
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     push_latencies(L);

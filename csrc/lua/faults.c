@@ -39,16 +39,18 @@ static bool do_fail(ks_cluster *cluster, void *arg) {
     return true;
 }
 
-static void run(lua_State *L, request *r, bool (*body)(ks_cluster *cluster, void *arg)) {
+static void run(lua_State *L, request *r, ks_call call,
+                bool (*body)(ks_cluster *cluster, void *arg)) {
     ks_box *box = ks_lua_idle_box(L);
+    lua_settop(L, call.args);
     ks_result *result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, result, body, r);
+    ks_lua_change(L, box, call, result, body, r);
 }
 
 /* restart(self, controller) */
 static int faults_restart(lua_State *L) {
     request r = {.name = check_name(L)};
-    run(L, &r, do_restart);
+    run(L, &r, (ks_call){KS_RECORD_restart, 2, 0}, do_restart);
     return 0;
 }
 
@@ -58,8 +60,15 @@ static int faults_fail(lua_State *L) {
     lua_Integer rate = luaL_checkinteger(L, 3);
     luaL_argcheck(L, rate >= 0 && rate <= 1000, 3, "not between 0 and 1000");
     r.rate = (uint32_t)rate;
-    run(L, &r, do_fail);
+    run(L, &r, (ks_call){KS_RECORD_fail_writes, 3, 0}, do_fail);
     return 0;
+}
+
+static bool lags(const char *name) {
+    const ks_component *component;
+    for (size_t i = 0; (component = ks_cluster_component(i)) != NULL; i++)
+        if (strcmp(component->name, name) == 0) return !component->punctual;
+    return false;
 }
 
 static bool do_lag(ks_cluster *cluster, void *arg) {
@@ -72,8 +81,10 @@ static bool do_lag(ks_cluster *cluster, void *arg) {
 static int faults_lag(lua_State *L) {
     request r = {.name = luaL_checkstring(L, 2)};
     r.lag = (ks_lag){luaL_checkinteger(L, 3), luaL_checkinteger(L, 4)};
-    luaL_argcheck(L, r.lag.least >= 0 && r.lag.most >= r.lag.least, 4, "not a range");
-    run(L, &r, do_lag);
+    luaL_argcheck(L, lags(r.name), 2, "no component whose watches can lag");
+    luaL_argcheck(L, r.lag.least >= 0 && r.lag.most >= r.lag.least && r.lag.most <= KS_LAST, 4,
+                  "not a range");
+    run(L, &r, (ks_call){KS_RECORD_lag, 4, 0}, do_lag);
     return 0;
 }
 

@@ -59,6 +59,14 @@ static ks_val text_at(lua_State *L, ks_heap *heap, int index) {
     return ks_textn(heap, s, len);
 }
 
+/* There is no answer: the function has raised, then or now; or, in a journal, it is not one that can have been given. It is freed. */
+static bool gave_up(ks_sim *sim, ks_box *box, ks_val answer) {
+    if (answer.type != KS_BOOL || answer.b) ks_lua_replay_odd(box);
+    ks_unref(sim->world.heap, answer);
+    ks_sim_fail(sim);
+    return false;
+}
+
 /* --- policies --- */
 
 static int policy_count(void *payload) {
@@ -130,40 +138,54 @@ static bool ensure_scratch(ks_sim *sim, asking *a) {
     return true;
 }
 
-/* Asks a policy; its results are on the stack when true. */
-static bool ask_policy(ks_sim *sim, asking *a, const ks_object *pod, const ks_object *node) {
+/* Asks a policy: true or the reason, or the score; false: it has raised. */
+static ks_val ask_policy(ks_sim *sim, asking *a, const ks_object *pod, const ks_object *node) {
     ks_heap *heap = sim->world.heap;
+    ks_val answer = ks_bool(false);
     a->first = ks_object_doc(heap, pod);
     a->second = ks_object_doc(heap, node);
     renew_scratch(a->box, sim, pod);
-    bool fine = ensure_scratch(sim, a) && ask(sim, a, KS_BOX_POLICIES, policy_trampoline);
+    if (ensure_scratch(sim, a) && ask(sim, a, KS_BOX_POLICIES, policy_trampoline)) {
+        if (a->score)
+            answer = ks_int(a->number);
+        else
+            answer = a->ok ? ks_bool(true) : text_at(a->box->L, heap, -1);
+        if (answer.type == KS_NONE)
+            answer = ks_format(heap, "node(s) didn't satisfy policy %s",
+                               a->box->policies->list[a->index].name);
+        lua_pop(a->box->L, RESULTS);
+    }
     ks_unref(heap, a->first);
     ks_unref(heap, a->second);
-    return fine;
+    return answer;
+}
+
+static ks_val answer_of_policy(ks_sim *sim, asking *a, const ks_object *pod,
+                               const ks_object *node) {
+    ks_val answer =
+        a->box->replay != NULL ? ks_lua_replayed(a->box) : ask_policy(sim, a, pod, node);
+    ks_lua_record_answer(a->box, answer);
+    return answer;
 }
 
 static bool policy_filter(void *payload, ks_sim *sim, int index, const ks_object *pod,
                           const ks_object *node, bool *ok, ks_val *reason) {
     asking a = {.box = box_of(payload), .index = index};
+    ks_val answer = answer_of_policy(sim, &a, pod, node);
     *reason = KS_NOTHING;
-    if (!ask_policy(sim, &a, pod, node)) return false;
-    *ok = a.ok;
-    if (!a.ok) {
-        *reason = text_at(a.box->L, sim->world.heap, -1);
-        if (reason->type == KS_NONE)
-            *reason = ks_format(sim->world.heap, "node(s) didn't satisfy policy %s",
-                                a.box->policies->list[index].name);
-    }
-    lua_pop(a.box->L, RESULTS);
+    *ok = answer.type == KS_BOOL && answer.b;
+    if (*ok) return true;
+    if (answer.type != KS_STRING) return gave_up(sim, a.box, answer);
+    *reason = answer;
     return true;
 }
 
 static bool policy_score(void *payload, ks_sim *sim, int index, const ks_object *pod,
                          const ks_object *node, int64_t *score) {
     asking a = {.box = box_of(payload), .index = index, .score = true};
-    if (!ask_policy(sim, &a, pod, node)) return false;
-    *score = a.number;
-    lua_pop(a.box->L, RESULTS);
+    ks_val answer = answer_of_policy(sim, &a, pod, node);
+    if (answer.type != KS_INT || answer.i < 0 || answer.i > 100) return gave_up(sim, a.box, answer);
+    *score = answer.i;
     return true;
 }
 
@@ -215,25 +237,40 @@ static int command_trampoline(lua_State *L) {
     return RESULTS;
 }
 
+/* What the image's function is: [stdout, stderr, code]; null: it has none of that name; false: it has raised. */
+static ks_val ask_command(ks_sim *sim, asking *a) {
+    ks_heap *heap = sim->world.heap;
+    if (!ask(sim, a, KS_BOX_IMAGES, command_trampoline)) return ks_bool(false);
+    ks_val answer = ks_null();
+    if (!a->absent) {
+        ks_val out = text_at(a->box->L, heap, -2), err = text_at(a->box->L, heap, -1);
+        answer = ks_list_new(heap, 3);
+        answer = ks_append(heap, answer, out.type != KS_NONE ? out : ks_text(heap, ""));
+        answer = ks_append(heap, answer, err.type != KS_NONE ? err : ks_text(heap, ""));
+        answer = ks_append(heap, answer, ks_int(a->number));
+    }
+    lua_pop(a->box->L, RESULTS);
+    return answer;
+}
+
 static bool image_command(void *payload, ks_sim *sim, uint64_t image, ks_val argv,
                           const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out,
                           ks_val *err, int *code) {
     ks_heap *heap = sim->world.heap;
     asking a = {.box = box_of(payload), .image = image, .first = argv, .third = stdin_text};
     a.second = pod != NULL ? ks_object_doc(heap, pod) : KS_NOTHING;
-    bool fine = ask(sim, &a, KS_BOX_IMAGES, command_trampoline);
+    ks_val answer = a.box->replay != NULL ? ks_lua_replayed(a.box) : ask_command(sim, &a);
     ks_unref(heap, a.second);
+    ks_lua_record_answer(a.box, answer);
     *out = *err = KS_NOTHING;
-    if (!fine) return false;
-    *handled = !a.absent;
-    *code = (int)a.number;
-    if (*handled) {
-        *out = text_at(a.box->L, heap, -2);
-        *err = text_at(a.box->L, heap, -1);
-        if (out->type == KS_NONE) *out = ks_text(heap, "");
-        if (err->type == KS_NONE) *err = ks_text(heap, "");
-    }
-    lua_pop(a.box->L, RESULTS);
+    *handled = answer.type != KS_NULL;
+    if (!*handled) return true;
+    if (ks_at(answer, 0).type != KS_STRING || ks_at(answer, 1).type != KS_STRING)
+        return gave_up(sim, a.box, answer);
+    *out = ks_ref(ks_at(answer, 0));
+    *err = ks_ref(ks_at(answer, 1));
+    *code = (int)ks_int_or(ks_at(answer, 2), 0);
+    ks_unref(heap, answer);
     return true;
 }
 
@@ -259,18 +296,36 @@ static int http_trampoline(lua_State *L) {
     return RESULTS;
 }
 
+/* [status, body]; null: nothing listens; false: the function has raised. */
+static ks_val ask_http(ks_sim *sim, asking *a) {
+    ks_heap *heap = sim->world.heap;
+    if (!ask(sim, a, KS_BOX_IMAGES, http_trampoline)) return ks_bool(false);
+    ks_val answer = ks_null();
+    if (!a->absent) {
+        answer = ks_append(heap, ks_list_new(heap, 2), ks_int(a->number));
+        answer = ks_append(heap, answer, text_at(a->box->L, heap, -2));
+    }
+    lua_pop(a->box->L, RESULTS);
+    return answer;
+}
+
 static bool image_http(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request,
                        const ks_object *pod, int *status, ks_val *body) {
     ks_heap *heap = sim->world.heap;
     asking a = {.box = box_of(payload), .image = image, .port = port, .first = request};
     a.second = pod != NULL ? ks_object_doc(heap, pod) : KS_NOTHING;
-    bool fine = ask(sim, &a, KS_BOX_IMAGES, http_trampoline);
+    ks_val answer = a.box->replay != NULL ? ks_lua_replayed(a.box) : ask_http(sim, &a);
     ks_unref(heap, a.second);
+    ks_lua_record_answer(a.box, answer);
     *body = KS_NOTHING;
-    if (!fine) return false;
-    *status = a.absent ? 0 : (int)a.number;
-    if (!a.absent) *body = text_at(a.box->L, heap, -2);
-    lua_pop(a.box->L, RESULTS);
+    *status = 0;
+    if (answer.type == KS_NULL) return true;
+    int64_t code = ks_int_or(ks_at(answer, 0), 0);
+    if (code < 100 || code > 999 || ks_at(answer, 1).type != KS_STRING)
+        return gave_up(sim, a.box, answer);
+    *status = (int)code;
+    *body = ks_ref(ks_at(answer, 1));
+    ks_unref(heap, answer);
     return true;
 }
 
@@ -307,8 +362,57 @@ static bool has_function(lua_State *L, int index, const char *name) {
     return has;
 }
 
+/* --- for the journal: what is said beside functions, and that there are these --- */
+
+/* The text keys of a table of functions, sorted, or its integer ones; true: it is one function. */
+static ks_val which_functions(lua_State *L, int index, ks_heap *heap) {
+    if (lua_type(L, index) != LUA_TTABLE) return ks_bool(true);
+    ks_val map = ks_map_new(heap, 4), list = ks_list_new(heap, 4);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        size_t len;
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
+        if (name != NULL)
+            ks_map_push(heap, &map, ks_intern(heap, name, len), ks_null());
+        else
+            list = ks_append(heap, list, ks_int(lua_tointeger(L, -2)));
+    }
+    ks_map_seal(heap, &map);
+    for (uint32_t i = 0; i < ks_len(map); i++)
+        list = ks_append(heap, list, ks_string(ks_pair_at(map, i)->key));
+    ks_unref(heap, map);
+    return list;
+}
+
+static bool is_of_functions(const char *key) {
+    static const char *const keys[] = {"filter", "score", "commands", "http", NULL};
+    for (int i = 0; keys[i] != NULL; i++)
+        if (strcmp(keys[i], key) == 0) return true;
+    return false;
+}
+
+/* Notes the table at `index`, that of a policy or an image: instead of functions it says which there are. */
+static void note_behaviour(lua_State *L, int index, ks_cluster *cluster) {
+    ks_heap *heap = cluster->heap;
+    ks_val map = ks_map_new(heap, 8);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        ks_lua_problem problem;
+        ks_val v = KS_NOTHING;
+        size_t len;
+        const char *key = lua_tolstring(L, -2, &len);
+        if (strcmp(key, "disable_words") == 0) continue;
+        if (is_of_functions(key))
+            v = which_functions(L, lua_gettop(L), heap);
+        else
+            ks_lua_read(L, -1, heap, NULL, &v, &problem);
+        ks_map_push(heap, &map, ks_intern(heap, key, len), v);
+    }
+    ks_map_seal(heap, &map);
+    ks_lua_note(cluster, map);
+    ks_unref(heap, map);
+}
+
 static bool tell_scheduler(ks_cluster *cluster, void *arg) {
-    (void)arg;
+    note_behaviour(arg, 2, cluster);
     ks_scheduler_policies_changed(cluster->sim);
     return true;
 }
@@ -318,6 +422,8 @@ int ks_lua_has_plugin(lua_State *L) {
     lua_pushboolean(L, ks_scheduler_has_plugin(luaL_checkstring(L, 2)));
     return 1;
 }
+
+enum { MOST_WEIGHT = 10000 };
 
 /* policy(self, {name, scheduler, weight, filter, score, disable}) -> true, or nothing when the profile has one of that name. The
  * table is kept; the caller made it for this. */
@@ -331,6 +437,7 @@ int ks_lua_policy(lua_State *L) {
                                   .has_score = has_function(L, 2, "score")};
     lua_getfield(L, 2, "weight");
     info.weight = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, info.weight >= 1 && info.weight <= MOST_WEIGHT, 2, "not a weight");
     info.disable = names_field(L, 2, "disable");
     lua_setfield(L, 2, "disable_words");
     int count = box->policies != NULL ? box->policies->count : 0;
@@ -358,7 +465,7 @@ int ks_lua_policy(lua_State *L) {
     lua_setiuservalue(L, 1, KS_BOX_POLICIES);
     box->policies = policies;
     ks_result *result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, result, tell_scheduler, NULL);
+    ks_lua_change(L, box, (ks_call){KS_RECORD_policy, 2, 2}, result, tell_scheduler, L);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -375,6 +482,8 @@ static int64_t optional_ns(lua_State *L, const char *name) {
     int64_t ns = lua_isnil(L, -1)       ? KS_UNSET
                  : lua_isboolean(L, -1) ? KS_NEVER
                                         : luaL_checkinteger(L, -1);
+    luaL_argcheck(L, ns == KS_UNSET || ns == KS_NEVER || (ns >= 0 && ns <= KS_LAST), 3,
+                  "not a duration");
     lua_pop(L, 1);
     return ns;
 }
@@ -383,6 +492,7 @@ static bool set_image(ks_cluster *cluster, void *arg) {
     imaging *i = arg;
     ks_heap *heap = cluster->heap;
     size_t len;
+    note_behaviour(i->L, 3, cluster);
     const char *name = lua_tolstring(i->L, 2, &len);
     ks_image *image = ks_alloc(heap, sizeof *image);
     *image = *i->image;
@@ -437,7 +547,7 @@ int ks_lua_image(lua_State *L) {
     }
     imaging i = {L, &image};
     ks_result *result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, result, set_image, &i);
+    ks_lua_change(L, box, (ks_call){KS_RECORD_image, 3, 3}, result, set_image, &i);
     return 0;
 }
 

@@ -53,11 +53,27 @@ static void check_pod(lua_State *L, visit *v) {
     luaL_optstring(L, 4, NULL);
 }
 
-static void run_visit(lua_State *L, visit *v, ks_door door) {
-    ks_box *box = door == KS_LOOK ? ks_lua_box(L) : ks_lua_idle_box(L);
+static void run_visit(lua_State *L, visit *v) {
+    ks_box *box = ks_lua_box(L);
     v->result = ks_lua_result(L, box);
-    ks_lua_call(L, box, door, v->result, enter_pod, v);
-    if (door == KS_CHANGE) ks_lua_tell(L, box);
+    ks_lua_call(L, box, KS_LOOK, v->result, enter_pod, v);
+}
+
+/* The same for what changes the cluster. */
+static void run_deed(lua_State *L, visit *v, ks_call call) {
+    ks_box *box = ks_lua_idle_box(L);
+    lua_settop(L, call.args);
+    v->result = ks_lua_result(L, box);
+    ks_lua_change(L, box, call, v->result, enter_pod, v);
+    ks_lua_tell(L, box);
+}
+
+/* And for what asks an image's functions: nothing of the cluster changes, so the journal need not know. */
+static void run_asking(lua_State *L, visit *v) {
+    ks_box *box = ks_lua_idle_box(L);
+    v->result = ks_lua_result(L, box);
+    ks_lua_call(L, box, KS_CHANGE, v->result, enter_pod, v);
+    ks_lua_tell(L, box);
 }
 
 static int finish(lua_State *L, visit *v) {
@@ -85,7 +101,7 @@ static int inside_drive(lua_State *L) {
     visit v = {.act = act_drive, .any_container = true};
     check_pod(L, &v);
     luaL_checkstring(L, 5);
-    run_visit(L, &v, KS_CHANGE);
+    run_deed(L, &v, (ks_call){KS_RECORD_drive, 5, 0});
     return 0;
 }
 
@@ -103,7 +119,7 @@ static int inside_crash(lua_State *L) {
     check_pod(L, &v);
     v.number = luaL_checkinteger(L, 5);
     luaL_optstring(L, 6, NULL);
-    run_visit(L, &v, KS_CHANGE);
+    run_deed(L, &v, (ks_call){KS_RECORD_crash, 6, 0});
     return 0;
 }
 
@@ -116,7 +132,7 @@ static int inside_logs(lua_State *L) {
     visit v = {.act = act_logs, .any_container = true};
     check_pod(L, &v);
     v.flag = lua_toboolean(L, 5);
-    run_visit(L, &v, KS_LOOK);
+    run_visit(L, &v);
     return finish(L, &v);
 }
 
@@ -130,7 +146,7 @@ static ks_refusal *act_container(ks_cluster *cluster, visit *v) {
 static int inside_container(lua_State *L) {
     visit v = {.act = act_container};
     check_pod(L, &v);
-    run_visit(L, &v, KS_LOOK);
+    run_visit(L, &v);
     return finish(L, &v);
 }
 
@@ -143,7 +159,7 @@ static ks_refusal *act_env(ks_cluster *cluster, visit *v) {
 static int inside_env(lua_State *L) {
     visit v = {.act = act_env};
     check_pod(L, &v);
-    run_visit(L, &v, KS_LOOK);
+    run_visit(L, &v);
     return finish(L, &v);
 }
 
@@ -156,7 +172,7 @@ static ks_refusal *act_mounts(ks_cluster *cluster, visit *v) {
 static int inside_mounts(lua_State *L) {
     visit v = {.act = act_mounts};
     check_pod(L, &v);
-    run_visit(L, &v, KS_LOOK);
+    run_visit(L, &v);
     return finish(L, &v);
 }
 
@@ -184,7 +200,7 @@ static int inside_command(lua_State *L) {
     check_pod(L, &v);
     luaL_checktype(L, 5, LUA_TTABLE);
     luaL_optstring(L, 6, NULL);
-    run_visit(L, &v, KS_CHANGE);
+    run_asking(L, &v);
     lua_pushboolean(L, v.flag);
     ks_lua_push(L, v.result->value);
     ks_lua_push(L, v.result->more);
@@ -219,7 +235,7 @@ static int inside_http(lua_State *L) {
     lua_pushnil(L);
     lua_insert(L, 4); /* no container; the request is 6 now */
     check_pod(L, &v);
-    run_visit(L, &v, KS_CHANGE);
+    run_asking(L, &v);
     if (v.why != NULL) return fail(L, &v);
     lua_pushinteger(L, v.status);
     ks_lua_push(L, v.result->value);
@@ -268,23 +284,32 @@ static ks_refusal *act_stat(ks_cluster *cluster, visit *v) {
                                             &v->directory, &v->size, &v->changed));
 }
 
-static void run_file(lua_State *L, visit *v, ks_door door) {
+static void check_file(lua_State *L, visit *v) {
     check_pod(L, v);
     luaL_checkstring(L, 5);
-    run_visit(L, v, door);
+}
+
+static void look_at_file(lua_State *L, visit *v) {
+    check_file(L, v);
+    run_visit(L, v);
+}
+
+static void change_file(lua_State *L, visit *v, ks_call call) {
+    check_file(L, v);
+    run_deed(L, v, call);
 }
 
 /* file_read(..., path) -> text | nil, why */
 static int file_read(lua_State *L) {
     visit v = {.act = act_read};
-    run_file(L, &v, KS_LOOK);
+    look_at_file(L, &v);
     return v.why != NULL ? fail(L, &v) : finish(L, &v);
 }
 
 /* file_list(..., path) -> list of {name, directory, size, changed} | nil, why */
 static int file_list(lua_State *L) {
     visit v = {.act = act_list};
-    run_file(L, &v, KS_LOOK);
+    look_at_file(L, &v);
     return v.why != NULL ? fail(L, &v) : finish(L, &v);
 }
 
@@ -298,28 +323,28 @@ static int done(lua_State *L, visit *v) {
 static int file_write(lua_State *L) {
     visit v = {.act = act_write, .flag = lua_toboolean(L, 7)};
     luaL_checkstring(L, 6);
-    run_file(L, &v, KS_CHANGE);
+    change_file(L, &v, (ks_call){KS_RECORD_file_write, 7, 0});
     return done(L, &v);
 }
 
 /* file_mkdir(..., path, parents) -> true | nil, why */
 static int file_mkdir(lua_State *L) {
     visit v = {.act = act_mkdir, .flag = lua_toboolean(L, 6)};
-    run_file(L, &v, KS_CHANGE);
+    change_file(L, &v, (ks_call){KS_RECORD_file_mkdir, 6, 0});
     return done(L, &v);
 }
 
 /* file_remove(..., path, recursive) -> true | nil, why */
 static int file_remove(lua_State *L) {
     visit v = {.act = act_remove, .flag = lua_toboolean(L, 6)};
-    run_file(L, &v, KS_CHANGE);
+    change_file(L, &v, (ks_call){KS_RECORD_file_remove, 6, 0});
     return done(L, &v);
 }
 
 /* file_stat(..., path) -> {directory, size, changed} | nil, why */
 static int file_stat(lua_State *L) {
     visit v = {.act = act_stat};
-    run_file(L, &v, KS_LOOK);
+    look_at_file(L, &v);
     if (v.why != NULL) return fail(L, &v);
     lua_createtable(L, 0, 3);
     lua_pushboolean(L, v.directory);
@@ -347,8 +372,9 @@ static int inside_node_talks(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     visit v = {.L = L, .flag = lua_toboolean(L, 3)};
     luaL_checkstring(L, 2);
+    lua_settop(L, 3);
     v.result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, v.result, node_talks, &v);
+    ks_lua_change(L, box, (ks_call){KS_RECORD_node_talks, 3, 0}, v.result, node_talks, &v);
     ks_lua_tell(L, box);
     return 0;
 }

@@ -45,7 +45,10 @@ static void run(lua_State *L, question *q, ks_door door) {
     else
         luaL_optstring(L, 3, NULL);
     q->result = ks_lua_result(L, box);
-    ks_lua_call(L, box, door, q->result, put, q);
+    if (door == KS_LOOK)
+        ks_lua_call(L, box, door, q->result, put, q);
+    else
+        ks_lua_change(L, box, (ks_call){KS_RECORD_route, 6, 0}, q->result, put, q);
 }
 
 static int finish(lua_State *L, question *q) {

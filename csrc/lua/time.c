@@ -28,6 +28,11 @@ static bool run(ks_cluster *cluster, void *arg) {
     return true;
 }
 
+/* Lets time pass. The journal need not know: how far the run has come is said with the next call. */
+static void run_on(lua_State *L, running *r, bool (*body)(ks_cluster *cluster, void *arg)) {
+    ks_lua_change(L, r->box, (ks_call){.method = KS_RECORD_NONE}, r->result, body, r);
+}
+
 /* run(self, until): until that instant (ns). */
 static int time_run(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
@@ -36,7 +41,7 @@ static int time_run(lua_State *L) {
     r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
     while (!r.reached) {
-        ks_lua_call(L, box, KS_CHANGE, r.result, run, &r);
+        run_on(L, &r, run);
         ks_lua_tell(L, box);
     }
     return 0;
@@ -62,7 +67,7 @@ static int time_run_to_change(lua_State *L) {
     lua_settop(L, 2);
     r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
-    ks_lua_call(L, box, KS_CHANGE, r.result, run_to_change, &r);
+    run_on(L, &r, run_to_change);
     ks_lua_tell(L, box);
     lua_pushboolean(L, !r.reached);
     return 1;
@@ -90,7 +95,7 @@ static int time_settle(lua_State *L) {
     ks_lua_tell(L, box);
     do {
         r.reached = false;
-        ks_lua_call(L, box, KS_CHANGE, r.result, drain, &r);
+        run_on(L, &r, drain);
         ks_lua_tell(L, box);
     } while (!r.reached || ks_sim_due(box->cluster->sim) <= r.until);
     lua_pushboolean(L, ks_sim_due(box->cluster->sim) == KS_NEVER);
@@ -112,7 +117,7 @@ static int time_step(lua_State *L) {
     running r = {.box = box};
     lua_settop(L, 1);
     r.result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, r.result, step, &r);
+    run_on(L, &r, step);
     ks_lua_tell(L, box);
     if (!r.stepped) return 0;
     lua_createtable(L, 0, 3);
@@ -178,7 +183,7 @@ static int time_wait(lua_State *L) {
     r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
     do {
-        ks_lua_call(L, box, KS_CHANGE, r.result, wait_some, &r);
+        run_on(L, &r, wait_some);
         ks_lua_tell(L, box);
     } while (!r.met && !r.reached);
     lua_pushboolean(L, r.met);

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
+
 typedef enum verb { VERB_APPLY, VERB_CREATE, VERB_REPLACE, VERB_IMPORT } verb;
 
 /* A write of manifests. */
@@ -314,6 +316,18 @@ static ks_refusal *read_tables(writing *w, int index, ks_val *list) {
     return refusal;
 }
 
+/* What tables were read as, for the journal. What is no object is refused, whoever goes on after that. */
+static void note(writing *w, ks_val list) {
+    ks_heap *heap = w->cluster->heap;
+    if (w->dry_run) return;
+    ks_val objects = ks_list_new(heap, ks_len(list));
+    ks_each(doc, list) {
+        if (doc->type == KS_MAP) objects = ks_append(heap, objects, ks_ref(*doc));
+    }
+    ks_lua_note(w->cluster, objects);
+    ks_unref(heap, objects);
+}
+
 static bool write_all(ks_cluster *cluster, void *arg) {
     writing *w = arg;
     ks_val list = KS_NOTHING;
@@ -322,6 +336,7 @@ static bool write_all(ks_cluster *cluster, void *arg) {
     w->entries = ks_list_new(cluster->heap, 4);
     ks_refusal *refusal =
         lua_type(w->L, 3) == LUA_TSTRING ? read_text(w, 3, &list) : read_tables(w, 3, &list);
+    if (refusal == NULL && lua_type(w->L, 3) != LUA_TSTRING) note(w, list);
     if (refusal == NULL)
         refusal = write_list(w, list);
     else
@@ -362,7 +377,6 @@ static void check_document(lua_State *L, int index) {
  * -> entries, warnings */
 static int verb_write(lua_State *L) {
     static const char *const verbs[] = {"apply", "create", "replace", "import", NULL};
-    static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
     ks_box *box = ks_lua_idle_box(L);
     writing w = {.L = L, .verb = (verb)luaL_checkoption(L, 2, NULL, verbs)};
     if (lua_type(L, 3) != LUA_TSTRING) check_document(L, 3);
@@ -376,7 +390,8 @@ static int verb_write(lua_State *L) {
     w.subresource = luaL_optstring(L, 11, NULL);
     lua_settop(L, 11);
     w.result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, w.result, write_all, &w);
+    ks_lua_change(L, box, (ks_call){KS_RECORD_write, 11, lua_type(L, 3) != LUA_TSTRING ? 3 : 0},
+                  w.result, write_all, &w);
     ks_lua_tell(L, box);
     push_entries(L, w.result);
     int n = warnings_and(L, w.result, 1);
@@ -427,9 +442,11 @@ static ks_box *check_naming(lua_State *L, naming *n) {
     return box;
 }
 
-static int run_naming(lua_State *L, ks_box *box, naming *n, bool (*body)(ks_cluster *, void *)) {
+static int run_naming(lua_State *L, ks_box *box, naming *n, ks_call call,
+                      bool (*body)(ks_cluster *, void *)) {
+    if (call.args != KS_NOTED) lua_settop(L, call.args);
     n->result = ks_lua_result(L, box);
-    ks_lua_call(L, box, KS_CHANGE, n->result, body, n);
+    ks_lua_change(L, box, call, n->result, body, n);
     ks_lua_tell(L, box);
     if (n->result->object_count > 0 && n->result->objects[0] != NULL)
         ks_lua_push_unseen(L, n->result->heap, n->result->objects[0]);
@@ -455,7 +472,7 @@ static int verb_scale(lua_State *L) {
     ks_box *box = check_naming(L, &n);
     n.number = luaL_checkinteger(L, 5);
     n.dry_run = lua_toboolean(L, 6);
-    return run_naming(L, box, &n, do_scale);
+    return run_naming(L, box, &n, (ks_call){KS_RECORD_scale, 6, 0}, do_scale);
 }
 
 static bool do_delete(ks_cluster *cluster, void *arg) {
@@ -477,7 +494,7 @@ static int verb_delete(lua_State *L) {
     n.number = luaL_checkinteger(L, 5);
     n.propagation = (ks_propagation)luaL_checkoption(L, 6, "background", ways);
     n.dry_run = lua_toboolean(L, 7);
-    return run_naming(L, box, &n, do_delete);
+    return run_naming(L, box, &n, (ks_call){KS_RECORD_delete, 7, 0}, do_delete);
 }
 
 static bool do_evict(ks_cluster *cluster, void *arg) {
@@ -494,7 +511,7 @@ static int verb_evict(lua_State *L) {
     ks_box *box = check_naming(L, &n);
     n.number = luaL_checkinteger(L, 5);
     n.dry_run = lua_toboolean(L, 6);
-    return run_naming(L, box, &n, do_evict);
+    return run_naming(L, box, &n, (ks_call){KS_RECORD_evict, 6, 0}, do_evict);
 }
 
 /* The patch at argument 5: text (JSON or YAML, as kubectl takes both) or a table. */
@@ -521,6 +538,43 @@ static ks_refusal *read_patch(naming *n, ks_heap *heap, ks_val *out) {
     return NULL;
 }
 
+static void pack_word(ks_buf *out, const char *word) {
+    if (word != NULL)
+        ks_pack_text(out, word, strlen(word));
+    else
+        ks_pack_nothing(out);
+}
+
+static const char *const patch_types[] = {"json", "merge", "strategic", "apply", NULL};
+
+/* For the journal, from what has been read already: a patch costs so little that reading it from the Lua stack once more would show. */
+static void note_patch(const naming *n, ks_cluster *cluster, ks_val patch) {
+    ks_buf *entry = &cluster->journal.entry;
+    bool plain = n->manager == NULL && !n->force, strict = n->validation == KS_STRICT;
+    if (n->dry_run || cluster->journal.off) return;
+    ks_lua_note(cluster, patch);
+    ks_lua_note_call(cluster, (ks_call){KS_RECORD_patch, plain ? strict ? 7 : 8 : 11, 5});
+    ks_pack_int(entry, n->kind);
+    ks_pack_text(entry, n->ns != NULL ? n->ns->s : "", n->ns != NULL ? n->ns->len : 0);
+    ks_pack_text(entry, n->name->s, n->name->len);
+    ks_pack_int(entry, n->patch);
+    pack_word(entry, n->subresource);
+    if (plain && strict) return; /* as it is by default */
+    pack_word(entry, modes[n->validation]);
+    if (plain) return;
+    ks_pack_nothing(entry); /* no dry run */
+    pack_word(entry, n->manager);
+    ks_pack_bool(entry, n->force);
+}
+
+/* As it is read again: words for what was noted as numbers. */
+ks_val ks_lua_patch_in_words(ks_heap *heap, ks_val call) {
+    enum { KIND = 1, TYPE = 5 };
+    ks_kind kind = (ks_kind)ks_at(call, KIND).i;
+    call = ks_set_at(heap, call, KIND, ks_text(heap, ks_kind_get(kind)->name));
+    return ks_set_at(heap, call, TYPE, ks_text(heap, patch_types[ks_at(call, TYPE).i]));
+}
+
 static bool do_patch(ks_cluster *cluster, void *arg) {
     naming *n = arg;
     const ks_object *object = NULL;
@@ -532,6 +586,7 @@ static bool do_patch(ks_cluster *cluster, void *arg) {
                           .warnings = &n->result->warnings};
     take_names(n, cluster->heap);
     ks_refusal *refusal = read_patch(n, cluster->heap, &patch);
+    if (refusal == NULL) note_patch(n, cluster, patch);
     if (refusal == NULL)
         refusal = ks_server_patch(&cluster->sim->server, n->kind, n->ns, n->name, n->patch, patch,
                                   n->subresource, &opts, &object);
@@ -542,18 +597,16 @@ static bool do_patch(ks_cluster *cluster, void *arg) {
  * manager|nil, force)
  * -> object, warnings */
 static int verb_patch(lua_State *L) {
-    static const char *const types[] = {"json", "merge", "strategic", "apply", NULL};
-    static const char *const modes[] = {"Strict", "Warn", "Ignore", NULL};
     naming n;
     ks_box *box = check_naming(L, &n);
     if (lua_type(L, 5) != LUA_TSTRING) check_document(L, 5);
-    n.patch = (ks_patch_type)luaL_checkoption(L, 6, "strategic", types);
+    n.patch = (ks_patch_type)luaL_checkoption(L, 6, "strategic", patch_types);
     n.subresource = luaL_optstring(L, 7, NULL);
     n.validation = (ks_field_validation)luaL_checkoption(L, 8, "Strict", modes);
     n.dry_run = lua_toboolean(L, 9);
     n.manager = luaL_optstring(L, 10, NULL);
     n.force = lua_toboolean(L, 11);
-    return run_naming(L, box, &n, do_patch);
+    return run_naming(L, box, &n, (ks_call){KS_RECORD_patch, KS_NOTED, 5}, do_patch);
 }
 
 /* --- kubectl's patch --- */

@@ -719,8 +719,13 @@ end
 ---@return kubesim.Cluster
 function Cluster:fork() return Cluster.wrap(self.core:fork()) end
 
----Writes the whole state.
-function Cluster.save() check.fail "not supported yet: save" end
+---Writes the whole state to a file, from which kubesim.load makes a cluster that goes on as this one would. Raises what stands in the
+---way; a file that was there is replaced when all has been written.
+---@param path string
+function Cluster:save(path)
+  check.type(path, 1, "save", "string")
+  require "kubesim.saved".save(self.core, path)
+end
 
 ---Frees the cluster. Twice is harmless.
 function Cluster:close()

@@ -14,7 +14,7 @@ local kubesim = { _VERSION = "kubesim 0.1.0" }
 ---The JSON null, in tables that need one (patches).
 kubesim.null = core.null
 
----A new cluster. Options: nodes, seed, start, latency, storage_classes, version, feature_gates, kubelet.
+---A new cluster. Options: nodes, seed, start, latency, storage_classes, version, feature_gates, kubelet, journal.
 ---@param opts? table
 ---@return kubesim.Cluster
 function kubesim.new(opts)
@@ -24,8 +24,17 @@ function kubesim.new(opts)
   return Cluster.wrap(cluster)
 end
 
----A cluster that cluster:save(path) wrote.
-function kubesim.load() check.fail "not supported yet: kubesim.load" end
+---A cluster that cluster:save(path) wrote, as it was then. Watches are not part of it. Functions that it had are given again: of
+---policies, and of images by their names, as cluster:policy and cluster:image take them; nothing but the functions is taken from there.
+---Raises what stands in the way.
+---@param path string
+---@param opts? { policies?: table[], images?: table<string, table> }
+---@return kubesim.Cluster
+function kubesim.load(path, opts)
+  check.type(path, 1, "load", "string")
+  opts = check.opts(opts, 2, "load", { policies = "table", images = "table" })
+  return Cluster.wrap(require "kubesim.saved".load(path, opts.policies or {}, opts.images or {}))
+end
 
 ---A quantity ("1500m", "1Gi"): compares, adds, subtracts; :value() and :milli_value().
 ---@param text string|number

@@ -8,7 +8,7 @@ local options = {}
 
 local KNOWN <const> = {
   nodes = "number|table", seed = "integer", start = "string", latency = "table|number|string", storage_classes = "table",
-  version = "string", feature_gates = "table", kubelet = "string",
+  version = "string", feature_gates = "table", kubelet = "string", journal = "boolean",
 }
 local NODE <const> = { name = "string", labels = "table", taints = "table", capacity = "table", zone = "string" }
 local MINOR <const> = { ["1.34"] = 34, ["1.35"] = 35, ["1.36"] = 36 }
@@ -216,7 +216,7 @@ function options.read(opts)
     terminating_replicas = gates.DeploymentReplicaSetTerminatingReplicas,
     max_unavailable = gates.MaxUnavailableStatefulSet, consistent_replicasets = gates.StaleControllerConsistencyReplicaSet,
     consistent_statefulsets = gates.StaleControllerConsistencyStatefulSet, manual = kubelet == "manual",
-    latency = latency_of(opts.latency), storage_classes = opts.storage_classes,
+    no_journal = opts.journal == false, latency = latency_of(opts.latency), storage_classes = opts.storage_classes,
   }, lags_of(opts.latency)
 end
 
