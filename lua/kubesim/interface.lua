@@ -20,7 +20,7 @@ kubesim.null = core.null
 function kubesim.new(opts)
   local given, lags = options.read(opts)
   local cluster = core.new(given)
-  for component, span in pairs(lags) do cluster:lag(component, span[1], span[2]) end
+  for _, lag in ipairs(lags) do cluster:lag(lag.component, lag.least, lag.most) end
   return Cluster.wrap(cluster)
 end
 

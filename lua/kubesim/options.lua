@@ -60,7 +60,8 @@ local function nodes_of(given)
       local quantity, why = core.quantity(tostring(amount))
       if not quantity then bad(("option 'nodes[%d].capacity.%s': %s"):format(i, resource, why)) end
     end
-    list[i] = { name = name, labels = node.labels, taints = node.taints, capacity = node.capacity, zone = node.zone }
+    local taints = node.taints and next(node.taints) ~= nil and node.taints or nil -- {} is no map here
+    list[i] = { name = name, labels = node.labels, taints = taints, capacity = node.capacity, zone = node.zone }
   end
   for key in pairs(given) do
     if math.type(key) ~= "integer" or key < 1 or key > #list then bad("option 'nodes': a count or a list of tables expected") end
@@ -116,10 +117,10 @@ function options.laggards(name)
   return list
 end
 
----Takes "watch" and "watch.NAME" out of what is given: {component = {least ns, most ns}}.
+---Takes "watch" and "watch.NAME" out of what is given: the lags, in ns, sorted by component.
 local function lags_of(given)
-  local lags = {}
-  if type(given) ~= "table" then return lags end
+  local lags, list = {}, {}
+  if type(given) ~= "table" then return list end
   local function set(key, component)
     local least, most = options.lag(given[key])
     if not least then bad(("option 'latency.%s': %s"):format(key, most)) end
@@ -132,7 +133,9 @@ local function lags_of(given)
     local component = type(key) == "string" and key:match "^watch%.(.*)$"
     if component then set(key, component) end
   end
-  return lags
+  for component, span in pairs(lags) do list[#list + 1] = { component = component, least = span[1], most = span[2] } end
+  table.sort(list, function(a, b) return a.component < b.component end)
+  return list
 end
 
 local function is_of_watches(key) return key == "watch" or tostring(key):find "^watch%." ~= nil end
@@ -198,7 +201,7 @@ end
 ---The core's options, and the lags of watches by component.
 ---@param opts? table
 ---@return table
----@return table<string, integer[]> lags
+---@return { component: string, least: integer, most: integer }[] lags
 function options.read(opts)
   opts = check.opts(opts, 1, "new", KNOWN)
   local minor = MINOR[opts.version or "1.36"]

@@ -1,12 +1,14 @@
 -- Random lives of StatefulSets, ReplicaSets and Deployments: whatever happens to them (templates that change in the middle of a
 -- roll-out, pods deleted and crashing, nodes dying, quotas, controllers that restart and whose writes fail), what must never happen never
 -- does, and once the world is sound again the wanted state is reached. Each kind lives twice: with caches that are always new, and
--- with caches of any age.
+-- with caches of any age. And some lives are written to a file at some point and read again: from there on both must be one life.
 --
 -- A failure names its seed: LIFE=<seed> make -s busted SPECS=spec/controllers/invariants_spec.lua plays that life alone and tells
--- each step. LIVES=<n> plays so many of each kind, FROM=<n> begins there; KIND=sts, LATE=true or false leave the others out, and
+-- each step. LIVES=<n> plays so many of each kind, FROM=<n> begins there; KIND=sts, LATE=true or false leave the others out, SAVED=all
+-- writes each of them to a file, and
 -- LAGS=scheduler,kubelet lets these alone be late.
 local kubesim = require "kubesim"
+local Double = require "spec.support.double"
 local dice = require "spec.support.dice"
 
 local LIVES = math.tointeger(os.getenv "LIVES")
@@ -50,6 +52,7 @@ function Life.new(kind, seed, late)
   self.late, self.oldest, self.sound, self.wanted = late and dice(seed + 1000000), 0, {}, {}
   self.release = self.late and self.late.one_of { "1.36", "1.36", "1.35" } or "1.36"
   self.cluster = kubesim.new { nodes = 3, seed = seed, kubelet = self.manual and "manual" or nil, version = self.release }
+  self.original = self.cluster
   self.cluster:image("app:1", { pull = "500ms", start = "500ms", stop = self.dice.one_of { "200ms", "2s" } })
   for _, owner in ipairs { "sts", "rs" } do
     self.cluster:watch(owner, function(what, set) self:saw_set(what, set) end)
@@ -393,7 +396,13 @@ function Life:live()
   local group = self:manifest()
   self:note("create %s", kubesim.json.encode(group))
   self.cluster:create(group)
-  for _ = 1, 6 + d.below(10) do
+  local steps = 6 + d.below(10)
+  local saved = (self.seed % 4 == 0 or os.getenv "SAVED") and dice(self.seed + 2000000).below(steps + 1)
+  for i = 1, steps do
+    if i == saved then
+      self:note "save and load"
+      self.cluster, self.rejoin = Double.saved(self.cluster)
+    end
     if self.late and self.late.chance(40) then self:grow_old() end
     self.cluster:advance(d.one_of { 0, 0.3, 1, 4, 15 })
     actions[d.one_of(NAMES)](self)
@@ -563,7 +572,8 @@ local function play(kind, seed, late)
     life:finish()
   end, debug.traceback)
   if not fine then life:fail("%s", tostring(err)) end
-  life.cluster:close()
+  if life.rejoin and #life.wrong == 0 then life.rejoin() end
+  life.original:close()
   return life
 end
 
