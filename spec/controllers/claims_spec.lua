@@ -50,7 +50,8 @@ describe("a StatefulSet's claims", function()
   end)
 
   it("that are refused keep the pod from being made, which both are told of", function()
-    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "none" }, spec = { hard = { persistentvolumeclaims = 0 } } }
+    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "none" },
+      spec = { hard = { persistentvolumeclaims = 0 } } }
     create("Retain", "Retain", nil, workload.claim("logs", "fast"))
     local function why(name)
       return ('persistentvolumeclaims "%s" is forbidden: exceeded quota: none, requested: persistentvolumeclaims=1, '
@@ -91,7 +92,8 @@ describe("a StatefulSet's claims", function()
 
   it("name the set as their controller, not as an owner among others", function()
     create("Retain", "Delete")
-    cluster:patch("pvc/data-web-0", { { op = "replace", path = "/metadata/ownerReferences/0/controller", value = false } }, { type = "json" })
+    local plain = { op = "replace", path = "/metadata/ownerReferences/0/controller", value = false }
+    cluster:patch("pvc/data-web-0", { plain }, { type = "json" })
     assert.same({ "StatefulSet/web" }, owners "data-web-0")
     cluster:patch("sts/web", { metadata = { labels = { look = "again" } } })
     cluster:settle()
@@ -112,7 +114,8 @@ describe("a StatefulSet's claims", function()
       local failed = 0
       for seed = 1, 12 do
         local world <close> = kubesim.new { nodes = 1, seed = seed }
-        world:create(workload.set("StatefulSet", { replicas = 4, podManagementPolicy = policy, volumeClaimTemplates = { workload.claim "data" },
+        world:create(workload.set("StatefulSet", { replicas = 4, podManagementPolicy = policy,
+          volumeClaimTemplates = { workload.claim "data" },
           persistentVolumeClaimRetentionPolicy = { whenScaled = "Delete", whenDeleted = "Retain" } }))
         world:advance "5m"
         local function are_marked(from)

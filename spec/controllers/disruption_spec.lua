@@ -1,5 +1,6 @@
 -- The status of PodDisruptionBudgets: how many pods there should be, how many must be healthy, how many may go now.
 local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
 
 local SETS = {
   sts = [[
@@ -117,6 +118,52 @@ describe("a PodDisruptionBudget", function()
     assert.is_false(ok)
     assert.equal('The disruption budget b does not allow evicting pods currently because it failed sync: ' ..
       'no matches for kind "Widget" in version "example.com/v1"', err.details.causes[1].message)
+  end)
+
+  -- kind and group of what a pod says controls it, and what is made of that
+  for api_version, kind in pairs {
+    ["v1"] = { "ConfigMap", "configmaps does not implement the scale subresource" },
+    ["apps/v1"] = { "DaemonSet", "daemonsets.apps does not implement the scale subresource" },
+    ["discovery.k8s.io/v1"] = { "EndpointSlice", "endpointslices.discovery.k8s.io does not implement the scale subresource" },
+    ["v1 "] = { "ReplicationController", 'found no controllers for pod "lost"' },
+    ["apps/v1 "] = { "ReplicaSet", 'found no controllers for pod "lost"' },
+  } do
+    it("allows nothing when a pod's controller is a " .. kind[1] .. " without a scale", function()
+      cluster:lag("garbagecollector", "1h") -- there is none of that name
+      cluster:create(budget { maxUnavailable = 1 })
+      local lost = workload.pod("lost", { app = "web" })
+      lost.metadata.ownerReferences = { { apiVersion = api_version:gsub(" ", ""), kind = kind[1], name = "w",
+        uid = "00000000-0000-0000-0000-000000000001", controller = true } }
+      cluster:create(lost)
+      cluster:advance(0)
+      assert.equal(kind[2], cluster:get("pdb/b").status.conditions[1].message)
+      assert.same({ "Failed to calculate the number of expected pods: " .. kind[2] },
+        workload.told(cluster, "pdb/b", "CalculateExpectedPodCountFailed"))
+    end)
+  end
+
+  it("allows no more from when it cannot be worked out on", function()
+    cluster:create(SETS.sts:format(3))
+    cluster:create(budget { maxUnavailable = 2 })
+    cluster:advance(0)
+    ready(3)
+    assert.equal(2, numbers()[4])
+    local lost = workload.pod("lost", { app = "web" })
+    lost.metadata.ownerReferences = { { apiVersion = "apps/v1", kind = "DaemonSet", name = "w",
+      uid = "00000000-0000-0000-0000-000000000001", controller = true } }
+    cluster:lag("garbagecollector", "1h")
+    cluster:create(lost)
+    cluster:advance(0)
+    assert.equal(0, numbers()[4])
+  end)
+
+  it("tells by which expressions it has found what cannot be counted", function()
+    local expression = { key = "app", operator = "In", values = { "web", "x" } }
+    cluster:create(budget { maxUnavailable = 1, selector = { matchExpressions = { expression } } })
+    cluster:create(workload.pod("bare", { app = "web" }))
+    cluster:advance(0)
+    assert.matches("(selector: &LabelSelector{MatchLabels:map[string]string{},MatchExpressions:[]LabelSelectorRequirement{"
+      .. "LabelSelectorRequirement{Key:app,Operator:In,Values:[web x],},},})", workload.told(cluster, "pdb/b", "UnmanagedPods")[1], 1, true)
   end)
 
   it("follows readiness, deletions and labels of its pods", function()
@@ -283,5 +330,38 @@ describe("a DisruptionTarget condition that nobody acted upon", function()
     cluster:advance "20s"
     assert.equal("False", target().status)
     assert.is_nil(target().reason)
+  end)
+
+  local function target_of(cluster, status, reason)
+    cluster:patch("pod/p", { status = { conditions = { { type = "DisruptionTarget", status = status, reason = reason,
+      lastTransitionTime = cluster:clock() } } } }, { subresource = "status" })
+  end
+
+  local function is_true(cluster)
+    for _, c in ipairs(cluster:get("pod/p").status.conditions) do if c.type == "DisruptionTarget" then return c.status == "True" end end
+  end
+
+  it("turns False two minutes after it became true for the last time", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:create(workload.pod "p")
+    cluster:advance "10s"
+    target_of(cluster, "True", "PreemptionByScheduler")
+    cluster:advance "1m"
+    target_of(cluster, "False", "PreemptionByScheduler")
+    cluster:advance "1s"
+    target_of(cluster, "True", "PreemptionByScheduler")
+    cluster:advance "119s"
+    assert.is_true(is_true(cluster))
+    cluster:advance "2s"
+    assert.is_false(is_true(cluster))
+  end)
+
+  it("stays True where the kubelet is at it", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:create(workload.pod "p")
+    cluster:advance "10s"
+    target_of(cluster, "True", "TerminationByKubelet")
+    cluster:advance "5m"
+    assert.is_true(is_true(cluster))
   end)
 end)

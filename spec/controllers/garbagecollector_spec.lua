@@ -162,6 +162,62 @@ spec:
     assert.is_nil(cluster:get "cm/b".metadata.ownerReferences)
   end)
 
+  it("takes only the orphaned owner's reference away", function()
+    local a, other = config_map "a", config_map "other"
+    config_map("b", { owner(a), owner(other) })
+    cluster:delete("cm/a", { cascade = "orphan" })
+    cluster:settle()
+    assert.same({ owner(other) }, cluster:get "cm/b".metadata.ownerReferences)
+  end)
+
+  it("lets an owner go when all its dependents are free, whatever writes fail", function()
+    for seed = 1, 20 do
+      local world <close> = kubesim.new { nodes = 0, seed = seed }
+      local a = world:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "a" } }[1]
+      for i = 1, 4 do
+        world:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "b" .. i, ownerReferences = { owner(a) } } }
+      end
+      world:settle()
+      world:fail_writes("garbagecollector", 0.5)
+      world:watch("cm", function(what, object)
+        if what ~= "DELETED" then return end
+        assert.equal("a", object.metadata.name)
+        for i = 1, 4 do assert.is_nil(world:get("cm/b" .. i).metadata.ownerReferences) end
+      end)
+      world:delete("cm/a", { cascade = "orphan" })
+      world:settle { timeout = "1h" }
+      assert.is_nil(world:get "cm/a")
+      assert.equal(4, #world:list("cm", { fields = "metadata.name!=kube-root-ca.crt" }))
+    end
+  end)
+
+  it("opens a circle of those that wait for each other", function()
+    local a = config_map "a"
+    local b = config_map("b", { owner(a, { blockOwnerDeletion = true }) })
+    cluster:patch("cm/a", { metadata = { ownerReferences = { owner(b, { blockOwnerDeletion = true }) } } })
+    cluster:settle()
+    assert.equal("a b", maps())
+    cluster:delete("cm/a", { cascade = "foreground" })
+    cluster:settle()
+    assert.equal("", maps())
+  end)
+
+  it("deletes in the way that a dependent's own finalizer asks for", function()
+    local a = config_map "a"
+    local b = config_map("b", { owner(a) }, { finalizers = { "orphan" } })
+    config_map("c", { owner(b) })
+    cluster:delete "cm/a"
+    cluster:settle()
+    assert.equal("c", maps())
+    assert.is_nil(cluster:get "cm/c".metadata.ownerReferences)
+  end)
+
+  it("keeps what names a kind that it does not know", function()
+    config_map("b", { { apiVersion = "example.com/v1", kind = "Widget", name = "w", uid = "8c9d3c1e-0000-4000-8000-000000000001" } })
+    cluster:settle()
+    assert.equal("b", maps())
+  end)
+
   it("a second deletion in the background undoes the wait", function()
     local a = config_map "a"
     config_map("b", { owner(a, { blockOwnerDeletion = true }) }, { finalizers = { "x/hold" } })
