@@ -7,8 +7,8 @@ local SUBJECTS <const> = {
   { "v13", "older releases" }, { "pdb-", "disruption budgets" }, { "evict-", "evictions" }, { "gc-", "owners" },
   { "finalizer-", "finalizers" }, { "limit-", "limits" }, { "quota-", "quotas" }, { "node-", "nodes and their disks" },
   { "sched-", "scheduling" }, { "pod-", "pods" }, { "pv", "volumes and claims" }, { "svc-", "Services" },
-  { "kubectl-", "kubectl" }, { "rollout-", "kubectl rollout" }, { "apply-", "kubectl apply" }, { "replace-", "kubectl replace" },
-  { "patch-", "patches" },
+  { "prebind-", "pods that wait for their volumes" }, { "kubectl-", "kubectl" }, { "rollout-", "kubectl rollout" },
+  { "apply-", "kubectl apply" }, { "replace-", "kubectl replace" }, { "patch-", "patches" },
 }
 
 local function subject_of(name)

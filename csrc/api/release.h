@@ -40,6 +40,14 @@ typedef struct ks_rules {
     X(CLAIMS_IN_MESSAGES, 35, "FailedScheduling speaks of claims where preemption is disabled")    \
     X(NOMINATION_BEFORE_BINDING, 35,                                                               \
       "nominatedNodeName is written before binding and dropped by it")                             \
+    X(ASSUMED_END_AT_ONCE, 35,                                                                     \
+      "a pod deleted while it waits for its volumes leaves its place before its binding fails")    \
+    X(PLAIN_ASSUME_CACHE, 35,                                                                      \
+      "binding says what claims and volumes are not found as the API server does")                 \
+    X(BINDINGS_CALLED_OFF, 36,                                                                     \
+      "preemption calls off the binding of a pod that waits for volumes: it stays")                \
+    X(FAILURES_OF_THE_NEWEST, 36,                                                                  \
+      "a failed binding takes the nominated node, which was written meanwhile, from the pod")      \
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
     X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
     X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")                       \

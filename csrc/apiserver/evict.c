@@ -121,7 +121,7 @@ static ks_val bound_spec(ks_server *s, ks_val spec, const ks_str *node) {
     return out;
 }
 
-ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *node) {
+static ks_refusal *bind(ks_server *s, const ks_object *pod, const ks_str *node) {
     ks_heap *heap = s->heap;
     const ks_object *now = ks_store_by_id(&s->store, KS_POD, pod->id);
     if (now == NULL) return refuse_binding_gone(s, pod);
@@ -138,6 +138,12 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
     copy_topology(s, node, &doc);
     ks_server__commit(s, KS_POD, doc, now, NULL);
     return NULL;
+}
+
+ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *node) {
+    ks_fault fault = ks_server__fault(s);
+    if (fault == KS_FAULT_REFUSED) return ks_server__fail(s->heap, fault);
+    return ks_server__lose(s->heap, fault, bind(s, pod, node), NULL);
 }
 
 /* --- eviction --- */

@@ -270,12 +270,22 @@ static bool gates_turned(const ks_change *change) {
            o->status.m != old->status.m && ks_len(ks_get(o->spec, K(readinessGates))) > 0;
 }
 
-/* Others say that a pod is not ready of which its node, that talks, has said that it is: the node monitor, whose cache is old. Its status
- * is written anew (status_manager.go: needsReconcile). */
+/* Somebody says of a pod that it has no node: the scheduler, which has not heard that it has bound it. */
+static bool is_unscheduled(const ks_object *pod) {
+    ks_each(c, ks_get(pod->status, K(conditions))) {
+        if (ks_text_is(ks_get(*c, K(type)), "PodScheduled"))
+            return !ks_text_is(ks_get(*c, K(status)), "True");
+    }
+    return false;
+}
+
+/* Others say that a pod is not ready of which its node, that talks, has said that it is: the node monitor, whose cache is old; or that it
+ * has no node. Its status is written anew (status_manager.go: needsReconcile). */
 static bool is_contradicted(const kubelet *k, const ks_change *change) {
     const ks_object *pod = change->object;
     uint64_t key;
-    if (pod->ready || change->old == NULL || !change->old->ready) return false;
+    bool unready = change->old != NULL && change->old->ready && !pod->ready;
+    if (!unready && !is_unscheduled(pod)) return false;
     const machine *n = node_of(k, pod->node, &key);
     return n && !n->lost;
 }
@@ -315,8 +325,9 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
     const ks_object *object = change->object;
     if (object->kind != KS_POD) return true;
     if (object->node == NULL) return false;
-    if (ks_sim_any_is_late(sim) && (parts & KS_PART_READY) != 0 && !object->ready &&
-        ((const kubelet *)state)->busy != object->id)
+    if (ks_sim_any_is_late(sim) && ((const kubelet *)state)->busy != object->id &&
+        (((parts & KS_PART_READY) != 0 && !object->ready) ||
+         ((parts & KS_PART_STATUS) != 0 && is_unscheduled(object))))
         return true;
     return (parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0 ||
            ((parts & KS_PART_STATUS) != 0 && ks_len(ks_get(object->spec, K(readinessGates))) > 0);

@@ -230,16 +230,8 @@ static ks_val conditions(draft *d) {
     list = ks_append(heap, list, pod_initialized(d));
     list = ks_append(heap, list, pod_ready(d, containers));
     list = ks_append(heap, list, containers);
-    if (ks_exists(d->old[OLD_SCHEDULED])) {
-        ks_val c = d->old[OLD_SCHEDULED];
-        bool current = ks_int_or(ks_get(c, K(observedGeneration)), -1) == d->generation;
-        c = ks_ref(c);
-        if (!current) c = ks_put(heap, c, K(observedGeneration), ks_int(d->generation));
-        list = ks_append(heap, list, c);
-    } else {
-        list = ks_append(heap, list,
-                         condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
-    }
+    list =
+        ks_append(heap, list, condition(d, OLD_SCHEDULED, K(PodScheduled), true, NULL, KS_NOTHING));
     return list;
 }
 

@@ -80,17 +80,27 @@ static bool has_zone_label(ks_val labels) {
     return false;
 }
 
+/* The node that was selected for a claim, or is about to be; NULL: none. */
+static const ks_str *selected_node(const ks_cycle *c, const ks_object *claim) {
+    const ks_sched *st = c->st;
+    void *pod =
+        st->selecting.count == 0 ? NULL : ks_tree_get(&st->selecting, (ks_key){0, claim->id});
+    if (pod != NULL)
+        return ((const ks_binding *)ks_tree_get(&st->bindings, (ks_key){0, (uintptr_t)pod}))->node;
+    const ks_str *node = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
+    return node == NULL || node->len == 0 ? NULL : node;
+}
+
 /* Whether a claim that waits for its first consumer is provisioned on whichever node that comes to: no volume is there that it
  * might take, and its class names no topology. */
 static bool any_node_does(ks_cycle *c, const ks_object *claim) {
     const ks_store *store = ks_view(c->sim);
     const ks_object *class = ks_claim_class(store, claim);
     const char *provisioner = ks_text_or(ks_get(class->doc, K(provisioner)), "");
-    const ks_str *selected = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
     if (*provisioner == '\0' || strcmp(provisioner, "kubernetes.io/no-provisioner") == 0 ||
         ks_len(ks_get(class->doc, K(allowedTopologies))) > 0)
         return false;
-    if (selected != NULL && selected->len > 0) return false;
+    if (selected_node(c, claim) != NULL) return false;
     ks_namers of_claim = ks_store_naming_it(store, KS_PV, claim);
     return store->maps.free_volumes.count == 0 && !ks_namers_next(&of_claim);
 }
@@ -231,10 +241,10 @@ static bool match_delayed(ks_cycle *c, const ks_object *node,
     bool fine = true;
     for (uint32_t n = 0; n < count && fine; n++) {
         const ks_object *claim = c->claims.claims[order[n]];
-        const ks_str *selected = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
+        const ks_str *selected = selected_node(c, claim);
         matched[order[n]] = NULL;
-        if (selected != NULL && selected->len > 0) {
-            fine = ks_str_eq(selected, node->name);
+        if (selected != NULL) {
+            fine = ks_str_eq(selected, node->name) && provisionable(c, claim, node);
             continue;
         }
         const ks_object *pv = ks_volume_on_node(ks_view(c->sim), claim, node, taken);
@@ -275,79 +285,24 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
     return KS_FEASIBLE;
 }
 
-/* --- reserve and prebind --- */
+/* --- reserve --- */
 
-static ks_refusal *claim_volume(ks_cycle *c, const ks_object *pv, const ks_object *claim) {
-    ks_heap *heap = c->sim->world.heap;
-    if (ks_volume_is_for(pv, claim) && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid))))
-        return NULL;
-    bool named = ks_volume_is_for(pv, claim);
-    ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
-                           ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
-                           K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
-                           K(resourceVersion),
-                           ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
-    ks_val doc = ks_put2(heap, ks_ref(pv->doc), K(spec), K(claimRef), ref);
-    if (!named)
-        doc = ks_put3(heap, doc, K(metadata), K(annotations),
-                      K(pv_kubernetes_io_bound_by_controller), ks_text(heap, "yes"));
-    return ks_server_update_object(&c->sim->server, pv, doc, NULL);
-}
-
-static ks_refusal *select_node(ks_cycle *c, const ks_object *claim, const ks_object *node) {
-    ks_heap *heap = c->sim->world.heap;
-    if (ks_str_eq(ks_annotation(claim, K(volume_kubernetes_io_selected_node)), node->name))
-        return NULL;
-    ks_val doc = ks_put3(heap, ks_ref(claim->doc), K(metadata), K(annotations),
-                         K(volume_kubernetes_io_selected_node), ks_string(node->name));
-    return ks_server_update_object(&c->sim->server, claim, doc, NULL);
-}
-
-/* plugins/volumebinding/binder.go: bindAPIUpdate: volumes first, then claims; the first refusal ends it. */
-static ks_refusal *write_bindings(ks_cycle *c, const ks_object *node,
-                                  const ks_object *const matched[KS_MAX_CLAIMS]) {
+uint32_t ks_sched_match_claims(ks_cycle *c, const ks_object *node,
+                               ks_claim_match out[KS_MAX_CLAIMS]) {
     const ks_claims *claims = &c->claims;
-    ks_refusal *refusal = NULL;
-    for (uint32_t i = 0; i < claims->count && refusal == NULL; i++)
-        if (claims->delayed[i] && matched[i] != NULL)
-            refusal = claim_volume(c, matched[i], claims->claims[i]);
-    for (uint32_t i = 0; i < claims->count && refusal == NULL; i++)
-        if (claims->delayed[i] && matched[i] == NULL)
-            refusal = select_node(c, claims->claims[i], node);
-    return refusal;
-}
-
-const ks_str *ks_sched_reserve_claims(ks_cycle *c, const ks_object *node) {
-    ks_heap *heap = c->sim->world.heap;
     const ks_object *matched[KS_MAX_CLAIMS] = {NULL};
-    if (!match_delayed(c, node, matched))
-        return ks_str_of(heap, "binding volumes: a claim or volume has changed");
-    /* Writing gives objects new versions: hold the ones that were read. */
-    for (uint32_t i = 0; i < c->claims.count; i++) {
-        ks_object_ref(c->claims.claims[i]);
-        ks_object_ref(matched[i]);
+    uint32_t order[KS_MAX_CLAIMS], count = sort_delayed(c, order), n = 0;
+    match_delayed(c, node, matched); /* as when the node was filtered */
+    for (uint32_t i = 0; i < count; i++)
+        if (matched[order[i]] != NULL)
+            out[n++] = (ks_claim_match){claims->claims[order[i]], matched[order[i]]};
+    for (uint32_t i = 0; i < claims->count; i++)
+        if (claims->delayed[i] && selected_node(c, claims->claims[i]) != NULL)
+            out[n++] = (ks_claim_match){claims->claims[i], NULL};
+    for (uint32_t i = 0; i < count; i++) {
+        const ks_object *claim = claims->claims[order[i]];
+        if (matched[order[i]] == NULL && selected_node(c, claim) == NULL)
+            out[n++] = (ks_claim_match){claim, NULL};
     }
-    ks_refusal *refusal = write_bindings(c, node, matched);
-    for (uint32_t i = 0; i < c->claims.count; i++) {
-        ks_object_unref(heap, c->claims.claims[i]);
-        ks_object_unref(heap, matched[i]);
-    }
-    const ks_str *why = refusal == NULL ? NULL : ks_str_ref(refusal->message);
-    ks_refusal_free(heap, refusal);
-    return why;
-}
-
-bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod) {
-    const ks_object *only = ks_store_only_claim(ks_view(sim), pod);
-    if (only != NULL) return only->bound;
-    ks_heap *heap = sim->world.heap;
-    bool bound = true;
-    ks_each(volume, ks_get(pod->spec, K(volumes))) {
-        const ks_str *name = ks_volume_claim_name(heap, pod, *volume);
-        if (name == NULL) continue;
-        const ks_object *claim = ks_store_claim_of(ks_view(sim), pod, name);
-        if (claim == NULL || !claim->bound) bound = false;
-        ks_str_unref(heap, name);
-    }
-    return bound;
+    return n;
 }

@@ -93,17 +93,40 @@ static bool takes_place(const ks_object *pod) {
     return pod->node != NULL && !ks_sched_finished(pod);
 }
 
+/* Plugins that may let a pod go when another one leaves its place. */
+enum {
+    LEAVES_PLACE = BIT(KS_PLUGIN_FIT) | BIT(KS_PLUGIN_PORTS) | BIT(KS_PLUGIN_SPREAD) |
+                   BIT(KS_PLUGIN_POD_AFFINITY) | BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) |
+                   BIT(KS_PLUGIN_VOLUME_LIMITS) | ANY_POLICY
+};
+
 void ks_sched_hint_gone(ks_sim *sim, ks_sched *st, const ks_change *change) {
-    ks_sched_queue_wake(sim, st,
-                        BIT(KS_PLUGIN_FIT) | BIT(KS_PLUGIN_PORTS) | BIT(KS_PLUGIN_SPREAD) |
-                            BIT(KS_PLUGIN_POD_AFFINITY) | BIT(KS_PLUGIN_VOLUME_RESTRICTIONS) |
-                            BIT(KS_PLUGIN_VOLUME_LIMITS) | ANY_POLICY,
-                        after_pod_gone, change);
+    ks_sched_queue_wake(sim, st, LEAVES_PLACE, after_pod_gone, change);
+}
+
+/* The place that a pod was nominated to is free again: to those that it had to be kept from. */
+static bool after_nomination_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                                  const ks_change *change) {
+    return ks_sched_priority(pod) <= ks_sched_priority(change->object) &&
+           after_pod_gone(sim, st, pod, plugin, change);
+}
+
+/* eventhandlers.go: hasNominatedNodeNameChanged, and what deletePodFromSchedulingQueue makes of nominations. */
+static bool loses_nomination(const ks_sched *st, const ks_change *change, const ks_object *old) {
+    const ks_object *pod = change->object;
+    if (old == NULL || old->node != NULL || ks_sched_assumed(st, pod->id) != NULL) return false;
+    const ks_str *was = ks_str_or_null(ks_get(old->status, K(nominatedNodeName)));
+    if (was == NULL || was->len == 0) return false;
+    if (change->type == KS_DELETED) return true;
+    return pod->node == NULL &&
+           !ks_str_eq(was, ks_str_or_null(ks_get(pod->status, K(nominatedNodeName))));
 }
 
 static void pod_changed(ks_sim *sim, ks_sched *st, const ks_change *change) {
     const ks_object *pod = change->object;
     const ks_object *old = change->type == KS_DELETED ? pod : change->old;
+    if (loses_nomination(st, change, old))
+        ks_sched_queue_wake(sim, st, LEAVES_PLACE, after_nomination_gone, change);
     bool had = old != NULL && takes_place(old),
          has = change->type != KS_DELETED && takes_place(pod);
     if (had && !has) {

@@ -336,11 +336,27 @@ typedef struct ks_waiting {
  * scheduler has not heard of that yet (backend/cache/cache.go: AssumePod). */
 typedef struct ks_assumed {
     uint32_t refs;
-    bool bound;
     const ks_str *node;
     const ks_object *pod; /* the version that counts */
-    int64_t since;
 } ks_assumed;
+
+/* A claim of a pod that has its node, and the volume that it takes; NULL: one is to be made (plugins/volumebinding/binder.go: BindingInfo,
+ * DynamicProvision). */
+typedef struct ks_claim_match {
+    const ks_object *claim, *volume;
+} ks_claim_match;
+
+/* A pod in PreBind: its claims are to be bound, those that take a volume first. It goes on when the pod counts no more. */
+typedef struct ks_binding {
+    uint32_t refs;
+    bool written;    /* the API server has been told all that is to be bound */
+    bool called_off; /* by a pod that takes its place */
+    const ks_str *node;
+    const ks_object *pod; /* as it was when it was given the node */
+    int64_t since;
+    uint32_t count;
+    ks_claim_match claims[]; /* counted: as they were written, the others as they were read */
+} ks_binding;
 
 /* What came out for one node in one look. */
 typedef struct ks_look_node {
@@ -410,8 +426,11 @@ typedef struct ks_sched {
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_tree waiting;                 /* pod id -> ks_waiting */
-    ks_tree refused;   /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
-    ks_tree assumed;   /* pod id -> ks_assumed */
+    ks_tree refused;  /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
+    ks_tree assumed;  /* pod id -> ks_assumed */
+    ks_tree bindings; /* pod id -> ks_binding */
+    ks_tree
+        selecting; /* claim id -> id of the pod whose binding is about to select its node for it */
     ks_tree nominated; /* pod id -> slot + 1 */
     ks_tree looks;     /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
@@ -531,6 +550,9 @@ void ks_sched_roster_unref(ks_heap *heap, ks_roster *roster);
 const ks_axis *ks_sched_axis(ks_heap *heap, ks_sched *st, const ks_str *key);
 /* Adds (sign 1) or takes away (-1) a pod's amounts, ports and counts. */
 void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t slot, int sign);
+/* The same by the node's name; nothing when it is not there. */
+void ks_sched_account_by_name(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node,
+                              int sign);
 /* A pod that is counted terminates, which is all that is new about it. */
 void ks_sched_account_end(ks_sim *sim, ks_sched *st, const ks_object *old, const ks_object *pod,
                           uint32_t slot);
@@ -655,11 +677,55 @@ bool ks_sched_score_affinity(ks_cycle *c);
 /* --- claims.c: VolumeRestrictions, VolumeBinding, VolumeZone --- */
 void ks_sched_prefilter_claims(ks_cycle *c);
 ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node);
-/* Writes what binding the claims on the chosen node needs. NULL, or why it could not: a new string. */
-const ks_str *ks_sched_reserve_claims(ks_cycle *c, const ks_object *node);
-bool ks_sched_claims_bound(ks_sim *sim, const ks_object *pod);
+/* What the claims that wait would take on the node that was found for the pod, in the order in which they are bound: how many. Borrowed. */
+uint32_t ks_sched_match_claims(ks_cycle *c, const ks_object *node,
+                               ks_claim_match out[KS_MAX_CLAIMS]);
 /* A dry run took (sign -1) or put back a pod that may hold a ReadWriteOncePod claim. */
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign);
+
+/* --- prebind.c --- */
+extern const ks_tree_type ks_sched_bindings_type;
+void ks_sched_binding_unref(ks_heap *heap, const ks_binding *binding);
+/* What is to be done for the pod of the cycle on that node: a new one, nothing of it done. */
+ks_binding *ks_sched_binding_new(ks_cycle *c, const ks_object *node);
+/* That of a pod in PreBind, this state's own; NULL: it is not. */
+ks_binding *ks_sched_binding_own(ks_heap *heap, ks_sched *st, uint64_t id);
+/* Write what it does to volumes, and to claims, and take note of the versions that were written. NULL, or the first refusal, which ends
+ * it. Up to then other pods take its claims as if they had been written (passive_assume_cache.go: Assume). */
+ks_refusal *ks_sched_write_volumes(ks_sim *sim, ks_binding *binding);
+ks_refusal *ks_sched_write_claims(ks_sim *sim, ks_binding *binding);
+void ks_sched_begin_selecting(ks_heap *heap, ks_sched *st, const ks_binding *binding);
+void ks_sched_end_selecting(ks_heap *heap, ks_sched *st, const ks_binding *binding);
+/* Whether all is bound. Else *why says what waiting cannot mend, a new string, or is NULL. */
+bool ks_sched_check_bindings(ks_sim *sim, const ks_binding *binding, const ks_str **why);
+
+/* --- binding.c --- */
+/* Nothing is assumed of a pod any more: the version that counted, a new reference; NULL: nothing was. */
+const ks_object *ks_sched_end_assumption(ks_sim *sim, ks_sched *st, uint64_t id);
+/* It does not come to be on its node, nor counts there (backend/cache/cache.go: ForgetPod). Whether it did. */
+bool ks_sched_forget(ks_sim *sim, ks_sched *st, uint64_t id);
+/* The pod of the cycle gets the node of that slot: it is bound, or its claims begin to be. */
+void ks_sched_place(ks_cycle *c, uint32_t slot);
+/* A pod in PreBind is looked at: it may be bound, or fail. */
+void ks_sched_go_on_binding(ks_sim *sim, ks_sched *st, uint64_t id);
+/* If the pod is in PreBind, it is told to give way. Whether it is (framework/runtime/pods_in_prebind_map.go: CancelPod). */
+bool ks_sched_call_off(ks_sim *sim, ks_sched *st, uint64_t id);
+/* Something has changed that pods in PreBind may wait for. */
+void ks_sched_bindings_heard(ks_sim *sim, ks_sched *st, const ks_change *change);
+
+/* --- failing.c --- */
+/* The pod of the cycle is put back to be tried again, and is told why not now: Event and condition. `message` is taken over; `plugins`:
+ * those that refused it, 0: an error. Whether it took a call of the API server. */
+bool ks_sched_fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins);
+void ks_sched_record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
+                             const ks_str *message);
+/* Failing takes the pod's nominated node from it. */
+void ks_sched_clear_nominated(ks_cycle *c);
+
+/* --- scheduler.c --- */
+/* A cycle for the pod: the only one until it ends. */
+ks_cycle *ks_sched_begin(ks_sim *sim, ks_sched *st, const ks_object *pod);
+void ks_sched_end(ks_cycle *c);
 
 /* --- policy.c: policies of the embedder --- */
 bool ks_sched_has_profile(const ks_sim *sim, const ks_str *scheduler);

@@ -299,6 +299,12 @@ void ks_sched_account(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t 
         ks_sched_groups_account(sim, st, pod, slot, sign);
 }
 
+void ks_sched_account_by_name(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node,
+                              int sign) {
+    int64_t slot = ks_sched_slot(st, node);
+    if (slot >= 0) ks_sched_account(sim, st, pod, (uint32_t)slot, sign);
+}
+
 void ks_sched_account_end(ks_sim *sim, ks_sched *st, const ks_object *old, const ks_object *pod,
                           uint32_t slot) {
     ks_pod_class *class = ks_sched_class(sim, st, pod);

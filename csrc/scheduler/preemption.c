@@ -97,9 +97,32 @@ static victim read_victim(ks_cycle *c, const ks_object *pod) {
     return v;
 }
 
+/* A pod that is assumed to be on a node. */
+typedef struct guest {
+    const ks_object *pod;
+    struct guest *next;
+} guest;
+
+/* By slot, in the order in which they came to be pods; NULL: there are none. */
+static guest **read_guests(ks_cycle *c) {
+    if (c->st->assumed.count == 0) return NULL;
+    guest **first = ks_sched_arena(&c->arena, c->st->nodes->slots * sizeof(guest *));
+    guest **last = ks_sched_arena(&c->arena, c->st->nodes->slots * sizeof(guest *));
+    for (ks_tree_iter it = ks_tree_begin(&c->st->assumed); ks_tree_next(&it);) {
+        const ks_assumed *assumed = it.value;
+        int64_t slot = ks_sched_slot(c->st, assumed->node);
+        if (slot < 0) continue;
+        guest *g = ks_sched_arena(&c->arena, sizeof *g);
+        *g = (guest){assumed->pod, NULL};
+        *(last[slot] == NULL ? &first[slot] : &last[slot]->next) = g;
+        last[slot] = g;
+    }
+    return first;
+}
+
 /* SelectVictimsOnNode. True: a candidate; else *verdict says why not. */
-static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t budget_count,
-                     candidate *out, ks_verdict *verdict) {
+static bool try_node(ks_cycle *c, uint32_t slot, guest *const *guests, const budget *budgets,
+                     uint32_t budget_count, candidate *out, ks_verdict *verdict) {
     ks_heap *heap = c->sim->world.heap;
     const ks_node_info *real = c->st->nodes->at[slot];
     int64_t priority = ks_sched_priority(c->pod);
@@ -109,13 +132,9 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
          n < room && ks_walk_next(&w);)
         if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
             all[n++] = read_victim(c, w.object);
-    /* and those of which the view does not say yet that they are there */
-    for (ks_tree_iter it = ks_tree_begin(&c->st->assumed); n < room && ks_tree_next(&it);) {
-        const ks_assumed *assumed = it.value;
-        if (assumed->bound && ks_str_eq(assumed->node, real->object->name) &&
-            ks_sched_priority(assumed->pod) < priority)
-            all[n++] = read_victim(c, assumed->pod);
-    }
+    /* and those of which the view does not say that they are there */
+    for (const guest *g = guests == NULL ? NULL : guests[slot]; g != NULL && n < room; g = g->next)
+        if (ks_sched_priority(g->pod) < priority) all[n++] = read_victim(c, g->pod);
     c->class = ks_sched_class(c->sim, c->st, c->pod); /* reading others may have moved it */
     if (n == 0) {
         *verdict = (ks_verdict){KS_REASON_NO_VICTIMS, KS_PLUGIN_PREEMPTION, true};
@@ -244,6 +263,7 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     budget *budgets = NULL;
     uint32_t budget_count = n == 0 ? 0 : read_budgets(c, &budgets);
     candidate *candidates = ks_sched_arena(&c->arena, (n + 1) * sizeof *candidates);
+    guest **guests = read_guests(c);
     uint32_t found = 0, whole = 0;
     ks_val texts = KS_NOTHING;
     for (uint32_t i = n; i < nodes->count; i++)
@@ -252,7 +272,7 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     for (uint32_t i = 0; i < n && !(whole > 0 && found >= want); i++) {
         uint32_t slot = potential[(offset + i) % n];
         ks_verdict verdict;
-        if (try_node(c, slot, budgets, budget_count, &candidates[found], &verdict)) {
+        if (try_node(c, slot, guests, budgets, budget_count, &candidates[found], &verdict)) {
             whole += candidates[found].violations == 0;
             found++;
         } else {
@@ -312,7 +332,7 @@ static void clear_nominations(ks_cycle *c, uint64_t slot) {
     ks_tree_clear(heap, &all);
 }
 
-/* framework/preemption/executor.go: PreemptPod: one that has gone already is not told of. */
+/* Deletes a victim. Whether it was there. */
 static bool evict(ks_cycle *c, const ks_object *pod) {
     ks_sim *sim = c->sim;
     ks_refusal *refusal = mark_disrupted(sim, pod, c->rules->scheduler->s);
@@ -323,23 +343,29 @@ static bool evict(ks_cycle *c, const ks_object *pod) {
     return done;
 }
 
+/* framework/preemption/executor.go: PreemptPod: one that waits for its volumes is told to give way, which needs no API server; others are
+ * deleted. One that has gone already is not told of. */
+static void preempt(ks_cycle *c, const ks_object *pod) {
+    ks_sim *sim = c->sim;
+    bool called_off = ks_since(&sim->server.rules, KS_SINCE_BINDINGS_CALLED_OFF) &&
+                      ks_sched_call_off(sim, c->st, pod->id);
+    if (!called_off && !evict(c, pod)) return;
+    ks_event e = {.type = "Normal",
+                  .reason = "Preempted",
+                  .component = c->rules->scheduler->s,
+                  .action = "Preempting",
+                  .related = c->pod};
+    ks_record(&sim->server, pod, &e, "Preempted by pod %s on node %s%s", c->pod->uid->s,
+              c->nominated->s, called_off ? " (in kube-scheduler memory)." : "");
+}
+
 void ks_sched_evict_victims(ks_cycle *c) {
     ks_sim *sim = c->sim;
-    ks_heap *heap = sim->world.heap;
-    ks_each(id, c->victim_ids) {
-        const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
-        if (pod == NULL) continue;
-        if (!ks_object_terminating(pod) && evict(c, pod)) {
-            ks_event e = {.type = "Normal",
-                          .reason = "Preempted",
-                          .component = c->rules->scheduler->s,
-                          .action = "Preempting",
-                          .related = c->pod};
-            ks_record(&sim->server, pod, &e, "Preempted by pod %s on node %s", c->pod->uid->s,
-                      c->nominated->s);
-        }
-        ks_object_unref(heap, pod);
-    }
     int64_t slot = ks_sched_slot(c->st, c->nominated);
     if (slot >= 0) clear_nominations(c, (uint64_t)slot);
+    ks_each(id, c->victim_ids) {
+        const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
+        if (pod != NULL && !ks_object_terminating(pod)) preempt(c, pod);
+        ks_object_unref(sim->world.heap, pod);
+    }
 }

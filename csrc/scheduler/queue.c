@@ -151,11 +151,11 @@ uint64_t ks_sched_queue_pop(ks_sim *sim, ks_sched *st) {
     return of_word(id);
 }
 
-/* calculateBackoffDuration, cut to whole seconds. */
+/* backoff_queue.go: calculateBackoffDuration, isPodBackingoff: it ends with the second in which the time is over. */
 static int64_t backoff_until(const ks_sim *sim, const ks_waiting *w) {
     uint32_t n = w->error_count > 0 ? w->error_count : w->unschedulable_count;
     int64_t seconds = n == 0 ? 0 : n > 4 ? MAX_BACKOFF_SECONDS : INT64_C(1) << (n - 1);
-    return (sim->world.now + seconds * KS_SECOND) / KS_SECOND * KS_SECOND;
+    return (sim->world.now / KS_SECOND + seconds + 1) * KS_SECOND;
 }
 
 void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins) {
