@@ -1,5 +1,6 @@
--- Which pods of a ReplicaSet go first when it shrinks does not depend on how the controller finds them.
+-- Which pods of a ReplicaSet go first when it shrinks, and that it does not depend on how the controller finds them.
 local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
 
 ---A generator of its own, so that a seed means the same everywhere.
 local function dice(seed)
@@ -56,6 +57,79 @@ describe("a ReplicaSet that shrinks", function()
         return out
       end
       assert.same(told(walked), told(kept))
+    end)
+  end
+
+  ---Names of the pods that stay, of a ReplicaSet or Deployment of so many pods that are all alike and ready, but for what `odd` does to
+  ---them, when it shrinks by one.
+  local function staying(kind, replicas, odd, pod)
+    local cluster <close> = kubesim.new { nodes = 2, kubelet = "manual" }
+    cluster:create(workload.set(kind, { replicas = replicas }, pod))
+    cluster:settle()
+    for _, one in ipairs(cluster:list "pod") do cluster:drive(one.metadata.name, "ready") end
+    odd(cluster, cluster:list "pod")
+    cluster:settle()
+    cluster:scale((kind == "Deployment" and "deploy" or "rs") .. "/web", replicas - 1)
+    cluster:settle()
+    local names = {}
+    for _, one in ipairs(cluster:list("pod", { labels = "app=web" })) do
+      if not one.metadata.deletionTimestamp then names[one.metadata.name] = one.spec.nodeName end
+    end
+    return names
+  end
+
+  ---As a kubelet would tell of it: how often containers of a pod have been started again.
+  local function restarted(cluster, pod, counts)
+    local status = { containerStatuses = {}, initContainerStatuses = {} }
+    for name, count in pairs(counts) do
+      local list = name == "main" and status.containerStatuses or status.initContainerStatuses
+      list[#list + 1] = { name = name, restartCount = count, image = "app:1", imageID = "", ready = true }
+    end
+    cluster:patch("pod/" .. pod.metadata.name, { status = status }, { subresource = "status" })
+  end
+
+  local SIDECAR <const> = { initContainers = {
+    { name = "side", image = "app:1", restartPolicy = "Always" }, { name = "once", image = "app:1" } } }
+
+  it("parts with the pod whose containers were started again most often", function()
+    for worst = 1, 3 do
+      local name
+      local left = staying("ReplicaSet", 3, function(cluster, pods)
+        name = pods[worst].metadata.name
+        for i, pod in ipairs(pods) do restarted(cluster, pod, { main = i == worst and 3 or 2, side = 9 - i }) end
+      end, SIDECAR)
+      assert.is_nil(left[name])
+    end
+  end)
+
+  it("parts with the one whose sidecars were, where that is the same; init containers that end do not count", function()
+    for worst = 1, 3 do
+      local name
+      local left = staying("ReplicaSet", 3, function(cluster, pods)
+        name = pods[worst].metadata.name
+        for i, pod in ipairs(pods) do restarted(cluster, pod, { main = 2, side = i == worst and 2 or 1, once = i == worst and 0 or 7 }) end
+      end, SIDECAR)
+      assert.is_nil(left[name])
+    end
+  end)
+
+  for kind, takes in pairs { Deployment = "the node where more pods look like the Deployment's, whosever they are",
+    ReplicaSet = "either, where nobody controls the set" } do
+    it("takes from " .. takes, function()
+      local nodes = {}
+      for _, crowded in ipairs { "k8s-node1", "k8s-node2" } do
+        local left = staying(kind, 2, function(cluster, pods)
+          local other = cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "boss" } }[1]
+          local twin = workload.pod("twin", pods[1].metadata.labels, { nodeName = crowded })
+          twin.metadata.ownerReferences = { { apiVersion = "v1", kind = "ConfigMap", name = "boss", uid = other.metadata.uid,
+            controller = true } }
+          cluster:create(twin)
+        end)
+        left.twin = nil
+        nodes[#nodes + 1] = select(2, next(left))
+      end
+      assert.equal(kind == "ReplicaSet", nodes[1] == nodes[2])
+      if kind == "Deployment" then assert.same({ "k8s-node2", "k8s-node1" }, nodes) end
     end)
   end
 end)

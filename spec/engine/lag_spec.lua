@@ -109,6 +109,25 @@ describe("a ReplicaSet whose controller's cache is ten seconds old", function()
     end)
   end
 
+  it("waits five minutes for what it has done to be heard of, and not longer", function()
+    local function made(lag, seed)
+      local cluster <close> = new({ ["watch.replicaset"] = { 0, lag } }, { seed = seed,
+        feature_gates = { StaleControllerConsistencyReplicaSet = false } })
+      cluster:apply(set("ReplicaSet", 3))
+      for i = 1, 30 do
+        cluster:patch("rs/web", { metadata = { labels = { look = "again" .. i } } })
+        cluster:advance "30s"
+      end
+      return #reasons(cluster, "rs/web", "SuccessfulCreate")
+    end
+    local most = 0
+    for seed = 1, 10 do
+      assert.equal(3, made("290s", seed))
+      most = math.max(most, made("15m", seed))
+    end
+    assert.is_true(most > 3)
+  end)
+
   it("is not counted on by pods that it would adopt after it has gone", function()
     local cluster <close> = new {}
     cluster:apply(set("ReplicaSet", 1))
