@@ -1,6 +1,6 @@
--- spec/golden/{refusals,defaults,hashes,templates}.json: what a real v1.36.2 API server answered to bad and to good objects, and the
--- names that its controllers made of templates: of ordinary ones with their revisions' data, and of odd ones that together have nearly
--- every field that a template may have.
+-- spec/golden/{refusals,defaults,hashes,templates,older_hashes}.json: what a real v1.36.2 API server answered to bad and to good objects,
+-- and the names that its controllers, and those of older releases, made of templates: of ordinary ones with their revisions' data, and of
+-- odd ones that together have nearly every field that a template may have.
 local kubesim = require "kubesim"
 
 local function read(path)
@@ -85,6 +85,27 @@ describe("as in the real cluster, the hash of a template", function()
       assert.equal(case["pod-template-hash"], cluster:list("ReplicaSet")[1].metadata.labels["pod-template-hash"])
       assert.equal(case.set .. "-" .. case.revision, revision.metadata.name)
       if case.data then assert.same(case.data, revision.data) end
+    end)
+  end
+
+  -- In the order of the cases; false where the release refuses the template, or where it has instants, which Go prints with the time
+  -- zone of the machine.
+  for release, hashes in pairs(read "spec/golden/older_hashes.json") do
+    it("is that of its release: " .. release, function()
+      for i, hash in ipairs(hashes) do
+        local case = cases[i]
+        if hash then
+          local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual", storage_classes = classes(), version = release }
+          for _, kind in ipairs { "Deployment", "StatefulSet" } do
+            cluster:create(kubesim.json.encode { apiVersion = "apps/v1", kind = kind, metadata = { name = case.set },
+              spec = { replicas = 0, selector = { matchLabels = { app = "web" } }, template = case.template,
+                serviceName = kind == "StatefulSet" and "x" or nil } })
+          end
+          cluster:advance(2)
+          assert.equal(hash, cluster:list("ReplicaSet")[1].metadata.labels["pod-template-hash"], case.set)
+          assert.equal(case.set .. "-" .. case.revision, cluster:list("ControllerRevision")[1].metadata.name)
+        end
+      end
     end)
   end
 end)

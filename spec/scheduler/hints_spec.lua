@@ -76,3 +76,40 @@ describe("a pod that could not be placed because of", function()
     end)
   end
 end)
+
+describe("a place on a node that is kept for a pod of higher priority", function()
+  --- "waits" finds no room beside what is kept for "urgent", for which "old" takes its time to go.
+  local function kept()
+    local cluster = kubesim.new { nodes = { { name = "n", capacity = { cpu = "10", memory = "10Gi", pods = "10" } } }, latency = 0 }
+    cluster:image("app:1", { stop = false })
+    cluster:create { apiVersion = "scheduling.k8s.io/v1", kind = "PriorityClass", metadata = { name = "high" }, value = 1000 }
+    local function create(name, cpu, class)
+      local made = pod(name, { cpu = cpu })
+      made.spec.priorityClassName, made.spec.terminationGracePeriodSeconds = class, 600
+      cluster:create(made)
+      cluster:advance "2s"
+    end
+    create("old", "6")
+    create("urgent", "6", "high")
+    assert.equal("n", cluster:get("pod/urgent").status.nominatedNodeName)
+    create("waits", "4")
+    return cluster
+  end
+
+  it("is free for others when that pod is deleted", function()
+    local cluster <close> = kept()
+    assert.is_nil(cluster:get("pod/waits").spec.nodeName)
+    cluster:delete "pod/urgent"
+    cluster:advance "2s"
+    assert.equal("n", cluster:get("pod/waits").spec.nodeName)
+    assert.is_not_nil(cluster:get "pod/old")
+  end)
+
+  it("is asked for anew by that pod when its nomination is taken from it", function()
+    local cluster <close> = kept()
+    cluster:patch("pod/urgent", { status = { nominatedNodeName = kubesim.null } }, { subresource = "status" })
+    cluster:advance "2s"
+    assert.equal("n", cluster:get("pod/urgent").status.nominatedNodeName)
+    assert.is_nil(cluster:get("pod/waits").spec.nodeName)
+  end)
+end)
