@@ -142,10 +142,11 @@ fuzz-smoke: fuzz-programs
 	  out=$$($(BUILD)/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $$(find fuzz/corpus/$$target -type f 2>/dev/null)) || exit 1; \
 	  echo "$$target: $$out"; done
 
-# Command lines need the binding and a Lua that is linked in.
+# Command lines and saved clusters need the binding and a Lua that is linked in.
 LUA_LIBS := $(shell pkg-config --libs lua5.4 2>/dev/null || pkg-config --libs lua-5.4 2>/dev/null || pkg-config --libs lua54 2>/dev/null || echo -llua5.4)
-$(BUILD)/fuzz/kubectl: $(filter $(BUILD)/obj/csrc/lua/%,$(OBJ)) $(CHUNKS).o
-$(BUILD)/fuzz/kubectl: FUZZ_LIBS = $(LUA_LIBS)
+LUA_FUZZ := $(BUILD)/fuzz/kubectl $(BUILD)/fuzz/load
+$(LUA_FUZZ): $(filter $(BUILD)/obj/csrc/lua/%,$(OBJ)) $(CHUNKS).o fuzz/fuzz_lua.h
+$(LUA_FUZZ): FUZZ_LIBS = $(LUA_LIBS)
 
 $(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
 	@mkdir -p $(@D)

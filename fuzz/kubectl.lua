@@ -115,5 +115,5 @@ return function(line, stdin)
   local wrong = run(line, stdin)
   runs = runs + 1
   if not wrong and runs % 256 == 0 and blocks() > at_first + LEFT_BEHIND then return "forks leave memory behind" end
-  return wrong
+  return wrong and ("kubectl %s: %s"):format(line, wrong)
 end
