@@ -130,6 +130,7 @@ static int cluster_close(lua_State *L) {
 typedef struct passage {
     lua_State *L;
     ks_call call;
+    bool records; /* the journal has what comes of it, and what hooks answer */
     ks_result *result;
     bool (*body)(ks_cluster *cluster, void *arg);
     void *arg;
@@ -146,13 +147,15 @@ static bool pass(ks_cluster *cluster, void *arg) {
 static void go(lua_State *L, ks_box *box, ks_door door, passage p) {
     ks_result *result = p.result;
     lua_State *outer = box->L;
+    bool recording = box->recording; /* a hook looks at the cluster */
     int top = lua_gettop(L);
     size_t mark = box->last;
     box->L = L;
+    box->recording = p.records;
     box->working++;
     int err = ks_cluster_enter(box->cluster, door, pass, &p);
     box->working--;
-    box->recording = false;
+    box->recording = recording;
     box->L = outer;
     if (box->working == 0) box->cluster->sim->pending_error = 0;
     lua_settop(L, top);
@@ -187,9 +190,9 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
 void ks_lua_change(lua_State *L, ks_box *box, ks_call call, ks_result *result,
                    bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
     box->cluster->journal.entry.len = 0;
-    box->recording = true;
     go(L, box, KS_CHANGE,
-       (passage){.L = L, .call = call, .result = result, .body = body, .arg = arg});
+       (passage){
+           .L = L, .call = call, .records = true, .result = result, .body = body, .arg = arg});
 }
 
 /* --- new, fork --- */

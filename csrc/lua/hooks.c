@@ -423,6 +423,31 @@ int ks_lua_has_plugin(lua_State *L) {
     return 1;
 }
 
+/* (handle, behaviour): the policies are others. */
+static int change_policies(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    ks_result *result = ks_lua_result(L, box);
+    ks_lua_change(L, box, (ks_call){KS_RECORD_policy, 2, 2}, result, tell_scheduler, L);
+    return 0;
+}
+
+/* Those in the list at `list` and in `policies` for those that there are, which are put back when the scheduler cannot be told. */
+static void exchange_policies(lua_State *L, ks_box *box, int list, const ks_policies *policies) {
+    const ks_policies *before = box->policies;
+    lua_getiuservalue(L, 1, KS_BOX_POLICIES);
+    lua_pushvalue(L, list);
+    lua_setiuservalue(L, 1, KS_BOX_POLICIES);
+    box->policies = policies;
+    lua_pushcfunction(L, change_policies);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+    box->policies = before;
+    lua_insert(L, -2); /* the list before is on top now */
+    lua_setiuservalue(L, 1, KS_BOX_POLICIES);
+    lua_error(L);
+}
+
 enum { MOST_WEIGHT = 10000 };
 
 /* policy(self, {name, scheduler, weight, filter, score, disable}) -> true, or nothing when the profile has one of that name. The
@@ -461,11 +486,7 @@ int ks_lua_policy(lua_State *L) {
     if (count > 0) memcpy(policies->list, box->policies->list, sizeof info * (size_t)count);
     policies->list[count] = info;
     policies->count = count + 1;
-    lua_pushvalue(L, list);
-    lua_setiuservalue(L, 1, KS_BOX_POLICIES);
-    box->policies = policies;
-    ks_result *result = ks_lua_result(L, box);
-    ks_lua_change(L, box, (ks_call){KS_RECORD_policy, 2, 2}, result, tell_scheduler, L);
+    exchange_policies(L, box, list, policies);
     lua_pushboolean(L, true);
     return 1;
 }

@@ -2,7 +2,7 @@
  * lua/verbs.c - what changes a cluster: apply, create, replace, import, patch, scale, delete,
  * evict.
  *
- * Everything that writes goes through ks_lua_call(KS_CHANGE): a dry run and a call that is refused
+ * Everything that writes goes through ks_lua_change(): a dry run and a call that is refused
  * leave nothing behind.
  */
 #include "lua/binding.h"

@@ -106,7 +106,7 @@ local function name_of(kind, behaviour, image) return kind == "policy" and polic
 ---The policies and images that have functions in the end, as the lines of a file tell of them: {kind = {name = behaviour}}.
 local function with_functions(text)
   local found = { policy = {}, image = {} }
-  for line in text:gmatch '%f[^\n]%["[pi][^\n]+' do
+  for line in text:gmatch '%f[^\n]%["[pi][om]%l+",[^\n]+' do
     local kind = line:match '^%["(%l+)",'
     local fine, call = pcall(core.json_decode, found[kind] and line or "[]")
     local behaviour = fine and call[kind == "policy" and 2 or 3]

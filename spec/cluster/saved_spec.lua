@@ -262,6 +262,13 @@ describe("a cluster that is saved and loaded", function()
 
   it("was once without memory", function()
     local cluster <close> = kubesim.new { nodes = 1 }
+    local near = { name = "near", filter = function() return true end }
+    for n = 1, 40 do
+      cluster.core:fail_allocation(n)
+      local added = pcall(cluster.policy, cluster, near)
+      cluster.core:fail_allocation(0)
+      if added then break end
+    end
     for n = 1, 400, 7 do
       cluster.core:fail_allocation(n)
       pcall(cluster.apply, cluster, group("ReplicaSet", n % 5))
@@ -275,7 +282,8 @@ describe("a cluster that is saved and loaded", function()
       pcall(cluster.save, cluster, path)
       cluster.core:fail_allocation(0)
     end
-    local other <close> = saved(cluster)
+    assert.error_matches(function() cluster:policy(near) end, "has a policy \"near\" already", 1, true)
+    local other <close> = saved(cluster, { policies = { near } })
     go_on_alike(cluster, other)
   end)
 
@@ -362,6 +370,18 @@ describe("functions", function()
     assert.equal(whole(cluster), whole(other))
     local again <close> = saved(other, { policies = { policy }, images = { ["web:1"] = image } })
     assert.equal(whole(other), whole(again))
+  end)
+
+  it("may look at the cluster meanwhile", function()
+    local cluster <close> = kubesim.new { nodes = 3 }
+    local curious = { name = "curious", score = function(_, node)
+      return cluster:count("pod", { fields = "spec.nodeName=" .. node.metadata.name }) * 10
+    end }
+    cluster:policy(curious)
+    cluster:apply(group("ReplicaSet", 4))
+    cluster:settle()
+    local other <close> = saved(cluster, { policies = { curious } })
+    assert.equal(whole(cluster), whole(other))
   end)
 
   it("that raised have done so, and the run went on", function()
