@@ -170,3 +170,37 @@ describe("a claim with a selector, whose class provisions", function()
     assert.equal(0, cluster:count "pv")
   end)
 end)
+
+describe("a claim that names no class", function()
+  it("gets the latest default class when there is one", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual", storage_classes = {} }
+    cluster:create(workload.claim "data")
+    cluster:advance "1s"
+    for _, name in ipairs { "a-former", "b-latter" } do
+      cluster:create { apiVersion = "storage.k8s.io/v1", kind = "StorageClass", provisioner = "kubesim.dev/fast",
+        metadata = { name = name, annotations = { ["storageclass.kubernetes.io/is-default-class"] = "true" } } }
+      cluster:advance "2s"
+    end
+    assert.is_nil(cluster:get("pvc/data").spec.storageClassName)
+    cluster:advance "15s"
+    assert.equal("b-latter", cluster:get("pvc/data").spec.storageClassName)
+  end)
+end)
+
+describe("a released volume", function()
+  it("is not deleted while it is attached, which its provisioner tells", function()
+    local cluster <close> = kubesim.new { nodes = 1, latency = { detach = "20s" } }
+    cluster:create(workload.claim("data", "fast"))
+    cluster:create(workload.pod("user", nil, { volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
+    cluster:advance "1m"
+    local name = cluster:list("pv")[1].metadata.name
+    cluster:delete("pod/user", { grace_period = 0 })
+    cluster:delete "pvc/data"
+    cluster:advance "15s"
+    assert.equal("Released", cluster:get("pv/" .. name).status.phase)
+    assert.same({ ("persistentvolume %s is still attached to node k8s-node1"):format(name) },
+      workload.told(cluster, "pv/" .. name, "VolumeFailedDelete"))
+    cluster:advance "1m"
+    assert.equal(0, cluster:count "pv")
+  end)
+end)
