@@ -577,6 +577,9 @@ void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_h
 void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins, const ks_object *claim);
 /* Queues an unschedulable pod again. */
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
+/* An unschedulable pod is to be looked at again, whatever happens (backend/queue: Activate): when the call is over that has failed, which
+ * takes until the next second. */
+void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id);
 /* The first node has come: pods that had none to try are in error backoff again. */
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st);
 /* Whether a pod that was not looked at yet is queued: a walk over the queue. */

@@ -138,7 +138,8 @@ void ks_sched_end_selecting(ks_heap *heap, ks_sched *st, const ks_binding *b) {
 
 /* --- waiting --- */
 
-/* The object as the view has it, by its name: another one may have that by now. NULL: none, and *why says so. */
+/* The object as the view has it, which shows what the scheduler has written itself; by its name: another one may have that by now. NULL:
+ * none, and *why says so. */
 static const ks_object *now_of(const ks_sim *sim, const ks_object *object, const char *doing,
                                const ks_str **why) {
     const ks_store *view = ks_view(sim);
@@ -171,8 +172,7 @@ static bool static_is_bound(ks_sim *sim, const ks_claim_match *m, const ks_objec
                             const ks_str **why) {
     const ks_object *pv = now_of(sim, m->volume, "binding", why);
     const ks_object *claim = pv == NULL ? NULL : now_of(sim, m->claim, "binding", why);
-    if (claim == NULL || m->volume->version > pv->version || !fits_node(sim, pv, node, why))
-        return false;
+    if (claim == NULL || !fits_node(sim, pv, node, why)) return false;
     if (*ks_text_or(ks_get2(pv->spec, K(claimRef), K(uid)), "") == '\0') {
         *why = ks_str_printf(sim->world.heap, "ClaimRef got reset for pv \"%s\"", pv->name->s);
         return false;
@@ -185,7 +185,7 @@ static bool provisioned_is_bound(ks_sim *sim, const ks_claim_match *m, const ks_
                                  const ks_str **why) {
     ks_heap *heap = sim->world.heap;
     const ks_object *claim = now_of(sim, m->claim, "provisioning pvc", why);
-    if (claim == NULL || m->claim->version > claim->version) return false;
+    if (claim == NULL) return false;
     if (ks_len(ks_get(claim->meta, K(annotations))) == 0) {
         *why = ks_str_printf(heap, "selectedNode annotation reset for PVC \"%s\"", claim->name->s);
         return false;

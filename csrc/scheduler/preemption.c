@@ -313,10 +313,18 @@ static ks_refusal *mark_disrupted(ks_sim *sim, const ks_object *read, const char
     return ks_server_update_status(&sim->server, pod, status, NULL);
 }
 
-/* Pods of lower priority that were nominated to the node lose that. */
-static void clear_nominations(ks_cycle *c, uint64_t slot) {
+/* Whether an object could not be written: one that has gone needed not be. Frees `refusal`. */
+static bool is_failure(ks_heap *heap, ks_refusal *refusal) {
+    bool failure = refusal != NULL && refusal->code != 404;
+    ks_refusal_free(heap, refusal);
+    return failure;
+}
+
+/* Pods of lower priority that were nominated to the node lose that. Whether all could be told. */
+static bool clear_nominations(ks_cycle *c, uint64_t slot) {
     ks_sim *sim = c->sim;
     ks_heap *heap = sim->world.heap;
+    bool done = true;
     ks_tree all = ks_tree_copy(&c->st->nominated);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
@@ -327,45 +335,47 @@ static void clear_nominations(ks_cycle *c, uint64_t slot) {
         const ks_object *newest = ks_sched_patched(sim, pod);
         if (newest == NULL) continue;
         ks_val status = ks_drop(heap, ks_ref(newest->status), K(nominatedNodeName));
-        ks_refusal_free(heap, ks_server_update_status(&sim->server, newest, status, NULL));
+        if (is_failure(heap, ks_server_update_status(&sim->server, newest, status, NULL)))
+            done = false;
     }
     ks_tree_clear(heap, &all);
-}
-
-/* Deletes a victim. Whether it was there. */
-static bool evict(ks_cycle *c, const ks_object *pod) {
-    ks_sim *sim = c->sim;
-    ks_refusal *refusal = mark_disrupted(sim, pod, c->rules->scheduler->s);
-    if (refusal == NULL)
-        refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
-    bool done = refusal == NULL;
-    ks_refusal_free(sim->world.heap, refusal);
     return done;
 }
 
-/* framework/preemption/executor.go: PreemptPod: one that waits for its volumes is told to give way, which needs no API server; others are
- * deleted. One that has gone already is not told of. */
-static void preempt(ks_cycle *c, const ks_object *pod) {
-    ks_sim *sim = c->sim;
-    bool called_off = ks_since(&sim->server.rules, KS_SINCE_BINDINGS_CALLED_OFF) &&
-                      ks_sched_call_off(sim, c->st, pod->id);
-    if (!called_off && !evict(c, pod)) return;
+static void record_preempted(ks_cycle *c, const ks_object *pod, bool called_off) {
     ks_event e = {.type = "Normal",
                   .reason = "Preempted",
                   .component = c->rules->scheduler->s,
                   .action = "Preempting",
                   .related = c->pod};
-    ks_record(&sim->server, pod, &e, "Preempted by pod %s on node %s%s", c->pod->uid->s,
+    ks_record(&c->sim->server, pod, &e, "Preempted by pod %s on node %s%s", c->pod->uid->s,
               c->nominated->s, called_off ? " (in kube-scheduler memory)." : "");
+}
+
+/* framework/preemption/executor.go: PreemptPod: one that waits for its volumes is told to give way, which needs no API server; others are
+ * deleted. One that has gone already is not told of. False: it could not be deleted. */
+static bool preempt(ks_cycle *c, const ks_object *pod) {
+    ks_sim *sim = c->sim;
+    bool called_off = ks_since(&sim->server.rules, KS_SINCE_BINDINGS_CALLED_OFF) &&
+                      ks_sched_call_off(sim, c->st, pod->id);
+    if (!called_off) {
+        ks_refusal *refusal = mark_disrupted(sim, pod, c->rules->scheduler->s);
+        if (refusal == NULL)
+            refusal = ks_server_delete(&sim->server, KS_POD, pod->ns, pod->name, NULL, NULL);
+        if (refusal != NULL) return !is_failure(sim->world.heap, refusal);
+    }
+    record_preempted(c, pod, called_off);
+    return true;
 }
 
 void ks_sched_evict_victims(ks_cycle *c) {
     ks_sim *sim = c->sim;
     int64_t slot = ks_sched_slot(c->st, c->nominated);
-    if (slot >= 0) clear_nominations(c, (uint64_t)slot);
+    bool told = slot < 0 || clear_nominations(c, (uint64_t)slot), gone = true;
     ks_each(id, c->victim_ids) {
         const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
-        if (pod != NULL && !ks_object_terminating(pod)) preempt(c, pod);
+        if (gone && pod != NULL && !ks_object_terminating(pod)) gone = preempt(c, pod);
         ks_object_unref(sim->world.heap, pod);
     }
+    if (!told || !gone) ks_sched_queue_activate(sim, c->st, c->pod->id);
 }

@@ -221,6 +221,18 @@ void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_sched_queue_arm(sim, st, false);
 }
 
+void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
+    ks_heap *heap = sim->world.heap;
+    const ks_waiting *known = ks_tree_get(&st->waiting, (ks_key){0, id});
+    if (known == NULL || known->place != KS_IN_UNSCHEDULABLE) return;
+    ks_waiting *w = own_waiting(heap, st, id);
+    leave(heap, st, id, w);
+    w->place = KS_IN_ERROR_BACKOFF;
+    w->queued = (ks_key){(uint64_t)(sim->world.now / KS_SECOND + 1) * KS_SECOND, ++st->sequence};
+    ks_tree_put(heap, &st->errors, w->queued, word(id));
+    ks_sched_queue_arm(sim, st, false);
+}
+
 bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
     for (ks_tree_iter it = ks_tree_begin(&st->active); ks_tree_next(&it);)
         if (of_word(it.value) == id) return true;

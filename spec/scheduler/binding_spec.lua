@@ -280,6 +280,12 @@ describe("a pod that is deleted while it waits for its volumes", function()
     cluster:advance(3)
     assert.same({}, told(cluster))
     assert.equal("n1", cluster:get("pod/low").status.nominatedNodeName)
+    cluster:delete "pvc/data" -- of both
+    cluster:advance(1)
+    assert.same({ "7 FailedScheduling low: " .. PREBIND .. "binding volumes: failed to check provisioning pvc: "
+      .. 'persistentvolumeclaims "default/data" not found' }, told(cluster))
+    assert.equal(cluster:get("pod/low").metadata.uid,
+      cluster:events({ reason = "FailedScheduling" })[1].involvedObject.uid)
   end)
 end)
 
@@ -301,7 +307,7 @@ describe("a scheduler whose writes fail", function()
 
   --- Forks in which the scheduler's writes fail at the rate `share` from now on, each with its own luck.
   local function lives(cluster, share, play)
-    for seed = 1, 24 do
+    for seed = 1, 40 do
       local fork <close> = cluster:fork()
       for _ = 1, seed do fork:create { apiVersion = "v1", kind = "ConfigMap", metadata = { generateName = "dice-" } } end
       fork:fail_writes("scheduler", share)
@@ -347,6 +353,25 @@ describe("a scheduler whose writes fail", function()
       assert.is_nil(condition.reason)
       assert.is_nil(condition.message)
       assert.equal("Running", fork:get("pod/p").status.phase)
+    end)
+    assert.is_true(seen > 0)
+  end)
+
+  it("patches what is new to it of the condition: the message, of a pod refused before and then bound without its knowing", function()
+    local cluster <close> = new { latency = 0, kubelet = "manual" }
+    local seen = 0
+    lives(cluster, 0.6, function(fork)
+      fork:create(pod("p", "1"))
+      fork:advance(1)
+      local before = scheduled(fork, "p")
+      if fork:get("pod/p").spec.nodeName or not before then return end
+      fork:advance(1)
+      local condition = scheduled(fork, "p")
+      if not fork:get("pod/p").spec.nodeName or not condition.message then return end
+      seen = seen + 1
+      assert.equal("True", condition.status)
+      assert.is_nil(condition.reason)
+      assert.equal('running Bind plugin "DefaultBinder": ' .. LOST, condition.message)
     end)
     assert.is_true(seen > 0)
   end)
@@ -398,5 +423,22 @@ describe("a scheduler whose writes fail", function()
     end)
     assert.is_true(seen[REFUSED])
     assert.is_true(seen[LOST])
+  end)
+
+  it("looks again at a pod whose victims it could not delete", function()
+    local cluster <close> = new { latency = 0 }
+    cluster:create(pod("low", "6"))
+    cluster:settle()
+    local failed = 0
+    lives(cluster, 0.7, function(fork)
+      fork:create(pod("high", "6", nil, "high"))
+      fork:advance(0.5)
+      if not fork:get("pod/low").metadata.deletionTimestamp then failed = failed + 1 end
+      fork:advance(5)
+      fork:fail_writes("scheduler", 0)
+      fork:advance(60)
+      assert.equal("n1", fork:get("pod/high").spec.nodeName)
+    end)
+    assert.is_true(failed > 0)
   end)
 end)
