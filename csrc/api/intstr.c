@@ -29,6 +29,7 @@ bool ks_deletion_cost(const ks_str *text, int32_t *out) {
     bool plain =
         ks_str_is(text, "0") || text->s[0] == '-' || (text->s[0] >= '1' && text->s[0] <= '9');
     if (!plain || !ks_int_parse(text->s, text->len, &cost)) return false;
+    if (cost < INT32_MIN || cost > INT32_MAX) return false;
     *out = (int32_t)cost;
-    return cost >= INT32_MIN && cost <= INT32_MAX;
+    return true;
 }

@@ -172,11 +172,10 @@ static void drop_ready(ks_sim *sim, int component, uint64_t key) {
 void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key) {
     ks_key id = what(component, key);
     uint64_t failures = of_word(ks_tree_get(&sim->failures, id));
-    int64_t delay = BACKOFF_MAX_S * KS_SECOND;
-    if (failures < 18) {
-        int64_t doubled = (BACKOFF_BASE_MS * KS_MILLISECOND) << failures;
-        if (doubled < delay) delay = doubled;
-    }
+    const ks_component *c = sim->components[component].component;
+    int64_t first = c->retry_first != 0 ? c->retry_first : BACKOFF_BASE_MS * KS_MILLISECOND;
+    int64_t delay = c->retry_most != 0 ? c->retry_most : BACKOFF_MAX_S * KS_SECOND;
+    if (failures < 18 && first << failures < delay) delay = first << failures;
     ks_tree_put(sim->world.heap, &sim->failures, id, as_word(failures + 1));
     ks_enqueue_at(sim, component, key, sim->world.now + delay);
 }

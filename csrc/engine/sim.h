@@ -32,6 +32,8 @@ typedef struct ks_component {
     bool (*heeds)(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts);
     /* Works on one key. True: done (backoff is reset). False: failed, retry with backoff. */
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);
+    /* After how long a failed key is tried again: this at first, doubled each time, at most that. 0: 5 ms and 1000 s, as most do. */
+    int64_t retry_first, retry_most;
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
     /* Of objects of the kinds of which there are masses neither `heeds` nor `observe` hears unless one of these parts is new; 0: always. */

@@ -8,6 +8,7 @@
 #include "network/endpointslice.h"
 
 #include "api/values.h"
+#include "doc/errors.h"
 #include "network/endpoint.h"
 #include "network/tracker.h"
 
@@ -21,8 +22,7 @@ typedef struct slices_state {
     ks_tree slices;  /* {service id, slice id} -> endpoints in it, plus one */
     ks_tree room;    /* {service id, slice id} -> 1: fewer than the maximum */
     ks_tree
-        by_service;   /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
-    ks_tree nodeless; /* {service id, pod id} -> 1: left out, its node is not there */
+        by_service; /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
     ks_tree
         foreign; /* {service id, slice id} -> 1: of our making, for a Service of that name that is no more */
     /* endpointslice_tracker.go, for caches that are late: the last version that we have written of a slice, and of a Service's */
@@ -45,7 +45,6 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->slices = ks_tree_copy(&from->slices);
     state->room = ks_tree_copy(&from->room);
     state->by_service = ks_tree_copy(&from->by_service);
-    state->nodeless = ks_tree_copy(&from->nodeless);
     state->foreign = ks_tree_copy(&from->foreign);
     state->own = ks_tree_copy(&from->own);
     state->wrote = ks_tree_copy(&from->wrote);
@@ -59,7 +58,6 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tree_clear(heap, &state->slices);
     ks_tree_clear(heap, &state->room);
     ks_tree_clear(heap, &state->by_service);
-    ks_tree_clear(heap, &state->nodeless);
     ks_tree_clear(heap, &state->foreign);
     ks_tree_clear(heap, &state->own);
     ks_tree_clear(heap, &state->wrote);
@@ -136,14 +134,6 @@ static void foreign_change(ks_sim *sim, slices_state *state, const ks_change *ch
     ks_enqueue_at(sim, state->tracker.component, service, sim->world.now + RESYNC_AFTER);
 }
 
-/* A node appeared: pods that were left out for want of it get another look. */
-static void node_added(ks_sim *sim, slices_state *state) {
-    for (ks_tree_iter it = ks_tree_begin(&state->nodeless); ks_tree_next(&it);) {
-        ks_tracker_mark_pod(sim, &state->tracker, it.key.a, it.key.b);
-        ks_enqueue(sim, state->tracker.component, it.key.a);
-    }
-}
-
 /* A change that we have made ourselves: announced while we write, or later, where our cache is late. */
 static bool is_own(const slices_state *state, const ks_change *change) {
     if (state->writing) return true;
@@ -160,9 +150,6 @@ static void observe(ks_sim *sim, void *state_, const ks_change *change) {
         if (!is_own(state, change) && change->type != KS_ADDED) foreign_change(sim, state, change);
         if (change->type == KS_DELETED)
             ks_tree_del(sim->world.heap, &state->own, (ks_key){0, change->object->id});
-        break;
-    case KS_NODE:
-        if (change->type == KS_ADDED && state->nodeless.count) node_added(sim, state);
         break;
     default: break;
     }
@@ -202,6 +189,7 @@ typedef struct sync_run {
     size_t opened, open_capacity;
     newcomer *newcomers;
     size_t newcomer_count, newcomer_capacity;
+    ks_val errors;      /* what keeps pods out: texts */
     bool keeps_foreign; /* the only slice is a foreign one, and does for the placeholder */
 } sync_run;
 
@@ -394,16 +382,18 @@ static void add_newcomer(sync_run *run, uint64_t pod, ks_val ports, ks_val endpo
         (newcomer){.pod = pod, .ports = ports, .endpoint = endpoint};
 }
 
-/* Whether the pod shall be an endpoint; *node is its node, which may be missing. */
+/* Whether the pod shall be an endpoint; *node is its node, which may be missing: then the sync fails, and it is looked at again. */
 static bool wanted(sync_run *run, const ks_tracked_pod *pod, const ks_object **node) {
-    ks_key key = {run->id, pod->id};
+    const ks_object *service = run->service;
     *node = NULL;
-    if (run->state->nodeless.count) ks_tree_del(run->heap, &run->state->nodeless, key);
     if (!pod->selected || !ks_pod_in_endpoints(pod->pod, true)) return false;
     if (pod->pod->node) *node = ks_store_get(ks_view(run->sim), KS_NODE, NULL, pod->pod->node);
-    if (*node || ks_bool_or(ks_get(run->service->spec, K(publishNotReadyAddresses)), false))
-        return true;
-    ks_tree_put(run->heap, &run->state->nodeless, key, as_word(1));
+    if (*node || ks_bool_or(ks_get(service->spec, K(publishNotReadyAddresses)), false)) return true;
+    ks_tracker_mark_pod(run->sim, &run->state->tracker, run->id, pod->id);
+    ks_errors_add(run->heap, &run->errors,
+                  ks_format(run->heap, "skipping Pod %s for Service %s/%s: Node %s Not Found",
+                            pod->pod->name->s, service->ns->s, service->name->s,
+                            pod->pod->node == NULL ? "" : pod->pod->node->s));
     return false;
 }
 
@@ -567,10 +557,30 @@ static ks_val new_doc(sync_run *run, const open_slice *slice) {
                      null_if_empty(slice->ports), NULL);
 }
 
+/* reconciler.go: finalize: what it says of a refused write (NULL is fine) of a slice, NULL: of a new one. */
+static ks_refusal *told_as(sync_run *run, ks_refusal *refusal, const char *verb,
+                           const ks_str *slice) {
+    if (!refusal) return NULL;
+    const ks_str *why = refusal->message;
+    refusal->message =
+        ks_str_printf(run->heap, "failed to %s %s%sEndpointSlice for Service %s/%s: %s", verb,
+                      slice ? slice->s : "", slice ? " " : "", run->service->ns->s,
+                      run->service->name->s, why->s);
+    ks_str_unref(run->heap, why);
+    return refusal;
+}
+
 static ks_refusal *create_slice(sync_run *run, const open_slice *slice, const ks_object **out) {
     const ks_write_opts opts = {.trusted = true, .manager = "kube-controller-manager"};
-    return ks_server_create(&run->sim->server, KS_ENDPOINTSLICE, run->service->ns,
-                            new_doc(run, slice), &opts, out);
+    ks_refusal *refusal = ks_server_create(&run->sim->server, KS_ENDPOINTSLICE, run->service->ns,
+                                           new_doc(run, slice), &opts, out);
+    return told_as(run, refusal, "create", NULL);
+}
+
+static ks_refusal *delete_slice(sync_run *run, const ks_str *name) {
+    ks_refusal *refusal =
+        ks_server_delete(&run->sim->server, KS_ENDPOINTSLICE, run->service->ns, name, NULL, NULL);
+    return told_as(run, refusal, "delete", name);
 }
 
 /* Writes `slice` over `object`, which it was or whose place it takes. */
@@ -590,7 +600,8 @@ static ks_refusal *update_slice(sync_run *run, const open_slice *slice, const ks
     doc = ks_put(heap, doc, K(metadata), meta);
     doc = ks_put(heap, doc, K(endpoints), null_if_empty(slice->endpoints));
     doc = ks_put(heap, doc, K(ports), null_if_empty(slice->ports));
-    return ks_server_update_object(&run->sim->server, object, doc, NULL);
+    ks_refusal *refusal = ks_server_update_object(&run->sim->server, object, doc, NULL);
+    return told_as(run, refusal, "update", object->name);
 }
 
 /* Notes a write that the cache will show later. */
@@ -706,9 +717,7 @@ static ks_refusal *write_slice(sync_run *run, size_t i, size_t placeholder) {
         if (is_empty_slice(slice) && i != placeholder) {
             if (slice->object->deleting != KS_NEVER) return NULL;
             uint64_t id = slice->object->id;
-            ks_refusal *refusal =
-                ks_server_delete(&run->sim->server, KS_ENDPOINTSLICE, run->service->ns,
-                                 slice->object->name, NULL, NULL);
+            ks_refusal *refusal = delete_slice(run, slice->object->name);
             if (!refusal) forget_slice(run, id);
             return refusal;
         }
@@ -745,8 +754,7 @@ static ks_refusal *delete_foreign(sync_run *run) {
         ks_tree_del(run->heap, foreign, key);
         const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, key.b);
         if (!slice || slice->deleting != KS_NEVER) continue;
-        ks_refusal *refusal = ks_server_delete(&run->sim->server, KS_ENDPOINTSLICE,
-                                               run->service->ns, slice->name, NULL, NULL);
+        ks_refusal *refusal = delete_slice(run, slice->name);
         if (refusal) return refusal;
         note_own(run, key.b);
     }
@@ -785,28 +793,33 @@ static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
     ks_tree_del_all(heap, &state->members, id);
     ks_tree_del_all(heap, &state->slices, id);
     ks_tree_del_all(heap, &state->room, id);
-    ks_tree_del_all(heap, &state->nodeless, id);
     ks_tree_del_all(heap, &state->foreign, id);
     ks_tree_del(heap, &state->wrote, (ks_key){0, id});
 }
 
-/* A refused write: everything is looked at again; the namespace going away is no failure. */
-static bool give_up(sync_run *run, ks_refusal *refusal) {
+/* Whether all is done. After a refused write (taken over; NULL: none) everything is looked at again; the namespace going away is no
+ * failure. */
+static bool conclude(sync_run *run, ks_refusal *refusal) {
     ks_sim *sim = run->sim;
-    ks_tracker_mark_full(sim, &run->state->tracker, run->id);
-    bool going = false;
-    ks_each(cause, refusal->causes)
-        going |= ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
-    if (!going) {
-        const ks_event event = {.type = "Warning",
-                                .reason = "FailedToUpdateEndpointSlices",
-                                .component = "endpoint-slice-controller"};
-        ks_record(&sim->server, run->service, &event,
-                  "Error updating Endpoint Slices for Service %s/%s: %s", run->service->ns->s,
-                  run->service->name->s, refusal->message->s);
+    if (refusal) {
+        bool going = false;
+        ks_tracker_mark_full(sim, &run->state->tracker, run->id);
+        ks_each(cause, refusal->causes)
+            going |= ks_text_is(ks_get(*cause, K(reason)), "NamespaceTerminating");
+        if (!going) ks_errors_add(run->heap, &run->errors, ks_string(refusal->message));
+        ks_refusal_free(run->heap, refusal);
     }
-    ks_refusal_free(run->heap, refusal);
-    return going;
+    if (!ks_len(run->errors)) return true;
+    const ks_str *why = ks_errors_join(run->heap, run->errors);
+    run->errors = KS_NOTHING;
+    const ks_event event = {.type = "Warning",
+                            .reason = "FailedToUpdateEndpointSlices",
+                            .component = "endpoint-slice-controller"};
+    ks_record(&sim->server, run->service, &event,
+              "Error updating Endpoint Slices for Service %s/%s: %s", run->service->ns->s,
+              run->service->name->s, why->s);
+    ks_str_unref(run->heap, why);
+    return false;
 }
 
 static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work, uint64_t id) {
@@ -819,13 +832,13 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
     if (work->full) reload(&run);
     for (size_t i = 0; i < work->count; i++) consider(&run, &work->pods[i]);
     place_newcomers(&run);
-    bool done = true;
+    ks_refusal *refusal = NULL;
     if (run.opened || run.newcomer_count || work->full) {
         state->writing = true;
-        ks_refusal *refusal = write_all(&run);
+        refusal = write_all(&run);
         state->writing = false;
-        done = !refusal || give_up(&run, refusal);
     }
+    bool done = conclude(&run, refusal);
     run_dispose(&run);
     return done;
 }
@@ -867,6 +880,8 @@ const ks_component ks_endpointslice_controller = {
     .sync = sync,
     .describe = describe,
     .pod_parts = KS_TRACKED_PARTS,
-    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_NODE) | KS_KIND_BIT(KS_SERVICE) |
-             KS_KIND_BIT(KS_ENDPOINTSLICE),
+    .retry_first = KS_SECOND,
+    .retry_most = 1000 * KS_SECOND,
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTSLICE),
+    .lists = KS_KIND_BIT(KS_NODE),
 };

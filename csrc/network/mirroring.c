@@ -292,5 +292,7 @@ const ks_component ks_endpointslicemirroring_controller = {
     .dispose = dispose,
     .observe = observe,
     .sync = sync,
+    .retry_first = KS_SECOND,
+    .retry_most = 100 * KS_SECOND,
     .kinds = KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS) | KS_KIND_BIT(KS_ENDPOINTSLICE),
 };

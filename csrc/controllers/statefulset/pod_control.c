@@ -4,6 +4,8 @@
  */
 #include "controllers/statefulset/internal.h"
 
+#include "doc/errors.h"
+
 #include <string.h>
 
 static const ks_write_opts trusted = {.trusted = true};
@@ -87,32 +89,6 @@ static sts_claim_owners owners(const sts_sync *c, const ks_str *pod_name, const 
     return (sts_claim_owners){c->set, pod_name, pod_uid, sts_in_range(c->e, ordinal)};
 }
 
-/* --- errors of several claims: k8s.io/apimachinery/pkg/util/errors: Aggregate --- */
-
-static void add_error(ks_heap *heap, ks_val *errors, ks_val text) {
-    ks_each(known, *errors) {
-        if (ks_equal(*known, text)) {
-            ks_unref(heap, text);
-            return;
-        }
-    }
-    *errors = ks_append(heap, *errors, text);
-}
-
-/* Their text, a new reference; takes them over. */
-static const ks_str *join_errors(ks_heap *heap, ks_val errors) {
-    ks_buf text = {heap, NULL, 0, 0};
-    uint32_t count = ks_len(errors);
-    if (count > 1) ks_buf_putc(&text, '[');
-    for (uint32_t i = 0; i < count; i++) {
-        if (i > 0) ks_buf_puts(&text, ", ");
-        ks_buf_str(&text, ks_at(errors, i).s);
-    }
-    if (count > 1) ks_buf_putc(&text, ']');
-    ks_unref(heap, errors);
-    return ks_buf_take(&text);
-}
-
 /* --- claims --- */
 
 /* The labels of a claim: its template's, but the selector's win. Claims share them where they are just one or the other. */
@@ -158,15 +134,15 @@ static const ks_str *create_claims(sts_sync *c, const ks_str *pod, int64_t ordin
             if (!already_exists(refusal))
                 claim_event(c, pod, name.s, refusal == NULL ? NULL : refusal->message->s);
             if (refusal != NULL)
-                add_error(
+                ks_errors_add(
                     heap, &errors,
                     ks_format(heap, "failed to create PVC %s: %s", name.s->s, refusal->message->s));
             ks_refusal_free(heap, refusal);
         } else if (ks_object_terminating(there)) {
-            add_error(heap, &errors, ks_format(heap, "pvc %s is being deleted", name.s->s));
+            ks_errors_add(heap, &errors, ks_format(heap, "pvc %s is being deleted", name.s->s));
         }
     }
-    return ks_len(errors) == 0 ? NULL : join_errors(heap, errors);
+    return ks_len(errors) == 0 ? NULL : ks_errors_join(heap, errors);
 }
 
 /* UpdatePodClaimForRetentionPolicy: NULL, or the error's text. */
