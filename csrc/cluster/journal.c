@@ -97,8 +97,9 @@ void ks_journal_restore(ks_heap *heap, ks_journal *journal, ks_journal_mark mark
 
 void ks_journal_keep(ks_journal *journal, const ks_sim *sim) {
     ks_buf *entry = &journal->entry;
-    ks_pack_int(entry, (int64_t)(sim->steps - journal->last.steps));
-    ks_pack_int(entry, sim->world.now - journal->last.now);
+    char *to = ks_buf_room(entry, 2 * KS_PACK_HEAD);
+    to = ks_pack_put_int(to, (int64_t)(sim->steps - journal->last.steps));
+    ks_pack_end(entry, ks_pack_put_int(to, sim->world.now - journal->last.now));
     add(sim->world.heap, &journal->calls, entry->s, entry->len);
     journal->last = (ks_place){sim->steps, sim->world.now};
     entry->len = 0;

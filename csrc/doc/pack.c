@@ -3,39 +3,17 @@
  */
 #include "doc/pack.h"
 
-enum { LONGEST_LENGTH = 10 };
-
-static inline char *put_length(char *to, uint64_t n) {
+static char *put_length(char *to, uint64_t n) {
     for (; n >= 0x80; n >>= 7) *to++ = (char)(n | 0x80);
     *to++ = (char)n;
     return to;
 }
 
 /* A byte, and a length. */
-static void put_head(ks_buf *out, int byte, uint64_t n) {
-    char *from = ks_buf_room(out, 1 + LONGEST_LENGTH);
-    *from = (char)byte;
-    out->len += (size_t)(put_length(from + 1, n) - from);
+char *ks_pack_put_length(char *to, int byte, uint64_t n) {
+    *to++ = (char)byte;
+    return put_length(to, n);
 }
-
-void ks_pack_long_text(ks_buf *out, const char *s, size_t len) {
-    put_head(out, KS_PACK_TEXT, len);
-    memcpy(ks_buf_room(out, len), s, len);
-    out->len += len;
-}
-
-void ks_pack_large_int(ks_buf *out, int64_t i) {
-    put_head(out, KS_PACK_INT, (uint64_t)i << 1 ^ (i < 0 ? UINT64_MAX : 0));
-}
-
-static void pack_count(ks_buf *out, int few, int many, uint32_t n) {
-    if (n < KS_PACK_FEW)
-        ks_pack_byte(out, few | (int)n);
-    else
-        put_head(out, many, n);
-}
-
-void ks_pack_list(ks_buf *out, uint32_t n) { pack_count(out, KS_PACK_SHORT_LIST, KS_PACK_LIST, n); }
 
 static void pack_float(ks_buf *out, double f) {
     char *to = ks_buf_room(out, 1 + sizeof f);
@@ -51,26 +29,28 @@ static void pack_list(ks_buf *out, ks_val list) {
 
 _Static_assert(KS_SYM_COUNT <= UINT16_MAX, "a symbol's place is two bytes");
 
-static inline void pack_key(ks_buf *out, const ks_str *key) {
+static inline char *put_key(char *to, const ks_str *key) {
     uintptr_t at = (uintptr_t)key - (uintptr_t)ks_symbols;
-    if (at >= sizeof ks_symbols) {
-        ks_pack_text(out, key->s, key->len);
-        return;
-    }
+    if (at >= sizeof ks_symbols) return ks_pack_put_text(to, key->s, key->len);
     uint16_t place = (uint16_t)(at / sizeof *ks_symbols);
-    char *to = ks_buf_room(out, 1 + sizeof place);
     *to = KS_PACK_SYMBOL;
     memcpy(to + 1, &place, sizeof place);
-    out->len += 1 + sizeof place;
+    return to + 1 + sizeof place;
 }
 
-static void pack_map(ks_buf *out, ks_val map) {
-    pack_count(out, KS_PACK_SHORT_MAP, KS_PACK_MAP, map.m->len);
-    for (const ks_pair *p = map.m->pairs, *end = p + map.m->len; p != end; p++) {
-        pack_key(out, p->key);
-        if (p->val.type == KS_STRING)
-            ks_pack_text(out, p->val.s->s, p->val.s->len);
-        else
+static void pack_map(ks_buf *out, const ks_map *map) {
+    char *to = ks_buf_room(out, KS_PACK_HEAD);
+    ks_pack_end(out, map->len < KS_PACK_FEW
+                         ? ks_pack_put_byte(to, KS_PACK_SHORT_MAP | (int)map->len)
+                         : ks_pack_put_length(to, KS_PACK_MAP, map->len));
+    for (const ks_pair *p = map->pairs, *end = p + map->len; p != end; p++) {
+        size_t text = p->val.type == KS_STRING ? p->val.s->len : 0;
+        to = put_key(ks_buf_room(out, 2 * KS_PACK_HEAD + p->key->len + text), p->key);
+        if (p->val.type == KS_STRING) to = ks_pack_put_text(to, p->val.s->s, text);
+        ks_pack_end(out, to);
+        if (p->val.type == KS_MAP)
+            pack_map(out, p->val.m);
+        else if (p->val.type != KS_STRING)
             ks_pack(out, p->val);
     }
 }
@@ -84,7 +64,7 @@ void ks_pack(ks_buf *out, ks_val v) {
     case KS_FLOAT: pack_float(out, v.f); break;
     case KS_STRING: ks_pack_text(out, v.s->s, v.s->len); break;
     case KS_LIST: pack_list(out, v); break;
-    case KS_MAP: pack_map(out, v); break;
+    case KS_MAP: pack_map(out, v.m); break;
     }
 }
 

@@ -140,26 +140,27 @@ typedef struct passage {
 static bool pass(ks_cluster *cluster, void *arg) {
     passage *p = arg;
     p->kept = p->body(cluster, p->arg);
-    if (p->kept && p->call.method != KS_RECORD_NONE) ks_lua_record(p->L, cluster, p->call);
+    if (p->kept && p->call.method != KS_RECORD_NONE && !cluster->journal.off)
+        ks_lua_record(p->L, cluster, p->call);
     return p->kept;
 }
 
-static void go(lua_State *L, ks_box *box, ks_door door, passage p) {
-    ks_result *result = p.result;
+static void go(lua_State *L, ks_box *box, ks_door door, passage *p) {
+    ks_result *result = p->result;
     lua_State *outer = box->L;
     bool recording = box->recording; /* a hook looks at the cluster */
     int top = lua_gettop(L);
     size_t mark = box->last;
     box->L = L;
-    box->recording = p.records;
+    box->recording = p->records;
     box->working++;
-    int err = ks_cluster_enter(box->cluster, door, pass, &p);
+    int err = ks_cluster_enter(box->cluster, door, pass, p);
     box->working--;
     box->recording = recording;
     box->L = outer;
     if (box->working == 0) box->cluster->sim->pending_error = 0;
     lua_settop(L, top);
-    if (!p.kept) ks_lua_forget(box, mark);
+    if (!p->kept) ks_lua_forget(box, mark);
     if (box->raised && box->working == 0) {
         box->raised = false;
         lua_getiuservalue(L, 1, KS_BOX_ERROR);
@@ -184,15 +185,15 @@ static void go(lua_State *L, ks_box *box, ks_door door, passage p) {
 
 void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
                  bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
-    go(L, box, door, (passage){.result = result, .body = body, .arg = arg});
+    passage p = {.result = result, .body = body, .arg = arg};
+    go(L, box, door, &p);
 }
 
 void ks_lua_change(lua_State *L, ks_box *box, ks_call call, ks_result *result,
                    bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
+    passage p = {.L = L, .call = call, .records = true, .result = result, .body = body, .arg = arg};
     box->cluster->journal.entry.len = 0;
-    go(L, box, KS_CHANGE,
-       (passage){
-           .L = L, .call = call, .records = true, .result = result, .body = body, .arg = arg});
+    go(L, box, KS_CHANGE, &p);
 }
 
 /* --- new, fork --- */
@@ -262,7 +263,7 @@ static bool found(ks_cluster *cluster, void *arg) {
     f->opts->nodes = r->value;
     f->opts->storage_classes = r->more;
     if (r->refusal == NULL) r->refusal = ks_cluster_fill(cluster, f->opts);
-    if (r->refusal == NULL)
+    if (r->refusal == NULL && !cluster->journal.off)
         ks_lua_record(f->L, cluster, (ks_call){.method = KS_RECORD_new, .args = 2});
     return r->refusal == NULL;
 }

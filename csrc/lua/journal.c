@@ -67,7 +67,6 @@ void ks_lua_note_call(ks_cluster *cluster, ks_call call) {
 
 void ks_lua_record(lua_State *L, ks_cluster *cluster, ks_call call) {
     ks_journal *journal = &cluster->journal;
-    if (journal->off) return;
     if (call.args != KS_NOTED) {
         while (call.args > 1 && call.args != call.document && lua_isnil(L, call.args)) call.args--;
         ks_lua_note_call(cluster, call);

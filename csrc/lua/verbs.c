@@ -538,33 +538,39 @@ static ks_refusal *read_patch(naming *n, ks_heap *heap, ks_val *out) {
     return NULL;
 }
 
-static void pack_word(ks_buf *out, const char *word) {
-    if (word != NULL)
-        ks_pack_text(out, word, strlen(word));
-    else
-        ks_pack_nothing(out);
+static char *put_word(char *to, const char *word) {
+    return word != NULL ? ks_pack_put_text(to, word, strlen(word))
+                        : ks_pack_put_byte(to, KS_PACK_NOTHING);
 }
 
 static const char *const patch_types[] = {"json", "merge", "strategic", "apply", NULL};
 
 /* For the journal, from what has been read already: a patch costs so little that reading it from the Lua stack once more would show. */
 static void note_patch(const naming *n, ks_cluster *cluster, ks_val patch) {
+    enum { VALUES = 14, MOST_WORD = 16 };
     ks_buf *entry = &cluster->journal.entry;
     bool plain = n->manager == NULL && !n->force, strict = n->validation == KS_STRICT;
     if (n->dry_run || cluster->journal.off) return;
-    ks_lua_note(cluster, patch);
-    ks_lua_note_call(cluster, (ks_call){KS_RECORD_patch, plain ? strict ? 7 : 8 : 11, 5});
-    ks_pack_int(entry, n->kind);
-    ks_pack_text(entry, n->ns != NULL ? n->ns->s : "", n->ns != NULL ? n->ns->len : 0);
-    ks_pack_text(entry, n->name->s, n->name->len);
-    ks_pack_int(entry, n->patch);
-    pack_word(entry, n->subresource);
-    if (plain && strict) return; /* as it is by default */
-    pack_word(entry, modes[n->validation]);
-    if (plain) return;
-    ks_pack_nothing(entry); /* no dry run */
-    pack_word(entry, n->manager);
-    ks_pack_bool(entry, n->force);
+    size_t ns_len = n->ns != NULL ? n->ns->len : 0;
+    size_t texts = ns_len + n->name->len + (n->subresource != NULL ? strlen(n->subresource) : 0) +
+                   (n->manager != NULL ? strlen(n->manager) : 0) + MOST_WORD;
+    ks_pack(entry, patch);
+    char *to = ks_buf_room(entry, VALUES * KS_PACK_HEAD + texts);
+    to = ks_pack_put_list(to, plain ? strict ? 7 : 8 : 11);
+    to = ks_pack_put_int(to, KS_RECORD_patch);
+    to = ks_pack_put_int(to, 5);
+    to = ks_pack_put_int(to, n->kind);
+    to = ks_pack_put_text(to, n->ns != NULL ? n->ns->s : "", ns_len);
+    to = ks_pack_put_text(to, n->name->s, n->name->len);
+    to = ks_pack_put_int(to, n->patch);
+    to = put_word(to, n->subresource);
+    if (!plain || !strict) to = put_word(to, modes[n->validation]); /* else as it is by default */
+    if (!plain) {
+        to = ks_pack_put_byte(to, KS_PACK_NOTHING); /* no dry run */
+        to = put_word(to, n->manager);
+        to = ks_pack_put_byte(to, n->force ? KS_PACK_TRUE : KS_PACK_FALSE);
+    }
+    ks_pack_end(entry, to);
 }
 
 /* As it is read again: words for what was noted as numbers. */
