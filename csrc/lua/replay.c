@@ -237,7 +237,9 @@ static void supply(lua_State *L, const char *name) {
 static void call(lua_State *L, const ks_replay *r, const char *name, int n, int results) {
     if (lua_pcall(L, n, results, 0) == LUA_OK) return;
     const char *why = luaL_tolstring(L, -1, NULL);
-    refuse(L, r, lua_pushfstring(L, "'%s' is refused: %s", name, why));
+    refuse(L, r,
+           lua_pushfstring(L, "'%s' is refused: %s (the file is of %s, this is %s)", name, why,
+                           r->said, lua_tostring(L, VERSION)));
 }
 
 static void begin(lua_State *L, ks_replay *r, const char *name) {
