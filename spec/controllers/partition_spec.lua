@@ -58,4 +58,19 @@ describe("a StatefulSet", function()
     assert.same({ ["web-0"] = "app:2", ["web-1"] = "app:2" }, images())
     assert.equal(old, cluster:get("sts/web").status.currentRevision)
   end)
+
+  it("moves on from no other pod in the moment in which it replaces one that has failed, which it deletes twice then", function()
+    local world <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    world:create(workload.set("StatefulSet", { replicas = 3, podManagementPolicy = "Parallel" }))
+    world:settle()
+    for i = 0, 2 do world:drive("web-" .. i, "ready") end
+    world:settle()
+    world:drive("web-2", "failed")
+    world:patch("sts/web", { spec = { template = { spec = { containers = { { name = "main", image = "app:2" } } } } } })
+    world:settle()
+    for i = 0, 1 do assert.is_nil(world:get("pod/web-" .. i).metadata.deletionTimestamp) end
+    assert.equal("app:2", world:get("pod/web-2").spec.containers[1].image)
+    local deleted = world:events { ref = "sts/web", reason = "SuccessfulDelete" }
+    assert.same({ 1, 2 }, { #deleted, deleted[1].count })
+  end)
 end)

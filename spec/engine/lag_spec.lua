@@ -128,6 +128,20 @@ describe("a ReplicaSet whose controller's cache is ten seconds old", function()
     assert.is_true(most > 3)
   end)
 
+  it("takes no pod when it is on its way out, heard of or not", function()
+    local cluster <close> = new {}
+    local held = set("ReplicaSet", 1):gsub("{name: web}", "{name: web, finalizers: [example.com/x]}", 1)
+    cluster:apply(held)
+    cluster:settle()
+    cluster:lag("replicaset", "10s")
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "stray", labels = { app = "web" } },
+      spec = { containers = { { name = "main", image = "app:1" } } } }
+    cluster:advance(5)
+    cluster:delete "rs/web"
+    cluster:advance(30)
+    assert.is_nil(cluster:get("pod/stray").metadata.ownerReferences)
+  end)
+
   it("is not counted on by pods that it would adopt after it has gone", function()
     local cluster <close> = new {}
     cluster:apply(set("ReplicaSet", 1))
