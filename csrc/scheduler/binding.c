@@ -152,7 +152,7 @@ void ks_sched_place(ks_cycle *c, uint32_t slot) {
     ks_heap *heap = c->sim->world.heap;
     const ks_object *node = ks_object_ref(c->st->nodes->at[slot]->object);
     ks_sched_remember(c, slot);
-    if (c->claims.any_delayed)
+    if (c->claims.waiting_count > 0)
         begin_prebind(c, node);
     else
         bind_at_once(c, node->name);

@@ -35,19 +35,27 @@ static int count_users(ks_cycle *c, const ks_object *claim) {
 
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
     for (uint32_t i = 0; c->claims.rwop_users > 0 && i < c->claims.count; i++)
-        if (c->claims.claims[i]->alone && uses(c->sim->world.heap, pod, c->claims.claims[i]))
+        if (c->claims.looks[i].claim->alone &&
+            uses(c->sim->world.heap, pod, c->claims.looks[i].claim))
             c->claims.rwop_users += sign;
 }
 
 /* VolumeRestrictions: the claims exist. */
 static bool read_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
+    ks_claims *claims = &c->claims;
+    ks_val volumes = ks_get(c->pod->spec, K(volumes));
     const ks_object *only = ks_store_only_claim(ks_view(c->sim), c->pod);
     if (only != NULL) {
-        c->claims.claims[c->claims.count++] = only;
+        claims->only = (ks_claim_look){.claim = only};
+        claims->looks = &claims->only;
+        claims->waiting = &claims->only_waiting;
+        claims->count = 1;
         return true;
     }
-    ks_each(volume, ks_get(c->pod->spec, K(volumes))) {
+    claims->looks = ks_sched_arena(&c->arena, ks_len(volumes) * sizeof *claims->looks);
+    claims->waiting = ks_sched_arena(&c->arena, ks_len(volumes) * sizeof(ks_claim_look *));
+    ks_each(volume, volumes) {
         const ks_str *name = ks_volume_claim_name(heap, c->pod, *volume);
         if (name == NULL) continue;
         const ks_object *claim = ks_store_claim_of(ks_view(c->sim), c->pod, name);
@@ -61,8 +69,8 @@ static bool read_claims(ks_cycle *c) {
                           "waiting for ephemeral volume controller to create the persistentvolumeclaim \"%s\"",
                           name->s)
                     : ks_format(heap, "persistentvolumeclaim \"%s\" not found", name->s));
-        else if (c->claims.count < KS_MAX_CLAIMS)
-            c->claims.claims[c->claims.count++] = claim;
+        else
+            claims->looks[claims->count++].claim = claim;
         ks_str_unref(heap, name);
         if (claim == NULL) return false;
     }
@@ -109,19 +117,34 @@ static const char *volume_name(const ks_object *claim) {
     return ks_text_or(ks_get(claim->spec, K(volumeName)), "");
 }
 
+static ks_quantity request_of(const ks_object *claim) {
+    return ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
+}
+
+/* Puts a claim among those that wait. */
+static void wait_for_consumer(ks_claims *claims, ks_claim_look *look) {
+    uint32_t at = claims->waiting_count++;
+    look->delayed = true;
+    for (; at > 0; at--) {
+        ks_claim_look *before = claims->waiting[at - 1];
+        if (ks_quantity_cmp(request_of(before->claim), request_of(look->claim)) <= 0) break;
+        claims->waiting[at] = before;
+    }
+    claims->waiting[at] = look;
+}
+
 void ks_sched_prefilter_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
     ks_claims *claims = &c->claims;
-    claims->count = 0;
-    claims->any_delayed = claims->restricts = false;
+    claims->count = claims->waiting_count = 0;
+    claims->restricts = false;
     claims->rwop_users = 0;
     if (!read_claims(c)) return;
     if (off(c, KS_PLUGIN_VOLUME_BINDING)) return;
     bool immediate = false;
     for (uint32_t i = 0; i < claims->count; i++) {
-        const ks_object *claim = claims->claims[i];
-        claims->volumes[i] = NULL;
-        claims->delayed[i] = false;
+        ks_claim_look *look = &claims->looks[i];
+        const ks_object *claim = look->claim;
         if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && claim->alone)
             claims->rwop_users += count_users(c, claim);
         if (claim->phase == 'L') {
@@ -139,11 +162,11 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
             return;
         }
         if (claim->bound) {
-            const ks_object *pv = claims->volumes[i] = ks_store_named_by(ks_view(c->sim), claim);
+            const ks_object *pv = look->volume = ks_store_named_by(ks_view(c->sim), claim);
             if (pv == NULL || pv->local || has_zone_label(pv->labels)) claims->restricts = true;
         } else if (*volume_name(claim) == '\0' &&
                    ks_class_waits(ks_claim_class(ks_view(c->sim), claim))) {
-            claims->delayed[i] = claims->any_delayed = true;
+            wait_for_consumer(claims, look);
             claims->restricts = claims->restricts || !any_node_does(c, claim);
         } else {
             immediate = true;
@@ -211,48 +234,24 @@ static bool provisionable(ks_cycle *c, const ks_object *claim, const ks_object *
            topology_allowed(c->sim->world.heap, class, node);
 }
 
-/* Claims that wait, smallest request first (binder.go: sorted by size). */
-static uint32_t sort_delayed(const ks_cycle *c, uint32_t out[KS_MAX_CLAIMS]) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < c->claims.count; i++) {
-        if (!c->claims.delayed[i]) continue;
-        ks_quantity size = ks_quantity_of(
-            ks_get3(c->claims.claims[i]->spec, K(resources), K(requests), K(storage)));
-        uint32_t at = count++;
-        for (; at > 0; at--) {
-            const ks_object *before = c->claims.claims[out[at - 1]];
-            if (ks_quantity_cmp(
-                    ks_quantity_of(ks_get3(before->spec, K(resources), K(requests), K(storage))),
-                    size) <= 0)
-                break;
-            out[at] = out[at - 1];
-        }
-        out[at] = i;
-    }
-    return count;
-}
-
-/* What each waiting claim would take on a node: matched[i], or NULL for one to be provisioned. False: one finds nothing. */
-static bool match_delayed(ks_cycle *c, const ks_object *node,
-                          const ks_object *matched[KS_MAX_CLAIMS]) {
+/* What each waiting claim would take on a node. False: one finds nothing. */
+static bool match_waiting(ks_cycle *c, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
-    uint32_t order[KS_MAX_CLAIMS], count = sort_delayed(c, order);
     ks_val taken = KS_NOTHING;
     bool fine = true;
-    for (uint32_t n = 0; n < count && fine; n++) {
-        const ks_object *claim = c->claims.claims[order[n]];
-        const ks_str *selected = selected_node(c, claim);
-        matched[order[n]] = NULL;
+    for (uint32_t i = 0; i < c->claims.waiting_count; i++) c->claims.waiting[i]->match = NULL;
+    for (uint32_t i = 0; i < c->claims.waiting_count && fine; i++) {
+        ks_claim_look *look = c->claims.waiting[i];
+        const ks_str *selected = selected_node(c, look->claim);
         if (selected != NULL) {
-            fine = ks_str_eq(selected, node->name) && provisionable(c, claim, node);
+            fine = ks_str_eq(selected, node->name) && provisionable(c, look->claim, node);
             continue;
         }
-        const ks_object *pv = ks_volume_on_node(ks_view(c->sim), claim, node, taken);
-        matched[order[n]] = pv;
-        if (pv != NULL)
-            taken = ks_append(heap, taken, ks_string(pv->name));
+        look->match = ks_volume_on_node(ks_view(c->sim), look->claim, node, taken);
+        if (look->match != NULL)
+            taken = ks_append(heap, taken, ks_string(look->match->name));
         else
-            fine = provisionable(c, claim, node);
+            fine = provisionable(c, look->claim, node);
     }
     ks_unref(heap, taken);
     return fine;
@@ -267,42 +266,38 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
     if (!claims->restricts) return KS_FEASIBLE;
     if (!off(c, KS_PLUGIN_VOLUME_BINDING)) {
         for (uint32_t i = 0; i < claims->count; i++) {
-            const ks_object *pv = claims->volumes[i];
-            if (claims->delayed[i]) continue;
+            const ks_object *pv = claims->looks[i].volume;
+            if (claims->looks[i].delayed) continue;
             if (pv == NULL)
                 reasons |= KS_REASON_PV_MISSING;
             else if (!ks_node_selector_matches(
                          heap, ks_get2(pv->spec, K(nodeAffinity), K(required)), node))
                 reasons |= KS_REASON_PV_AFFINITY;
         }
-        const ks_object *matched[KS_MAX_CLAIMS];
-        if (claims->any_delayed && !match_delayed(c, node, matched)) reasons |= KS_REASON_NO_PV;
+        if (claims->waiting_count > 0 && !match_waiting(c, node)) reasons |= KS_REASON_NO_PV;
         if (reasons != 0) return (ks_verdict){reasons, KS_PLUGIN_VOLUME_BINDING, true};
     }
     for (uint32_t i = 0; i < claims->count && !off(c, KS_PLUGIN_VOLUME_ZONE); i++)
-        if (claims->volumes[i] != NULL && !zone_suits(claims->volumes[i], node))
+        if (claims->looks[i].volume != NULL && !zone_suits(claims->looks[i].volume, node))
             return (ks_verdict){KS_REASON_ZONE, KS_PLUGIN_VOLUME_ZONE, true};
     return KS_FEASIBLE;
 }
 
 /* --- reserve --- */
 
-uint32_t ks_sched_match_claims(ks_cycle *c, const ks_object *node,
-                               ks_claim_match out[KS_MAX_CLAIMS]) {
+void ks_sched_match_claims(ks_cycle *c, const ks_object *node, ks_claim_match *out) {
     const ks_claims *claims = &c->claims;
-    const ks_object *matched[KS_MAX_CLAIMS] = {NULL};
-    uint32_t order[KS_MAX_CLAIMS], count = sort_delayed(c, order), n = 0;
-    match_delayed(c, node, matched); /* as when the node was filtered */
-    for (uint32_t i = 0; i < count; i++)
-        if (matched[order[i]] != NULL)
-            out[n++] = (ks_claim_match){claims->claims[order[i]], matched[order[i]]};
+    uint32_t n = 0;
+    match_waiting(c, node); /* as when the node was filtered */
+    for (uint32_t i = 0; i < claims->waiting_count; i++)
+        if (claims->waiting[i]->match != NULL)
+            out[n++] = (ks_claim_match){claims->waiting[i]->claim, claims->waiting[i]->match};
     for (uint32_t i = 0; i < claims->count; i++)
-        if (claims->delayed[i] && selected_node(c, claims->claims[i]) != NULL)
-            out[n++] = (ks_claim_match){claims->claims[i], NULL};
-    for (uint32_t i = 0; i < count; i++) {
-        const ks_object *claim = claims->claims[order[i]];
-        if (matched[order[i]] == NULL && selected_node(c, claim) == NULL)
-            out[n++] = (ks_claim_match){claim, NULL};
+        if (claims->looks[i].delayed && selected_node(c, claims->looks[i].claim) != NULL)
+            out[n++] = (ks_claim_match){claims->looks[i].claim, NULL};
+    for (uint32_t i = 0; i < claims->waiting_count; i++) {
+        const ks_claim_look *look = claims->waiting[i];
+        if (look->match == NULL && selected_node(c, look->claim) == NULL)
+            out[n++] = (ks_claim_match){look->claim, NULL};
     }
-    return n;
 }

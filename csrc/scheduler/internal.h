@@ -621,17 +621,24 @@ typedef struct ks_sums {
     int64_t *sums; /* by domain */
 } ks_sums;
 
-enum { KS_MAX_CLAIMS = 32 };
+/* One of the pod's claims; what it points to is borrowed. */
+typedef struct ks_claim_look {
+    const ks_object *claim;
+    const ks_object *volume; /* of a bound claim; NULL: missing, or not bound */
+    const ks_object *match;  /* what a waiting claim would take on the node that was looked at last;
+                                NULL: one is made for it */
+    bool delayed;            /* it waits for its first consumer */
+} ks_claim_look;
 
 /* What a cycle knows of the pod's claims. */
 typedef struct ks_claims {
-    uint32_t count;
-    const ks_object *claims[KS_MAX_CLAIMS];  /* borrowed */
-    const ks_object *volumes[KS_MAX_CLAIMS]; /* of bound claims; NULL: missing, or not bound */
-    bool delayed[KS_MAX_CLAIMS];             /* waits for its first consumer */
-    bool any_delayed;
-    bool restricts; /* some node may be refused */
-    int rwop_users; /* pods that use one of the ReadWriteOncePod claims */
+    uint32_t count, waiting_count;
+    ks_claim_look *looks;
+    ks_claim_look *
+        *waiting; /* those that wait, smallest request first (binder.go: sorted by size) */
+    ks_claim_look only, *only_waiting; /* where the above stand of a pod with one claim */
+    bool restricts;                    /* some node may be refused */
+    int rwop_users;                    /* pods that use one of the ReadWriteOncePod claims */
 } ks_claims;
 
 typedef struct ks_cycle {
@@ -680,9 +687,9 @@ bool ks_sched_score_affinity(ks_cycle *c);
 /* --- claims.c: VolumeRestrictions, VolumeBinding, VolumeZone --- */
 void ks_sched_prefilter_claims(ks_cycle *c);
 ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node);
-/* What the claims that wait would take on the node that was found for the pod, in the order in which they are bound: how many. Borrowed. */
-uint32_t ks_sched_match_claims(ks_cycle *c, const ks_object *node,
-                               ks_claim_match out[KS_MAX_CLAIMS]);
+/* What the claims that wait would take on the node that was found for the pod, in the order in which they are bound: as many as
+ * wait. Borrowed. */
+void ks_sched_match_claims(ks_cycle *c, const ks_object *node, ks_claim_match *out);
 /* A dry run took (sign -1) or put back a pod that may hold a ReadWriteOncePod claim. */
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign);
 

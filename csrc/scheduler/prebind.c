@@ -66,14 +66,14 @@ static ks_refusal *write(ks_sim *sim, const ks_object **held, ks_val doc) {
 
 ks_binding *ks_sched_binding_new(ks_cycle *c, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
-    ks_claim_match matches[KS_MAX_CLAIMS];
-    uint32_t count = ks_sched_match_claims(c, node, matches);
+    uint32_t count = c->claims.waiting_count;
     ks_binding *b = ks_alloc(heap, sizeof *b + count * sizeof b->claims[0]);
     *b = (ks_binding){
         .refs = 1, .node = ks_str_ref(node->name), .pod = ks_object_ref(c->pod), .count = count};
+    ks_sched_match_claims(c, node, b->claims);
     for (uint32_t i = 0; i < count; i++) {
-        b->claims[i].claim = ks_object_ref(matches[i].claim);
-        b->claims[i].volume = ks_object_ref(matches[i].volume);
+        ks_object_ref(b->claims[i].claim);
+        ks_object_ref(b->claims[i].volume);
     }
     return b;
 }

@@ -442,3 +442,30 @@ describe("a scheduler whose writes fail", function()
     assert.is_true(failed > 0)
   end)
 end)
+
+describe("a pod with many claims", function()
+  it("has each of them bound on its node, the smallest first", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    local volumes = {}
+    for i = 1, 40 do
+      local name = "c" .. i
+      cluster:create {
+        apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = name },
+        spec = { accessModes = { "ReadWriteOnce" }, resources = { requests = { storage = (41 - i) .. "Mi" } } } }
+      volumes[i] = { name = "v" .. i, persistentVolumeClaim = { claimName = name } }
+    end
+    local selected = {}
+    cluster:watch("pvc", function(_, now, old)
+      local function node(c) return (c.metadata.annotations or {})["volume.kubernetes.io/selected-node"] end
+      if old and node(now) and not node(old) then selected[#selected + 1] = now.metadata.name end
+    end)
+    cluster:create {
+      apiVersion = "v1", kind = "Pod", metadata = { name = "p" },
+      spec = { volumes = volumes, containers = { { name = "c", image = "i" } } } }
+    assert(cluster:settle())
+    assert.equal(40, #selected)
+    for i, name in ipairs(selected) do assert.equal("c" .. 41 - i, name) end
+    for _, c in ipairs(cluster:list "pvc") do assert.equal("Bound", c.status.phase) end
+    assert.equal("Running", cluster:get("pod/p").status.phase)
+  end)
+end)
