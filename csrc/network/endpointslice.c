@@ -246,14 +246,6 @@ static bool is_considered(const ks_tracker_work *work, const ks_object *pod) {
     return false;
 }
 
-/* utils.go: ownedBy */
-static bool is_owned(const ks_object *slice, const ks_object *service) {
-    ks_each(owner, slice->owners) {
-        if (ks_str_eq(ks_str_or_null(ks_get(*owner, K(uid))), service->uid)) return true;
-    }
-    return false;
-}
-
 /* Finds the slices that we made for a Service of that name, and that are not this Service's: their owner has gone, and they were left
  * behind or wait for the garbage collector. */
 static void find_foreign(sync_run *run) {
@@ -267,7 +259,7 @@ static void find_foreign(sync_run *run) {
         if (slice && ks_str_eq(slice->ns, service->ns) &&
             ks_str_eq(service_of(slice), service->name) && is_ours(slice) &&
             slice->deleting == KS_NEVER && ks_text_is(ks_get(slice->doc, K(addressType)), "IPv4") &&
-            !is_owned(slice, service))
+            !ks_is_owned(slice, service->uid))
             ks_tree_put(run->heap, &state->foreign, (ks_key){run->id, slice->id}, as_word(1));
     }
 }

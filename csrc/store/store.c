@@ -609,7 +609,7 @@ ks_walk ks_walk_node(const ks_store *s, const ks_str *node) {
     return walk;
 }
 
-static bool is_owned(const ks_object *object, const ks_str *uid) {
+bool ks_is_owned(const ks_object *object, const ks_str *uid) {
     if (object->owner_uid != NULL && ks_str_eq(object->owner_uid, uid)) return true;
     ks_each(owner, object->owners) {
         if (ks_str_eq(ks_str_or_null(ks_get(*owner, K(uid))), uid)) return true;
@@ -721,7 +721,7 @@ bool ks_walk_next(ks_walk *walk) {
         }
         if (walk->mode >= WALK_OWNED) {
             if (walk->kind != KS_NO_KIND && object->kind != walk->kind) continue;
-            if (walk->mode == WALK_OWNED && !is_owned(object, walk->text)) continue;
+            if (walk->mode == WALK_OWNED && !ks_is_owned(object, walk->text)) continue;
             if (walk->mode == WALK_NODE && !ks_str_eq(object->node, walk->text)) continue;
         }
         walk->object = object;

@@ -180,6 +180,8 @@ const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
 /* The same, where its ownerReference also gives that object's kind, which is `kind`, and name, and both are in one namespace. */
 const ks_object *ks_store_controller(const ks_store *s, const ks_object *object, ks_kind kind);
+/* Whether one of the object's ownerReferences, its controller's or another, has that uid. */
+bool ks_is_owned(const ks_object *object, const ks_str *uid);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
 /* An object of one of these kinds (a bit for each) will be looked at in `steps` steps, of which each takes some microseconds:
