@@ -344,27 +344,33 @@ static void count_in(const ks_request *r, const ks_object *quota, ks_val after) 
     if (refusal != NULL) ks_refusal_free(r->heap, refusal);
 }
 
+/* A quota, and what it is used for with what is to be admitted. */
+typedef struct charge {
+    const ks_object *quota; /* counted */
+    ks_val after;
+} charge;
+
 ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old) {
-    enum { QUOTAS = 32 };
     const ks_str *ns = ks_str_or_null(ks_meta_get(doc, K(namespace)));
-    if (ns == NULL || ks_store_count(&r->s->store, KS_RESOURCEQUOTA) == 0) return NULL;
+    size_t room = ks_store_count(&r->s->store, KS_RESOURCEQUOTA), count = 0;
+    if (ns == NULL || room == 0) return NULL;
     if (old != NULL && r->kind != KS_PVC && r->kind != KS_SERVICE) return NULL;
-    const ks_object *quotas[QUOTAS];
-    ks_val after[QUOTAS];
-    int count = 0;
+    charge *charges = ks_alloc(r->heap, room * sizeof *charges);
     ks_refusal *refusal = NULL;
     for (ks_walk w = ks_walk_kind(&r->s->store, KS_RESOURCEQUOTA, ns);
-         refusal == NULL && count < QUOTAS && ks_walk_next(&w);) {
+         refusal == NULL && ks_walk_next(&w);) {
+        ks_val after = KS_NOTHING;
         if (!ks_quota_matches(r->kind, doc, w.object->spec)) continue;
         if (r->kind == KS_POD) refusal = check_specified(r, doc, w.object);
-        if (refusal == NULL) refusal = check(r, doc, old, w.object, &after[count]);
-        if (refusal == NULL && after[count].type == KS_MAP)
-            quotas[count++] = ks_object_ref(w.object);
+        if (refusal == NULL) refusal = check(r, doc, old, w.object, &after);
+        if (refusal == NULL && after.type == KS_MAP)
+            charges[count++] = (charge){ks_object_ref(w.object), after};
     }
-    for (int i = 0; i < count; i++) {
-        if (refusal == NULL && !r->dry_run) count_in(r, quotas[i], after[i]);
-        ks_unref(r->heap, after[i]);
-        ks_object_unref(r->heap, quotas[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (refusal == NULL && !r->dry_run) count_in(r, charges[i].quota, charges[i].after);
+        ks_unref(r->heap, charges[i].after);
+        ks_object_unref(r->heap, charges[i].quota);
     }
+    ks_free(r->heap, charges, room * sizeof *charges);
     return refusal;
 }

@@ -117,16 +117,14 @@ static bool port_before(const found_port *a, const found_port *b) {
     return a->hash.high != b->hash.high ? a->hash.high < b->hash.high : a->hash.low < b->hash.low;
 }
 
-enum { MAX_PORTS = 100 };
-
-/* The ports of the Service that lead somewhere in this pod, in upstream's order (portsByHash). */
+/* The ports of the Service that lead somewhere in this pod, in upstream's order (portsByHash): `ports` has room for all. */
 static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_object *pod,
                          found_port *ports) {
     size_t count = 0;
     ks_buf dump = {.heap = heap};
     ks_each(port, ks_get(service->spec, K(ports))) {
         int64_t number = ks_pod_find_port(pod, *port);
-        if (!number || count == MAX_PORTS) continue;
+        if (!number) continue;
         found_port one = {ks_get(*port, K(name)),
                           ks_get(*port, K(protocol)),
                           ks_get(*port, K(appProtocol)),
@@ -150,10 +148,13 @@ static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_objec
 /* Fills the address's ports; false when the pod has none of a Service that has some. */
 static bool set_ports(ks_heap *heap, ks_address *one, const ks_object *service,
                       const ks_object *pod) {
-    found_port ports[MAX_PORTS];
+    uint32_t room = ks_len(ks_get(service->spec, K(ports)));
+    found_port *ports = ks_alloc(heap, (room + 1) * sizeof *ports);
     size_t count = find_ports(heap, service, pod, ports);
-    if (!count && (ks_len(ks_get(service->spec, K(ports))) || !ks_service_is_headless(service)))
+    if (count == 0 && (room > 0 || !ks_service_is_headless(service))) {
+        ks_free(heap, ports, (room + 1) * sizeof *ports);
         return false;
+    }
     ks_buf key = {.heap = heap};
     for (size_t i = 0; i < count; i++) {
         ks_val name = ks_text_is(ports[i].name, "") ? KS_NOTHING : ks_ref(ports[i].name);
@@ -167,6 +168,7 @@ static bool set_ports(ks_heap *heap, ks_address *one, const ks_object *service,
     }
     one->ports_key = ks_intern(heap, key.len ? key.s : "", key.len);
     ks_buf_dispose(&key);
+    ks_free(heap, ports, (room + 1) * sizeof *ports);
     return true;
 }
 

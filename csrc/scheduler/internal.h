@@ -391,13 +391,14 @@ typedef struct ks_whole_look {
 
 /* Domains of a topology key: which of them each slot is in, -1: none. */
 typedef struct ks_axis {
-    const ks_str *key; /* interned */
+    struct ks_axis *next; /* the one that was made before */
+    const ks_str *key;    /* interned */
     uint64_t topology;
     uint32_t count, cap;
     int32_t *domain; /* by slot */
 } ks_axis;
 
-enum { KS_MAX_AXES = 16 };
+enum { KS_AXES_KEPT = 16 }; /* from one look to the next */
 
 typedef struct ks_sched {
     int index;            /* of the component */
@@ -448,7 +449,8 @@ typedef struct ks_sched {
     ks_val told_at;           /* ... and when: the second as text */
     ks_alike failed;          /* the status of pods that fail alike */
     ks_node_changes *changes; /* NULL: none since the fork */
-    ks_axis axes[KS_MAX_AXES];
+    ks_axis *axes;
+    uint32_t axes_count;
 } ks_sched;
 
 /* What is assumed of a pod, or NULL. */
@@ -621,6 +623,12 @@ typedef struct ks_sums {
     int64_t *sums; /* by domain */
 } ks_sums;
 
+/* The same of several topology keys; in the cycle's arena. */
+typedef struct ks_sums_list {
+    ks_sums *items;
+    uint32_t count, cap;
+} ks_sums_list;
+
 /* One of the pod's claims; what it points to is borrowed. */
 typedef struct ks_claim_look {
     const ks_object *claim;
@@ -657,8 +665,7 @@ typedef struct ks_cycle {
     ks_claims claims;
     ks_spread *spread;        /* by constraint: hard ones, while filtering */
     ks_sums *affinity, *anti; /* by term */
-    ks_sums *existing_anti;   /* by topology key */
-    uint32_t existing_anti_count;
+    ks_sums_list existing_anti;
     bool any_affinity;     /* some pod matches the affinity terms */
     const char *prefilter; /* what refused the pod as a whole; NULL: nothing */
     ks_val prefilter_text; /* holds it, when it was made */

@@ -250,21 +250,19 @@ static void fill_axis(ks_heap *heap, const ks_sched *st, ks_axis *axis) {
     axis->topology = st->topology;
 }
 
+static ks_axis *new_axis(ks_heap *heap, ks_sched *st, const ks_str *key) {
+    ks_axis *axis = ks_alloc_zero(heap, sizeof *axis);
+    axis->key = ks_str_ref(key);
+    axis->topology = st->topology - 1;
+    axis->next = st->axes;
+    st->axes_count++;
+    return st->axes = axis;
+}
+
 const ks_axis *ks_sched_axis(ks_heap *heap, ks_sched *st, const ks_str *key) {
-    int at = -1;
-    for (int i = 0; i < KS_MAX_AXES; i++) {
-        if (st->axes[i].key == key) {
-            at = i;
-            break;
-        }
-        if (st->axes[i].key == NULL && at < 0) at = i;
-    }
-    if (at < 0) return NULL;
-    ks_axis *axis = &st->axes[at];
-    if (axis->key == NULL) {
-        axis->key = ks_str_ref(key);
-        axis->topology = st->topology - 1;
-    }
+    ks_axis *axis = st->axes;
+    while (axis != NULL && axis->key != key) axis = axis->next;
+    if (axis == NULL) axis = new_axis(heap, st, key);
     if (axis->topology != st->topology) fill_axis(heap, st, axis);
     return axis;
 }

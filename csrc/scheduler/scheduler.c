@@ -56,17 +56,20 @@ static void *copy(ks_sim *sim, const void *state) {
     st->told_at = KS_NOTHING;
     memset(&st->failed, 0, sizeof st->failed);
     st->changes = NULL;
-    memset(st->axes, 0, sizeof st->axes);
+    st->axes = NULL;
+    st->axes_count = 0;
     return st;
 }
 
 static void drop_axes(ks_heap *heap, ks_sched *st) {
-    for (int i = 0; i < KS_MAX_AXES; i++) {
-        ks_axis *axis = &st->axes[i];
+    for (ks_axis *axis = st->axes, *next; axis != NULL; axis = next) {
+        next = axis->next;
         ks_str_unref(heap, axis->key);
         ks_free(heap, axis->domain, axis->cap * sizeof *axis->domain);
-        *axis = (ks_axis){.key = NULL};
+        ks_free(heap, axis, sizeof *axis);
     }
+    st->axes = NULL;
+    st->axes_count = 0;
 }
 
 static void free_scratch(ks_heap *heap, ks_cycle *c) {
@@ -302,7 +305,7 @@ ks_cycle *ks_sched_begin(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         c->raw = ks_alloc_zero(heap, cap * sizeof *c->raw);
         c->look = ks_alloc_zero(heap, cap * sizeof *c->look);
     }
-    if (st->axes[KS_MAX_AXES - 1].key != NULL) drop_axes(heap, st);
+    if (st->axes_count >= KS_AXES_KEPT) drop_axes(heap, st);
     ks_cycle fresh = {.sim = sim,
                       .st = st,
                       .pod = ks_object_ref(pod),

@@ -113,18 +113,27 @@ static void sum_tally(ks_cycle *c, ks_sums *out, const ks_str *key, ks_key tally
     }
 }
 
-/* The sums of a topology key in a list that has room for one more. */
-static ks_sums *sums_of_key(ks_cycle *c, ks_sums *list, uint32_t *count, const ks_str *key) {
+static void make_room(ks_cycle *c, ks_sums_list *list) {
+    enum { MOSTLY = 4 };
+    uint32_t cap = list->cap == 0 ? MOSTLY : list->cap * 2;
+    ks_sums *items = ks_sched_arena(&c->arena, cap * sizeof *items);
+    if (list->count > 0) memcpy(items, list->items, list->count * sizeof *items);
+    list->items = items;
+    list->cap = cap;
+}
+
+/* The sums of a topology key, until another one's are asked for. */
+static ks_sums *sums_of_key(ks_cycle *c, ks_sums_list *list, const ks_str *key) {
     const ks_axis *axis = axis_of(c, key);
-    for (uint32_t i = 0; i < *count; i++)
-        if (list[i].axis == axis) return &list[i];
-    if (*count == KS_MAX_AXES) return NULL;
-    list[*count] = (ks_sums){axis, sums_for(c, axis)};
-    return &list[(*count)++];
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->items[i].axis == axis) return &list->items[i];
+    if (list->count == list->cap) make_room(c, list);
+    list->items[list->count] = (ks_sums){axis, sums_for(c, axis)};
+    return &list->items[list->count++];
 }
 
 static void add_group(ks_cycle *c, const ks_group *g, ks_sums *sums, int64_t weight) {
-    for (uint32_t slot = 0; sums != NULL && slot < g->cap && slot < c->slots; slot++) {
+    for (uint32_t slot = 0; slot < g->cap && slot < c->slots; slot++) {
         int32_t d =
             g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
         if (d >= 0) sums->sums[d] += weight * g->counts[slot];
@@ -146,7 +155,7 @@ static void existing_anti(void *payload, const ks_group *g, uint64_t bucket) {
         if (term->bucket != bucket ||
             !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels))
             continue;
-        add_group(c, g, sums_of_key(c, c->existing_anti, &c->existing_anti_count, term->key), 1);
+        add_group(c, g, sums_of_key(c, &c->existing_anti, term->key), 1);
     }
 }
 
@@ -160,9 +169,8 @@ static void prefilter_affinity(ks_cycle *c) {
     for (uint32_t i = 0; i < r->anti.count; i++)
         sum_tally(c, &c->anti[i], r->anti.items[i].key, r->anti_tallies[i]);
     find_any_affinity(c);
-    c->existing_anti_count = 0;
+    c->existing_anti.count = 0;
     if (c->st->groups.count == 0) return;
-    c->existing_anti = ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *c->existing_anti);
     ks_sched_groups_for(c->st, c->pod->labels, existing_anti, c);
 }
 
@@ -181,9 +189,9 @@ static ks_verdict filter_affinity(const ks_cycle *c, uint32_t slot) {
         if (d >= 0 && c->anti[i].sums[d] > 0)
             return (ks_verdict){KS_REASON_POD_ANTI, KS_PLUGIN_POD_AFFINITY, false};
     }
-    for (uint32_t i = 0; i < c->existing_anti_count; i++) {
-        int32_t d = domain_of(c->existing_anti[i].axis, slot);
-        if (d >= 0 && c->existing_anti[i].sums[d] > 0)
+    for (uint32_t i = 0; i < c->existing_anti.count; i++) {
+        int32_t d = domain_of(c->existing_anti.items[i].axis, slot);
+        if (d >= 0 && c->existing_anti.items[i].sums[d] > 0)
             return (ks_verdict){KS_REASON_EXISTING_ANTI, KS_PLUGIN_POD_AFFINITY, false};
     }
     return KS_FEASIBLE;
@@ -237,13 +245,10 @@ void ks_sched_topology_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int
     ks_heap *heap = c->sim->world.heap;
     ks_terms terms;
     ks_sched_terms_read(heap, &terms, anti, pod->ns, false);
-    if (c->existing_anti == NULL)
-        c->existing_anti = ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *c->existing_anti);
     for (uint32_t i = 0; i < terms.count; i++) {
         if (!ks_sched_term_matches(c->sim, &terms.items[i], c->pod->ns, c->pod->labels)) continue;
-        ks_sums *sums =
-            sums_of_key(c, c->existing_anti, &c->existing_anti_count, terms.items[i].key);
-        int32_t d = sums == NULL ? -1 : domain_of(sums->axis, slot);
+        ks_sums *sums = sums_of_key(c, &c->existing_anti, terms.items[i].key);
+        int32_t d = domain_of(sums->axis, slot);
         if (d >= 0) sums->sums[d] += sign;
     }
     ks_sched_terms_dispose(heap, &terms);
@@ -411,8 +416,7 @@ enum { HARD_AFFINITY_WEIGHT = 1 };
 /* Scores that are being added up, by topology key. */
 typedef struct affinity_scores {
     ks_cycle *c;
-    ks_sums *list;
-    uint32_t count;
+    ks_sums_list list;
     bool added;
 } affinity_scores;
 
@@ -421,8 +425,8 @@ static void add_terms(affinity_scores *a, const ks_terms *terms, const ks_key *t
     for (uint32_t i = 0; i < terms->count; i++) {
         const ks_term *term = &terms->items[i];
         const ks_tally *tally = ks_sched_tally(a->c->st, tallies[i]);
-        ks_sums *sums = sums_of_key(a->c, a->list, &a->count, term->key);
-        for (uint32_t slot = 0; tally != NULL && sums != NULL && slot < a->c->slots; slot++) {
+        ks_sums *sums = sums_of_key(a->c, &a->list, term->key);
+        for (uint32_t slot = 0; tally != NULL && slot < a->c->slots; slot++) {
             int32_t d = domain_of(sums->axis, slot);
             if (d < 0 || count_on(tally, slot) == 0) continue;
             sums->sums[d] += sign * term->weight * count_on(tally, slot);
@@ -440,9 +444,9 @@ static void add_group_terms(affinity_scores *a, const ks_group *g, const ks_term
         if (term->bucket != bucket ||
             !ks_sched_term_matches(c->sim, term, c->pod->ns, c->pod->labels))
             continue;
-        ks_sums *sums = sums_of_key(c, a->list, &a->count, term->key);
+        ks_sums *sums = sums_of_key(c, &a->list, term->key);
         int64_t weight = fixed_weight > 0 ? fixed_weight : term->weight;
-        for (uint32_t slot = 0; sums != NULL && slot < g->cap && slot < c->slots; slot++) {
+        for (uint32_t slot = 0; slot < g->cap && slot < c->slots; slot++) {
             int32_t d =
                 g->counts[slot] == 0 || node_at(c, slot) == NULL ? -1 : domain_of(sums->axis, slot);
             if (d < 0) continue;
@@ -465,7 +469,7 @@ bool ks_sched_score_affinity(ks_cycle *c) {
     if (r->preferred_affinity.count == 0 && r->preferred_anti.count == 0 &&
         c->st->groups.count == 0)
         return false;
-    affinity_scores a = {c, ks_sched_arena(&c->arena, KS_MAX_AXES * sizeof *a.list), 0, false};
+    affinity_scores a = {.c = c};
     add_terms(&a, &r->preferred_affinity, r->preferred_tallies, 1);
     add_terms(&a, &r->preferred_anti, r->preferred_anti_tallies, -1);
     ks_sched_groups_for(c->st, c->pod->labels, score_group, &a);
@@ -474,9 +478,9 @@ bool ks_sched_score_affinity(ks_cycle *c) {
     for (uint32_t i = 0; i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
         int64_t score = 0;
-        for (uint32_t k = 0; k < a.count; k++) {
-            int32_t d = domain_of(a.list[k].axis, slot);
-            if (d >= 0) score += a.list[k].sums[d];
+        for (uint32_t k = 0; k < a.list.count; k++) {
+            int32_t d = domain_of(a.list.items[k].axis, slot);
+            if (d >= 0) score += a.list.items[k].sums[d];
         }
         c->raw[slot] = score;
         if (score < min) min = score;

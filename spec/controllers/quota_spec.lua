@@ -34,6 +34,20 @@ describe("a ResourceQuota", function()
     assert.same({ pods = "5", ["requests.cpu"] = "4" }, cluster:get("quota/q").status.hard)
   end)
 
+  it("holds, however many there are in a namespace", function()
+    for i = 1, 40 do
+      local one = quota { pods = i == 40 and 1 or 9 }
+      one.metadata.name = ("q%02d"):format(i)
+      cluster:create(one)
+    end
+    cluster:advance(0)
+    cluster:create(pod("a", { cpu = "1" }))
+    local created, err = pcall(cluster.create, cluster, pod("b", { cpu = "1" }))
+    assert.is_false(created)
+    assert.equal('pods "b" is forbidden: exceeded quota: q40, requested: pods=1, used: pods=1, limited: pods=1', err.message)
+    for i = 1, 40 do assert.equal("1", cluster:get(("quota/q%02d"):format(i)).status.used.pods) end
+  end)
+
   it("gives back what is deleted", function()
     cluster:create(quota { pods = 2, ["requests.memory"] = "1Gi" })
     cluster:advance(0)

@@ -30,6 +30,25 @@ spec:
       - {name: main, image: "app:1", ports: [{name: web, containerPort: 8080}]}
 ]]
 
+describe("a Service with more than a hundred ports", function()
+  it("publishes all of them", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    local ports = {}
+    for i = 1, 120 do ports[i] = { name = "p" .. i, port = i, targetPort = 8000 + i } end
+    cluster:create {
+      { apiVersion = "v1", kind = "Service", metadata = { name = "web" }, spec = { selector = { app = "web" }, ports = ports } },
+      { apiVersion = "v1", kind = "Pod", metadata = { name = "web", labels = { app = "web" } },
+        spec = { containers = { { name = "main", image = "app:1" } } } } }
+    assert(cluster:settle())
+    local subset, seen = cluster:get("ep/web").subsets[1], {}
+    for _, port in ipairs(subset.ports) do seen[port.name] = port.port end
+    for i = 1, 120 do assert.equal(8000 + i, seen["p" .. i]) end
+    assert.equal(120, #subset.ports)
+    local slice = cluster:list("EndpointSlice", { labels = "kubernetes.io/service-name=web" })[1]
+    assert.equal(120, #slice.ports)
+  end)
+end)
+
 describe("a Service's endpoints", function()
   local cluster
   before_each(function() cluster = kubesim.new { nodes = 1, kubelet = "manual" } end)

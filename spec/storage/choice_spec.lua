@@ -111,7 +111,7 @@ local function expected(volumes, taken, want)
   local request, best = kubesim.quantity(want.spec.resources.requests.storage)
   for _, v in ipairs(volumes) do
     local size = kubesim.quantity(v.spec.capacity.storage)
-    if not taken[v.metadata.name] and v.spec.storageClassName == want.spec.storageClassName and not (size < request) and offers(v) then
+    if not taken[v.metadata.name] and v.spec.storageClassName == want.spec.storageClassName and request <= size and offers(v) then
       local better = not best or rank(v) < rank(best)
         or rank(v) == rank(best) and size < kubesim.quantity(best.spec.capacity.storage)
       if better then best = v end
