@@ -349,13 +349,28 @@ typedef struct charge {
     const ks_object *quota; /* counted */
     ks_val after;
 } charge;
+typedef struct charges {
+    ks_heap *heap;
+    charge *items;
+    size_t count, room;
+} charges;
+
+static charge *new_charge(charges *all) {
+    enum { MOSTLY = 2 };
+    if (all->count == all->room) {
+        size_t room = all->room == 0 ? MOSTLY : all->room * 2;
+        all->items = ks_resize(all->heap, all->items, all->room * sizeof *all->items,
+                               room * sizeof *all->items);
+        all->room = room;
+    }
+    return &all->items[all->count++];
+}
 
 ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old) {
     const ks_str *ns = ks_str_or_null(ks_meta_get(doc, K(namespace)));
-    size_t room = ks_store_count(&r->s->store, KS_RESOURCEQUOTA), count = 0;
-    if (ns == NULL || room == 0) return NULL;
+    if (ns == NULL || ks_store_count(&r->s->store, KS_RESOURCEQUOTA) == 0) return NULL;
     if (old != NULL && r->kind != KS_PVC && r->kind != KS_SERVICE) return NULL;
-    charge *charges = ks_alloc(r->heap, room * sizeof *charges);
+    charges charged = {.heap = r->heap};
     ks_refusal *refusal = NULL;
     for (ks_walk w = ks_walk_kind(&r->s->store, KS_RESOURCEQUOTA, ns);
          refusal == NULL && ks_walk_next(&w);) {
@@ -364,13 +379,14 @@ ks_refusal *ks_quota_admit(const ks_request *r, ks_val doc, const ks_object *old
         if (r->kind == KS_POD) refusal = check_specified(r, doc, w.object);
         if (refusal == NULL) refusal = check(r, doc, old, w.object, &after);
         if (refusal == NULL && after.type == KS_MAP)
-            charges[count++] = (charge){ks_object_ref(w.object), after};
+            *new_charge(&charged) = (charge){ks_object_ref(w.object), after};
     }
-    for (size_t i = 0; i < count; i++) {
-        if (refusal == NULL && !r->dry_run) count_in(r, charges[i].quota, charges[i].after);
-        ks_unref(r->heap, charges[i].after);
-        ks_object_unref(r->heap, charges[i].quota);
+    for (size_t i = 0; i < charged.count; i++) {
+        charge *one = &charged.items[i];
+        if (refusal == NULL && !r->dry_run) count_in(r, one->quota, one->after);
+        ks_unref(r->heap, one->after);
+        ks_object_unref(r->heap, one->quota);
     }
-    ks_free(r->heap, charges, room * sizeof *charges);
+    ks_free(r->heap, charged.items, charged.room * sizeof *charged.items);
     return refusal;
 }

@@ -58,7 +58,7 @@ bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {
     return uid == NULL || uid->len == 0 || ks_str_eq(uid, claim->uid);
 }
 
-static ks_quantity request_of(const ks_object *claim) {
+ks_quantity ks_claim_request(const ks_object *claim) {
     return ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
 }
 
@@ -86,7 +86,7 @@ const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, cha
         snprintf(text, 320, "the volume is marked for deletion \"%s\"", volume->name->s);
         return text;
     }
-    if (ks_quantity_value(ks_volume_capacity(volume)) < ks_quantity_value(request_of(claim)))
+    if (ks_quantity_value(ks_volume_capacity(volume)) < ks_quantity_value(ks_claim_request(claim)))
         return "requested PV is too small";
     if (strcmp(ks_volume_class(volume), ks_volume_class(claim)) != 0)
         return "storageClassName does not match";
@@ -207,11 +207,11 @@ static void consider_all_free(search *s) {
 static const ks_object *find(search *s) {
     ks_heap *heap = s->store->world->heap;
     const ks_object *claim = s->claim;
-    s->request = request_of(claim);
+    s->request = ks_claim_request(claim);
     s->want = ks_access_modes(ks_get(claim->spec, K(accessModes)));
     for (ks_namers n = ks_store_naming_it(s->store, KS_PV, claim); ks_namers_next(&n);)
         consider_ours(s, n.object);
-    if (!s->delayed && s->store->maps.free_volumes.count > 0) {
+    if (!s->delayed && !ks_no_free_volume(s->store, ks_volume_class(claim), s->want, s->request)) {
         ks_val selector = ks_get(claim->spec, K(selector));
         if (ks_exists(selector)) {
             const ks_str *why = NULL;
@@ -222,6 +222,14 @@ static const ks_object *find(search *s) {
         ks_selector_unref(heap, s->selector);
     }
     return s->refused ? NULL : s->best.volume;
+}
+
+bool ks_no_volume_for(const ks_store *store, const ks_object *claim) {
+    ks_namers named = ks_store_naming_it(store, KS_PV, claim);
+    return !ks_namers_next(&named) &&
+           ks_no_free_volume(store, ks_volume_class(claim),
+                             ks_access_modes(ks_get(claim->spec, K(accessModes))),
+                             ks_claim_request(claim));
 }
 
 const ks_object *ks_volume_for_claim(const ks_store *store, const ks_object *claim, bool delayed) {

@@ -17,6 +17,10 @@ const ks_object *ks_volume_on_node(const ks_store *store, const ks_object *claim
 
 /* Whether the volume's claimRef is this claim: by name, and by uid where it has one. */
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim);
+/* What a claim asks for (spec.resources.requests.storage). */
+ks_quantity ks_claim_request(const ks_object *claim);
+/* Whether no volume is there that the claim might take. */
+bool ks_no_volume_for(const ks_store *store, const ks_object *claim);
 /* Why a volume that a claim names does not suit it (checkVolumeSatisfyClaim), or NULL. `text` has room for it. */
 const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, char text[320]);
 

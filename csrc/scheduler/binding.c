@@ -143,8 +143,8 @@ static void begin_prebind(ks_cycle *c, const ks_object *node) {
         ks_refusal_free(heap, refusal);
         return;
     }
-    ks_sched_begin_selecting(heap, st, b);
     ks_tree_put(heap, &st->bindings, (ks_key){0, c->pod->id}, b);
+    ks_sched_begin_selecting(heap, st, b);
     ks_enqueue(c->sim, st->index, c->pod->id * 2);
 }
 
@@ -242,10 +242,13 @@ static void wake_users(ks_sim *sim, ks_sched *st, const ks_object *claim) {
         wake(sim, st, n.object->id);
 }
 
-/* A volume that does not say any more whose it is. */
-static bool is_taken_back(const ks_change *change) {
-    return change->type == KS_DELETED ||
-           !ks_exists(ks_get2(change->object->spec, K(claimRef), K(uid)));
+/* A volume is seen by those who use the claims that it names, or named. */
+static void wake_for_volume(ks_sim *sim, ks_sched *st, const ks_change *change) {
+    const ks_object *claim = ks_store_named_by(ks_view(sim), change->object);
+    const ks_object *before =
+        change->old == NULL ? NULL : ks_store_named_by(ks_view(sim), change->old);
+    if (claim != NULL) wake_users(sim, st, claim);
+    if (before != NULL && before != claim) wake_users(sim, st, before);
 }
 
 void ks_sched_bindings_heard(ks_sim *sim, ks_sched *st, const ks_change *change) {
@@ -256,13 +259,7 @@ void ks_sched_bindings_heard(ks_sim *sim, ks_sched *st, const ks_change *change)
         if (change->type == KS_DELETED) wake(sim, st, object->id);
         break;
     case KS_PVC: wake_users(sim, st, object); break;
-    case KS_PV: {
-        const ks_object *old = change->type == KS_DELETED ? object : change->old;
-        const ks_object *claim =
-            old != NULL && is_taken_back(change) ? ks_store_named_by(ks_view(sim), old) : NULL;
-        if (claim != NULL) wake_users(sim, st, claim);
-        break;
-    }
+    case KS_PV: wake_for_volume(sim, st, change); break;
     case KS_NODE:
         if (change->type != KS_DELETED &&
             (change->old == NULL || ks_equal(change->old->labels, object->labels)))

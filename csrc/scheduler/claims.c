@@ -108,26 +108,21 @@ static bool any_node_does(ks_cycle *c, const ks_object *claim) {
     if (*provisioner == '\0' || strcmp(provisioner, "kubernetes.io/no-provisioner") == 0 ||
         ks_len(ks_get(class->doc, K(allowedTopologies))) > 0)
         return false;
-    if (selected_node(c, claim) != NULL) return false;
-    ks_namers of_claim = ks_store_naming_it(store, KS_PV, claim);
-    return store->maps.free_volumes.count == 0 && !ks_namers_next(&of_claim);
+    return selected_node(c, claim) == NULL && ks_no_volume_for(store, claim);
 }
 
 static const char *volume_name(const ks_object *claim) {
     return ks_text_or(ks_get(claim->spec, K(volumeName)), "");
 }
 
-static ks_quantity request_of(const ks_object *claim) {
-    return ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
-}
-
 /* Puts a claim among those that wait. */
 static void wait_for_consumer(ks_claims *claims, ks_claim_look *look) {
     uint32_t at = claims->waiting_count++;
     look->delayed = true;
+    look->request = ks_claim_request(look->claim);
     for (; at > 0; at--) {
         ks_claim_look *before = claims->waiting[at - 1];
-        if (ks_quantity_cmp(request_of(before->claim), request_of(look->claim)) <= 0) break;
+        if (ks_quantity_cmp(before->request, look->request) <= 0) break;
         claims->waiting[at] = before;
     }
     claims->waiting[at] = look;

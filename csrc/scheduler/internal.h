@@ -636,6 +636,7 @@ typedef struct ks_claim_look {
     const ks_object *match;  /* what a waiting claim would take on the node that was looked at last;
                                 NULL: one is made for it */
     bool delayed;            /* it waits for its first consumer */
+    ks_quantity request;     /* then: how much it asks for */
 } ks_claim_look;
 
 /* What a cycle knows of the pod's claims. */

@@ -160,7 +160,7 @@ static void observe_placed(ks_sim *sim, ks_sched *st, const ks_change *change, c
 }
 
 /* A pod that is assumed to be on a node is deleted, or begins to be: eventhandlers.go: handleAssumedPodDeletion. Its binding finds out by
- * itself. Up to 1.34 that ends the assumption, too. */
+ * itself; up to 1.34 only then the place is free, where there is one. */
 static void observe_assumed(ks_sim *sim, ks_sched *st, const ks_change *change) {
     const ks_object *pod = change->object;
     bool gone = change->type == KS_DELETED || ks_object_terminating(pod);

@@ -84,6 +84,15 @@ bool ks_free_volumes_next(ks_free_volumes *walk) {
     return true;
 }
 
+bool ks_no_free_volume(const ks_store *s, const char *class, unsigned want, ks_quantity least) {
+    for (unsigned modes = 0; s->maps.free_volumes.count > 0 && modes < KS_ACCESS_SETS; modes++) {
+        if ((want & ~modes) != 0) continue;
+        ks_free_volumes walk = ks_free_volumes_of(s, class, modes, least);
+        if (ks_free_volumes_next(&walk)) return false;
+    }
+    return true;
+}
+
 /* --- as volumes are written and go --- */
 
 static bool is_free(const ks_object *volume) {

@@ -1,6 +1,6 @@
 /*
  * store/free_volumes.h - the volumes that no claim has, by class, access modes and size: a claim finds the one that it may take without a
- * look at the others. Called by engine/volumes.c and scheduler/.
+ * look at the others. Called by engine/volumes.c, scheduler/ and controllers/storage.
  */
 #ifndef KS_STORE_FREE_VOLUMES_H
 #define KS_STORE_FREE_VOLUMES_H
@@ -30,6 +30,8 @@ typedef struct ks_free_volumes {
 ks_free_volumes ks_free_volumes_of(const ks_store *s, const char *class, unsigned modes,
                                    ks_quantity least);
 bool ks_free_volumes_next(ks_free_volumes *walk);
+/* Whether none is free that has the class, those modes and maybe others, and that size. */
+bool ks_no_free_volume(const ks_store *s, const char *class, unsigned want, ks_quantity least);
 /* Whether that is the least capacity of all that are about as large. */
 bool ks_is_least_of_size(ks_quantity capacity);
 

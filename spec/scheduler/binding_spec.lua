@@ -289,6 +289,20 @@ describe("a pod that is deleted while it waits for its volumes", function()
   end)
 end)
 
+describe("a pod whose volume is heard of after its claim", function()
+  for _, kubelet in ipairs { "auto", "manual" } do
+    for seed = 1, 8 do
+      it(("is bound when the scheduler hears of the volume (%s kubelet, seed %d)"):format(kubelet, seed), function()
+        local cluster <close> = kubesim.new { nodes = 1, seed = seed, kubelet = kubelet, latency = { provision = "2s" } }
+        cluster:lag("scheduler", { "10ms", "60s" })
+        cluster:create { claim "data", pod("low", "1", { "data" }) }
+        cluster:advance(180)
+        assert.equal("k8s-node1", cluster:get("pod/low").spec.nodeName)
+      end)
+    end
+  end
+end)
+
 describe("a claim that two new pods share", function()
   it("is selected a node once: both wait there for it", function()
     local cluster <close> = new { nodes = { { name = "n1" }, { name = "n2" } }, latency = { provision = "2s" } }

@@ -85,6 +85,19 @@ describe("binding", function()
       assert.equal("Bound claim has lost reference to PersistentVolume. Data on the volume is lost!", lost "ClaimLost")
     end)
 
+    it("is lost within a quarter of a minute when its volume is given to another", function()
+      volume "disk"
+      claim "data"
+      cluster:advance(1)
+      assert.equal("disk", cluster:get("pvc/data").spec.volumeName)
+      claim "other"
+      cluster:patch("pv/disk", { spec = { claimRef = {
+        name = "other", uid = cluster:get("pvc/other").metadata.uid, resourceVersion = kubesim.null } } }, { type = "merge" })
+      cluster:advance "15s"
+      assert.equal("Two claims are bound to the same volume, this one is bound incorrectly", lost "ClaimMisbound")
+      assert.equal("disk", cluster:get("pvc/other").spec.volumeName)
+    end)
+
     it("is lost when the volume is another's", function()
       volume "disk"
       claim "first"

@@ -120,14 +120,17 @@ static bool may_suit_now(const ks_object *volume, const ks_object *old) {
            strcmp(ks_volume_class(volume), ks_volume_class(old)) != 0;
 }
 
-/* A volume does not say any more whose it is, though its claim does: the resync comes upon that and binds it again. */
-static void await_taken_back(ks_sim *sim, const binder *st, const ks_change *change) {
-    ks_val ref = ks_get2(change->object->spec, K(claimRef), K(uid));
-    if (change->old == NULL || ks_exists(ref) ||
-        !ks_exists(ks_get2(change->old->spec, K(claimRef), K(uid))))
+/* A volume has been taken from the claim that is bound to it: the resync comes upon that. It binds a volume again that names nobody; a claim whose
+ * volume names another one is lost. */
+static void await_taken_away(ks_sim *sim, const binder *st, const ks_change *change) {
+    const ks_object *volume = change->object;
+    if (change->old == NULL ||
+        ks_equal(ks_get(volume->spec, K(claimRef)), ks_get(change->old->spec, K(claimRef))))
         return;
     const ks_object *claim = ks_store_named_by(ks_view(sim), change->old);
-    if (claim != NULL && claim->bound && ks_names(claim, change->object))
+    if (claim == NULL || !claim->bound || !ks_names(claim, volume)) return;
+    ks_val uid = ks_get2(volume->spec, K(claimRef), K(uid));
+    if (!ks_volume_is_for(volume, claim) || !ks_str_eq(ks_str_or_null(uid), claim->uid))
         ks_enqueue_at(sim, st->index, claim->id, sim->world.now + RESYNC_SECONDS * KS_SECOND);
 }
 
@@ -136,7 +139,7 @@ static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
     if (change->type != KS_DELETED) {
         look_at(sim, st, volume);
         if (may_suit_now(volume, change->old)) arm_resync(sim, st);
-        await_taken_back(sim, st, change);
+        await_taken_away(sim, st, change);
     } else {
         const ks_object *claim = ks_store_named_by(ks_view(sim), volume);
         if (claim != NULL) ks_enqueue(sim, st->index, claim->id);
