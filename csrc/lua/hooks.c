@@ -364,7 +364,14 @@ static bool has_function(lua_State *L, int index, const char *name) {
 
 /* --- for the journal: what is said beside functions, and that there are these --- */
 
-/* The text keys of a table of functions, sorted, or its integer ones; true: it is one function. */
+/* An integer's place in a sorted list. */
+static ks_val with_integer(ks_heap *heap, ks_val list, int64_t i) {
+    uint32_t at = ks_len(list);
+    while (at > 0 && ks_at(list, at - 1).i > i) at--;
+    return ks_insert_at(heap, list, at, ks_int(i));
+}
+
+/* The keys of a table of functions, sorted, first the integers; true: it is one function. */
 static ks_val which_functions(lua_State *L, int index, ks_heap *heap) {
     if (lua_type(L, index) != LUA_TTABLE) return ks_bool(true);
     ks_val map = ks_map_new(heap, 4), list = ks_list_new(heap, 4);
@@ -374,13 +381,19 @@ static ks_val which_functions(lua_State *L, int index, ks_heap *heap) {
         if (name != NULL)
             ks_map_push(heap, &map, ks_intern(heap, name, len), ks_null());
         else
-            list = ks_append(heap, list, ks_int(lua_tointeger(L, -2)));
+            list = with_integer(heap, list, lua_tointeger(L, -2));
     }
     ks_map_seal(heap, &map);
     for (uint32_t i = 0; i < ks_len(map); i++)
         list = ks_append(heap, list, ks_string(ks_pair_at(map, i)->key));
     ks_unref(heap, map);
     return list;
+}
+
+/* Raises where the table at `index`, a policy's or an image's, has other keys than texts: nothing may be raised once the core is at work. */
+static void check_keys(lua_State *L, int index) {
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, index, "names of fields expected");
 }
 
 static bool is_of_functions(const char *key) {
@@ -456,6 +469,7 @@ int ks_lua_policy(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
+    check_keys(L, 2);
     struct ks_policy_info info = {.name = text_field(L, 2, "name"),
                                   .scheduler = text_field(L, 2, "scheduler"),
                                   .has_filter = has_function(L, 2, "filter"),
@@ -533,6 +547,7 @@ int ks_lua_image(lua_State *L) {
     luaL_checkstring(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 3);
+    check_keys(L, 3);
     ks_image image = {.pull = optional_ns(L, "pull"),
                       .start = optional_ns(L, "start"),
                       .stop = optional_ns(L, "stop"),

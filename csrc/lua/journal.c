@@ -213,7 +213,18 @@ static void open_tape(lua_State *L, ks_tape_reader *reader, const ks_tape *tape)
     ks_tape_read(reader, tape, lua_newuserdatauv(L, (count + 1) * sizeof(void *), 0));
 }
 
-/* journal(self, version, write) -> true; nil: none is kept. write(text) is called for one piece after the other. */
+/* (handle, writing, write) */
+static int give_all(lua_State *L) {
+    ks_box *box = ks_lua_box(L);
+    writing *w = lua_touserdata(L, 2);
+    while (give_more(L, box, w, write_piece)) {
+    }
+    give_more(L, box, w, write_end);
+    return 0;
+}
+
+/* journal(self, version, write) -> true; nil: none is kept. write(text) is called for one piece after the other. Whatever runs meanwhile - a
+ * finalizer, too - can only look at the cluster: it counts as being at work. */
 int ks_lua_journal(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     const char *version = luaL_checkstring(L, 2);
@@ -223,10 +234,15 @@ int ks_lua_journal(lua_State *L) {
     writing w = {.result = ks_lua_result(L, box), .version = version, .sum = KS_HASH_SEED};
     open_tape(L, &w.calls, &box->cluster->journal.calls);
     open_tape(L, &w.answers, &box->cluster->journal.answers);
-    while (give_more(L, box, &w, write_piece)) {
-    }
-    give_more(L, box, &w, write_end);
+    lua_pushcfunction(L, give_all);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, &w);
+    lua_pushvalue(L, 3);
+    box->working++;
+    int status = lua_pcall(L, 3, 0, 0);
+    box->working--;
     ks_lua_release(w.result);
+    if (status != LUA_OK) return lua_error(L);
     lua_pushboolean(L, true);
     return 1;
 }

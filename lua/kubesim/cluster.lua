@@ -656,17 +656,21 @@ function Cluster:image(name, behaviour)
   if behaviour.exit == true then check.bad(2, "image", "option 'exit': a table or false expected, got true") end
   local ends = behaviour.exit and check.opts(behaviour.exit, 2, "image", { code = "integer", after = "number|string", reason = "string" })
     or nil -- false: there is no end
+  local commands = behaviour.commands and {}
   for command, fn in pairs(behaviour.commands or {}) do
     if type(command) ~= "string" or type(fn) ~= "function" then
       check.bad(2, "image", "option 'commands': names and functions expected")
     end
+    commands[command] = fn
   end
   local http = behaviour.http
   if type(http) == "table" then
-    for port, fn in pairs(http) do
+    http = {}
+    for port, fn in pairs(behaviour.http) do
       if math.type(port) ~= "integer" or type(fn) ~= "function" then
         check.bad(2, "image", "option 'http': a function, or functions by port, expected")
       end
+      http[port] = fn
     end
     if next(http) == nil then http = nil end -- it answers nowhere: nobody has to be asked
   end
@@ -675,7 +679,7 @@ function Cluster:image(name, behaviour)
     ready_after = ns(behaviour.ready_after),
     exits = behaviour.exit and true or behaviour.exit, exit_code = ends and math.tointeger(ends.code or 0),
     exit_after = ends and ns(ends.after or 0), exit_reason = ends and ends.reason, start_error = behaviour.start_error,
-    commands = behaviour.commands, serves = behaviour.http ~= nil,
+    commands = commands, serves = behaviour.http ~= nil,
     http = http,
   })
 end

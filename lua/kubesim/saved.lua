@@ -17,12 +17,13 @@ local function replace(path, fill)
   local draft <const> = ("%s.%s.tmp"):format(path, tostring {}:match "%w+$")
   local file, why = io.open(draft, "wb")
   if not file then return nil, why end
-  local fine
-  fine, why = fill(file)
+  local ran, fine
+  ran, fine, why = pcall(fill, file)
   local closed, why_not = file:close()
   if fine and not closed then fine, why = nil, why_not end
-  if fine then fine, why = os.rename(draft, path) end
-  if not fine then os.remove(draft) end
+  if ran and fine then fine, why = os.rename(draft, path) end
+  if not ran or not fine then os.remove(draft) end
+  if not ran then error(fine, 0) end
   return fine, why
 end
 
@@ -103,30 +104,20 @@ end
 
 local function name_of(kind, behaviour, image) return kind == "policy" and policy_key(behaviour) or image end
 
----The policies and images that have functions in the end, as the lines of a file tell of them: {kind = {name = behaviour}}.
-local function with_functions(text)
-  local found = { policy = {}, image = {} }
-  for line in text:gmatch '%f[^\n]%["[pi][om]%l+",[^\n]+' do
-    local kind = line:match '^%["(%l+)",'
-    local fine, call = pcall(core.json_decode, found[kind] and line or "[]")
-    local behaviour = fine and call[kind == "policy" and 2 or 3]
-    if type(behaviour) == "table" then found[kind][tostring(name_of(kind, behaviour, call[2]))] = behaviour end
-  end
-  return found
-end
-
 ---Refuses to go on without functions that the cluster has, and with those that are of something it has not.
-local function check_functions(path, text, given)
-  local found, missing = with_functions(text), {}
-  for kind, all in pairs(found) do
+---@param path string
+---@param given table
+---@param lacking table<string, table<string, string[]>>  by kind and name: the functions that are not there
+local function check_functions(path, given, lacking)
+  local missing = {}
+  for kind, all in pairs(lacking) do
     for name in pairs(given[kind]) do
       if not all[name] then check.bad(2, "load", ("'%s' has no %s '%s'"):format(path, kind, name)) end
     end
-    for name, behaviour in pairs(all) do
-      local lacking = complete(behaviour, given[kind][name] or {})
-      if #lacking > 0 then
-        table.sort(lacking)
-        missing[#missing + 1] = ("%s of %s '%s'"):format(table.concat(lacking, ", "), kind, name)
+    for name, functions in pairs(all) do
+      if #functions > 0 then
+        table.sort(functions)
+        missing[#missing + 1] = ("%s of %s '%s'"):format(table.concat(functions, ", "), kind, name)
       end
     end
   end
@@ -157,12 +148,16 @@ function saved.load(path, policies, images)
   local given <const> = given_by_name(policies, images)
   local text <const>, why = read(path)
   if not text then check.fail(("cannot load a cluster from '%s': %s"):format(path, why)) end
-  check_functions(path, text, given)
+  local lacking <const> = { policy = {}, image = {} } -- of those that are told last
   local fine, handle = pcall(core.replay, text, version(), function(kind, behaviour, image)
-    complete(behaviour, given[kind][name_of(kind, behaviour, image)] or {})
+    local name <const> = name_of(kind, behaviour, image)
+    lacking[kind][name] = complete(behaviour, given[kind][name] or {})
   end)
   if not fine then check.fail(("cannot load a cluster from '%s': %s"):format(path, handle)) end
-  return handle
+  local complete_now, why_not = pcall(check_functions, path, given, lacking)
+  if complete_now then return handle end
+  handle:close()
+  error(why_not, 0)
 end
 
 return saved
