@@ -199,6 +199,7 @@ ks_val ks_lua_replayed(ks_box *box);
 /* An answer was not what the hook in question can have said. */
 void ks_lua_replay_odd(ks_box *box);
 int ks_lua_replay(lua_State *L);
+int ks_lua_plain_file(lua_State *L); /* files.c */
 int ks_lua_run_to(lua_State *L);
 
 /* --- watch.c --- */

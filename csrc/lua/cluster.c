@@ -448,6 +448,8 @@ int luaopen_kubesim_core(lua_State *L) {
     lua_pushcfunction(L, cluster_new);
     lua_pushcclosure(L, ks_lua_replay, 1);
     lua_setfield(L, -2, "replay");
+    lua_pushcfunction(L, ks_lua_plain_file);
+    lua_setfield(L, -2, "plain_file");
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     push_latencies(L);

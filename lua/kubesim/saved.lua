@@ -8,21 +8,22 @@ local saved = {}
 
 -- Writing ----------------------------------------------------------------------------------------------------------------
 
----Writes a file beside `path` and gives it that name when it is whole.
+---Writes a file beside `path` and gives it that name when it is whole; what is no ordinary file is written to as it stands.
 ---@param path string
 ---@param fill fun(file: file*): boolean?, string?   false and why: it could not be written
 ---@return boolean? written
 ---@return string? why
 local function replace(path, fill)
-  local draft <const> = ("%s.%s.tmp"):format(path, tostring {}:match "%w+$")
-  local file, why = io.open(draft, "wb")
+  local place <const> = core.plain_file(path)
+  local draft <const> = place and ("%s.%s.tmp"):format(place, tostring {}:match "%w+$")
+  local file, why = io.open(draft or path, "wb")
   if not file then return nil, why end
   local ran, fine
   ran, fine, why = pcall(fill, file)
   local closed, why_not = file:close()
   if fine and not closed then fine, why = nil, why_not end
-  if ran and fine then fine, why = os.rename(draft, path) end
-  if not ran or not fine then os.remove(draft) end
+  if ran and fine and draft then fine, why = os.rename(draft, place) end
+  if draft and not (ran and fine) then os.remove(draft) end
   if not ran then error(fine, 0) end
   return fine, why
 end

@@ -70,6 +70,15 @@ describe("saving a cluster", function()
     assert.equal("", files())
   end)
 
+  it("follows links, and leaves devices what they are", function()
+    assert(os.execute(("cd %s && : >file && ln -s file link && ln -s /dev/null null"):format(folder)))
+    cluster:save(path "link")
+    cluster:save(path "null")
+    assert.equal("file\nlink\nnull\n", files())
+    assert.is_true(os.execute(("cd %s && test -L link && test -L null && test -c null"):format(folder)))
+    assert.matches('^{"format":', text "file")
+  end)
+
   it("writes the same for functions whatever their tables went through", function()
     local function http() return 200 end
     local grown = {}
