@@ -159,6 +159,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
             cluster->sim = before; /* what was in flight goes with the heap */
         }
         ks_journal_restore(heap, &cluster->journal, mark, false);
+        if (door == KS_CHANGE) ks_journal_rest(&cluster->journal);
         cluster->sim->pending_error = 0;
         cluster->awaited_ns = cluster->awaited_name = NULL;
         return err;
@@ -180,6 +181,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
             cluster->sim = before;
             ks_journal_restore(heap, &cluster->journal, mark, true);
         }
+        ks_journal_rest(&cluster->journal);
     }
     return KS_OK;
 }

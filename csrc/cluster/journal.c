@@ -5,7 +5,8 @@
 
 #include "doc/text.h"
 
-/* An entry stands in one chunk. */
+/* An entry stands in one chunk. In the tape of answers KS_PACK_NOTHING, which is none, and a number say how often the answer before it came
+ * again. */
 struct ks_tape_chunk {
     uint32_t refs;
     size_t size, filled; /* bytes; those that some tape has written */
@@ -105,11 +106,33 @@ void ks_journal_keep(ks_journal *journal, const ks_sim *sim) {
     entry->len = 0;
 }
 
+static bool is_last(const ks_tape *tape, const char *bytes, size_t len) {
+    return len == tape->tail && memcmp(tape->last->bytes + tape->used - len, bytes, len) == 0;
+}
+
+static void add_answer(ks_heap *heap, ks_tape *tape, const char *bytes, size_t len) {
+    if (is_last(tape, bytes, len)) {
+        tape->again++;
+        return;
+    }
+    if (tape->again > 0) {
+        char count[1 + KS_PACK_HEAD];
+        char *end = ks_pack_put_byte(count, KS_PACK_NOTHING);
+        end = ks_pack_put_int(end, (int64_t)tape->again);
+        add(heap, tape, count, (size_t)(end - count));
+        tape->again = 0;
+    }
+    add(heap, tape, bytes, len);
+    tape->tail = len;
+}
+
 void ks_journal_answer(ks_journal *journal, const ks_sim *sim, ks_val answer) {
-    ks_buf bytes = {.heap = sim->world.heap};
-    ks_pack(&bytes, answer);
-    add(sim->world.heap, &journal->answers, bytes.s, bytes.len);
-    ks_buf_dispose(&bytes);
+    ks_buf *entry = &journal->entry; /* behind what a call has noted there */
+    size_t from = entry->len;
+    if (answer.type == KS_NONE) return;
+    ks_pack(entry, answer);
+    add_answer(sim->world.heap, &journal->answers, entry->s + from, entry->len - from);
+    entry->len = from;
 }
 
 /* --- reading --- */
@@ -131,7 +154,8 @@ static void open_chunk(ks_tape_reader *r) {
 }
 
 void ks_tape_read(ks_tape_reader *r, const ks_tape *tape, const ks_tape_chunk **chunks) {
-    *r = (ks_tape_reader){.chunks = chunks, .count = ks_tape_chunks(tape), .used = tape->used};
+    *r = (ks_tape_reader){
+        .chunks = chunks, .count = ks_tape_chunks(tape), .used = tape->used, .again = tape->again};
     size_t i = r->count;
     for (const ks_tape_chunk *c = tape->last; c != NULL; c = c->before) chunks[--i] = c;
     if (r->count > 0) open_chunk(r);
@@ -141,6 +165,13 @@ bool ks_tape_next(ks_tape_reader *r) {
     while (r->chunk < r->count && r->at == r->end)
         if (++r->chunk < r->count) open_chunk(r);
     return r->chunk < r->count;
+}
+
+uint64_t ks_tape_again(ks_heap *heap, ks_tape_reader *r) {
+    if (!ks_tape_next(r)) return r->again;
+    if (*r->at != KS_PACK_NOTHING) return 0;
+    r->at++;
+    return (uint64_t)ks_unpack(heap, &r->at).i;
 }
 
 ks_place ks_tape_place(ks_heap *heap, ks_tape_reader *r, ks_place last) {

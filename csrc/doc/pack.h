@@ -1,8 +1,8 @@
 /*
  * doc/pack.h - documents in few bytes, for those who keep many of them and mostly never look at them again: the journal of a cluster.
  *
- * Nothing is lost: texts may be any bytes, integers and floats stay what they are. What stands in a pack is this program's own, from
- * this run of it: it is not checked when it is read.
+ * Nothing is lost: texts may be any bytes, integers and floats stay what they are. What stands in a pack has been put there by this
+ * program in this run of it, so it is not checked when it is read.
  *
  * A value is a byte that says what it is, and what that takes. Short texts, lists, maps and small integers have their length or their value
  * in that byte. Keys that are symbols are their places in the table of symbols. Lengths are seven bits in a byte, the lowest first.

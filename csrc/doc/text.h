@@ -17,8 +17,8 @@ typedef struct ks_text_limits {
     size_t max_bytes; /* of the whole text; 0: default (64 MiB) */
     int max_depth;    /* nesting; 0: default (1000) */
     size_t max_nodes; /* values after alias expansion; 0: default */
-    bool
-        exact; /* JSON: what KS_JSON_EXACT writes for bytes that are not UTF-8 is read as these bytes */
+    /* JSON: what KS_JSON_EXACT writes for bytes that are not UTF-8 is read as these bytes. */
+    bool exact;
 } ks_text_limits;
 
 /* One JSON value. Integers stay integers; duplicate keys: the last wins and, if `duplicates` is not NULL, the path is appended to it. */

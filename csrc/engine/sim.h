@@ -211,6 +211,9 @@ bool ks_sim_step(ks_sim *sim, ks_step *step);
 /* Runs everything due until `instant`, then sets the clock there; stops early when pending_error is set. */
 void ks_sim_run_until(ks_sim *sim, int64_t instant);
 
+/* Whether a probe is content with an HTTP status (pkg/probe/http/http.go). */
+static inline bool ks_http_is_fine(int64_t status) { return status >= 200 && status < 400; }
+
 /* Callbacks into the embedder (Lua). Each returns false when it raised: the caller gives up its step's work as on an
  * internal error and has called ks_sim_fail(). Documents are borrowed. */
 typedef struct ks_hooks {
@@ -227,11 +230,14 @@ typedef struct ks_hooks {
                           const ks_object *node, bool *ok, ks_val *reason);
     bool (*policy_score)(void *payload, ks_sim *sim, int index, const ks_object *pod,
                          const ks_object *node, int64_t *score);
-    /* An image's command, for exec and probes: handled = false when the image has none of that name. argv is a list of texts. */
+    /* An image's command, for exec and probes: handled = false when the image has none of that name. argv is a list of texts. `err` NULL:
+     * a probe or a lifecycle hook asks, which wants to know how it went (*code; none of that name does as well as one that went well), and
+     * only when it failed what it said, in *out. */
     bool (*image_command)(void *payload, ks_sim *sim, uint64_t image, ks_val argv,
                           const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out,
                           ks_val *err, int *code);
-    /* An image's HTTP server. status 0: nothing listens on that port. */
+    /* An image's HTTP server. status 0: nothing listens on that port. `body` NULL: a probe or a lifecycle hook asks, to which any status
+     * that is fine is as good as another. */
     bool (*image_http)(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request,
                        const ks_object *pod, int *status, ks_val *body);
 } ks_hooks;

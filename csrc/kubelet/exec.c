@@ -75,7 +75,8 @@ bool ks_kubelet_exec(ks_sim *sim, const ks_object *pod, const ks_str *container_
                      ks_val input, bool *handled, ks_val *out, ks_val *err, int *code) {
     const ks_image *image = image_of(sim, pod, container_name_);
     *handled = false;
-    *out = *err = KS_NOTHING;
+    *out = KS_NOTHING;
+    if (err) *err = KS_NOTHING;
     *code = 0;
     if (!image || !image->id || !sim->hooks || !sim->hooks->image_command) return true;
     return sim->hooks->image_command(sim->hook_payload, sim, image->id, argv, pod, input, handled,
@@ -105,10 +106,10 @@ static bool built_in_http(ks_sim *sim, const ks_object *pod, ks_val spec, int po
     size_t len = strcspn(path, "?");
     if (len == 7 && !strncmp(path, "/health", 7)) {
         *status = 200;
-        *body = ks_format(heap, "%s is Running\n", pod->name->s);
+        if (body) *body = ks_format(heap, "%s is Running\n", pod->name->s);
     } else {
         *status = 404;
-        *body = ks_text(heap, "");
+        if (body) *body = ks_text(heap, "");
     }
     return true;
 }
@@ -117,7 +118,7 @@ ks_http_answer ks_kubelet_http(ks_sim *sim, const ks_object *pod, const char *ip
                                ks_val request, int *status, ks_val *body) {
     kubelet *k = ks_component_state(sim, &ks_kubelet);
     *status = 0;
-    *body = KS_NOTHING;
+    if (body) *body = KS_NOTHING;
     if (!pod) pod = pod_at(sim, k, ip);
     const worker *w = pod ? worker_for(sim, pod, &k) : NULL;
     if (!w || !w->sandbox || lost(sim, k, pod)) return KS_HTTP_UNREACHABLE;

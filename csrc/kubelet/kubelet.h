@@ -36,11 +36,13 @@ ks_val ks_kubelet_env(ks_sim *sim, const ks_object *pod, const ks_str *container
 ks_val ks_kubelet_hostname(ks_sim *sim, const ks_object *pod);
 
 /* An image's own command (cluster:image{commands=}): *handled false when it has none of that name. `argv` and `input` are
- * borrowed; *out, *err are new references. Returns false when the hook raised (ks_sim_fail has been called). */
+ * borrowed; *out, *err are new references. `err` NULL: only what a failure said is wanted, in *out. Returns false when the hook raised
+ * (ks_sim_fail has been called). */
 bool ks_kubelet_exec(ks_sim *sim, const ks_object *pod, const ks_str *container, ks_val argv,
                      ks_val input, bool *handled, ks_val *out, ks_val *err, int *code);
 
-/* An HTTP request to a pod. `pod` NULL: the one with address `ip`. `request`: {method, path, body} (borrowed). */
+/* An HTTP request to a pod. `pod` NULL: the one with address `ip`. `request`: {method, path, body} (borrowed). `body` NULL: nobody wants
+ * it, and any status that is fine is as good as another. */
 typedef enum ks_http_answer {
     KS_HTTP_OK,          /* *status and *body (new reference) are set */
     KS_HTTP_REFUSED,     /* the pod runs, nothing listens there: connection refused */

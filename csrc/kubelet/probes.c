@@ -65,23 +65,12 @@ static int port_of(turn *t, const container *c, ks_val port) {
 
 static bool exec_handler(turn *t, container *c, ks_val exec, ks_val *output, int *code) {
     bool handled = false;
-    ks_val out = KS_NOTHING, err = KS_NOTHING;
-    if (!ks_kubelet_exec(t->sim, t->pod, container_name(t->w, c), ks_get(exec, K(command)),
-                         KS_NOTHING, &handled, &out, &err, code) ||
-        !handled) {
-        *code = 0; /* a command that the image says nothing about is taken to do its work */
-        ks_unref(t->heap, out);
-        ks_unref(t->heap, err);
-        return true;
-    }
-    if (ks_len(out) == 0 && ks_is(out, KS_STRING) && out.s->len == 0) {
-        ks_unref(t->heap, out);
-        out = err;
-    } else {
-        ks_unref(t->heap, err);
-    }
-    *output = out;
-    return *code == 0;
+    if (ks_kubelet_exec(t->sim, t->pod, container_name(t->w, c), ks_get(exec, K(command)),
+                        KS_NOTHING, &handled, output, NULL, code) &&
+        handled)
+        return *code == 0;
+    *code = 0; /* a command that the image says nothing about is taken to do its work */
+    return true;
 }
 
 /* Nothing is known of what it answers: it is taken to do its work, as soon as it is up. */
@@ -99,12 +88,10 @@ static bool http_handler(turn *t, container *c, ks_val get, ks_val *output, int 
     const char *slash = path[0] == '/' ? "" : "/";
     ks_val request = ks_map_of(heap, K(method), ks_text(heap, "GET"), K(path),
                                ks_format(heap, "%s%s", slash, path), NULL);
-    ks_val body = KS_NOTHING;
-    ks_http_answer answer = ks_kubelet_http(t->sim, t->pod, NULL, port, request, status, &body);
+    ks_http_answer answer = ks_kubelet_http(t->sim, t->pod, NULL, port, request, status, NULL);
     ks_unref(heap, request);
-    ks_unref(heap, body);
     if (answer == KS_HTTP_OK) {
-        if (*status >= 200 && *status < 400) return true;
+        if (ks_http_is_fine(*status)) return true;
         *output = ks_format(heap, "HTTP probe failed with statuscode: %d", *status);
         return false;
     }

@@ -23,6 +23,7 @@ typedef struct asking {
     bool score;
     uint64_t image;
     int port;
+    bool brief;                  /* a probe asks, which wants no more than how it went */
     ks_val first, second, third; /* arguments, borrowed */
     bool absent;                 /* out: there is no such function */
     bool ok;
@@ -237,18 +238,40 @@ static int command_trampoline(lua_State *L) {
     return RESULTS;
 }
 
-/* What the image's function is: [stdout, stderr, code]; null: it has none of that name; false: it has raised. */
-static ks_val ask_command(ks_sim *sim, asking *a) {
-    ks_heap *heap = sim->world.heap;
-    if (!ask(sim, a, KS_BOX_IMAGES, command_trampoline)) return ks_bool(false);
-    ks_val answer = ks_null();
-    if (!a->absent) {
-        ks_val out = text_at(a->box->L, heap, -2), err = text_at(a->box->L, heap, -1);
-        answer = ks_list_new(heap, 3);
-        answer = ks_append(heap, answer, out.type != KS_NONE ? out : ks_text(heap, ""));
-        answer = ks_append(heap, answer, err.type != KS_NONE ? err : ks_text(heap, ""));
-        answer = ks_append(heap, answer, ks_int(a->number));
+/* Answers go into the journal, and most of them are those to probes: what a probe drops is not in them, and that all is well is the same
+ * answer whoever says it, for one that is equal to the one before takes no room there. */
+static bool is_well(const asking *a, ks_val answer) {
+    return a->brief && answer.type == KS_BOOL && answer.b;
+}
+
+/* What was written at a stack place; nothing: an empty text. */
+static ks_val output_at(lua_State *L, ks_heap *heap, int index) {
+    ks_val text = text_at(L, heap, index);
+    return text.type != KS_NONE ? text : ks_text(heap, "");
+}
+
+/* The one output that a probe reports. */
+static int said_at(lua_State *L) { return lua_rawlen(L, -2) > 0 ? -2 : -1; }
+
+static ks_val answer_of_command(const asking *a, ks_heap *heap) {
+    lua_State *L = a->box->L;
+    if (a->brief && (a->absent || a->number == 0)) return ks_bool(true);
+    if (a->absent) return ks_null();
+    ks_val answer = ks_list_new(heap, 3);
+    if (a->brief) {
+        answer = ks_append(heap, answer, output_at(L, heap, said_at(L)));
+    } else {
+        answer = ks_append(heap, answer, output_at(L, heap, -2));
+        answer = ks_append(heap, answer, output_at(L, heap, -1));
     }
+    return ks_append(heap, answer, ks_int(a->number));
+}
+
+/* What the image's function is: [stdout, stderr, code]; null: it has none of that name; false: it has raised. For a probe: true: it
+ * went well; [what it said, code]; false. */
+static ks_val ask_command(ks_sim *sim, asking *a) {
+    if (!ask(sim, a, KS_BOX_IMAGES, command_trampoline)) return ks_bool(false);
+    ks_val answer = answer_of_command(a, sim->world.heap);
     lua_pop(a->box->L, RESULTS);
     return answer;
 }
@@ -257,19 +280,22 @@ static bool image_command(void *payload, ks_sim *sim, uint64_t image, ks_val arg
                           const ks_object *pod, ks_val stdin_text, bool *handled, ks_val *out,
                           ks_val *err, int *code) {
     ks_heap *heap = sim->world.heap;
-    asking a = {.box = box_of(payload), .image = image, .first = argv, .third = stdin_text};
+    asking a = {.box = box_of(payload), .image = image, .brief = err == NULL, .first = argv};
+    a.third = stdin_text;
     a.second = pod != NULL ? ks_object_doc(heap, pod) : KS_NOTHING;
     ks_val answer = a.box->replay != NULL ? ks_lua_replayed(a.box) : ask_command(sim, &a);
     ks_unref(heap, a.second);
     ks_lua_record_answer(a.box, answer);
-    *out = *err = KS_NOTHING;
+    *out = KS_NOTHING;
+    if (err != NULL) *err = KS_NOTHING;
+    *code = 0;
     *handled = answer.type != KS_NULL;
-    if (!*handled) return true;
-    if (ks_at(answer, 0).type != KS_STRING || ks_at(answer, 1).type != KS_STRING)
+    if (!*handled || is_well(&a, answer)) return true;
+    if (ks_at(answer, 0).type != KS_STRING || (!a.brief && ks_at(answer, 1).type != KS_STRING))
         return gave_up(sim, a.box, answer);
     *out = ks_ref(ks_at(answer, 0));
-    *err = ks_ref(ks_at(answer, 1));
-    *code = (int)ks_int_or(ks_at(answer, 2), 0);
+    if (err != NULL) *err = ks_ref(ks_at(answer, 1));
+    *code = (int)ks_int_or(ks_at(answer, a.brief ? 1 : 2), 0);
     ks_unref(heap, answer);
     return true;
 }
@@ -296,35 +322,44 @@ static int http_trampoline(lua_State *L) {
     return RESULTS;
 }
 
-/* [status, body]; null: nothing listens; false: the function has raised. */
+static ks_val answer_of_http(const asking *a, ks_heap *heap) {
+    if (a->absent) return ks_null();
+    if (a->brief) return ks_http_is_fine(a->number) ? ks_bool(true) : ks_int(a->number);
+    ks_val answer = ks_append(heap, ks_list_new(heap, 2), ks_int(a->number));
+    return ks_append(heap, answer, text_at(a->box->L, heap, -2));
+}
+
+/* [status, body]; null: nothing listens; false: the function has raised. For a probe: true: all is well; the status; null; false. */
 static ks_val ask_http(ks_sim *sim, asking *a) {
-    ks_heap *heap = sim->world.heap;
     if (!ask(sim, a, KS_BOX_IMAGES, http_trampoline)) return ks_bool(false);
-    ks_val answer = ks_null();
-    if (!a->absent) {
-        answer = ks_append(heap, ks_list_new(heap, 2), ks_int(a->number));
-        answer = ks_append(heap, answer, text_at(a->box->L, heap, -2));
-    }
+    ks_val answer = answer_of_http(a, sim->world.heap);
     lua_pop(a->box->L, RESULTS);
     return answer;
+}
+
+/* The status in an answer; 0: it has none. */
+static int64_t status_of(const asking *a, ks_val answer) {
+    if (is_well(a, answer)) return 200;
+    int64_t status = ks_int_or(a->brief ? answer : ks_at(answer, 0), 0);
+    bool whole = a->brief || ks_at(answer, 1).type == KS_STRING;
+    return whole && status >= 100 && status <= 999 ? status : 0;
 }
 
 static bool image_http(void *payload, ks_sim *sim, uint64_t image, int port, ks_val request,
                        const ks_object *pod, int *status, ks_val *body) {
     ks_heap *heap = sim->world.heap;
-    asking a = {.box = box_of(payload), .image = image, .port = port, .first = request};
+    asking a = {.box = box_of(payload), .image = image, .port = port, .brief = body == NULL};
+    a.first = request;
     a.second = pod != NULL ? ks_object_doc(heap, pod) : KS_NOTHING;
     ks_val answer = a.box->replay != NULL ? ks_lua_replayed(a.box) : ask_http(sim, &a);
     ks_unref(heap, a.second);
     ks_lua_record_answer(a.box, answer);
-    *body = KS_NOTHING;
+    if (body != NULL) *body = KS_NOTHING;
     *status = 0;
     if (answer.type == KS_NULL) return true;
-    int64_t code = ks_int_or(ks_at(answer, 0), 0);
-    if (code < 100 || code > 999 || ks_at(answer, 1).type != KS_STRING)
-        return gave_up(sim, a.box, answer);
-    *status = (int)code;
-    *body = ks_ref(ks_at(answer, 1));
+    *status = (int)status_of(&a, answer);
+    if (*status == 0) return gave_up(sim, a.box, answer);
+    if (body != NULL) *body = ks_ref(ks_at(answer, 1));
     ks_unref(heap, answer);
     return true;
 }

@@ -8,7 +8,7 @@
  *      ["new",{...}]                               what core.new was given
  *      ["patch","Pod","default","web-0",{...}]     a method of the handle, and its arguments
  *      {"run":[1532,12500000000]}                  until so many steps have been run, and the clock shows so many ns
- *      {"answers":[true,57,"no room"]}             what functions answered, in order, whenever that was
+ *      {"answers":[true,57,{"again":4},"no room"]} what functions answered, in order, whenever that was; 57 came five times
  *      {"end":{...}}                               what all lines before come to, and the state
  *
  * A text that is not UTF-8 is written so that its bytes come again (KS_JSON_EXACT).
@@ -147,10 +147,20 @@ static void write_call(writing *w, ks_heap *heap, ks_buf *out) {
     ks_unref(heap, call);
 }
 
+static ks_val times_more(ks_heap *heap, uint64_t again) {
+    ks_val map = ks_map_new(heap, 1);
+    ks_map_push(heap, &map, ks_intern(heap, "again", strlen("again")), ks_int((int64_t)again));
+    ks_map_seal(heap, &map);
+    return map;
+}
+
 static void write_answers(writing *w, ks_heap *heap, ks_buf *out) {
     ks_val list = ks_list_new(heap, ANSWERS);
-    do list = ks_append(heap, list, ks_unpack(heap, &w->answers.at));
-    while (ks_len(list) < ANSWERS && ks_tape_next(&w->answers));
+    do {
+        list = ks_append(heap, list, ks_unpack(heap, &w->answers.at));
+        uint64_t again = ks_tape_again(heap, &w->answers);
+        if (again > 0) list = ks_append(heap, list, times_more(heap, again));
+    } while (ks_len(list) < ANSWERS && ks_tape_next(&w->answers));
     ks_buf_puts(out, "{\"answers\":");
     ks_json_write(out, list, KS_JSON_EXACT);
     ks_buf_putc(out, '}');

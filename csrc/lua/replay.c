@@ -15,11 +15,13 @@ struct ks_replay {
     long long line;                     /* the number of the line at hand */
     ks_heap *heap;                      /* for reading lines */
     ks_val value;                       /* the line at hand; owned */
-    const char *said;                   /* who wrote the file; borrowed from the text at 5 */
+    const char *said;                   /* who wrote the file; borrowed from the text at SAID */
     ks_box *box;                        /* NULL: the cluster has not begun */
     const char *answers_at;             /* where to look for the next line of answers */
     ks_val answers;                     /* that at hand, in the cluster's heap; owned */
     uint32_t next;                      /* of these */
+    ks_val answer;                      /* the last of them; owned */
+    int64_t again;                      /* how many times more it is given */
     bool odd;                           /* they are not what functions in question have said */
 };
 
@@ -147,16 +149,33 @@ static bool more_answers(ks_replay *r, ks_heap *heap) {
     return false;
 }
 
+/* The next item of the line: an answer, or how many times more the last is given. */
+static void take_item(ks_replay *r, ks_heap *heap) {
+    ks_val item = ks_at(r->answers, r->next++);
+    if (item.type == KS_MAP) {
+        r->again = ks_int_or(member(item, "again"), 0);
+        if (r->again > 0) return;
+    }
+    ks_unref(heap, r->answer);
+    r->answer = ks_ref(item);
+    r->again = 1;
+}
+
 ks_val ks_lua_replayed(ks_box *box) {
     ks_replay *r = box->replay;
     ks_heap *heap = box->cluster->heap;
-    while (r->next == ks_len(r->answers))
-        if (!more_answers(r, heap)) return KS_NOTHING;
-    return r->answers.type == KS_LIST ? ks_ref(ks_at(r->answers, r->next++)) : KS_NOTHING;
+    while (r->again == 0) {
+        if (r->next < ks_len(r->answers))
+            take_item(r, heap);
+        else if (!more_answers(r, heap))
+            return KS_NOTHING;
+    }
+    r->again--;
+    return ks_ref(r->answer);
 }
 
 static bool answers_are_left(const ks_replay *r) {
-    if (r->next < ks_len(r->answers)) return true;
+    if (r->again > 0 || r->next < ks_len(r->answers)) return true;
     for (const char *at = r->answers_at; at < r->last; at = line_end(at, r->last))
         if (LINE_BEGINS(at, r->last, "{\"answers\":")) return true;
     return false;
@@ -168,16 +187,19 @@ typedef struct running {
     uint64_t steps, upto; /* to which number of steps in all, and in this slice */
     int64_t now;
     bool fine;
+    const ks_replay *replay; /* NULL: none */
 } running;
 
 enum { SLICE = 4096 };
+
+static bool is_odd(const running *r) { return r->replay != NULL && r->replay->odd; }
 
 static bool run_slice(ks_cluster *cluster, void *arg) {
     running *r = arg;
     ks_sim *sim = cluster->sim;
     r->fine = true;
     while (r->fine && sim->steps < r->upto) {
-        r->fine = ks_sim_due(sim) <= r->now && ks_sim_step(sim, NULL);
+        r->fine = ks_sim_due(sim) <= r->now && ks_sim_step(sim, NULL) && !is_odd(r);
         sim->pending_error = 0; /* a function had raised: whoever called was told, and went on */
     }
     if (r->upto < r->steps || !r->fine) return true;
@@ -190,6 +212,7 @@ static bool run_slice(ks_cluster *cluster, void *arg) {
 int ks_lua_run_to(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     running r = {.steps = (uint64_t)luaL_checkinteger(L, 2), .now = luaL_checkinteger(L, 3)};
+    r.replay = box->replay;
     luaL_argcheck(L, r.now <= KS_LAST, 3, "beyond the end of the clock");
     lua_settop(L, 3);
     ks_result *result = ks_lua_result(L, box);
@@ -198,7 +221,7 @@ int ks_lua_run_to(lua_State *L) {
         if (r.upto > r.steps) r.upto = r.steps;
         ks_lua_change(L, box, (ks_call){.method = KS_RECORD_NONE}, result, run_slice, &r);
     } while (r.fine && r.upto < r.steps);
-    if (!r.fine) luaL_error(L, "the run does not come to this place");
+    if (!r.fine && !is_odd(&r)) luaL_error(L, "the run does not come to this place");
     return 0;
 }
 
@@ -271,6 +294,9 @@ static void make_run(lua_State *L, ks_replay *r, ks_val place) {
     ks_val steps = ks_at(place, 0), now = ks_at(place, 1);
     if (steps.type != KS_INT || now.type != KS_INT || r->box == NULL)
         refuse(L, r, "this says no place in the run of a cluster");
+    const ks_sim *sim = r->box->cluster->sim;
+    if (steps.i < (int64_t)sim->steps || now.i < sim->world.now)
+        refuse(L, r, "the run has come past this place already");
     lua_pushcfunction(L, ks_lua_run_to);
     lua_pushvalue(L, HANDLE);
     lua_pushinteger(L, steps.i);
@@ -303,7 +329,7 @@ static bool take_state(ks_cluster *cluster, void *arg) {
     return true;
 }
 
-/* digest(self): see below. */
+/* What the state comes to. Pushes something. */
 static uint64_t state_of(lua_State *L, ks_box *box) {
     ending e;
     lua_pushvalue(L, HANDLE);
@@ -351,7 +377,7 @@ static int play(lua_State *L) {
 /* replay(text, version, supply) -> handle. `supply("policy" or "image", behaviour, image)` puts functions into the table that tells which
  * there are. Raises a text that says the line. The upvalue is core.new. */
 int ks_lua_replay(lua_State *L) {
-    ks_replay r = {.value = KS_NOTHING, .answers = KS_NOTHING};
+    ks_replay r = {.value = KS_NOTHING, .answers = KS_NOTHING, .answer = KS_NOTHING};
     luaL_checkstring(L, 1);
     luaL_checkstring(L, 2);
     luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -368,6 +394,7 @@ int ks_lua_replay(lua_State *L) {
     ks_heap_unref(r.heap);
     if (r.box != NULL) {
         ks_unref(r.box->cluster->heap, r.answers);
+        ks_unref(r.box->cluster->heap, r.answer);
         r.box->replay = NULL;
     }
     return err == LUA_OK ? 1 : lua_error(L);

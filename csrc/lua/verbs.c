@@ -545,6 +545,17 @@ static char *put_word(char *to, const char *word) {
 
 static const char *const patch_types[] = {"json", "merge", "strategic", "apply", NULL};
 
+/* A text stays what it is: it may nest deeper than a table, and its numbers are written in their own ways. */
+static void note_document(const naming *n, ks_buf *entry, ks_val patch) {
+    size_t len;
+    if (lua_type(n->L, 5) != LUA_TSTRING) {
+        ks_pack(entry, patch);
+        return;
+    }
+    const char *s = lua_tolstring(n->L, 5, &len);
+    ks_pack_text(entry, s, len);
+}
+
 /* For the journal, from what has been read already: a patch costs so little that reading it from the Lua stack once more would show. */
 static void note_patch(const naming *n, ks_cluster *cluster, ks_val patch) {
     enum { VALUES = 14, MOST_WORD = 16 };
@@ -554,7 +565,7 @@ static void note_patch(const naming *n, ks_cluster *cluster, ks_val patch) {
     size_t ns_len = n->ns != NULL ? n->ns->len : 0;
     size_t texts = ns_len + n->name->len + (n->subresource != NULL ? strlen(n->subresource) : 0) +
                    (n->manager != NULL ? strlen(n->manager) : 0) + MOST_WORD;
-    ks_pack(entry, patch);
+    note_document(n, entry, patch);
     char *to = ks_buf_room(entry, VALUES * KS_PACK_HEAD + texts);
     to = ks_pack_put_list(to, plain ? strict ? 7 : 8 : 11);
     to = ks_pack_put_int(to, KS_RECORD_patch);

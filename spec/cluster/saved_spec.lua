@@ -318,6 +318,39 @@ describe("a cluster that is saved and loaded", function()
     assert.is_true(each < 80, each)
   end)
 
+  it("holds no room of a large call that is over", function()
+    local maps = {}
+    for i = 1, 6 do
+      maps[i] = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "m" .. i }, data = { k = ("x"):rep(900000) } }
+    end
+    maps[7] = { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "NOT A NAME" } }
+    local function takes(opts, fn)
+      local cluster <close> = kubesim.new(opts)
+      fn(cluster)
+      cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "small" } }
+      collectgarbage()
+      return (select(3, cluster.core:memory()))
+    end
+    local function journal_takes(fn) return takes({}, fn) - takes({ journal = false }, fn) end
+    assert.is_true(journal_takes(function(c) assert.error(function() c:create(maps) end) end) < 20000)
+    local one = #maps[1].data.k
+    assert.is_true(journal_takes(function(c) c:create(maps[1]) end) < one * 1.5) -- and a chunk for what comes
+  end)
+
+  it("was patched with texts: they are given again as they were", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:apply(group("ReplicaSet", 0))
+    local function nested(depth) return ('{"a":'):rep(depth) .. "1" .. ("}"):rep(depth) end
+    cluster:patch("rs/web", '{"spec":{"unknown":' .. nested(900) .. "}}", { field_validation = "Ignore" })
+    for _, number in ipairs { "2.0", "1e1", "-0.0" } do cluster:patch("rs/web", '{"spec":{"replicas":' .. number .. "}}") end
+    cluster:patch("rs/web", "metadata:\n  annotations: {a: 'b'}  # in YAML\n")
+    local other <close>, path = saved(cluster)
+    assert.matches([["{\"spec\":{\"replicas\":1e1}}"]], read(path), 1, true)
+    local _, again = saved(other)
+    assert.equal(read(path), read(again))
+    go_on_alike(cluster, other)
+  end)
+
   it("can be without a journal, which says so", function()
     local cluster <close> = kubesim.new { journal = false }
     cluster:apply(group("ReplicaSet", 1))
@@ -385,6 +418,54 @@ describe("functions", function()
     assert.equal(whole(other), whole(again))
   end)
 
+  it("of probes cost nothing as long as they say the same", function()
+    local healthy, n = true, 0
+    local chatty = {
+      http = function() -- another body and another fine status each time: a probe does not care
+        n = n + 1
+        return healthy and 200 + n % 5 or 503, ("x"):rep(10000) .. n
+      end,
+      commands = { check = function()
+        n = n + 1
+        return healthy and ("y"):rep(10000) .. n or "", healthy and 0 or 3, "no"
+      end },
+    }
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:image("web:1", chatty)
+    cluster:apply { apiVersion = "v1", kind = "Pod", metadata = { name = "web" }, spec = { containers = { { name = "main", image = "web:1",
+      readinessProbe = { httpGet = { path = "/", port = 80 }, periodSeconds = 1 },
+      livenessProbe = { exec = { command = { "check" } }, periodSeconds = 1, failureThreshold = 1000 } } } } }
+    local function grows(seconds)
+      collectgarbage()
+      local before = select(3, cluster.core:memory())
+      cluster:advance(seconds)
+      collectgarbage()
+      return select(3, cluster.core:memory()) - before
+    end
+    cluster:advance(100)
+    assert.equal(0, grows(1000))
+    assert.is_true(n > 2000, n)
+    cluster:advance(1000)
+    local fork <close> = cluster:fork()
+    healthy = false
+    cluster:advance(9)
+    healthy = true
+    cluster:advance(500)
+    fork:advance(600)
+    for _, c in ipairs { cluster, fork } do
+      local other <close>, path = saved(c, { images = { ["web:1"] = chatty } })
+      assert.equal(whole(c), whole(other))
+      assert.is_true(#read(path) < 3000, #read(path))
+      local _, again = saved(other, { images = { ["web:1"] = chatty } })
+      assert.equal(read(path), read(again))
+      c:advance(5)
+      other:advance(5)
+      assert.equal(whole(c), whole(other))
+    end
+    local _, path = saved(cluster, { images = { ["web:1"] = chatty } })
+    assert.matches('{"answers":%[true,{"again":%d%d%d%d},["%[5].*503.*%["no",3%].*,true,{"again":1%d%d%d}%]}\n', read(path))
+  end)
+
   it("may look at the cluster meanwhile", function()
     local cluster <close> = kubesim.new { nodes = 3 }
     local curious = { name = "curious", score = function(_, node)
@@ -411,6 +492,27 @@ describe("functions", function()
     assert.is_true(n > 3)
     local other <close> = saved(cluster, { policies = { odd } })
     assert.equal(whole(cluster), whole(other))
+  end)
+
+  it("are asked what a damaged file has no answer to: that ends it at once", function()
+    local cluster <close> = asked()
+    local path = fresh_path()
+    cluster:save(path)
+    local opts = { policies = { policy }, images = { ["web:1"] = image } }
+    local function refused(text, why)
+      write(path, forged(text))
+      assert.error_matches(function() kubesim.load(path, opts) end, why, 1, true)
+    end
+    local text, odd = read(path), "functions have been asked what the file has no answer to"
+    local none = text:gsub('{"answers":[^\n]*\n', "")
+    refused(none, odd)
+    refused(none:gsub('{"run":[^\n]*', '{"run":[9223372036854775807,4000000000000000000]}', 1), odd) -- at once, not in 126 years
+    for _, answer in ipairs { '{"again":3}', '{"again":0}', '{"again":-1}', "{}", '"x"', "[]", "null", "1.5" } do
+      local damaged = text:gsub('{"answers":%[', '%0' .. answer .. ",", 1)
+      write(path, forged(damaged))
+      assert.error_matches(function() kubesim.load(path, opts) end, "line %d+: ")
+    end
+    refused(text:gsub('(.*{"answers":[^\n]*)%]}', '%1,{"again":1}]}'), "the calls do not come to the state that was saved")
   end)
 
   it("have to be passed again: those that lack are named", function()
@@ -516,9 +618,11 @@ describe("a file that is no cluster", function()
     refused(with '["scale","Nothing","default","nobody",2]', at .. "'scale' is refused: bad argument #2 to '?' (no such kind)")
     refused(with '["lag","nobody",1,2]', at .. "'lag' is refused: bad argument")
     refused(with '["scale",1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]', at .. "so many arguments has no call")
-    refused(with '{"run":[1,2]}', at .. "'run' is refused: the run does not come to this place (the file is of kubesim 0.1.0, this is "
-      .. "kubesim 0.1.0)")
-    refused(with '{"run":[99999999,4000000000]}', at .. "'run' is refused: the run does not come to this place")
+    for _, place in ipairs { "[1,2]", "[-1,4000000000]", "[99999999,2999999999]" } do
+      refused(with('{"run":' .. place .. "}"), at .. "the run has come past this place already")
+    end
+    refused(with '{"run":[99999999,4000000000]}', at .. "'run' is refused: the run does not come to this place (the file is of kubesim "
+      .. "0.1.0, this is kubesim 0.1.0)")
     refused(with '{"run":["x",4000000000]}', at .. "this says no place in the run of a cluster")
     refused(with '{"answers":[true]}', "the calls do not come to the state that was saved")
     refused(forged((text:gsub('\n%["new"[^\n]*', "", 1))), "line 2: a cluster begins with 'new'")
