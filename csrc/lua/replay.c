@@ -290,12 +290,15 @@ static void make_call(lua_State *L, ks_replay *r) {
     call(L, r, name, n + 1, 0);
 }
 
+static bool has_passed(const ks_sim *sim, int64_t steps, int64_t now) {
+    return steps < (int64_t)sim->steps || now < sim->world.now;
+}
+
 static void make_run(lua_State *L, ks_replay *r, ks_val place) {
     ks_val steps = ks_at(place, 0), now = ks_at(place, 1);
     if (steps.type != KS_INT || now.type != KS_INT || r->box == NULL)
         refuse(L, r, "this says no place in the run of a cluster");
-    const ks_sim *sim = r->box->cluster->sim;
-    if (steps.i < (int64_t)sim->steps || now.i < sim->world.now)
+    else if (has_passed(r->box->cluster->sim, steps.i, now.i))
         refuse(L, r, "the run has come past this place already");
     lua_pushcfunction(L, ks_lua_run_to);
     lua_pushvalue(L, HANDLE);
