@@ -46,6 +46,8 @@ typedef struct ks_rules {
       "binding says what claims and volumes are not found as the API server does")                 \
     X(BINDINGS_CALLED_OFF, 36,                                                                     \
       "preemption calls off the binding of a pod that waits for volumes: it stays")                \
+    X(TERMINATING_LEFT_ALONE, 35,                                                                  \
+      "preemption tells nothing to victims that terminate already, nor, if all do, to anybody")    \
     X(FAILURES_OF_THE_NEWEST, 36,                                                                  \
       "a failed binding takes the nominated node, which was written meanwhile, from the pod")      \
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \

@@ -368,13 +368,27 @@ static bool preempt(ks_cycle *c, const ks_object *pod) {
     return true;
 }
 
+/* prepareCandidateAsync: nothing is done to victims that terminate already; up to 1.34 they are preempted once more. */
+static bool is_to_go(const ks_sim *sim, const ks_object *pod) {
+    return pod != NULL && (!ks_object_terminating(pod) ||
+                           !ks_since(&sim->server.rules, KS_SINCE_TERMINATING_LEFT_ALONE));
+}
+
+static bool any_is_to_go(const ks_cycle *c) {
+    ks_each(id, c->victim_ids)
+        if (is_to_go(c->sim, ks_store_by_id(ks_view(c->sim), KS_POD, (uint64_t)id->i))) return true;
+    return false;
+}
+
+/* Where there is nobody to evict, others keep their nominations. */
 void ks_sched_evict_victims(ks_cycle *c) {
     ks_sim *sim = c->sim;
+    if (!any_is_to_go(c)) return;
     int64_t slot = ks_sched_slot(c->st, c->nominated);
     bool told = slot < 0 || clear_nominations(c, (uint64_t)slot), gone = true;
     ks_each(id, c->victim_ids) {
         const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
-        if (gone && pod != NULL && !ks_object_terminating(pod)) gone = preempt(c, pod);
+        if (gone && is_to_go(sim, pod)) gone = preempt(c, pod);
         ks_object_unref(sim->world.heap, pod);
     }
     if (!told || !gone) ks_sched_queue_activate(sim, c->st, c->pod->id);

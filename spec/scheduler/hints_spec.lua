@@ -79,8 +79,9 @@ end)
 
 describe("a place on a node that is kept for a pod of higher priority", function()
   --- "waits" finds no room beside what is kept for "urgent", for which "old" takes its time to go.
-  local function kept()
-    local cluster = kubesim.new { nodes = { { name = "n", capacity = { cpu = "10", memory = "10Gi", pods = "10" } } }, latency = 0 }
+  local function kept(version)
+    local cluster = kubesim.new { nodes = { { name = "n", capacity = { cpu = "10", memory = "10Gi", pods = "10" } } }, latency = 0,
+      version = version }
     cluster:image("app:1", { stop = false })
     cluster:create { apiVersion = "scheduling.k8s.io/v1", kind = "PriorityClass", metadata = { name = "high" }, value = 1000 }
     local function create(name, cpu, class)
@@ -93,7 +94,7 @@ describe("a place on a node that is kept for a pod of higher priority", function
     create("urgent", "6", "high")
     assert.equal("n", cluster:get("pod/urgent").status.nominatedNodeName)
     create("waits", "4")
-    return cluster
+    return cluster, create
   end
 
   it("is free for others when that pod is deleted", function()
@@ -103,6 +104,26 @@ describe("a place on a node that is kept for a pod of higher priority", function
     cluster:advance "2s"
     assert.equal("n", cluster:get("pod/waits").spec.nodeName)
     assert.is_not_nil(cluster:get "pod/old")
+  end)
+
+  local function preempted(cluster) return #cluster:events { ref = "pod/old", reason = "Preempted" } end
+
+  it("stays kept for it, too, when one of higher priority still finds nobody to evict who does not go already", function()
+    local cluster <close>, create = kept()
+    cluster:create { apiVersion = "scheduling.k8s.io/v1", kind = "PriorityClass", metadata = { name = "higher" }, value = 2000 }
+    create("first", "6", "higher")
+    assert.equal("n", cluster:get("pod/first").status.nominatedNodeName)
+    assert.equal("n", cluster:get("pod/urgent").status.nominatedNodeName)
+    assert.equal(1, preempted(cluster))
+  end)
+
+  it("is taken from it then up to 1.34, and who goes is preempted again", function()
+    local cluster <close>, create = kept "1.34"
+    cluster:create { apiVersion = "scheduling.k8s.io/v1", kind = "PriorityClass", metadata = { name = "higher" }, value = 2000 }
+    create("first", "6", "higher")
+    assert.equal("n", cluster:get("pod/first").status.nominatedNodeName)
+    assert.is_nil(cluster:get("pod/urgent").status.nominatedNodeName)
+    assert.equal(2, preempted(cluster))
   end)
 
   it("is asked for anew by that pod when its nomination is taken from it", function()
