@@ -270,29 +270,45 @@ static bool gates_turned(const ks_change *change) {
            o->status.m != old->status.m && ks_len(ks_get(o->spec, K(readinessGates))) > 0;
 }
 
-/* Somebody says of a pod that it has no node: the scheduler, which has not heard that it has bound it. */
-static bool is_unscheduled(const ks_object *pod) {
-    ks_each(c, ks_get(pod->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), "PodScheduled"))
-            return !ks_text_is(ks_get(*c, K(status)), "True");
+/* Whether a condition of the kubelet's is in `list` as it is, in so far as status_manager.go compares them. */
+static bool is_said(ks_val condition, ks_val list) {
+    ks_each(c, list) {
+        if (ks_equal(ks_get(*c, K(type)), ks_get(condition, K(type))))
+            return ks_equal(ks_get(*c, K(status)), ks_get(condition, K(status))) &&
+                   ks_equal(ks_get(*c, K(reason)), ks_get(condition, K(reason))) &&
+                   ks_equal(ks_get(*c, K(message)), ks_get(condition, K(message)));
     }
     return false;
 }
 
-/* Others say that a pod is not ready of which its node, that talks, has said that it is: the node monitor, whose cache is old; or that it
- * has no node. Its status is written anew (status_manager.go: needsReconcile). */
-static bool is_contradicted(const kubelet *k, const ks_change *change) {
-    const ks_object *pod = change->object;
+static bool are_said(ks_val conditions, ks_val list) {
+    ks_each(c, conditions)
+        if (is_kubelets_condition(ks_str_or_null(ks_get(*c, K(type)))) && !is_said(*c, list))
+            return false;
+    return true;
+}
+
+/* Of a change that is not the kubelet's own: whether it says otherwise in conditions that are the kubelet's, as a scheduler does that has
+ * not heard that it has bound the pod, or the node monitor with an old cache. The status is written anew then
+ * (status_manager.go: needsReconcile). */
+static bool is_contradicted(const ks_change *change) {
+    if (change->old == NULL) return false;
+    ks_val was = ks_get(change->old->status, K(conditions)),
+           is = ks_get(change->object->status, K(conditions));
+    return !ks_identical(was, is) && !(are_said(was, is) && are_said(is, was));
+}
+
+/* Whether a pod that it has, on a node that talks, has to be told of anew. */
+static bool is_overruled(const kubelet *k, const ks_change *change) {
     uint64_t key;
-    bool unready = change->old != NULL && change->old->ready && !pod->ready;
-    if (!unready && !is_unscheduled(pod)) return false;
-    const machine *n = node_of(k, pod->node, &key);
+    if (ks_ids_get(&k->pods, change->object->id) == NULL || !is_contradicted(change)) return false;
+    const machine *n = node_of(k, change->object->node, &key);
     return n && !n->lost;
 }
 
 static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change) {
     int64_t lag = sim->settings->latency.sync;
-    if (gates_turned(change) || is_contradicted(k, change))
+    if (gates_turned(change) || is_overruled(k, change))
         sync_soon(sim, k, change->object->id);
     else if (concerns(change) && lag)
         ks_enqueue_at(sim, k->self, change->object->id, ks_after(sim->world.now, lag));
@@ -320,17 +336,17 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     }
 }
 
-/* Of a pod that it has, what others write into its status is nothing to it, but for conditions that the pod waits for. */
+/* Of a pod that it has, what others write into its status is nothing to it, but for conditions that the pod waits for, and those that
+ * are the kubelet's to write. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
+    (void)sim;
     const ks_object *object = change->object;
     if (object->kind != KS_POD) return true;
     if (object->node == NULL) return false;
-    if (ks_sim_any_is_late(sim) && ((const kubelet *)state)->busy != object->id &&
-        (((parts & KS_PART_READY) != 0 && !object->ready) ||
-         ((parts & KS_PART_STATUS) != 0 && is_unscheduled(object))))
-        return true;
-    return (parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0 ||
-           ((parts & KS_PART_STATUS) != 0 && ks_len(ks_get(object->spec, K(readinessGates))) > 0);
+    if ((parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0) return true;
+    if ((parts & KS_PART_STATUS) == 0) return false;
+    if (ks_len(ks_get(object->spec, K(readinessGates))) > 0) return true;
+    return ((const kubelet *)state)->busy != object->id && is_contradicted(change);
 }
 
 /* --- a turn --- */

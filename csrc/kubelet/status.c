@@ -211,6 +211,8 @@ static int slot_of(const ks_str *type) {
     return -1;
 }
 
+bool is_kubelets_condition(const ks_str *type) { return slot_of(type) >= 0; }
+
 static ks_val conditions(draft *d) {
     turn *t = d->t;
     ks_heap *heap = t->heap;

@@ -317,6 +317,8 @@ typedef enum status_mode {
 } status_mode;
 void put_status(turn *t, ks_val status); /* taken over */
 void write_status(turn *t, status_mode mode);
+/* Whether conditions of that type are the kubelet's to write (pkg/kubelet/types/pod_status.go). */
+bool is_kubelets_condition(const ks_str *type);
 const char *pod_phase(const worker *w, const ks_object *pod, bool terminal);
 bool should_restart(const worker *w, const container *c, const ks_object *pod);
 
