@@ -557,11 +557,23 @@ static bool next_is_ready(const ks_sim *sim, const ks_key *at) {
     return instant > sim->world.now || (instant == sim->world.now && at->b > ready->place);
 }
 
+/* Whether a key that has failed is tried again; if not, informers bring its object back with the next resync. */
+static bool may_retry(ks_sim *sim, int component, uint64_t key) {
+    uint32_t most = sim->components[component].component->retries;
+    if (most == 0 || of_word(ks_tree_get(&sim->failures, what(component, key))) < most) return true;
+    ks_await_resync(sim, component, key);
+    return false;
+}
+
 /* Works on a key, and queues it again, later each time, while it fails. */
 static void work(ks_sim *sim, int index, uint64_t key) {
     const ks_component *c = sim->components[index].component;
     uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
     ks_trace(&sim->world, facts, sizeof facts);
+    if (c->retries != 0 && (key & KS_RESYNC) != 0) {
+        ks_enqueue(sim, index, key & ~KS_RESYNC);
+        return;
+    }
     sim->server.fault_rate = sim->components[index].fault_rate;
     sim->busy.component = index;
     sim->busy.key = key;
@@ -572,17 +584,20 @@ static void work(ks_sim *sim, int index, uint64_t key) {
     if (c->idles != NULL) ks_note_idle(sim, index);
     sim->busy.component = -1;
     sim->server.fault_rate = 0;
-    if (fine)
+    if (fine || !may_retry(sim, index, key))
         ks_forget(sim, index, key);
     else
         ks_enqueue_backoff(sim, index, key);
+    if (fine && c->retries != 0 && sim->resync != 0) ks_forget_resync(sim, index, key);
     if (sim->busy.again) ks_enqueue(sim, index, key);
 }
 
 static void describe(ks_sim *sim, int index, uint64_t key, ks_step *step) {
     const ks_component *c = sim->components[index].component;
     ks_buf text = {sim->world.heap, NULL, 0, 0};
-    if (c->describe != NULL) c->describe(sim, sim->components[index].held->state, key, &text);
+    if (c->describe != NULL)
+        c->describe(sim, sim->components[index].held->state,
+                    c->retries != 0 ? key & ~KS_RESYNC : key, &text);
     *step = (ks_step){.at = sim->world.now, .component = c->name};
     step->key = ks_string_take(ks_buf_take(&text));
 }

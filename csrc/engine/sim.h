@@ -34,6 +34,9 @@ typedef struct ks_component {
     bool (*sync)(ks_sim *sim, void *state, uint64_t key);
     /* After how long a failed key is tried again: this at first, doubled each time, at most that. 0: 5 ms and 1000 s, as most do. */
     int64_t retry_first, retry_most;
+    /* How many times (maxRetries of many controllers). Then it is left until something queues it again, at the latest the next resync,
+     * and begins anew; sync() is not given KS_RESYNC. 0: without end. */
+    uint32_t retries;
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
     /* Of objects of the kinds of which there are masses neither `heeds` nor `observe` hears unless one of these parts is new; 0: always. */
@@ -163,7 +166,7 @@ bool ks_enqueue(ks_sim *sim, int component, uint64_t key);
 void ks_go_on(ks_sim *sim, int component, uint64_t key);
 /* The same, at an instant (several delayed adds of one key: the earliest wins, as client-go's AddAfter). */
 void ks_enqueue_at(ks_sim *sim, int component, uint64_t key, int64_t instant);
-/* With the key's backoff (5 ms doubling to 1000 s), as AddRateLimited; sync returning false does this. */
+/* With the key's backoff (5 ms doubling to 1000 s), as AddRateLimited; sync returning false does this, as often as the component wants. */
 void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key);
 void ks_forget(ks_sim *sim, int component, uint64_t key);
 /* Takes back what ks_enqueue_at() has put off: what it was for has gone. */

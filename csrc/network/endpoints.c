@@ -407,5 +407,6 @@ const ks_component ks_endpoints_controller = {
     .sync = sync,
     .describe = describe,
     .pod_parts = KS_TRACKED_PARTS,
+    .retries = 15,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS),
 };

@@ -874,6 +874,7 @@ const ks_component ks_endpointslice_controller = {
     .pod_parts = KS_TRACKED_PARTS,
     .retry_first = KS_SECOND,
     .retry_most = 1000 * KS_SECOND,
+    .retries = 15,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTSLICE),
     .lists = KS_KIND_BIT(KS_NODE),
 };

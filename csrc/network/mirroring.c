@@ -294,5 +294,6 @@ const ks_component ks_endpointslicemirroring_controller = {
     .sync = sync,
     .retry_first = KS_SECOND,
     .retry_most = 100 * KS_SECOND,
+    .retries = 15,
     .kinds = KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTS) | KS_KIND_BIT(KS_ENDPOINTSLICE),
 };

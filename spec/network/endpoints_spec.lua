@@ -230,3 +230,30 @@ describe("a Service's endpoints", function()
     other:close()
   end)
 end)
+
+describe("Endpoints that are refused, again and again,", function()
+  it("are given up after fifteen more tries, each twice as late as the one before, until something happens to their Service", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    local tries = 0
+    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "none" },
+      spec = { hard = { ["count/endpoints"] = "0" } } }
+    cluster:settle()
+    cluster:watch("event", function(_, event)
+      if event and event.reason == "FailedToCreateEndpoint" then tries = tries + 1 end
+    end)
+    cluster:create { apiVersion = "v1", kind = "Service", metadata = { name = "web" },
+      spec = { selector = { app = "web" }, ports = { { port = 80 } } } }
+    local last = 0.005 * ((1 << 15) - 1)
+    cluster:advance(last - 1)
+    assert.equal(15, tries)
+    cluster:advance(2)
+    assert.equal(16, tries)
+    cluster:delete "quota/none"
+    cluster:advance "1h"
+    assert.is_nil(cluster:get "endpoints/web")
+    cluster:patch("svc/web", { metadata = { labels = { look = "again" } } })
+    cluster:advance(0)
+    assert.is_not_nil(cluster:get "endpoints/web")
+    assert.equal(16, tries)
+  end)
+end)

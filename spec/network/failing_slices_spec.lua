@@ -100,6 +100,68 @@ describe("a Service", function()
   end)
 end)
 
+describe("a Service whose slices are refused, again and again,", function()
+  local LAST <const> = 1 + 2 + 4 + 8 + 16 + 32 + 64 + 128 + 256 + 512 + 5 * 1000
+  local cluster, tries
+  before_each(function()
+    cluster, tries = kubesim.new { nodes = 1, kubelet = "manual" }, 0
+    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "none" },
+      spec = { hard = { ["count/endpointslices.discovery.k8s.io"] = "0" } } }
+    cluster:settle()
+    cluster:watch("event", function(_, event)
+      if event and event.reason == REASON then tries = tries + 1 end
+    end)
+    cluster:create { apiVersion = "v1", kind = "Service", metadata = { name = "web" },
+      spec = { selector = { app = "web" }, ports = { { port = 80 } } } }
+  end)
+  after_each(function() cluster:close() end)
+
+  local function slices() return #cluster:list("endpointslice", { labels = "kubernetes.io/service-name=web" }) end
+
+  it("is given up after fifteen more tries, until something happens to it", function()
+    cluster:advance(LAST - 1)
+    assert.equal(15, tries)
+    cluster:advance(1)
+    assert.equal(16, tries)
+    cluster:delete "quota/none"
+    cluster:advance "3h"
+    assert.equal(0, slices())
+    cluster:patch("svc/web", { metadata = { labels = { look = "again" } } })
+    cluster:advance(0)
+    assert.equal(1, slices())
+    assert.equal(16, tries)
+  end)
+
+  it("is tried again after a second as at first when it was given up and something happens to it", function()
+    cluster:advance(LAST + 1)
+    cluster:patch("svc/web", { metadata = { labels = { look = "again" } } })
+    cluster:advance(0)
+    assert.equal(17, tries)
+    cluster:advance(0.9)
+    assert.equal(17, tries)
+    cluster:advance(0.1)
+    assert.equal(18, tries)
+  end)
+
+  it("is looked at again when its informer shows all objects anew", function()
+    cluster:advance(LAST + 1)
+    cluster:delete "quota/none"
+    cluster:advance "10h"
+    assert.equal(0, slices())
+    cluster:advance "12h30m"
+    assert.equal(1, slices())
+  end)
+
+  it("is not looked at then if it went meanwhile", function()
+    cluster:advance(LAST + 1)
+    cluster:delete "svc/web"
+    cluster:settle()
+    cluster:advance "48h"
+    assert.equal(16, tries)
+    assert.equal(0, slices())
+  end)
+end)
+
 describe("a Service that prefers what is near", function()
   it("hints at the zone and the node of endpoints that are ready, and of no others", function()
     local cluster <close> = kubesim.new { kubelet = "manual", nodes = {

@@ -48,6 +48,26 @@ describe("Endpoints written by hand", function()
     assert.truthy(cluster:resolve "main.db.default.svc.cluster.local.")
   end)
 
+  it("are given up when their slices are refused for a quarter of an hour, until they change", function()
+    local function shown(of) return #of:list("EndpointSlice", { labels = "kubernetes.io/service-name=late" }) end
+    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "none" },
+      spec = { hard = { ["count/endpointslices.discovery.k8s.io"] = "1" } } }
+    cluster:settle()
+    cluster:apply((WORLD:gsub("name: db", "name: late")))
+    cluster:advance(1 + 2 + 4 + 8 + 16 + 32 + 64 + 8 * 100 - 1)
+    local fork <close> = cluster:fork()
+    fork:delete "quota/none"
+    fork:advance(2)
+    assert.equal(1, shown(fork)) -- with the last try
+    cluster:advance(2)
+    cluster:delete "quota/none"
+    cluster:advance "1h"
+    assert.equal(0, shown(cluster))
+    cluster:patch("endpoints/late", { metadata = { labels = { look = "again" } } })
+    cluster:advance(0)
+    assert.equal(1, shown(cluster))
+  end)
+
   it("are followed when they change and when they go", function()
     local name = slices()[1].metadata.name
     cluster:apply((WORLD:gsub("10.1.2.3", "10.1.2.9")))
