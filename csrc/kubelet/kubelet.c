@@ -177,6 +177,15 @@ static void sync_soon(ks_sim *sim, kubelet *k, uint64_t id) {
     ks_enqueue(sim, k->self, id);
 }
 
+/* At the status manager's next look at all its pods (status_manager.go: syncPeriod): a pod's status is written anew. */
+static void sync_in_time(ks_sim *sim, kubelet *k, uint64_t id) {
+    const int64_t period = 10 * KS_SECOND;
+    int64_t at = ks_after(sim->world.now, period - sim->world.now % period);
+    worker *w = worker_own(k, id);
+    if (w) w->sync_at = earlier(w->sync_at, at);
+    ks_enqueue_at(sim, k->self, id, at);
+}
+
 static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name) {
     for (ks_walk w = ks_walk_node(&sim->server.store, name); ks_walk_next(&w);)
         sync_soon(sim, k, w.object->id);
@@ -308,8 +317,10 @@ static bool is_overruled(const kubelet *k, const ks_change *change) {
 
 static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change) {
     int64_t lag = sim->settings->latency.sync;
-    if (gates_turned(change) || is_overruled(k, change))
+    if (gates_turned(change))
         sync_soon(sim, k, change->object->id);
+    else if (is_overruled(k, change))
+        sync_in_time(sim, k, change->object->id);
     else if (concerns(change) && lag)
         ks_enqueue_at(sim, k->self, change->object->id, ks_after(sim->world.now, lag));
     else if (concerns(change))

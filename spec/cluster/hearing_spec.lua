@@ -61,13 +61,13 @@ describe("a change of a pod", function()
     assert.same({ "replicaset" }, patch(pod, { metadata = { annotations = { a = "b" } } }))
   end)
 
-  it("in its readiness reaches the Services that select it, and its kubelet, which has said otherwise", function()
+  it("in its readiness reaches the Services that select it", function()
     local conditions = cluster:get(pod).status.conditions
     for _, condition in ipairs(conditions) do
       if condition.type == "Ready" then condition.status = "False" end
     end
     local working = patch(pod, { status = { conditions = conditions } }, "status")
-    assert.same({ "endpoints", "endpointslice", "kubelet", "replicaset" }, working)
+    assert.same({ "endpoints", "endpointslice", "replicaset" }, working)
   end)
 
   it("in its labels reaches who selects them, before and now", function()

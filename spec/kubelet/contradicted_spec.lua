@@ -47,6 +47,15 @@ describe("a pod of which somebody says otherwise than its kubelet", function()
     end)
   end
 
+  it("is shown so until its kubelet looks at all pods, which it does every ten seconds", function()
+    local one = pods()
+    say(cluster, one, { type = "Ready", status = "False" })
+    cluster:advance(10 - cluster:now() % 10 - 0.001)
+    assert.equal("False", condition(cluster, one, "Ready").status)
+    cluster:advance(0.001)
+    assert.equal("True", condition(cluster, one, "Ready").status)
+  end)
+
   it("keeps what is not the kubelet's to say", function()
     local one = pods()
     say(cluster, one, { type = "example.com/Checked", status = "False" })
