@@ -108,12 +108,18 @@ schema: ## generate the field-name symbols and the type tables from csrc/api/sch
 # end aborts the run (KS_HEAP_STRICT), so the leak detector, which every child process would inherit, is not needed. gcc's guesses about printf lengths are wrong under sanitizers.
 LOOKING := --exclude-tags=builds
 SAN = -fsanitize=address,undefined
+sanitized = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
+	  ASAN_OPTIONS=detect_leaks=0 $(LUA) $$(command -v busted) --cpath='./build/asan/?.so' --output=spec/support/output.lua \
+	  $(LOOKING) $(ARGS) $(1)
+# All suites, in two runs side by side: these take about as long as all others.
+SUITES := examples $(filter-out spec/golden spec/support spec/run.lua,$(wildcard spec/*))
+LONG_SPECS := spec/golden_spec.lua spec/controllers
 sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/asan LTO= LIBFLAG="-shared $(SAN)" \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -Wno-format-overflow -Wno-format-truncation $(SAN) -fno-sanitize-recover=undefined"
-	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
-	  ASAN_OPTIONS=detect_leaks=0 $(LUA) $$(command -v busted) --cpath='./build/asan/?.so' --output=spec/support/output.lua \
-	  $(LOOKING) $(ARGS) $(SPECS)
+	@$(if $(SPECS),$(call sanitized,$(SPECS)),$(call sanitized,$(LONG_SPECS)) >build/asan/long.log 2>&1 & long=$$!; \
+	  $(call sanitized,$(filter-out $(LONG_SPECS),$(SUITES))); other=$$?; \
+	  wait $$long; long=$$?; cat build/asan/long.log; exit $$((long + other != 0)))
 
 valgrind: ## all suites under valgrind
 	@$(SETUP) lint
