@@ -111,9 +111,9 @@ SAN = -fsanitize=address,undefined
 sanitized = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" KS_HEAP_STRICT=1 \
 	  ASAN_OPTIONS=detect_leaks=0 $(LUA) $$(command -v busted) --cpath='./build/asan/?.so' --output=spec/support/output.lua \
 	  $(LOOKING) $(ARGS) $(1)
-# All suites, in two runs side by side: these take about as long as all others.
+# All suites, in two runs side by side: the random lives of the controllers take long.
 SUITES := examples $(filter-out spec/golden spec/support spec/run.lua,$(wildcard spec/*))
-LONG_SPECS := spec/golden_spec.lua spec/controllers
+LONG_SPECS := spec/controllers
 sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/asan LTO= LIBFLAG="-shared $(SAN)" \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -Wno-format-overflow -Wno-format-truncation $(SAN) -fno-sanitize-recover=undefined"
