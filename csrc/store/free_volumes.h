@@ -1,6 +1,6 @@
 /*
  * store/free_volumes.h - the volumes that no claim has, by class, access modes and size: a claim finds the one that it may take without a
- * look at the others. Called by engine/volumes.c, scheduler/ and controllers/storage.
+ * look at the others. Called by engine/volumes.c and controllers/storage.
  */
 #ifndef KS_STORE_FREE_VOLUMES_H
 #define KS_STORE_FREE_VOLUMES_H

@@ -11,6 +11,13 @@ local function fresh_path()
   return path
 end
 
+local function remove_files()
+  for i, path in ipairs(paths) do
+    os.remove(path)
+    paths[i] = nil
+  end
+end
+
 local function saved(cluster, opts)
   local path = fresh_path()
   cluster:save(path)
@@ -66,12 +73,7 @@ local function group(kind, replicas)
 end
 
 describe("a cluster that is saved and loaded", function()
-  after_each(function()
-    for i, path in ipairs(paths) do
-      os.remove(path)
-      paths[i] = nil
-    end
-  end)
+  after_each(remove_files)
 
   it("goes on as it was, in the middle of things", function()
     local cluster <close> = busy()
@@ -392,12 +394,7 @@ describe("functions", function()
     return cluster
   end
 
-  after_each(function()
-    for i, path in ipairs(paths) do
-      os.remove(path)
-      paths[i] = nil
-    end
-  end)
+  after_each(remove_files)
 
   it("are not asked again: what they answered stands in the file", function()
     local cluster <close> = asked()
