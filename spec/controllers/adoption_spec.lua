@@ -77,6 +77,32 @@ describe("a ReplicaSet", function()
     assert.equal(1, cluster:get("rs/web").status.fullyLabeledReplicas)
   end)
 
+  it("does not count a pod on its way out that is no longer like its pods", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.set("ReplicaSet", { replicas = 1 }))
+    cluster:settle()
+    local name = cluster:list("pod")[1].metadata.name
+    cluster:delete("pod/" .. name)
+    cluster:settle()
+    assert.equal(1, cluster:get("rs/web").status.terminatingReplicas)
+    cluster:patch("pod/" .. name, { metadata = { labels = { app = "other" } } })
+    cluster:settle()
+    assert.equal(0, cluster:get("rs/web").status.terminatingReplicas)
+  end)
+
+  it("is not held up by a pod that cannot be let go because something else is wrong with it", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.set("ReplicaSet", { replicas = 0 }))
+    local pod = workload.pod("odd", { app = "other", ["no label"] = "x" })
+    pod.metadata.namespace, pod.metadata.uid = "default", "0-1"
+    pod.metadata.ownerReferences = { { apiVersion = "apps/v1", kind = "ReplicaSet", name = "web", controller = true,
+      uid = cluster:get "rs/web".metadata.uid } }
+    cluster:import(pod)
+    cluster:scale("rs/web", 2)
+    cluster:settle()
+    assert.equal(2, cluster:count("pod", { labels = "app=web" }))
+  end)
+
   it("keeps the first text of what went wrong, and takes it back when all is well", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
     local function quota(pods)

@@ -1,5 +1,6 @@
 -- Watches that deliver late: a controller acts on what it has heard of, and its writes meet what there is.
 local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
 
 local function set(kind, replicas, more)
   return ([[
@@ -153,6 +154,24 @@ describe("a ReplicaSet whose controller's cache is ten seconds old", function()
     cluster:delete("rs/web", { cascade = "orphan" })
     cluster:advance(7)
     assert.is_nil(cluster:get("pod/stray").metadata.ownerReferences)
+  end)
+end)
+
+describe("a ReplicaSet", function()
+  it("has nothing to say of a pod that had gone when it was to be deleted", function()
+    local cluster <close> = new({}, { nodes = 0 })
+    cluster:apply(set("ReplicaSet", 2))
+    cluster:settle()
+    cluster:lag("replicaset", "10s")
+    cluster:scale("rs/web", 0)
+    cluster:advance(5)
+    local gone = cluster:list("pod")[1].metadata.name
+    cluster:delete("pod/" .. gone, { grace_period = 0 })
+    cluster:advance(5) -- the scale is heard of, and that the pod went is not
+    assert.equal(0, cluster:count "pod")
+    assert.same({ 0, 1 }, { #reasons(cluster, "rs/web", "FailedDelete"), #reasons(cluster, "rs/web", "SuccessfulDelete") })
+    local rs = cluster:get "rs/web"
+    assert.is_nil(rs.status.conditions)
   end)
 end)
 
@@ -324,22 +343,48 @@ describe("controllers with old caches", function()
     assert.same({ 5, 3, 2 }, { status.currentHealthy, status.desiredHealthy, status.disruptionsAllowed })
   end)
 
-  it("do not let go of a claim that a pod uses by now", function()
-    local cluster <close> = new { }
-    cluster:create { apiVersion = "v1", kind = "PersistentVolumeClaim", metadata = { name = "data" },
-      spec = { accessModes = { "ReadWriteOnce" }, storageClassName = "fast", resources = { requests = { storage = "1Gi" } } } }
+  it("do not let go of a claim whose user they have not heard of", function()
+    for seed = 1, 10 do
+      local cluster <close> = new({}, { seed = seed })
+      cluster:create(workload.claim("data", "fast"))
+      cluster:settle()
+      cluster:lag("volume-protection", { 0, "1m" })
+      cluster:create(workload.pod("user", nil, { volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
+      cluster:advance(2)
+      cluster:delete "pvc/data"
+      cluster:settle { timeout = "1h" }
+      assert.is_truthy(cluster:get "pvc/data")
+      cluster:delete "pod/user"
+      cluster:settle { timeout = "1h" }
+      assert.is_nil(cluster:get "pvc/data")
+    end
+  end)
+
+  it("do not reclaim a volume whose claim they have not heard of", function()
+    for seed = 1, 10 do
+      local cluster <close> = new({ ["watch.persistentvolume"] = { 0, "1m" } }, { seed = seed })
+      cluster:create(workload.claim("data", ""))
+      cluster:create { apiVersion = "v1", kind = "PersistentVolume", metadata = { name = "disk" }, spec = {
+        capacity = { storage = "1Gi" }, accessModes = { "ReadWriteOnce" }, storageClassName = "", hostPath = { path = "/tmp/disk" },
+        persistentVolumeReclaimPolicy = "Delete",
+        claimRef = { namespace = "default", name = "data", uid = cluster:get "pvc/data".metadata.uid } } }
+      cluster:settle { timeout = "1h" }
+      assert.equal("Bound", (cluster:get "pv/disk" or { status = {} }).status.phase)
+    end
+  end)
+
+  it("do not delete a released volume that is to be kept by now", function()
+    local cluster <close> = new {}
+    cluster:create(workload.claim("data", "fast"))
     cluster:settle()
-    cluster:lag("volume-protection", { 0, "30s" })
-    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "user" }, spec = {
-      containers = { { name = "main", image = "app:1" } },
-      volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } } }
-    cluster:advance(2)
+    local volume = "pv/" .. cluster:get "pvc/data".spec.volumeName
+    cluster:lag("provisioner", "10s")
     cluster:delete "pvc/data"
-    cluster:settle { timeout = "1h" }
-    assert.is_truthy(cluster:get "pvc/data")
-    cluster:delete "pod/user"
-    cluster:settle { timeout = "1h" }
-    assert.is_nil(cluster:get "pvc/data")
+    cluster:advance(2)
+    assert.equal("Released", cluster:get(volume).status.phase)
+    cluster:patch(volume, { spec = { persistentVolumeReclaimPolicy = "Retain" } })
+    cluster:advance(30)
+    assert.is_truthy(cluster:get(volume))
   end)
 
   it("know what is left in a namespace, Events among it", function()
