@@ -76,12 +76,11 @@ ks_refusal *ks_write_owners(ks_sim *sim, const ks_object *object, ks_val refs) {
     return ks_server_update_object(&sim->server, object, doc, NULL);
 }
 
-/* Done, or nothing left to do it to; frees the refusal. */
-static bool settled(ks_sim *sim, ks_refusal *refusal) {
-    if (refusal == NULL) return true;
-    bool gone = refusal->code == 404;
+/* Writes the owners of an object as the server has it. */
+static bool patch_owners(ks_sim *sim, const ks_object *now, ks_val refs) {
+    ks_refusal *refusal = ks_write_owners(sim, now, refs);
     ks_refusal_free(sim->world.heap, refusal);
-    return gone;
+    return refusal == NULL;
 }
 
 static bool is_of(ks_val ref, const ks_object *owner) {
@@ -116,9 +115,9 @@ bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner, bool
     uint32_t at = 0;
     while (at < ks_len(refs) && !is_of(ks_at(refs, at), owner)) at++;
     refs = at < ks_len(refs) ? ks_set_at(heap, refs, at, mine) : ks_append(heap, refs, mine);
-    ks_refusal *refusal = ks_write_owners(sim, now, refs);
-    if (adopted != NULL) *adopted = refusal == NULL;
-    return settled(sim, refusal);
+    bool fine = patch_owners(sim, now, refs);
+    if (adopted != NULL) *adopted = fine;
+    return fine;
 }
 
 bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner) {
@@ -129,11 +128,7 @@ bool ks_release(ks_sim *sim, const ks_object *object, const ks_object *owner) {
     ks_val refs = ks_ref(ks_get(now->meta, K(ownerReferences)));
     for (uint32_t i = ks_len(refs); i-- > 0;)
         if (is_of(ks_at(refs, i), owner)) refs = ks_remove_at(heap, refs, i);
-    ks_refusal *refusal = ks_write_owners(sim, now, refs);
-    if (refusal == NULL) return true;
-    bool fine = refusal->code == 404 || refusal->code == 422;
-    ks_refusal_free(heap, refusal);
-    return fine;
+    return patch_owners(sim, now, refs);
 }
 
 void ks_keep_loose(ks_heap *heap, ks_tree *loose, const ks_change *change) {

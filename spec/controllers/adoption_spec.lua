@@ -90,19 +90,6 @@ describe("a ReplicaSet", function()
     assert.equal(0, cluster:get("rs/web").status.terminatingReplicas)
   end)
 
-  it("is not held up by a pod that cannot be let go because something else is wrong with it", function()
-    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
-    cluster:create(workload.set("ReplicaSet", { replicas = 0 }))
-    local pod = workload.pod("odd", { app = "other", ["no label"] = "x" })
-    pod.metadata.namespace, pod.metadata.uid = "default", "0-1"
-    pod.metadata.ownerReferences = { { apiVersion = "apps/v1", kind = "ReplicaSet", name = "web", controller = true,
-      uid = cluster:get "rs/web".metadata.uid } }
-    cluster:import(pod)
-    cluster:scale("rs/web", 2)
-    cluster:settle()
-    assert.equal(2, cluster:count("pod", { labels = "app=web" }))
-  end)
-
   it("keeps the first text of what went wrong, and takes it back when all is well", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
     local function quota(pods)

@@ -190,6 +190,31 @@ describe("a Service's endpoints", function()
     assert.equal(10, #cluster:get("endpoints/web").subsets[1].addresses)
   end)
 
+  it("take newcomers up where the most are, of the slices that are written anyway", function()
+    for _, gone in ipairs { { 70, 20 }, { 20, 70 } } do
+      local world <close> = kubesim.new { nodes = BIG, kubelet = "manual" }
+      world:apply(SERVICE:format "clusterIP: None")
+      world:apply(SET:format(200))
+      world:advance(2)
+      for i = 0, 199 do world:drive("web-" .. i, "ready") end
+      world:advance(2)
+      local before = world:list("EndpointSlice", { labels = "kubernetes.io/service-name=web" })
+      world:lag("statefulset", "1h") -- nobody makes them anew
+      world:create { apiVersion = "v1", kind = "Pod", metadata = { name = "new", labels = { app = "web" } }, spec = { nodeName = "big",
+        containers = { { name = "main", image = "app:1", ports = { { name = "web", containerPort = 8080 } } } } } }
+      world:advance(2)
+      for i, slice in ipairs(before) do
+        for k = 1, gone[i] do world:delete("pod/" .. slice.endpoints[k].targetRef.name, { grace_period = 0 }) end
+      end
+      world:drive("new", "ready")
+      world:advance(2)
+      for i, slice in ipairs(before) do
+        local size = #world:get("endpointslice/" .. slice.metadata.name).endpoints
+        assert.equal(100 - gone[i] + (gone[i] == 20 and 1 or 0), size)
+      end
+    end
+  end)
+
   it("publish a thousand addresses at most in the old object", function()
     cluster = kubesim.new { nodes = BIG, latency = 0 }
     start("clusterIP: None", 1010)
