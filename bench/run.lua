@@ -346,6 +346,25 @@ local MANY <const> = {
     end
     assert(c:settle())
   end,
+  ["pods with a disk of their node each"] = function(c, n)
+    local names, disks = {}, {}
+    for i, node in ipairs(c:list "node") do names[i] = node.metadata.name end
+    for i = 1, n do
+      local host = { key = "kubernetes.io/hostname", operator = "In", values = { names[i % #names + 1] } }
+      disks[i] = {
+        apiVersion = "v1", kind = "PersistentVolume", metadata = { name = "disk" .. i },
+        spec = { capacity = { storage = "1Gi" }, accessModes = { "ReadWriteOnce" }, storageClassName = "disks",
+          ["local"] = { path = "/disk" }, nodeAffinity = { required = { nodeSelectorTerms = { { matchExpressions = { host } } } } } } }
+    end
+    c:create {
+      apiVersion = "storage.k8s.io/v1", kind = "StorageClass", metadata = { name = "disks" }, provisioner = "kubernetes.io/no-provisioner",
+      volumeBindingMode = "WaitForFirstConsumer" }
+    c:create(disks)
+    local set = stateful_set(n, "Parallel", true)
+    set.spec.volumeClaimTemplates[1].spec.storageClassName = "disks"
+    c:create(set)
+    assert(c:settle())
+  end,
 }
 
 ---Whether the cost of one stays what it is where there are many.

@@ -109,7 +109,7 @@ typedef struct candidate {
 typedef struct search {
     const ks_store *store;
     const ks_object *claim, *node;
-    ks_selector *selector; /* NULL: none */
+    ks_selector *selector; /* NULL: there is none, or nobody has asked for it */
     ks_val taken;
     bool delayed;
     ks_quantity request; /* the claim's */
@@ -172,19 +172,29 @@ static void consider_ours(search *s, const ks_object *volume) {
     if (better(s, &one)) s->best = one;
 }
 
-static bool is_free_to_take(const search *s, const candidate *one) {
-    const ks_object *volume = one->volume;
-    return volume->phase == 'A' && is_usable(s, one) &&
-           strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) == 0 && on_node(s, volume) &&
-           (s->selector == NULL || ks_selector_matches(s->selector, volume->labels));
+/* The claim's selector, read when there is a volume for it. */
+static bool is_selected(search *s, const ks_object *volume) {
+    ks_val selector = ks_get(s->claim->spec, K(selector));
+    if (!ks_exists(selector)) return true;
+    if (s->selector == NULL) {
+        const ks_str *why = NULL;
+        s->selector = ks_selector_of(s->store->world->heap, selector, &why);
+        ks_str_unref(s->store->world->heap, why);
+    }
+    return s->selector == NULL || ks_selector_matches(s->selector, volume->labels);
 }
 
-/* The free volumes with those modes, from the smallest on, until none can be better than the best of them. */
-static void consider_free(search *s, unsigned modes) {
+static bool is_free_to_take(search *s, const candidate *one) {
+    const ks_object *volume = one->volume;
+    return volume->phase == 'A' && (s->want & ~one->modes) == 0 && is_usable(s, one) &&
+           strcmp(ks_volume_class(volume), ks_volume_class(s->claim)) == 0 && on_node(s, volume) &&
+           is_selected(s, volume);
+}
+
+/* Those that the walk comes to, from the smallest on, until none can be better than the best of them. */
+static void consider_free(search *s, ks_free_volumes f) {
     uint64_t size = UINT64_MAX;
-    for (ks_free_volumes f =
-             ks_free_volumes_of(s->store, ks_volume_class(s->claim), modes, s->request);
-         ks_free_volumes_next(&f) && f.size <= size;) {
+    while (ks_free_volumes_next(&f) && f.size <= size) {
         candidate one = candidate_of(f.object, false);
         if (!is_free_to_take(s, &one)) continue;
         if (better(s, &one)) s->best = one;
@@ -193,34 +203,46 @@ static void consider_free(search *s, unsigned modes) {
     }
 }
 
-/* All that may suit: sets of modes in the order of better(). Where there is no node to suit, the first set that has one decides. */
-static void consider_all_free(search *s) {
+/* Where there is no node to suit: sets of modes in the order of better(); the first one that has a volume decides. */
+static void consider_anywhere(search *s, const char *class) {
     static const uint8_t sets[KS_ACCESS_SETS] = {0, 1,  2,  4, 8,  3,  5,  6,
                                                  9, 10, 12, 7, 11, 13, 14, 15};
+    uint32_t there[2] = {0, 0}; /* sets of modes of volumes that are not pinned, and that are */
+    for (ks_free_sorts f = ks_free_sorts_of(s->store, class, s->want); ks_free_sorts_next(&f);)
+        there[f.pin != NULL] |= 1U << f.modes;
     for (int i = 0; i < KS_ACCESS_SETS; i++) {
-        if ((s->want & ~(unsigned)sets[i]) != 0) continue;
-        consider_free(s, sets[i]);
-        if (s->node == NULL && s->best.volume != NULL && s->best.modes == sets[i]) return;
+        for (int pinned = 0; pinned < 2; pinned++)
+            if (there[pinned] >> sets[i] & 1U)
+                consider_free(
+                    s, ks_free_volumes_of(s->store, class, sets[i], pinned != 0, s->request));
+        if (s->best.volume != NULL && s->best.modes == sets[i]) return;
+    }
+}
+
+/* Those that are not tied to one value of a label, and those that are to the node's. */
+static void consider_on_node(search *s, const char *class) {
+    for (ks_free_sorts f = ks_free_sorts_of(s->store, class, s->want); ks_free_sorts_next(&f);) {
+        if (f.pin == NULL) {
+            consider_free(s, ks_free_volumes_of(s->store, class, f.modes, false, s->request));
+            continue;
+        }
+        const ks_str *value = ks_label(s->store->world->heap, s->node->labels, f.pin);
+        if (value != NULL) consider_free(s, ks_free_volumes_at(&f, value, s->request));
     }
 }
 
 static const ks_object *find(search *s) {
-    ks_heap *heap = s->store->world->heap;
     const ks_object *claim = s->claim;
+    const char *class = ks_volume_class(claim);
     s->request = ks_claim_request(claim);
     s->want = ks_access_modes(ks_get(claim->spec, K(accessModes)));
     for (ks_namers n = ks_store_naming_it(s->store, KS_PV, claim); ks_namers_next(&n);)
         consider_ours(s, n.object);
-    if (!s->delayed && !ks_no_free_volume(s->store, ks_volume_class(claim), s->want, s->request)) {
-        ks_val selector = ks_get(claim->spec, K(selector));
-        if (ks_exists(selector)) {
-            const ks_str *why = NULL;
-            s->selector = ks_selector_of(heap, selector, &why);
-            ks_str_unref(heap, why);
-        }
-        consider_all_free(s);
-        ks_selector_unref(heap, s->selector);
-    }
+    if (s->node != NULL)
+        consider_on_node(s, class);
+    else if (!s->delayed)
+        consider_anywhere(s, class);
+    ks_selector_unref(s->store->world->heap, s->selector);
     return s->refused ? NULL : s->best.volume;
 }
 

@@ -1,6 +1,6 @@
 /*
- * store/free_volumes.h - the volumes that no claim has, by class, access modes and size: a claim finds the one that it may take without a
- * look at the others. Called by engine/volumes.c and controllers/storage.
+ * store/free_volumes.h - the volumes that no claim has, by class, access modes and size, and by the nodes that may use them: a claim finds
+ * the one that it may take without a look at the others. Called by engine/volumes.c and controllers/storage.
  */
 #ifndef KS_STORE_FREE_VOLUMES_H
 #define KS_STORE_FREE_VOLUMES_H
@@ -16,18 +16,36 @@ unsigned ks_access_modes(ks_val list);
 /* What a volume offers (spec.capacity.storage). */
 ks_quantity ks_volume_capacity(const ks_object *volume);
 
+/* Walks the sorts of free volumes that there are of a class, with at least those access modes: which modes, and which label a node must have a
+ * value of to use them, each volume one value. Maybe sorts of another class are shown, too. Private, but for the last two members.
+ *     for (ks_free_sorts f = ks_free_sorts_of(s, class, want); ks_free_sorts_next(&f);) use(f.modes, f.pin); */
+typedef struct ks_free_sorts {
+    const ks_store *store;
+    const char *class;
+    unsigned want;
+    uint64_t next;
+    uint32_t modes;
+    const ks_str *pin; /* the label; NULL: those that are not tied to one value of one label */
+} ks_free_sorts;
+ks_free_sorts ks_free_sorts_of(const ks_store *s, const char *class, unsigned want);
+bool ks_free_sorts_next(ks_free_sorts *sorts);
+
 /* Walks the free volumes of a class with exactly those access modes: first the small ones, of one size those that were made first. All
- * that are at least that large are shown, and maybe some that are a little smaller or of another class. Those of about one size
- * (`size`) come in no order of size. The store must not change meanwhile.
- *     for (ks_free_volumes f = ks_free_volumes_of(s, class, modes, least); ks_free_volumes_next(&f);) use(f.object); */
+ * that are at least that large are shown, and maybe some that are a little smaller, have other modes or are of another class. Those of about
+ * one size (`size`) come in no order of size. The store must not change meanwhile.
+ *     for (ks_free_volumes f = ks_free_volumes_of(s, class, modes, false, least); ks_free_volumes_next(&f);) use(f.object); */
 typedef struct ks_free_volumes {
     const ks_store *store;
     ks_tree_iter iter; /* private */
-    uint64_t group;    /* private: class and access modes */
+    uint64_t group;    /* private: class, access modes and whose they are */
     uint64_t size;     /* about how large it is: the larger the larger */
     const ks_object *object;
 } ks_free_volumes;
+/* `pinned`: those that are tied to one value of one label, whichever; else the others. */
 ks_free_volumes ks_free_volumes_of(const ks_store *s, const char *class, unsigned modes,
+                                   bool pinned, ks_quantity least);
+/* Those of one sort with a pin that nodes with this value of the label may use. */
+ks_free_volumes ks_free_volumes_at(const ks_free_sorts *sort, const ks_str *value,
                                    ks_quantity least);
 bool ks_free_volumes_next(ks_free_volumes *walk);
 /* Whether none is free that has the class, those modes and maybe others, and that size. */

@@ -29,6 +29,7 @@ void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object
 
 /* --- free_volumes.c, for store.c --- */
 /* A volume has a new version (NULL: it goes); `old`: the one before (NULL: it is new). */
+extern const ks_tree_type ks_store__labels_type; /* values are counted strings */
 void ks_store__note_free(ks_store *s, const ks_object *volume, const ks_object *old);
 
 /* --- spaces.c, for store.c --- */

@@ -278,6 +278,7 @@ void ks_store_init(ks_store *s, ks_world *world) {
     *s = (ks_store){.world = world, .kinds = EVERY_KIND};
     for (int k = 0; k < KS_KIND_COUNT; k++) s->by_id[k].type = &versions_type;
     s->maps.log.type = &log_type;
+    s->maps.pin_labels.type = &ks_store__labels_type;
 }
 
 void ks_store_dispose(ks_store *s) { ks_store_clear(s, s->world->heap); }

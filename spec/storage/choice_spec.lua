@@ -153,3 +153,104 @@ describe("claims, one after the other,", function()
     end)
   end
 end)
+
+--- A node affinity of one of several shapes, and whether it holds for labels of a node.
+local function affinity(roll, names)
+  local function any(list) return list[1 + roll.below(#list)] end
+  local function one_of(key, ...) return { key = key, operator = "In", values = { ... } } end
+  local function has(e, labels)
+    for _, v in ipairs(e.values or {}) do
+      if labels[e.key] == v then return e.operator == "In" end
+    end
+    return e.operator == "NotIn" or e.operator == "Exists" and labels[e.key] ~= nil
+  end
+  local host, rack = "kubernetes.io/hostname", "rack-" .. roll.below(20)
+  local terms = any {
+    {},
+    { { one_of(host, any(names)) } },
+    { { one_of(host, any(names)) } },
+    { { one_of("zone", any { "a", "b" }) } },
+    { { one_of(rack, "x") } },
+    { { one_of("zone", any { "a", "b" }), one_of(host, any(names)) } },
+    { { one_of(host, any(names), any(names)) } },
+    { { one_of(host, any(names)) }, { one_of("zone", "a") } },
+    { { { key = "zone", operator = "NotIn", values = { "a" } } } },
+    { { { key = rack, operator = "Exists" }, one_of("zone", any { "a", "b" }) } },
+  }
+  local written = {}
+  for i, term in ipairs(terms) do written[i] = { matchExpressions = term } end
+  return #terms > 0 and { required = { nodeSelectorTerms = written } } or nil, function(labels)
+    for _, term in ipairs(terms) do
+      local all = true
+      for _, e in ipairs(term) do all = all and has(e, labels) end
+      if all then return true end
+    end
+    return #terms == 0
+  end
+end
+
+describe("a pod's claim that waits for its node", function()
+  for seed = 1, 20 do
+    it(("takes there what a look at all volumes would choose (seed %d)"):format(seed), function()
+      local roll = dice(seed)
+      local sizes <const> = { "900M", "1Gi", "1024Mi", "1073741825", "2Gi", "3500m" }
+      local names, nodes = { "n1", "n2", "n3", "n4" }, {}
+      for i, name in ipairs(names) do
+        nodes[i] = { name = name, labels = { zone = i % 2 == 0 and "a" or "b", ["rack-" .. roll.below(20)] = "x" } }
+      end
+      local cluster <close> = kubesim.new { nodes = nodes, seed = seed }
+      cluster:create { apiVersion = "storage.k8s.io/v1", kind = "StorageClass", metadata = { name = "local" },
+        provisioner = "kubernetes.io/no-provisioner", volumeBindingMode = "WaitForFirstConsumer" }
+      local volumes, suits, taken = {}, {}, {}
+      for i = 1, 60 do
+        local written, holds = affinity(roll, names)
+        volumes[i] = volume("pv" .. i, { storage = sizes[1 + roll.below(#sizes)], storageClassName = "local", nodeAffinity = written,
+          accessModes = roll.below(3) == 0 and { "ReadWriteMany", "ReadWriteOnce" } or nil })
+        suits["pv" .. i] = holds
+        volumes[i].metadata.labels = { kind = roll.below(2) == 0 and "fast" or "slow" }
+      end
+      cluster:create(volumes)
+      cluster:settle()
+      local function choice(want, labels)
+        local best
+        local request = kubesim.quantity(want.spec.resources.requests.storage)
+        for _, v in ipairs(volumes) do
+          local size = kubesim.quantity(v.spec.capacity.storage)
+          if not taken[v.metadata.name] and request <= size and suits[v.metadata.name](labels)
+            and (not want.spec.selector or v.metadata.labels.kind == "fast")
+            and (not best or size < kubesim.quantity(best.spec.capacity.storage)) then
+            best = v
+          end
+        end
+        return best and best.metadata.name
+      end
+      local bound = 0
+      for i = 1, 50 do
+        local name, more = "c" .. i, { storageClassName = "local" }
+        if roll.below(3) == 0 then more.selector = { matchLabels = { kind = "fast" } } end
+        local wanted = claim(name, sizes[1 + roll.below(#sizes)], more)
+        cluster:create { wanted, {
+          apiVersion = "v1", kind = "Pod", metadata = { name = name },
+          spec = { containers = { { name = "c", image = "i" } }, volumes = { { name = "v", persistentVolumeClaim = { claimName = name } } },
+            nodeSelector = roll.below(2) == 0 and { ["kubernetes.io/hostname"] = names[1 + roll.below(4)] } or nil } } }
+        cluster:advance(5)
+        local pod = cluster:get("pod/" .. name)
+        for _, node in ipairs(cluster:list "node") do
+          local might = not pod.spec.nodeSelector or pod.spec.nodeSelector["kubernetes.io/hostname"] == node.metadata.name
+          if not pod.spec.nodeName and might then assert.is_nil(choice(wanted, node.metadata.labels)) end
+          if pod.spec.nodeName == node.metadata.name then
+            local volume_name = choice(wanted, node.metadata.labels)
+            assert.equal(volume_name, cluster:get("pvc/" .. name).spec.volumeName)
+            taken[volume_name], bound = true, bound + 1
+          end
+        end
+        if not pod.spec.nodeName then
+          cluster:delete("pod/" .. name)
+          cluster:delete("pvc/" .. name)
+        end
+        if i == 25 then cluster:patch("node/n1", { metadata = { labels = { zone = "a" } } }) end
+      end
+      assert.is_true(bound > 10)
+    end)
+  end
+end)
