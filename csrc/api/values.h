@@ -1,6 +1,6 @@
 /*
  * api/values.h - the small value types of the API: quantities, label selectors, durations, time stamps,
- * int-or-percent, names. Each function names the upstream file it follows.
+ * conditions, int-or-percent, names. Each function names the upstream file it follows.
  */
 #ifndef KS_API_VALUES_H
 #define KS_API_VALUES_H
@@ -68,6 +68,12 @@ int ks_human_duration(int64_t ns, char *out);
 /* --- pod-deletion-cost: pkg/apis/core/helper/helpers.go: GetDeletionCostFromPodAnnotations: 32 bits, no plus sign, no leading zeros
  * but behind a minus sign; false: it is none --- */
 bool ks_deletion_cost(const ks_str *text, int32_t *out);
+
+/* --- conditions of a status: pkg/api/v1/pod: GetPodCondition, and its like for other kinds --- */
+/* The condition of a type, borrowed; KS_NOTHING: there is none. */
+ks_val ks_condition_of(ks_val status, const char *type);
+/* Whether it is there and "True". */
+bool ks_condition_holds(ks_val status, const char *type);
 
 /* --- int or percent: pkg/util/intstr GetScaledValueFromIntOrPercent; false when malformed --- */
 bool ks_scaled_value(ks_val intstr, int64_t total, bool round_up, int64_t *out);

@@ -154,14 +154,6 @@ static bool ignores_budgets(const ks_object *pod) {
            strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
 }
 
-static bool is_ready(const ks_object *pod) {
-    ks_each(c, ks_get(pod->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), "Ready"))
-            return ks_text_is(ks_get(*c, K(status)), "True");
-    }
-    return false;
-}
-
 /* The budgets whose selector matches the pod; the first one in *found. An empty selector selects
  * all. */
 static int count_budgets(ks_server *s, const ks_object *pod, const ks_object **found) {
@@ -192,12 +184,10 @@ static ks_refusal *refuse_disruption(ks_server *s, ks_val cause_message) {
 /* Why a budget without disruptions allows none; DesiredHealthy and CurrentHealthy of a failed sync are not to be trusted. */
 static ks_val denial_of(ks_heap *heap, const ks_object *budget) {
     const char *name = budget->name->s, *reason = "", *message = "";
-    ks_each(c, ks_get(budget->status, K(conditions))) {
-        if (!ks_text_is(ks_get(*c, K(type)), "DisruptionAllowed") ||
-            !ks_text_is(ks_get(*c, K(status)), "False"))
-            continue;
-        reason = ks_text_or(ks_get(*c, K(reason)), "");
-        message = ks_text_or(ks_get(*c, K(message)), "");
+    ks_val condition = ks_condition_of(budget->status, "DisruptionAllowed");
+    if (ks_text_is(ks_get(condition, K(status)), "False")) {
+        reason = ks_text_or(ks_get(condition, K(reason)), "");
+        message = ks_text_or(ks_get(condition, K(message)), "");
     }
     if (*message != '\0' && strcmp(reason, "SyncFailed") == 0)
         return ks_format(heap,
@@ -270,7 +260,7 @@ static ks_refusal *ask_budgets(ks_server *s, const ks_object *pod, bool dry_run)
         return ks_refuse(s->heap, 500, "",
                          "This pod has more than one PodDisruptionBudget, which the "
                          "eviction subresource does not support.");
-    if (!is_ready(pod)) {
+    if (!ks_condition_holds(pod->status, "Ready")) {
         if (ks_text_is(ks_get(budget->spec, K(unhealthyPodEvictionPolicy)), "AlwaysAllow"))
             return NULL;
         int64_t desired = ks_int_or(ks_get(budget->status, K(desiredHealthy)), 0);

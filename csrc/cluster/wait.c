@@ -4,18 +4,11 @@
  * "ready" means that nothing more is to come: of a pod the Ready condition, of a workload what `kubectl rollout status` calls done
  * (k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go), of a claim that it is bound.
  */
+#include "api/values.h"
 #include "cluster/cluster.h"
 
-static const ks_val *find_condition(const ks_object *object, const char *type) {
-    ks_each(c, ks_get(object->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), type)) return c;
-    }
-    return NULL;
-}
-
 static bool condition_is(const ks_object *object, const char *type, const char *status) {
-    const ks_val *c = find_condition(object, type);
-    return c != NULL && ks_text_is(ks_get(*c, K(status)), status);
+    return ks_text_is(ks_get(ks_condition_of(object->status, type), K(status)), status);
 }
 
 static bool phase_is(const ks_object *object, const char *phase) {

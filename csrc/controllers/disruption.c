@@ -156,15 +156,12 @@ static void observe_budget(ks_sim *sim, state *st, const ks_change *change) {
 /* nonTerminatingPodHasStaleDisruptionCondition: the instant from which it is stale, or KS_NEVER. */
 static int64_t stale_at(const ks_sim *sim, const ks_object *pod) {
     if (ks_object_terminating(pod) || ks_phase_finished(ks_phase_of(pod))) return KS_NEVER;
-    ks_each(condition, ks_get(pod->status, K(conditions))) {
-        if (!ks_text_is(ks_get(*condition, K(type)), "DisruptionTarget")) continue;
-        if (!ks_text_is(ks_get(*condition, K(status)), "True") ||
-            ks_text_is(ks_get(*condition, K(reason)), "TerminationByKubelet"))
-            return KS_NEVER;
-        int64_t since = ks_instant_of(&sim->world, ks_get(*condition, K(lastTransitionTime)));
-        return since == KS_NEVER ? sim->world.now : since + STALE_TIMEOUT;
-    }
-    return KS_NEVER;
+    ks_val condition = ks_condition_of(pod->status, "DisruptionTarget");
+    if (!ks_text_is(ks_get(condition, K(status)), "True") ||
+        ks_text_is(ks_get(condition, K(reason)), "TerminationByKubelet"))
+        return KS_NEVER;
+    int64_t since = ks_instant_of(&sim->world, ks_get(condition, K(lastTransitionTime)));
+    return since == KS_NEVER ? sim->world.now : since + STALE_TIMEOUT;
 }
 
 /* A pod that several budgets select is counted by each of them; one of them looks at once. */

@@ -90,15 +90,9 @@ static void dispose(ks_heap *heap, void *state) {
 
 /* --- conditions and taints --- */
 
-static ks_val condition_of(ks_val status, const char *type) {
-    ks_each(c, ks_get(status, K(conditions)))
-        if (ks_text_is(ks_get(*c, K(type)), type)) return *c;
-    return KS_NOTHING;
-}
-
 /* 'T', 'F' or 'U' of the Ready condition. */
 static char readiness(const ks_object *node) {
-    ks_val ready = condition_of(node->status, "Ready");
+    ks_val ready = ks_condition_of(node->status, "Ready");
     const char *status = ks_text_or(ks_get(ready, K(status)), "Unknown");
     return ks_exists(ready) ? status[0] : 'U';
 }
@@ -132,7 +126,7 @@ static const struct rule {
 #define RULES ((int)(sizeof rules / sizeof rules[0]))
 
 static bool rule_holds(const struct rule *rule, const ks_object *node) {
-    ks_val c = condition_of(node->status, rule->condition);
+    ks_val c = ks_condition_of(node->status, rule->condition);
     return ks_exists(c) && ks_text_or(ks_get(c, K(status)), "-")[0] == rule->status;
 }
 
@@ -258,8 +252,8 @@ static const ks_object *judged(const ks_sim *sim, const lifecycle *st, uint64_t 
 /* It has posted something that was not heard of yet. */
 static bool has_posted(const ks_sim *sim, const ks_object *node) {
     const ks_object *known = ks_store_by_id(ks_view(sim), KS_NODE, node->id);
-    return !ks_equal(ks_get(condition_of(known->status, "Ready"), K(lastHeartbeatTime)),
-                     ks_get(condition_of(node->status, "Ready"), K(lastHeartbeatTime)));
+    return !ks_equal(ks_get(ks_condition_of(known->status, "Ready"), K(lastHeartbeatTime)),
+                     ks_get(ks_condition_of(node->status, "Ready"), K(lastHeartbeatTime)));
 }
 
 /* All conditions that a kubelet posts become Unknown (tryUpdateNodeHealth). False: the write has failed. */

@@ -28,11 +28,7 @@ typedef struct state {
 /* --- nodes --- */
 
 static bool out_of_service(const ks_object *node) {
-    ks_each(condition, ks_get(node->status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), "Ready") &&
-            ks_text_is(ks_get(*condition, K(status)), "True"))
-            return false;
-    }
+    if (ks_condition_holds(node->status, "Ready")) return false;
     ks_each(taint, ks_get(node->spec, K(taints))) {
         if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
     }

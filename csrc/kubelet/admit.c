@@ -100,8 +100,7 @@ static bool fits(turn *t, const ks_object *on) {
 
 /* False: the pod was refused. */
 bool admit(turn *t) {
-    ks_each(c, ks_get(t->pod->status, K(conditions)))
-        if (ks_text_is(ks_get(*c, K(type)), "PodScheduled")) return true;
+    if (ks_exists(ks_condition_of(t->pod->status, "PodScheduled"))) return true;
     const ks_object *on = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
     if (!on || ks_exists(ks_get(t->pod->status, K(startTime)))) return true;
     ks_val affinity = ks_get3(t->pod->spec, K(affinity), K(nodeAffinity),

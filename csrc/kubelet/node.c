@@ -183,11 +183,8 @@ static ks_refusal *post_status(ks_sim *sim, const ks_object *node) {
 }
 
 bool ks_node_is_given_up(const ks_object *node) {
-    ks_each(c, ks_get(node->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), "Ready"))
-            return ks_text_is(ks_get(*c, K(reason)), "NodeStatusUnknown");
-    }
-    return false;
+    return ks_text_is(ks_get(ks_condition_of(node->status, "Ready"), K(reason)),
+                      "NodeStatusUnknown");
 }
 
 int64_t ks_node_next_look(const ks_sim *sim, const ks_object *node) {

@@ -152,9 +152,7 @@ static ks_val gates_lack(draft *d) {
     ks_buf out = {heap, NULL, 0, 0};
     ks_each(g, gates) {
         const char *type = ks_text_or(ks_get(*g, K(conditionType)), "");
-        ks_val found = KS_NOTHING;
-        ks_each(c, ks_get(d->t->pod->status, K(conditions)))
-            if (ks_text_is(ks_get(*c, K(type)), type)) found = *c;
+        ks_val found = ks_condition_of(d->t->pod->status, type);
         if (ks_text_is(ks_get(found, K(status)), "True")) continue;
         if (out.len) ks_buf_puts(&out, ", ");
         if (ks_exists(found))

@@ -3,6 +3,8 @@
  */
 #include "network/endpoint.h"
 
+#include "api/values.h"
+
 #include <string.h>
 
 const ks_str *ks_pod_ip(const ks_object *pod) {
@@ -16,10 +18,7 @@ const ks_str *ks_pod_ip(const ks_object *pod) {
 }
 
 ks_val ks_pod_ready_condition(const ks_object *pod) {
-    ks_each(condition, ks_get(pod->status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), "Ready")) return *condition;
-    }
-    return KS_NOTHING;
+    return ks_condition_of(pod->status, "Ready");
 }
 
 bool ks_pod_is_ready(const ks_object *pod) {

@@ -31,13 +31,6 @@ static const ks_str *told(ks_sim *sim, ks_sched *st, const ks_str *message) {
     return message;
 }
 
-static ks_val scheduled_condition(ks_val status) {
-    ks_each(condition, ks_get(status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), "PodScheduled")) return *condition;
-    }
-    return KS_NOTHING;
-}
-
 /* What a strategic merge patch that makes `made` (taken over) of `known` makes of `there`: only what differs is in it. */
 static ks_val patched_condition(ks_heap *heap, ks_val known, ks_val made, ks_val there) {
     if (ks_equal(known, there)) return made;
@@ -90,7 +83,7 @@ static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const 
         ks_refusal_free(heap, ks_server_update_status(&sim->server, pod, alike, NULL));
         return true;
     }
-    ks_val old = scheduled_condition(pod->status);
+    ks_val old = ks_condition_of(pod->status, "PodScheduled");
     ks_val since = ks_text_is(ks_get(old, K(status)), "False")
                        ? ks_ref(ks_get(old, K(lastTransitionTime)))
                        : ks_time_val(&sim->world, sim->world.now);
@@ -110,7 +103,7 @@ static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const 
     if (same) {
         ks_unref(heap, made);
     } else {
-        made = patched_condition(heap, old, made, scheduled_condition(status));
+        made = patched_condition(heap, old, made, ks_condition_of(status, "PodScheduled"));
         status = ks_put(heap, status, K(conditions),
                         with_condition(heap, ks_get(newest->status, K(conditions)), made));
     }

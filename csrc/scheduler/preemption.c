@@ -214,12 +214,9 @@ static candidate *pick(ks_cycle *c, candidate *list, uint32_t n) {
 
 static bool terminating_by_preemption(const ks_object *pod) {
     if (!ks_object_terminating(pod)) return false;
-    ks_each(condition, ks_get(pod->status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), "DisruptionTarget"))
-            return ks_text_is(ks_get(*condition, K(status)), "True") &&
-                   ks_text_is(ks_get(*condition, K(reason)), "PreemptionByScheduler");
-    }
-    return false;
+    ks_val condition = ks_condition_of(pod->status, "DisruptionTarget");
+    return ks_text_is(ks_get(condition, K(status)), "True") &&
+           ks_text_is(ks_get(condition, K(reason)), "PreemptionByScheduler");
 }
 
 static const char *ineligible(ks_cycle *c) {

@@ -98,7 +98,6 @@ bool dep_wants_rollback(const ks_object *d); /* whether somebody asks for it */
 bool dep_rollback(dep_sync *c);              /* false: failed */
 
 /* --- status.c --- */
-ks_val dep_condition(ks_val status, const char *type); /* borrowed, or KS_NOTHING */
 /* SetDeploymentCondition with both times now; `reason` and the message's format. *status is exchanged. */
 void dep_set_condition(dep_sync *c, ks_val *status, const char *type, const char *value,
                        const char *reason, const char *format, ...)

@@ -153,7 +153,7 @@ static bool mend_existing(dep_sync *c, int64_t revision, dep_sets *sets) {
     }
     bool write = set_revision(c, ks_get(annotations, K(deployment_kubernetes_io_revision)));
     ks_unref(heap, annotations);
-    if (dep_has_deadline(c->d) && !ks_exists(dep_condition(c->status, "Progressing"))) {
+    if (dep_has_deadline(c->d) && !ks_exists(ks_condition_of(c->status, "Progressing"))) {
         dep_set_condition(c, &c->status, "Progressing", "True", "FoundNewReplicaSet",
                           "Found new replica set \"%s\"", set->name->s);
         write = true;

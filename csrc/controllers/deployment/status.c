@@ -9,13 +9,6 @@
 
 /* --- conditions --- */
 
-ks_val dep_condition(ks_val status, const char *type) {
-    ks_each(condition, ks_get(status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), type)) return *condition;
-    }
-    return KS_NOTHING;
-}
-
 static void drop_condition(ks_heap *heap, ks_val *status, const char *type) {
     ks_val list = ks_ref(ks_get(*status, K(conditions)));
     for (uint32_t i = ks_len(list); i-- > 0;)
@@ -30,7 +23,7 @@ static void drop_condition(ks_heap *heap, ks_val *status, const char *type) {
 /* SetDeploymentCondition; takes over `condition`. */
 static void set_condition(ks_heap *heap, ks_val *status, ks_val condition) {
     const char *type = ks_text_or(ks_get(condition, K(type)), "");
-    ks_val now = dep_condition(*status, type);
+    ks_val now = ks_condition_of(*status, type);
     bool same_value =
         ks_exists(now) && ks_equal(ks_get(now, K(status)), ks_get(condition, K(status)));
     if (same_value && ks_equal(ks_get(now, K(reason)), ks_get(condition, K(reason)))) {
@@ -83,7 +76,7 @@ bool dep_write(dep_sync *c) {
 }
 
 bool dep_check_paused(dep_sync *c) {
-    ks_val condition = dep_condition(c->status, "Progressing");
+    ks_val condition = ks_condition_of(c->status, "Progressing");
     if (!dep_has_deadline(c->d) || has_reason(condition, "ProgressDeadlineExceeded")) return true;
     bool paused = ks_bool_or(ks_get(c->d->spec, K(paused)), false);
     if (paused == has_reason(condition, "DeploymentPaused")) return true;
@@ -178,7 +171,7 @@ static int64_t deadline(const dep_sync *c, ks_val condition) {
 
 /* DeploymentTimedOut */
 static bool is_late(const dep_sync *c, ks_val status) {
-    ks_val condition = dep_condition(status, "Progressing");
+    ks_val condition = ks_condition_of(status, "Progressing");
     if (!ks_exists(condition) || has_reason(condition, "NewReplicaSetAvailable")) return false;
     if (has_reason(condition, "ProgressDeadlineExceeded")) return true;
     return deadline(c, condition) < c->sim->world.now;
@@ -187,7 +180,7 @@ static bool is_late(const dep_sync *c, ks_val status) {
 static void judge_progress(dep_sync *c, const dep_sets *sets, ks_val *s) {
     const char *what = sets->fresh != NULL ? "ReplicaSet" : "Deployment";
     const char *name = sets->fresh != NULL ? sets->fresh->name->s : c->d->name->s;
-    ks_val now = dep_condition(c->status, "Progressing");
+    ks_val now = ks_condition_of(c->status, "Progressing");
     if (dep_is_complete(c->d, *s)) {
         dep_set_condition(c, s, "Progressing", "True", "NewReplicaSetAvailable",
                           "%s \"%s\" has successfully progressed.", what, name);
@@ -207,7 +200,7 @@ static void judge_progress(dep_sync *c, const dep_sets *sets, ks_val *s) {
 }
 
 static ks_val failure_of(const ks_object *set) {
-    return set == NULL ? KS_NOTHING : dep_condition(set->status, "ReplicaFailure");
+    return set == NULL ? KS_NOTHING : ks_condition_of(set->status, "ReplicaFailure");
 }
 
 /* getReplicaFailures: of the new set, or of the first that has one. */
@@ -226,7 +219,7 @@ static void copy_failure(dep_sync *c, const dep_sets *sets, ks_val *s) {
 
 /* requeueStuckDeployment: when the deadline will have passed. */
 static void arm_deadline(const dep_sync *c) {
-    ks_val condition = dep_condition(c->status, "Progressing");
+    ks_val condition = ks_condition_of(c->status, "Progressing");
     if (!dep_has_deadline(c->d) || !ks_exists(condition) || dep_is_complete(c->d, c->status) ||
         has_reason(condition, "ProgressDeadlineExceeded")) {
         dep_disarm(c);
@@ -245,7 +238,7 @@ static void arm_deadline(const dep_sync *c) {
 bool dep_sync_rollout_status(dep_sync *c, const dep_sets *sets) {
     ks_val s = calculate(c, sets);
     if (!dep_has_deadline(c->d)) drop_condition(c->heap, &s, "Progressing");
-    ks_val now = dep_condition(c->status, "Progressing");
+    ks_val now = ks_condition_of(c->status, "Progressing");
     bool done = ks_count(s, K(replicas), 0) == ks_count(s, K(updatedReplicas), 0) &&
                 has_reason(now, "NewReplicaSetAvailable");
     if (dep_has_deadline(c->d) && !done) judge_progress(c, sets, &s);

@@ -4,10 +4,7 @@
 #include "controllers/replicaset/internal.h"
 
 static bool has_failure(const ks_object *rs) {
-    ks_each(condition, ks_get(rs->status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(type)), "ReplicaFailure")) return true;
-    }
-    return false;
+    return ks_exists(ks_condition_of(rs->status, "ReplicaFailure"));
 }
 
 /* calculateStatus: the condition is there while replicas cannot be managed, and keeps its first text. */

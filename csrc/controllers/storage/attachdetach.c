@@ -499,14 +499,6 @@ static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume
     return found;
 }
 
-static bool node_ready(const ks_object *node) {
-    ks_each(c, ks_get(node->status, K(conditions))) {
-        if (ks_text_is(ks_get(*c, K(type)), "Ready"))
-            return ks_text_is(ks_get(*c, K(status)), "True");
-    }
-    return false;
-}
-
 static bool out_of_service(const ks_object *node) {
     ks_each(taint, ks_get(node->spec, K(taints))) {
         if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
@@ -534,7 +526,8 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         ks_tree_put(heap, &st->unwanted, key, (void *)(intptr_t)(since + 1));
     }
     int64_t forced = since + MAX_WAIT_FOR_UNMOUNT; /* from then on nothing is verified */
-    bool force = (node == NULL || !node_ready(node)) && sim->world.now >= forced;
+    bool force =
+        (node == NULL || !ks_condition_holds(node->status, "Ready")) && sim->world.now >= forced;
     /* A node that is gone cannot tell any more: what it said last holds. */
     bool mounted = node == NULL || in_use(heap, node, volume);
     if (!force && mounted && !(node != NULL && out_of_service(node))) {
