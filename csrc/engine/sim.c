@@ -299,16 +299,7 @@ static uint32_t parts_of(const ks_change *change) {
     return parts;
 }
 
-/* Which of the kinds it is that there are masses of, or -1. */
-static int mass_of(ks_kind kind) {
-    return kind == KS_POD                ? 0
-           : kind == KS_PVC              ? 1
-           : kind == KS_PV               ? 2
-           : kind == KS_VOLUMEATTACHMENT ? 3
-                                         : -1;
-}
-
-/* Of which parts of such a kind a component hears. */
+/* Of which parts of a kind of which there are masses a component hears. */
 static uint32_t heard_parts(const ks_component *c, int mass) {
     const uint32_t parts[KS_MASSES] = {c->pod_parts, c->claim_parts, c->volume_parts,
                                        c->attachment_parts};
@@ -325,7 +316,7 @@ static uint32_t observers_of(const ks_sim *sim, const ks_change *change, uint32_
     ks_kind kind = change->object->kind;
     uint32_t all = awake(sim, kind), some = 0;
     bool modified = change->type == KS_MODIFIED && change->old != NULL;
-    int mass = mass_of(kind);
+    int mass = ks_mass_of(kind);
     *parts = modified ? parts_of(change) : KS_ALL_PARTS;
     if (mass < 0) return all;
     uint32_t left = modified                     ? *parts

@@ -485,26 +485,23 @@ const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
     return ks_version__brief(ks_ids_get(&s->by_id[kind], id));
 }
 
-static const ks_kind masses[KS_MASSES] = {KS_POD, KS_PVC, KS_PV, KS_VOLUMEATTACHMENT};
-
 /* Whether an object's uid waits until somebody asks for it. Objects come in the order of their ids, but for those that a cache keeps
  * before it is told of earlier ones. */
 static bool uid_can_wait(const ks_store *s, const ks_object *object) {
-    for (int i = 0; i < KS_MASSES; i++)
-        if (masses[i] == object->kind) return object->id > s->uids_known[i];
-    return false;
+    int mass = ks_mass_of(object->kind);
+    return mass >= 0 && object->id > s->uids_known[mass];
 }
 
 /* As name_events(). False: nothing had come. */
 static bool index_masses(ks_store *s) {
     size_t before = s->by_uid.count;
     for (int i = 0; i < KS_MASSES; i++) {
-        ks_ids_iter it = ks_ids_from(&s->by_id[masses[i]], s->uids_known[i] + 1);
+        ks_ids_iter it = ks_ids_from(&s->by_id[ks_masses[i]], s->uids_known[i] + 1);
         for (; ks_ids_next(&it); s->uids_known[i] = it.id) {
             const ks_object *object = it.value;
             if (object->uid != NULL)
                 ks_table_put(s->world->heap, &s->by_uid, uid_key(object->uid),
-                             index_word(masses[i], it.id));
+                             index_word(ks_masses[i], it.id));
         }
     }
     return s->by_uid.count != before;

@@ -108,9 +108,16 @@ typedef struct ks_change {
 const ks_change *ks_change_ref(const ks_change *change);
 void ks_change_unref(ks_heap *heap, const ks_change *change);
 
-enum {
-    KS_MASSES = 4
-}; /* kinds of which there are masses; where nobody asks for a uid, none of theirs is indexed */
+/* Kinds of which there are masses: where nobody asks for a uid, none of theirs is indexed (store.c), and what is new of one of them is
+ * shown to few (engine/sim.c). */
+enum { KS_MASSES = 4 };
+static const ks_kind ks_masses[KS_MASSES] = {KS_POD, KS_PVC, KS_PV, KS_VOLUMEATTACHMENT};
+/* Which of them a kind is, or -1. */
+static inline int ks_mass_of(ks_kind kind) {
+    for (int i = 0; i < KS_MASSES; i++)
+        if (ks_masses[i] == kind) return i;
+    return -1;
+}
 
 typedef struct ks_store {
     ks_world *world;
