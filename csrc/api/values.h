@@ -69,6 +69,12 @@ int ks_human_duration(int64_t ns, char *out);
  * but behind a minus sign; false: it is none --- */
 bool ks_deletion_cost(const ks_str *text, int32_t *out);
 
+/* --- labels that each pod of a StatefulSet has a value of its own of: what is made of one template differs in them alone --- */
+static inline bool ks_is_own_label(const ks_str *key) {
+    return ks_str_eq(key, K(statefulset_kubernetes_io_pod_name)) ||
+           ks_str_eq(key, K(apps_kubernetes_io_pod_index));
+}
+
 /* --- conditions of a status: pkg/api/v1/pod: GetPodCondition, and its like for other kinds --- */
 /* The condition of a type, borrowed; KS_NOTHING: there is none. */
 ks_val ks_condition_of(ks_val status, const char *type);

@@ -12,6 +12,7 @@
  * namespace, a name that is taken or too long), the long way is taken, which also words the
  * refusal.
  */
+#include "api/values.h"
 #include "apiserver/internal.h"
 
 #include <string.h>
@@ -40,18 +41,14 @@ static bool alike(ks_val a, ks_val b) {
     return true;
 }
 
-/* Labels that tell pods of a StatefulSet apart. */
-static bool is_own_label(const ks_str *key) {
-    return key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index);
-}
-
 static bool same_labels(ks_val a, ks_val b) {
     if (ks_is(a, KS_MAP) && ks_identical(a, b)) return true;
     uint32_t n = ks_len(a);
     if (n != ks_len(b)) return false;
     for (uint32_t i = 0; i < n; i++) {
         const ks_pair *x = ks_pair_at(a, i), *y = ks_pair_at(b, i);
-        if (x->key != y->key || (!is_own_label(x->key) && !ks_equal(x->val, y->val))) return false;
+        if (x->key != y->key || (!ks_is_own_label(x->key) && !ks_equal(x->val, y->val)))
+            return false;
     }
     return true;
 }

@@ -62,17 +62,13 @@ static inline bool same_value(ks_val a, ks_val b) {
     return a.type == b.type && (a.type <= KS_NULL || a.i == b.i);
 }
 
-static bool per_pod_label(const ks_str *key) {
-    return key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index);
-}
-
 static bool same_labels(const ks_sched *st, ks_val a, ks_val b) {
     if (a.type == KS_MAP && b.type == KS_MAP && a.m == b.m) return true;
     if (st->pod_name_selectors > 0) return ks_equal(a, b);
     uint32_t i = 0, j = 0, n = ks_len(a), m = ks_len(b);
     for (;;) {
-        while (i < n && per_pod_label(ks_pair_at(a, i)->key)) i++;
-        while (j < m && per_pod_label(ks_pair_at(b, j)->key)) j++;
+        while (i < n && ks_is_own_label(ks_pair_at(a, i)->key)) i++;
+        while (j < m && ks_is_own_label(ks_pair_at(b, j)->key)) j++;
         if (i == n || j == m) return i == n && j == m;
         const ks_pair *x = ks_pair_at(a, i++), *y = ks_pair_at(b, j++);
         if (x->key != y->key || !(same_value(x->val, y->val) || ks_equal(x->val, y->val)))

@@ -82,25 +82,19 @@ static ks_tally *own_tally(ks_heap *heap, ks_sched *st, ks_key key) {
 /* Labels that each pod of a StatefulSet has its own value of share one bucket: so many values are not worth counting. */
 enum { PER_POD_BUCKET = 1 };
 
-static bool is_per_pod(const ks_str *key) {
-    return key != NULL && (ks_str_eq(key, K(statefulset_kubernetes_io_pod_name)) ||
-                           ks_str_eq(key, K(apps_kubernetes_io_pod_index)));
-}
-
 /* Whether a label selector asks for such a label. */
 static bool selects_by_pod(ks_val selector) {
     ks_val labels = ks_get(selector, K(matchLabels));
     for (uint32_t i = 0; i < ks_len(labels); i++)
-        if (is_per_pod(ks_pair_at(labels, i)->key)) return true;
+        if (ks_is_own_label(ks_pair_at(labels, i)->key)) return true;
     ks_each(e, ks_get(selector, K(matchExpressions))) {
-        if (is_per_pod(ks_str_or_null(ks_get(*e, K(key))))) return true;
+        if (ks_is_own_label(ks_str_or_null(ks_get(*e, K(key))))) return true;
     }
     return false;
 }
 
 static uint64_t pair_hash(const ks_str *key, const ks_str *value) {
-    if (key == K(statefulset_kubernetes_io_pod_name) || key == K(apps_kubernetes_io_pod_index))
-        return PER_POD_BUCKET;
+    if (ks_is_own_label(key)) return PER_POD_BUCKET;
     uint64_t hash = key->interned ? key->hash : ks_hash_bytes(key->s, key->len);
     return (hash << 32 | ks_hash_text(value, 0) >> 32) + 2;
 }
