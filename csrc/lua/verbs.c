@@ -347,9 +347,10 @@ static bool write_all(ks_cluster *cluster, void *arg) {
     return refusal == NULL && !w->dry_run;
 }
 
-static int warnings_and(lua_State *L, const ks_result *result, int values) {
+/* Warnings are returned behind the one result that is pushed already: how many that makes. */
+static int and_warnings(lua_State *L, const ks_result *result) {
     ks_lua_push(L, result->warnings);
-    return values + 1;
+    return 2;
 }
 
 /* The entries, each with its object. */
@@ -394,7 +395,7 @@ static int verb_write(lua_State *L) {
                   w.result, write_all, &w);
     ks_lua_tell(L, box);
     push_entries(L, w.result);
-    int n = warnings_and(L, w.result, 1);
+    int n = and_warnings(L, w.result);
     ks_lua_release(w.result);
     return n;
 }
@@ -452,7 +453,7 @@ static int run_naming(lua_State *L, ks_box *box, naming *n, ks_call call,
         ks_lua_push_unseen(L, n->result->heap, n->result->objects[0]);
     else
         lua_pushnil(L);
-    int count = warnings_and(L, n->result, 1);
+    int count = and_warnings(L, n->result);
     ks_lua_release(n->result);
     return count;
 }
