@@ -16,18 +16,23 @@ enum { MAX_DIGITS = 800 }; /* more cannot change how a double rounds, but for be
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool ks_int_parse(const char *s, size_t len, int64_t *out) {
+const char *ks_int_problem(const char *s, size_t len, int64_t *out) {
     size_t at = len > 0 && (*s == '-' || *s == '+') ? 1 : 0;
-    if (at == len) return false;
-    uint64_t limit = *s == '-' ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX, value = 0;
+    if (at == len) return "invalid syntax";
+    uint64_t value = 0;
     for (; at < len; at++) {
-        if (!is_digit(s[at])) return false;
+        if (!is_digit(s[at])) return "invalid syntax";
         uint64_t digit = (uint64_t)(s[at] - '0');
-        if (value > (limit - digit) / 10) return false;
+        if (value > (UINT64_MAX - digit) / 10) return "value out of range";
         value = value * 10 + digit;
     }
+    if (value > (uint64_t)INT64_MAX + (*s == '-')) return "value out of range";
     *out = *s == '-' ? (int64_t)(0 - value) : (int64_t)value;
-    return true;
+    return NULL;
+}
+
+bool ks_int_parse(const char *s, size_t len, int64_t *out) {
+    return ks_int_problem(s, len, out) == NULL;
 }
 
 /* The base that a prefix names, skipping it. */

@@ -14,6 +14,9 @@ enum { KS_NUMBER_MAX = 40 }; /* bytes that the printers need at most, the NUL in
 
 /* Decimal, with an optional sign; false when it is no number or does not fit. */
 bool ks_int_parse(const char *s, size_t len, int64_t *out);
+/* The same; NULL, or what Go's ParseInt finds wrong with it: what stands behind the digit with which 64 bits are not enough is not
+ * looked at. */
+const char *ks_int_problem(const char *s, size_t len, int64_t *out);
 /* Go's ParseInt and ParseUint with base 0 (prefixes 0x, 0o, 0b, 0) without underscores: the magnitude
  * and its sign; false when it is no number or fits neither int64 nor (unsigned) uint64. */
 bool ks_int_parse_any(const char *s, size_t len, bool *negative, uint64_t *magnitude);
