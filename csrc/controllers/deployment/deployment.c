@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_RETRIES = 15 };
-
 static void *create(ks_sim *sim) {
     dep_state *st = ks_alloc_zero(sim->world.heap, sizeof *st);
     st->index = ks_component_index(sim, &ks_deployment_controller);
@@ -19,13 +17,12 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *state) {
     const dep_state *from = state;
     dep_state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (dep_state){from->index, ks_tree_copy(&from->failures), ks_tree_copy(&from->loose)};
+    *st = (dep_state){from->index, ks_tree_copy(&from->loose)};
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     dep_state *st = state;
-    ks_tree_clear(heap, &st->failures);
     ks_tree_clear(heap, &st->loose);
     ks_free(heap, st, sizeof *st);
 }
@@ -101,7 +98,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     switch (change->object->kind) {
     case KS_DEPLOYMENT:
         if (change->type == KS_DELETED) {
-            ks_tree_del(sim->world.heap, &st->failures, (ks_key){0, change->object->id});
+            ks_forget(sim, st->index, change->object->id);
             ks_cancel(sim, st->index, change->object->id);
             ks_forget_resync(sim, st->index, change->object->id);
         } else {
@@ -216,20 +213,6 @@ static bool sync_deployment(dep_sync *c) {
     return dep_is_rolling(c->d) ? dep_rollout_rolling(c) : dep_rollout_recreate(c);
 }
 
-/* handleErr: after so many failures in a row the key is dropped until something happens. */
-static bool give_up(ks_sim *sim, dep_state *st, uint64_t key, bool fine) {
-    ks_heap *heap = sim->world.heap;
-    ks_key at = {0, key};
-    uint64_t failures = ks_word_of(ks_tree_get(&st->failures, at));
-    if (fine || failures >= MAX_RETRIES) {
-        if (failures > 0) ks_tree_del(heap, &st->failures, at);
-        if (!fine) ks_await_resync(sim, st->index, key);
-        return true;
-    }
-    ks_tree_put(heap, &st->failures, at, ks_word(failures + 1));
-    return false;
-}
-
 /* *met_itself: it failed because it wrote the Deployment twice. */
 static bool sync_once(ks_sim *sim, const ks_object *d, bool *met_itself) {
     ks_heap *heap = sim->world.heap;
@@ -249,27 +232,18 @@ static bool sync_once(ks_sim *sim, const ks_object *d, bool *met_itself) {
 /* What met a conflict with its own write is tried again 5 ms later. In that time nobody has done what the first half gave them to do, if
  * it takes more than one call to the server: a ReplicaSet that was made anew has not adopted the pods of the one before. */
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
-    const dep_state *st = state;
-    if (key & KS_RESYNC) {
-        ks_enqueue(sim, st->index, key & ~KS_RESYNC);
-        return true;
-    }
+    (void)state;
     const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
     if (d == NULL) return true;
-    ks_forget_resync(sim, st->index, key);
     bool met_itself, fine = sync_once(sim, d, &met_itself);
-    if (met_itself && !ks_view_is_late(sim)) {
-        if (give_up(sim, state, key, false)) return true;
-        d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
-        if (d == NULL) return true;
-        fine = sync_once(sim, d, &met_itself);
-    }
-    return give_up(sim, state, key, fine);
+    if (!met_itself || ks_view_is_late(sim)) return fine;
+    d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
+    return d == NULL || sync_once(sim, d, &met_itself);
 }
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    ks_describe_object(sim, KS_DEPLOYMENT, key & ~KS_RESYNC, out);
+    ks_describe_object(sim, KS_DEPLOYMENT, key, out);
 }
 
 const ks_component ks_deployment_controller = {
@@ -279,6 +253,7 @@ const ks_component ks_deployment_controller = {
     .dispose = dispose,
     .observe = observe,
     .sync = sync,
+    .retries = 15,
     .describe = describe,
     .pod_parts = KS_PART_DELETED,
     .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_REPLICASET) | KS_KIND_BIT(KS_DEPLOYMENT),

@@ -20,7 +20,6 @@
 
 typedef struct dep_state {
     int index;
-    ks_tree failures; /* {0, Deployment} -> failed syncs in a row */
     ks_tree
         loose; /* {hash of the namespace, ReplicaSet}: those that nobody controls, which Deployments may adopt */
 } dep_state;
