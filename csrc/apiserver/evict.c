@@ -149,9 +149,8 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
 /* --- eviction --- */
 
 static bool ignores_budgets(const ks_object *pod) {
-    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
-    return ks_object_terminating(pod) || strcmp(phase, "Pending") == 0 ||
-           strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+    return ks_object_terminating(pod) || pod->phase == 'P' || pod->phase == 'S' ||
+           pod->phase == 'F';
 }
 
 /* The budgets whose selector matches the pod; the first one in *found. An empty selector selects

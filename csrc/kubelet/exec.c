@@ -51,11 +51,10 @@ ks_refusal *ks_kubelet_container(ks_sim *sim, const ks_object *pod, const ks_str
     if (lost(sim, k, pod)) /* what the API server says when it cannot reach the node */
         return ks_refuse(heap, 500, "InternalError",
                          "error dialing backend: dial tcp: i/o timeout");
-    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
-    if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
+    if (pod->phase == 'S' || pod->phase == 'F')
         return ks_refuse(heap, 400, "BadRequest",
                          "cannot exec into a container in a completed pod; current phase is %s",
-                         phase);
+                         ks_text_or(ks_get(pod->status, K(phase)), ""));
     const container *c = w ? container_named(w, name) : NULL;
     if (!c || c->run != RUN_RUNNING)
         return ks_refuse(heap, 500, "InternalError",

@@ -647,8 +647,7 @@ void files_volume_changed(kubelet *k, const ks_change *change) {
     const ks_object *pv = change->object;
     bool gone = change->type == KS_DELETED &&
                 ks_text_is(ks_get(pv->spec, K(persistentVolumeReclaimPolicy)), "Delete");
-    bool recycled = change->old && ks_text_is(ks_get(change->old->status, K(phase)), "Released") &&
-                    ks_text_is(ks_get(pv->status, K(phase)), "Available") &&
+    bool recycled = change->old && change->old->phase == 'R' && pv->phase == 'A' &&
                     ks_text_is(ks_get(pv->spec, K(persistentVolumeReclaimPolicy)), "Recycle");
     if (!k->files.count || (!gone && !recycled)) return;
     place p;

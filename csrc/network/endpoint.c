@@ -27,9 +27,7 @@ bool ks_pod_is_ready(const ks_object *pod) {
 
 bool ks_pod_in_endpoints(const ks_object *pod, bool include_terminating) {
     if (!include_terminating && ks_object_terminating(pod)) return false;
-    ks_val phase = ks_get(pod->status, K(phase));
-    if (ks_text_is(phase, "Succeeded") || ks_text_is(phase, "Failed")) return false;
-    return ks_pod_ip(pod) != NULL;
+    return pod->phase != 'S' && pod->phase != 'F' && ks_pod_ip(pod) != NULL;
 }
 
 bool ks_pod_has_service_hostname(const ks_object *pod, const ks_object *service) {

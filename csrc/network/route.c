@@ -192,9 +192,8 @@ static bool to_cluster_ip(const connection *c, ks_val address, int port, ks_rout
 
 /* Whether the pod has this address now. */
 static bool pod_has_address(const ks_object *pod, ks_val address) {
-    ks_val phase = ks_get(pod->status, K(phase));
-    return ks_equal(ks_get(pod->status, K(podIP)), address) && !ks_text_is(phase, "Succeeded") &&
-           !ks_text_is(phase, "Failed");
+    return pod->phase != 'S' && pod->phase != 'F' &&
+           ks_equal(ks_get(pod->status, K(podIP)), address);
 }
 
 static ks_route_status to_pod_object(const connection *c, const ks_object *pod, int port,

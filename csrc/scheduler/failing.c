@@ -63,18 +63,12 @@ static ks_val with_condition(ks_heap *heap, ks_val conditions, ks_val made) {
     return list;
 }
 
-/* What the patch of a status lands on: whatever has the pod's name by now. Borrowed; NULL: nothing. */
-static const ks_object *patched(const ks_sim *sim, const ks_object *pod) {
-    bool current = !ks_view_is_late(sim) && ks_store_by_id(ks_view(sim), KS_POD, pod->id) == pod;
-    return current ? pod : ks_store_get(&sim->server.store, KS_POD, pod->ns, pod->name);
-}
-
 /* The PodScheduled condition, and the nominated node when `nominate`, of a pod as it is known. Whether that was news, for which the API
  * server is asked. */
 static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const char *reason,
                          const ks_str *message, bool nominate, const ks_str *nominated) {
     ks_heap *heap = sim->world.heap;
-    const ks_object *newest = patched(sim, pod);
+    const ks_object *newest = ks_sched_patched(sim, pod);
     if (newest == NULL) return true;
     ks_val text = {.type = KS_STRING, .s = message}, generation = ks_get(pod->meta, K(generation));
     bool alone = nominate || newest != pod;

@@ -459,10 +459,12 @@ static inline const ks_assumed *ks_sched_assumed(const ks_sched *st, uint64_t id
 }
 
 /* The version of a pod that a patch of its status lands on, borrowed: a patch names the pod, not the version that was read, nor its uid
- * (pkg/scheduler/util/utils.go: PatchPodStatus). NULL: there is none of that name. */
+ * (pkg/scheduler/util/utils.go: PatchPodStatus), so it lands on whatever has the name by now. NULL: there is none of that name. */
 static inline const ks_object *ks_sched_patched(const ks_sim *sim, const ks_object *pod) {
-    return ks_view_is_late(sim) ? ks_store_get(&sim->server.store, KS_POD, pod->ns, pod->name)
-                                : pod;
+    const ks_store *store = &sim->server.store;
+    return ks_store_by_id(store, KS_POD, pod->id) == pod
+               ? pod
+               : ks_store_get(store, KS_POD, pod->ns, pod->name);
 }
 
 /* --- classes.c --- */

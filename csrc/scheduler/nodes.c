@@ -269,11 +269,7 @@ const ks_axis *ks_sched_axis(ks_heap *heap, ks_sched *st, const ks_str *key) {
 
 /* --- what pods take --- */
 
-bool ks_sched_finished(const ks_object *pod) {
-    if (pod->phase != 'S' && pod->phase != 'F') return false;
-    const char *phase = ks_text_or(ks_get(pod->status, K(phase)), "");
-    return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
-}
+bool ks_sched_finished(const ks_object *pod) { return pod->phase == 'S' || pod->phase == 'F'; }
 
 void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *rules, int sign) {
     const ks_amounts *a = &rules->amounts;

@@ -124,10 +124,18 @@ static bool any_restarted(ks_val containers) {
     return false;
 }
 
+/* The letter of a pod's phase. */
+static char pod_phase(const ks_str *phase) {
+    if (phase == NULL || phase->len == 0) return '\0';
+    bool known = ks_str_eq(phase, K(Running)) || ks_str_eq(phase, K(Pending)) ||
+                 ks_str_eq(phase, K(Succeeded)) || ks_str_eq(phase, K(Failed)) ||
+                 ks_str_eq(phase, K(Unknown));
+    return known ? phase->s[0] : '?';
+}
+
 /* What a pod's status says, in short. */
 static void read_pod_status(const ks_world *world, ks_object *o, const ks_object *old) {
-    const ks_str *phase = ks_str_or_null(ks_get(o->status, K(phase)));
-    o->phase = phase != NULL && phase->len > 0 ? phase->s[0] : '\0';
+    o->phase = pod_phase(ks_str_or_null(ks_get(o->status, K(phase))));
     ks_val now = ks_get(o->status, K(conditions));
     ks_val before = old != NULL ? ks_get(old->status, K(conditions)) : KS_NOTHING;
     if (old != NULL && ks_identical(now, before)) {

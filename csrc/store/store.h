@@ -36,8 +36,8 @@ typedef struct ks_object {
     uint8_t
         claims; /* Pod: how many of its volumes are, or come from, a claim; 255: as many or more */
     bool ready; /* Pod: its condition Ready is True since `ready_since` */
-    /* Pod: the first letter of status.phase, '\0' for none. Claim, volume: the same, if the phase is one of those that Kubernetes
-     * gives them; else '?'. */
+    /* Pod, claim, volume: the first letter of status.phase if it is one of those that Kubernetes gives them; '\0' for none, '?' for any
+     * other. */
     char phase;
     /* That owner is what the ownerReference says (apiVersion, kind, name), in its own namespace: so it is the controller for as long as
      * it is there. */

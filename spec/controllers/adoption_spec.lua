@@ -64,6 +64,21 @@ describe("a ReplicaSet", function()
     assert.equal(2, cluster:count "pod")
   end)
 
+  it("takes only Failed and Succeeded for ends", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.set("ReplicaSet", { replicas = 1 }))
+    cluster:settle()
+    local ref = "pod/" .. cluster:list("pod")[1].metadata.name
+    for _, phase in ipairs { "Fine", "Starting" } do
+      cluster:patch(ref, { status = { phase = phase } }, { subresource = "status" })
+      cluster:settle()
+      assert.equal(1, cluster:count "pod")
+    end
+    cluster:patch(ref, { status = { phase = "Failed" } }, { subresource = "status" })
+    cluster:settle()
+    assert.equal(2, cluster:count "pod")
+  end)
+
   it("counts pods as fully labelled that have all of the template's labels", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
     cluster:create(workload.set("ReplicaSet", { replicas = 2 }))

@@ -196,29 +196,25 @@ static bool write_status(ks_sim *sim, const ks_object **object, ks_val status) {
     return true;
 }
 
-static const char *phase_of(const ks_object *object) {
-    return ks_text_or(ks_get(object->status, K(phase)), "");
-}
-
 static ks_val annotated(ks_heap *heap, ks_val doc, const ks_str *key, const char *value) {
     return ks_put3(heap, doc, K(metadata), K(annotations), key,
                    value == NULL ? KS_NOTHING : ks_text(heap, value));
 }
 
-/* Sets a volume's phase and message. */
+/* Sets a volume's phase, one of those that Kubernetes gives them, and message. */
 static bool set_volume_phase(ks_sim *sim, const ks_object **volume, const char *phase,
                              const char *message) {
     ks_heap *heap = sim->world.heap;
     const char *old_message = ks_text_or(ks_get((*volume)->status, K(message)), "");
-    if (strcmp(phase_of(*volume), phase) == 0 && strcmp(old_message, message) == 0) return true;
+    bool new_phase = (*volume)->phase != *phase;
+    if (!new_phase && strcmp(old_message, message) == 0) return true;
     ks_val before = (*volume)->status, now = ks_time_val(&sim->world, sim->world.now);
-    bool binds = strcmp(phase, "Bound") == 0 && strcmp(phase_of(*volume), phase) != 0 && !*message;
+    bool binds = *phase == 'B' && new_phase && *message == '\0';
     ks_alike *alike = &state_of(sim)->alike.phase;
     ks_val status = binds ? ks_alike_get(alike, before, now, KS_NOTHING) : KS_NOTHING;
     if (!ks_exists(status)) {
         status = ks_put(heap, ks_ref(before), K(phase), ks_text(heap, phase));
-        if (strcmp(phase_of(*volume), phase) != 0)
-            status = ks_put(heap, status, K(lastPhaseTransitionTime), ks_ref(now));
+        if (new_phase) status = ks_put(heap, status, K(lastPhaseTransitionTime), ks_ref(now));
         status = ks_put(heap, status, K(message),
                         *message == '\0' ? KS_NOTHING : ks_text(heap, message));
         if (binds) ks_alike_put(heap, alike, before, now, KS_NOTHING, status);
@@ -233,8 +229,7 @@ static ks_val bound_status(ks_sim *sim, const ks_object *claim, const ks_object 
     ks_val modes = ks_get(volume->spec, K(accessModes));
     ks_val size = ks_get2(volume->spec, K(capacity), K(storage));
     /* A size that a later expansion reached is not taken back. */
-    if (strcmp(phase_of(claim), "Bound") == 0 &&
-        ks_exists(ks_get2(claim->status, K(capacity), K(storage))))
+    if (claim->phase == 'B' && ks_exists(ks_get2(claim->status, K(capacity), K(storage))))
         size = KS_NOTHING;
     ks_alike *alike = &state_of(sim)->alike.claim_bound;
     ks_val status = ks_alike_get(alike, claim->status, modes, size);
@@ -524,7 +519,7 @@ static bool sync_claim_naming_volume(ks_sim *sim, const ks_object **claim,
 }
 
 static bool lose_claim(ks_sim *sim, const ks_object **claim, const char *reason, const char *text) {
-    bool was = strcmp(phase_of(*claim), "Lost") == 0;
+    bool was = (*claim)->phase == 'L';
     if (!set_claim_phase(sim, claim, "Lost", NULL)) return false;
     if (!was) event(sim, *claim, "Warning", reason, text);
     return true;
@@ -591,7 +586,7 @@ static bool reclaim(ks_sim *sim, const ks_object **volume) {
         if (path != NULL && starts_with(path, "/tmp/") && path[5] != '\0')
             return settled(
                 sim, ks_server_delete(&sim->server, KS_PV, NULL, (*volume)->name, NULL, NULL));
-        bool failed = strcmp(phase_of(*volume), "Failed") == 0;
+        bool failed = (*volume)->phase == 'F';
         if (!set_volume_phase(sim, volume, "Failed", text)) return false;
         if (!failed) event(sim, *volume, "Warning", "VolumeFailedDelete", text);
         return true;
@@ -599,7 +594,7 @@ static bool reclaim(ks_sim *sim, const ks_object **volume) {
     bool recycle = strcmp(policy, "Recycle") == 0;
     const char *why = recycle ? "No recycler plugin found for the volume!"
                               : "Volume has unrecognized PersistentVolumeReclaimPolicy";
-    bool failed = strcmp(phase_of(*volume), "Failed") == 0;
+    bool failed = (*volume)->phase == 'F';
     if (!set_volume_phase(sim, volume, "Failed", why)) return false;
     if (!failed)
         event(sim, *volume, "Warning",
@@ -608,8 +603,7 @@ static bool reclaim(ks_sim *sim, const ks_object **volume) {
 }
 
 static bool release(ks_sim *sim, const ks_object **volume) {
-    const char *phase = phase_of(*volume);
-    if (strcmp(phase, "Released") != 0 && strcmp(phase, "Failed") != 0 &&
+    if ((*volume)->phase != 'R' && (*volume)->phase != 'F' &&
         !set_volume_phase(sim, volume, "Released", ""))
         return false;
     return reclaim(sim, volume);
