@@ -344,6 +344,7 @@ typedef struct ks_undo {
     ks_store *snapshot;
     struct ks_undo *outer; /* of the call within which this one is made */
     uint32_t len;
+    bool adds; /* what comes to the page of the log behind what the snapshot sees is this store's */
     struct {
         ks_kind kind;
         uint64_t id;
@@ -385,6 +386,7 @@ void ks_store_snapshot(ks_store *out, ks_store *from, ks_world *world) {
     u->snapshot = out;
     u->outer = from->undo;
     u->len = 0;
+    u->adds = from->page != NULL && from->page->len == from->page_len;
     copied_around(out, world);
     out->kinds = 0;
     from->undo = u;
@@ -398,10 +400,16 @@ void ks_store_keep(ks_store *from) {
     ks_free(heap, u, sizeof *u);
 }
 
+/* Takes from a page what nobody sees any more. */
+static void cut_page(ks_heap *heap, log_page *page, uint32_t len) {
+    while (page->len > len) logged_unref(heap, page->changes[--page->len]);
+}
+
 void ks_store_undo(ks_store *from) {
     undo *u = from->undo;
     ks_store *snapshot = u->snapshot;
     ks_heap *heap = snapshot->world->heap;
+    if (u->adds) cut_page(heap, snapshot->page, snapshot->page_len);
     for (uint32_t i = u->len; i-- > 0;) {
         void *now =
             ks_ids_exchange(&from->by_id[u->before[i].kind], u->before[i].id, u->before[i].version);

@@ -52,6 +52,23 @@ describe("a call that is refused after many writes", function()
     assert.equal(whole(calm), whole(cluster))
   end
 
+  it("holds none of the memory that it took", function()
+    local text = ("x"):rep(100000)
+    local function held() return (select(3, cluster.core:memory())) end
+    for i, count in ipairs { 5, 40, 100 } do
+      local fork <close> = cluster:fork()
+      if i > 1 then fork:create(map("of-the-fork", text)) end -- goes on in the log where the cluster is to go on
+      pcall(cluster.create, cluster, { BAD })
+      local before, seen = held(), whole(fork)
+      for _, first in ipairs { 1, 1000 } do
+        assert.is_false(pcall(cluster.apply, cluster, maps(first, first + count - 1, text)))
+      end
+      assert.is_true(held() - before < 100000, held() - before)
+      assert.equal(seen, whole(fork))
+      cluster:create(map("of-round-" .. i))
+    end
+  end)
+
   it("has changed few objects", function() undone(function() cluster:apply(maps(3, 9, "second")) end) end)
   it("has changed many objects", function() undone(function() cluster:apply(maps(1, 100, "second")) end) end)
   it("has changed one object again and again", function()
