@@ -110,20 +110,13 @@ typedef struct search {
     const ks_store *store;
     const ks_object *claim, *node;
     ks_selector *selector; /* NULL: there is none, or nobody has asked for it */
-    ks_val taken;
+    ks_taken taken;
     bool delayed;
     ks_quantity request; /* the claim's */
     unsigned want;       /* its access modes */
     candidate best;
     bool refused; /* a volume that names the claim does not suit the node */
 } search;
-
-static bool is_taken(ks_val taken, const ks_str *name) {
-    ks_each(t, taken) {
-        if (ks_str_eq(ks_str_or_null(*t), name)) return true;
-    }
-    return false;
-}
 
 /* Which of two fitting volumes comes first: groups of equal modes by size, then what names the claim, then the smallest, of equal ones the
  * one that was made first (upstream leaves that to its maps). */
@@ -150,7 +143,7 @@ static bool on_node(const search *s, const ks_object *volume) {
 static bool is_usable(const search *s, const candidate *one) {
     const ks_object *volume = one->volume;
     if (ks_quantity_cmp(one->capacity, s->request) < 0 ||
-        (ks_len(s->taken) > 0 && is_taken(s->taken, volume->name)))
+        (s->taken.is != NULL && s->taken.is(s->taken.of, volume)))
         return false;
     if (s->node == NULL && (s->want & ~one->modes) != 0) return false;
     return !ks_object_terminating(volume) && same_mode(volume, s->claim) &&
@@ -207,14 +200,12 @@ static void consider_free(search *s, ks_free_volumes f) {
 static void consider_anywhere(search *s, const char *class) {
     static const uint8_t sets[KS_ACCESS_SETS] = {0, 1,  2,  4, 8,  3,  5,  6,
                                                  9, 10, 12, 7, 11, 13, 14, 15};
-    uint32_t there[2] = {0, 0}; /* sets of modes of volumes that are not pinned, and that are */
+    uint32_t there = 0;
     for (ks_free_sorts f = ks_free_sorts_of(s->store, class, s->want); ks_free_sorts_next(&f);)
-        there[f.pin != NULL] |= 1U << f.modes;
+        there |= 1U << f.modes;
     for (int i = 0; i < KS_ACCESS_SETS; i++) {
-        for (int pinned = 0; pinned < 2; pinned++)
-            if (there[pinned] >> sets[i] & 1U)
-                consider_free(
-                    s, ks_free_volumes_of(s->store, class, sets[i], pinned != 0, s->request));
+        if ((there >> sets[i] & 1U) == 0) continue;
+        consider_free(s, ks_free_volumes_of(s->store, class, sets[i], s->request));
         if (s->best.volume != NULL && s->best.modes == sets[i]) return;
     }
 }
@@ -222,12 +213,10 @@ static void consider_anywhere(search *s, const char *class) {
 /* Those that are not tied to one value of a label, and those that are to the node's. */
 static void consider_on_node(search *s, const char *class) {
     for (ks_free_sorts f = ks_free_sorts_of(s->store, class, s->want); ks_free_sorts_next(&f);) {
-        if (f.pin == NULL) {
-            consider_free(s, ks_free_volumes_of(s->store, class, f.modes, false, s->request));
-            continue;
-        }
-        const ks_str *value = ks_label(s->store->world->heap, s->node->labels, f.pin);
-        if (value != NULL) consider_free(s, ks_free_volumes_at(&f, value, s->request));
+        const ks_str *value =
+            f.pin == NULL ? NULL : ks_label(s->store->world->heap, s->node->labels, f.pin);
+        if (f.pin == NULL || value != NULL)
+            consider_free(s, ks_free_volumes_at(&f, value, s->request));
     }
 }
 
@@ -260,7 +249,7 @@ const ks_object *ks_volume_for_claim(const ks_store *store, const ks_object *cla
 }
 
 const ks_object *ks_volume_on_node(const ks_store *store, const ks_object *claim,
-                                   const ks_object *node, ks_val taken) {
+                                   const ks_object *node, ks_taken taken) {
     search s = {.store = store, .claim = claim, .node = node, .taken = taken};
     return find(&s);
 }

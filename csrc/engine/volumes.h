@@ -11,9 +11,14 @@
 /* The volume that a claim takes when nobody looks at nodes (findBestMatchForClaim); `delayed`: only one that names the
  * claim. Borrowed; NULL: none. */
 const ks_object *ks_volume_for_claim(const ks_store *store, const ks_object *claim, bool delayed);
-/* The volume that it takes on `node`, not one of the names in `taken` (FindMatchingVolume with a node). */
+/* Volumes that are not to be had, though the store does not say so. */
+typedef struct ks_taken {
+    bool (*is)(const void *of, const ks_object *volume);
+    const void *of;
+} ks_taken;
+/* The volume that it takes on `node`, not one of those in `taken` (FindMatchingVolume with a node). */
 const ks_object *ks_volume_on_node(const ks_store *store, const ks_object *claim,
-                                   const ks_object *node, ks_val taken);
+                                   const ks_object *node, ks_taken taken);
 
 /* Whether the volume's claimRef is this claim: by name, and by uid where it has one. */
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim);

@@ -128,7 +128,7 @@ static void wait_on(ks_sim *sim, ks_sched *st, const ks_binding *b) {
                   sim->settings->manual_kubelet ? deadline_of(b) : sim->world.now + KS_SECOND);
 }
 
-/* Volumes are written at once; claims when what others found out at this instant has been looked at: the binding goes on beside what the
+/* What is to be bound is written when what others found out at this instant has been looked at: the binding goes on beside what the
  * scheduler does next (schedule_one.go: go sched.runBindingCycle), after a call of the API server. */
 static void begin_prebind(ks_cycle *c, const ks_object *node) {
     ks_heap *heap = c->sim->world.heap;
@@ -136,15 +136,8 @@ static void begin_prebind(ks_cycle *c, const ks_object *node) {
     ks_binding *b = ks_sched_binding_new(c, node);
     assume(c, node->name);
     nominate(c, node->name);
-    ks_refusal *refusal = ks_sched_write_volumes(c->sim, b);
-    if (refusal != NULL) {
-        ks_sched_binding_unref(heap, b);
-        fail_prebind(c, refusal->message->s);
-        ks_refusal_free(heap, refusal);
-        return;
-    }
     ks_tree_put(heap, &st->bindings, (ks_key){0, c->pod->id}, b);
-    ks_sched_begin_selecting(heap, st, b);
+    ks_sched_begin_pending(c->sim, st, b);
     ks_enqueue(c->sim, st->index, c->pod->id * 2);
 }
 
@@ -164,7 +157,7 @@ static void end_prebind(ks_sim *sim, ks_sched *st, const ks_binding *b, const ks
     ks_heap *heap = sim->world.heap;
     const ks_object *pod = ks_object_ref(b->pod);
     const ks_str *node = ks_str_ref(b->node);
-    ks_sched_end_selecting(heap, st, b);
+    if (!b->written) ks_sched_end_pending(sim, st, b);
     ks_tree_del(heap, &st->bindings, (ks_key){0, pod->id});
     ks_cancel(sim, st->index, pod->id * 2);
     ks_refusal *refusal = why == NULL ? bind(sim, st, pod, node) : NULL;
@@ -181,11 +174,11 @@ static void end_prebind(ks_sim *sim, ks_sched *st, const ks_binding *b, const ks
     ks_object_unref(heap, pod);
 }
 
-static void write_claims(ks_sim *sim, ks_sched *st, uint64_t id) {
+static void write_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
     ks_binding *b = ks_sched_binding_own(heap, st, id);
-    ks_sched_end_selecting(heap, st, b);
-    ks_refusal *refusal = ks_sched_write_claims(sim, b);
+    ks_sched_end_pending(sim, st, b);
+    ks_refusal *refusal = ks_sched_write_binding(sim, b);
     if (refusal == NULL) {
         wait_on(sim, st, b);
         if (sim->settings->manual_kubelet) ks_enqueue(sim, st->index, id * 2);
@@ -218,7 +211,7 @@ void ks_sched_go_on_binding(ks_sim *sim, ks_sched *st, uint64_t id) {
     if (b->called_off)
         end_prebind(sim, st, b, ks_str_of(sim->world.heap, "preempted by DefaultPreemption"));
     else if (!b->written)
-        write_claims(sim, st, id);
+        write_binding(sim, st, id);
     else
         look_at_bindings(sim, st, b);
 }

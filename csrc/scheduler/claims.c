@@ -90,11 +90,9 @@ static bool has_zone_label(ks_val labels) {
 
 /* The node that was selected for a claim, or is about to be; NULL: none. */
 static const ks_str *selected_node(const ks_cycle *c, const ks_object *claim) {
-    const ks_sched *st = c->st;
-    void *pod =
-        st->selecting.count == 0 ? NULL : ks_tree_get(&st->selecting, (ks_key){0, claim->id});
-    if (pod != NULL)
-        return ((const ks_binding *)ks_tree_get(&st->bindings, (ks_key){0, (uintptr_t)pod}))->node;
+    const ks_binding *binding = NULL;
+    const ks_claim_match *pending = ks_sched_pending(c->st, claim, &binding);
+    if (pending != NULL) return pending->volume == NULL ? binding->node : NULL;
     const ks_str *node = ks_annotation(claim, K(volume_kubernetes_io_selected_node));
     return node == NULL || node->len == 0 ? NULL : node;
 }
@@ -229,10 +227,29 @@ static bool provisionable(ks_cycle *c, const ks_object *claim, const ks_object *
            topology_allowed(c->sim->world.heap, class, node);
 }
 
+/* A volume that is there for another claim: of this pod, or of one in PreBind. */
+static bool is_taken(const void *of, const ks_object *volume) {
+    const ks_cycle *c = of;
+    for (uint32_t i = 0; i < c->claims.waiting_count; i++)
+        if (c->claims.waiting[i]->match == volume) return true;
+    return ks_sched_pending(c->st, volume, NULL) != NULL;
+}
+
+/* What a waiting claim would take on a node: a volume that a pod in PreBind is about to give it, if that suits, or the best one. */
+static const ks_object *match_of(const ks_cycle *c, const ks_object *claim, const ks_object *node) {
+    const ks_store *view = ks_view(c->sim);
+    const ks_claim_match *pending = ks_sched_pending(c->st, claim, NULL);
+    const ks_object *volume =
+        pending == NULL ? NULL : ks_store_by_id(view, KS_PV, pending->volume->id);
+    if (volume == NULL || ks_sched_pending(c->st, volume, NULL) != pending)
+        return ks_volume_on_node(view, claim, node, (ks_taken){is_taken, c});
+    bool suits = ks_node_selector_matches(
+        c->sim->world.heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), node);
+    return suits ? volume : NULL;
+}
+
 /* What each waiting claim would take on a node. False: one finds nothing. */
 static bool match_waiting(ks_cycle *c, const ks_object *node) {
-    ks_heap *heap = c->sim->world.heap;
-    ks_val taken = KS_NOTHING;
     bool fine = true;
     for (uint32_t i = 0; i < c->claims.waiting_count; i++) c->claims.waiting[i]->match = NULL;
     for (uint32_t i = 0; i < c->claims.waiting_count && fine; i++) {
@@ -242,13 +259,9 @@ static bool match_waiting(ks_cycle *c, const ks_object *node) {
             fine = ks_str_eq(selected, node->name) && provisionable(c, look->claim, node);
             continue;
         }
-        look->match = ks_volume_on_node(ks_view(c->sim), look->claim, node, taken);
-        if (look->match != NULL)
-            taken = ks_append(heap, taken, ks_string(look->match->name));
-        else
-            fine = provisionable(c, look->claim, node);
+        look->match = match_of(c, look->claim, node);
+        if (look->match == NULL) fine = provisionable(c, look->claim, node);
     }
-    ks_unref(heap, taken);
     return fine;
 }
 

@@ -427,11 +427,10 @@ typedef struct ks_sched {
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_tree waiting;                 /* pod id -> ks_waiting */
-    ks_tree refused;  /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
-    ks_tree assumed;  /* pod id -> ks_assumed */
-    ks_tree bindings; /* pod id -> ks_binding */
-    ks_tree
-        selecting; /* claim id -> id of the pod whose binding is about to select its node for it */
+    ks_tree refused;   /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
+    ks_tree assumed;   /* pod id -> ks_assumed */
+    ks_tree bindings;  /* pod id -> ks_binding */
+    ks_tree pending;   /* claim or volume id -> id of the pod whose binding is about to write it */
     ks_tree nominated; /* pod id -> slot + 1 */
     ks_tree looks;     /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
@@ -710,12 +709,16 @@ void ks_sched_binding_unref(ks_heap *heap, const ks_binding *binding);
 ks_binding *ks_sched_binding_new(ks_cycle *c, const ks_object *node);
 /* That of a pod in PreBind, this state's own; NULL: it is not. */
 ks_binding *ks_sched_binding_own(ks_heap *heap, ks_sched *st, uint64_t id);
-/* Write what it does to volumes, and to claims, and take note of the versions that were written. NULL, or the first refusal, which ends
- * it. Up to then other pods take its claims as if they had been written (passive_assume_cache.go: Assume). */
-ks_refusal *ks_sched_write_volumes(ks_sim *sim, ks_binding *binding);
-ks_refusal *ks_sched_write_claims(ks_sim *sim, ks_binding *binding);
-void ks_sched_begin_selecting(ks_heap *heap, ks_sched *st, const ks_binding *binding);
-void ks_sched_end_selecting(ks_heap *heap, ks_sched *st, const ks_binding *binding);
+/* Writes what it does to volumes, then to claims, and takes note of the versions that were written. NULL, or the first refusal, which ends
+ * it. Up to then other pods take its claims and volumes as if they had been written; the last pod that was to write a version speaks for
+ * it, and none does when one of them has, or has failed (volumebinding/passive_assume_cache.go: Assume, Restore). */
+ks_refusal *ks_sched_write_binding(ks_sim *sim, ks_binding *binding);
+void ks_sched_begin_pending(ks_sim *sim, ks_sched *st, const ks_binding *binding);
+void ks_sched_end_pending(ks_sim *sim, ks_sched *st, const ks_binding *binding);
+/* What a pod in PreBind is about to write of this version of a claim or volume, and *binding, unless that is NULL, the whole; NULL: none
+ * is. Borrowed. */
+const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *claim_or_volume,
+                                       const ks_binding **binding);
 /* Whether all is bound. Else *why says what waiting cannot mend, a new string, or is NULL. */
 bool ks_sched_check_bindings(ks_sim *sim, const ks_binding *binding, const ks_str **why);
 

@@ -98,41 +98,72 @@ ks_binding *ks_sched_binding_own(ks_heap *heap, ks_sched *st, uint64_t id) {
     return own;
 }
 
-ks_refusal *ks_sched_write_volumes(ks_sim *sim, ks_binding *b) {
-    ks_refusal *refusal = NULL;
-    for (uint32_t i = 0; i < b->count && refusal == NULL; i++) {
-        ks_claim_match *m = &b->claims[i];
-        if (m->volume == NULL) continue;
-        ks_val doc = volume_for_claim(sim->world.heap, m->volume, m->claim);
-        refusal = write(sim, &m->volume, doc);
-    }
-    return refusal;
-}
-
-ks_refusal *ks_sched_write_claims(ks_sim *sim, ks_binding *b) {
+ks_refusal *ks_sched_write_binding(ks_sim *sim, ks_binding *b) {
+    ks_heap *heap = sim->world.heap;
     ks_refusal *refusal = NULL;
     b->written = true;
     b->since = sim->world.now;
     for (uint32_t i = 0; i < b->count && refusal == NULL; i++) {
         ks_claim_match *m = &b->claims[i];
+        if (m->volume != NULL)
+            refusal = write(sim, &m->volume, volume_for_claim(heap, m->volume, m->claim));
+    }
+    for (uint32_t i = 0; i < b->count && refusal == NULL; i++) {
+        ks_claim_match *m = &b->claims[i];
         if (m->volume == NULL)
-            refusal = write(sim, &m->claim, claim_for_node(sim->world.heap, m->claim, b->node));
+            refusal = write(sim, &m->claim, claim_for_node(heap, m->claim, b->node));
     }
     return refusal;
 }
 
-void ks_sched_begin_selecting(ks_heap *heap, ks_sched *st, const ks_binding *b) {
-    for (uint32_t i = 0; i < b->count; i++)
-        if (b->claims[i].volume == NULL)
-            ks_tree_put(heap, &st->selecting, (ks_key){0, b->claims[i].claim->id},
-                        (void *)(uintptr_t)b->pod->id);
+/* So that looks need not pass by what is given away. */
+static void put_aside(ks_sim *sim, const ks_claim_match *m, bool aside) {
+    ks_store *stores[] = {(ks_store *)ks_view(sim), &sim->server.store};
+    for (int i = 0; i < (aside ? 1 : 2); i++) { /* the view may be another one by then */
+        const ks_object *now = ks_store_by_id(stores[i], KS_PV, m->volume->id);
+        if (now != NULL) ks_free_volume_aside(stores[i], now, aside);
+    }
 }
 
-void ks_sched_end_selecting(ks_heap *heap, ks_sched *st, const ks_binding *b) {
-    for (uint32_t i = 0; i < b->count && st->selecting.count > 0; i++) {
-        const ks_key key = {0, b->claims[i].claim->id};
-        if ((uint64_t)(uintptr_t)ks_tree_get(&st->selecting, key) == b->pod->id)
-            ks_tree_del(heap, &st->selecting, key);
+void ks_sched_begin_pending(ks_sim *sim, ks_sched *st, const ks_binding *b) {
+    ks_heap *heap = sim->world.heap;
+    void *pod = (void *)(uintptr_t)b->pod->id;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const ks_claim_match *m = &b->claims[i];
+        ks_tree_put(heap, &st->pending, (ks_key){0, m->claim->id}, pod);
+        if (m->volume == NULL) continue;
+        ks_tree_put(heap, &st->pending, (ks_key){0, m->volume->id}, pod);
+        put_aside(sim, m, true);
+    }
+}
+
+const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *object,
+                                       const ks_binding **binding) {
+    void *pod = st->pending.count == 0 ? NULL : ks_tree_get(&st->pending, (ks_key){0, object->id});
+    if (pod == NULL) return NULL;
+    const ks_binding *b = ks_tree_get(&st->bindings, (ks_key){0, (uintptr_t)pod});
+    if (binding != NULL) *binding = b;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const ks_claim_match *m = &b->claims[i];
+        const ks_object *held = object->kind == KS_PVC ? m->claim : m->volume;
+        if (held != NULL && held->id == object->id)
+            return held->version == object->version ? m : NULL; /* else there is a newer one */
+    }
+    return NULL;
+}
+
+/* No pod is about to write this version any more. Whether one was. */
+static bool forget(ks_heap *heap, ks_sched *st, const ks_object *claim_or_volume) {
+    return ks_sched_pending(st, claim_or_volume, NULL) != NULL &&
+           ks_tree_del(heap, &st->pending, (ks_key){0, claim_or_volume->id});
+}
+
+void ks_sched_end_pending(ks_sim *sim, ks_sched *st, const ks_binding *b) {
+    ks_heap *heap = sim->world.heap;
+    for (uint32_t i = 0; i < b->count && st->pending.count > 0; i++) {
+        const ks_claim_match *m = &b->claims[i];
+        forget(heap, st, m->claim);
+        if (m->volume != NULL && forget(heap, st, m->volume)) put_aside(sim, m, false);
     }
 }
 

@@ -2,12 +2,11 @@
  * store/free_volumes.c - the volumes that no claim has; see free_volumes.h. store.c tells what is written and goes.
  *
  * Three ordered maps have them.
- *     free_volumes    {group, size; id}, the group being class, access modes and whether it is pinned: what a claim may take anywhere
- *     pinned_volumes  {group, size; id} of those that are pinned, the group being class, access modes, label and value: what it may
- *                     take on a node
- *     free_sorts      {class, access modes, label; id}: which of these groups there are
- * Pinned is a volume whose nodes must have one value of one label, as a disk in a node is. The labels are few: the first fifteen that
- * volumes name get a number (pin_labels), and keep it.
+ *     free_volumes  {group, size; id}, the group being class and access modes: what a claim may take anywhere
+ *     node_volumes  the same, the group being class, access modes, label and value: what it may take on a node
+ *     free_sorts    {class, access modes, label; id}: which of these groups there are
+ * The label is that of which nodes must have one value, as those must have in which a disk is; most volumes have none. Such labels are few:
+ * the first fifteen that volumes name get a number (pin_labels), and keep it.
  *
  * A group is the upper bits of a hash: those of another one may be in it. A size has its magnitude in bytes and the 27 bits below its
  * highest one: what people write is mostly exact in that.
@@ -122,8 +121,7 @@ static uint64_t group_of(uint64_t sort, const ks_str *value) {
 
 /* Where a volume stands in the maps. */
 typedef struct places {
-    ks_key anywhere, pinned, sort;
-    bool is_pinned;
+    ks_key anywhere, on_nodes, sort;
 } places;
 
 static places places_of(ks_store *s, const ks_object *volume) {
@@ -132,11 +130,11 @@ static places places_of(ks_store *s, const ks_object *volume) {
     uint64_t pin = label == NULL || value == NULL ? 0 : pin_number(s, label);
     unsigned modes = ks_access_modes(ks_get(volume->spec, K(accessModes)));
     uint64_t size = size_of(ks_volume_capacity(volume), NULL), sort = sort_of(class, modes, pin);
-    uint64_t all = group_of(sort_of(class, modes, pin != 0), NULL);
+    uint64_t all = group_of(sort_of(class, modes, 0), NULL);
+    uint64_t some = group_of(sort, pin == 0 ? NULL : value);
     return (places){.anywhere = {all << SIZE_BITS | size, volume->id},
-                    .pinned = {group_of(sort, value) << SIZE_BITS | size, volume->id},
-                    .sort = {sort, volume->id},
-                    .is_pinned = pin != 0};
+                    .on_nodes = {some << SIZE_BITS | size, volume->id},
+                    .sort = {sort, volume->id}};
 }
 
 /* --- walking --- */
@@ -172,15 +170,15 @@ static ks_free_volumes walk_from(const ks_store *s, const ks_tree *map, uint64_t
 }
 
 ks_free_volumes ks_free_volumes_of(const ks_store *s, const char *class, unsigned modes,
-                                   bool pinned, ks_quantity least) {
-    return walk_from(s, &s->maps.free_volumes, group_of(sort_of(class, modes, pinned), NULL),
-                     least);
+                                   ks_quantity least) {
+    uint64_t group = group_of(sort_of(class, modes, 0), NULL);
+    return walk_from(s, &s->maps.free_volumes, group, least);
 }
 
 ks_free_volumes ks_free_volumes_at(const ks_free_sorts *sort, const ks_str *value,
                                    ks_quantity least) {
-    return walk_from(sort->store, &sort->store->maps.pinned_volumes,
-                     group_of(sort->next - 1, value), least);
+    return walk_from(sort->store, &sort->store->maps.node_volumes, group_of(sort->next - 1, value),
+                     least);
 }
 
 bool ks_free_volumes_next(ks_free_volumes *walk) {
@@ -192,7 +190,7 @@ bool ks_free_volumes_next(ks_free_volumes *walk) {
 
 bool ks_no_free_volume(const ks_store *s, const char *class, unsigned want, ks_quantity least) {
     for (ks_free_sorts f = ks_free_sorts_of(s, class, want); ks_free_sorts_next(&f);) {
-        ks_free_volumes walk = ks_free_volumes_of(s, class, f.modes, f.pin != NULL, least);
+        ks_free_volumes walk = ks_free_volumes_of(s, class, f.modes, least);
         if (ks_free_volumes_next(&walk)) return false;
     }
     return true;
@@ -216,11 +214,18 @@ static void move(ks_store *s, ks_tree *map, const ks_key *before, const ks_key *
 void ks_store__note_free(ks_store *s, const ks_object *volume, const ks_object *old) {
     bool is = is_free(volume), was = is_free(old);
     if (!is && !was) return;
-    places before = {.is_pinned = false}, now = before;
+    places before, now;
     if (was) before = places_of(s, old);
     if (is) now = places_of(s, volume);
     move(s, &s->maps.free_volumes, was ? &before.anywhere : NULL, is ? &now.anywhere : NULL);
     move(s, &s->maps.free_sorts, was ? &before.sort : NULL, is ? &now.sort : NULL);
-    move(s, &s->maps.pinned_volumes, before.is_pinned ? &before.pinned : NULL,
-         now.is_pinned ? &now.pinned : NULL);
+    /* one that was put aside is back */
+    move(s, &s->maps.node_volumes, was ? &before.on_nodes : NULL, NULL);
+    move(s, &s->maps.node_volumes, NULL, is ? &now.on_nodes : NULL);
+}
+
+void ks_free_volume_aside(ks_store *s, const ks_object *volume, bool aside) {
+    if (!is_free(volume)) return;
+    places at = places_of(s, volume);
+    move(s, &s->maps.node_volumes, aside ? &at.on_nodes : NULL, aside ? NULL : &at.on_nodes);
 }

@@ -33,7 +33,7 @@ bool ks_free_sorts_next(ks_free_sorts *sorts);
 /* Walks the free volumes of a class with exactly those access modes: first the small ones, of one size those that were made first. All
  * that are at least that large are shown, and maybe some that are a little smaller, have other modes or are of another class. Those of about
  * one size (`size`) come in no order of size. The store must not change meanwhile.
- *     for (ks_free_volumes f = ks_free_volumes_of(s, class, modes, false, least); ks_free_volumes_next(&f);) use(f.object); */
+ *     for (ks_free_volumes f = ks_free_volumes_of(s, class, modes, least); ks_free_volumes_next(&f);) use(f.object); */
 typedef struct ks_free_volumes {
     const ks_store *store;
     ks_tree_iter iter; /* private */
@@ -41,15 +41,17 @@ typedef struct ks_free_volumes {
     uint64_t size;     /* about how large it is: the larger the larger */
     const ks_object *object;
 } ks_free_volumes;
-/* `pinned`: those that are tied to one value of one label, whichever; else the others. */
 ks_free_volumes ks_free_volumes_of(const ks_store *s, const char *class, unsigned modes,
-                                   bool pinned, ks_quantity least);
-/* Those of one sort with a pin that nodes with this value of the label may use. */
+                                   ks_quantity least);
+/* The same of one sort: those that nodes with this value of the label may use; NULL, where the sort has none. */
 ks_free_volumes ks_free_volumes_at(const ks_free_sorts *sort, const ks_str *value,
                                    ks_quantity least);
 bool ks_free_volumes_next(ks_free_volumes *walk);
 /* Whether none is free that has the class, those modes and maybe others, and that size. */
 bool ks_no_free_volume(const ks_store *s, const char *class, unsigned want, ks_quantity least);
+/* Puts a volume aside, or back: ks_free_volumes_at() does not come to it until it is put back or has a new version. For the scheduler, which
+ * alone walks so, and gives away what it has not written yet. */
+void ks_free_volume_aside(ks_store *s, const ks_object *volume, bool aside);
 /* Whether that is the least capacity of all that are about as large. */
 bool ks_is_least_of_size(ks_quantity capacity);
 

@@ -139,8 +139,8 @@ typedef struct ks_store {
     uint64_t last_owner; /* where the owner is of what was written last */
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
-        ks_tree pods_by_node;                             /* {hash of node name, id} */
-        ks_tree free_volumes, pinned_volumes, free_sorts; /* what no claim has: free_volumes.c */
+        ks_tree pods_by_node;                           /* {hash of node name, id} */
+        ks_tree free_volumes, node_volumes, free_sorts; /* what no claim has: free_volumes.c */
         ks_tree pin_labels; /* {0, number} -> label: those that tie volumes to nodes */
         ks_tree log;        /* {0, first version} -> page of changes in a row; bounded */
     } maps;

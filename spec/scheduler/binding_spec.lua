@@ -303,15 +303,134 @@ describe("a pod whose volume is heard of after its claim", function()
   end
 end)
 
+--- "1 pod/one nominated n1" and so on: what is written of pods, claims and volumes, and told by the scheduler, in that order.
+local function course(cluster, play)
+  local lines, from = {}, cluster:now()
+  local function add(format, ...) lines[#lines + 1] = ("%g "):format(cluster:now() - from) .. format:format(...) end
+  cluster:watch("pod", function(_, now, old)
+    local name, nominated = now.metadata.name, now.status.nominatedNodeName
+    if old and nominated and not old.status.nominatedNodeName then add("%s is nominated to %s", name, nominated) end
+    if old and now.spec.nodeName and not old.spec.nodeName then add("%s is bound to %s", name, now.spec.nodeName) end
+  end)
+  cluster:watch("pvc", function(_, now, old)
+    local function node(c) return old and (c.metadata.annotations or {})["volume.kubernetes.io/selected-node"] end
+    if node(now) and not node(old) then add("%s is to be made on %s", now.metadata.name, node(now)) end
+    if old and now.status.phase ~= old.status.phase then add("%s is %s", now.metadata.name, now.status.phase) end
+  end)
+  cluster:watch("pv", function(_, now, old)
+    if old and now.spec.claimRef and not old.spec.claimRef then add("%s is for %s", now.metadata.name, now.spec.claimRef.name) end
+  end)
+  cluster:watch("event", function(_, now)
+    if now.reason == "FailedScheduling" then add("%s: %s", now.involvedObject.name, now.message) end
+  end)
+  play()
+  cluster:advance(10)
+  return lines
+end
+
+local function changed(of)
+  return PREBIND .. "Operation cannot be fulfilled on " .. of
+    .. ": the object has been modified; please apply your changes to the latest version and try again"
+end
+
 describe("a claim that two new pods share", function()
-  it("is selected a node once: both wait there for it", function()
-    local cluster <close> = new { nodes = { { name = "n1" }, { name = "n2" } }, latency = { provision = "2s" } }
+  local function both(cluster) cluster:create { pod("one", "1", { "data" }), pod("two", "1", { "data" }) } end
+
+  it("is selected a node once; the second pod is told of a conflict, and waits there for it, too", function()
+    local cluster <close> = new { nodes = { { name = "n1" }, { name = "n2" } }, latency = { provision = "4s" } }
     cluster:create(claim "data")
-    cluster:create(pod("one", "1", { "data" }))
-    cluster:create(pod("two", "1", { "data" }))
+    local lines = course(cluster, function() both(cluster) end)
+    local node = cluster:get("pod/one").spec.nodeName
+    assert.same({
+      "0 one is nominated to " .. node, "0 two is nominated to " .. node,
+      "0 data is to be made on " .. node, "0 two: " .. changed 'persistentvolumeclaims "data"',
+      "2 two is nominated to " .. node, "4 data is Bound", "5 one is bound to " .. node, "5 two is bound to " .. node,
+    }, lines)
+  end)
+
+  it("takes one volume: the second pod is told of a conflict, and bound when the claim is", function()
+    local cluster <close> = new { nodes = { { name = "n1" }, { name = "n2" } } }
+    cluster:create { claim("data", "local"), volume("pv", { { key = "kubernetes.io/hostname", operator = "In", values = { "n2" } } }) }
     cluster:settle()
-    assert.is_not_nil(cluster:get("pod/one").spec.nodeName)
-    assert.equal(cluster:get("pod/one").spec.nodeName, cluster:get("pod/two").spec.nodeName)
+    assert.same({
+      "0 one is nominated to n2", "0 two is nominated to n2",
+      "0 pv is for data", "0 two: " .. changed 'persistentvolumes "pv"',
+      "0 data is Bound", "1 one is bound to n2", "2 two is bound to n2",
+    }, course(cluster, function() both(cluster) end))
+  end)
+
+  it("is free of the node of one that gives way before that is written", function()
+    local cluster <close> = new { nodes = { { name = "n1", capacity = { cpu = "10" } } } }
+    cluster:create { claim("data", "local"), volume "pv" }
+    cluster:settle()
+    cluster:create { pod("one", "6", { "data" }), pod("two", "6", { "data" }) }
+    cluster:advance(3)
+    assert.equal("n1", cluster:get("pod/one").spec.nodeName)
+    assert.equal("pv", cluster:get("pvc/data").spec.volumeName)
+    assert.equal("Unschedulable", scheduled(cluster, "two").reason)
+  end)
+end)
+
+describe("volumes that new pods of one instant take", function()
+  it("are written when all these have been looked at", function()
+    local cluster <close> = new()
+    cluster:create { claim("a", "local"), claim("b", "local"), volume "pv1", volume "pv2" }
+    cluster:settle()
+    assert.same({
+      "0 one is nominated to n1", "0 two is nominated to n1", "0 plain is bound to n1",
+      "0 pv1 is for a", "0 pv2 is for b", "0 a is Bound", "0 b is Bound", "1 one is bound to n1", "1 two is bound to n1",
+    }, course(cluster, function() cluster:create { pod("one", "1", { "a" }), pod("two", "1", { "b" }), pod("plain", "1") } end))
+  end)
+
+  it("are each for one of them, and the last pods get none", function()
+    local cluster <close> = kubesim.new { nodes = 4 }
+    cluster:create { apiVersion = "storage.k8s.io/v1", kind = "StorageClass", metadata = { name = "local" },
+      provisioner = "kubernetes.io/no-provisioner", volumeBindingMode = "WaitForFirstConsumer" }
+    for i = 1, 30 do
+      local host = { key = "kubernetes.io/hostname", operator = "In", values = { "k8s-node" .. i % 4 + 1 } }
+      cluster:create(volume("pv" .. i, i % 3 > 0 and { host } or nil))
+    end
+    cluster:settle()
+    local pods = {}
+    for i = 1, 40 do
+      cluster:create(claim("c" .. i, "local"))
+      pods[i] = pod("p" .. i, "1m", { "c" .. i })
+    end
+    cluster:create(pods)
+    cluster:settle()
+    local bound, seen = 0, {}
+    for i = 1, 40 do
+      local of = cluster:get("pvc/c" .. i).spec.volumeName
+      if of then
+        assert.is_nil(seen[of])
+        seen[of], bound = true, bound + 1
+        assert.is_not_nil(cluster:get("pod/p" .. i).spec.nodeName)
+      else
+        assert.equal("0/4 nodes are available: 4 node(s) didn't find available persistent volumes to bind.",
+          scheduled(cluster, "p" .. i).message:match "^.-%.")
+      end
+    end
+    assert.equal(30, bound)
+    for _, line in ipairs(told(cluster)) do assert.not_matches("Operation cannot", line, 1, true) end
+  end)
+
+  it("is not to be had while another claim is about to get it, and is again when that could not be written", function()
+    local cluster <close> = new()
+    cluster:create { claim("a", "local"), claim("b", "local"), volume "pv" }
+    cluster:settle()
+    local lines = course(cluster, function()
+      cluster:create(pod("one", "1", { "a" }))
+      cluster:create(pod("two", "1", { "b" }))
+      cluster:step()
+      cluster:step()
+      cluster:patch("pv/pv", { metadata = { labels = { a = "b" } } }) -- what has been looked at is old
+    end)
+    assert.equal("0 one is nominated to n1", lines[1])
+    local text = table.concat(lines, "\n")
+    assert.matches(changed 'persistentvolumes "pv"', text, 1, true)
+    assert.matches("pv is for", text, 1, true)
+    local _, bound = text:gsub("is bound to n1", "")
+    assert.equal(1, bound)
   end)
 end)
 
