@@ -30,6 +30,7 @@ typedef struct entry {
     int64_t healthy;       /* Ready and not terminating */
     uint32_t changes
         [2]; /* so much has happened that no sync has looked at: [1] where there were no pods */
+    uint32_t unmanaged_changes; /* of them: where there were pods that nobody controls */
 } entry;
 enum { KNOWN = 1, HEALTHY = 2 };
 
@@ -62,6 +63,7 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t budget) {
         entry *own = ks_alloc(heap, sizeof *own);
         *own = (entry){.refs = 1, .healthy = e->healthy};
         memcpy(own->changes, e->changes, sizeof own->changes);
+        own->unmanaged_changes = e->unmanaged_changes;
         own->selector = e->selector != NULL ? ks_selector_ref(e->selector) : NULL;
         own->pods = ks_tree_copy(&e->pods);
         own->owners = ks_tree_copy(&e->owners);
@@ -106,10 +108,18 @@ static void entry_build(ks_sim *sim, state *st, const ks_object *budget) {
     ks_tree_put(heap, &st->entries, (ks_key){0, budget->id}, e);
 }
 
+static bool has_unmanaged(const entry *e) {
+    ks_tree_iter first = ks_tree_begin(&e->owners);
+    return ks_tree_next(&first) && first.key.a == 0;
+}
+
 /* Something has happened to the budget or its pods. */
 static void look_again(ks_sim *sim, state *st, uint64_t budget) {
     entry *e = entry_own(sim->world.heap, st, budget);
-    if (e != NULL) e->changes[e->pods.count == 0]++;
+    if (e != NULL) {
+        e->changes[e->pods.count == 0]++;
+        if (has_unmanaged(e)) e->unmanaged_changes++;
+    }
     ks_enqueue(sim, st->index, budget);
 }
 
@@ -267,8 +277,7 @@ static void find_scale(ks_sim *sim, const ks_object *pod, scales *s) {
 static scales scales_of(ks_sim *sim, const entry *e) {
     scales s = {KS_NOTHING, false, KS_NOTHING};
     ks_key at = {0, 0};
-    ks_tree_iter first = ks_tree_begin(&e->owners);
-    s.unmanaged = ks_tree_next(&first) && first.key.a == 0;
+    s.unmanaged = has_unmanaged(e);
     while (!ks_exists(s.error) && ks_tree_ceiling(&e->owners, (ks_key){at.a + 1, 0}, &at, NULL)) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, at.b);
         if (pod != NULL) find_scale(sim, pod, &s);
@@ -319,11 +328,17 @@ static void tell_unmanaged(ks_sim *sim, const ks_object *budget) {
     ks_buf_dispose(&selector);
 }
 
+/* Its rule needs to know what the controllers of its pods want. */
+static bool counts_by_scale(const ks_object *budget) {
+    return ks_exists(ks_get(budget->spec, K(maxUnavailable))) ||
+           ks_is(ks_get(budget->spec, K(minAvailable)), KS_STRING);
+}
+
 /* getExpectedPodCount; an error's text, or KS_NOTHING. */
 static ks_val expect(ks_sim *sim, const ks_object *budget, const entry *e, count *c, bool *told) {
     ks_val most = ks_get(budget->spec, K(maxUnavailable)),
            least = ks_get(budget->spec, K(minAvailable));
-    if (!ks_exists(most) && !ks_is(least, KS_STRING)) {
+    if (!counts_by_scale(budget)) {
         c->desired = ks_int_or(least, 0);
         c->expected = ks_exists(least) ? (int64_t)e->pods.count : 0;
         return KS_NOTHING;
@@ -452,6 +467,15 @@ static bool look(ks_sim *sim, state *st, const ks_object *budget, bool *told) {
     return fine;
 }
 
+/* A pod that nobody controls and that goes at once is seen going before it is gone, while others are left. */
+static void tell_of_gone(ks_sim *sim, const ks_object *budget, entry *e) {
+    uint32_t times = e->unmanaged_changes;
+    e->unmanaged_changes = 0;
+    if (e->pods.count == 0 || has_unmanaged(e) || !counts_by_scale(budget)) return;
+    while (times-- > 0)
+        tell_unmanaged(sim, budget);
+}
+
 /* Each change of a budget and of its pods is looked at by itself, those of the budget that were written here too, and before others have
  * done what takes them more than one call to the server: of a budget that has no pods any more that is said twice, whoever makes new ones.
  * Only what is said shows it: where nothing is, one look does for all; and what came before there were no pods has seen some. */
@@ -464,6 +488,7 @@ static bool sync_budget(ks_sim *sim, state *st, uint64_t id) {
         bool empty = e->pods.count == 0, told = false;
         uint32_t changes = e->changes[empty] > 0 ? e->changes[empty] : 1;
         e->changes[0] = e->changes[1] = 0;
+        tell_of_gone(sim, budget, e);
         fine = look(sim, st, budget, &told);
         e = entry_own(sim->world.heap, st, id);
         if (e != NULL && (told || !fine)) e->changes[empty] += changes - fine;
