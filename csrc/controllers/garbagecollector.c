@@ -2,7 +2,7 @@
  * controllers/garbagecollector.c - deletes what nobody owns any more: pkg/controller/garbagecollector/.
  *
  * Keys are objects of any kind: kind and id in one word; with ORPHAN set, an owner whose dependents are to be set free; with
- * ABSENT, a dependent whose owner has never been seen, or begins to wait: upstream asks the server for the owner first, so that
+ * ABSENT, a dependent whose owner is gone, has never been seen, or begins to wait: upstream asks the server for the owner first, so that
  * others act before it does.
  * Upstream keeps a graph of all objects, which its watches tell it of; the view's index of owners is that graph. It says who may be
  * concerned. Whether an owner is absent, and what an object looks like now, the server is asked. Queued are: dependents of what is gone or waits in
@@ -116,10 +116,9 @@ static void queue(ks_sim *sim, const collector *gc, const ks_object *object) {
     ks_enqueue(sim, gc->index, key_of(object));
 }
 
-static void queue_dependents(ks_sim *sim, const collector *gc, const ks_object *owner,
-                             uint64_t how) {
+static void queue_dependents(ks_sim *sim, const collector *gc, const ks_object *owner) {
     for (ks_walk w = ks_walk_owned(ks_view(sim), owner->uid, KS_NO_KIND); ks_walk_next(&w);)
-        ks_enqueue(sim, gc->index, key_of(w.object) | how);
+        ks_enqueue(sim, gc->index, key_of(w.object) | ABSENT);
 }
 
 static bool listed(ks_val refs, ks_val ref) {
@@ -165,7 +164,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     collector *gc = state;
     const ks_object *object = change->object, *old = change->old;
     if (change->type == KS_DELETED) {
-        queue_dependents(sim, gc, object, 0);
+        queue_dependents(sim, gc, object);
         ks_each(ref, refs_of(object)) notice_freed(sim, gc, object, *ref);
         return;
     }
@@ -174,7 +173,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     if (orphans(object)) {
         if (old == NULL || !orphans(old)) ks_enqueue(sim, gc->index, key_of(object) | ORPHAN);
     } else if (waits(object) && (old == NULL || !waits(old))) {
-        queue_dependents(sim, gc, object, ABSENT);
+        queue_dependents(sim, gc, object);
         queue(sim, gc, object);
     }
 }
@@ -343,7 +342,7 @@ static bool process(ks_sim *sim, collector *gc, const ks_object *known) {
     if (ks_object_terminating(known) && !waits(known)) return true;
     const ks_object *object = newest(sim, known);
     if (object == NULL) { /* enqueueVirtualDeleteEvent */
-        queue_dependents(sim, gc, known, 0);
+        queue_dependents(sim, gc, known);
         return true;
     }
     if (waits(known)) return process_waiting(sim, gc, known);

@@ -47,6 +47,28 @@ describe("a claim that goes with its scaled-down pod", function()
   end
 end)
 
+describe("a claim whose pod its set itself has ended", function()
+  it("is still there when the set looks, and goes unnoticed: its next pod waits for another change", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create((SET:gsub("POLICY", "OrderedReady")))
+    for ordinal = 0, 1 do
+      cluster:settle()
+      cluster:drive("web-" .. ordinal, "ready")
+    end
+    cluster:scale("sts/web", 0) -- both pods own their claims now
+    cluster:settle()
+    cluster:drive("web-0", "failed")
+    cluster:settle()
+    cluster:scale("sts/web", 2)
+    cluster:settle()
+    assert.is_nil(cluster:get "pvc/data-web-0")
+    assert.is_nil(cluster:get "pod/web-0")
+    cluster:patch("sts/web", { metadata = { labels = { look = "again" } } })
+    cluster:settle()
+    assert.is_not_nil(cluster:get "pod/web-0")
+  end)
+end)
+
 describe("a claim that its set has just made", function()
   -- whether the claim or the set's own status is heard of first hangs on the seed
   local function made_twice(consistent)
