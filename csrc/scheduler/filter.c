@@ -131,6 +131,11 @@ ks_verdict ks_sched_filter_nominated(ks_cycle *c, const ks_node_info *node) {
 void ks_sched_prefilter(ks_cycle *c) {
     c->claims.count = 0;
     c->claims.rwop_users = 0;
+    if (ks_sched_names_conflict(c->rules)) {
+        c->prefilter = "pod affinity terms conflict";
+        c->plugins |= 1U << KS_PLUGIN_NODE_AFFINITY;
+        return;
+    }
     if (c->pod->claims) ks_sched_prefilter_claims(c);
     if (c->prefilter != NULL) return;
     ks_sched_catch_up(c->sim, c->st, c->class);

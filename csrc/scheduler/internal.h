@@ -496,6 +496,8 @@ bool ks_sched_node_term(ks_heap *heap, ks_val term, const ks_object *node);
 ks_val ks_sched_short_extended(ks_heap *heap, const ks_pod_rules *rules, const ks_node_info *node);
 ks_verdict ks_sched_fit(const ks_pod_rules *rules, const ks_node_info *node);
 bool ks_sched_ports_free(const ks_pod_rules *rules, const ks_node_info *node);
+/* Whether what is required of the node's name cannot be true of any (node_affinity.go: PreFilter: errReasonConflict). */
+bool ks_sched_names_conflict(const ks_pod_rules *rules);
 void ks_sched_ports_take(ks_heap *heap, ks_node_info *node, ks_val ports, bool take);
 int ks_sched_score_images(const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node);
 

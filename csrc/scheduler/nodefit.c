@@ -215,26 +215,48 @@ static uint32_t untolerated_preferences(ks_val taints, ks_val tolerations) {
     return count;
 }
 
+/* Whether a term of node affinity may mean a node of that name, as far as it names nodes. */
+static bool term_allows(ks_val term, const ks_str *name) {
+    ks_each(field, ks_get(term, K(matchFields))) {
+        if (!ks_text_is(ks_get(*field, K(key)), "metadata.name") ||
+            !ks_text_is(ks_get(*field, K(operator)), "In"))
+            continue;
+        bool here = false;
+        ks_each(value, ks_get(*field, K(values)))
+            here = here || ks_str_eq(ks_str_or_null(*value), name);
+        if (!here) return false;
+    }
+    return true;
+}
+
 /* The names that required terms allow through metadata.name: a node outside them is refused as a set (node_affinity.go:
  * PreFilter). True when every term names nodes and this one is in none of them. */
 static bool outside_name_set(const ks_pod_rules *rules, const ks_object *node) {
     ks_val terms = ks_get(rules->node_affinity, K(nodeSelectorTerms));
-    if (ks_len(terms) == 0) return false;
-    ks_each(term, terms) {
-        bool named = false, in = true;
-        ks_each(field, ks_get(*term, K(matchFields))) {
-            if (!ks_text_is(ks_get(*field, K(key)), "metadata.name") ||
-                !ks_text_is(ks_get(*field, K(operator)), "In"))
-                continue;
-            bool here = false;
-            ks_each(value, ks_get(*field, K(values)))
-                here = here || ks_str_eq(ks_str_or_null(*value), node->name);
-            in = in && here;
-            named = true;
-        }
-        if (!named || in) return false;
+    ks_each(term, terms)
+        if (term_allows(*term, node->name)) return false;
+    return ks_len(terms) > 0;
+}
+
+/* Whether a term names nodes, but none that all of its fields name. */
+static bool term_conflicts(ks_val term) {
+    ks_each(field, ks_get(term, K(matchFields))) {
+        if (!ks_text_is(ks_get(*field, K(key)), "metadata.name") ||
+            !ks_text_is(ks_get(*field, K(operator)), "In"))
+            continue;
+        ks_each(value, ks_get(*field, K(values)))
+            if (term_allows(term, ks_str_or_null(*value))) return false;
+        return true;
     }
-    return true;
+    return false;
+}
+
+bool ks_sched_names_conflict(const ks_pod_rules *rules) {
+    ks_val terms = ks_get(rules->node_affinity, K(nodeSelectorTerms));
+    if (off(rules, KS_PLUGIN_NODE_AFFINITY)) return false;
+    ks_each(term, terms)
+        if (!term_conflicts(*term)) return false;
+    return ks_len(terms) > 0;
 }
 
 /* NodeName has nothing to do: a pod that names its node is never looked at. */
