@@ -42,6 +42,40 @@ describe("a namespace that is deleted", function()
     cluster:advance "4s"
     assert.equal(3, cluster:count("pod", { namespace = "x" }))
     assert.is_nil(cluster:list("pod", { namespace = "x" })[1].metadata.deletionTimestamp)
+    cluster:advance "1s"
+    for _, pod in ipairs(cluster:list("pod", { namespace = "x" })) do assert.is_string(pod.metadata.deletionTimestamp) end
+  end)
+
+  it("stays with the finalizers that others have given it", function()
+    cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = "y" }, spec = { finalizers = { "example.com/mine" } } }
+    assert.same({ "example.com/mine", "kubernetes" }, cluster:get("ns/y").spec.finalizers)
+    cluster:delete "ns/y"
+    cluster:settle()
+    assert.same({ "example.com/mine" }, cluster:get("ns/y").spec.finalizers)
+  end)
+
+  it("is looked at again eight seconds after something was held by a finalizer", function()
+    cluster:create(HELD)
+    cluster:delete "ns/x"
+    cluster:advance "12s" -- five seconds after it has said so itself it has looked once more
+    cluster:patch("cm/held", { metadata = { finalizers = kubesim.null } }, { namespace = "x", type = "merge" })
+    cluster:advance "5900ms"
+    assert.is_table(cluster:get "ns/x")
+    cluster:advance "100ms"
+    assert.is_nil(cluster:get "ns/x")
+  end)
+
+  it("does not wait for the grace of pods that have ended", function()
+    cluster:image("app:1", { exit = { after = "1s" } })
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "done", namespace = "x", finalizers = { "example.com/keep" } },
+      spec = { restartPolicy = "Never", terminationGracePeriodSeconds = 3600, containers = { { name = "main", image = "app:1" } } } }
+    cluster:advance "1m"
+    assert.equal("Succeeded", cluster:get("pod/done", { namespace = "x" }).status.phase)
+    cluster:delete "ns/x"
+    cluster:advance "6s"
+    cluster:patch("pod/done", { metadata = { finalizers = kubesim.null } }, { namespace = "x", type = "merge" })
+    cluster:advance "1m"
+    assert.is_nil(cluster:get "ns/x")
   end)
 
   it("deletes pods first, and the rest when they have gone", function()
@@ -110,6 +144,13 @@ describe("a namespace that is deleted", function()
     assert.same({ "True", "ContentDeletionFailed", "Failed to delete all resource types, 1 remaining: failed to delete pods for " ..
       "namespace: x, err: unexpected items still remain in namespace: x for gvr: /v1, Resource=pods" },
       { failure.status, failure.reason, failure.message })
+    local looks = 0
+    for _ = 1, 200 do
+      local step = cluster:step()
+      if not step or step.time > 120 then break end
+      if step.component == "namespace" then looks = looks + 1 end
+    end
+    assert.is_true(looks <= 2) -- ever more rarely, by then
   end)
 
   it("lets nothing new in", function()
