@@ -17,8 +17,8 @@ describe("a pod that finds no room", function()
 
   local function node(name, cpu)
     local capacity = { cpu = cpu, memory = "8Gi", pods = "110" }
-    cluster:import { apiVersion = "v1", kind = "Node", metadata = { name = name, labels = { ["kubernetes.io/hostname"] = name } }, status = {
-      capacity = capacity, allocatable = capacity, conditions = { { type = "Ready", status = "True" } } } }
+    cluster:import { apiVersion = "v1", kind = "Node", metadata = { name = name, labels = { ["kubernetes.io/hostname"] = name } },
+      status = { capacity = capacity, allocatable = capacity, conditions = { { type = "Ready", status = "True" } } } }
     cluster:advance(1)
   end
 

@@ -169,11 +169,10 @@ static int64_t deadline(const dep_sync *c, ks_val condition) {
     return from + ks_count(c->d->spec, K(progressDeadlineSeconds), 0) * KS_SECOND;
 }
 
-/* DeploymentTimedOut */
+/* DeploymentTimedOut; one that was late already stays so, since nothing is said of it anew. */
 static bool is_late(const dep_sync *c, ks_val status) {
     ks_val condition = ks_condition_of(status, "Progressing");
     if (!ks_exists(condition) || has_reason(condition, "NewReplicaSetAvailable")) return false;
-    if (has_reason(condition, "ProgressDeadlineExceeded")) return true;
     return deadline(c, condition) < c->sim->world.now;
 }
 
