@@ -788,6 +788,16 @@ void ks_sched_norms(const ks_pod_rules *rules, const ks_roster *roster, const ks
                     ks_norms *out);
 
 /* --- score.c --- */
+/* Weights of the default plugins (apis/config/v1/default_plugins.go). */
+enum {
+    KS_W_TAINTS = 3,
+    KS_W_AFFINITY = 2,
+    KS_W_FIT = 1,
+    KS_W_SPREAD = 2,
+    KS_W_POD_AFFINITY = 2,
+    KS_W_BALANCED = 1,
+    KS_W_IMAGES = 1
+};
 /* The sum of a node's weighted scores. */
 int32_t ks_sched_total(const ks_look_node *look, uint32_t skipped);
 /* Fills c->look and chooses; the slot. */

@@ -298,14 +298,16 @@ static ks_val node_doc(ks_heap *heap, const ks_whole_look *look, const ks_look_n
     ks_val policies = ks_get_text(look->policy_scores, name->s, name->len);
     for (uint32_t i = 0; policies.type == KS_MAP && i < ks_len(policies); i++)
         scores = ks_put(heap, scores, ks_pair_at(policies, i)->key, ks_pair_at(policies, i)->val);
-    scores = put_score(heap, scores, look, KS_PLUGIN_TAINTS, 3 * n->taints, &total);
-    scores = put_score(heap, scores, look, KS_PLUGIN_NODE_AFFINITY, 2 * n->affinity, &total);
-    scores = put_score(heap, scores, look, KS_PLUGIN_FIT, n->fit, &total);
-    scores = put_score(heap, scores, look, KS_PLUGIN_SPREAD, 2 * n->spread, &total);
-    scores = put_score(heap, scores, look, KS_PLUGIN_POD_AFFINITY, 2 * n->pod_affinity, &total);
+    scores = put_score(heap, scores, look, KS_PLUGIN_TAINTS, KS_W_TAINTS * n->taints, &total);
+    scores =
+        put_score(heap, scores, look, KS_PLUGIN_NODE_AFFINITY, KS_W_AFFINITY * n->affinity, &total);
+    scores = put_score(heap, scores, look, KS_PLUGIN_FIT, KS_W_FIT * n->fit, &total);
+    scores = put_score(heap, scores, look, KS_PLUGIN_SPREAD, KS_W_SPREAD * n->spread, &total);
+    scores = put_score(heap, scores, look, KS_PLUGIN_POD_AFFINITY,
+                       KS_W_POD_AFFINITY * n->pod_affinity, &total);
     scores = put_score(heap, scores, look, KS_PLUGIN_CLAIMS, 0, &total);
-    scores = put_score(heap, scores, look, KS_PLUGIN_BALANCED, n->balanced, &total);
-    scores = put_score(heap, scores, look, KS_PLUGIN_IMAGES, n->images, &total);
+    scores = put_score(heap, scores, look, KS_PLUGIN_BALANCED, KS_W_BALANCED * n->balanced, &total);
+    scores = put_score(heap, scores, look, KS_PLUGIN_IMAGES, KS_W_IMAGES * n->images, &total);
     return ks_map_of(heap, K(total), ks_int(total + n->policy), K(scores), scores, NULL);
 }
 

@@ -6,55 +6,28 @@
 
 #include <string.h>
 
-enum {
-    W_TAINTS = 3,
-    W_AFFINITY = 2,
-    W_FIT = 1,
-    W_SPREAD = 2,
-    W_POD_AFFINITY = 2,
-    W_BALANCED = 1,
-    W_IMAGES = 1
-};
-
 static bool off(const ks_cycle *c, ks_plugin plugin) {
     return (c->rules->disabled >> plugin & 1U) != 0;
 }
 static void skip(ks_cycle *c, ks_plugin plugin) { c->skipped |= 1U << plugin; }
 
-/* Scores of one node alone, and the raw values that are normalised over the feasible nodes. */
+/* Scores of one node alone, and those that are normalised over the feasible nodes; what spreads the pods is scored elsewhere. */
 static void score_nodes(ks_cycle *c) {
-    uint32_t max_taints = 0;
-    int32_t max_preference = 0;
+    ks_norms norms = {0};
     const ks_pod_rules *r = c->rules;
-    uint32_t fit = off(c, KS_PLUGIN_FIT) ? 0 : 0xff,
-             balanced = off(c, KS_PLUGIN_BALANCED) ? 0 : 0xff,
-             images = off(c, KS_PLUGIN_IMAGES) ? 0 : 0xff;
-    /* in locals: stores of bytes may change anything else, for all that the compiler knows */
-    const uint32_t *feasible = c->feasible, count = c->feasible_count;
-    ks_look_node *looks = c->look;
-    ks_pod_class *class = c->class;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t slot = feasible[i];
-        const ks_entry *e = ks_sched_entry(c->sim, c->st, class, slot);
-        if (e->taints > max_taints) max_taints = e->taints;
-        if (e->preference > max_preference) max_preference = e->preference;
-        looks[slot] = (ks_look_node){.scored = true,
-                                     .taints = 100,
-                                     .fit = (uint8_t)(e->fit & fit),
-                                     .balanced = (uint8_t)(e->balanced & balanced),
-                                     .images = (uint8_t)(e->images & images)};
+    for (uint32_t i = 0; i < c->feasible_count; i++) {
+        const ks_entry *e = ks_sched_entry(c->sim, c->st, c->class, c->feasible[i]);
+        if (e->taints > norms.max_taints) norms.max_taints = e->taints;
+        if (e->preference > norms.max_preference) norms.max_preference = e->preference;
     }
-    bool differ = max_taints > 0 || max_preference > 0;
-    for (uint32_t i = 0; differ && i < c->feasible_count; i++) {
+    for (uint32_t i = 0; i < c->feasible_count; i++) {
         uint32_t slot = c->feasible[i];
-        const ks_entry *e = &c->class->entries[slot];
-        ks_look_node *look = &c->look[slot];
-        look->taints = max_taints == 0 ? 100 : (uint8_t)(100 - 100 * e->taints / max_taints);
-        look->affinity = max_preference == 0 ? 0 : (uint8_t)(100 * e->preference / max_preference);
+        c->look[slot] = ks_sched_grade(r, &norms, &c->class->entries[slot], 0);
+        c->look[slot].spread = 0;
     }
-    if (!r->asks_cpu_or_memory || !balanced) skip(c, KS_PLUGIN_BALANCED);
-    if (!fit) skip(c, KS_PLUGIN_FIT);
-    if (!images) skip(c, KS_PLUGIN_IMAGES);
+    if (!r->asks_cpu_or_memory || off(c, KS_PLUGIN_BALANCED)) skip(c, KS_PLUGIN_BALANCED);
+    if (off(c, KS_PLUGIN_FIT)) skip(c, KS_PLUGIN_FIT);
+    if (off(c, KS_PLUGIN_IMAGES)) skip(c, KS_PLUGIN_IMAGES);
     if (ks_len(r->preferred) == 0 || off(c, KS_PLUGIN_NODE_AFFINITY))
         skip(c, KS_PLUGIN_NODE_AFFINITY);
     if (off(c, KS_PLUGIN_TAINTS)) skip(c, KS_PLUGIN_TAINTS);
@@ -62,11 +35,11 @@ static void score_nodes(ks_cycle *c) {
 
 /* Those that did not run left nothing behind, but for these two. */
 int32_t ks_sched_total(const ks_look_node *l, uint32_t skipped) {
-    int32_t taints = skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : W_TAINTS;
-    int32_t affinity = skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : W_AFFINITY;
-    return l->policy + taints * l->taints + affinity * l->affinity + W_FIT * l->fit +
-           W_SPREAD * l->spread + W_POD_AFFINITY * l->pod_affinity + W_BALANCED * l->balanced +
-           W_IMAGES * l->images;
+    int32_t taints = skipped >> KS_PLUGIN_TAINTS & 1U ? 0 : KS_W_TAINTS;
+    int32_t affinity = skipped >> KS_PLUGIN_NODE_AFFINITY & 1U ? 0 : KS_W_AFFINITY;
+    return l->policy + taints * l->taints + affinity * l->affinity + KS_W_FIT * l->fit +
+           KS_W_SPREAD * l->spread + KS_W_POD_AFFINITY * l->pod_affinity +
+           KS_W_BALANCED * l->balanced + KS_W_IMAGES * l->images;
 }
 
 uint32_t ks_sched_choose(ks_cycle *c) {

@@ -157,21 +157,24 @@ describe("a place that is kept for a nominated pod", function()
 end)
 
 describe("a look at many nodes", function()
-  it("begins where the one before ended", function()
-    local nodes = {}
-    for i = 1, 200 do nodes[i] = { name = ("n%03d"):format(i) } end
-    local cluster <close> = world(nodes)
-    local seen = 0
-    for i = 1, 2 do
-      create(cluster, "p" .. i)
-      for name, node in pairs(cluster:placement("p" .. i).nodes) do
-        if node.scores then
-          seen = seen + 1
-          assert.is_nil(nodes[name])
-          nodes[name] = true
+  for how, policy in pairs { ["kept up"] = false, ["made anew"] = true } do
+    it("begins where the one before ended, " .. how, function()
+      local nodes = {}
+      for i = 1, 200 do nodes[i] = { name = ("n%03d"):format(i) } end
+      local cluster <close> = world(nodes)
+      if policy then cluster:policy { name = "Mindless", score = function() return 0 end } end
+      local seen = 0
+      for i = 1, 2 do
+        create(cluster, "p" .. i)
+        for name, node in pairs(cluster:placement("p" .. i).nodes) do
+          if node.scores then
+            seen = seen + 1
+            assert.is_nil(nodes[name])
+            nodes[name] = true
+          end
         end
       end
-    end
-    assert.equal(200, seen)
-  end)
+      assert.equal(200, seen)
+    end)
+  end
 end)

@@ -2,7 +2,7 @@
 local kubesim = require "kubesim"
 local workload = require "spec.support.workload"
 
-local CLASSES <const> = { least = -2147483648, low = 10, middle = 50, high = 100, top = 1000, patient = 1000 }
+local CLASSES <const> = { least = -2147483648, low = 10, middle = 90, high = 100, top = 1000, patient = 1000 }
 
 describe("a pod that finds no room", function()
   local cluster
@@ -115,10 +115,10 @@ describe("a pod that finds no room", function()
     end)
 
     it("the one that matters most matters least", function()
-      there("a1", "a", "low")
-      there("a2", "a", "high")
       there("b1", "b", "middle")
       there("b2", "b", "middle")
+      there("a1", "a", "low")
+      there("a2", "a", "high")
       assert.equal("b1 b2", gone_for "2")
     end)
 
@@ -132,20 +132,22 @@ describe("a pod that finds no room", function()
     end)
 
     it("all of them together matter less", function()
-      there("a1", "a", "high")
-      there("a2", "a", "middle")
       there("b1", "b", "high")
       there("b2", "b", "low")
+      there("a1", "a", "high")
+      there("a2", "a", "middle")
       assert.equal("b1 b2", gone_for "2")
     end)
 
-    it("the one that matters most started last", function()
-      there("a1", "a", "high")
-      there("b1", "b", "high")
-      there("b2", "b", "low")
-      there("a2", "a", "low")
-      assert.equal("b1 b2", gone_for "2")
-    end)
+    for first, last in pairs { a = "b", b = "a" } do
+      it("the one that matters most started last: on " .. last, function()
+        there(last .. "2", last, "low")
+        there(first .. "2", first, "low")
+        there(first .. "1", first, "high")
+        there(last .. "1", last, "high")
+        assert.equal(("%s1 %s2"):format(last, last), gone_for "2")
+      end)
+    end
   end)
 
   it("goes where there are fewer, where those that are more matter as little together", function()

@@ -5,8 +5,9 @@ local workload = require "spec.support.workload"
 local MI <const> = 1024 * 1024
 
 ---@param nodes table<string, table> what stands in the nodes' status and labels: { capacity=, images=, labels=, taints= } by name
-local function world(nodes)
-  local cluster, names = kubesim.new { nodes = 0, kubelet = "manual" }, {}
+---@param version string?
+local function world(nodes, version)
+  local cluster, names = kubesim.new { nodes = 0, kubelet = "manual", version = version }, {}
   for name in pairs(nodes) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
@@ -64,10 +65,12 @@ describe("a node's score", function()
   end)
 
   it("takes more than all for all, where more is asked of a node than it has", function()
-    local cluster <close> = world { a = { capacity = { cpu = "1", memory = "4Gi", pods = "110" } }, b = {} }
-    cluster:create(workload.pod("fat", nil, { nodeName = "a", containers = asking { cpu = "3" } }))
-    -- cpu 1 of 1, memory 0, then a quarter: 50 and 62, and half of the change is what counts
-    assert.equal(81, scores(cluster, "NodeResourcesBalancedAllocation", { containers = asking { memory = "1Gi" } }).a)
+    -- cpu 1 of 1, memory 0, then a quarter: 50 and 62; since 1.36 half of the change is what counts
+    for version, score in pairs { ["1.35"] = 62, ["1.36"] = 81 } do
+      local cluster <close> = world({ a = { capacity = { cpu = "1", memory = "4Gi", pods = "110" } }, b = {} }, version)
+      cluster:create(workload.pod("fat", nil, { nodeName = "a", containers = asking { cpu = "3" } }))
+      assert.equal(score, scores(cluster, "NodeResourcesBalancedAllocation", { containers = asking { memory = "1Gi" } }).a)
+    end
   end)
 
   describe("for images that the node has", function()
