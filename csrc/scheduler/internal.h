@@ -329,7 +329,8 @@ typedef struct ks_waiting {
     uint32_t plugins; /* those that refused it */
     uint32_t unschedulable_count, error_count;
     int64_t backoff_until;
-    ks_key queued; /* where it stands in its queue */
+    int64_t active_after; /* when it may next be let go by force at once */
+    ks_key queued;        /* where it stands in its queue */
 } ks_waiting;
 
 /* A pod that counts on its node although the view does not have it there: it waits for its volumes (PreBind), or it is bound and the
@@ -582,8 +583,8 @@ void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_h
 void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins, const ks_object *claim);
 /* Queues an unschedulable pod again. */
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
-/* An unschedulable pod is to be looked at again, whatever happens (backend/queue: Activate): when the call is over that has failed, which
- * takes until the next second. */
+/* An unschedulable pod is to be looked at again at once, whatever it waits for (backend/queue: Activate). One for which that comes again and
+ * again is kept from the API server by the scheduler's own client, which makes 50 calls a second (apis/config/v1/defaults.go). */
 void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id);
 /* The first node has come: pods that had none to try are in error backoff again. */
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st);

@@ -9,6 +9,7 @@
 #include "store/naming.h"
 
 enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10, TOLD_ALL = 5 };
+#define CALL_PERIOD (20 * KS_MILLISECOND)
 
 static void waiting_ref(void *value) { ((ks_waiting *)value)->refs++; }
 static void waiting_unref(ks_heap *heap, void *value) {
@@ -224,12 +225,23 @@ void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
     const ks_waiting *known = ks_tree_get(&st->waiting, (ks_key){0, id});
-    if (known == NULL || known->place != KS_IN_UNSCHEDULABLE) return;
+    const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
+    if (known == NULL || pod == NULL ||
+        (known->place != KS_IN_UNSCHEDULABLE && known->place != KS_IN_BACKOFF))
+        return;
     ks_waiting *w = own_waiting(heap, st, id);
     leave(heap, st, id, w);
-    w->place = KS_IN_ERROR_BACKOFF;
-    w->queued = (ks_key){(uint64_t)(sim->world.now / KS_SECOND + 1) * KS_SECOND, ++st->sequence};
-    ks_tree_put(heap, &st->errors, w->queued, word(id));
+    if (sim->world.now < w->active_after) {
+        w->place = KS_IN_ERROR_BACKOFF;
+        w->queued = (ks_key){(uint64_t)w->active_after, ++st->sequence};
+        ks_tree_put(heap, &st->errors, w->queued, word(id));
+        w->active_after += CALL_PERIOD;
+    } else {
+        w->place = KS_IN_ACTIVE;
+        w->queued = by_priority(st, pod);
+        ks_tree_put(heap, &st->active, w->queued, word(id));
+        w->active_after = sim->world.now + CALL_PERIOD;
+    }
     ks_sched_queue_arm(sim, st, false);
 }
 

@@ -558,15 +558,23 @@ describe("a scheduler whose writes fail", function()
     assert.is_true(seen[LOST])
   end)
 
-  it("looks again at a pod whose victims it could not delete", function()
+  it("looks at once again at a pod whose victims it could not delete", function()
     local cluster <close> = new { latency = 0 }
     cluster:create(pod("low", "6"))
     cluster:settle()
     local failed = 0
     lives(cluster, 0.7, function(fork)
+      local looks = 0
+      fork:watch("event", function(type, event)
+        if event.reason == "FailedScheduling" then looks = type == "ADDED" and 1 or event.series.count end
+      end)
       fork:create(pod("high", "6", nil, "high"))
-      fork:advance(0.5)
-      if not fork:get("pod/low").metadata.deletionTimestamp then failed = failed + 1 end
+      fork:advance(0.1)
+      local going = not fork:get "pod/low" or fork:get("pod/low").metadata.deletionTimestamp
+      if not going then
+        failed = failed + 1
+        assert.is_true(looks > 1)
+      end
       fork:advance(5)
       fork:fail_writes("scheduler", 0)
       fork:advance(60)
