@@ -97,32 +97,9 @@ static victim read_victim(ks_cycle *c, const ks_object *pod) {
     return v;
 }
 
-/* A pod that is assumed to be on a node. */
-typedef struct guest {
-    const ks_object *pod;
-    struct guest *next;
-} guest;
-
-/* By slot, in the order in which they came to be pods; NULL: there are none. */
-static guest **read_guests(ks_cycle *c) {
-    if (c->st->assumed.count == 0) return NULL;
-    guest **first = ks_sched_arena(&c->arena, c->st->nodes->slots * sizeof(guest *));
-    guest **last = ks_sched_arena(&c->arena, c->st->nodes->slots * sizeof(guest *));
-    for (ks_tree_iter it = ks_tree_begin(&c->st->assumed); ks_tree_next(&it);) {
-        const ks_assumed *assumed = it.value;
-        int64_t slot = ks_sched_slot(c->st, assumed->node);
-        if (slot < 0) continue;
-        guest *g = ks_sched_arena(&c->arena, sizeof *g);
-        *g = (guest){assumed->pod, NULL};
-        *(last[slot] == NULL ? &first[slot] : &last[slot]->next) = g;
-        last[slot] = g;
-    }
-    return first;
-}
-
 /* SelectVictimsOnNode. True: a candidate; else *verdict says why not. */
-static bool try_node(ks_cycle *c, uint32_t slot, guest *const *guests, const budget *budgets,
-                     uint32_t budget_count, candidate *out, ks_verdict *verdict) {
+static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t budget_count,
+                     candidate *out, ks_verdict *verdict) {
     ks_heap *heap = c->sim->world.heap;
     const ks_node_info *real = c->st->nodes->at[slot];
     int64_t priority = ks_sched_priority(c->pod);
@@ -132,9 +109,14 @@ static bool try_node(ks_cycle *c, uint32_t slot, guest *const *guests, const bud
          n < room && ks_walk_next(&w);)
         if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
             all[n++] = read_victim(c, w.object);
-    /* and those of which the view does not say that they are there */
-    for (const guest *g = guests == NULL ? NULL : guests[slot]; g != NULL && n < room; g = g->next)
-        if (ks_sched_priority(g->pod) < priority) all[n++] = read_victim(c, g->pod);
+    /* and those of which the view does not say that they are there, in the order in which they came to be pods */
+    ks_key guests = {ks_sched_guests_of(real->object->name), 0};
+    ks_tree_iter it = ks_tree_from(&c->st->guests, guests);
+    while (n < room && ks_tree_next(&it) && it.key.a == guests.a) {
+        const ks_assumed *guest = ks_sched_assumed(c->st, it.key.b);
+        if (ks_str_eq(guest->node, real->object->name) && ks_sched_priority(guest->pod) < priority)
+            all[n++] = read_victim(c, guest->pod);
+    }
     c->class = ks_sched_class(c->sim, c->st, c->pod); /* reading others may have moved it */
     if (n == 0) {
         *verdict = (ks_verdict){KS_REASON_NO_VICTIMS, KS_PLUGIN_PREEMPTION, true};
@@ -260,7 +242,6 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     budget *budgets = NULL;
     uint32_t budget_count = n == 0 ? 0 : read_budgets(c, &budgets);
     candidate *candidates = ks_sched_arena(&c->arena, (n + 1) * sizeof *candidates);
-    guest **guests = read_guests(c);
     uint32_t found = 0, whole = 0;
     ks_val texts = KS_NOTHING;
     for (uint32_t i = n; i < nodes->count; i++)
@@ -269,7 +250,7 @@ const ks_str *ks_sched_preempt(ks_cycle *c) {
     for (uint32_t i = 0; i < n && !(whole > 0 && found >= want); i++) {
         uint32_t slot = potential[(offset + i) % n];
         ks_verdict verdict;
-        if (try_node(c, slot, guests, budgets, budget_count, &candidates[found], &verdict)) {
+        if (try_node(c, slot, budgets, budget_count, &candidates[found], &verdict)) {
             whole += candidates[found].violations == 0;
             found++;
         } else {

@@ -47,6 +47,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->refused = ks_tree_copy(&from->refused);
     st->services_by = ks_tree_copy(&from->services_by);
     st->assumed = ks_tree_copy(&from->assumed);
+    st->guests = ks_tree_copy(&from->guests);
     st->bindings = ks_tree_copy(&from->bindings);
     st->pending = ks_tree_copy(&from->pending);
     st->nominated = ks_tree_copy(&from->nominated);
@@ -87,9 +88,9 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched_table_unref(heap, st->nodes);
     ks_sched_roster_unref(heap, st->roster);
     ks_tree *trees[] = {
-        &st->slots,   &st->classes,  &st->tallies, &st->pairs,     &st->groups,  &st->group_terms,
-        &st->active,  &st->backoff,  &st->errors,  &st->waiting,   &st->refused, &st->services_by,
-        &st->assumed, &st->bindings, &st->pending, &st->nominated, &st->looks};
+        &st->slots,   &st->classes, &st->tallies,  &st->pairs,   &st->groups,    &st->group_terms,
+        &st->active,  &st->backoff, &st->errors,   &st->waiting, &st->refused,   &st->services_by,
+        &st->assumed, &st->guests,  &st->bindings, &st->pending, &st->nominated, &st->looks};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
