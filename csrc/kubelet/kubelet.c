@@ -26,6 +26,7 @@ static void *create(ks_sim *sim) {
     k->pods.type = &worker_type;
     k->nodes.type = &node_type;
     k->gone.type = &object_type;
+    k->overruled.type = &object_type;
     k->files.type = &store_type;
     k->untold.type = &name_type;
     k->left.type = &name_type;
@@ -50,6 +51,7 @@ static void *copy(ks_sim *sim, const void *state) {
     k->untold = ks_tree_copy(&from->untold);
     k->files = ks_tree_copy(&from->files);
     k->gone = ks_tree_copy(&from->gone);
+    k->overruled = ks_tree_copy(&from->overruled);
     k->memo->refs++;
     return k;
 }
@@ -67,6 +69,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &k->untold);
     ks_tree_clear(heap, &k->files);
     ks_tree_clear(heap, &k->gone);
+    ks_tree_clear(heap, &k->overruled);
     memo_unref(heap, k->memo);
     ks_free(heap, k, sizeof *k);
 }
@@ -177,13 +180,9 @@ static void sync_soon(ks_sim *sim, kubelet *k, uint64_t id) {
     ks_enqueue(sim, k->self, id);
 }
 
-/* At the status manager's next look at all its pods (status_manager.go: syncPeriod): a pod's status is written anew. */
-static void sync_in_time(ks_sim *sim, kubelet *k, uint64_t id) {
-    const int64_t period = 10 * KS_SECOND;
-    int64_t at = ks_after(sim->world.now, period - sim->world.now % period);
-    worker *w = worker_own(k, id);
-    if (w) w->sync_at = earlier(w->sync_at, at);
-    ks_enqueue_at(sim, k->self, id, at);
+/* The status manager's next look at all its pods. */
+static int64_t next_reconcile(const ks_sim *sim) {
+    return ks_after(sim->world.now, STATUS_PERIOD - sim->world.now % STATUS_PERIOD);
 }
 
 static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name) {
@@ -238,6 +237,7 @@ void forget(kubelet *k, const ks_object *pod) {
     stop_waiting(k, w, id);
     if (w->ip) ks_ids_del(k->heap, &k->ips, w->ip);
     files_forget_pod(k, w, id);
+    ks_tree_del(k->heap, &k->overruled, (ks_key){0, id});
     ks_ids_del(k->heap, &k->pods, id);
 }
 
@@ -298,8 +298,7 @@ static bool are_said(ks_val conditions, ks_val list) {
 }
 
 /* Of a change that is not the kubelet's own: whether it says otherwise in conditions that are the kubelet's, as a scheduler does that has
- * not heard that it has bound the pod, or the node monitor with an old cache. The status is written anew then
- * (status_manager.go: needsReconcile). */
+ * not heard that it has bound the pod, or the node monitor with an old cache. */
 static bool is_contradicted(const ks_change *change) {
     if (change->old == NULL) return false;
     ks_val was = ks_get(change->old->status, K(conditions)),
@@ -307,20 +306,22 @@ static bool is_contradicted(const ks_change *change) {
     return !ks_identical(was, is) && !(are_said(was, is) && are_said(is, was));
 }
 
-/* Whether a pod that it has, on a node that talks, has to be told of anew. */
-static bool is_overruled(const kubelet *k, const ks_change *change) {
-    uint64_t key;
-    if (ks_ids_get(&k->pods, change->object->id) == NULL || !is_contradicted(change)) return false;
-    const machine *n = node_of(k, change->object->node, &key);
-    return n && !n->lost;
+/* Notes what the kubelet has told of a pod that it has, if others say otherwise now. Whether they do. */
+static bool note_overruled(kubelet *k, const ks_change *change) {
+    const ks_key key = {0, change->object->id};
+    if (ks_ids_get(&k->pods, key.b) == NULL || !is_contradicted(change)) return false;
+    if (!ks_tree_has(&k->overruled, key))
+        ks_tree_put(k->heap, &k->overruled, key, (void *)(uintptr_t)ks_object_ref(change->old));
+    return true;
 }
 
 static void pod_changed(ks_sim *sim, kubelet *k, const ks_change *change) {
     int64_t lag = sim->settings->latency.sync;
+    bool overruled = note_overruled(k, change);
     if (gates_turned(change))
         sync_soon(sim, k, change->object->id);
-    else if (is_overruled(k, change))
-        sync_in_time(sim, k, change->object->id);
+    else if (overruled)
+        ks_enqueue_at(sim, k->self, change->object->id, next_reconcile(sim));
     else if (concerns(change) && lag)
         ks_enqueue_at(sim, k->self, change->object->id, ks_after(sim->world.now, lag));
     else if (concerns(change))
@@ -492,12 +493,15 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     k->busy_gone = false;
     if (is_new && admit(&t)) adopt_status(&t);
     if (t.w->spec.m != pod->spec.m) new_spec(&t);
-    live(&t);
+    reconcile_status(&t);
+    if (!k->busy_gone) live(&t);
     k->busy = 0;
     if (k->busy_gone) {
         forget(k, t.pod);
     } else {
         int64_t due = next_due(&t);
+        if (k->overruled.count > 0 && ks_tree_has(&k->overruled, (ks_key){0, key}))
+            due = earlier(due, next_reconcile(sim));
         if (due != KS_NEVER) ks_enqueue_at(sim, k->self, key, later(due, t.now));
     }
     ks_object_unref(k->heap, t.pod);

@@ -17,6 +17,7 @@ typedef struct draft {
     ks_val old[OLD_COUNT]; /* conditions that the status has now */
     int64_t generation;
     const char *phase; /* as computed, not as shown */
+    ks_val before;     /* the status that the kubelet told of last; counted */
 } draft;
 
 static ks_val map_of_one(ks_heap *heap, const ks_str *key, ks_val v) {
@@ -215,7 +216,7 @@ static ks_val conditions(draft *d) {
     turn *t = d->t;
     ks_heap *heap = t->heap;
     ks_val list = ks_list_new(heap, 6);
-    ks_each(c, ks_get(t->pod->status, K(conditions))) {
+    ks_each(c, ks_get(d->before, K(conditions))) {
         int slot = slot_of(ks_str_or_null(ks_get(*c, K(type))));
         if (slot >= 0)
             d->old[slot] = *c;
@@ -506,13 +507,34 @@ static ks_val build(draft *d) {
     return s;
 }
 
+/* The status with the kubelet's conditions as it told of them, a new reference: others may have written other ones meanwhile, which it
+ * does not go by. */
+static ks_val as_told(const turn *t) {
+    ks_heap *heap = t->heap;
+    ks_val status = t->pod->status;
+    const ks_object *told =
+        t->k->overruled.count == 0 ? NULL : ks_tree_get(&t->k->overruled, (ks_key){0, t->pod->id});
+    if (!told) return ks_ref(status);
+    ks_val now = ks_get(status, K(conditions)), list = ks_list_new(heap, ks_len(now));
+    ks_each(c, now)
+        if (!is_kubelets_condition(ks_str_or_null(ks_get(*c, K(type)))))
+            list = ks_append(heap, list, ks_ref(*c));
+    ks_each(c, ks_get(told->status, K(conditions)))
+        if (is_kubelets_condition(ks_str_or_null(ks_get(*c, K(type)))))
+            list = ks_append(heap, list, ks_ref(*c));
+    return ks_put(heap, ks_ref(status), K(conditions), list);
+}
+
 void put_status(turn *t, ks_val status) {
+    const ks_key key = {0, t->pod->id};
     if (ks_equal(status, t->pod->status)) {
+        ks_tree_del(t->heap, &t->k->overruled, key);
         ks_unref(t->heap, status);
         return;
     }
     const ks_object *out = NULL;
     ks_refusal *refused = ks_server_update_status(&t->sim->server, t->pod, status, &out);
+    if (!refused) ks_tree_del(t->heap, &t->k->overruled, key);
     ks_refusal_free(t->heap, refused);
     if (out) {
         ks_object_unref(t->heap, t->pod);
@@ -527,12 +549,27 @@ void write_status(turn *t, status_mode mode) {
     d.phase = pod_phase(t->w, t->pod, terminal && mode == STATUS_FINAL);
     if (t->w->deadline) d.phase = "Failed";
     memo *m = memo_now(t);
-    ks_val status = twin_status(t, m, mode, d.generation);
+    bool overruled =
+        t->k->overruled.count > 0 && ks_tree_has(&t->k->overruled, (ks_key){0, t->pod->id});
+    ks_val status = overruled ? KS_NOTHING : twin_status(t, m, mode, d.generation);
     if (!ks_exists(status)) {
+        d.before = as_told(t);
         status = build(&d);
-        twin_keep(t, m, mode, d.generation, status);
+        bool news = !overruled || !ks_equal(status, d.before);
+        ks_unref(t->heap, d.before);
+        if (!overruled) twin_keep(t, m, mode, d.generation, status);
+        if (!news) { /* "Ignoring same status for pod": it has told of that */
+            ks_unref(t->heap, status);
+            return;
+        }
     }
     put_status(t, status);
+}
+
+void reconcile_status(turn *t) {
+    if (t->now % STATUS_PERIOD == 0 && t->k->overruled.count > 0 &&
+        ks_tree_has(&t->k->overruled, (ks_key){0, t->pod->id}))
+        put_status(t, as_told(t));
 }
 
 /* A pod that had a status before this kubelet knew it (imported): its start and address are kept, containers that it shows as

@@ -233,6 +233,8 @@ typedef struct kubelet {
     uint64_t sequence;
     ks_tree files; /* see files.c */
     ks_tree gone;  /* {0, pod id} -> object: deleted, but its processes still ran */
+    ks_tree
+        overruled; /* {0, pod id} -> object: as it was before others said otherwise in its kubelet's conditions */
     uint32_t next_net;
     uint32_t next_node;
     uint64_t busy;  /* id of the pod whose turn it is */
@@ -316,6 +318,10 @@ typedef enum status_mode {
     STATUS_FINAL,  /* the last one, with the phase */
 } status_mode;
 void put_status(turn *t, ks_val status); /* taken over */
+/* The status manager's look at all its pods: what others have said in a pod's conditions that are the kubelet's is put right
+ * (status_manager.go: needsReconcile). */
+#define STATUS_PERIOD (10 * KS_SECOND)
+void reconcile_status(turn *t);
 void write_status(turn *t, status_mode mode);
 /* Whether conditions of that type are the kubelet's to write (pkg/kubelet/types/pod_status.go). */
 bool is_kubelets_condition(const ks_str *type);
