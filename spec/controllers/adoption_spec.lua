@@ -161,3 +161,29 @@ describe("a ReplicaSet", function()
     end
   end)
 end)
+
+describe("a StatefulSet", function()
+  it("does not take back what its status says it has observed", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.set("StatefulSet", { replicas = 1 }))
+    cluster:settle()
+    cluster:patch("sts/web", { status = { observedGeneration = 99 } }, { subresource = "status" })
+    cluster:settle()
+    assert.equal(99, cluster:get "sts/web".status.observedGeneration)
+  end)
+
+  it("that is on its way out counts no more while there are revisions that nobody has", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(held(workload.set("StatefulSet", { replicas = 1 })))
+    cluster:settle()
+    cluster:create { apiVersion = "apps/v1", kind = "ControllerRevision", revision = 7, data = { spec = {} },
+      metadata = { name = "web-odd", labels = { app = "web" } } }
+    cluster:delete "sts/web"
+    cluster:drive("web-0", "ready")
+    cluster:advance "1h"
+    assert.is_nil(cluster:get "sts/web".status.readyReplicas)
+    cluster:delete "controllerrevision/web-odd"
+    cluster:advance "1h"
+    assert.equal(1, cluster:get "sts/web".status.readyReplicas)
+  end)
+end)

@@ -47,6 +47,28 @@ describe("a claim that goes with its scaled-down pod", function()
   end
 end)
 
+describe("a pod whose claim is on its way out", function()
+  it("is made within a day of the claim's end, when the informers show all anew", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:create((SET:gsub("POLICY", "OrderedReady")))
+    assert.is_true(cluster:wait_for("sts/web", "ready"))
+    local hold = cluster:get "pvc/data-web-1".metadata.finalizers
+    hold[#hold + 1] = "example.com/keep"
+    cluster:patch("pvc/data-web-1", { metadata = { finalizers = hold } }, { type = "merge" })
+    cluster:lag("garbagecollector", "10s")
+    cluster:scale("sts/web", 1)
+    assert.is_true(cluster:wait_for("pod/web-1", "deleted", { timeout = "50s" }))
+    cluster:scale("sts/web", 2)
+    cluster:advance "1h"
+    assert.is_nil(cluster:get "pod/web-1")
+    cluster:patch("pvc/data-web-1", { metadata = { finalizers = kubesim.null } }, { type = "merge" })
+    cluster:advance "10m"
+    assert.is_nil(cluster:get "pod/web-1")
+    cluster:advance "24h"
+    assert.phase("Running", cluster, "pod/web-1")
+  end)
+end)
+
 describe("a claim whose pod its set itself has ended", function()
   it("is still there when the set looks, and goes unnoticed: its next pod waits for another change", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }

@@ -13,7 +13,7 @@ end
 local function told(cluster, name)
   local count = 0
   for _, event in ipairs(cluster:events()) do
-    if event.reason == "FailedAttachVolume" and event.involvedObject.name == name then count = count + 1 end
+    if event.reason == "FailedAttachVolume" and event.involvedObject.name == name then count = count + event.count end
   end
   return count
 end
@@ -28,6 +28,8 @@ describe("a volume for one node that pods on others want", function()
       cluster:create(pod("first", "a"))
       cluster:advance "1m"
       for _, node in ipairs { "b", "c", "d" } do cluster:create(pod("on-" .. node, node)) end
+      cluster:advance "1m"
+      cluster:patch("pvc/shared", { metadata = { labels = { look = "again" } } })
       cluster:advance "1m"
       for _, node in ipairs { "b", "c", "d" } do assert.equal(1, told(cluster, "on-" .. node)) end
 
