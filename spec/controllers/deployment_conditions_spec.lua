@@ -150,14 +150,15 @@ describe("a Deployment that is scaled in the midst of a roll-out", function()
   after_each(function() cluster:close() end)
 
   ---A paused Deployment and its ReplicaSets, oldest first, of these sizes: what they have after it was scaled.
+  ---@param opts table? how many pods there may be since a moment before
   local function scaled(sizes, to, opts)
     local sum = 0
     for _, size in ipairs(sizes) do sum = sum + size end
     for i, size in ipairs(sizes) do
       local rs = workload.set("ReplicaSet", { replicas = size })
       rs.metadata = { name = "set-" .. i, labels = { app = "web" }, annotations = {
-        ["deployment.kubernetes.io/desired-replicas"] = tostring(opts and opts.desired or sum),
-        ["deployment.kubernetes.io/max-replicas"] = tostring(opts and opts.most or sum) } }
+        ["deployment.kubernetes.io/desired-replicas"] = tostring(sum),
+        ["deployment.kubernetes.io/max-replicas"] = tostring(sum) } }
       rs.spec.selector.matchLabels.set, rs.spec.template.metadata.labels.set = "set-" .. i, "set-" .. i
       cluster:create(rs)
       cluster:advance "1s"
@@ -166,6 +167,11 @@ describe("a Deployment that is scaled in the midst of a roll-out", function()
       strategy = { rollingUpdate = { maxSurge = 0, maxUnavailable = 1 } } })
     cluster:create(deployment)
     cluster:advance "1s"
+    if opts then
+      cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "q" }, spec = { hard = { pods = opts.pods } } }
+      cluster:delete("pod/" .. cluster:list("pod")[1].metadata.name, { grace_period = 0 })
+      cluster:advance "1s"
+    end
     cluster:scale("deploy/web", to)
     cluster:advance "1s"
     local out = {}
@@ -179,6 +185,31 @@ describe("a Deployment that is scaled in the midst of a roll-out", function()
 
   it("begins with the newest of those of a size when it grows", function()
     assert.same({ 4, 5 }, scaled({ 4, 4 }, 9))
+  end)
+
+  it("reckons with what its ReplicaSets were meant to have, not with the pods that there are", function()
+    assert.same({ 12, 8 }, scaled({ 8, 5 }, 20, { pods = 3 }))
+  end)
+
+  it("does not take its new ReplicaSet for complete because it has what is wanted now by chance", function()
+    cluster:create(workload.set("Deployment", { replicas = 10, strategy = { rollingUpdate = { maxSurge = 0, maxUnavailable = 5 } } }))
+    cluster:advance "1s"
+    local function ready() for _, pod in ipairs(cluster:list "pod") do cluster:drive(pod.metadata.name, "ready") end end
+    ready()
+    cluster:advance "1s"
+    cluster:patch("deploy/web", { spec = { template = { metadata = { annotations = { version = "2" } } } } })
+    cluster:advance "1s"
+    cluster:patch("deploy/web", { spec = { paused = true } })
+    cluster:advance "1s"
+    ready()
+    cluster:advance "1s"
+    cluster:scale("deploy/web", 5)
+    cluster:advance "1s"
+    local sizes = {}
+    for _, rs in ipairs(cluster:list "rs") do
+      sizes[tonumber(rs.metadata.annotations["deployment.kubernetes.io/revision"])] = rs.spec.replicas
+    end
+    assert.same({ 2, 3 }, sizes)
   end)
 
   it("begins with the oldest of those of a size when it shrinks", function()

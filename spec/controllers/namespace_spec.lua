@@ -72,7 +72,7 @@ describe("a namespace that is deleted", function()
     cluster:advance "1m"
     assert.equal("Succeeded", cluster:get("pod/done", { namespace = "x" }).status.phase)
     cluster:delete "ns/x"
-    cluster:advance "6s"
+    cluster:advance "12s"
     cluster:patch("pod/done", { metadata = { finalizers = kubesim.null } }, { namespace = "x", type = "merge" })
     cluster:advance "1m"
     assert.is_nil(cluster:get "ns/x")
