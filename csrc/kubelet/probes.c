@@ -46,7 +46,6 @@ void probes_start(turn *t, container *c) {
         int64_t every = period(s);
         int64_t ticks = t->now > beat ? (t->now - beat + every - 1) / every : 1;
         if (p->next == KS_NEVER || p->next < t->now) p->next = beat + later(ticks, 1) * every;
-        p->passing = kind == PROBE_LIVENESS;
     }
     if (tr->probes[PROBE_STARTUP].exists) c->started = false;
     if (tr->probes[PROBE_READINESS].exists || !c->started) c->ready = false;

@@ -311,7 +311,7 @@ static void follow_cname(question *q, const char *target) {
     size_t len = strlen(target), zone_len = strlen(KS_DNS_ZONE);
     const char *zone = len > zone_len ? target + len - zone_len : NULL;
     bool inside = zone && zone[-1] == '.' && !strcasecmp(zone, KS_DNS_ZONE);
-    if (q->depth >= MAX_CHAIN || !strcasecmp(target, q->name->text)) return;
+    if (q->depth >= MAX_CHAIN) return; /* names that lead to themselves, at the latest */
     if (inside && resolve(q->sim, target, len, q->type, q->depth + 1, &behind) != KS_DNS_OK) return;
     add_record(q, q->name->text, "CNAME", KS_DNS_TTL, K(target), ks_text(q->heap, target));
     ks_each(record, behind) q->records = ks_append(q->heap, q->records, ks_ref(*record));

@@ -88,6 +88,21 @@ describe("a PodDisruptionBudget", function()
     assert.equal(3, numbers()[2])
   end)
 
+  it("allows nothing where no pods are wanted any more, however many there still are", function()
+    cluster:create(workload.set("ReplicaSet", { replicas = 2 }))
+    cluster:create(budget { maxUnavailable = 1 })
+    cluster:settle()
+    for _, pod in ipairs(cluster:list "pod") do cluster:drive(pod.metadata.name, "ready") end
+    cluster:settle()
+    assert.equal(1, cluster:get "pdb/b".status.disruptionsAllowed)
+    cluster:lag("replicaset", "1h")
+    cluster:scale("rs/web", 0)
+    cluster:patch("pdb/b", { metadata = { labels = { look = "again" } } })
+    cluster:advance "1m"
+    local status = cluster:get "pdb/b".status
+    assert.same({ 0, 2, 0 }, { status.expectedPods, status.currentHealthy, status.disruptionsAllowed })
+  end)
+
   it("tells which pods cannot be counted", function()
     cluster:create(budget { maxUnavailable = 1 })
     cluster:advance(0)

@@ -140,6 +140,23 @@ spec:
     assert.equal("c", maps()) -- c does not hold its owner
   end)
 
+  it("lets the owner go when a dependent does not block it any more", function()
+    for _, change in ipairs { { blockOwnerDeletion = false }, kubesim.null } do
+      local a = config_map("a")
+      config_map("b", { owner(a, { blockOwnerDeletion = true }) }, { finalizers = { "example.com/x" } })
+      cluster:delete("cm/a", { cascade = "foreground" })
+      cluster:advance "1m"
+      assert.is_table(cluster:get "cm/a")
+      local refs = change ~= kubesim.null and { owner(a, change) } or change
+      cluster:patch("cm/b", { metadata = { ownerReferences = refs } }, { type = "merge" })
+      cluster:advance "1m"
+      assert.is_nil(cluster:get "cm/a")
+      cluster:patch("cm/b", { metadata = { finalizers = kubesim.null } }, { type = "merge" })
+      cluster:advance "1m"
+      if cluster:get "cm/b" then cluster:delete "cm/b" end
+    end
+  end)
+
   it("does not collect while the owner is held by a finalizer of its own", function()
     local a = config_map("a", nil, { finalizers = { "x/hold" } })
     config_map("b", { owner(a) })

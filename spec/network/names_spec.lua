@@ -114,6 +114,42 @@ describe("names", function()
     assert.equal("NODATA", resolved("default.svc.cluster.local.", {}))
   end)
 
+  it("of pods may spell an IPv6 address", function()
+    assert.equal("1:2::3", resolved("1-2--3.default.pod.cluster.local.", { type = "AAAA" }))
+    assert.equal("NODATA", resolved("1-2--3.default.pod.cluster.local.", {}))
+  end)
+
+  it("lead nowhere where an external name is an address", function()
+    local fork <close> = cluster:fork()
+    fork:create { apiVersion = "v1", kind = "Service", metadata = { name = "box" },
+      spec = { type = "ExternalName", externalName = "10.1.2.3" } }
+    assert.equal("NXDOMAIN", select(2, fork:resolve("box", { from = "client" })))
+  end)
+
+  it("point into the zone as the client has written it", function()
+    for _, zone in ipairs { "cluster.local", "CLUSTER.Local" } do
+      local srv = assert(cluster:resolve("_http._tcp.WEB.default.svc." .. zone, { type = "SRV" }))
+      assert.matches("^web%-%d%.web%.default%.svc%.(.*)$", srv[1].target)
+      assert.equal(zone, srv[1].target:match "svc%.(.*)$")
+    end
+  end)
+
+  it("weigh one at least, however many share a name", function()
+    local fork <close> = cluster:fork()
+    local endpoints = {}
+    for i = 1, 150 do endpoints[i] = { addresses = { "10.9.0." .. i } } end
+    fork:create { { apiVersion = "v1", kind = "Service", metadata = { name = "many" }, spec = { clusterIP = "None" } },
+      { apiVersion = "discovery.k8s.io/v1", kind = "EndpointSlice", addressType = "IPv4",
+        metadata = { name = "many", labels = { ["kubernetes.io/service-name"] = "many" } },
+        ports = { { name = "http", port = 80 } }, endpoints = endpoints } }
+    local srv = assert(fork:resolve("_http._tcp.many.default.svc.cluster.local", { type = "SRV" }))
+    assert.same({ 150, 1 }, { #srv, srv[1].weight })
+  end)
+
+  it("are not given away as a whole zone", function()
+    assert.equal("REFUSED", resolved("cluster.local.", { type = "AXFR" }))
+  end)
+
   it("depend on the pod's DNS policy", function()
     assert.equal("NXDOMAIN", resolved("web", { from = "outsider" }))
     assert.equal(ip "web-1", resolved("web-1", { from = "own" }))
