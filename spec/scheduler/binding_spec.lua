@@ -359,6 +359,26 @@ describe("a claim that two new pods share", function()
     }, course(cluster, function() both(cluster) end))
   end)
 
+  it("is as others have written it since a pod was to have it made on its node: the next pod may choose", function()
+    local cluster <close> = new { nodes = { { name = "n1" }, { name = "n2" } } }
+    cluster:create(claim "data")
+    local one, two = pod("one", "1", { "data" }), pod("two", "1", { "data" })
+    one.spec.nodeSelector, two.spec.nodeSelector = { ["kubernetes.io/hostname"] = "n1" }, { ["kubernetes.io/hostname"] = "n2" }
+    local function play(meanwhile, lines)
+      local fork <close> = cluster:fork()
+      return { table.unpack(course(fork, function()
+        fork:create { one, two }
+        repeat fork:step() until fork:get("pod/one").status.nominatedNodeName
+        if meanwhile then fork:patch("pvc/data", { metadata = { labels = { a = "b" } } }) end
+      end), 1, lines) }
+    end
+    assert.same({ "0 one is nominated to n1", "0 two: 0/2 nodes are available: 1 node(s) didn't find available persistent volumes to bind, "
+      .. "1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/2 nodes are available: "
+      .. "2 Preemption is not helpful for scheduling.", "0 data is to be made on n1" }, play(false, 3))
+    assert.same({ "0 one is nominated to n1", "0 two is nominated to n2",
+      "0 one: " .. changed 'persistentvolumeclaims "data"', "0 data is to be made on n2" }, play(true, 4))
+  end)
+
   it("is free of the node of one that gives way before that is written", function()
     local cluster <close> = new { nodes = { { name = "n1", capacity = { cpu = "10" } } } }
     cluster:create { claim("data", "local"), volume "pv" }
@@ -556,6 +576,22 @@ describe("a scheduler whose writes fail", function()
     end)
     assert.is_true(seen[REFUSED])
     assert.is_true(seen[LOST])
+  end)
+
+  it("finds a volume again that it could not give away", function()
+    local cluster <close> = new { latency = 0 }
+    cluster:create { claim("here", "local"), volume "pv" }
+    cluster:settle()
+    local failed = 0
+    lives(cluster, 0.7, function(fork)
+      fork:create(pod("p", "1", { "here" }))
+      fork:advance(0.5)
+      if not fork:get("pv/pv").spec.claimRef then failed = failed + 1 end
+      fork:fail_writes("scheduler", 0)
+      fork:advance(60)
+      assert.equal("n1", fork:get("pod/p").spec.nodeName)
+    end)
+    assert.is_true(failed > 0)
   end)
 
   it("looks at once again at a pod whose victims it could not delete", function()
