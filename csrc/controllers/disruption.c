@@ -409,12 +409,16 @@ static bool write(ks_sim *sim, const ks_object *budget, ks_val status) {
     return false;
 }
 
-/* failSafe: what cannot be worked out allows nothing. `error` is taken over. */
-static bool fail_safe(ks_sim *sim, const ks_object *budget, ks_val error) {
-    ks_heap *heap = sim->world.heap;
+static void tell_failed(ks_sim *sim, const ks_object *budget, ks_val error) {
     ks_event e = event_of("Warning", "CalculateExpectedPodCountFailed");
     ks_record(&sim->server, budget, &e, "Failed to calculate the number of expected pods: %s",
               ks_text_or(error, ""));
+}
+
+/* failSafe: what cannot be worked out allows nothing. `error` is taken over. */
+static bool fail_safe(ks_sim *sim, const ks_object *budget, ks_val error) {
+    ks_heap *heap = sim->world.heap;
+    tell_failed(sim, budget, error);
     ks_val status = ks_put(heap, ks_ref(budget->status), K(disruptionsAllowed), ks_int(0));
     ks_val list = put_condition(sim, ks_ref(ks_get(status, K(conditions))), false, "SyncFailed",
                                 error, ks_get(status, K(observedGeneration)));
@@ -467,12 +471,28 @@ static bool look(ks_sim *sim, state *st, const ks_object *budget, bool *told) {
     return fine;
 }
 
-/* A pod that nobody controls and that goes at once is seen going before it is gone, while others are left. */
+/* The error of the last look, if it came to none. */
+static ks_val failure_of(const ks_object *budget) {
+    ks_each(condition, ks_get(budget->status, K(conditions))) {
+        if (ks_text_is(ks_get(*condition, K(reason)), "SyncFailed"))
+            return ks_get(*condition, K(message));
+    }
+    return KS_NOTHING;
+}
+
+/* A pod that goes at once is seen going before it is gone: what is said of pods that nobody controls, or whose controller is not to be
+ * found, is said of it once more although it has gone by now. */
 static void tell_of_gone(ks_sim *sim, const ks_object *budget, entry *e) {
-    uint32_t times = e->unmanaged_changes;
+    uint32_t unmanaged = e->unmanaged_changes, seen = e->changes[0];
+    ks_val failure = failure_of(budget);
     e->unmanaged_changes = 0;
-    if (e->pods.count == 0 || has_unmanaged(e) || !counts_by_scale(budget)) return;
-    while (times-- > 0)
+    if (has_unmanaged(e) || !counts_by_scale(budget)) return;
+    if (e->pods.count == 0 && ks_exists(failure)) {
+        while (seen-- > 0)
+            tell_failed(sim, budget, failure);
+        return;
+    }
+    while (unmanaged-- > 0)
         tell_unmanaged(sim, budget);
 }
 
@@ -487,8 +507,8 @@ static bool sync_budget(ks_sim *sim, state *st, uint64_t id) {
         if (e == NULL || e->changes[0] + e->changes[1] == 0) break;
         bool empty = e->pods.count == 0, told = false;
         uint32_t changes = e->changes[empty] > 0 ? e->changes[empty] : 1;
-        e->changes[0] = e->changes[1] = 0;
         tell_of_gone(sim, budget, e);
+        e->changes[0] = e->changes[1] = 0;
         fine = look(sim, st, budget, &told);
         e = entry_own(sim->world.heap, st, id);
         if (e != NULL && (told || !fine)) e->changes[empty] += changes - fine;

@@ -287,6 +287,26 @@ describe("a PodDisruptionBudget", function()
       assert.equal(5, said "UnmanagedPods")
     end)
 
+    it("once more of the last one that is going when it has gone", function()
+      cluster:create(budget { maxUnavailable = 1 })
+      cluster:settle()
+      pods "web"
+      cluster:settle()
+      local before = said "UnmanagedPods"
+      cluster:delete("pod/bare-1", { grace_period = 0 })
+      cluster:settle()
+      assert.equal(before + 1, said "UnmanagedPods")
+      cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "lost", labels = { app = "web" },
+        ownerReferences = { { apiVersion = "example.com/v1", kind = "Widget", name = "w", uid = "w-1", controller = true } } },
+        spec = { containers = { { name = "main", image = "app:1" } } } }
+      cluster:settle()
+      before = said "CalculateExpectedPodCountFailed"
+      assert.is_true(before > 0)
+      cluster:delete("pod/lost", { grace_period = 0 })
+      cluster:settle()
+      assert.equal(before + 1, said "CalculateExpectedPodCountFailed")
+    end)
+
     it("both of them in a fork as in the original", function()
       cluster:create(budget { minAvailable = "60%" })
       pods("web", "web")
