@@ -18,9 +18,10 @@ static const ks_component *const components[] = {
                       change come after the look at it */
     &ks_replicaset_controller, /* has begun with a set before the Deployment puts right what somebody did to it */
     &ks_deployment_controller,
+    &ks_quota_controller, /* has counted anew by the time a StatefulSet has ended a failed pod and makes its next: not when a ReplicaSet does,
+                             whose first call makes one */
     &ks_statefulset_controller,
     &ks_garbage_collector,
-    &ks_quota_controller,
     &ks_volume_binder,
     &ks_volume_provisioner,
     &ks_attachdetach_controller,

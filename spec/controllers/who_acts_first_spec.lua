@@ -62,3 +62,17 @@ describe("a ReplicaSet of a Deployment that is scaled by hand", function()
     assert.same({ 5, 2 }, { #all, going })
   end)
 end)
+
+describe("a StatefulSet in a quota that is full", function()
+  it("gives the room of a pod that has failed to the next ordinal, while it ends that pod", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "q" }, spec = { hard = { pods = 1 } } }
+    cluster:create((set("StatefulSet", "podManagementPolicy: Parallel"):gsub("replicas: 1", "replicas: 2")))
+    cluster:advance "1s"
+    assert.is_not_nil(cluster:get "pod/web-0")
+    cluster:drive("web-0", "failed")
+    cluster:advance "1s"
+    assert.is_nil(cluster:get "pod/web-0")
+    assert.is_not_nil(cluster:get "pod/web-1")
+  end)
+end)
