@@ -34,7 +34,8 @@ static int count_users(ks_cycle *c, const ks_object *claim) {
 }
 
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
-    for (uint32_t i = 0; c->claims.rwop_users > 0 && i < c->claims.count; i++)
+    if (off(c, KS_PLUGIN_VOLUME_RESTRICTIONS)) return;
+    for (uint32_t i = 0; i < c->claims.count; i++)
         if (c->claims.looks[i].claim->alone &&
             uses(c->sim->world.heap, pod, c->claims.looks[i].claim))
             c->claims.rwop_users += sign;

@@ -112,6 +112,7 @@ static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int s
         c->class = ks_sched_class(c->sim, c->st, c->pod);
         c->rules = own;
         ks_sched_topology_pod(c, pod, node->slot, sign);
+        ks_sched_claims_pod(c, pod, sign);
     }
     return copy;
 }

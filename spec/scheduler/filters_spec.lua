@@ -142,6 +142,31 @@ describe("a place that is kept for a nominated pod", function()
     assert.matches("1 node(s) didn't match pod affinity rules", told(cluster, "friend"), 1, true)
   end)
 
+  it("is not taken from whoever matters more, when another one comes there", function()
+    local cluster <close> = world { { name = "a", capacity = { cpu = "2" } } }
+    priority(cluster, "high", 100)
+    priority(cluster, "middle", 50)
+    create(cluster, "low-1", asking("1"))
+    create(cluster, "low-2", asking("1"))
+    create(cluster, "high", asking("1", "high"))
+    create(cluster, "middle", asking("1", "middle"))
+    for _, name in ipairs { "high", "middle" } do assert.equal("a", cluster:get("pod/" .. name).status.nominatedNodeName) end
+    for _, name in ipairs { "low-1", "low-2" } do assert.is_string(cluster:get("pod/" .. name).metadata.deletionTimestamp) end
+  end)
+
+  it("is given up for another, when it will not do any more", function()
+    local cluster <close> = world { { name = "a", capacity = { cpu = "1" } }, { name = "b", capacity = { cpu = "1" } } }
+    priority(cluster, "high", 100)
+    create(cluster, "low-1", asking("1"))
+    create(cluster, "low-2", asking("1"))
+    create(cluster, "high", asking("1", "high"))
+    local first = cluster:get "pod/high".status.nominatedNodeName
+    cluster:kubectl("cordon " .. first)
+    cluster:advance "10s"
+    assert.equal(first == "a" and "b" or "a", cluster:get "pod/high".status.nominatedNodeName)
+    for _, name in ipairs { "low-1", "low-2" } do assert.is_string(cluster:get("pod/" .. name).metadata.deletionTimestamp) end
+  end)
+
   it("is where that pod goes, whatever other nodes there are by then", function()
     local cluster <close> = world { { name = "a", capacity = { cpu = "2" } } }
     priority(cluster, "high", 100)

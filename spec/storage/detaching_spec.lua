@@ -1,0 +1,43 @@
+-- When a volume leaves a node that does not say any more whether it works with it.
+local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
+
+describe("a volume of a node that is silent", function()
+  local cluster
+  before_each(function()
+    cluster = kubesim.new { nodes = { { name = "a" }, { name = "b" } } }
+    cluster:create(workload.claim("data", "fast"))
+    cluster:create(workload.pod("user", nil, { nodeSelector = { ["kubernetes.io/hostname"] = "a" },
+      volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
+    cluster:advance "1m"
+    assert.equal(1, cluster:count "volumeattachments")
+  end)
+  after_each(function() cluster:close() end)
+
+  it("stays there for six minutes when its pod has gone", function()
+    cluster:fail_node "a"
+    cluster:advance "1m"
+    cluster:delete("pod/user", { grace_period = 0 })
+    cluster:advance "5m"
+    assert.equal(1, cluster:count "volumeattachments")
+    cluster:advance "2m"
+    assert.equal(0, cluster:count "volumeattachments")
+  end)
+
+  it("stays there for six minutes when the node is gone for good, too", function()
+    cluster:delete "node/a"
+    cluster:delete("pod/user", { grace_period = 0 })
+    cluster:advance "5m"
+    assert.equal(1, cluster:count "volumeattachments")
+    cluster:advance "2m"
+    assert.equal(0, cluster:count "volumeattachments")
+  end)
+
+  it("leaves at once when the node is said to be out of service", function()
+    cluster:fail_node "a"
+    cluster:advance "1m"
+    cluster:kubectl "taint node a node.kubernetes.io/out-of-service=down:NoExecute"
+    cluster:advance "1m"
+    assert.equal(0, cluster:count "volumeattachments")
+  end)
+end)
