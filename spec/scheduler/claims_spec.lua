@@ -37,7 +37,8 @@ describe("a pod with a claim", function()
     assert.equal("a", (place "first"))
     local node, why = place "second"
     assert.is_nil(node)
-    assert.matches("1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod", why, 1, true)
+    assert.matches("1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+      why, 1, true)
     cluster:drive("first", "succeeded")
     cluster:advance "10s"
     assert.equal("a", cluster:get "pod/second".spec.nodeName)

@@ -149,6 +149,9 @@ describe("a place that is kept for a nominated pod", function()
     create(cluster, "low-1", asking("1"))
     create(cluster, "low-2", asking("1"))
     create(cluster, "high", asking("1", "high"))
+    cluster:watch("pod", function(_, pod)
+      if pod.metadata.name == "high" then assert.equal("a", pod.status.nominatedNodeName) end
+    end)
     create(cluster, "middle", asking("1", "middle"))
     for _, name in ipairs { "high", "middle" } do assert.equal("a", cluster:get("pod/" .. name).status.nominatedNodeName) end
     for _, name in ipairs { "low-1", "low-2" } do assert.is_string(cluster:get("pod/" .. name).metadata.deletionTimestamp) end
