@@ -162,6 +162,79 @@ describe("a ResourceQuota", function()
     assert.equal("1Gi", used()["requests.storage"])
   end)
 
+  it("tells classes apart whose names begin alike", function()
+    cluster:create { apiVersion = "storage.k8s.io/v1", kind = "StorageClass", metadata = { name = "faster" },
+      provisioner = "example.com/p" }
+    cluster:create(quota { ["fast.storageclass.storage.k8s.io/persistentvolumeclaims"] = 1 })
+    cluster:advance(0)
+    cluster:create { claim("a", "1Gi", "faster"), claim("b", "1Gi") }
+    assert.same({ ["fast.storageclass.storage.k8s.io/persistentvolumeclaims"] = "1" }, used())
+    assert.error(function() cluster:create(claim("c", "1Gi")) end)
+  end)
+
+  it("does not count ports of nodes that nobody gives out", function()
+    local function balancer(name, allocate)
+      return { apiVersion = "v1", kind = "Service", metadata = { name = name }, spec = { type = "LoadBalancer",
+        allocateLoadBalancerNodePorts = allocate, ports = { { name = "a", port = 80 }, { name = "b", port = 81 } } } }
+    end
+    cluster:create(quota { ["services.nodeports"] = 2 })
+    cluster:advance(0)
+    cluster:create { balancer("none", false), balancer("two") }
+    assert.same({ ["services.nodeports"] = "2" }, used())
+    assert.error(function() cluster:create(balancer "more") end)
+  end)
+
+  it("asks only for what a change adds, and never for what it takes away", function()
+    cluster:create(quota { ["services.nodeports"] = 1 })
+    cluster:advance(0)
+    local function service(kind, ports) return { spec = { type = kind, ports = ports } } end
+    local ports = { { name = "a", port = 80 }, { name = "b", port = 81 } }
+    cluster:create { apiVersion = "v1", kind = "Service", metadata = { name = "s" }, spec = { type = "NodePort", ports = { ports[1] } } }
+    assert.equal("1", used()["services.nodeports"])
+    cluster:patch("svc/s", { metadata = { labels = { look = "again" } } })
+    local fine, why = pcall(cluster.patch, cluster, "svc/s", service("NodePort", ports))
+    assert.is_false(fine)
+    assert.matches("requested: services.nodeports=1, used: services.nodeports=1, limited: services.nodeports=1", why.message, 1, true)
+    cluster:patch("quota/q", { spec = { hard = { ["services.nodeports"] = 3 } } })
+    cluster:advance(0)
+    cluster:patch("svc/s", service("NodePort", ports))
+    cluster:patch("quota/q", { spec = { hard = { ["services.nodeports"] = 0 } } })
+    cluster:advance(0)
+    cluster:patch("svc/s", service("NodePort", { { name = "b", port = 81, ["$patch"] = "delete" } }))
+    assert.equal("1", used()["services.nodeports"])
+  end)
+
+  it("wants to know what each container asks for, those that begin too, unless the pod says it as a whole", function()
+    cluster:create(quota { ["requests.cpu"] = 4 })
+    cluster:advance(0)
+    local init = { initContainers = { { name = "first", image = "init:1" } } }
+    local fine, why = pcall(cluster.create, cluster, pod("a", { cpu = "1" }, init))
+    assert.is_false(fine)
+    assert.equal('pods "a" is forbidden: failed quota: q: must specify requests.cpu for: first', why.message)
+    init.resources = { requests = { cpu = "2" } }
+    cluster:create(pod("a", { cpu = "1" }, init))
+    assert.same({ ["requests.cpu"] = "2" }, used())
+  end)
+
+  it("may be for all priority classes but some, and for pods that look into other namespaces", function()
+    cluster:create { apiVersion = "scheduling.k8s.io/v1", kind = "PriorityClass", metadata = { name = "high" }, value = 100 }
+    cluster:create { apiVersion = "scheduling.k8s.io/v1", kind = "PriorityClass", metadata = { name = "low" }, value = 1 }
+    cluster:create(quota({ pods = 9 }, { scopeSelector = { matchExpressions = {
+      { scopeName = "PriorityClass", operator = "NotIn", values = { "high" } } } } }))
+    cluster:advance(0)
+    for _, class in ipairs { "high", "low" } do cluster:create(pod(class, nil, { priorityClassName = class })) end
+    assert.same({ pods = "1" }, used())
+    cluster:delete "quota/q"
+    cluster:create(quota({ pods = 9 }, { scopes = { "CrossNamespacePodAffinity" } }))
+    cluster:advance(0)
+    for name, more in pairs { here = {}, there = { namespaceSelector = {} }, named = { namespaces = { "other" } } } do
+      local term = { topologyKey = "zone", labelSelector = {} }
+      for key, value in pairs(more) do term[key] = value end
+      cluster:create(pod(name, nil, { affinity = { podAffinity = { requiredDuringSchedulingIgnoredDuringExecution = { term } } } }))
+    end
+    assert.same({ pods = "2" }, used())
+  end)
+
   it("counts objects of any kind, and leaves out what no kind is charged for", function()
     cluster:create(quota { ["count/configmaps"] = 3, ["count/widgets.example.com"] = 1, secrets = 2 })
     cluster:create { apiVersion = "v1", kind = "ConfigMap", metadata = { name = "a" } }
