@@ -223,7 +223,8 @@ describe("a ResourceQuota", function()
       { scopeName = "PriorityClass", operator = "NotIn", values = { "high" } } } } }))
     cluster:advance(0)
     for _, class in ipairs { "high", "low" } do cluster:create(pod(class, nil, { priorityClassName = class })) end
-    assert.same({ pods = "1" }, used())
+    cluster:create(pod "none")
+    assert.same({ pods = "2" }, used())
     cluster:delete "quota/q"
     cluster:create(quota({ pods = 9 }, { scopes = { "CrossNamespacePodAffinity" } }))
     cluster:advance(0)
