@@ -133,3 +133,34 @@ describe("a ReplicaSet that shrinks", function()
     end)
   end
 end)
+
+describe("a ReplicaSet that shrinks among pods that never ran", function()
+  ---One of two pods goes, `later` seconds after the second was made, so many after the first: both, and the uid of the one that is left.
+  local function left(seed, seconds, later)
+    local cluster <close> = kubesim.new { nodes = 0, seed = seed }
+    cluster:create(workload.set("ReplicaSet", { replicas = 1 }))
+    cluster:advance(seconds)
+    local old = cluster:list("pod")[1].metadata
+    cluster:scale("rs/web", 2)
+    cluster:advance(later)
+    local young
+    for _, pod in ipairs(cluster:list "pod") do if pod.metadata.uid ~= old.uid then young = pod.metadata end end
+    cluster:scale("rs/web", 1)
+    cluster:advance(1)
+    return old, young, cluster:list("pod")[1].metadata.uid
+  end
+
+  it("lets the younger one go", function()
+    for seed = 1, 4 do
+      local old, _, uid = left(seed, 3600, 1)
+      assert.equal(old.uid, uid)
+    end
+  end)
+
+  it("goes by the uid where they are about as old", function()
+    for seed = 1, 6 do
+      local old, young, uid = left(seed, 1, 1500)
+      assert.equal(old.uid > young.uid and old.uid or young.uid, uid)
+    end
+  end)
+end)
