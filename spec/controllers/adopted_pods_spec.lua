@@ -1,5 +1,6 @@
 -- What a StatefulSet does with pods that it did not make.
 local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
 
 local STRAY = [[
 apiVersion: v1
@@ -54,5 +55,20 @@ describe("a pod without volumes that a StatefulSet with claims adopts", function
     cluster:delete("pod/web-1", { grace_period = 0 })
     cluster:advance "10s"
     assert.equal("data-web-1", cluster:get("pod/web-1").spec.volumes[1].persistentVolumeClaim.claimName)
+  end)
+end)
+
+describe("a pod that a StatefulSet would call otherwise", function()
+  it("has the place of the one that is missing, which cannot be written then", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.pod("web-01", { app = "web" }))
+    cluster:create(workload.set("StatefulSet", { replicas = 2, podManagementPolicy = "Parallel" }))
+    cluster:advance "1m"
+    assert.equal("StatefulSet", cluster:get "pod/web-01".metadata.ownerReferences[1].kind)
+    assert.is_nil(cluster:get "pod/web-1")
+    assert.is_nil(cluster:get "pod/web-01".metadata.labels["statefulset.kubernetes.io/pod-name"])
+    assert.same({ 'Update Pod web-1 in StatefulSet web failed error: pods "web-1" not found' },
+      workload.told(cluster, "sts/web", "FailedUpdate"))
+    assert.same({}, workload.told(cluster, "sts/web", "SuccessfulUpdate"))
   end)
 end)

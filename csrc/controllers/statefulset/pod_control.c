@@ -285,9 +285,29 @@ static ks_val with_identity(ks_heap *heap, ks_val doc, const ks_object *pod, int
     return ks_put2(heap, doc, K(metadata), K(labels), labels);
 }
 
+/* A pod that the set would call otherwise ("web-01") is given its name (updateIdentity), so what is written is the pod of that name: it is
+ * found missing, or to be another one, which is as it should be. */
+static bool update_namesake(sts_sync *c, const ks_str *name) {
+    const ks_server *server = &c->sim->server;
+    ks_refusal *refusal = ks_store_get(&server->store, KS_POD, c->set->ns, name) != NULL
+                              ? NULL
+                              : ks_refuse_not_found(c->heap, KS_POD, name);
+    bool fine = refusal == NULL;
+    pod_event(c, UPDATE, name, fine ? NULL : refusal->message->s);
+    ks_refusal_free(c->heap, refusal);
+    return fine;
+}
+
 /* UpdateStatefulPod */
 bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
     ks_heap *heap = c->heap;
+    ks_val name = sts_pod_name(heap, c->set, ordinal);
+    if (!ks_str_eq(name.s, pod->name)) {
+        bool fine = update_namesake(c, name.s);
+        ks_unref(heap, name);
+        return fine;
+    }
+    ks_unref(heap, name);
     ks_val doc = ks_ref(pod->doc);
     bool consistent = true;
     const ks_str *error = NULL;
