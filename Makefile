@@ -14,10 +14,14 @@ LUA_CPPFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell pkg-config --cflags l
 YAML_CPPFLAGS := $(addprefix -I,$(YAML_INCDIR))
 YAML_LIBS    := $(if $(YAML_LIBDIR),-L$(YAML_LIBDIR) -lyaml,$(or $(shell pkg-config --libs yaml-0.1 2>/dev/null),-lyaml))
 ALL_CPPFLAGS = -Icsrc $(LUA_CPPFLAGS) $(YAML_CPPFLAGS) -MMD -MP $(CPPFLAGS)
-ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(LTO) $(CFLAGS)
+ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(LTO) $(CFLAGS) $(if $(PGO),$(PGO_FLAGS))
 # The module is optimised as one where the compiler can do that. With `LTO=` each file is by itself, which builds sooner.
 LTO_FLAGS    = -flto=auto -ffat-lto-objects
 LTO         ?= $(eval LTO := $$(shell tools/takes.sh "$(CC)" $(LTO_FLAGS)))$(LTO)
+# `PGO=1` builds twice: once to count which ways through the code bench/training.lua takes, and then laid out for these. The counts stay with
+# the objects, so what is edited later is built once, by the counts that there are.
+PGO         ?=
+PGO_FLAGS    = -fprofile-use -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch
 SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 MODULE := $(BUILD)/kubesim/core.so
@@ -58,10 +62,18 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # Objects depend on the flags that made them.
-$(BUILD)/flags: FORCE
+$(BUILD)/flags: FORCE $(if $(PGO),| $(BUILD)/counted)
 	@mkdir -p $(@D); echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LIBFLAG) $(LDFLAGS)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 FORCE:
+
+$(BUILD)/counted: bench/training.lua
+	@[ -n "$$(tools/takes.sh "$(CC)" $(PGO_FLAGS))" ] || { echo "PGO=1 wants gcc 10 or later: build without it" >&2; exit 1; }
+	@echo "  building to count: the module is built twice"
+	@$(MAKE) --no-print-directory build PGO= LTO= CFLAGS="$(CFLAGS) -g0 -fprofile-generate" LDFLAGS="$(LDFLAGS) -fprofile-generate"
+	@find $(BUILD)/obj -name '*.gcda' -delete
+	@$(TREE_ENV) $(LUA) bench/training.lua
+	@touch $@
 
 setup: ## install what is missing to build and test (nothing when all is there)
 	@$(SETUP)
