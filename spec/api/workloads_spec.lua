@@ -69,6 +69,14 @@ describe("of workloads", function()
     end
   end)
 
+  it("a StatefulSet gives its pods their host names, whatever the template says", function()
+    for kind, wrong in pairs { ReplicaSet = true, StatefulSet = false } do
+      local text = verdict(cluster.create, workload.set(kind, { replicas = 0 }, { hostname = "No_Name" }))
+      assert.equal(wrong, text:find("spec.template.spec.hostname: Invalid value", 1, true) ~= nil)
+      assert.equal(wrong, text ~= "")
+    end
+  end)
+
   it("a StatefulSet's name is a label, a ReplicaSet's may have dots", function()
     local function named(kind)
       local set = workload.set(kind, { replicas = 0 })

@@ -31,13 +31,14 @@ describe("a pod that finds no room", function()
     cluster:advance "1m"
   end
 
-  ---Pods with such labels may not be disrupted, or so many of them; in a namespace of its own if so.
-  local function budget(labels, allowed, namespace)
+  ---Pods with such labels may not be disrupted, or so many of them; in a namespace of its own if so. One is known to be going.
+  local function budget(labels, allowed, namespace, going)
     cluster:lag("disruption", "24h") -- it says what it is told to say
     if namespace then cluster:create { apiVersion = "v1", kind = "Namespace", metadata = { name = namespace } } end
     cluster:import { apiVersion = "policy/v1", kind = "PodDisruptionBudget",
       metadata = { name = "budget", namespace = namespace or "default" },
-      spec = { minAvailable = 1, selector = { matchLabels = labels } }, status = { disruptionsAllowed = allowed, currentHealthy = 0,
+      spec = { minAvailable = 1, selector = { matchLabels = labels } }, status = { disruptionsAllowed = allowed,
+        disruptedPods = going and { [going] = cluster:clock() }, currentHealthy = 0,
         desiredHealthy = 0, expectedPods = 0 } }
     cluster:advance(1)
   end
@@ -82,6 +83,13 @@ describe("a pod that finds no room", function()
       there("young", "a", "low", { labels = { app = "web" } })
       budget({ app = "web" }, 0)
       assert.equal("old", gone_for "1")
+    end)
+
+    it("of one that its budget knows to be going", function()
+      there("old", "a", "low")
+      there("young", "a", "low", { labels = { app = "web" } })
+      budget({ app = "web" }, 0, nil, "young")
+      assert.equal("young", gone_for "1")
     end)
 
     it("of one whose like is minded in another namespace", function()
