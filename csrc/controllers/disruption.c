@@ -488,12 +488,10 @@ static void tell_of_gone(ks_sim *sim, const ks_object *budget, entry *e) {
     e->unmanaged_changes = 0;
     if (has_unmanaged(e) || !counts_by_scale(budget)) return;
     if (e->pods.count == 0 && ks_exists(failure)) {
-        while (seen-- > 0)
-            tell_failed(sim, budget, failure);
+        for (; seen > 0; seen--) tell_failed(sim, budget, failure);
         return;
     }
-    while (unmanaged-- > 0)
-        tell_unmanaged(sim, budget);
+    for (; unmanaged > 0; unmanaged--) tell_unmanaged(sim, budget);
 }
 
 /* Each change of a budget and of its pods is looked at by itself, those of the budget that were written here too, and before others have
