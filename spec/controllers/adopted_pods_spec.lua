@@ -71,4 +71,31 @@ describe("a pod that a StatefulSet would call otherwise", function()
       workload.told(cluster, "sts/web", "FailedUpdate"))
     assert.same({}, workload.told(cluster, "sts/web", "SuccessfulUpdate"))
   end)
+
+  it("has the claims made of the one that is missing", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.pod("web-01", { app = "web" }))
+    cluster:advance "1s"
+    cluster:drive("web-01", "ready") -- one that is pending has them made in any case
+    cluster:create(workload.set("StatefulSet",
+      { replicas = 2, podManagementPolicy = "Parallel", volumeClaimTemplates = { workload.claim("data", "fast") } }))
+    cluster:advance "1m"
+    assert.is_not_nil(cluster:get "pvc/data-web-1")
+    local told = table.concat(workload.told(cluster, "sts/web", "SuccessfulCreate"), "\n")
+    assert.matches("Create Claim data-web-1 Pod web-1 in StatefulSet web success", told, 1, true)
+    assert.same({ 'Update Pod web-1 in StatefulSet web failed error: pods "web-1" not found' },
+      workload.told(cluster, "sts/web", "FailedUpdate"))
+  end)
+
+  it("has the one of that name written in its stead, whosever it is", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create { workload.pod("web-1", { app = "other" }), workload.pod("web-01", { app = "web" }) }
+    cluster:create(workload.set("StatefulSet", { replicas = 2, podManagementPolicy = "Parallel" }))
+    cluster:advance "1m"
+    assert.same({ app = "other", ["statefulset.kubernetes.io/pod-name"] = "web-1", ["apps.kubernetes.io/pod-index"] = "1" },
+      cluster:get "pod/web-1".metadata.labels)
+    assert.same({ app = "web" }, cluster:get "pod/web-01".metadata.labels)
+    assert.same({ "Update Pod web-1 in StatefulSet web successful" }, workload.told(cluster, "sts/web", "SuccessfulUpdate"))
+    assert.same({}, workload.told(cluster, "sts/web", "FailedUpdate"))
+  end)
 end)

@@ -177,13 +177,18 @@ static const ks_str *set_claim_owners(sts_sync *c, const sts_claim_owners *o, in
     return NULL;
 }
 
-bool sts_claims_match(sts_sync *c, const ks_object *pod, int64_t ordinal) {
-    sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
+/* ClaimsMatchRetentionPolicy */
+static bool claims_match(sts_sync *c, const sts_claim_owners *o, int64_t ordinal) {
     ks_each(name, sts_claims_of(c, ordinal)) {
         const ks_object *claim = claim_at(c, *name);
-        if (claim != NULL && !sts_claim_up_to_date(claim, &o)) return false;
+        if (claim != NULL && !sts_claim_up_to_date(claim, o)) return false;
     }
     return true;
+}
+
+bool sts_claims_match(sts_sync *c, const ks_object *pod, int64_t ordinal) {
+    sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
+    return claims_match(c, &o, ordinal);
 }
 
 bool sts_fix_claims(sts_sync *c, const ks_object *pod, int64_t ordinal) {
@@ -277,42 +282,25 @@ bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name) {
     return fine;
 }
 
-static ks_val with_identity(ks_heap *heap, ks_val doc, const ks_object *pod, int64_t ordinal) {
-    ks_val labels = ks_ref(pod->labels);
-    labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_string(pod->name));
+/* updateIdentity, but for the name, which is not written */
+static ks_val with_identity(ks_heap *heap, ks_val doc, const ks_str *name, int64_t ordinal) {
+    ks_val labels = ks_ref(ks_get2(doc, K(metadata), K(labels)));
+    labels = ks_put(heap, labels, K(statefulset_kubernetes_io_pod_name), ks_string(name));
     labels = ks_put(heap, labels, K(apps_kubernetes_io_pod_index),
                     ks_format(heap, "%lld", (long long)ordinal));
     return ks_put2(heap, doc, K(metadata), K(labels), labels);
 }
 
-/* A pod that the set would call otherwise ("web-01") is given its name (updateIdentity), so what is written is the pod of that name: it is
- * found missing, or to be another one, which is as it should be. */
-static bool update_namesake(sts_sync *c, const ks_str *name) {
-    const ks_server *server = &c->sim->server;
-    ks_refusal *refusal = ks_store_get(&server->store, KS_POD, c->set->ns, name) != NULL
-                              ? NULL
-                              : ks_refuse_not_found(c->heap, KS_POD, name);
-    bool fine = refusal == NULL;
-    pod_event(c, UPDATE, name, fine ? NULL : refusal->message->s);
-    ks_refusal_free(c->heap, refusal);
-    return fine;
-}
-
-/* UpdateStatefulPod */
-bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
+/* What is to be written of a pod, a new value; KS_NOTHING: it is as it should be, or *error, a new reference. Its claims are made and
+ * given their owners on the way. */
+static ks_val conform(sts_sync *c, const ks_object *pod, const ks_str *name, int64_t ordinal,
+                      const ks_str **error) {
     ks_heap *heap = c->heap;
-    ks_val name = sts_pod_name(heap, c->set, ordinal);
-    if (!ks_str_eq(name.s, pod->name)) {
-        bool fine = update_namesake(c, name.s);
-        ks_unref(heap, name);
-        return fine;
-    }
-    ks_unref(heap, name);
     ks_val doc = ks_ref(pod->doc);
     bool consistent = true;
-    const ks_str *error = NULL;
+    *error = NULL;
     if (!sts_identity_matches(pod)) {
-        doc = with_identity(heap, doc, pod, ordinal);
+        doc = with_identity(heap, doc, name, ordinal);
         consistent = false;
     }
     if (!sts_storage_matches(c->set, pod, sts_claims_of(c, ordinal))) {
@@ -320,21 +308,44 @@ bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
             sts_volumes(heap, c->set, ks_get(pod->spec, K(volumes)), sts_claims_of(c, ordinal));
         doc = ks_put2(heap, doc, K(spec), K(volumes), volumes);
         consistent = false;
-        error = create_claims(c, pod->name, ordinal);
+        *error = create_claims(c, name, ordinal);
     }
-    if (error == NULL && !sts_claims_match(c, pod, ordinal)) {
-        sts_claim_owners o = owners(c, pod->name, pod->uid, ordinal);
-        error = set_claim_owners(c, &o, ordinal, NULL);
+    sts_claim_owners o = owners(c, name, pod->uid, ordinal);
+    if (*error == NULL && !claims_match(c, &o, ordinal)) {
+        *error = set_claim_owners(c, &o, ordinal, NULL);
         consistent = false;
     }
-    if (error != NULL || consistent) {
+    if (*error == NULL && !consistent) return doc;
+    ks_unref(heap, doc);
+    return KS_NOTHING;
+}
+
+/* UpdateStatefulPod. A pod that the set would call otherwise ("web-01") is written by the name that it should have: that one is found
+ * missing, or to be another pod, which does not fit the uid; after this conflict it is looked at in its stead. */
+bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal) {
+    ks_heap *heap = c->heap;
+    ks_server *server = &c->sim->server;
+    ks_val name = sts_pod_name(heap, c->set, ordinal);
+    const ks_str *error;
+    ks_val doc = conform(c, pod, name.s, ordinal, &error);
+    bool attempted = ks_exists(doc);
+    if (attempted && !ks_str_eq(name.s, pod->name)) {
         ks_unref(heap, doc);
-        return tell(c, UPDATE, pod->name, error);
+        pod = ks_store_get(&server->store, KS_POD, c->set->ns, name.s);
+        doc = pod == NULL ? KS_NOTHING : conform(c, pod, name.s, ordinal, &error);
     }
-    ks_refusal *refusal = ks_server_update_object(&c->sim->server, pod, doc, NULL);
-    if (refusal == NULL) wrote(c, &c->e->wrote_pods);
-    pod_event(c, UPDATE, pod->name, refusal == NULL ? NULL : refusal->message->s);
-    bool fine = refusal == NULL;
+    ks_refusal *refusal = NULL;
+    if (pod == NULL)
+        refusal = ks_refuse_not_found(heap, KS_POD, name.s);
+    else if (ks_exists(doc))
+        refusal = ks_server_update_object(server, pod, doc, NULL);
+    if (refusal != NULL)
+        error = ks_str_ref(refusal->message);
+    else if (ks_exists(doc))
+        wrote(c, &c->e->wrote_pods);
     ks_refusal_free(heap, refusal);
+    bool fine = tell(c, UPDATE, name.s, error);
+    if (fine && attempted) pod_event(c, UPDATE, name.s, NULL);
+    ks_unref(heap, name);
     return fine;
 }
