@@ -103,6 +103,18 @@ describe("a PodDisruptionBudget", function()
     assert.same({ 0, 2, 0 }, { status.expectedPods, status.currentHealthy, status.disruptionsAllowed })
   end)
 
+  it("forgets of pods that it does not select that they were to go, and takes none of its own for them", function()
+    cluster:create { workload.pod("its", { app = "web" }), workload.pod("other", { app = "other" }) }
+    cluster:create(budget { minAvailable = 1 })
+    cluster:settle()
+    for _, name in ipairs { "its", "other" } do cluster:drive(name, "ready") end
+    cluster:settle()
+    cluster:patch("pdb/b", { status = { disruptedPods = { other = cluster:clock() } } }, { subresource = "status" })
+    cluster:advance "1s" -- it would not wait for longer than two minutes
+    assert.equal(1, cluster:get "pdb/b".status.currentHealthy)
+    assert.is_nil(cluster:get "pdb/b".status.disruptedPods)
+  end)
+
   it("tells which pods cannot be counted", function()
     cluster:create(budget { maxUnavailable = 1 })
     cluster:advance(0)

@@ -287,6 +287,24 @@ describe("a ResourceQuota", function()
     assert.same({ ["requests.cpu"] = "2" }, cluster:get("quota/q").status.hard)
   end)
 
+  it("counts what it takes to run a pod beside what its containers ask for", function()
+    local init = { { name = "first", image = "init:1", resources = { requests = { cpu = "2" } } } }
+    cluster:import(pod("a", { cpu = "1" }, { overhead = { cpu = "250m" }, initContainers = init }))
+    cluster:create(quota { ["requests.cpu"] = 4 })
+    cluster:advance(0)
+    assert.same({ ["requests.cpu"] = "2250m" }, used())
+  end)
+
+  it("counts what a claim's expansion was granted, if it asks for less by now", function()
+    local shrunk, grown = claim("a", "1Gi"), claim("b", "5Gi")
+    shrunk.status = { allocatedResources = { storage = "3Gi" } }
+    grown.status = { allocatedResources = { storage = "2Gi" } }
+    cluster:import { shrunk, grown }
+    cluster:create(quota { ["requests.storage"] = "100Gi" })
+    cluster:advance(0)
+    assert.same({ ["requests.storage"] = "8Gi" }, used())
+  end)
+
   it("lets a ReplicaSet have as many pods as there is room for, and more when there is more", function()
     cluster:create(quota { pods = 2 })
     cluster:create [[

@@ -168,4 +168,32 @@ describe("a pod that finds no room", function()
     assert.equal("b1", gone_for("1", { affinity = { podAntiAffinity = { requiredDuringSchedulingIgnoredDuringExecution = { {
       topologyKey = "kubernetes.io/hostname", labelSelector = { matchLabels = { shy = "yes" } } } } } } }))
   end)
+
+  -- a hundred candidates are enough, and which node is tried first is drawn: one of these two is not among the first hundred
+  for _, place in ipairs { 1, 101 } do
+    it("is looked for a place until there is one that no budget minds: node " .. place .. " of 200", function()
+      for i = 1, 200 do
+        node("n" .. i, "1")
+        there("on-" .. i, "n" .. i, i == place and "middle" or "low", { labels = { app = i == place and "free" or "web" } })
+      end
+      budget({ app = "web" }, 0)
+      assert.equal("on-" .. place, gone_for "1")
+    end)
+  end
+
+  it("takes the place of all those who have just found theirs, though nobody has said so yet", function()
+    node("a", "3")
+    cluster:lag("scheduler", "10s")
+    local spec = { priorityClassName = "low", containers = { { name = "main", image = "app:1", resources = { requests = { cpu = "1" } } } } }
+    for i = 1, 3 do cluster:create(workload.pod("low-" .. i, nil, spec)) end
+    cluster:advance "5s"
+    assert.equal("", gone_for "3")
+    cluster:advance "10s" -- it has heard of the new one, and not that the others are there
+    local going = 0
+    for i = 1, 3 do
+      local pod = cluster:get("pod/low-" .. i)
+      going = going + ((not pod or pod.metadata.deletionTimestamp) and 1 or 0)
+    end
+    assert.equal(3, going)
+  end)
 end)

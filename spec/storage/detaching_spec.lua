@@ -33,11 +33,45 @@ describe("a volume of a node that is silent", function()
     assert.equal(0, cluster:count "volumeattachments")
   end)
 
+  it("stays there for six minutes anew when a pod has wanted it meanwhile", function()
+    local function back(name)
+      cluster:create(workload.pod(name, nil, { nodeName = "a", volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
+    end
+    cluster:fail_node "a"
+    cluster:advance "1m"
+    cluster:delete("pod/user", { grace_period = 0 })
+    cluster:advance "3m"
+    back "again"
+    cluster:advance "10s"
+    cluster:delete("pod/again", { grace_period = 0 })
+    cluster:advance "5m"
+    assert.equal(1, cluster:count "volumeattachments")
+    cluster:advance "2m"
+    assert.equal(0, cluster:count "volumeattachments")
+  end)
+
   it("leaves at once when the node is said to be out of service", function()
     cluster:fail_node "a"
     cluster:advance "1m"
     cluster:kubectl "taint node a node.kubernetes.io/out-of-service=down:NoExecute"
     cluster:advance "1m"
     assert.equal(0, cluster:count "volumeattachments")
+  end)
+end)
+
+describe("a volume of a node that is silent, and whose last word has not been heard of yet", function()
+  it("is not taken from it on trust", function()
+    for seed = 1, 10 do
+      local cluster <close> = kubesim.new { nodes = 1, seed = seed, latency = { ["watch.attachdetach"] = { 0, "1m" } } }
+      cluster:create(workload.claim("data", "fast"))
+      cluster:create(workload.pod("user", nil, {
+        volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } },
+        containers = { { name = "main", image = "app:1", volumeMounts = { { name = "data", mountPath = "/data" } } } } }))
+      assert.is_true(cluster:wait_for("pod/user", "ready", { timeout = "10m" }))
+      cluster:fail_node(cluster:list("node")[1].metadata.name)
+      cluster:delete("pod/user", { grace_period = 0 })
+      cluster:advance "3m"
+      assert.equal(1, cluster:count "volumeattachments")
+    end
   end)
 end)
