@@ -184,7 +184,8 @@ describe("a pod that finds no room", function()
   it("takes the place of all those who have just found theirs, though nobody has said so yet", function()
     node("a", "3")
     cluster:lag("scheduler", "10s")
-    local spec = { priorityClassName = "low", containers = { { name = "main", image = "app:1", resources = { requests = { cpu = "1" } } } } }
+    local spec = { priorityClassName = "low", containers = {
+      { name = "main", image = "app:1", resources = { requests = { cpu = "1" } } } } }
     for i = 1, 3 do cluster:create(workload.pod("low-" .. i, nil, spec)) end
     cluster:advance "5s"
     assert.equal("", gone_for "3")

@@ -2,13 +2,15 @@
 local kubesim = require "kubesim"
 local workload = require "spec.support.workload"
 
+local VOLUMES <const> = { { name = "data", persistentVolumeClaim = { claimName = "data" } } }
+
 describe("a volume of a node that is silent", function()
   local cluster
   before_each(function()
     cluster = kubesim.new { nodes = { { name = "a" }, { name = "b" } } }
     cluster:create(workload.claim("data", "fast"))
     cluster:create(workload.pod("user", nil, { nodeSelector = { ["kubernetes.io/hostname"] = "a" },
-      volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
+      volumes = VOLUMES }))
     cluster:advance "1m"
     assert.equal(1, cluster:count "volumeattachments")
   end)
@@ -34,14 +36,11 @@ describe("a volume of a node that is silent", function()
   end)
 
   it("stays there for six minutes anew when a pod has wanted it meanwhile", function()
-    local function back(name)
-      cluster:create(workload.pod(name, nil, { nodeName = "a", volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } } }))
-    end
     cluster:fail_node "a"
     cluster:advance "1m"
     cluster:delete("pod/user", { grace_period = 0 })
     cluster:advance "3m"
-    back "again"
+    cluster:create(workload.pod("again", nil, { nodeName = "a", volumes = VOLUMES }))
     cluster:advance "10s"
     cluster:delete("pod/again", { grace_period = 0 })
     cluster:advance "5m"
@@ -65,7 +64,7 @@ describe("a volume of a node that is silent, and whose last word has not been he
       local cluster <close> = kubesim.new { nodes = 1, seed = seed, latency = { ["watch.attachdetach"] = { 0, "1m" } } }
       cluster:create(workload.claim("data", "fast"))
       cluster:create(workload.pod("user", nil, {
-        volumes = { { name = "data", persistentVolumeClaim = { claimName = "data" } } },
+        volumes = VOLUMES,
         containers = { { name = "main", image = "app:1", volumeMounts = { { name = "data", mountPath = "/data" } } } } }))
       assert.is_true(cluster:wait_for("pod/user", "ready", { timeout = "10m" }))
       cluster:fail_node(cluster:list("node")[1].metadata.name)
