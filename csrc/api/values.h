@@ -69,7 +69,7 @@ int ks_human_duration(int64_t ns, char *out);
  * but behind a minus sign; false: it is none --- */
 bool ks_deletion_cost(const ks_str *text, int32_t *out);
 
-/* --- labels that each pod of a StatefulSet has a value of its own of: what is made of one template differs in them alone --- */
+/* --- labels of which each pod of a StatefulSet has its own value: otherwise pods of one template and revision are labelled alike --- */
 static inline bool ks_is_own_label(const ks_str *key) {
     return ks_str_eq(key, K(statefulset_kubernetes_io_pod_name)) ||
            ks_str_eq(key, K(apps_kubernetes_io_pod_index));

@@ -30,21 +30,15 @@ static ks_val set_condition(ks_server *s, ks_val conditions, const ks_str *type,
 /* --- binding --- */
 
 /* pkg/registry/core/pod/storage: assignPod(): what storage refuses is said of pods, the rest of pods/binding. */
-static ks_refusal *binding_conflict(ks_heap *heap, const ks_object *pod, const char *resource,
-                                    const char *why) {
-    ks_refusal *refusal =
-        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s", resource,
-                  pod->name->s, why);
-    refusal->name = ks_str_ref(pod->name);
-    refusal->kind = ks_str_of(heap, resource);
-    return refusal;
-}
-
 static ks_refusal *refuse_binding(ks_heap *heap, const ks_object *pod, const char *format,
                                   const char *what) {
     ks_buf why = {.heap = heap};
     ks_buf_printf(&why, format, pod->name->s, what);
-    ks_refusal *refusal = binding_conflict(heap, pod, "pods/binding", why.s);
+    ks_refusal *refusal =
+        ks_refuse(heap, 409, "Conflict", "Operation cannot be fulfilled on pods/binding \"%s\": %s",
+                  pod->name->s, why.s);
+    refusal->name = ks_str_ref(pod->name);
+    refusal->kind = ks_str_of(heap, "pods/binding");
     ks_buf_dispose(&why);
     return refusal;
 }
@@ -52,15 +46,8 @@ static ks_refusal *refuse_binding(ks_heap *heap, const ks_object *pod, const cha
 /* The pod is not there; its uid is a precondition where another has its name. */
 static ks_refusal *refuse_binding_gone(ks_server *s, const ks_object *pod) {
     const ks_object *other = ks_store_get(&s->store, KS_POD, pod->ns, pod->name);
-    if (other == NULL) return ks_refuse_not_found(s->heap, KS_POD, pod->name);
-    const ks_str *why = ks_str_printf(
-        s->heap,
-        "StorageError: invalid object, Code: 4, Key: /registry/pods/%s/%s, ResourceVersion: 0, "
-        "AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
-        pod->ns->s, pod->name->s, pod->uid->s, other->uid->s);
-    ks_refusal *refusal = binding_conflict(s->heap, pod, "pods", why->s);
-    ks_str_unref(s->heap, why);
-    return refusal;
+    return other != NULL ? ks_refuse_replaced(s->heap, pod, other)
+                         : ks_refuse_not_found(s->heap, KS_POD, pod->name);
 }
 
 /* plugin/pkg/admission/podtopologylabels: from v1.35 on a bound pod carries its node's zone and

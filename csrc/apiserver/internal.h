@@ -53,6 +53,8 @@ ks_val ks_meta_get(ks_val doc, const ks_str *key);
 bool ks_has_text(ks_val list, const char *text);
 /* 409 of optimistic locking. */
 ks_refusal *ks_refuse_stale(ks_heap *heap, ks_kind kind, const ks_str *name);
+/* 409: another object has the name of the one that was read (storage/interfaces.go: Preconditions.Check). */
+ks_refusal *ks_refuse_replaced(ks_heap *heap, const ks_object *read, const ks_object *now);
 
 /* What has been admitted before (server.c: memo). Entries are found by the identity of a shared
  * document part. */

@@ -232,8 +232,8 @@ ks_refusal *ks_server_update(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
 
 /* --- for components: versions that they have read, parts that they own --- */
 
-/* Another object has the name now: the uid in what is written is a precondition (storage/interfaces.go: Preconditions.Check). */
-static ks_refusal *refuse_replaced(ks_heap *heap, const ks_object *read, const ks_object *now) {
+/* The uid in what is written is a precondition. */
+ks_refusal *ks_refuse_replaced(ks_heap *heap, const ks_object *read, const ks_object *now) {
     const char *ns = read->ns == NULL ? "" : read->ns->s;
     ks_val why = ks_format(heap,
                            "StorageError: invalid object, Code: 4, Key: /registry/%s%s%s/%s, "
@@ -251,7 +251,7 @@ static ks_refusal *current(ks_server *s, const ks_object *read, const ks_object 
     *now = ks_store_by_id(&s->store, read->kind, read->id);
     if (*now == NULL) {
         const ks_object *other = ks_store_get(&s->store, read->kind, read->ns, read->name);
-        return other != NULL ? refuse_replaced(s->heap, read, other)
+        return other != NULL ? ks_refuse_replaced(s->heap, read, other)
                              : ks_refuse_not_found(s->heap, read->kind, read->name);
     }
     if ((*now)->version != read->version) return ks_refuse_stale(s->heap, read->kind, read->name);

@@ -473,11 +473,9 @@ static bool look(ks_sim *sim, state *st, const ks_object *budget, bool *told) {
 
 /* The error of the last look, if it came to none. */
 static ks_val failure_of(const ks_object *budget) {
-    ks_each(condition, ks_get(budget->status, K(conditions))) {
-        if (ks_text_is(ks_get(*condition, K(reason)), "SyncFailed"))
-            return ks_get(*condition, K(message));
-    }
-    return KS_NOTHING;
+    ks_val condition = ks_condition_of(budget->status, "DisruptionAllowed");
+    bool failed = ks_text_is(ks_get(condition, K(reason)), "SyncFailed");
+    return failed ? ks_get(condition, K(message)) : KS_NOTHING;
 }
 
 /* A pod that goes at once is seen going before it is gone: what is said of pods that nobody controls, or whose controller is not to be

@@ -308,9 +308,9 @@ describe("a PodDisruptionBudget", function()
       cluster:delete("pod/bare-1", { grace_period = 0 })
       cluster:settle()
       assert.equal(before + 1, said "UnmanagedPods")
-      cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "lost", labels = { app = "web" },
-        ownerReferences = { { apiVersion = "example.com/v1", kind = "Widget", name = "w", uid = "w-1", controller = true } } },
-        spec = { containers = { { name = "main", image = "app:1" } } } }
+      local lost = workload.pod("lost", { app = "web" })
+      lost.metadata.ownerReferences = { { apiVersion = "example.com/v1", kind = "Widget", name = "w", uid = "w-1", controller = true } }
+      cluster:create(lost)
       cluster:settle()
       before = said "CalculateExpectedPodCountFailed"
       assert.is_true(before > 0)
