@@ -287,6 +287,18 @@ describe("a ResourceQuota", function()
     assert.same({ ["requests.cpu"] = "2" }, cluster:get("quota/q").status.hard)
   end)
 
+  it("holds from the moment at which it is made or changed, by what there is then", function()
+    cluster:create(quota { pods = 1 })
+    cluster:create(pod "a")
+    assert.error(function() cluster:create(pod "b") end)
+    cluster:advance(0)
+    cluster:delete("pod/a", { grace_period = 0 })
+    assert.error(function() cluster:create(pod "b") end) -- that one has gone is for its controller to find out
+    cluster:patch("quota/q", { spec = { hard = { ["count/configmaps"] = 9 } } })
+    cluster:create(pod "b")
+    assert.error(function() cluster:create(pod "c") end)
+  end)
+
   it("counts what it takes to run a pod beside what its containers ask for", function()
     local init = { { name = "first", image = "init:1", resources = { requests = { cpu = "2" } } } }
     cluster:import(pod("a", { cpu = "1" }, { overhead = { cpu = "250m" }, initContainers = init }))
