@@ -192,6 +192,13 @@ const ks_store *ks_view_of(const ks_sim *sim, int component) {
     return cache == NULL ? &sim->server.store : &cache->store;
 }
 
+ks_store *ks_view_own(ks_sim *sim, int component) {
+    if (sim->components[component].cache == NULL) return &sim->server.store;
+    ks_cache *cache = own(sim, component);
+    cache->store.world = &sim->world;
+    return &cache->store;
+}
+
 uint64_t ks_heard_until(const ks_sim *sim, int component, ks_kind kind) {
     const ks_cache *cache = sim->components[component].cache;
     ks_key first;

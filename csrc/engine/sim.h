@@ -153,6 +153,8 @@ static inline bool ks_sim_is_late(const ks_sim *sim, int component) {
 }
 /* What a component knows, for those who ask from outside. */
 const ks_store *ks_view_of(const ks_sim *sim, int component);
+/* The same, for the component to note in its indexes what it goes by itself; forks and snapshots do not see that. */
+ks_store *ks_view_own(ks_sim *sim, int component);
 static inline bool ks_sim_any_is_late(const ks_sim *sim) { return sim->late != 0; }
 /* Whether the component has been told of all changes of the kind up to that version: the view shows its own writes. */
 bool ks_has_heard(const ks_sim *sim, int component, ks_kind kind, uint64_t version);

@@ -721,6 +721,8 @@ ks_binding *ks_sched_binding_own(ks_heap *heap, ks_sched *st, uint64_t id);
 ks_refusal *ks_sched_write_binding(ks_sim *sim, ks_binding *binding);
 void ks_sched_begin_pending(ks_sim *sim, ks_sched *st, const ks_binding *binding);
 void ks_sched_end_pending(ks_sim *sim, ks_sched *st, const ks_binding *binding);
+/* A scheduler that restarts is about to write nothing. Before it has a view of its own. */
+void ks_sched_put_all_back(ks_sim *sim);
 /* What a pod in PreBind is about to write of this version of a claim or volume, and *binding, unless that is NULL, the whole; NULL: none
  * is. Borrowed. */
 const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *claim_or_volume,

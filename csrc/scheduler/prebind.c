@@ -117,8 +117,8 @@ ks_refusal *ks_sched_write_binding(ks_sim *sim, ks_binding *b) {
 }
 
 /* So that looks need not pass by what is given away. */
-static void put_aside(ks_sim *sim, const ks_claim_match *m, bool aside) {
-    ks_store *stores[] = {(ks_store *)ks_view(sim), &sim->server.store};
+static void put_aside(ks_sim *sim, const ks_sched *st, const ks_claim_match *m, bool aside) {
+    ks_store *stores[] = {ks_view_own(sim, st->index), &sim->server.store};
     for (int i = 0; i < (aside ? 1 : 2); i++) { /* the view may be another one by then */
         const ks_object *now = ks_store_by_id(stores[i], KS_PV, m->volume->id);
         if (now != NULL) ks_free_volume_aside(stores[i], now, aside);
@@ -133,8 +133,14 @@ void ks_sched_begin_pending(ks_sim *sim, ks_sched *st, const ks_binding *b) {
         ks_tree_put(heap, &st->pending, (ks_key){0, m->claim->id}, pod);
         if (m->volume == NULL) continue;
         ks_tree_put(heap, &st->pending, (ks_key){0, m->volume->id}, pod);
-        put_aside(sim, m, true);
+        put_aside(sim, st, m, true);
     }
+}
+
+void ks_sched_put_all_back(ks_sim *sim) {
+    ks_store *store = &sim->server.store;
+    for (ks_walk w = ks_walk_kind(store, KS_PV, NULL); ks_walk_next(&w);)
+        ks_free_volume_aside(store, w.object, false);
 }
 
 const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *object,
@@ -163,7 +169,7 @@ void ks_sched_end_pending(ks_sim *sim, ks_sched *st, const ks_binding *b) {
     for (uint32_t i = 0; i < b->count && st->pending.count > 0; i++) {
         const ks_claim_match *m = &b->claims[i];
         forget(heap, st, m->claim);
-        if (m->volume != NULL && forget(heap, st, m->volume)) put_aside(sim, m, false);
+        if (m->volume != NULL && forget(heap, st, m->volume)) put_aside(sim, st, m, false);
     }
 }
 

@@ -25,6 +25,7 @@ static void *create(ks_sim *sim) {
     st->assumed.type = &ks_sched_assumed_type;
     st->bindings.type = &ks_sched_bindings_type;
     st->looks.type = &ks_sched_looks_type;
+    ks_sched_put_all_back(sim);
     return st;
 }
 

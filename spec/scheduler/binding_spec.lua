@@ -452,6 +452,37 @@ describe("volumes that new pods of one instant take", function()
     local _, bound = text:gsub("is bound to n1", "")
     assert.equal(1, bound)
   end)
+
+  it("are found again by a scheduler that restarts before they are written", function()
+    for _, lag in ipairs { 0, 0.01 } do
+      local cluster <close> = new()
+      cluster:create { claim("a", "local"), volume "pv" }
+      cluster:settle()
+      cluster:create(pod("one", "1", { "a" }))
+      repeat cluster:step() until cluster:get("pod/one").status.nominatedNodeName
+      assert.is_nil(cluster:get("pv/pv").spec.claimRef)
+      cluster:lag("scheduler", lag)
+      cluster:restart "scheduler"
+      cluster:lag("scheduler", 0)
+      cluster:advance(60)
+      assert.equal("n1", cluster:get("pod/one").spec.nodeName)
+    end
+  end)
+
+  it("are there for a fork that has not got as far, also where the scheduler hears late", function()
+    local cluster <close> = new { version = "1.34" } -- which writes nothing before the volume
+    cluster:create { claim("a", "local"), volume "pv" }
+    cluster:settle()
+    cluster:lag("scheduler", 0.01)
+    cluster:create(pod("one", "1", { "a" }))
+    repeat
+      local fork <close> = cluster:fork()
+      cluster:step()
+      fork:advance(60)
+      assert.equal("n1", fork:get("pod/one").spec.nodeName)
+      assert.same({}, fork:events { reason = "FailedScheduling" })
+    until cluster:get("pv/pv").spec.claimRef
+  end)
 end)
 
 describe("a scheduler whose writes fail", function()
