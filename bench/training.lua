@@ -3,7 +3,7 @@
 
 local kubesim = require "kubesim"
 
-local PODS = 1500
+local PODS = 1200
 
 local function cluster()
   local nodes = {}
@@ -58,11 +58,11 @@ local function live(kind, spec, mount)
 end
 
 ---@param policy string
----@param class string? of its claims; none: a set without claims
-local function stateful(policy, class)
+---@param more string? behind what the spec of its claims has anyway; none: a set without claims
+local function stateful(policy, more)
   local spec = "  serviceName: web\n  podManagementPolicy: " .. policy
-  if class then spec = spec .. "\n" .. CLAIMS:format(class) end
-  live("StatefulSet", spec, class and "volumeMounts: [{name: data, mountPath: /data}]")
+  if more then spec = spec .. "\n" .. CLAIMS:format(more) end
+  live("StatefulSet", spec, more and "volumeMounts: [{name: data, mountPath: /data}]")
 end
 
 ---The calls that scenarios consist of beside waiting.

@@ -10,6 +10,7 @@
  */
 #include "controllers/common.h"
 #include "controllers/controllers.h"
+#include "engine/nodes.h"
 
 #include <stdlib.h>
 
@@ -28,11 +29,7 @@ typedef struct state {
 /* --- nodes --- */
 
 static bool out_of_service(const ks_object *node) {
-    if (ks_condition_holds(node->status, "Ready")) return false;
-    ks_each(taint, ks_get(node->spec, K(taints))) {
-        if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
-    }
-    return false;
+    return !ks_condition_holds(node->status, "Ready") && ks_node_out_of_service(node);
 }
 
 static ks_key node_key(const ks_str *name) { return (ks_key){ks_text_hash(name), 0}; }

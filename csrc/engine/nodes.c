@@ -100,3 +100,10 @@ ks_val ks_untolerated_taint(ks_val taints, ks_val tolerations, const char *effec
     }
     return KS_NOTHING;
 }
+
+bool ks_node_out_of_service(const ks_object *node) {
+    ks_each(taint, ks_get(node->spec, K(taints))) {
+        if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
+    }
+    return false;
+}

@@ -20,6 +20,8 @@ bool ks_tolerates(ks_val toleration, ks_val taint);
  * KS_NOTHING: none. Borrowed. */
 ks_val ks_untolerated_taint(ks_val taints, ks_val tolerations, const char *effect1,
                             const char *effect2);
+/* Whether somebody has said that the node is out of service: it has that taint (pkg/util/taints/taints.go: TaintKeyExists). */
+bool ks_node_out_of_service(const ks_object *node);
 
 /* What a label says, for a label name that is not known at compile time; NULL: absent. Borrowed. */
 const ks_str *ks_label(ks_heap *heap, ks_val labels, const ks_str *name);

@@ -499,13 +499,6 @@ static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume
     return found;
 }
 
-static bool out_of_service(const ks_object *node) {
-    ks_each(taint, ks_get(node->spec, K(taints))) {
-        if (ks_text_is(ks_get(*taint, K(key)), "node.kubernetes.io/out-of-service")) return true;
-    }
-    return false;
-}
-
 /* The node may have mounted it since it said what the cache shows: the server is asked before the attacher is (pkg/volume/util/
  * operationexecutor/operation_generator.go: verifyVolumeIsSafeToDetach). */
 static bool is_mounted_by_now(ks_sim *sim, const ks_object *node, const ks_object *volume) {
@@ -530,12 +523,12 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
         (node == NULL || !ks_condition_holds(node->status, "Ready")) && sim->world.now >= forced;
     /* A node that is gone cannot tell any more: what it said last holds. */
     bool mounted = node == NULL || in_use(heap, node, volume);
-    if (!force && mounted && !(node != NULL && out_of_service(node))) {
+    if (!force && mounted && !(node != NULL && ks_node_out_of_service(node))) {
         /* Past the time the node may still be ready: then only its own report helps, which is observed. */
         if (sim->world.now < forced) ks_enqueue_at(sim, st->index, volume->id, forced);
         return true;
     }
-    bool safe = sim->world.now >= forced || (node != NULL && out_of_service(node));
+    bool safe = sim->world.now >= forced || (node != NULL && ks_node_out_of_service(node));
     if (!tell_detached(sim, st, node_name, volume)) return false;
     if (!safe && is_mounted_by_now(sim, node, volume)) {
         to_tell(sim, st, node, volume);
