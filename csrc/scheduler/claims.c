@@ -238,12 +238,9 @@ static bool is_taken(const void *of, const ks_object *volume) {
 
 /* What a waiting claim would take on a node: a volume that a pod in PreBind is about to give it, if that suits, or the best one. */
 static const ks_object *match_of(const ks_cycle *c, const ks_object *claim, const ks_object *node) {
-    const ks_store *view = ks_view(c->sim);
-    const ks_claim_match *pending = ks_sched_pending(c->st, claim, NULL);
-    const ks_object *volume =
-        pending == NULL ? NULL : ks_store_by_id(view, KS_PV, pending->volume->id);
-    if (volume == NULL || ks_sched_pending(c->st, volume, NULL) != pending)
-        return ks_volume_on_node(view, claim, node, (ks_taken){is_taken, c});
+    const ks_object *volume = ks_sched_pending_volume(c->sim, c->st, claim);
+    if (volume == NULL)
+        return ks_volume_on_node(ks_view(c->sim), claim, node, (ks_taken){is_taken, c});
     bool suits = ks_node_selector_matches(
         c->sim->world.heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), node);
     return suits ? volume : NULL;

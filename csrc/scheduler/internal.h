@@ -727,6 +727,9 @@ void ks_sched_put_all_back(ks_sim *sim);
  * is. Borrowed. */
 const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *claim_or_volume,
                                        const ks_binding **binding);
+/* The volume that one is about to give to a claim, whatever others have written of the claim since. Borrowed; NULL: none. */
+const ks_object *ks_sched_pending_volume(const ks_sim *sim, const ks_sched *st,
+                                         const ks_object *claim);
 /* Whether all is bound. Else *why says what waiting cannot mend, a new string, or is NULL. */
 bool ks_sched_check_bindings(ks_sim *sim, const ks_binding *binding, const ks_str **why);
 

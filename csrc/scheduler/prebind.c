@@ -143,19 +143,36 @@ void ks_sched_put_all_back(ks_sim *sim) {
         ks_free_volume_aside(store, w.object, false);
 }
 
-const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *object,
-                                       const ks_binding **binding) {
+static const ks_object *held_of(const ks_claim_match *m, ks_kind kind) {
+    return kind == KS_PVC ? m->claim : m->volume;
+}
+
+/* As ks_sched_pending(), of any version. */
+static const ks_claim_match *find_pending(const ks_sched *st, const ks_object *object,
+                                          const ks_binding **binding) {
     void *pod = st->pending.count == 0 ? NULL : ks_tree_get(&st->pending, (ks_key){0, object->id});
     if (pod == NULL) return NULL;
     const ks_binding *b = ks_tree_get(&st->bindings, (ks_key){0, (uintptr_t)pod});
     if (binding != NULL) *binding = b;
     for (uint32_t i = 0; i < b->count; i++) {
-        const ks_claim_match *m = &b->claims[i];
-        const ks_object *held = object->kind == KS_PVC ? m->claim : m->volume;
-        if (held != NULL && held->id == object->id)
-            return held->version == object->version ? m : NULL; /* else there is a newer one */
+        const ks_object *held = held_of(&b->claims[i], object->kind);
+        if (held != NULL && held->id == object->id) return &b->claims[i];
     }
     return NULL;
+}
+
+const ks_claim_match *ks_sched_pending(const ks_sched *st, const ks_object *object,
+                                       const ks_binding **binding) {
+    const ks_claim_match *m = find_pending(st, object, binding);
+    return m != NULL && held_of(m, object->kind)->version == object->version ? m : NULL;
+}
+
+const ks_object *ks_sched_pending_volume(const ks_sim *sim, const ks_sched *st,
+                                         const ks_object *claim) {
+    const ks_claim_match *m = find_pending(st, claim, NULL);
+    const ks_object *volume =
+        m == NULL || m->volume == NULL ? NULL : ks_store_by_id(ks_view(sim), KS_PV, m->volume->id);
+    return volume != NULL && ks_sched_pending(st, volume, NULL) == m ? volume : NULL;
 }
 
 /* No pod is about to write this version any more. Whether one was. */

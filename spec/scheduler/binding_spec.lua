@@ -379,6 +379,19 @@ describe("a claim that two new pods share", function()
       "0 one: " .. changed 'persistentvolumeclaims "data"', "0 data is to be made on n2" }, play(true, 4))
   end)
 
+  it("takes no second volume, whatever others have written of it before it has the first", function()
+    local cluster <close> = new()
+    cluster:create { claim("data", "local"), volume "pv1", volume "pv2" }
+    cluster:settle()
+    both(cluster)
+    repeat cluster:step() until cluster:get("pod/one").status.nominatedNodeName
+    cluster:patch("pvc/data", { metadata = { labels = { a = "b" } } })
+    cluster:watch("pv", function(_, pv) assert.is_true(pv.metadata.name == "pv1" or not pv.spec.claimRef) end)
+    cluster:advance(10)
+    assert.equal("pv1", cluster:get("pvc/data").spec.volumeName)
+    assert.equal("n1", cluster:get("pod/two").spec.nodeName)
+  end)
+
   it("is free of the node of one that gives way before that is written", function()
     local cluster <close> = new { nodes = { { name = "n1", capacity = { cpu = "10" } } } }
     cluster:create { claim("data", "local"), volume "pv" }
