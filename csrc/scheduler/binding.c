@@ -14,7 +14,7 @@ const ks_object *ks_sched_end_assumption(ks_sim *sim, ks_sched *st, uint64_t id)
     const ks_assumed *assumed = ks_sched_assumed(st, id);
     if (assumed == NULL) return NULL;
     const ks_object *counted = ks_object_ref(assumed->pod);
-    ks_tree_del(sim->world.heap, &st->guests, (ks_key){ks_sched_guests_of(assumed->node), id});
+    ks_tree_del(sim->world.heap, &st->guests, (ks_key){ks_sched_node_word(assumed->node), id});
     ks_tree_del(sim->world.heap, &st->assumed, (ks_key){0, id});
     return counted;
 }
@@ -40,7 +40,7 @@ static void assume(ks_cycle *c, const ks_str *node) {
     ks_assumed *a = ks_alloc(heap, sizeof *a);
     *a = (ks_assumed){.refs = 1, .node = ks_str_ref(node), .pod = ks_object_ref(c->pod)};
     ks_tree_put(heap, &st->assumed, (ks_key){0, c->pod->id}, a);
-    ks_tree_put(heap, &st->guests, (ks_key){ks_sched_guests_of(node), c->pod->id}, (void *)1);
+    ks_tree_put(heap, &st->guests, (ks_key){ks_sched_node_word(node), c->pod->id}, (void *)1);
     if (st->nominated.count > 0) ks_tree_del(heap, &st->nominated, (ks_key){0, c->pod->id});
     st->mark = ++st->sequence;
     ks_sched_pairs_account(heap, st, c->pod, 1);

@@ -97,9 +97,9 @@ ks_verdict ks_sched_filter(ks_cycle *c, const ks_node_info *node) {
 static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int sign,
                                     ks_node_info *copy) {
     ks_heap *heap = c->sim->world.heap;
+    const uint64_t here = ks_sched_node_word(node->object->name);
     for (ks_tree_iter it = ks_tree_begin(&c->st->nominated); ks_tree_next(&it);) {
-        if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != (uint64_t)node->slot + 1)
-            continue;
+        if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != here) continue;
         const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, it.key.b);
         if (pod == NULL || pod->node != NULL || ks_sched_priority(pod) < ks_sched_priority(c->pod))
             continue;

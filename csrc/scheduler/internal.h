@@ -430,10 +430,10 @@ typedef struct ks_sched {
     ks_tree waiting;                 /* pod id -> ks_waiting */
     ks_tree refused;   /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
     ks_tree assumed;   /* pod id -> ks_assumed */
-    ks_tree guests;    /* {hash of the node's name, pod id}: the same, by node */
+    ks_tree guests;    /* {word of the node, pod id}: the same, by node */
     ks_tree bindings;  /* pod id -> ks_binding */
     ks_tree pending;   /* claim or volume id -> id of the pod whose binding is about to write it */
-    ks_tree nominated; /* pod id -> slot + 1 */
+    ks_tree nominated; /* pod id -> word of the node, which need not be there */
     ks_tree looks;     /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
     uint64_t last_look; /* the highest id of a pod that was looked at */
@@ -454,8 +454,8 @@ typedef struct ks_sched {
     uint32_t axes_count;
 } ks_sched;
 
-/* Where those stand in `guests` that are assumed to be on a node. */
-static inline uint64_t ks_sched_guests_of(const ks_str *node) { return ks_hash_text(node, 0); }
+/* The word for a node in `guests` and `nominated`, by its name. */
+static inline uint64_t ks_sched_node_word(const ks_str *name) { return ks_hash_text(name, 0); }
 /* What is assumed of a pod, or NULL. */
 static inline const ks_assumed *ks_sched_assumed(const ks_sched *st, uint64_t id) {
     return st->assumed.count == 0 ? NULL : ks_tree_get(&st->assumed, (ks_key){0, id});

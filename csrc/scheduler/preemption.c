@@ -110,7 +110,7 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
         if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
             all[n++] = read_victim(c, w.object);
     /* and those of which the view does not say that they are there, in the order in which they came to be pods */
-    ks_key guests = {ks_sched_guests_of(real->object->name), 0};
+    ks_key guests = {ks_sched_node_word(real->object->name), 0};
     ks_tree_iter it = ks_tree_from(&c->st->guests, guests);
     while (n < room && ks_tree_next(&it) && it.key.a == guests.a) {
         const ks_assumed *guest = ks_sched_assumed(c->st, it.key.b);
@@ -299,14 +299,15 @@ static bool is_failure(ks_heap *heap, ks_refusal *refusal) {
 }
 
 /* Pods of lower priority that were nominated to the node lose that. Whether all could be told. */
-static bool clear_nominations(ks_cycle *c, uint64_t slot) {
+static bool clear_nominations(ks_cycle *c) {
     ks_sim *sim = c->sim;
     ks_heap *heap = sim->world.heap;
+    const uint64_t here = ks_sched_node_word(c->nominated);
     bool done = true;
     ks_tree all = ks_tree_copy(&c->st->nominated);
     for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if ((uint64_t)(uintptr_t)it.value != slot + 1 || pod == NULL || pod->id == c->pod->id ||
+        if ((uint64_t)(uintptr_t)it.value != here || pod == NULL || pod->id == c->pod->id ||
             pod->node != NULL)
             continue;
         if (ks_sched_priority(pod) >= ks_sched_priority(c->pod)) continue;
@@ -362,8 +363,7 @@ static bool any_is_to_go(const ks_cycle *c) {
 void ks_sched_evict_victims(ks_cycle *c) {
     ks_sim *sim = c->sim;
     if (!any_is_to_go(c)) return;
-    int64_t slot = ks_sched_slot(c->st, c->nominated);
-    bool told = slot < 0 || clear_nominations(c, (uint64_t)slot), gone = true;
+    bool told = clear_nominations(c), gone = true;
     ks_each(id, c->victim_ids) {
         const ks_object *pod = ks_object_ref(ks_store_by_id(ks_view(sim), KS_POD, (uint64_t)id->i));
         if (gone && is_to_go(sim, pod)) gone = preempt(c, pod);

@@ -179,9 +179,9 @@ static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, b
                   ks_tree_has(&st->bindings, (ks_key){0, pod->id});
     const ks_str *name =
         gone || placed ? NULL : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
-    int64_t slot = name == NULL || name->len == 0 ? -1 : ks_sched_slot(st, name);
-    if (slot >= 0)
-        ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id}, (void *)(uintptr_t)(slot + 1));
+    if (name != NULL && name->len > 0)
+        ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id},
+                    (void *)(uintptr_t)ks_sched_node_word(name));
     else if (st->nominated.count > 0)
         ks_tree_del(heap, &st->nominated, (ks_key){0, pod->id});
 }

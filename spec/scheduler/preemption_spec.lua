@@ -197,4 +197,19 @@ describe("a pod that finds no room", function()
     end
     assert.equal(3, going)
   end)
+
+  it("is kept its place by a scheduler that restarts, also where nothing is told of it anew", function()
+    node("a", "1500m")
+    there("old", "a", "low")
+    assert.equal("old", gone_for "1")
+    for _ = 1, 2 do
+      cluster:restart "scheduler"
+      cluster:advance(2)
+    end
+    assert.equal("a", cluster:get("pod/new").status.nominatedNodeName)
+    cluster:create(workload.pod("small", nil, { priorityClassName = "low", containers = {
+      { name = "main", image = "app:1", resources = { requests = { cpu = "500m" } } } } }))
+    cluster:advance(2)
+    assert.is_nil(cluster:get("pod/small").spec.nodeName)
+  end)
 end)
