@@ -122,7 +122,8 @@ void ks_sched_record_failure(ks_sim *sim, const ks_object *pod, const ks_str *pr
 }
 
 /* The pod as what is told of it is compared with, a new reference: as the view has it where it waits for a node there, and then it is
- * tried again (`plugins` as below); else, and up to 1.35, as it was looked at. NULL: another one waits under its name by now. */
+ * tried again (`plugins` as below), and counts where it is nominated; else, and up to 1.35, as it was looked at. NULL: another one waits
+ * under its name by now. */
 static const ks_object *requeue(ks_cycle *c, uint32_t plugins) {
     const ks_store *view = ks_view(c->sim);
     const ks_object *now = ks_store_by_id(view, KS_POD, c->pod->id);
@@ -132,6 +133,7 @@ static const ks_object *requeue(ks_cycle *c, uint32_t plugins) {
     }
     if (now->node != NULL) return ks_object_ref(c->pod);
     ks_sched_queue_failed(c->sim, c->st, now, plugins);
+    if (c->renominated) ks_sched_nominate(c->sim, c->st, now, c->nominated);
     bool newest = ks_since(&c->sim->server.rules, KS_SINCE_FAILURES_OF_THE_NEWEST);
     return ks_object_ref(newest ? now : c->pod);
 }

@@ -755,6 +755,8 @@ void ks_sched_record_failure(ks_sim *sim, const ks_object *pod, const ks_str *pr
                              const ks_str *message);
 /* Failing takes the pod's nominated node from it. */
 void ks_sched_clear_nominated(ks_cycle *c);
+/* From now on a pod counts on that node for those that matter as much or less; NULL: on none. */
+void ks_sched_nominate(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node);
 
 /* --- scheduler.c --- */
 /* A cycle for the pod: the only one until it ends. */

@@ -173,17 +173,25 @@ static void observe_assumed(ks_sim *sim, ks_sched *st, const ks_change *change) 
     if (ks_sched_forget(sim, st, pod->id)) ks_sched_hint_gone(sim, st, &end);
 }
 
-static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, bool gone) {
+void ks_sched_nominate(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node) {
     ks_heap *heap = sim->world.heap;
+    if (node != NULL && node->len > 0)
+        ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id},
+                    (void *)(uintptr_t)ks_sched_node_word(node));
+    else if (st->nominated.count > 0)
+        ks_tree_del(heap, &st->nominated, (ks_key){0, pod->id});
+}
+
+/* What the scheduler has found out itself holds as long as others say nothing of it (backend/queue/nominator.go: UpdateNominatedPod). */
+static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_object *old,
+                              bool gone) {
     bool placed = pod->node != NULL || ks_sched_assumed(st, pod->id) != NULL ||
                   ks_tree_has(&st->bindings, (ks_key){0, pod->id});
     const ks_str *name =
         gone || placed ? NULL : ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
-    if (name != NULL && name->len > 0)
-        ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id},
-                    (void *)(uintptr_t)ks_sched_node_word(name));
-    else if (st->nominated.count > 0)
-        ks_tree_del(heap, &st->nominated, (ks_key){0, pod->id});
+    bool unsaid = !gone && !placed && old != NULL && name == NULL &&
+                  !ks_exists(ks_get(old->status, K(nominatedNodeName)));
+    if (!unsaid) ks_sched_nominate(sim, st, pod, name);
 }
 
 /* Whether an update of an unscheduled pod may make it schedulable: what the default plugins look at. */
@@ -232,7 +240,7 @@ static void observe_pod(ks_sim *sim, ks_sched *st, const ks_change *change) {
         observe_assumed(sim, st, change);
     if (!had || gone) observe_unplaced(sim, st, change);
     if (st->nominated.count > 0 || ks_exists(ks_get(pod->status, K(nominatedNodeName))))
-        follow_nomination(sim, st, pod, gone);
+        follow_nomination(sim, st, pod, old, gone);
     if (gone) ks_sched_forget_look(sim->world.heap, st, pod->id);
 }
 

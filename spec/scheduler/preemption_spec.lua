@@ -212,4 +212,18 @@ describe("a pod that finds no room", function()
     cluster:advance(2)
     assert.is_nil(cluster:get("pod/small").spec.nodeName)
   end)
+
+  it("is kept its place before the scheduler has heard that it has said so", function()
+    node("a", "1500m")
+    there("old", "a", "low")
+    cluster:lag("scheduler", "1s")
+    local function asks(name, class, cpu)
+      return workload.pod(name, nil, { priorityClassName = class, containers = {
+        { name = "main", image = "app:1", resources = { requests = { cpu = cpu } } } } })
+    end
+    cluster:create { asks("new", "top", "1"), asks("small", "low", "500m") }
+    cluster:advance(3)
+    assert.equal("a", cluster:get("pod/new").status.nominatedNodeName)
+    assert.is_nil(cluster:get("pod/small").spec.nodeName)
+  end)
 end)
