@@ -10,6 +10,19 @@ enum { BIND_TIMEOUT_SECONDS = 600 };
 
 /* --- what is assumed --- */
 
+ks_guests ks_sched_guests(const ks_sched *st, const ks_str *node) {
+    uint64_t word = ks_sched_node_word(node);
+    return (ks_guests){st, node, word, ks_tree_from(&st->guests, (ks_key){word, 0})};
+}
+
+const ks_assumed *ks_sched_next_guest(ks_guests *g) {
+    while (ks_tree_next(&g->it) && g->it.key.a == g->word) {
+        const ks_assumed *assumed = ks_sched_assumed(g->st, g->it.key.b);
+        if (ks_str_eq(assumed->node, g->node)) return assumed;
+    }
+    return NULL;
+}
+
 const ks_object *ks_sched_end_assumption(ks_sim *sim, ks_sched *st, uint64_t id) {
     const ks_assumed *assumed = ks_sched_assumed(st, id);
     if (assumed == NULL) return NULL;

@@ -460,6 +460,16 @@ static inline uint64_t ks_sched_node_word(const ks_str *name) { return ks_hash_t
 static inline const ks_assumed *ks_sched_assumed(const ks_sched *st, uint64_t id) {
     return st->assumed.count == 0 ? NULL : ks_tree_get(&st->assumed, (ks_key){0, id});
 }
+/* Walks what is assumed of pods on a node, in the order in which they came to be pods; NULL: that was all.
+ *     for (ks_guests g = ks_sched_guests(st, name); (assumed = ks_sched_next_guest(&g)) != NULL;) */
+typedef struct ks_guests {
+    const ks_sched *st;
+    const ks_str *node;
+    uint64_t word;
+    ks_tree_iter it;
+} ks_guests;
+ks_guests ks_sched_guests(const ks_sched *st, const ks_str *node);
+const ks_assumed *ks_sched_next_guest(ks_guests *guests);
 
 /* The version of a pod that a patch of its status lands on, borrowed: a patch names the pod, not the version that was read, nor its uid
  * (pkg/scheduler/util/utils.go: PatchPodStatus), so it lands on whatever has the name by now. NULL: there is none of that name. */

@@ -353,10 +353,9 @@ static bool any_images(const ks_sched *st) {
 static void account_pods_of(ks_sim *sim, ks_sched *st, const ks_str *node, uint32_t slot) {
     for (ks_walk w = ks_walk_node(ks_view(sim), node); ks_walk_next(&w);)
         if (!ks_sched_finished(w.object)) ks_sched_account(sim, st, w.object, slot, 1);
-    for (ks_tree_iter it = ks_tree_begin(&st->assumed); ks_tree_next(&it);) {
-        const ks_assumed *assumed = it.value;
-        if (ks_str_eq(assumed->node, node)) ks_sched_account(sim, st, assumed->pod, slot, 1);
-    }
+    const ks_assumed *assumed;
+    for (ks_guests g = ks_sched_guests(st, node); (assumed = ks_sched_next_guest(&g)) != NULL;)
+        ks_sched_account(sim, st, assumed->pod, slot, 1);
 }
 
 static void add_node(ks_sim *sim, ks_sched *st, const ks_object *object) {
@@ -395,11 +394,9 @@ static void remove_node(ks_sim *sim, ks_sched *st, uint32_t slot) {
     const ks_str *name = ks_str_ref(st->nodes->at[slot]->object->name);
     for (ks_walk w = ks_walk_node(ks_view(sim), name); ks_walk_next(&w);)
         if (!ks_sched_finished(w.object)) ks_sched_groups_account(sim, st, w.object, slot, -1);
-    for (ks_tree_iter it = ks_tree_begin(&st->assumed); ks_tree_next(&it);) {
-        const ks_assumed *assumed = it.value;
-        if (ks_str_eq(assumed->node, name))
-            ks_sched_groups_account(sim, st, assumed->pod, slot, -1);
-    }
+    const ks_assumed *assumed;
+    for (ks_guests g = ks_sched_guests(st, name); (assumed = ks_sched_next_guest(&g)) != NULL;)
+        ks_sched_groups_account(sim, st, assumed->pod, slot, -1);
     ks_node_table *table = own_table(heap, st);
     forget_slot(heap, st, name, slot);
     ks_sched_node_unref(heap, table->at[slot]);

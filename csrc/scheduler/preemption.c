@@ -110,13 +110,10 @@ static bool try_node(ks_cycle *c, uint32_t slot, const budget *budgets, uint32_t
         if (!ks_sched_finished(w.object) && ks_sched_priority(w.object) < priority)
             all[n++] = read_victim(c, w.object);
     /* and those of which the view does not say that they are there, in the order in which they came to be pods */
-    ks_key guests = {ks_sched_node_word(real->object->name), 0};
-    ks_tree_iter it = ks_tree_from(&c->st->guests, guests);
-    while (n < room && ks_tree_next(&it) && it.key.a == guests.a) {
-        const ks_assumed *guest = ks_sched_assumed(c->st, it.key.b);
-        if (ks_str_eq(guest->node, real->object->name) && ks_sched_priority(guest->pod) < priority)
-            all[n++] = read_victim(c, guest->pod);
-    }
+    const ks_assumed *guest;
+    ks_guests guests = ks_sched_guests(c->st, real->object->name);
+    while (n < room && (guest = ks_sched_next_guest(&guests)) != NULL)
+        if (ks_sched_priority(guest->pod) < priority) all[n++] = read_victim(c, guest->pod);
     c->class = ks_sched_class(c->sim, c->st, c->pod); /* reading others may have moved it */
     if (n == 0) {
         *verdict = (ks_verdict){KS_REASON_NO_VICTIMS, KS_PLUGIN_PREEMPTION, true};
