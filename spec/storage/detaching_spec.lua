@@ -16,23 +16,24 @@ describe("a volume of a node that is silent", function()
   end)
   after_each(function() cluster:close() end)
 
-  it("stays there for six minutes when its pod has gone", function()
-    cluster:fail_node "a"
-    cluster:advance "1m"
-    cluster:delete("pod/user", { grace_period = 0 })
+  local function leaves_after_six_minutes()
     cluster:advance "5m"
     assert.equal(1, cluster:count "volumeattachments")
     cluster:advance "2m"
     assert.equal(0, cluster:count "volumeattachments")
+  end
+
+  it("stays there for six minutes when its pod has gone", function()
+    cluster:fail_node "a"
+    cluster:advance "1m"
+    cluster:delete("pod/user", { grace_period = 0 })
+    leaves_after_six_minutes()
   end)
 
   it("stays there for six minutes when the node is gone for good, too", function()
     cluster:delete "node/a"
     cluster:delete("pod/user", { grace_period = 0 })
-    cluster:advance "5m"
-    assert.equal(1, cluster:count "volumeattachments")
-    cluster:advance "2m"
-    assert.equal(0, cluster:count "volumeattachments")
+    leaves_after_six_minutes()
   end)
 
   it("stays there for six minutes anew when a pod has wanted it meanwhile", function()
@@ -43,10 +44,7 @@ describe("a volume of a node that is silent", function()
     cluster:create(workload.pod("again", nil, { nodeName = "a", volumes = VOLUMES }))
     cluster:advance "10s"
     cluster:delete("pod/again", { grace_period = 0 })
-    cluster:advance "5m"
-    assert.equal(1, cluster:count "volumeattachments")
-    cluster:advance "2m"
-    assert.equal(0, cluster:count "volumeattachments")
+    leaves_after_six_minutes()
   end)
 
   it("leaves at once when the node is said to be out of service", function()
