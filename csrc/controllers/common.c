@@ -79,8 +79,9 @@ ks_refusal *ks_write_owners(ks_sim *sim, const ks_object *object, ks_val refs) {
 /* Writes the owners of an object as the server has it. */
 static bool patch_owners(ks_sim *sim, const ks_object *now, ks_val refs) {
     ks_refusal *refusal = ks_write_owners(sim, now, refs);
+    bool fine = refusal == NULL;
     ks_refusal_free(sim->world.heap, refusal);
-    return refusal == NULL;
+    return fine;
 }
 
 static bool is_of(ks_val ref, const ks_object *owner) {

@@ -28,8 +28,8 @@ void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old);
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old);
 
 /* --- free_volumes.c, for store.c --- */
-/* A volume has a new version (NULL: it goes); `old`: the one before (NULL: it is new). */
 extern const ks_tree_type ks_store__labels_type; /* values are counted strings */
+/* A volume has a new version (NULL: it goes); `old`: the one before (NULL: it is new). */
 void ks_store__note_free(ks_store *s, const ks_object *volume, const ks_object *old);
 
 /* --- spaces.c, for store.c --- */
