@@ -1,7 +1,7 @@
 /*
- * base/links.c - a persistent map from hashes to several ids each; see links.h.
+ * base/links.c - persistent maps from hashes, or ids, to several ids each; see links.h.
  *
- * Invariant: `one` has an entry for each hash that has an id. Once it says MANY, it does so until the last id of the hash goes.
+ * Invariant: `one` has an entry for each hash (or id) that has an id. Once it says MANY, it does so until the last of these goes.
  */
 #include "base/links.h"
 
@@ -25,37 +25,88 @@ void ks_links_clear(ks_heap *heap, ks_links *links) {
     ks_tree_clear(heap, &links->many);
 }
 
+void ks_ties_copied(const ks_ties *ties) {
+    ks_ids_copied(&ties->one, 1);
+    ks_trees_copied(&ties->many, 1);
+}
+
+void ks_ties_clear(ks_heap *heap, ks_ties *ties) {
+    ks_ids_clear(heap, &ties->one);
+    ks_tree_clear(heap, &ties->many);
+}
+
+/* Adds to those of which there are several. False: it is there. */
+static bool add_one(ks_heap *heap, ks_tree *many, uint64_t of, uint64_t id) {
+    size_t before = many->count;
+    ks_tree_put(heap, many, (ks_key){of, id}, as_word(id));
+    return many->count != before;
+}
+
+/* Takes one away, `there` being what stands for all; (*last) there is no other. False: it is not there. */
+static bool take_one(ks_heap *heap, ks_tree *many, uint64_t of, uint64_t there, uint64_t id,
+                     bool *last) {
+    ks_key found;
+    *last = true;
+    if (there != MANY) return there == id;
+    if (!ks_tree_del(heap, many, (ks_key){of, id})) return false;
+    *last = !ks_tree_ceiling(many, (ks_key){of, 0}, &found, NULL) || found.a != of;
+    return true;
+}
+
 bool ks_links_add(ks_heap *heap, ks_links *links, ks_key hash, uint64_t id) {
     uint64_t there = word(ks_table_get(&links->one, hash));
+    if (there == id) return false;
     if (there == 0) {
         ks_table_put(heap, &links->one, hash, as_word(id));
         return true;
     }
-    if (there == id) return false;
     if (there != MANY) {
-        ks_tree_put(heap, &links->many, (ks_key){hash.a, there}, as_word(there));
+        add_one(heap, &links->many, hash.a, there);
         ks_table_put(heap, &links->one, hash, as_word(MANY));
     }
-    size_t before = links->many.count;
-    ks_tree_put(heap, &links->many, (ks_key){hash.a, id}, as_word(id));
-    return links->many.count != before;
+    return add_one(heap, &links->many, hash.a, id);
+}
+
+bool ks_ties_add(ks_heap *heap, ks_ties *ties, uint64_t to, uint64_t id) {
+    uint64_t there = word(ks_ids_get(&ties->one, to));
+    if (there == id) return false;
+    if (there == 0) {
+        ks_ids_put(heap, &ties->one, to, as_word(id));
+        return true;
+    }
+    if (there != MANY) {
+        add_one(heap, &ties->many, to, there);
+        ks_ids_put(heap, &ties->one, to, as_word(MANY));
+    }
+    return add_one(heap, &ties->many, to, id);
 }
 
 bool ks_links_del(ks_heap *heap, ks_links *links, ks_key hash, uint64_t id) {
+    bool last;
     uint64_t there = word(ks_table_get(&links->one, hash));
-    ks_key first = {hash.a, 0}, found;
-    if (there == 0 || (there != MANY && there != id)) return false;
-    if (there == MANY) {
-        if (!ks_tree_del(heap, &links->many, (ks_key){hash.a, id})) return false;
-        if (ks_tree_ceiling(&links->many, first, &found, NULL) && found.a == hash.a) return true;
-    }
-    ks_table_del(heap, &links->one, hash);
+    if (there == 0 || !take_one(heap, &links->many, hash.a, there, id, &last)) return false;
+    if (last) ks_table_del(heap, &links->one, hash);
     return true;
 }
 
+bool ks_ties_del(ks_heap *heap, ks_ties *ties, uint64_t to, uint64_t id) {
+    bool last;
+    uint64_t there = word(ks_ids_get(&ties->one, to));
+    if (there == 0 || !take_one(heap, &ties->many, to, there, id, &last)) return false;
+    if (last) ks_ids_del(heap, &ties->one, to);
+    return true;
+}
+
+static ks_link link_of(const ks_tree *many, const void *there, uint64_t of) {
+    return (ks_link){.many = many, .only = word(there), .next = {of, 0}};
+}
+
 ks_link ks_links_of(const ks_links *links, ks_key hash) {
-    return (ks_link){
-        .links = links, .only = word(ks_table_get(&links->one, hash)), .next = {hash.a, 0}};
+    return link_of(&links->many, ks_table_get(&links->one, hash), hash.a);
+}
+
+ks_link ks_ties_of(const ks_ties *ties, uint64_t to) {
+    return link_of(&ties->many, ks_ids_get(&ties->one, to), to);
 }
 
 bool ks_link_next(ks_link *link) {
@@ -66,7 +117,7 @@ bool ks_link_next(ks_link *link) {
         link->only = 0;
         return true;
     }
-    if (!ks_tree_ceiling(&link->links->many, link->next, &found, NULL) || found.a != link->next.a) {
+    if (!ks_tree_ceiling(link->many, link->next, &found, NULL) || found.a != link->next.a) {
         link->only = 0;
         return false;
     }

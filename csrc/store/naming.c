@@ -58,12 +58,15 @@ static bool knows(const ks_object *o) {
     }
 }
 
+static ks_kind kind_named_by(ks_kind kind) {
+    return kind == KS_POD || kind == KS_PV ? KS_PVC : KS_PV;
+}
+
 static const ks_object *find(const ks_store *s, const ks_object *from, const ks_str *ns,
                              const ks_str *name) {
     const ks_object *noted = ks_store__resolve(s, from->named);
     if (noted != NULL && ks_str_eq(noted->name, name) && ks_str_eq(noted->ns, ns)) return noted;
-    bool claim = from->kind == KS_POD || from->kind == KS_PV;
-    return ks_store_get(s, claim ? KS_PVC : KS_PV, ns, name);
+    return ks_store_get(s, kind_named_by(from->kind), ns, name);
 }
 
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim) {
@@ -134,51 +137,114 @@ static bool names(ks_heap *heap, const ks_object *o, const ks_str *ns, const ks_
     return ks_str_eq(what, name) && ks_str_eq(where, ns);
 }
 
-ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
-    ks_link link = ks_links_of(&s->named, ks_store__name_key(kind, ns, name));
-    return (ks_namers){.store = s, .ns = ns, .name = name, .link = link};
+/* A claim's pods, or its volumes; a volume's attachments. */
+static int ties_of(ks_kind kind) { return kind != KS_POD; }
+
+static ks_namers by_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
+    ks_namers n = {.store = s, .ns = ns, .name = name};
+    if (ks_links_any(&s->unmet))
+        n.link = ks_links_of(&s->unmet, ks_store__name_key(kind, ns, name));
+    return n;
 }
 
 ks_namers ks_store_naming_it(const ks_store *s, ks_kind kind, const ks_object *named) {
-    ks_namers n = ks_store_naming(s, kind, named->ns, named->name);
-    n.place = ks_store__place(named);
-    return n;
+    ks_namers n = {.store = s, .link = ks_ties_of(&s->named[ties_of(kind)], named->id)};
+    if (n.link.only != 0 || ks_ids_get(&s->by_id[named->kind], named->id) != NULL) return n;
+    return ks_store_naming(s, kind, named->ns, named->name);
+}
+
+ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
+    const ks_object *named = ks_store_get(s, kind_named_by(kind), ns, name);
+    return named != NULL ? ks_store_naming_it(s, kind, named) : by_name(s, kind, ns, name);
+}
+
+ks_namers ks_store_sharing(const ks_store *s, const ks_object *pod, const ks_str *claim) {
+    const ks_object *named = ks_store_claim_of(s, pod, claim);
+    return named != NULL ? ks_store_naming_it(s, KS_POD, named)
+                         : by_name(s, KS_POD, pod->ns, claim);
 }
 
 bool ks_namers_next(ks_namers *n) {
     while (ks_link_next(&n->link)) {
         if (n->but != 0 && ks_store__id_at(n->link.id) == n->but) continue;
         n->object = ks_store__resolve(n->store, n->link.id);
-        if (n->place != 0 && n->object->named == n->place) return true;
-        if (names(n->store->world->heap, n->object, n->ns, n->name)) return true;
+        if (n->object == NULL) continue;
+        if (n->name == NULL || names(n->store->world->heap, n->object, n->ns, n->name)) return true;
     }
     return false;
 }
 
 /* --- as objects are written and go --- */
 
-static void add(ks_store *s, const ks_object *o, ks_key key) {
-    ks_links_add(s->world->heap, &s->named, key, ks_store__place(o));
+static void add(ks_store *s, const ks_object *o, const ks_str *ns, const ks_str *name) {
+    ks_heap *heap = s->world->heap;
+    const ks_object *named = find(s, o, ns, name);
+    if (named != NULL)
+        ks_ties_add(heap, &s->named[ties_of(o->kind)], named->id, ks_store__place(o));
+    else
+        ks_links_add(heap, &s->unmet, ks_store__name_key(o->kind, ns, name), ks_store__place(o));
 }
 
-static void take(ks_store *s, const ks_object *o, ks_key key) {
-    ks_links_del(s->world->heap, &s->named, key, ks_store__place(o));
+static void take(ks_store *s, const ks_object *o, const ks_str *ns, const ks_str *name) {
+    ks_heap *heap = s->world->heap;
+    const ks_object *named = find(s, o, ns, name);
+    if (named != NULL)
+        ks_ties_del(heap, &s->named[ties_of(o->kind)], named->id, ks_store__place(o));
+    else
+        ks_links_del(heap, &s->unmet, ks_store__name_key(o->kind, ns, name), ks_store__place(o));
+}
+
+/* An object is there: it has those of a kind that name it. */
+static void meet(ks_store *s, const ks_object *named, ks_kind kind) {
+    ks_heap *heap = s->world->heap;
+    ks_key key = ks_store__name_key(kind, named->ns, named->name);
+    for (ks_namers n = by_name(s, kind, named->ns, named->name); ks_namers_next(&n);) {
+        ks_ties_add(heap, &s->named[ties_of(kind)], named->id, n.link.id);
+        ks_links_del(heap, &s->unmet, key, n.link.id);
+    }
+}
+
+/* It goes, and they go on naming it. */
+static void part(ks_store *s, const ks_object *named, ks_kind kind) {
+    ks_heap *heap = s->world->heap;
+    ks_ties *ties = &s->named[ties_of(kind)];
+    ks_link link = ks_ties_of(ties, named->id);
+    if (link.only == 0) return;
+    ks_key key = ks_store__name_key(kind, named->ns, named->name);
+    while (ks_link_next(&link)) {
+        ks_links_add(heap, &s->unmet, key, link.id);
+        ks_ties_del(heap, ties, named->id, link.id);
+    }
+}
+
+void ks_store__named_comes(ks_store *s, const ks_object *object) {
+    if (!ks_links_any(&s->unmet)) return;
+    if (object->kind == KS_PVC) meet(s, object, KS_POD);
+    if (object->kind == KS_PVC) meet(s, object, KS_PV);
+    if (object->kind == KS_PV) meet(s, object, KS_VOLUMEATTACHMENT);
+}
+
+void ks_store__named_goes(ks_store *s, const ks_object *object) {
+    if (object->kind == KS_PVC) part(s, object, KS_POD);
+    if (object->kind == KS_PVC) part(s, object, KS_PV);
+    if (object->kind == KS_PV) part(s, object, KS_VOLUMEATTACHMENT);
 }
 
 /* Puts the object where those are found that name what it names, or takes it away from there. */
 static void index_names(ks_store *s, const ks_object *o,
-                        void (*change)(ks_store *, const ks_object *, ks_key)) {
+                        void (*change)(ks_store *, const ks_object *, const ks_str *ns,
+                                       const ks_str *name)) {
     ks_heap *heap = s->world->heap;
     if (o->kind == KS_POD) {
         ks_each(volume, ks_get(o->spec, K(volumes))) {
             const ks_str *name = ks_volume_claim_name(heap, o, *volume);
-            if (name != NULL) change(s, o, ks_store__name_key(KS_POD, o->ns, name));
+            if (name != NULL) change(s, o, o->ns, name);
             ks_str_unref(heap, name);
         }
         return;
     }
     const ks_str *ns, *name = name_in(o, &ns);
-    if (name != NULL) change(s, o, ks_store__name_key(o->kind, ns, name));
+    if (name != NULL) change(s, o, ns, name);
 }
 
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old) {

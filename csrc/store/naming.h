@@ -2,8 +2,8 @@
  * store/naming.h - who names whom: pods their claims, claims their volume, volumes their claim, attachments their volume.
  *
  * These objects know each other by name. So that names need not be looked up at every step, a version says where the object is that
- * it names, if that was there when it was written; and one index of the store finds those that name a claim or a volume. It is of the
- * store's age: who looks at an old view of the cluster finds what named it then.
+ * it names, if that was there when it was written; and a store finds those that name a claim or a volume by the id of that, or by its
+ * name as long as it is not there. That is of the store's age: who looks at an old view of the cluster finds what named it then.
  */
 #ifndef KS_STORE_NAMING_H
 #define KS_STORE_NAMING_H
@@ -32,15 +32,16 @@ const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
  *     for (ks_namers n = ks_store_naming(s, KS_POD, ns, name); ks_namers_next(&n);) use(n.object); */
 typedef struct ks_namers {
     const ks_store *store;
-    const ks_str *ns, *name;
-    uint64_t but;   /* may be set before the first step: the id of one that is left out */
-    uint64_t place; /* private: where what they name is; 0: unknown */
-    ks_link link;   /* private */
+    const ks_str *ns, *name; /* private; NULL: it is known that they name it */
+    uint64_t but;            /* may be set before the first step: the id of one that is left out */
+    ks_link link;            /* private */
     const ks_object *object;
 } ks_namers;
 ks_namers ks_store_naming(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
-/* The same, of an object that is or was there. Those that say where it is need not be read. */
+/* The same, of an object that is or was there: found without its name, mostly. */
 ks_namers ks_store_naming_it(const ks_store *s, ks_kind kind, const ks_object *named);
+/* The pods that name the claim that this pod calls so, it too. */
+ks_namers ks_store_sharing(const ks_store *s, const ks_object *pod, const ks_str *claim);
 bool ks_namers_next(ks_namers *namers);
 
 #endif

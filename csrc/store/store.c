@@ -293,7 +293,8 @@ void ks_store_clear(ks_store *s, ks_heap *heap) {
     ks_trees_clear(heap, other_maps(s), MAPS);
     ks_table_clear(heap, &s->by_name);
     ks_table_clear(heap, &s->by_uid);
-    ks_links_clear(heap, &s->named);
+    for (int i = 0; i < 2; i++) ks_ties_clear(heap, &s->named[i]);
+    ks_links_clear(heap, &s->unmet);
     ks_table_clear(heap, &s->event_names);
     ks_spaces__unref(heap, s->spaces);
     page_unref(heap, s->page);
@@ -319,7 +320,8 @@ static void copied_around(ks_store *out, ks_world *world) {
     ks_trees_copied(other_maps(out), MAPS);
     ks_table_copied(&out->by_name);
     ks_table_copied(&out->by_uid);
-    ks_links_copied(&out->named);
+    for (int i = 0; i < 2; i++) ks_ties_copied(&out->named[i]);
+    ks_links_copied(&out->unmet);
     ks_table_copied(&out->event_names);
     ks_spaces__ref(out->spaces);
     if (out->page != NULL) out->page->refs++;
@@ -797,6 +799,7 @@ static void index_new(ks_store *s, const ks_object *object) {
                      entry(object));
         if (object->uid != NULL && !uid_can_wait(s, object))
             ks_table_put(heap, &s->by_uid, uid_key(object->uid), entry(object));
+        ks_store__named_comes(s, object);
     }
     index_owners(s, object);
 }
@@ -829,6 +832,7 @@ static void unindex_object(ks_store *s, const ks_object *object) {
     unindex_owners(s, object);
     ks_spaces__forget(s, object);
     ks_store__index_named(s, NULL, object);
+    ks_store__named_goes(s, object);
     if (object->kind == KS_PV) ks_store__note_free(s, NULL, object);
     if (object->node != NULL)
         ks_tree_del(heap, &s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});

@@ -129,7 +129,10 @@ typedef struct ks_store {
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
     ks_table
         by_uid; /* hash of the uid (not Events; of the kinds that come in masses, only what is in `uids_known`) */
-    ks_links named; /* hash of what is named, and the kind of who names it: naming.h */
+    /* Who names what (naming.h): ids of claims -> their pods; ids of claims -> their volumes, and of volumes -> their attachments. */
+    ks_ties named[2];
+    ks_links
+        unmet; /* those that name what is not there: under the hash of its name, and of their kind */
     /* Hash of namespace and name: of Events with ids up to `events_named`. The others are put in when somebody asks for an Event by its
      * name. */
     ks_table event_names;

@@ -86,7 +86,7 @@ static bool take(ks_heap *heap, ks_wants *wants, uint64_t claim, const ks_object
 
 /* The other pods that name the claim. */
 static ks_namers others_of(const ks_sim *sim, const ks_object *pod, const ks_str *claim) {
-    ks_namers n = ks_store_naming(ks_view(sim), KS_POD, pod->ns, claim);
+    ks_namers n = ks_store_sharing(ks_view(sim), pod, claim);
     n.but = pod->id;
     return n;
 }
