@@ -14,14 +14,14 @@ LUA_CPPFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(shell pkg-config --cflags l
 YAML_CPPFLAGS := $(addprefix -I,$(YAML_INCDIR))
 YAML_LIBS    := $(if $(YAML_LIBDIR),-L$(YAML_LIBDIR) -lyaml,$(or $(shell pkg-config --libs yaml-0.1 2>/dev/null),-lyaml))
 ALL_CPPFLAGS = -Icsrc $(LUA_CPPFLAGS) $(YAML_CPPFLAGS) -MMD -MP $(CPPFLAGS)
-ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(LTO) $(CFLAGS) $(if $(PGO),$(PGO_FLAGS))
-# The module is optimised as one where the compiler can do that. With `LTO=` each file is by itself, which builds sooner.
-LTO_FLAGS    = -flto=auto -ffat-lto-objects
+ALL_CFLAGS   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(LTO) $(CFLAGS) $(PGO)
+# The module is optimised as one where the compiler can do that (gcc). With `LTO=` each file is by itself, which builds sooner.
+LTO_FLAGS    = -flto=auto
 LTO         ?= $(eval LTO := $$(shell tools/takes.sh "$(CC)" $(LTO_FLAGS)))$(LTO)
-# `PGO=1` builds twice: once to count which ways through the code bench/training.lua takes, and then laid out for these. The counts stay with
-# the objects, so what is edited later is built once, by the counts that there are.
-PGO         ?=
+# Before that it is built to count which ways through the code bench/training.lua takes, and then laid out for these (gcc 10 or later;
+# `PGO=` does without). The counts stay with the objects: what is edited later is built by the counts that there are.
 PGO_FLAGS    = -fprofile-use -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch
+PGO         ?= $(eval PGO := $$(if $$(LTO),$$(shell tools/takes.sh "$(CC)" $(PGO_FLAGS))))$(PGO)
 SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
 MODULE := $(BUILD)/kubesim/core.so
@@ -62,17 +62,19 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # Objects depend on the flags that made them.
-$(BUILD)/flags: FORCE $(if $(PGO),| $(BUILD)/counted)
+$(BUILD)/flags: FORCE
+	@$(if $(PGO),[ $(BUILD)/counted -nt bench/training.lua ] || $(MAKE) --no-print-directory $(BUILD)/counted)
 	@mkdir -p $(@D); echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LIBFLAG) $(LDFLAGS)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 FORCE:
 
+# A build that cannot count (for another machine, say) goes on without.
+COUNTING = -fprofile-generate
 $(BUILD)/counted: bench/training.lua
-	@[ -n "$$(tools/takes.sh "$(CC)" $(PGO_FLAGS))" ] || { echo "PGO=1 wants gcc 10 or later: build without it" >&2; exit 1; }
-	@echo "  building to count: the module is built twice"
-	@$(MAKE) --no-print-directory build PGO= LTO= CFLAGS="$(CFLAGS) -g0 -fprofile-generate" LDFLAGS="$(LDFLAGS) -fprofile-generate"
+	@echo "  building it to count first, then once more (\`make PGO=\` does without)"
+	@$(MAKE) --no-print-directory build PGO= LTO= WARN=-w CFLAGS="$(CFLAGS) -g0 $(COUNTING)" LDFLAGS="$(LDFLAGS) $(COUNTING)"
 	@find $(BUILD)/obj -name '*.gcda' -delete
-	@$(TREE_ENV) $(LUA) bench/training.lua
+	@$(TREE_ENV) $(LUA) bench/training.lua || echo "  bench/training.lua did not run: built without counts" >&2
 	@touch $@
 
 setup: ## install what is missing to build and test (nothing when all is there)
@@ -133,9 +135,11 @@ sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSaniti
 	  $(call sanitized,$(filter-out $(LONG_SPECS),$(SUITES))); other=$$?; \
 	  wait $$long; long=$$?; cat build/asan/long.log; exit $$((long + other != 0)))
 
+# Each block a system block of its own, so that tools see every mistake, and what is left at the end is told.
+PLAIN = BUILD=build/plain LTO= CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
 valgrind: ## all suites under valgrind
 	@$(SETUP) lint
-	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/plain LTO= CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(PLAIN)
 	@KS_HEAP_STRICT=1 valgrind -q --leak-check=full --error-exitcode=9 $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' \
 	  --output=spec/support/output.lua $(LOOKING) $(ARGS) $(SPECS)
 
@@ -152,12 +156,14 @@ RUNS ?= 300
 SEED ?= 1
 FUZZ_DRIVER  ?= fuzz/standalone.c
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
-.PHONY: fuzz-programs fuzz-smoke
-fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+.PHONY: fuzz-programs fuzz-links fuzz-smoke
+fuzz-programs:
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-links $(PLAIN)
+fuzz-links: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 fuzz-smoke: fuzz-programs
 	@for target in $(FUZZ_TARGETS); do \
-	  out=$$($(BUILD)/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $$(find fuzz/corpus/$$target -type f 2>/dev/null)) || exit 1; \
+	  out=$$(KS_HEAP_STRICT=1 build/plain/fuzz/$$target -runs=$(RUNS) -seed=$(SEED) $$(find fuzz/corpus/$$target -type f 2>/dev/null)) || exit 1; \
 	  echo "$$target: $$out"; done
 
 # Command lines and saved clusters need the binding and a Lua that is linked in.
@@ -168,7 +174,7 @@ $(LUA_FUZZ): FUZZ_LIBS = $(LUA_LIBS)
 
 $(BUILD)/fuzz/%: fuzz/fuzz_%.c fuzz/fuzz.h $(FUZZ_DRIVER) $(filter-out $(BUILD)/obj/csrc/lua/%,$(OBJ))
 	@mkdir -p $(@D)
-	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(if $(LTO),$(filter-out $(LTO),$(ALL_CFLAGS)) -fno-lto,$(ALL_CFLAGS)) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
+	@$(CC) $(filter-out -MMD -MP,$(ALL_CPPFLAGS)) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h %.lua,$^) $(YAML_LIBS) $(FUZZ_LIBS) -lm
 
 install: build ## install through luarocks (TREE=DIR: into that tree)
 	@$(SETUP) rock

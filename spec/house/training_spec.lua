@@ -1,4 +1,4 @@
---- bench/training.lua, by which `make build PGO=1` counts: all of it comes to its end, or that build would stop.
+--- bench/training.lua, which the module is counted by when it is built: all of it comes to its end, or it would be built without counts.
 
 describe("what the module is laid out by #builds", function()
   it("is a run in which every workload becomes ready, is rolled, scaled and deleted", function()
