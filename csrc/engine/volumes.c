@@ -40,15 +40,6 @@ const ks_str *ks_volume_attacher(const ks_object *volume) {
     return ks_str_or_null(ks_get2(volume->spec, K(csi), K(driver)));
 }
 
-const ks_str *ks_volume_unique_name(ks_heap *heap, const ks_object *volume) {
-    static const ks_str plugin = {.refs = KS_IMMORTAL, .len = 18, .s = "kubernetes.io/csi/"};
-    static const ks_str between = {.refs = KS_IMMORTAL, .len = 1, .s = "^"};
-    ks_val csi = ks_get(volume->spec, K(csi));
-    const ks_str *const parts[] = {&plugin, ks_str_or_null(ks_get(csi, K(driver))), &between,
-                                   ks_str_or_null(ks_get(csi, K(volumeHandle)))};
-    return ks_str_join(heap, parts, 4);
-}
-
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {
     ks_val ref = claim_ref(volume);
     if (!ks_exists(ref) || !ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), claim->name) ||

@@ -34,10 +34,7 @@ const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim);
 bool ks_class_waits(const ks_object *storage_class); /* WaitForFirstConsumer; NULL: no */
 /* An annotation's text, or NULL. */
 const ks_str *ks_annotation(const ks_object *object, const ks_str *key);
-/* The CSI driver that attaches a volume, NULL where nothing is attached (`attaches` in its header). Borrowed. */
+/* The CSI driver that attaches a volume, NULL where nothing is attached (`attached_as` in its header). Borrowed. */
 const ks_str *ks_volume_attacher(const ks_object *volume);
-/* How a node's status calls an attached volume: "kubernetes.io/csi/<driver>^<handle>", a new reference
- * (pkg/volume/csi/csi_attacher.go, util/volumehelpers: GetUniqueVolumeName). */
-const ks_str *ks_volume_unique_name(ks_heap *heap, const ks_object *volume);
 
 #endif

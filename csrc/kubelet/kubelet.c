@@ -349,16 +349,15 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
 }
 
 /* Of a pod that it has, what others write into its status is nothing to it, but for conditions that the pod waits for, and those that
- * are the kubelet's to write. */
+ * are the kubelet's to write. What it writes itself is not either. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim;
     const ks_object *object = change->object;
     if (object->kind != KS_POD) return true;
     if (object->node == NULL) return false;
     if ((parts & (KS_PART_SPEC | KS_PART_PLACE | KS_PART_ENDING)) != 0) return true;
-    if ((parts & KS_PART_STATUS) == 0) return false;
-    if (ks_len(ks_get(object->spec, K(readinessGates))) > 0) return true;
-    return ((const kubelet *)state)->busy != object->id && is_contradicted(change);
+    if ((parts & KS_PART_STATUS) == 0 || ((const kubelet *)state)->busy == object->id) return false;
+    return ks_len(ks_get(object->spec, K(readinessGates))) > 0 || is_contradicted(change);
 }
 
 /* --- a turn --- */

@@ -84,10 +84,9 @@ typedef struct verdict {
 
 /* Whether the node's status says so; if not, the pod waits until it does. */
 static bool wait_attached(turn *t, const ks_object *node_object, const ks_object *pv) {
-    const ks_str *name = ks_volume_unique_name(t->heap, pv);
+    const ks_str *name = pv->attached_as;
     bool there = ks_table_get(&t->k->attached, attached_key(node_object->name, name)) != NULL;
     if (!there) wait_for(t, ATTACHED, node_object->name, name);
-    ks_str_unref(t->heap, name);
     return there;
 }
 
@@ -148,7 +147,7 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
     }
     v.what = WRONG_NOTHING;
     const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
-    if (pv->attaches && node_object && !wait_attached(t, node_object, pv)) {
+    if (pv->attached_as != NULL && node_object && !wait_attached(t, node_object, pv)) {
         wait_for(t, "pvc", t->pod->ns, claim);
         v.what = WRONG_WAIT;
     } else if (taken_alone(t, pv, claim)) {
@@ -392,7 +391,7 @@ static const ks_str *attached_name(ks_sim *sim, const ks_object *pod, const ks_s
     const ks_store *store = &sim->server.store;
     const ks_object *pvc = ks_store_claim_of(store, pod, claim);
     const ks_object *pv = pvc ? ks_store_named_by(store, pvc) : NULL;
-    return pv && pv->attaches ? ks_volume_unique_name(sim->world.heap, pv) : NULL;
+    return pv ? ks_str_ref(pv->attached_as) : NULL;
 }
 
 void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {

@@ -45,7 +45,6 @@ void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
 static bool read_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
     ks_claims *claims = &c->claims;
-    ks_val volumes = ks_get(c->pod->spec, K(volumes));
     const ks_object *only = ks_store_only_claim(ks_view(c->sim), c->pod);
     if (only != NULL) {
         claims->only = (ks_claim_look){.claim = only};
@@ -54,6 +53,7 @@ static bool read_claims(ks_cycle *c) {
         claims->count = 1;
         return true;
     }
+    ks_val volumes = ks_get(c->pod->spec, K(volumes));
     claims->looks = ks_sched_arena(&c->arena, ks_len(volumes) * sizeof *claims->looks);
     claims->waiting = ks_sched_arena(&c->arena, ks_len(volumes) * sizeof(ks_claim_look *));
     ks_each(volume, volumes) {

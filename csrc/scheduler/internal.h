@@ -442,6 +442,10 @@ typedef struct ks_sched {
         uint64_t pod; /* 0: none */
         ks_key class;
     } placing; /* the pod that is being bound, and where its class is: what binding changes, classes do not depend on */
+    struct {
+        uint32_t kin;     /* of the pod that was queued last; ... */
+        int64_t priority; /* ... its kin's specs need not be read for that */
+    } ranked;
     uint32_t waiting_for[KS_PLUGIN_COUNT]; /* how many unschedulable pods each plugin refused */
     uint32_t awaited;                      /* a bit for each plugin that refused any */
     /* scratch, not shared with forks */

@@ -33,7 +33,11 @@ int64_t ks_sched_priority(const ks_object *pod) {
 }
 
 static ks_key by_priority(ks_sched *st, const ks_object *pod) {
-    return (ks_key){(uint64_t)(INT64_C(0x7fffffff) - ks_sched_priority(pod)), ++st->sequence};
+    if (pod->kin == 0 || pod->kin != st->ranked.kin) {
+        st->ranked.kin = pod->kin;
+        st->ranked.priority = ks_sched_priority(pod);
+    }
+    return (ks_key){(uint64_t)(INT64_C(0x7fffffff) - st->ranked.priority), ++st->sequence};
 }
 
 static void *word(uint64_t id) { return (void *)(uintptr_t)id; }

@@ -13,6 +13,7 @@ const ks_object *ks_object_ref(const ks_object *object) {
 void ks_object_unref(ks_heap *heap, const ks_object *object) {
     ks_object *mutable = (ks_object *)object;
     if (mutable == NULL || --mutable->refs > 0) return;
+    if (mutable->kind == KS_PV) ks_str_unref(heap, mutable->attached_as);
     ks_unref(heap, mutable->doc);
     ks_free(heap, mutable, sizeof *mutable);
 }
@@ -189,16 +190,32 @@ static void read_claim(ks_object *o, const ks_object *old) {
     o->bound = same_spec && same(old->meta, o->meta) ? old->bound : is_bound(o);
 }
 
-static void read_volume(ks_object *o, const ks_object *old) {
+/* What nodes call a volume of that CSI source, a new reference; NULL: nothing attaches it. */
+static const ks_str *attached_as(ks_heap *heap, ks_val csi) {
+    static const ks_str plugin = {.refs = KS_IMMORTAL, .len = 18, .s = "kubernetes.io/csi/"};
+    static const ks_str between = {.refs = KS_IMMORTAL, .len = 1, .s = "^"};
+    const ks_str *driver = ks_str_or_null(ks_get(csi, K(driver)));
+    if (driver == NULL) return NULL;
+    const ks_str *const parts[] = {&plugin, driver, &between,
+                                   ks_str_or_null(ks_get(csi, K(volumeHandle)))};
+    return ks_str_join(heap, parts, 4);
+}
+
+static void read_volume(ks_heap *heap, ks_object *o, const ks_object *old) {
+    ks_val csi = ks_get(o->spec, K(csi));
     bool same_spec = old != NULL && same(old->spec, o->spec);
+    bool same_source = same_spec || (old != NULL && same(ks_get(old->spec, K(csi)), csi));
     o->local = same_spec ? old->local : ks_exists(ks_get2(o->spec, K(nodeAffinity), K(required)));
-    o->attaches = same_spec ? old->attaches : ks_get2(o->spec, K(csi), K(driver)).type == KS_STRING;
+    o->attached_as = same_source ? ks_str_ref(old->attached_as) : attached_as(heap, csi);
 }
 
 /* What a claim or a volume says of the two, in short. */
-static void read_binding(ks_object *o, const ks_object *old) {
+static void read_binding(ks_heap *heap, ks_object *o, const ks_object *old) {
     o->phase = old != NULL && same(old->status, o->status) ? old->phase : known_phase(o);
-    (o->kind == KS_PVC ? read_claim : read_volume)(o, old);
+    if (o->kind == KS_PVC)
+        read_claim(o, old);
+    else
+        read_volume(heap, o, old);
 }
 
 /* The document's parts. Nearly all have apiVersion, kind, metadata, spec and status. */
@@ -241,7 +258,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
     o->imported = old != NULL && old->imported;
     read_parts(o);
     read_header(world, o, old);
-    if (kind == KS_PVC || kind == KS_PV) read_binding(o, old);
+    if (kind == KS_PVC || kind == KS_PV) read_binding(world->heap, o, old);
     if (kind != KS_POD) return o;
     if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;

@@ -45,14 +45,19 @@ typedef struct ks_object {
     bool bound : 1;     /* Claim: it names a volume, and the binder is done with it */
     bool alone : 1;     /* Claim: only one pod may use it (ReadWriteOncePod) */
     bool local : 1;     /* Volume: only nodes that it selects may use it (nodeAffinity) */
-    bool attaches : 1;  /* Volume: there is a CSI driver that attaches it to nodes */
     bool imported : 1;  /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */
     bool
         restarted : 1; /* Pod: one of its containers, of the init containers too, has been started again */
-    int64_t ready_since; /* Pod: lastTransitionTime of its condition Ready, or KS_NEVER */
-    int64_t created;     /* virtual instants, ns (may be negative when imported) */
-    int64_t deleting;    /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
+    union {
+        int64_t
+            ready_since; /* not a volume; Pod: lastTransitionTime of its condition Ready, or KS_NEVER */
+        /* Volume: what the status of nodes calls it, if it attaches: "kubernetes.io/csi/<driver>^<handle>"
+         * (pkg/volume/csi/csi_attacher.go, util/volumehelpers: GetUniqueVolumeName). Counted; NULL: it does not attach. */
+        const ks_str *attached_as;
+    };
+    int64_t created;  /* virtual instants, ns (may be negative when imported) */
+    int64_t deleting; /* metadata.deletionTimestamp, or KS_NEVER: not being deleted */
 } ks_object;
 
 const ks_object *ks_object_ref(const ks_object *object);

@@ -132,13 +132,14 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
         observe_set(sim, state, change);
 }
 
-/* Pods that others control do not matter, but for those that may look like a Deployment's (strays). */
+/* Pods that others control do not matter, but for those that may look like a Deployment's (strays), when they come to be that. */
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
     (void)sim, (void)state;
     const ks_object *object = change->object, *old = change->old;
     if (object->kind != KS_POD || (parts & KS_PART_META && old != NULL)) return true;
     ks_kind owner = ks_object_owner_kind(object);
-    return owner == KS_REPLICASET || owner == KS_NO_KIND ||
+    if (owner == KS_REPLICASET || owner == KS_NO_KIND) return true;
+    return (parts & (KS_PART_EXISTENCE | KS_PART_PHASE)) != 0 &&
            ks_exists(ks_get(object->labels, K(pod_template_hash)));
 }
 

@@ -100,7 +100,7 @@ static ks_namers attachments_of(const ks_sim *sim, const ks_object *volume) {
 }
 
 static void look_at(ks_sim *sim, attachdetach *st, const ks_object *volume) {
-    if (volume != NULL && volume->attaches) ks_enqueue(sim, st->index, volume->id);
+    if (volume != NULL && volume->attached_as != NULL) ks_enqueue(sim, st->index, volume->id);
 }
 
 /* A claim is wanted somewhere now, or not any more: by then it may have gone, and only its volume tells of it. */
@@ -201,7 +201,7 @@ static void volume_added(ks_sim *sim, attachdetach *st, const ks_object *volume)
 /* What is attached is detached all the same: it is known without the volume (actual_state_of_world.go: attachedVolume.spec). */
 static void volume_deleted(ks_sim *sim, attachdetach *st, const ks_object *volume) {
     ks_namers n = attachments_of(sim, volume);
-    if (!volume->attaches || !ks_namers_next(&n)) return;
+    if (volume->attached_as == NULL || !ks_namers_next(&n)) return;
     ks_tree_put(sim->world.heap, &st->lost, (ks_key){0, volume->id}, (void *)ks_object_ref(volume));
     ks_enqueue(sim, st->index, volume->id);
 }
@@ -280,14 +280,11 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known)
          ks_tree_next(&it) && it.key.a == key.a;) {
         const ks_object *volume =
             ks_store_by_id(ks_view(sim), KS_PV, (uint64_t)(uintptr_t)it.value);
-        if (volume == NULL || !volume->attaches) continue;
-        ks_val name = ks_string_take(ks_volume_unique_name(heap, volume));
-        if (st->mixed && lists(list, name.s, &at))
-            ks_unref(heap, name);
-        else
-            list =
-                ks_extend(heap, list,
-                          ks_map_of(heap, K(devicePath), ks_string(&no_path), K(name), name, NULL));
+        if (volume == NULL || volume->attached_as == NULL) continue;
+        if (st->mixed && lists(list, volume->attached_as, &at)) continue;
+        ks_val item = ks_map_of(heap, K(devicePath), ks_string(&no_path), K(name),
+                                ks_string(volume->attached_as), NULL);
+        list = ks_extend(heap, list, item);
     }
     bool fine = true;
     if (ks_len(list) > before)
@@ -317,12 +314,9 @@ static bool tell_detached(ks_sim *sim, attachdetach *st, const ks_str *node_name
     keep_quiet(heap, st, node->id, volume->id);
     node = patched(sim, node);
     if (node == NULL) return true;
-    const ks_str *name = ks_volume_unique_name(heap, volume);
     ks_val old = ks_get(node->status, K(volumesAttached)), list = KS_NOTHING;
     uint32_t at;
-    bool listed = lists(old, name, &at);
-    ks_str_unref(heap, name);
-    if (!listed) return true;
+    if (!lists(old, volume->attached_as, &at)) return true;
     if (ks_len(old) > 1) list = ks_remove_at(heap, ks_ref(old), at);
     return write_attached(sim, st, node, list);
 }
@@ -489,14 +483,11 @@ static void report_multi_attach(ks_sim *sim, attachdetach *st, const ks_object *
     ks_buf_dispose(&names);
 }
 
-static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume) {
-    const ks_str *name = ks_volume_unique_name(heap, volume);
-    bool found = false;
+static bool in_use(const ks_object *node, const ks_object *volume) {
     ks_each(item, ks_get(node->status, K(volumesInUse))) {
-        if (ks_str_eq(ks_str_or_null(*item), name)) found = true;
+        if (ks_str_eq(ks_str_or_null(*item), volume->attached_as)) return true;
     }
-    ks_str_unref(heap, name);
-    return found;
+    return false;
 }
 
 /* The node may have mounted it since it said what the cache shows: the server is asked before the attacher is (pkg/volume/util/
@@ -504,7 +495,7 @@ static bool in_use(ks_heap *heap, const ks_object *node, const ks_object *volume
 static bool is_mounted_by_now(ks_sim *sim, const ks_object *node, const ks_object *volume) {
     if (!ks_view_is_late(sim)) return false;
     const ks_object *now = ks_store_get(&sim->server.store, KS_NODE, NULL, node->name);
-    return now != NULL && in_use(sim->world.heap, now, volume);
+    return now != NULL && in_use(now, volume);
 }
 
 /* Nobody wants the volume on that node any more: detaches as soon as it may. */
@@ -522,7 +513,7 @@ static bool detach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     bool force =
         (node == NULL || !ks_condition_holds(node->status, "Ready")) && sim->world.now >= forced;
     /* A node that is gone cannot tell any more: what it said last holds. */
-    bool mounted = node == NULL || in_use(heap, node, volume);
+    bool mounted = node == NULL || in_use(node, volume);
     if (!force && mounted && !(node != NULL && ks_node_out_of_service(node))) {
         /* Past the time the node may still be ready: then only its own report helps, which is observed. */
         if (sim->world.now < forced) ks_enqueue_at(sim, st->index, volume->id, forced);
@@ -672,7 +663,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
         const ks_object *node = ks_store_by_id(ks_view(sim), KS_NODE, key);
         return node == NULL || tell_attached(sim, st, node);
     }
-    bool done = !volume->attaches || sync_volume(sim, st, volume);
+    bool done = volume->attached_as == NULL || sync_volume(sim, st, volume);
     ks_object_unref(sim->world.heap, volume);
     return done;
 }
