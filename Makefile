@@ -158,7 +158,7 @@ FUZZ_DRIVER  ?= fuzz/standalone.c
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 .PHONY: fuzz-programs fuzz-links fuzz-smoke
 fuzz-programs:
-	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-links $(PLAIN)
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) fuzz-links $(PLAIN)
 fuzz-links: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 fuzz-smoke: fuzz-programs
