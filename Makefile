@@ -31,6 +31,7 @@ CHUNKS := $(BUILD)/obj/chunks
 SPECS    ?=
 SECONDS  ?= 60
 JOBS     ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+PARALLEL  = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 SETUP    := LUA=$(LUA) CC=$(CC) tools/setup.sh
 # busted under this Lua, whatever `lua` is; the closing line carries its counts
 BUSTED    = $(LUA) $$(command -v busted) --cpath='./$(BUILD)/?.so' --output=spec/support/output.lua $(ARGS) $(SPECS)
@@ -42,7 +43,8 @@ TREE_ENV  = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" LUA_CP
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: $(MODULE) ## compile the C core in place
+build: ## compile the C core in place, on all cores
+	@$(MAKE) --no-print-directory $(PARALLEL) $(MODULE)
 
 $(MODULE): $(OBJ) $(CHUNKS).o
 	@mkdir -p $(@D)
@@ -85,11 +87,11 @@ setup-all: ## the same for lint, sanitizers, valgrind, fuzzing and luarocks too
 	@$(SETUP) rock
 
 test: setup ## install what is missing, build, run all suites; ARGS=... goes to busted
-	@$(MAKE) --no-print-directory -j$(JOBS) build fuzz-programs
+	@$(MAKE) --no-print-directory $(PARALLEL) build fuzz-programs
 	@$(BUSTED)
 
 lab: setup ## install what is missing, build, run the lab from its first line to its last
-	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@$(MAKE) --no-print-directory build
 	@$(TREE_ENV) $(LUA) examples/lab/lab.lua
 
 bench: build ## measure, against floors taken in the same run
@@ -129,7 +131,7 @@ sanitized = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-fi
 SUITES := examples $(filter-out spec/golden spec/support spec/run.lua,$(wildcard spec/*))
 LONG_SPECS := spec/controllers
 sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory -j$(JOBS) build BUILD=build/asan LTO= LIBFLAG="-shared $(SAN)" \
+	@$(MAKE) --no-print-directory build BUILD=build/asan LTO= LIBFLAG="-shared $(SAN)" \
 	  CFLAGS="-O1 -g -fno-omit-frame-pointer -Wno-format-overflow -Wno-format-truncation $(SAN) -fno-sanitize-recover=undefined"
 	@$(if $(SPECS),$(call sanitized,$(SPECS)),$(call sanitized,$(LONG_SPECS)) >build/asan/long.log 2>&1 & long=$$!; \
 	  $(call sanitized,$(filter-out $(LONG_SPECS),$(SUITES))); other=$$?; \
@@ -139,7 +141,7 @@ sanitize: setup ## all suites under AddressSanitizer and UndefinedBehaviorSaniti
 PLAIN = BUILD=build/plain LTO= CFLAGS="-O1 -g -DKS_HEAP_PLAIN"
 valgrind: ## all suites under valgrind
 	@$(SETUP) lint
-	@$(MAKE) --no-print-directory -j$(JOBS) build $(PLAIN)
+	@$(MAKE) --no-print-directory build $(PLAIN)
 	@KS_HEAP_STRICT=1 valgrind -q --leak-check=full --error-exitcode=9 $(LUA) $$(command -v busted) --cpath='./build/plain/?.so' \
 	  --output=spec/support/output.lua $(LOOKING) $(ARGS) $(SPECS)
 
@@ -158,7 +160,7 @@ FUZZ_DRIVER  ?= fuzz/standalone.c
 FUZZ_TARGETS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 .PHONY: fuzz-programs fuzz-links fuzz-smoke
 fuzz-programs:
-	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) fuzz-links $(PLAIN)
+	@$(MAKE) --no-print-directory $(PARALLEL) fuzz-links $(PLAIN)
 fuzz-links: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 fuzz-smoke: fuzz-programs

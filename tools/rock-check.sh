@@ -4,7 +4,7 @@ set -eu
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 # Linked without optimisation as one (LTO=): that takes half a minute, and what is looked at is the rock.
-LTO='' MAKEFLAGS=-j$(nproc 2>/dev/null || echo 1) luarocks --lua-version 5.4 --tree "$tree" make >"$tree/log" 2>&1 || { cat "$tree/log" >&2; exit 1; }
+LTO='' luarocks --lua-version 5.4 --tree "$tree" make >"$tree/log" 2>&1 || { cat "$tree/log" >&2; exit 1; }
 cd "$tree"
 LUA_PATH_5_4="$tree/share/lua/5.4/?.lua;$tree/share/lua/5.4/?/init.lua;;" LUA_CPATH_5_4="$tree/lib/lua/5.4/?.so;;" "${LUA:-lua5.4}" - <<'LUA'
 local kubesim = require "kubesim"
