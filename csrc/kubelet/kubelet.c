@@ -6,6 +6,7 @@
  */
 #include "kubelet/node.h"
 #include "kubelet/worker.h"
+#include "store/naming.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,20 +135,44 @@ static void node_added(kubelet *k, const ks_object *object) {
     ks_ids_put(heap, &k->nodes, hash64(n->name->s, n->name->len, 0), n);
 }
 
-static void wake(ks_sim *sim, kubelet *k, ks_key what) {
-    for (ks_link l = ks_links_of(&k->waits, what); ks_link_next(&l);) {
-        /* A container that lacked something starts with a later look; one that was put off for long is not any more. */
-        const worker *w = ks_ids_get(&k->pods, l.id);
-        int64_t look = sim->world.now + RETRY_PERIOD * LATE_PERCENT / 100;
-        if (w && w->stage == STAGE_SYNC && w->op == OP_NONE && w->sync_at > look)
-            worker_own(k, l.id)->sync_at = look;
-        ks_enqueue(sim, k->self, l.id);
-    }
+/* What a pod waits for has changed. */
+static void wake(ks_sim *sim, kubelet *k, uint64_t id) {
+    /* A container that lacked something starts with a later look; one that was put off for long is not any more. */
+    const worker *w = ks_ids_get(&k->pods, id);
+    int64_t look = sim->world.now + RETRY_PERIOD * LATE_PERCENT / 100;
+    if (w && w->stage == STAGE_SYNC && w->op == OP_NONE && w->sync_at > look)
+        worker_own(k, id)->sync_at = look;
+    ks_enqueue(sim, k->self, id);
+}
+
+static void wake_all(ks_sim *sim, kubelet *k, ks_key what) {
+    for (ks_link l = ks_links_of(&k->waits, what); ks_link_next(&l);) wake(sim, k, l.id);
 }
 
 /* One of the things that pods wait for by name has changed. */
 static void wake_for(ks_sim *sim, kubelet *k, const char *what, const ks_object *object) {
-    if (ks_links_any(&k->waits)) wake(sim, k, wait_key(what, object->ns, object->name));
+    if (ks_links_any(&k->waits)) wake_all(sim, k, wait_key(what, object->ns, object->name));
+}
+
+static void claim_changed(ks_sim *sim, kubelet *k, const ks_object *claim) {
+    wake_for(sim, k, "pvc", claim);
+    if (k->claim_waits == 0) return;
+    for (ks_namers n = ks_store_naming_it(&sim->server.store, KS_POD, claim); ks_namers_next(&n);) {
+        worker *w = ks_ids_get(&k->pods, n.object->id);
+        if (w && waits_for(w, WAITS_FOR_CLAIM, claim->id)) wake(sim, k, n.object->id);
+    }
+}
+
+/* A volume is attached; `whose` says who waits for that. */
+static void wake_for_attached(ks_sim *sim, kubelet *k, ks_key key, uint64_t whose) {
+    if (whose == SEVERAL_WAIT) wake_all(sim, k, key);
+    if (whose == 0 || whose % 2 != 0) return;
+    worker *w = worker_own(k, whose / 2);
+    if (!w) return;
+    for (uint8_t *how; (how = waits_for(w, WAITS_FOR_ATTACHED, key.a)) != NULL;)
+        *how = WAITED_FOR_ATTACHED;
+    w->attached_at = k->detached + 1;
+    wake(sim, k, whose / 2);
 }
 
 /* Follows what the node says is attached: an entry costs the change that brings or takes it. Those that are new wake the pods that
@@ -162,14 +187,18 @@ static void follow_attached(ks_sim *sim, kubelet *k, const ks_object *node, cons
     while (same < least && ks_identical(ks_at(now, same), ks_at(before, same))) same++;
     for (uint32_t i = same; i < ks_len(before); i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(before, i), K(name)));
-        if (name) ks_table_del(k->heap, &k->attached, attached_key(whose, name));
+        ks_key key = name ? attached_key(whose, name) : (ks_key){0, 0};
+        if (name && (uint64_t)(uintptr_t)ks_table_get(&k->attached, key) == IS_ATTACHED)
+            ks_table_del(k->heap, &k->attached, key);
+        k->detached++;
     }
     for (uint32_t i = same; i < ks_len(now); i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(now, i), K(name)));
         if (!name) continue;
         ks_key key = attached_key(whose, name);
-        ks_table_put(k->heap, &k->attached, key, (void *)(uintptr_t)1);
-        if (ks_links_any(&k->waits)) wake(sim, k, key);
+        uint64_t waits = (uint64_t)(uintptr_t)ks_table_get(&k->attached, key);
+        ks_table_put(k->heap, &k->attached, key, (void *)(uintptr_t)IS_ATTACHED);
+        wake_for_attached(sim, k, key, waits);
     }
 }
 
@@ -340,7 +369,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
             pod_changed(sim, k, change);
         return;
     case KS_NODE: observe_node(sim, k, change); return;
-    case KS_PVC: wake_for(sim, k, "pvc", o); return;
+    case KS_PVC: claim_changed(sim, k, o); return;
     case KS_CONFIGMAP: wake_for(sim, k, "configmap", o); return;
     case KS_SECRET: wake_for(sim, k, "secret", o); return;
     case KS_PV: files_volume_changed(k, change); return;

@@ -18,16 +18,84 @@ ks_key wait_key(const char *what, const ks_str *ns, const ks_str *name) {
     return (ks_key){ks_hash_text(name, ks_hash_text(ns, seed)), 0};
 }
 
-static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name) {
-    worker *w = t->w;
+/* Notes in the pod's record what it waits for. False: there is no room, the retry finds the others. */
+static bool note_wait(worker *w, int how, uint64_t what) {
     if (w->wait_count == WAITS) {
         w->waits_for_more = true;
-        return; /* the retry finds the others */
+        return false;
     }
-    ks_key key = wait_key(what, ns, name);
     w->waits = true;
-    w->wait_for[w->wait_count++] = key.a;
-    ks_links_add(t->heap, &t->k->waits, key, t->pod->id);
+    w->wait_how[w->wait_count] = (uint8_t)how;
+    w->wait_for[w->wait_count++] = what;
+    return true;
+}
+
+uint8_t *waits_for(worker *w, int how, uint64_t what) {
+    for (uint32_t i = 0; i < w->wait_count; i++)
+        if (w->wait_how[i] == how && w->wait_for[i] == what) return &w->wait_how[i];
+    return NULL;
+}
+
+static void wait_for(turn *t, const char *what, const ks_str *ns, const ks_str *name) {
+    ks_key key = wait_key(what, ns, name);
+    if (note_wait(t->w, WAITS_FOR_NAME, key.a))
+        ks_links_add(t->heap, &t->k->waits, key, t->pod->id);
+}
+
+/* A claim that is there: those that name it are known to the store. */
+static void wait_for_claim(turn *t, const ks_object *claim) {
+    if (note_wait(t->w, WAITS_FOR_CLAIM, claim->id)) t->k->claim_waits++;
+}
+
+static uint64_t attached_word(const kubelet *k, ks_key key) {
+    return (uint64_t)(uintptr_t)ks_table_get(&k->attached, key);
+}
+
+static void put_attached_word(kubelet *k, ks_key key, uint64_t word) {
+    ks_table_put(k->heap, &k->attached, key, (void *)(uintptr_t)word);
+}
+
+/* Mostly one pod waits, and what will say that the volume is attached says that, too. */
+static void wait_for_attached(turn *t, ks_key key, const ks_object *pv) {
+    kubelet *k = t->k;
+    uint64_t word = attached_word(k, key), own = t->pod->id * 2;
+    if (!note_wait(t->w, WAITS_FOR_ATTACHED, key.a)) return;
+    t->w->awaited = pv->id;
+    if (word == 0) put_attached_word(k, key, own);
+    if (word == 0 || word == own) return;
+    if (word != SEVERAL_WAIT) {
+        ks_links_add(k->heap, &k->waits, key, word / 2);
+        put_attached_word(k, key, SEVERAL_WAIT);
+    }
+    ks_links_add(k->heap, &k->waits, key, t->pod->id);
+}
+
+static void leave_attached(kubelet *k, ks_key key, uint64_t id) {
+    uint64_t word = attached_word(k, key);
+    bool last = word == id * 2;
+    if (!last && ks_links_any(&k->waits)) {
+        ks_links_del(k->heap, &k->waits, key, id);
+        ks_link others = ks_links_of(&k->waits, key);
+        last = word == SEVERAL_WAIT && !ks_link_next(&others);
+    }
+    if (last) ks_table_del(k->heap, &k->attached, key);
+}
+
+void stop_waiting(kubelet *k, worker *w, uint64_t id) {
+    if (!w->waits) return;
+    /* A pod waits for few things: its entries are found by what it noted. */
+    for (uint32_t i = 0; i < w->wait_count; i++) {
+        const ks_key key = {w->wait_for[i], 0};
+        if (w->wait_how[i] == WAITS_FOR_CLAIM)
+            k->claim_waits--;
+        else if (w->wait_how[i] == WAITS_FOR_NAME)
+            ks_links_del(k->heap, &k->waits, key, id);
+        else if (w->wait_how[i] == WAITS_FOR_ATTACHED)
+            leave_attached(k, key, id);
+    }
+    w->wait_count = 0;
+    w->waits = w->waits_for_more = false;
+    w->attached_at = 0;
 }
 
 /* Volumes that no container mounts are none of the kubelet's business. */
@@ -46,9 +114,9 @@ static ks_key mount_key(const ks_object *pod, const ks_str *claim) {
     return (ks_key){ks_hash_text(claim, ks_hash_text(pod->ns, ks_hash_text(pod->node, 0))), 0};
 }
 
-/* Another pod on the node has the claim mounted. */
-static bool others_use(turn *t, const ks_str *claim) {
-    for (ks_link l = ks_links_of(&t->k->mounts, mount_key(t->pod, claim)); ks_link_next(&l);) {
+/* Another pod on the node has the claim mounted; `mount`: its mount_key(). */
+static bool others_use(turn *t, ks_key mount, const ks_str *claim) {
+    for (ks_link l = ks_links_of(&t->k->mounts, mount); ks_link_next(&l);) {
         if (l.id == t->pod->id) continue;
         const ks_object *pod = ks_store_by_id(&t->sim->server.store, KS_POD, l.id);
         const worker *w = ks_ids_get(&t->k->pods, l.id);
@@ -64,7 +132,7 @@ static ks_key left_key(const ks_object *pod, const ks_str *claim) {
 }
 
 void volumes_forget_pod(kubelet *k, const ks_object *pod) {
-    if (!ks_links_any(&k->mounts) && !k->left.count) return;
+    if (!pod->claims || (!ks_links_any(&k->mounts) && !k->left.count)) return;
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(k->heap, pod, *volume);
         if (claim) ks_links_del(k->heap, &k->mounts, mount_key(pod, claim), pod->id);
@@ -83,11 +151,11 @@ typedef struct verdict {
 } verdict;
 
 /* Whether the node's status says so; if not, the pod waits until it does. */
-static bool wait_attached(turn *t, const ks_object *node_object, const ks_object *pv) {
-    const ks_str *name = pv->attached_as;
-    bool there = ks_table_get(&t->k->attached, attached_key(node_object->name, name)) != NULL;
-    if (!there) wait_for(t, ATTACHED, node_object->name, name);
-    return there;
+static bool wait_attached(turn *t, const ks_object *pv) {
+    ks_key key = attached_key(t->node->name, pv->attached_as);
+    if (attached_word(t->k, key) == IS_ATTACHED) return true;
+    wait_for_attached(t, key, pv);
+    return false;
 }
 
 /* pkg/volume/hostpath (checkType); the kinds of devices and sockets are not simulated and taken to be there. */
@@ -109,13 +177,6 @@ static verdict host_path_verdict(turn *t, ks_val source) {
     return v;
 }
 
-/* Another pod of the node has a ReadWriteOncePod volume mounted. */
-static bool taken_alone(turn *t, const ks_object *pv, const ks_str *claim) {
-    ks_val modes = ks_get(pv->spec, K(accessModes));
-    return ks_len(modes) == 1 && ks_text_is(ks_at(modes, 0), "ReadWriteOncePod") &&
-           others_use(t, claim);
-}
-
 static verdict claim_verdict(turn *t, const ks_str *claim) {
     const ks_store *store = &t->sim->server.store;
     const ks_object *pvc = ks_store_claim_of(store, t->pod, claim);
@@ -130,14 +191,14 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
         return v;
     }
     if (!volume || pvc->phase != 'B') {
-        wait_for(t, "pvc", t->pod->ns, claim);
+        wait_for_claim(t, pvc);
         v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound",
                                t->pod->ns->s, claim->s);
         return v;
     }
     const ks_object *pv = ks_store_named_by(store, pvc);
     if (!pv) {
-        wait_for(t, "pvc", t->pod->ns, claim);
+        wait_for_claim(t, pvc);
         v.text = ks_str_printf(
             t->heap,
             "error processing PVC %s/%s: failed to fetch PV %s from API server: persistentvolumes "
@@ -146,12 +207,11 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
         return v;
     }
     v.what = WRONG_NOTHING;
-    const ks_object *node_object = ks_store_by_id(store, KS_NODE, t->node->id);
-    if (pv->attached_as != NULL && node_object && !wait_attached(t, node_object, pv)) {
-        wait_for(t, "pvc", t->pod->ns, claim);
+    if (pv->attached_as && !wait_attached(t, pv)) {
+        wait_for_claim(t, pvc);
         v.what = WRONG_WAIT;
-    } else if (taken_alone(t, pv, claim)) {
-        wait_for(t, "pvc", t->pod->ns, claim);
+    } else if (pv->alone && others_use(t, mount_key(t->pod, claim), claim)) {
+        wait_for_claim(t, pvc);
         v.what = WRONG_SETUP;
         v.text = ks_str_of(
             t->heap,
@@ -160,12 +220,16 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
     return v;
 }
 
+/* Whether what comes from a ConfigMap or a Secret needs that. */
+static bool is_needed(ks_val source, const ks_str *name) {
+    return name && !ks_bool_or(ks_get(source, K(optional)), false) &&
+           !ks_str_is(name, "kube-root-ca.crt");
+}
+
 static verdict object_verdict(turn *t, ks_val source, ks_kind kind, const ks_str *name) {
     verdict v = {WRONG_NOTHING, NULL};
     const char *word = kind == KS_SECRET ? "secret" : "configmap";
-    if (!name || ks_bool_or(ks_get(source, K(optional)), false) ||
-        ks_str_is(name, "kube-root-ca.crt"))
-        return v;
+    if (!is_needed(source, name)) return v;
     const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
     if (!o) {
         wait_for(t, word, t->pod->ns, name);
@@ -225,27 +289,72 @@ static verdict volume_verdict(turn *t, ks_val volume) {
     return v;
 }
 
+/* Of a volume that is no claim, whether it can be wanting. */
+static bool is_demanding(const ks_pair *source) {
+    ks_val v = source->val;
+    if (source->key == K(hostPath)) return true;
+    if (source->key == K(configMap)) return is_needed(v, ks_str_or_null(ks_get(v, K(name))));
+    if (source->key == K(secret)) return is_needed(v, ks_str_or_null(ks_get(v, K(secretName))));
+    if (source->key != K(projected)) return false;
+    ks_each(part, ks_get(v, K(sources))) {
+        ks_val map = ks_get(*part, K(configMap)), secret = ks_get(*part, K(secret));
+        ks_val from = ks_exists(map) ? map : secret;
+        if (is_needed(from, ks_str_or_null(ks_get(from, K(name))))) return true;
+    }
+    return false;
+}
+
+void read_volumes(worker *w) {
+    w->undemanding = true;
+    w->mounts = false;
+    ks_each(volume, spec_volumes(w)) {
+        for (uint32_t i = 0; i < ks_len(*volume); i++) {
+            const ks_pair *source = ks_pair_at(*volume, i);
+            const ks_str *key = source->key;
+            bool claim = key == K(persistentVolumeClaim) || key == K(ephemeral);
+            if (claim || key == K(csi) || key == K(nfs)) w->mounts = true;
+            if (claim ? !is_mounted(w, ks_get(*volume, K(name))) : is_demanding(source))
+                w->undemanding = false;
+        }
+    }
+}
+
 /* Time that setting up the pod's volumes takes. */
 int64_t mount_time(const turn *t) {
-    int64_t takes = 0;
-    ks_each(volume, spec_volumes(t->w))
-        if (ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
-            ks_exists(ks_get(*volume, K(ephemeral))) || ks_exists(ks_get(*volume, K(csi))) ||
-            ks_exists(ks_get(*volume, K(nfs))))
-            takes = t->sim->settings->latency.mount;
+    int64_t takes = t->w->mounts ? t->sim->settings->latency.mount : 0;
     if (ks_len(spec_volumes(t->w)) == 0) return 0;
     if (takes > KS_LAST) return takes;
     return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL,
                  VOLUME_POLL); /* nothing is there at the first look */
 }
 
+/* The claim of a pod that has one, and nothing else that can be wanting, without a look at its spec; NULL: look at that. */
+static const ks_object *only_claim(const turn *t) {
+    return t->w->undemanding ? ks_store_only_claim(&t->sim->server.store, t->pod) : NULL;
+}
+
+/* What is wrong with the volumes, as far as their pod need not be told. `attached`: the id of a volume that is known to be. */
+static int verdict_at_once(turn *t, uint64_t attached) {
+    if (t->w->undemanding && t->pod->claims == 0) return WRONG_NOTHING;
+    const ks_object *claim = only_claim(t), *pv = NULL;
+    if (claim && claim->phase == 'B') pv = ks_store_named_by(&t->sim->server.store, claim);
+    if (!pv || pv->alone) return WRONG_SETUP;
+    if (!pv->attached_as || pv->id == attached || wait_attached(t, pv)) return WRONG_NOTHING;
+    wait_for_claim(t, claim);
+    return WRONG_WAIT;
+}
+
 /* Whether all volumes can be mounted. If not, w->op_until says when to look again (changes wake the pod earlier). */
 bool volumes_ready(turn *t) {
     worker *w = t->w;
-    bool ready = true, told = t->now < w->mount_retry, setup = false;
+    bool told = t->now < w->mount_retry, setup = false;
+    uint64_t attached = w->attached_at == t->k->detached + 1 ? w->awaited : 0;
     stop_waiting(t->k, w, t->pod->id);
     w->op_until = KS_NEVER;
-    ks_each(volume, spec_volumes(w)) {
+    int at_once = verdict_at_once(t, attached);
+    if (at_once == WRONG_WAIT) return false;
+    bool ready = true, look = at_once != WRONG_NOTHING;
+    ks_each(volume, look ? spec_volumes(w) : KS_NOTHING) {
         verdict v = volume_verdict(t, *volume);
         if (!v.what) continue;
         ready = false;
@@ -386,18 +495,17 @@ bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id) {
     return true;
 }
 
-/* What the node's status calls the claim's volume, a new reference; NULL: nothing is attached. */
-static const ks_str *attached_name(ks_sim *sim, const ks_object *pod, const ks_str *claim) {
-    const ks_store *store = &sim->server.store;
-    const ks_object *pvc = ks_store_claim_of(store, pod, claim);
-    const ks_object *pv = pvc ? ks_store_named_by(store, pvc) : NULL;
+/* What the node's status calls the claim's volume, a new reference; NULL: nothing is attached (or there is no such claim). */
+static const ks_str *attached_name(const ks_sim *sim, const ks_object *pvc) {
+    const ks_object *pv = pvc ? ks_store_named_by(&sim->server.store, pvc) : NULL;
     return pv ? ks_str_ref(pv->attached_as) : NULL;
 }
 
 void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {
     ks_each(volume, ks_get(pod->spec, K(volumes))) {
         const ks_str *claim = ks_volume_claim_name(k->heap, pod, *volume);
-        const ks_str *name = claim ? attached_name(sim, pod, claim) : NULL;
+        const ks_object *pvc = claim ? ks_store_claim_of(&sim->server.store, pod, claim) : NULL;
+        const ks_str *name = attached_name(sim, pvc);
         ks_key key = claim ? left_key(pod, claim) : (ks_key){0, 0};
         if (name) ks_tree_put(k->heap, &k->left, key, (void *)(uintptr_t)name);
         ks_str_unref(k->heap, claim);
@@ -405,10 +513,10 @@ void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {
 }
 
 /* What is unmounted, a new reference: of a pod that has gone it was kept. */
-static const ks_str *left_name(turn *t, const ks_str *claim) {
+static const ks_str *left_name(turn *t, const ks_str *claim, const ks_object *pvc) {
     const ks_str *name = NULL;
     if (t->k->left.count) name = ks_tree_take(t->heap, &t->k->left, left_key(t->pod, claim));
-    return name ? name : attached_name(t->sim, t->pod, claim);
+    return name ? name : attached_name(t->sim, pvc);
 }
 
 /* An attached volume is mounted now, or not any more: to be told when this instant's other mounts are known. Takes over `unique`. */
@@ -418,23 +526,32 @@ static void note_in_use(turn *t, const ks_str *unique, bool in) {
     ks_enqueue(t->sim, t->k->self, t->node->id);
 }
 
+/* `pvc` NULL: the claim is not there. */
+static void claim_in_use(turn *t, const ks_str *claim, const ks_object *pvc, bool in) {
+    ks_links *mounts = &t->k->mounts;
+    ks_key key = mount_key(t->pod, claim);
+    const ks_str *name = NULL;
+    if (!in) {
+        ks_links_del(t->heap, mounts, key, t->pod->id);
+        name = left_name(t, claim, pvc);
+    } else if (ks_links_add(t->heap, mounts, key, t->pod->id)) {
+        name = attached_name(t->sim, pvc);
+    }
+    if (name && !others_use(t, key, claim))
+        note_in_use(t, name, in);
+    else
+        ks_str_unref(t->heap, name);
+}
+
 /* The pod's claims are mounted now, or not any more. */
 void volumes_in_use(turn *t, bool in) {
-    kubelet *k = t->k;
+    const ks_object *only = only_claim(t);
+    if (only) claim_in_use(t, only->name, only, in);
+    if (only || !t->pod->claims) return;
     ks_each(volume, spec_volumes(t->w)) {
-        const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume), *name = NULL;
+        const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, *volume);
         if (!claim) continue;
-        ks_key key = mount_key(t->pod, claim);
-        if (!in) {
-            ks_links_del(t->heap, &k->mounts, key, t->pod->id);
-            name = left_name(t, claim);
-        } else if (ks_links_add(t->heap, &k->mounts, key, t->pod->id)) {
-            name = attached_name(t->sim, t->pod, claim);
-        }
-        if (name && !others_use(t, claim))
-            note_in_use(t, name, in);
-        else
-            ks_str_unref(t->heap, name);
+        claim_in_use(t, claim, ks_store_claim_of(&t->sim->server.store, t->pod, claim), in);
         ks_str_unref(t->heap, claim);
     }
 }

@@ -165,6 +165,7 @@ void take_spec(worker *w, ks_val spec) {
             w->plain = false;
     }
     if (ks_len(spec_inits(w)) > 0) w->plain = false;
+    read_volumes(w);
 }
 
 int64_t deadline_of(const worker *w) {
@@ -286,13 +287,4 @@ void take_address(turn *t) {
         t->w->ip = ip;
         return;
     }
-}
-
-void stop_waiting(kubelet *k, worker *w, uint64_t id) {
-    if (!w->waits) return;
-    /* A pod waits for few things: its entries are found by the hashes that it noted. */
-    for (uint32_t i = 0; i < w->wait_count; i++)
-        ks_links_del(k->heap, &k->waits, (ks_key){w->wait_for[i], 0}, id);
-    w->wait_count = 0;
-    w->waits = w->waits_for_more = false;
 }

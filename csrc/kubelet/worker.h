@@ -122,6 +122,7 @@ typedef enum operation {
 } operation;
 
 #define WAITS 4
+enum { WAITS_FOR_NAME, WAITS_FOR_CLAIM, WAITS_FOR_ATTACHED, WAITED_FOR_ATTACHED };
 typedef struct worker {
     uint32_t refs;
     uint32_t count; /* of containers */
@@ -134,7 +135,7 @@ typedef struct worker {
     bool deadline;       /* activeDeadlineSeconds has passed */
     bool ended_itself;   /* containers are done without a deletion */
     bool manual;         /* driven by hand */
-    bool waits;          /* is in the map of waiting pods */
+    bool waits;          /* for something in wait_for */
     bool failed_sync;    /* the sync in progress had an error */
     bool moves;          /* ... one whose next look shows something new, however long it lasts */
     bool mount_failed;   /* the last look at the volumes tried a mount in vain */
@@ -143,8 +144,12 @@ typedef struct worker {
     bool extra_sync;     /* ... is followed by one at the next relist */
     bool told;           /* no readiness has changed since the status was written */
     bool deleted;        /* the kubelet has asked for the object's removal */
-    bool plain;          /* of its spec: it has nothing that twins.c would have to look at; */
-    bool limited;        /* it has an activeDeadlineSeconds; */
+    bool final_written;
+    uint8_t deaths;   /* that the next relist will tell */
+    bool plain;       /* of its spec: it has nothing that twins.c would have to look at; */
+    bool limited;     /* it has an activeDeadlineSeconds; */
+    bool undemanding; /* of its volumes none can be wanting but one that is a claim; */
+    bool mounts;      /* setting up its volumes takes time; */
     uint8_t inits, apps, volumes; /* and where these members of it stand, + 1; 0: it has none */
     int32_t at;                   /* container that op is about */
     uint32_t ip;                  /* 0: none */
@@ -153,14 +158,16 @@ typedef struct worker {
     int64_t retry_in;   /* shortest wait that the sync in progress met */
     int64_t start_time; /* status.startTime */
     int64_t final_at;   /* STAGE_ENDED: when to write the phase, or to delete */
-    bool final_written;
-    int64_t pull_from; /* when the pull in progress was asked for and began */
+    int64_t pull_from;  /* when the pull in progress was asked for and began */
     int64_t pull_begun;
-    uint64_t wait_for[WAITS]; /* hashes of what this pod waits for: keys of `waits` */
+    /* What this pod waits for: keys of `waits`, ids of claims, keys of `attached`. */
+    uint64_t wait_for[WAITS];
+    uint8_t wait_how[WAITS]; /* which of these */
     uint32_t wait_count;
+    uint64_t awaited;     /* id of the volume that it waited for last until it be attached */
+    uint64_t attached_at; /* kubelet.detached when it was, + 1; 0: not yet */
     int64_t mount_delay, mount_retry; /* back-off of mounts that fail */
     int64_t failing_since;  /* KS_NEVER: volumes are ready, and all containers could be started */
-    uint8_t deaths;         /* that the next relist will tell */
     const char *why;        /* constant: status.reason of a pod that the kubelet ended */
     const ks_str *why_text; /* counted */
     const ks_str *uid;      /* counted: the pod's */
@@ -219,13 +226,17 @@ typedef struct memo {
 typedef struct kubelet {
     ks_heap *heap;
     int self;
-    ks_ids pods;       /* pod id -> worker */
-    ks_ids nodes;      /* hash of name -> node */
-    ks_ids ips;        /* address -> pod id + 1 */
-    ks_table images;   /* image_key -> instant from which it is present, + 1 */
-    ks_links waits;    /* hash of what is awaited -> ids of the pods that wait for it */
-    ks_links mounts;   /* hash of a claim on a node -> ids of the pods that have it mounted */
-    ks_table attached; /* attached_key -> 1: what the nodes' statuses say */
+    ks_ids pods;          /* pod id -> worker */
+    ks_ids nodes;         /* hash of name -> node */
+    ks_ids ips;           /* address -> pod id + 1 */
+    ks_table images;      /* image_key -> instant from which it is present, + 1 */
+    ks_links waits;       /* hash of what is awaited -> ids of the pods that wait for it */
+    ks_links mounts;      /* hash of a claim on a node -> ids of the pods that have it mounted */
+    uint32_t claim_waits; /* for how many claims pods wait, which say so themselves (wait_for) */
+    /* attached_key -> what the nodes' statuses say (IS_ATTACHED); or who waits until they say it: twice the id of a pod, or SEVERAL_WAIT,
+     * then `waits` has them. */
+    ks_table attached;
+    uint64_t detached; /* goes up with each volume that a node does not say is attached any more */
     ks_tree
         left; /* {hash of a claim, pod id} -> what node.status calls a volume that is mounted still, though its pod has gone */
     ks_tree
@@ -296,7 +307,6 @@ const ks_image *container_image(const turn *t, const container *c);
 bool init_done(const container *c); /* lets the next init container begin */
 void take_address(turn *t);
 void address_text(uint32_t ip, char out[16]);
-void stop_waiting(kubelet *k, worker *w, uint64_t id);
 
 /* events.c: event(turn, container or NULL, type, reason, format, ...) records one; event_of_parts() by ks_record_parts(). */
 ks_event event_head(const turn *t, const container *c, const char *type, const char *reason);
@@ -408,12 +418,17 @@ void files_forget_pod(kubelet *k, const worker *w, uint64_t id);
 void files_volume_changed(kubelet *k, const ks_change *change);
 
 /* volumes.c */
-#define ATTACHED "attached" /* to wait for: a volume in a node's status */
 /* Where `waits` has those that wait for that. */
 ks_key wait_key(const char *what, const ks_str *ns, const ks_str *name);
+/* Where in wait_for that is; NULL: it does not wait for it. */
+uint8_t *waits_for(worker *w, int how, uint64_t what);
+void stop_waiting(kubelet *k, worker *w, uint64_t id);
+enum { IS_ATTACHED = 1, SEVERAL_WAIT = 3 };
 static inline ks_key attached_key(const ks_str *node, const ks_str *name) {
-    return wait_key(ATTACHED, node, name);
+    return wait_key("attached", node, name);
 }
+/* Notes in a worker what its spec says of volumes. */
+void read_volumes(worker *w);
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t); /* false: w->op_until says when to look again */
 void volumes_in_use(turn *t, bool in);

@@ -201,10 +201,17 @@ static const ks_str *attached_as(ks_heap *heap, ks_val csi) {
     return ks_str_join(heap, parts, 4);
 }
 
+/* Of a volume that is the only mode that it has. */
+static bool is_only_for_one(const ks_object *volume) {
+    ks_val modes = ks_get(volume->spec, K(accessModes));
+    return ks_len(modes) == 1 && ks_text_is(ks_at(modes, 0), "ReadWriteOncePod");
+}
+
 static void read_volume(ks_heap *heap, ks_object *o, const ks_object *old) {
     ks_val csi = ks_get(o->spec, K(csi));
     bool same_spec = old != NULL && same(old->spec, o->spec);
     bool same_source = same_spec || (old != NULL && same(ks_get(old->spec, K(csi)), csi));
+    o->alone = same_spec ? old->alone : is_only_for_one(o);
     o->local = same_spec ? old->local : ks_exists(ks_get2(o->spec, K(nodeAffinity), K(required)));
     o->attached_as = same_source ? ks_str_ref(old->attached_as) : attached_as(heap, csi);
 }

@@ -43,7 +43,7 @@ typedef struct ks_object {
      * it is there. */
     bool owner_agrees : 1;
     bool bound : 1;     /* Claim: it names a volume, and the binder is done with it */
-    bool alone : 1;     /* Claim: only one pod may use it (ReadWriteOncePod) */
+    bool alone : 1;     /* Claim, volume: only one pod may use it (ReadWriteOncePod) */
     bool local : 1;     /* Volume: only nodes that it selects may use it (nodeAffinity) */
     bool imported : 1;  /* it came as it was, unchecked, or is a later version of such a one */
     bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */

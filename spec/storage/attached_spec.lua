@@ -1,6 +1,7 @@
 --- What a node says about its volumes while pods with claims come and go: spec of status.volumesAttached and volumesInUse.
 
 local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
 
 ---A set of Parallel pods with one claim each.
 local function set_of(replicas)
@@ -98,23 +99,38 @@ describe("a node's volumes", function()
     assert.equal(0, #cluster:list "volumeattachments")
   end)
 
-  it("stay in use while one of the pods that share them runs", function()
-    local cluster <close> = kubesim.new { nodes = { { name = "only" } } }
-    cluster:apply [[
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: shared}
-spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
-]]
-    for _, name in ipairs { "a", "b" } do
-      cluster:create {
-        apiVersion = "v1", kind = "Pod", metadata = { name = name },
-        spec = {
-          containers = { { name = "main", image = "app", volumeMounts = { { name = "data", mountPath = "/data" } } } },
-          volumes = { { name = "data", persistentVolumeClaim = { claimName = "shared" } } },
-        },
-      }
+  ---A cluster of one node, and pods that share a claim.
+  local function sharing(names, opts)
+    local cluster = kubesim.new { nodes = { { name = "only" } }, latency = opts }
+    cluster:create(workload.claim("shared", "fast"))
+    for _, name in ipairs(names) do
+      cluster:create(workload.pod(name, nil, {
+        containers = { { name = "main", image = "app", volumeMounts = { { name = "data", mountPath = "/data" } } } },
+        volumes = { { name = "data", persistentVolumeClaim = { claimName = "shared" } } },
+      }))
     end
+    return cluster
+  end
+
+  it("are waited for by all that share them, whichever of these go meanwhile", function()
+    local cluster <close> = sharing({ "a", "b", "c" }, { attach = "30s" })
+    cluster:advance "20s"
+    for _, gone in ipairs { "", "a", "b", "c", "ab", "ac", "bc" } do
+      local fork <close> = cluster:fork()
+      for name in gone:gmatch "." do fork:delete("pod/" .. name, { force = true }) end
+      local asleep <close> = fork:fork()
+      asleep:advance "5s"
+      for _, c in ipairs { fork, asleep } do
+        c:advance(c == fork and "30s" or "25s")
+        for name in ("abc"):gmatch "." do
+          if not gone:find(name) then assert.equal("Running", c:get("pod/" .. name).status.phase, gone .. name) end
+        end
+      end
+    end
+  end)
+
+  it("stay in use while one of the pods that share them runs", function()
+    local cluster <close> = sharing { "a", "b" }
     local function counts()
       local _, _, how_many, used = volumes_of(cluster)
       return { how_many, used }
