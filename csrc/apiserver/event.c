@@ -31,18 +31,12 @@ ks_event_about *ks_event_about_new(ks_heap *heap, const ks_object *object) {
     return about;
 }
 
-void ks_event_about_unref(ks_heap *heap, const ks_event_about *about) {
+void ks_event_about_free(ks_heap *heap, const ks_event_about *about) {
     ks_event_about *mutable = (ks_event_about *)about;
-    if (mutable == NULL || --mutable->refs > 0) return;
     ks_str_unref(heap, mutable->ns);
     ks_str_unref(heap, mutable->name);
     ks_str_unref(heap, mutable->uid);
     ks_free(heap, mutable, sizeof *mutable);
-}
-
-const ks_event_about *ks_event_about_ref(const ks_event_about *about) {
-    if (about != NULL) ((ks_event_about *)about)->refs++;
-    return about;
 }
 
 static const ks_str *text_or_null(ks_heap *heap, const char *text) {
@@ -57,7 +51,8 @@ static const ks_str *path_of(ks_heap *heap, const ks_event *event) {
 ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event) {
     ks_event_head *head = ks_alloc(heap, sizeof *head);
     *head = (ks_event_head){.refs = 1, .by_name = event->by_name};
-    head->component = ks_intern_of(heap, event->component);
+    head->component = event->by != NULL ? ks_intern(heap, event->by->s, event->by->len)
+                                        : ks_intern_of(heap, event->component);
     head->type = ks_intern_of(heap, event->type);
     head->reason = ks_intern_of(heap, event->reason);
     head->action = text_or_null(heap, event->action);
@@ -72,9 +67,8 @@ ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event) {
     return head;
 }
 
-void ks_event_head_unref(ks_heap *heap, const ks_event_head *head) {
+void ks_event_head_free(ks_heap *heap, const ks_event_head *head) {
     ks_event_head *mutable = (ks_event_head *)head;
-    if (mutable == NULL || --mutable->refs > 0) return;
     ks_str_unref(heap, mutable->component);
     ks_str_unref(heap, mutable->type);
     ks_str_unref(heap, mutable->reason);
@@ -84,40 +78,22 @@ void ks_event_head_unref(ks_heap *heap, const ks_event_head *head) {
     ks_free(heap, mutable, sizeof *mutable);
 }
 
-const ks_event_head *ks_event_head_ref(const ks_event_head *head) {
-    if (head != NULL) ((ks_event_head *)head)->refs++;
-    return head;
-}
-
 /* --- what they say --- */
-
-uint64_t ks_saying_hash(const char *format, const ks_str *const *parts, uint32_t count) {
-    const ks_str frame = {.s = format, .len = (uint32_t)strlen(format)};
-    uint64_t hash = ks_hash_text(&frame, 0);
-    for (uint32_t i = 0; i < count; i++) hash = ks_hash_text(parts[i], hash);
-    return hash;
-}
 
 static size_t saying_size(uint32_t count) {
     return sizeof(ks_saying) + count * sizeof(const ks_str *);
 }
 
-const ks_saying *ks_saying_new(ks_heap *heap, uint64_t hash, const char *format,
-                               const ks_str *const *parts, uint32_t count) {
+const ks_saying *ks_saying_new(ks_heap *heap, const char *format, const ks_str *const *parts,
+                               uint32_t count) {
     ks_saying *said = ks_alloc(heap, saying_size(count));
-    *said = (ks_saying){.refs = 1, .count = count, .hash = hash, .format = format};
+    *said = (ks_saying){.refs = 1, .count = count, .format = format};
     for (uint32_t i = 0; i < count; i++) said->parts[i] = ks_str_ref(parts[i]);
     return said;
 }
 
-const ks_saying *ks_saying_ref(const ks_saying *said) {
-    ((ks_saying *)said)->refs++;
-    return said;
-}
-
-void ks_saying_unref(ks_heap *heap, const ks_saying *said) {
+void ks_saying_free(ks_heap *heap, const ks_saying *said) {
     ks_saying *mutable = (ks_saying *)said;
-    if (mutable == NULL || --mutable->refs > 0) return;
     for (uint32_t i = 0; i < mutable->count; i++) ks_str_unref(heap, mutable->parts[i]);
     ks_free(heap, mutable, saying_size(mutable->count));
 }
@@ -326,7 +302,7 @@ ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
     ks_short_event *e = ks_alloc(s->heap, sizeof *e);
     *e = (ks_short_event){.brief = {.refs = 1, .type = &short_event_type},
                           .about = ks_event_about_ref(about),
-                          .head = ks_event_head_ref(head),
+                          .head = head,
                           .host = ks_str_ref(host),
                           .said = said,
                           .about_version = about_version,

@@ -33,7 +33,7 @@ typedef struct ks_event_head {
 /* What Events say: a constant format, each %s of which stands for a part. It is printed when somebody looks. Counted; never changed. */
 typedef struct ks_saying {
     uint32_t refs, count;
-    uint64_t hash; /* of what it says */
+    uint64_t hash; /* of what it says; 0: nobody has asked. Private to record.c */
     const char *format;
     const ks_str *parts[]; /* counted */
 } ks_saying;
@@ -52,29 +52,45 @@ typedef struct ks_short_event {
     uint32_t combined : 1; /* it stands for similar ones, and says so */
 } ks_short_event;
 
+/* Counting up and down; NULL is fine. What frees them is private to these. */
+void ks_event_about_free(ks_heap *heap, const ks_event_about *about);
+void ks_event_head_free(ks_heap *heap, const ks_event_head *head);
+void ks_saying_free(ks_heap *heap, const ks_saying *said);
+static inline const ks_event_about *ks_event_about_ref(const ks_event_about *about) {
+    if (about != NULL) ((ks_event_about *)about)->refs++;
+    return about;
+}
+static inline void ks_event_about_unref(ks_heap *heap, const ks_event_about *about) {
+    if (about != NULL && --((ks_event_about *)about)->refs == 0) ks_event_about_free(heap, about);
+}
+static inline const ks_event_head *ks_event_head_ref(const ks_event_head *head) {
+    if (head != NULL) ((ks_event_head *)head)->refs++;
+    return head;
+}
+static inline void ks_event_head_unref(ks_heap *heap, const ks_event_head *head) {
+    if (head != NULL && --((ks_event_head *)head)->refs == 0) ks_event_head_free(heap, head);
+}
+static inline const ks_saying *ks_saying_ref(const ks_saying *said) {
+    if (said != NULL) ((ks_saying *)said)->refs++;
+    return said;
+}
+static inline void ks_saying_unref(ks_heap *heap, const ks_saying *said) {
+    if (said != NULL && --((ks_saying *)said)->refs == 0) ks_saying_free(heap, said);
+}
+
 ks_event_about *ks_event_about_new(ks_heap *heap, const ks_object *object);
-const ks_event_about *
-ks_event_about_ref(const ks_event_about *about); /* NULL is fine, here and below */
-void ks_event_about_unref(ks_heap *heap, const ks_event_about *about);
 /* `event` is borrowed, and so is its related object. */
 ks_event_head *ks_event_head_new(ks_heap *heap, const ks_event *event);
-const ks_event_head *ks_event_head_ref(const ks_event_head *head);
-void ks_event_head_unref(ks_heap *heap, const ks_event_head *head);
-
-/* What is said with these parts. */
-uint64_t ks_saying_hash(const char *format, const ks_str *const *parts, uint32_t count);
-/* Counts the parts up; `hash` is ks_saying_hash(). */
-const ks_saying *ks_saying_new(ks_heap *heap, uint64_t hash, const char *format,
-                               const ks_str *const *parts, uint32_t count);
-const ks_saying *ks_saying_ref(const ks_saying *said);
-void ks_saying_unref(ks_heap *heap, const ks_saying *said); /* NULL is fine */
+/* Counts the parts up. */
+const ks_saying *ks_saying_new(ks_heap *heap, const char *format, const ks_str *const *parts,
+                               uint32_t count);
 /* Whether it was made of these very parts; those that are not one and the same string are compared. */
 bool ks_saying_is(const ks_saying *said, const char *format, const ks_str *const *parts,
                   uint32_t count);
 /* The message, a new reference; `combined`: with the words that begin the message of an Event that stands for several. */
 const ks_str *ks_saying_text(ks_heap *heap, const ks_saying *said, bool combined);
 
-/* A new Event, to be stored with ks_store_write_brief(). Counts up what it is given, but for `said`, which it takes over. Draws the
+/* A new Event, to be stored with ks_store_write_brief(). Takes over `head` and `said`, counts up the others. Draws the
  * uid and the name here: nothing is left to chance for later. */
 ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
                                    uint64_t about_version, const ks_event_head *head,

@@ -23,27 +23,36 @@ enum { DISTINCT_MAX = 10, SPAM_BURST = 25, HISTORY_LIMIT = 128 };
 
 /* --- histories --- */
 
-/* One remembered thing: an event that was seen, a series, or a bucket of the spam filter (source and
- * type); `key` says which, by its low bits. A group (source, type and reason) is the events that name it. */
+/* One remembered thing: an event that was seen, what stands for the many of a group, a series, or a bucket of the spam filter (source and
+ * type). What it is called is a word: its lowest bits say which of these it is, and of an event the upper ones which group (source, type
+ * and reason) it is of. */
 typedef struct entry {
-    uint64_t key;
     uint64_t id;    /* of the Event */
     int64_t at;     /* when last seen; bucket: when it is full again */
     uint32_t count; /* how often */
-    uint32_t
-        group; /* event: its group's name; its lowest bit: it counts as one of the group's messages */
+    uint32_t more;  /* event: what is left of the hash of what is said */
 } entry;
 
+enum { FRONT = 128 }; /* what is looked at mostly */
+
+/* The names stand together in front, the entries behind: who looks for one waits for memory as seldom as can be. */
 typedef struct history {
     uint32_t refs;
     uint16_t len, cap;
     const ks_event_about *about;
-    entry entries[];
+    uint64_t names[];
 } history;
 
-enum { OF_EVENT = 0, OF_BUCKET = 1, OF_SERIES = 2, COUNTED = 1 };
+enum { OF_EVENT = 0, OF_BUCKET = 1, OF_SERIES = 2, OF_ALL = 3, SORT_OF_NAME = 3, GROUP_SHIFT = 33 };
+#define COUNTED (UINT64_C(1) << 32) /* it counts as one of the group's messages */
 
-static size_t history_size(uint32_t cap) { return sizeof(history) + cap * sizeof(entry); }
+static size_t history_size(uint32_t cap) {
+    return sizeof(history) + cap * (sizeof(uint64_t) + sizeof(entry));
+}
+
+static entry *entry_at(const history *h, int place) {
+    return (entry *)(uintptr_t)(h->names + h->cap) + place;
+}
 
 static void history_ref(void *value) { ((history *)value)->refs++; }
 static void history_unref(ks_heap *heap, void *value) {
@@ -62,39 +71,46 @@ void ks_record_forget(ks_server *s, const ks_object *object) {
 
 /* What is looked up in a history at a time. */
 typedef struct wanted {
-    uint64_t key, other;
+    uint64_t name, other;
 } wanted;
 
 /* Whether an entry that is not wanted says nothing any more: a full bucket, a series that is over and has been written as it is. Of
  * very many events those that no group counts are forgotten, too. */
-static bool has_aged(const entry *e, wanted w, int64_t now, bool many) {
-    if (e->key == w.key || e->key == w.other) return false;
-    switch (e->key & 3) {
+static bool has_aged(const history *h, int place, wanted w, int64_t now) {
+    uint64_t name = h->names[place];
+    const entry *e = entry_at(h, place);
+    if ((name & ~COUNTED) == w.name || name == w.other) return false;
+    switch (name & SORT_OF_NAME) {
     case OF_BUCKET: return e->at <= now;
     case OF_SERIES: return e->count <= 2 && now - e->at > SERIES_IDLE;
-    default: return many && (e->group & COUNTED) == 0 && now - e->at > AGGREGATE_WINDOW;
+    default:
+        return h->len > HISTORY_LIMIT && (name & COUNTED) == 0 && now - e->at > AGGREGATE_WINDOW;
     }
 }
 
 /* A copy without what has aged, with room for that many more entries and some. */
 static history *renew(ks_heap *heap, const history *h, wanted w, uint32_t more, int64_t now) {
-    bool many = h->len > HISTORY_LIMIT;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < h->len; i++) kept += !has_aged(&h->entries[i], w, now, many);
+    for (int i = 0; i < h->len; i++) kept += !has_aged(h, i, w, now);
     uint32_t cap = kept + more;
     cap += cap / 8 + 1;
     history *copy = ks_alloc(heap, history_size(cap));
-    *copy = (history){.refs = 1, .cap = cap, .about = h->about};
+    *copy = (history){.refs = 1, .cap = (uint16_t)cap, .about = h->about};
     ks_event_about_ref(copy->about);
-    for (uint32_t i = 0; i < h->len; i++)
-        if (!has_aged(&h->entries[i], w, now, many)) copy->entries[copy->len++] = h->entries[i];
+    for (int i = 0; i < h->len; i++) {
+        if (has_aged(h, i, w, now)) continue;
+        copy->names[copy->len] = h->names[i];
+        *entry_at(copy, copy->len++) = *entry_at(h, i);
+    }
     return copy;
 }
 
-static entry *find(history *h, uint64_t key) {
-    for (entry *e = h->entries, *end = e + h->len; e != end; e++)
-        if (e->key == key) return e;
-    return NULL;
+enum { NOWHERE = -1 };
+
+static int find(const history *h, uint64_t name) {
+    for (int i = 0; i < h->len; i++)
+        if (h->names[i] == name) return i;
+    return NOWHERE;
 }
 
 /* Room for all that is mostly recorded about a pod until it is Ready: its placement, four Events of its kubelet and their bucket; of one
@@ -118,14 +134,18 @@ static history *make_room(ks_server *s, void **slot, wanted w, uint32_t more) {
     return *slot;
 }
 
+/* Where the object's history stands, or NULL; its front is on its way. */
 static void **slot_of(ks_server *s, const ks_object *about) {
-    return ks_ids_slot(s->heap, &s->correlation, about->id);
+    void **slot = ks_ids_slot(s->heap, &s->correlation, about->id);
+    if (slot != NULL) ks_fetch_all(*slot, FRONT);
+    return slot;
 }
 
-static entry *add(history *h, uint64_t key) {
-    entry *e = &h->entries[h->len++];
-    *e = (entry){.key = key};
-    return e;
+static int add(history *h, uint64_t name) {
+    int place = h->len++;
+    h->names[place] = name;
+    *entry_at(h, place) = (entry){0};
+    return place;
 }
 
 /* --- hashing what makes events alike --- */
@@ -135,86 +155,106 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ hash >> 29;
 }
 
-static uint64_t tagged(uint64_t hash, uint64_t tag) { return (hash ^ hash >> 32) << 2 | tag; }
+static uint64_t tagged(uint64_t hash, uint64_t sort) {
+    return ((hash ^ hash >> 32) << 2 | sort) & ~COUNTED;
+}
 
 /* --- the rules of the core recorder --- */
 
-/* What is said, as a history has it: the event, what stands for all of its group once that is combined, the source's bucket, the group. */
+/* What is said, as a history names it: the event, what stands for all of its group once that is combined, the source's bucket. */
 typedef struct said_as {
     uint64_t event, all, bucket;
-    uint32_t group;
+    uint32_t more; /* of the event */
 } said_as;
 
-/* What a history has of it, found in one walk: the entries (NULL: none), how many distinct messages the group counts, and when one of
+/* The upper half of what they are called is the group's. */
+static said_as name_all(uint64_t group, uint64_t said, uint64_t bucket) {
+    uint64_t upper = group >> GROUP_SHIFT << GROUP_SHIFT;
+    return (said_as){.event = upper | tagged(said >> 34, OF_EVENT),
+                     .all = upper | OF_ALL,
+                     .bucket = tagged(bucket, OF_BUCKET),
+                     .more = (uint32_t)said};
+}
+
+/* What a history has of it, found in one walk: where the entries are, how many distinct messages the group counts, and when one of
  * it was last seen. */
 typedef struct places {
-    entry *event, *all, *bucket;
+    int event, all, bucket;
     uint32_t distinct;
     int64_t last;
 } places;
 
-static bool is_of(const entry *e, uint32_t group) {
-    return (e->group & ~(uint32_t)COUNTED) == group;
+static bool is_of_group(uint64_t name, uint64_t event) {
+    uint64_t sort = name & SORT_OF_NAME;
+    return (name ^ event) >> GROUP_SHIFT == 0 && (sort == OF_EVENT || sort == OF_ALL);
 }
 
-static places look(history *h, const said_as *as) {
-    places p = {.last = INT64_MIN};
-    for (entry *e = h->entries, *end = e + h->len; e != end; e++) {
-        if (is_of(e, as->group)) {
-            p.distinct += e->group & COUNTED;
-            if (e->at > p.last) p.last = e->at;
-        }
-        if (e->key == as->event)
-            p.event = e;
-        else if (e->key == as->all)
-            p.all = e;
-        else if (e->key == as->bucket)
-            p.bucket = e;
+static void look_at(const history *h, int place, const said_as *as, places *p) {
+    uint64_t name = h->names[place];
+    const entry *e = entry_at(h, place);
+    p->distinct += (name & COUNTED) != 0;
+    if (e->at > p->last) p->last = e->at;
+    if ((name & ~COUNTED) == as->event && e->more == as->more)
+        p->event = place;
+    else if (name == as->all)
+        p->all = place;
+}
+
+static places look(const history *h, const said_as *as) {
+    places p = {NOWHERE, NOWHERE, NOWHERE, 0, INT64_MIN};
+    const uint64_t event = as->event, bucket = as->bucket;
+    for (int i = 0, len = h->len; i < len; i++) {
+        if (is_of_group(h->names[i], event))
+            look_at(h, i, as, &p);
+        else if (h->names[i] == bucket)
+            p.bucket = i;
     }
     return p;
 }
 
 /* Whether it is one message too many for its group (EventAggregate). */
-static bool is_combined(const places *p) {
-    bool known = p->event != NULL && (p->event->group & COUNTED) != 0;
+static bool is_combined(const history *h, const places *p) {
+    bool known = p->event != NOWHERE && (h->names[p->event] & COUNTED) != 0;
     return !known && p->distinct + 1 >= DISTINCT_MAX;
 }
 
 /* The object's history, with room for what is said. */
-static history *open_history(ks_server *s, const ks_object *about, const said_as *as, places *p) {
-    void **slot = slot_of(s, about);
+static history *open_history(ks_server *s, void **slot, const ks_object *about, const said_as *as,
+                             places *p) {
     history *h = slot != NULL ? *slot : begin_history(s, about);
     *p = look(h, as);
     if (slot == NULL) return h;
-    uint32_t more = (p->event == NULL) + (p->bucket == NULL);
-    if (p->event != NULL && p->all == NULL && is_combined(p)) more++;
+    uint32_t more = (p->event == NOWHERE) + (p->bucket == NOWHERE);
+    if (p->event != NOWHERE && p->all == NOWHERE && is_combined(h, p)) more++;
     history *roomy = make_room(s, slot, (wanted){as->event, as->bucket}, more);
     if (roomy != h) *p = look(roomy, as);
     return roomy;
 }
 
 /* A group that has been quiet for long counts none of its messages any more. */
-static void forget_quiet(history *h, uint32_t group, int64_t now, places *p) {
+static void forget_quiet(history *h, uint64_t event, int64_t now, places *p) {
     if (p->distinct == 0 || now - p->last <= AGGREGATE_WINDOW) return;
-    for (entry *e = h->entries, *end = e + h->len; e != end; e++)
-        if (is_of(e, group)) e->group &= ~(uint32_t)COUNTED;
+    for (int i = 0; i < h->len; i++)
+        if (is_of_group(h->names[i], event)) h->names[i] &= ~COUNTED;
     p->distinct = 0;
 }
 
 /* The entry of what has been said: its own, or that of all that is combined, from where on the group has many messages. */
 static entry *aggregate(history *h, const said_as *as, int64_t now, places *p, bool *combined) {
-    forget_quiet(h, as->group, now, p);
-    *combined = is_combined(p);
-    entry *seen = *combined ? p->all : p->event;
-    if (seen == NULL) seen = add(h, *combined ? as->all : as->event);
-    seen->group = as->group | (!*combined ? COUNTED : 0);
-    return seen;
+    forget_quiet(h, as->event, now, p);
+    *combined = is_combined(h, p);
+    int seen = *combined ? p->all : p->event;
+    if (seen == NOWHERE) seen = add(h, *combined ? as->all : as->event);
+    if (*combined) return entry_at(h, seen);
+    h->names[seen] |= COUNTED;
+    entry_at(h, seen)->more = as->more;
+    return entry_at(h, seen);
 }
 
 /* May the source write another event? A token bucket, kept as the instant at which it will be full.
  */
-static bool accepts(history *h, uint64_t key, entry *bucket, int64_t now) {
-    if (bucket == NULL) bucket = add(h, key);
+static bool accepts(history *h, uint64_t name, int place, int64_t now) {
+    entry *bucket = entry_at(h, place != NOWHERE ? place : add(h, name));
     int64_t full = bucket->at > now ? bucket->at : now;
     if (full - now > (SPAM_BURST - 1) * SPAM_INTERVAL) return false;
     bucket->at = full + SPAM_INTERVAL;
@@ -228,8 +268,8 @@ enum { SORTS = 64, SORT_WAYS = 4, SAYINGS = 256 };
 
 struct ks_record_cache {
     struct sort {
-        const char *type, *reason, *action, *field;
-        const ks_str *item;
+        const char *type, *reason, *action, *field, *component;
+        const ks_str *by, *item;
         const ks_event_head *head; /* NULL: none */
     } sorts[SORTS];
     struct said {
@@ -244,6 +284,7 @@ void ks_record_cache_drop(ks_server *s) {
     struct ks_record_cache *cache = s->record_cache;
     if (cache == NULL) return;
     for (int i = 0; i < SORTS; i++) {
+        ks_str_unref(s->heap, cache->sorts[i].by);
         ks_str_unref(s->heap, cache->sorts[i].item);
         ks_event_head_unref(s->heap, cache->sorts[i].head);
     }
@@ -269,7 +310,8 @@ static uint64_t address(const void *p) { return (uint64_t)(uintptr_t)p; }
 static bool is_of_sort(const struct sort *sort, const ks_event *e) {
     return sort->head != NULL && sort->reason == e->reason && sort->item == e->item &&
            sort->type == e->type && sort->action == e->action && sort->field == e->field &&
-           sort->head->by_name == e->by_name && ks_str_is(sort->head->component, e->component);
+           sort->component == e->component && ks_str_eq(sort->by, e->by) &&
+           sort->head->by_name == e->by_name;
 }
 
 /* Where such Events have their head, or are to have it: sorts that begin at one place stand behind each other. */
@@ -291,9 +333,12 @@ static const ks_event_head *head_of(ks_server *s, const ks_event *e) {
     if (!is_of_sort(sort, e)) {
         struct sort made = {.type = e->type, .reason = e->reason, .action = e->action};
         made.field = e->field;
+        made.component = e->component;
         made.head = ks_event_head_new(s->heap, e);
+        made.by = ks_str_ref(e->by);
         made.item = ks_str_ref(e->item);
         ks_event_head_unref(s->heap, sort->head);
+        ks_str_unref(s->heap, sort->by);
         ks_str_unref(s->heap, sort->item);
         *sort = made;
     }
@@ -309,10 +354,9 @@ typedef struct words {
 } words;
 
 static const ks_saying *new_saying(ks_server *s, const words *w) {
-    uint64_t what = ks_saying_hash(w->format, w->parts, w->count);
-    if (!w->loose) return ks_saying_new(s->heap, what, w->format, w->parts, w->count);
+    if (!w->loose) return ks_saying_new(s->heap, w->format, w->parts, w->count);
     const ks_str *own = ks_str_new(s->heap, w->parts[0]->s, w->parts[0]->len);
-    const ks_saying *made = ks_saying_new(s->heap, what, w->format, &own, 1);
+    const ks_saying *made = ks_saying_new(s->heap, w->format, &own, 1);
     ks_str_unref(s->heap, own);
     return made;
 }
@@ -336,6 +380,14 @@ static const ks_saying *saying_of(ks_server *s, const words *w) {
     slot->saying = ks_saying_ref(made);
     slot->hash = hash;
     return made;
+}
+
+/* A hash of what is said, whichever strings say it. */
+static uint64_t hash_said(const ks_saying *said) {
+    uint64_t hash = mix(0, address(said->format));
+    if (said->hash != 0) return said->hash;
+    for (uint32_t i = 0; i < said->count; i++) hash = ks_hash_text(said->parts[i], hash);
+    return ((ks_saying *)said)->hash = hash;
 }
 
 /* None is written into a namespace that is going away. */
@@ -397,15 +449,18 @@ static bool write_next(ks_server *s, const update *u) {
 typedef struct recording {
     ks_server *s;
     const ks_object *about;
+    void **slot; /* of its history */
     const ks_event *event;
-    const ks_event_head *head;
+    const ks_event_head *head; /* this and the next: references, which a new Event takes over */
     const ks_saying *said;
 } recording;
 
-static void write_new(const recording *r, const history *h, uint32_t count, bool combined) {
+static void write_new(recording *r, const history *h, uint32_t count, bool combined) {
     const ks_str *host = r->event->action == NULL ? r->event->host : NULL;
-    ks_short_event *e = ks_short_event_new(r->s, h->about, r->about->version, r->head, host,
-                                           ks_saying_ref(r->said));
+    ks_short_event *e =
+        ks_short_event_new(r->s, h->about, r->about->version, r->head, host, r->said);
+    r->head = NULL;
+    r->said = NULL;
     e->count = count;
     e->combined = combined;
     ks_server__commit_brief(r->s, &e->brief, NULL);
@@ -413,20 +468,18 @@ static void write_new(const recording *r, const history *h, uint32_t count, bool
 
 /* --- the core recorder --- */
 
-static void record_core(const recording *r) {
+static void record_core(recording *r) {
     ks_server *s = r->s;
     int64_t now = s->world->now;
     const ks_event_head *head = r->head;
     const ks_str *host = r->event->host;
     uint64_t where = ks_hash_text(host, 0);
     uint64_t group = mix(head->group, where);
-    said_as as = {.event = tagged(mix(mix(group, head->place), r->said->hash), OF_EVENT),
-                  .all = tagged(mix(group, 0), OF_EVENT),
-                  .bucket = tagged(mix(head->source, where), OF_BUCKET),
-                  .group = ((uint32_t)(group >> 16) | 2) & ~(uint32_t)COUNTED};
+    said_as as =
+        name_all(group, mix(mix(group, head->place), hash_said(r->said)), mix(head->source, where));
     places p;
     bool combined;
-    history *h = open_history(s, r->about, &as, &p);
+    history *h = open_history(s, r->slot, r->about, &as, &p);
     entry *seen = aggregate(h, &as, now, &p, &combined);
     seen->at = now;
     seen->count++;
@@ -442,23 +495,27 @@ static void record_core(const recording *r) {
 /* --- the new recorder --- */
 
 /* The series' entry, in the object's history. */
-static entry *open_series(ks_server *s, const ks_object *about, uint64_t key, history **h) {
-    void **slot = slot_of(s, about);
+static entry *open_series(ks_server *s, void **slot, const ks_object *about, uint64_t name,
+                          history **h) {
     *h = slot != NULL ? *slot : begin_history(s, about);
-    if (slot != NULL) *h = make_room(s, slot, (wanted){key, key}, find(*h, key) == NULL ? 2 : 0);
-    entry *seen = find(*h, key);
-    return seen != NULL ? seen : add(*h, key);
+    int seen = find(*h, name);
+    if (slot != NULL) {
+        history *roomy = make_room(s, slot, (wanted){name, name}, seen == NOWHERE ? 2 : 0);
+        if (roomy != *h) seen = find(roomy, name);
+        *h = roomy;
+    }
+    return entry_at(*h, seen != NOWHERE ? seen : add(*h, name));
 }
 
-static void record_series(const recording *r) {
+static void record_series(recording *r) {
     ks_server *s = r->s;
     int64_t now = s->world->now;
     const ks_object *related = r->event->related;
     uint64_t hash = mix(r->head->group, r->about->version);
     if (related != NULL) hash = mix(mix(hash, related->id), related->version);
-    uint64_t key = tagged(hash, OF_SERIES);
+    uint64_t name = tagged(hash, OF_SERIES);
     history *h;
-    entry *seen = open_series(s, r->about, key, &h);
+    entry *seen = open_series(s, r->slot, r->about, name, &h);
     update u = {.id = seen->id, .count = seen->count, .last = seen->at, .series = true};
     if (seen->count > 0 && now - seen->at <= SERIES_IDLE) {
         u.count = ++seen->count;
@@ -469,7 +526,7 @@ static void record_series(const recording *r) {
     if (u.count > 2) {
         /* the old series is finished: its final count is written */
         write_next(s, &u);
-        seen = open_series(s, r->about, key, &h);
+        seen = open_series(s, slot_of(s, r->about), r->about, name, &h);
     }
     seen->count = 1;
     seen->at = now;
@@ -480,6 +537,7 @@ static void record_series(const recording *r) {
 static void record(ks_server *s, const ks_object *about, const ks_event *event, const words *w) {
     recording r = {.s = s,
                    .about = ks_object_ref(about),
+                   .slot = slot_of(s, about),
                    .event = event,
                    .head = head_of(s, event),
                    .said = saying_of(s, w)};

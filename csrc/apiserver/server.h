@@ -141,9 +141,10 @@ typedef struct ks_event {
     const char *action; /* new API only; NULL: core recorder */
     const char
         *field; /* "spec.containers", or NULL: which item of it involvedObject.fieldPath names */
-    /* others: */
-    const ks_str *item;
     const char *component;
+    /* others: */
+    const ks_str *by; /* the component, if that is no constant text */
+    const ks_str *item;
     const ks_str *host;       /* source.host or NULL */
     const ks_object *related; /* may be NULL */
     bool by_name; /* the object is referred to by its name alone: no uid, no resourceVersion */

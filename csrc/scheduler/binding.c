@@ -81,9 +81,12 @@ static void fail_prebind(ks_cycle *c, const char *why) {
 /* --- Bind --- */
 
 static void record_scheduled(ks_sim *sim, const ks_object *pod, const ks_str *node) {
-    const char *profile = ks_text_or(ks_get(pod->spec, K(schedulerName)), "default-scheduler");
-    ks_event e = {
-        .type = "Normal", .reason = "Scheduled", .component = profile, .action = "Binding"};
+    const ks_str *profile = ks_str_or_null(ks_get(pod->spec, K(schedulerName)));
+    ks_event e = {.type = "Normal",
+                  .reason = "Scheduled",
+                  .component = "default-scheduler",
+                  .by = profile,
+                  .action = "Binding"};
     ks_record_parts(&sim->server, pod, &e, "Successfully assigned %s/%s to %s", pod->ns, pod->name,
                     node);
 }

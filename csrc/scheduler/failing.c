@@ -111,14 +111,12 @@ static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const 
 
 void ks_sched_record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
                              const ks_str *message) {
-    ks_event e = {.type = "Warning",
-                  .reason = "FailedScheduling",
-                  .component = profile->s,
-                  .action = "Scheduling"};
+    ks_event e = {
+        .type = "Warning", .reason = "FailedScheduling", .by = profile, .action = "Scheduling"};
     if (message->len > NOTE_LIMIT)
         ks_record(&sim->server, pod, &e, "%.*s ...", NOTE_LIMIT - 4, message->s);
     else
-        ks_record(&sim->server, pod, &e, "%s", message->s);
+        ks_record_parts(&sim->server, pod, &e, "%s", message);
 }
 
 /* The pod as what is told of it is compared with, a new reference: as the view has it where it waits for a node there, and then it is

@@ -321,7 +321,7 @@ static bool clear_nominations(ks_cycle *c) {
 static void record_preempted(ks_cycle *c, const ks_object *pod, bool called_off) {
     ks_event e = {.type = "Normal",
                   .reason = "Preempted",
-                  .component = c->rules->scheduler->s,
+                  .by = c->rules->scheduler,
                   .action = "Preempting",
                   .related = c->pod};
     ks_record(&c->sim->server, pod, &e, "Preempted by pod %s on node %s%s", c->pod->uid->s,

@@ -106,7 +106,7 @@ static void event(ks_sim *sim, const ks_object *about, const char *type, const c
             heap, alike, driver, KS_NOTHING, KS_NOTHING,
             ks_format(heap, "%s_csi-provisioner-0_00000000-0000-0000-0000-000000000000",
                       ks_text_or(driver, DRIVER)));
-    ks_event e = {.type = type, .reason = reason, .component = component.s->s};
+    ks_event e = {.type = type, .reason = reason, .by = component.s};
     const ks_str *const parts[] = {one, two};
     ks_record_saying(&sim->server, about, &e, format, parts, (one != NULL) + (two != NULL));
     ks_unref(heap, component);
