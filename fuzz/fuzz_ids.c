@@ -78,6 +78,19 @@ static void put(ks_heap *heap, ks_ids *ids, model *m, uint32_t k, uint32_t numbe
     set(m, k, number);
 }
 
+/* Those of `count` numbers in a row that are not there yet. */
+static void add(ks_heap *heap, ks_ids *ids, model *m, uint32_t k, uint32_t count) {
+    ks_ids_pair pairs[256] = {0};
+    uint32_t n = 0;
+    for (; n < count && k + n < KEYS; n++)
+        pairs[n] = (ks_ids_pair){id_of(at_place(k + n)), value_new(heap, count)};
+    ks_ids_add(heap, ids, pairs, n);
+    for (uint32_t i = 0; i < n; i++) {
+        value_unref(heap, pairs[i].value);
+        if (m->number[at_place(k + i)] == 0) set(m, at_place(k + i), count);
+    }
+}
+
 static void del(ks_heap *heap, ks_ids *ids, model *m, uint32_t k) {
     fuzz_demand(ks_ids_del(heap, ids, id_of(k)) == (m->number[k] != 0), "del");
     set(m, k, 0);
@@ -103,8 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ks_ids *ids = &maps[map];
         model *m = &models[map];
         switch (op) {
-        case 0:
-        case 1: put(heap, ids, m, k, v); break;
+        case 0: put(heap, ids, m, k, v); break;
+        case 1: add(heap, ids, m, k, v); break;
         case 2:
             for (uint32_t i = 0; i < v && k + i < KEYS; i++) put(heap, ids, m, k + i, v);
             break;

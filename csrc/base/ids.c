@@ -73,7 +73,7 @@ static ks_ids_node *widen(ks_heap *heap, ks_ids_node **ref) {
 }
 
 /* A slot for a digit that an owned leaf does not have yet; it holds NULL. */
-static void **insert(ks_heap *heap, ks_ids_node **ref, unsigned at) {
+static inline void **insert(ks_heap *heap, ks_ids_node **ref, unsigned at) {
     ks_ids_node *leaf = *ref;
     unsigned to = at;
     if (leaf->room == FEW) {
@@ -214,7 +214,9 @@ void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value) {
     return before;
 }
 
-void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
+/* The leaf in which an id has its place, made when it is not there, its path unshared. */
+static inline __attribute__((always_inline)) ks_ids_node **leaf_for(ks_heap *heap, ks_ids *ids,
+                                                                    uint64_t id) {
     ks_ids_node **ref = &ids->root;
     if (*ref == NULL) *ref = node_new(heap, id, 0);
     for (;;) {
@@ -223,19 +225,38 @@ void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
             node = raise(heap, ref, id);
         else if (node->refs > 1)
             node = unshare(heap, ids->type, ref);
+        if (node->shift == 0) return ref;
         unsigned at = digit(node, id);
-        bool there = node->used >> at & 1U;
-        if (node->shift == 0) {
-            if (there) return &node->slots[place(node, at)];
-            void **slot = insert(heap, ref, at);
-            ids->count++;
-            return slot;
-        }
-        if (!there) {
+        if ((node->used >> at & 1U) == 0) {
             node->slots[at] = node_new(heap, id, 0);
             node->used |= UINT32_C(1) << at;
         }
         ref = (ks_ids_node **)&node->slots[at];
+    }
+}
+
+void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
+    ks_ids_node **ref = leaf_for(heap, ids, id), *leaf = *ref;
+    unsigned at = id & (KS_IDS_WAYS - 1);
+    if (leaf->used >> at & 1U) return &leaf->slots[place(leaf, at)];
+    void **slot = insert(heap, ref, at);
+    ids->count++;
+    return slot;
+}
+
+void ks_ids_add(ks_heap *heap, ks_ids *ids, const ks_ids_pair *pairs, size_t n) {
+    for (size_t i = 0, end; i < n; i = end) {
+        ks_ids_node **ref = leaf_for(heap, ids, pairs[i].id), *leaf = *ref;
+        for (end = i + 1; end < n && covers(leaf, pairs[end].id);) end++;
+        if (leaf->room == FEW && end - i > FEW) leaf = widen(heap, ref);
+        for (const ks_ids_pair *p = pairs + i; p != pairs + end; p++) {
+            unsigned at = p->id & (KS_IDS_WAYS - 1);
+            if (leaf->used >> at & 1U) continue;
+            *insert(heap, ref, at) = p->value;
+            leaf = *ref;
+            ids->count++;
+            if (ids->type != NULL && ids->type->ref != NULL) ids->type->ref(p->value);
+        }
     }
 }
 

@@ -58,6 +58,12 @@ void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id);
 void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id);
 /* The same, and made when it is not there: it holds NULL then, and the caller puts something in at once. */
 void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id);
+/* Puts in values of ids, counted up, where there is none yet: quick where ids that follow one another stand together. */
+typedef struct ks_ids_pair {
+    uint64_t id;
+    void *value;
+} ks_ids_pair;
+void ks_ids_add(ks_heap *heap, ks_ids *ids, const ks_ids_pair *pairs, size_t n);
 /* Exchanges the value of an id that is there, also in every map that shares the place where it stands; hands the caller the reference to
  * the one before. Allocates nothing: for putting back what ks_ids_slot() has been used to change. */
 void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value);

@@ -151,7 +151,7 @@ uint64_t ks_hash_text(const ks_str *text, uint64_t seed) {
         hash = (hash ^ little_endian(s)) * UINT64_C(0x9fb21c651e98df25);
         hash ^= hash >> 32;
     }
-    while (left > 0) rest = rest << 8 | (unsigned char)s[--left];
+    if (left > 0) rest = ks_tail_word(s, left);
     hash = (hash ^ rest) * UINT64_C(0x9fb21c651e98df25);
     return hash ^ hash >> 32;
 }

@@ -74,6 +74,19 @@ int ks_str_cmp(const ks_str *a, const ks_str *b);
 uint32_t ks_hash_bytes(const char *s, size_t len);
 /* 64 bits of a text, taken eight bytes at a time: for the keys of maps. NULL is fine; `seed`: what the text follows. */
 uint64_t ks_hash_text(const ks_str *text, uint64_t seed);
+/* The last bytes of a text, of which there are 1 to 7, as a word with zeros above them; the same on every machine. */
+static inline uint64_t ks_tail_word(const char *s, size_t n) {
+    const unsigned char *p = (const unsigned char *)s;
+    if (n < 4) return p[0] | (uint64_t)p[n / 2] << n / 2 * 8 | (uint64_t)p[n - 1] << (n - 1) * 8;
+    uint32_t low, high; /* they overlap, and agree where they do */
+    memcpy(&low, s, 4);
+    memcpy(&high, s + n - 4, 4);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    low = __builtin_bswap32(low);
+    high = __builtin_bswap32(high);
+#endif
+    return low | (uint64_t)high << (n - 4) * 8;
+}
 
 /* A growing text, for messages and output. `ks_buf b = {heap}` is an empty one. */
 typedef struct ks_buf {

@@ -66,8 +66,7 @@ uint64_t ks_hash_on(uint64_t hash, const void *bytes, size_t len) {
     for (; len >= 8; len -= 8, p += 8) {
         uint64_t word;
         memcpy(&word, p, 8);
-        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 32;
+        hash = ks_hash_word_on(hash, word);
     }
     for (size_t i = 0; i < len; i++) hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
     return hash;

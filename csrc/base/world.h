@@ -68,8 +68,19 @@ void ks_random_suffix(ks_world *world, char *out, int n);
 /* A hash that goes on over more bytes; it begins with KS_HASH_SEED. Where the bytes are parted counts. */
 #define KS_HASH_SEED UINT64_C(0xcbf29ce484222325)
 uint64_t ks_hash_on(uint64_t hash, const void *bytes, size_t len);
+/* A word more. */
+static inline uint64_t ks_hash_word_on(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 32;
+}
 /* Mixes bytes into the trace. */
 void ks_trace(ks_world *world, const void *bytes, size_t len);
+/* The same for words. */
+static inline void ks_trace_words(ks_world *world, const uint64_t *words, int count) {
+    uint64_t hash = world->trace;
+    for (int i = 0; i < count; i++) hash = ks_hash_word_on(hash, words[i]);
+    world->trace = hash;
+}
 /* Unix seconds of a virtual instant, rounded down: what time stamps of objects show. */
 int64_t ks_unix(const ks_world *world, int64_t instant);
 

@@ -171,6 +171,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
         before = snapshot;
     }
     bool keep = body(cluster, arg);
+    if (keep) ks_store_gather(&cluster->sim->server.store); /* it is memory of this call's */
     ks_guard_leave(heap, &guard);
     if (before != NULL) {
         if (keep) {

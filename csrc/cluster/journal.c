@@ -182,14 +182,10 @@ ks_place ks_tape_place(ks_heap *heap, ks_tape_reader *r, ks_place last) {
 
 /* --- what the state comes to --- */
 
-static uint64_t hash_word(uint64_t hash, uint64_t word) {
-    return ks_hash_on(hash, &word, sizeof word);
-}
-
 /* An Event that is kept short has come of the rest. */
 static bool hash_brief(void *payload, const ks_brief *brief) {
     uint64_t *hash = payload;
-    *hash = hash_word(hash_word(*hash, brief->id), brief->version);
+    *hash = ks_hash_word_on(ks_hash_word_on(*hash, brief->id), brief->version);
     return false;
 }
 
@@ -201,7 +197,7 @@ static uint64_t hash_objects(ks_sim *sim, ks_kind kind, uint64_t hash) {
     while (ks_walk_next(&walk)) {
         text.len = 0;
         ks_json_write(&text, walk.object->doc, KS_JSON_EXACT);
-        hash = hash_word(hash_word(hash, walk.object->id), walk.object->version);
+        hash = ks_hash_word_on(ks_hash_word_on(hash, walk.object->id), walk.object->version);
         hash = ks_hash_on(hash, text.s, text.len);
     }
     ks_buf_dispose(&text);

@@ -417,6 +417,7 @@ static void connect(ks_sim *out) {
 }
 
 void ks_sim_copy(ks_sim *out, const ks_sim *from) {
+    ks_store_gather(&from->server.store);
     *out = *from;
     copied_around(out);
     for (int i = 0; i < from->component_count; i++) {
@@ -431,6 +432,7 @@ void ks_sim_copy(ks_sim *out, const ks_sim *from) {
 
 void ks_sim_snapshot(ks_sim *out, ks_sim *from) {
     for (int i = 0; i < from->component_count; i++) set_apart(from, i); /* for the one before */
+    ks_store_gather(&from->server.store);
     *out = *from;
     copied_around(out);
     out->counted = 0;
@@ -560,7 +562,7 @@ static bool may_retry(ks_sim *sim, int component, uint64_t key) {
 static void work(ks_sim *sim, int index, uint64_t key) {
     const ks_component *c = sim->components[index].component;
     uint64_t facts[3] = {(uint64_t)sim->world.now, (uint64_t)index, key};
-    ks_trace(&sim->world, facts, sizeof facts);
+    ks_trace_words(&sim->world, facts, 3);
     if (c->retries != 0 && (key & KS_RESYNC) != 0) {
         ks_enqueue(sim, index, key & ~KS_RESYNC);
         return;

@@ -58,8 +58,9 @@ static int64_t instant_in(const ks_world *world, const ks_object *old, const ks_
 static void read_meta(ks_world *world, ks_object *o, const ks_object *old) {
     o->deleting = KS_NEVER;
     o->created = KS_NEVER;
-    for (uint32_t i = 0; i < ks_len(o->meta); i++) {
-        const ks_pair *p = ks_pair_at(o->meta, i);
+    const ks_val meta = o->meta;
+    uint32_t left = ks_is(meta, KS_MAP) ? ks_len(meta) : 0;
+    for (const ks_pair *p = left > 0 ? ks_pair_at(meta, 0) : NULL; left > 0; p++, left--) {
         if (p->key == K(name))
             o->name = ks_str_or_null(p->val);
         else if (p->key == K(namespace))
@@ -111,11 +112,15 @@ static uint8_t count_claims(ks_val volumes) {
 }
 
 /* What a pod's spec says, in short. */
-static void read_pod_spec(ks_object *o, const ks_object *old) {
-    o->node = ks_str_or_null(ks_get(o->spec, K(nodeName)));
-    ks_val volumes = ks_get(o->spec, K(volumes));
-    bool same_volumes = old != NULL && ks_identical(volumes, ks_get(old->spec, K(volumes)));
-    o->claims = same_volumes ? old->claims : count_claims(volumes);
+static void read_pod_spec(ks_object *o) {
+    const ks_val spec = o->spec;
+    uint32_t left = ks_is(spec, KS_MAP) ? ks_len(spec) : 0;
+    for (const ks_pair *p = left > 0 ? ks_pair_at(spec, 0) : NULL; left > 0; p++, left--) {
+        if (p->key == K(nodeName))
+            o->node = ks_str_or_null(p->val);
+        else if (p->key == K(volumes))
+            o->claims = count_claims(p->val);
+    }
 }
 
 static bool any_restarted(ks_val containers) {
@@ -136,18 +141,24 @@ static char pod_phase(const ks_str *phase) {
 
 /* What a pod's status says, in short. */
 static void read_pod_status(const ks_world *world, ks_object *o, const ks_object *old) {
-    o->phase = pod_phase(ks_str_or_null(ks_get(o->status, K(phase))));
-    ks_val now = ks_get(o->status, K(conditions));
-    ks_val before = old != NULL ? ks_get(old->status, K(conditions)) : KS_NOTHING;
-    if (old != NULL && ks_identical(now, before)) {
+    const ks_val status = o->status;
+    ks_val conditions = KS_NOTHING;
+    uint32_t left = ks_is(status, KS_MAP) ? ks_len(status) : 0;
+    for (const ks_pair *p = left > 0 ? ks_pair_at(status, 0) : NULL; left > 0; p++, left--) {
+        if (p->key == K(phase))
+            o->phase = pod_phase(ks_str_or_null(p->val));
+        else if (p->key == K(conditions))
+            conditions = p->val;
+        else if (p->key == K(containerStatuses) || p->key == K(initContainerStatuses))
+            o->restarted = o->restarted || any_restarted(p->val);
+    }
+    if (old != NULL && ks_identical(conditions, ks_get(old->status, K(conditions)))) {
         o->ready = old->ready;
         o->ready_since = old->ready_since;
         o->disrupted = old->disrupted;
     } else {
-        read_conditions(world, o, now);
+        read_conditions(world, o, conditions);
     }
-    o->restarted = any_restarted(ks_get(o->status, K(containerStatuses))) ||
-                   any_restarted(ks_get(o->status, K(initContainerStatuses)));
 }
 
 /* --- claims and volumes --- */
@@ -260,9 +271,13 @@ static void read_header(ks_world *world, ks_object *o, const ks_object *old) {
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version) {
     ks_object *o = ks_alloc(world->heap, sizeof *o);
-    *o = (ks_object){.refs = 1, .kind = kind, .id = id, .version = version, .doc = doc};
-    o->ready_since = KS_NEVER;
-    o->imported = old != NULL && old->imported;
+    *o = (ks_object){.refs = 1,
+                     .kind = kind,
+                     .id = id,
+                     .version = version,
+                     .doc = doc,
+                     .imported = old != NULL && old->imported,
+                     .ready_since = KS_NEVER};
     read_parts(o);
     read_header(world, o, old);
     if (kind == KS_PVC || kind == KS_PV) read_binding(world->heap, o, old);
@@ -272,7 +287,7 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
         o->claims = old->claims;
         if (same(old->labels, o->labels)) o->kin = old->kin;
     } else {
-        read_pod_spec(o, old);
+        read_pod_spec(o);
     }
     if (o->node != NULL && o->node->len == 0) o->node = NULL;
     if (old != NULL && same(old->status, o->status)) {

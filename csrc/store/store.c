@@ -106,6 +106,36 @@ static void page_unref(ks_heap *heap, void *value) {
     ks_free(heap, page, sizeof *page);
 }
 
+/* --- new Events: a page of them costs little more than one --- */
+
+static void copy_kind(ks_store *s, ks_kind kind);
+
+/* Puts the new Events of the newest page where they are found by their ids. What has been put in once may be put in again: memory may have
+ * run out halfway. */
+static void gather(ks_store *s) {
+    ks_ids_pair fresh[PAGE_LENGTH];
+    size_t count = 0;
+    for (uint32_t i = s->page_known; i < s->page_len; i++) {
+        const void *logged = s->page->changes[i];
+        if (!ks_version__is_brief(logged)) continue;
+        const ks_brief *brief = ks_version__address(logged);
+        fresh[count++] = (ks_ids_pair){brief->id, (void *)(uintptr_t)logged};
+    }
+    if (count > 0 && s->undo != NULL) copy_kind(s, KS_EVENT);
+    ks_ids_add(s->world->heap, &s->by_id[KS_EVENT], fresh, count);
+    s->page_known = s->page_len;
+}
+
+void ks_store_gather(const ks_store *from) {
+    if (from->page_known != from->page_len) gather((ks_store *)from);
+}
+
+/* The objects of a kind. */
+static const ks_ids *map_of(const ks_store *s, ks_kind kind) {
+    if (kind == KS_EVENT) ks_store_gather(s);
+    return &s->by_id[kind];
+}
+
 static const ks_tree_type log_type = {NULL, NULL, NULL, page_ref, page_unref};
 
 static void forget_oldest_page(ks_store *s) {
@@ -116,11 +146,11 @@ static void forget_oldest_page(ks_store *s) {
     ks_tree_del(s->world->heap, &s->maps.log, oldest);
 }
 
-/* The newest page, where this store may add a change. */
-static log_page *open_page(ks_store *s) {
+/* Another one in place of the newest page, which is full, or to which other stores have added, or which there is not. */
+static log_page *turn_page(ks_store *s) {
     ks_heap *heap = s->world->heap;
     log_page *page = s->page;
-    if (page != NULL && s->page_len < PAGE_LENGTH && page->len == s->page_len) return page;
+    ks_store_gather(s);
     log_page *fresh = ks_alloc(heap, sizeof *fresh);
     *fresh = (log_page){.refs = 1, .len = 0};
     if (page != NULL && s->page_len < PAGE_LENGTH) {
@@ -130,7 +160,7 @@ static log_page *open_page(ks_store *s) {
         return s->page = fresh;
     }
     s->page = fresh;
-    s->page_len = 0;
+    s->page_len = s->page_known = 0;
     if (page == NULL) return fresh;
     ks_tree_put(heap, &s->maps.log, (ks_key){0, logged_version(page->changes[0])}, page);
     size_t kept = s->by_id[KS_POD].count > MANY_PODS ? LOG_PAGES_OF_MANY : LOG_PAGES;
@@ -154,6 +184,7 @@ bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_
     void *page;
     *change = NULL;
     if (version < s->compacted) return false;
+    ks_store_gather(s);
     if (ks_tree_floor(&s->maps.log, after, NULL, &page))
         *change = first_after(heap, page, PAGE_LENGTH, kind, version);
     for (ks_tree_iter it = ks_tree_from(&s->maps.log, after); *change == NULL && ks_tree_next(&it);)
@@ -164,16 +195,6 @@ bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_
 }
 
 /* --- keys --- */
-
-/* The last bytes of a text, of which there are 1 to 7, as a word with zeros above them. */
-static uint64_t tail_word(const char *s, size_t n) {
-    const unsigned char *p = (const unsigned char *)s;
-    if (n < 4) return p[0] | (uint64_t)p[n / 2] << n / 2 * 8 | (uint64_t)p[n - 1] << (n - 1) * 8;
-    uint32_t low, high; /* they overlap, and agree where they do */
-    memcpy(&low, s, 4);
-    memcpy(&high, s + n - 4, 4);
-    return low | (uint64_t)high << (n - 4) * 8;
-}
 
 /* 128 bits of a text, mixed eight bytes at a time: two states that take in each word differently.
  * Comparing words beats comparing texts that begin alike, as the names of a set's pods do. Lookups
@@ -187,7 +208,7 @@ static ks_key mix(ks_key seed, const ks_str *text) {
         if (n == 8)
             memcpy(&word, s, 8);
         else
-            word = tail_word(s, n);
+            word = ks_tail_word(s, n);
         a = (a ^ word) * UINT64_C(0x9fb21c651e98df25);
         a ^= a >> 32;
         b = (b + word) * UINT64_C(0xff51afd7ed558ccd);
@@ -307,7 +328,7 @@ void ks_store_shorten(ks_store *s) {
     s->spaces = NULL;
     s->follows = true;
     s->page = NULL;
-    s->page_len = 0;
+    s->page_len = s->page_known = 0;
     ks_ids_clear(s->world->heap, &s->by_id[KS_EVENT]);
     ks_table_clear(s->world->heap, &s->event_names);
     s->events_named = s->last_id;
@@ -333,6 +354,7 @@ void ks_store_copied(ks_store *out, ks_world *world) {
 }
 
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world) {
+    ks_store_gather(from);
     *out = *from;
     ks_store_copied(out, world);
 }
@@ -430,6 +452,7 @@ void ks_store_undo(ks_store *from) {
 static void put_version(ks_store *s, ks_kind kind, uint64_t id, void *version, bool is_new) {
     ks_heap *heap = s->world->heap;
     undo *u = s->undo;
+    if (kind == KS_EVENT) ks_store_gather(s);
     if (u != NULL && is_new) copy_kind(s, kind);
     if (u != NULL && u->len == UNDO_LENGTH) copy_all(s);
     if (u == NULL || u->snapshot->kinds >> kind & 1U) {
@@ -444,6 +467,7 @@ static void put_version(ks_store *s, ks_kind kind, uint64_t id, void *version, b
 }
 
 static void drop_version(ks_store *s, ks_kind kind, uint64_t id) {
+    if (kind == KS_EVENT) ks_store_gather(s);
     if (s->undo != NULL) copy_kind(s, kind);
     ks_ids_del(s->world->heap, &s->by_id[kind], id);
 }
@@ -454,7 +478,7 @@ static void drop_version(ks_store *s, ks_kind kind, uint64_t id) {
  * depends on it. */
 static void name_events(ks_store *s) {
     ks_heap *heap = s->world->heap;
-    for (ks_ids_iter it = ks_ids_from(&s->by_id[KS_EVENT], s->events_named + 1); ks_ids_next(&it);
+    for (ks_ids_iter it = ks_ids_from(map_of(s, KS_EVENT), s->events_named + 1); ks_ids_next(&it);
          s->events_named = it.id) {
         const ks_brief *brief = ks_version__brief(it.value);
         const ks_object *whole = brief == NULL ? it.value : NULL;
@@ -488,11 +512,11 @@ const ks_object *ks_store_get_text(const ks_store *s, ks_kind kind, const char *
 }
 
 const ks_object *ks_store_by_id(const ks_store *s, ks_kind kind, uint64_t id) {
-    return ks_version__object(s->world, ks_ids_get(&s->by_id[kind], id));
+    return ks_version__object(s->world, ks_ids_get(map_of(s, kind), id));
 }
 
 const ks_brief *ks_store_brief(const ks_store *s, ks_kind kind, uint64_t id) {
-    return ks_version__brief(ks_ids_get(&s->by_id[kind], id));
+    return ks_version__brief(ks_ids_get(map_of(s, kind), id));
 }
 
 /* Whether an object's uid waits until somebody asks for it. Objects come in the order of their ids, but for those that a cache keeps
@@ -563,7 +587,7 @@ const ks_object *ks_store_controller(const ks_store *s, const ks_object *object,
     return owner != NULL && owner->kind == kind && is_called(object, owner) ? owner : NULL;
 }
 
-size_t ks_store_count(const ks_store *s, ks_kind kind) { return s->by_id[kind].count; }
+size_t ks_store_count(const ks_store *s, ks_kind kind) { return map_of(s, kind)->count; }
 
 /* --- walking --- */
 
@@ -572,7 +596,7 @@ enum { FEW = 64 }; /* so many objects of a kind are walked by, whatever namespac
 
 /* Whether a walk through some of a kind is better told where they are: spaces.c. */
 static bool are_many(const ks_store *s, ks_kind kind) {
-    return s->by_id[kind].count > FEW && ks_kind_get(kind)->namespaced && !s->follows;
+    return map_of(s, kind)->count > FEW && ks_kind_get(kind)->namespaced && !s->follows;
 }
 
 ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
@@ -588,7 +612,7 @@ ks_walk ks_walk_kind(const ks_store *s, ks_kind kind, const ks_str *ns) {
             return walk;
         }
     }
-    walk.ids = ks_ids_begin(&s->by_id[kind]);
+    walk.ids = ks_ids_begin(map_of(s, kind));
     return walk;
 }
 
@@ -846,15 +870,16 @@ static void unindex_object(ks_store *s, const ks_object *object) {
 }
 
 /* Takes over a change, or a new brief. */
-static void append_to_log(ks_store *s, const void *logged) {
-    log_page *page = open_page(s);
+static inline void append_to_log(ks_store *s, const void *logged) {
+    log_page *page = s->page;
+    if (page == NULL || s->page_len == PAGE_LENGTH || page->len != s->page_len) page = turn_page(s);
     page->changes[page->len++] = logged;
     s->page_len = page->len;
 }
 
 /* Logs a change, with one reference: takes over the words `object` and `old`. */
-static ks_change *log_change(ks_store *s, ks_change_type type, const void *object,
-                             const void *old) {
+static inline ks_change *log_change(ks_store *s, ks_change_type type, const void *object,
+                                    const void *old) {
     ks_change *change = ks_alloc(s->world->heap, sizeof *change);
     *change = (ks_change){.refs = 1,
                           .type = type,
@@ -866,21 +891,18 @@ static ks_change *log_change(ks_store *s, ks_change_type type, const void *objec
     return change;
 }
 
-/* What the trace has of a write; a name, or what stands for it, follows. */
-typedef struct facts {
-    uint64_t what, id, version, at;
-} facts;
-
-static facts facts_of(const ks_store *s, ks_change_type type, ks_kind kind, uint64_t id) {
-    return (facts){(uint64_t)type << 32 | (uint64_t)kind, id, s->version, (uint64_t)s->world->now};
+/* Notes a write in the trace; a name, or what stands for it, follows. */
+static void trace_write(ks_store *s, ks_change_type type, ks_kind kind, uint64_t id) {
+    const uint64_t facts[] = {(uint64_t)type << 32 | (uint64_t)kind, id, s->version,
+                              (uint64_t)s->world->now};
+    ks_trace_words(s->world, facts, 4);
 }
 
 /* Logs a change of objects: takes over `object`, counts `old` up; a new reference. */
 static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_object *object,
                                     const ks_object *old) {
     ks_change *change = log_change(s, type, object, ks_object_ref(old));
-    facts written = facts_of(s, type, object->kind, object->id);
-    ks_trace(s->world, &written, sizeof written);
+    trace_write(s, type, object->kind, object->id);
     ks_trace(s->world, object->name->s, object->name->len);
     change->refs++;
     return change;
@@ -955,21 +977,17 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
     ks_kind kind = brief->type->kind;
     brief->id = old != NULL ? old->id : ++s->last_id;
     brief->version = ++s->version;
-    brief->refs++; /* one for the map, one for the log */
     void *now = ks_version__of_brief(brief);
-    struct {
-        facts facts;
-        ks_key name;
-    } written = {facts_of(s, old == NULL ? KS_ADDED : KS_MODIFIED, kind, brief->id),
-                 brief->type->key(brief)};
+    ks_key name = brief->type->key(brief);
     if (old == NULL) {
-        put_version(s, kind, brief->id, now, true);
         append_to_log(s, now);
     } else {
         void *before = ks_version__of_brief(old);
         ks_version__ref(before);
+        brief->refs++; /* one for the map, one for the log */
         put_version(s, kind, brief->id, now, false);
         log_change(s, KS_MODIFIED, now, before);
     }
-    ks_trace(s->world, &written, sizeof written);
+    trace_write(s, old == NULL ? KS_ADDED : KS_MODIFIED, kind, brief->id);
+    ks_trace_words(s->world, (const uint64_t[]){name.a, name.b}, 2);
 }

@@ -128,7 +128,8 @@ typedef struct ks_store {
     ks_world *world;
     uint64_t version; /* of the last write */
     uint64_t last_id;
-    ks_ids by_id[KS_KIND_COUNT]; /* object or (marked) brief: order of creation */
+    /* Object or (marked) brief: order of creation. New Events are put in a page of the log at a time, or when somebody looks. */
+    ks_ids by_id[KS_KIND_COUNT];
     uint64_t kinds; /* a bit for each kind whose map is there: all, but in a snapshot */
     /* indexes say which object (kind and id in one word), so a new version touches by_id alone */
     ks_table by_name; /* hash of kind, namespace and name (not Events) */
@@ -153,7 +154,8 @@ typedef struct ks_store {
         ks_tree log;        /* {0, first version} -> page of changes in a row; bounded */
     } maps;
     struct ks_log_page *page; /* the newest changes, not in `log` yet; counted */
-    uint32_t page_len;        /* how many of those in it are this store's */
+    uint32_t page_len;        /* how many of those in it are this store's, */
+    uint32_t page_known;      /* and of how many the new Events are in `by_id` */
     uint64_t compacted;       /* versions up to here are no longer in the log */
     struct ks_spaces
         *spaces;  /* who is in which namespace: spaces.c. Counted; NULL: nobody has asked */
@@ -164,6 +166,8 @@ typedef struct ks_store {
 
 void ks_store_init(ks_store *store, ks_world *world);
 void ks_store_dispose(ks_store *store);
+/* To be called before any copy by assignment is made. */
+void ks_store_gather(const ks_store *from);
 /* O(1). `world` of the copy is the one given. */
 void ks_store_copy(ks_store *out, const ks_store *from, ks_world *world);
 /* The same, after a copy by assignment. */
