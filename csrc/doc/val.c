@@ -20,6 +20,14 @@ static inline int key_cmp(const ks_str *a, const ks_str *b) {
     return ks_str_cmp(a, b);
 }
 
+/* Counting keys, without looking at those that are never counted. */
+static inline const ks_str *key_ref(const ks_str *key) {
+    return is_symbol(key) ? key : ks_str_ref(key);
+}
+static inline void key_unref(ks_heap *heap, const ks_str *key) {
+    if (!is_symbol(key)) ks_str_unref(heap, key);
+}
+
 static size_t list_size(uint32_t cap) { return sizeof(ks_list) + cap * sizeof(ks_val); }
 static size_t map_size(uint32_t cap) { return sizeof(ks_map) + cap * sizeof(ks_pair); }
 
@@ -78,7 +86,7 @@ void ks_list_free(ks_heap *heap, ks_list *l) {
 void ks_map_free(ks_heap *heap, ks_map *m) {
     for (uint32_t i = 0; i < m->len; i++) fetch_counted(m->pairs[i].val);
     for (uint32_t i = 0; i < m->len; i++) {
-        ks_str_unref(heap, m->pairs[i].key);
+        key_unref(heap, m->pairs[i].key);
         ks_unref(heap, m->pairs[i].val);
     }
     ks_free(heap, m, map_size(m->cap));
@@ -181,7 +189,7 @@ static ks_map *map_own(ks_heap *heap, ks_val m, uint32_t more) {
         ks_free(heap, old, map_size(old->cap));
     } else {
         for (uint32_t i = 0; i < copy->len; i++) {
-            ks_str_ref(copy->pairs[i].key);
+            key_ref(copy->pairs[i].key);
             ks_ref(copy->pairs[i].val);
         }
         old->refs--;
@@ -205,7 +213,7 @@ ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
     uint32_t to = map->len;
     while (to > 0 && key_cmp(map->pairs[to - 1].key, key) > 0) to--;
     memmove(map->pairs + to + 1, map->pairs + to, (map->len - to) * sizeof(ks_pair));
-    map->pairs[to] = (ks_pair){ks_str_ref(key), v};
+    map->pairs[to] = (ks_pair){key_ref(key), v};
     map->len++;
     return of_map(map);
 }
@@ -236,12 +244,12 @@ ks_val ks_put_all_and(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t cou
         int order = i == had ? 1 : j == count ? -1 : key_cmp(m.m->pairs[i].key, more[j].key);
         ks_pair *to = &map->pairs[map->len++];
         if (order > 0) {
-            *to = (ks_pair){ks_str_ref(more[j].key), more[j].val};
+            *to = (ks_pair){key_ref(more[j].key), more[j].val};
             j++;
             continue;
         }
         *to = m.m->pairs[i++];
-        if (!own) ks_str_ref(to->key);
+        if (!own) key_ref(to->key);
         if (order < 0) {
             if (!own) ks_ref(to->val);
         } else {
@@ -261,7 +269,7 @@ ks_val ks_exchange(ks_heap *heap, ks_val m, const ks_pair *others, uint32_t coun
     const ks_pair *next = others, *end = others + count;
     for (; copy->len < m.m->len; copy->len++) {
         ks_pair p = m.m->pairs[copy->len];
-        ks_str_ref(p.key);
+        key_ref(p.key);
         if (next != end && next->key == p.key)
             p.val = next++->val;
         else
@@ -279,7 +287,7 @@ ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key) {
     ks_pair gone = map->pairs[at];
     memmove(map->pairs + at, map->pairs + at + 1, (map->len - (uint32_t)at - 1) * sizeof(ks_pair));
     map->len--;
-    ks_str_unref(heap, gone.key);
+    key_unref(heap, gone.key);
     ks_unref(heap, gone.val);
     return of_map(map);
 }
@@ -353,7 +361,7 @@ static void insert_pair(ks_heap *heap, ks_map *map, const ks_str *key, ks_val v)
         return;
     }
     memmove(map->pairs + to + 1, map->pairs + to, (map->len - to) * sizeof(ks_pair));
-    map->pairs[to] = (ks_pair){ks_str_ref(key), v};
+    map->pairs[to] = (ks_pair){key_ref(key), v};
     map->len++;
 }
 
@@ -451,7 +459,7 @@ const ks_str *ks_map_seal(ks_heap *heap, ks_val *m) {
             map->pairs[++out] = map->pairs[i];
             continue;
         }
-        ks_str_unref(heap, map->pairs[out].key);
+        key_unref(heap, map->pairs[out].key);
         ks_unref(heap, map->pairs[out].val);
         map->pairs[out] = map->pairs[i];
         if (duplicate == NULL) duplicate = map->pairs[out].key;
