@@ -252,7 +252,10 @@ void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object
     if (kind != KS_POD && kind != KS_PV && kind != KS_VOLUMEATTACHMENT) return;
     if (kind == KS_POD && !(object != NULL && object->claims) && !(old != NULL && old->claims))
         return;
-    if (object != NULL && old != NULL && names_the_same(object, old)) return;
+    if (object != NULL && old != NULL) {
+        bool one = kind != KS_POD && object->named != 0 && object->named == old->named;
+        if (one || names_the_same(object, old)) return;
+    }
     if (old != NULL) index_names(s, old, take);
     if (object != NULL) index_names(s, object, add);
 }

@@ -835,7 +835,8 @@ static void index_object(ks_store *s, const ks_object *object, const ks_object *
         ks_spaces__relabel(s, object, old);
     if (old == NULL) {
         index_new(s, object);
-    } else if (!ks_equal(old->owners, object->owners)) {
+    } else if (!ks_identical(old->owners, object->owners) &&
+               !ks_equal(old->owners, object->owners)) {
         unindex_owners(s, old);
         index_owners(s, object);
     }
@@ -891,11 +892,12 @@ static inline ks_change *log_change(ks_store *s, ks_change_type type, const void
     return change;
 }
 
-/* Notes a write in the trace; a name, or what stands for it, follows. */
+/* Notes a write in the trace: its version needs no telling, since all writes come this way. Of one that adds an object its name follows, or
+ * what stands for it; from then on the id says which it is. */
 static void trace_write(ks_store *s, ks_change_type type, ks_kind kind, uint64_t id) {
-    const uint64_t facts[] = {(uint64_t)type << 32 | (uint64_t)kind, id, s->version,
+    const uint64_t facts[] = {(uint64_t)type << 48 ^ ks_store__place_of(kind, id),
                               (uint64_t)s->world->now};
-    ks_trace_words(s->world, facts, 4);
+    ks_trace_words(s->world, facts, 2);
 }
 
 /* Logs a change of objects: takes over `object`, counts `old` up; a new reference. */
@@ -903,7 +905,7 @@ static const ks_change *log_objects(ks_store *s, ks_change_type type, const ks_o
                                     const ks_object *old) {
     ks_change *change = log_change(s, type, object, ks_object_ref(old));
     trace_write(s, type, object->kind, object->id);
-    ks_trace(s->world, object->name->s, object->name->len);
+    if (type == KS_ADDED) ks_trace(s->world, object->name->s, object->name->len);
     change->refs++;
     return change;
 }
@@ -978,7 +980,6 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
     brief->id = old != NULL ? old->id : ++s->last_id;
     brief->version = ++s->version;
     void *now = ks_version__of_brief(brief);
-    ks_key name = brief->type->key(brief);
     if (old == NULL) {
         append_to_log(s, now);
     } else {
@@ -989,5 +990,7 @@ void ks_store_write_brief(ks_store *s, ks_brief *brief, const ks_brief *old) {
         log_change(s, KS_MODIFIED, now, before);
     }
     trace_write(s, old == NULL ? KS_ADDED : KS_MODIFIED, kind, brief->id);
+    if (old != NULL) return;
+    ks_key name = brief->type->key(brief);
     ks_trace_words(s->world, (const uint64_t[]){name.a, name.b}, 2);
 }
