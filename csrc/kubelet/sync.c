@@ -647,6 +647,7 @@ void new_spec(turn *t) {
         if (c->trouble) c->trouble->crash_delay = c->trouble->pull_delay = 0;
     }
     take_spec(w, spec);
+    read_volumes(w);
     ks_unref(t->heap, old);
     if (w->op == OP_NONE) w->sync_at = t->now;
 }

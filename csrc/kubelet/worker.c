@@ -165,7 +165,6 @@ void take_spec(worker *w, ks_val spec) {
             w->plain = false;
     }
     if (ks_len(spec_inits(w)) > 0) w->plain = false;
-    read_volumes(w);
 }
 
 int64_t deadline_of(const worker *w) {
@@ -193,6 +192,7 @@ worker *worker_new(turn *t) {
     }
     for (index = 0; index < ks_len(spec_apps(w)); index++)
         container_init(&w->containers[at++], ROLE_APP, index);
+    read_volumes(w);
     ks_ids_put(t->heap, &t->k->pods, t->pod->id, w);
     return w;
 }

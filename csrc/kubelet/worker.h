@@ -427,7 +427,7 @@ enum { IS_ATTACHED = 1, SEVERAL_WAIT = 3 };
 static inline ks_key attached_key(const ks_str *node, const ks_str *name) {
     return wait_key("attached", node, name);
 }
-/* Notes in a worker what its spec says of volumes. */
+/* Notes in a worker what its spec says of volumes; its containers are known. */
 void read_volumes(worker *w);
 int64_t mount_time(const turn *t);
 bool volumes_ready(turn *t); /* false: w->op_until says when to look again */
