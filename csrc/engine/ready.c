@@ -52,7 +52,10 @@ static void turn_page(ks_heap *heap, ks_ready *r) {
         r->read = 0;
         return;
     }
-    if (r->full.count == 0) r->first = r->next;
+    if (r->full.count == 0) {
+        r->first = r->next;
+        r->front = before;
+    }
     ks_ids_put(heap, &r->full, r->next++, before);
 }
 
@@ -78,9 +81,8 @@ void ks_ready_add(ks_heap *heap, ks_ready *r, ks_ready_key key) {
 }
 
 const ks_ready_key *ks_ready_first(const ks_ready *r) {
-    if (r->full.count == 0) return r->read < r->written ? &r->page->keys[r->read] : NULL;
-    const page *first = ks_ids_get(&r->full, r->first);
-    return &first->keys[r->read];
+    if (r->front != NULL) return &r->front->keys[r->read];
+    return r->read < r->written ? &r->page->keys[r->read] : NULL;
 }
 
 uint32_t ks_ready_front(const ks_ready *r, const ks_ready_key **keys) {
@@ -96,6 +98,7 @@ ks_ready_key ks_ready_take(ks_heap *heap, ks_ready *r) {
         if (r->read == r->written && r->page->refs == 1) r->read = r->written = 0;
     } else if (r->read == PAGE_LENGTH) {
         ks_ids_del(heap, &r->full, r->first++);
+        r->front = ks_ids_get(&r->full, r->first);
         r->read = 0;
     }
     return key;

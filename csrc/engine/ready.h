@@ -16,11 +16,12 @@ typedef struct ks_ready_key {
 } ks_ready_key;
 
 typedef struct ks_ready {
-    ks_ids full;                /* number -> page: those before the last one */
-    struct ks_ready_page *page; /* the last one; NULL: nothing was ever added */
-    uint64_t first, next;       /* numbers: of the first full page, and of the next */
-    uint32_t read;              /* how many keys of the first page have been taken */
-    uint32_t written;           /* how many of those in the last page are in this row */
+    ks_ids full;                       /* number -> page: those before the last one */
+    const struct ks_ready_page *front; /* the first of those, whose count `full` has; NULL: none */
+    struct ks_ready_page *page;        /* the last one; NULL: nothing was ever added */
+    uint64_t first, next;              /* numbers: of the first full page, and of the next */
+    uint32_t read;                     /* how many keys of the first page have been taken */
+    uint32_t written;                  /* how many of those in the last page are in this row */
 } ks_ready;
 
 void ks_ready_init(ks_ready *ready);

@@ -163,10 +163,10 @@ static void drop_timer(ks_sim *sim, int component, uint64_t key, bool ready) {
 static void drop_ready(ks_sim *sim, int component, uint64_t key) {
     ks_heap *heap = sim->world.heap;
     ks_ids *waits = waits_of(sim, component);
-    if (ks_ids_get(waits, key) == only_ready)
-        ks_ids_del(heap, waits, key);
-    else
-        timer_own(heap, ks_ids_slot(heap, waits, key))->ready = false;
+    void *how = ks_ids_take(heap, waits, key);
+    if (how == only_ready) return;
+    ks_ids_put(heap, waits, key, how);
+    timer_own(heap, ks_ids_slot(heap, waits, key))->ready = false;
 }
 
 void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key) {

@@ -55,10 +55,10 @@ static void put_attached_word(kubelet *k, ks_key key, uint64_t word) {
     ks_table_put(k->heap, &k->attached, key, (void *)(uintptr_t)word);
 }
 
-/* Mostly one pod waits, and what will say that the volume is attached says that, too. */
-static void wait_for_attached(turn *t, ks_key key, const ks_object *pv) {
+/* Mostly one pod waits, and what will say that the volume is attached says that, too: `word`. */
+static void wait_for_attached(turn *t, ks_key key, uint64_t word, const ks_object *pv) {
     kubelet *k = t->k;
-    uint64_t word = attached_word(k, key), own = t->pod->id * 2;
+    uint64_t own = t->pod->id * 2;
     if (!note_wait(t->w, WAITS_FOR_ATTACHED, key.a)) return;
     t->w->awaited = pv->id;
     if (word == 0) put_attached_word(k, key, own);
@@ -153,9 +153,9 @@ typedef struct verdict {
 /* Whether the node's status says so; if not, the pod waits until it does. */
 static bool wait_attached(turn *t, const ks_object *pv) {
     ks_key key = attached_key(t->node->name, pv->attached_as);
-    if (attached_word(t->k, key) == IS_ATTACHED) return true;
-    wait_for_attached(t, key, pv);
-    return false;
+    uint64_t word = attached_word(t->k, key);
+    if (word != IS_ATTACHED) wait_for_attached(t, key, word, pv);
+    return word == IS_ATTACHED;
 }
 
 /* pkg/volume/hostpath (checkType); the kinds of devices and sockets are not simulated and taken to be there. */

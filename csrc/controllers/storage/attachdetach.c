@@ -401,12 +401,11 @@ static int64_t due_at(const ks_ids *works, uint64_t va) {
 static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const ks_str *node) {
     ks_heap *heap = sim->world.heap;
     const ks_str *driver = ks_volume_attacher(volume), *handle = handle_of(volume);
-    ks_buf text = {heap, NULL, 0, 0};
-    char digest[65];
-    ks_buf_printf(&text, "%s%s%s", handle == NULL ? "" : handle->s, driver->s, node->s);
-    ks_sha256_hex(text.s, text.len, digest);
-    ks_buf_dispose(&text);
-    ks_val meta = ks_map_of(heap, K(name), ks_format(heap, "csi-%s", digest), NULL);
+    const ks_str *const parts[] = {handle, driver, node}, *text = ks_str_join(heap, parts, 3);
+    char name[4 + 65] = "csi-";
+    ks_sha256_hex(text->s, text->len, name + 4);
+    ks_str_unref(heap, text);
+    ks_val meta = ks_map_of(heap, K(name), ks_text(heap, name), NULL);
     ks_val source = ks_map_of(heap, K(persistentVolumeName), ks_string(volume->name), NULL);
     ks_val spec = ks_map_of(heap, K(attacher), ks_string(driver), K(nodeName), ks_string(node),
                             K(source), source, NULL);

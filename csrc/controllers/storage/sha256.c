@@ -2,6 +2,7 @@
  * controllers/storage/sha256.c - SHA-256; see sha256.h.
  */
 #include "controllers/storage/sha256.h"
+#include "base/str.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -69,7 +70,6 @@ void ks_sha256_hex(const char *s, size_t len, char out[65]) {
     for (int i = 0; i < 8; i++)
         tail[size - 1 - (size_t)i] = (unsigned char)((uint64_t)len * 8 >> (8 * i));
     for (size_t i = 0; i < size; i += 64) block(state, tail + i);
-    for (int i = 0; i < 64; i++)
-        out[i] = "0123456789abcdef"[state[i / 8] >> (28 - 4 * (i % 8)) & 15];
-    out[64] = '\0';
+    for (int i = 0; i < 8; i++) out = ks_put_hex(out, state[i]);
+    *out = '\0';
 }

@@ -140,29 +140,29 @@ bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_object *cla
 
 ks_wanted ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim) {
     ks_wanted w = {.nodes = NULL};
-    if (is_shared(wants, claim->ns, claim->name, &w.claim))
+    if (is_shared(wants, claim->ns, claim->name, &w.hash))
         w.nodes = &wants->nodes;
-    else
-        w.user = only_user(sim, claim);
+    else if ((w.user = only_user(sim, claim)) != NULL)
+        w.hash = ks_node_hash(w.user->node);
     return w;
 }
 
 bool ks_wanted_on(const ks_wanted *w, uint64_t node) {
-    if (w->nodes != NULL) return ks_tree_has(w->nodes, (ks_key){w->claim, node});
-    return w->user != NULL && ks_node_hash(w->user->node) == node;
+    if (w->nodes != NULL) return ks_tree_has(w->nodes, (ks_key){w->hash, node});
+    return w->user != NULL && w->hash == node;
 }
 
 const ks_str *ks_wanted_from(const ks_wanted *w, uint64_t from, uint64_t *hash) {
     if (w->nodes != NULL) {
         ks_key found;
         void *name;
-        if (!ks_tree_ceiling(w->nodes, (ks_key){w->claim, from}, &found, &name) ||
-            found.a != w->claim)
+        if (!ks_tree_ceiling(w->nodes, (ks_key){w->hash, from}, &found, &name) ||
+            found.a != w->hash)
             return NULL;
         *hash = found.b;
         return name;
     }
     if (w->user == NULL) return NULL;
-    *hash = ks_node_hash(w->user->node);
-    return *hash >= from ? w->user->node : NULL;
+    *hash = w->hash;
+    return w->hash >= from ? w->user->node : NULL;
 }

@@ -33,7 +33,7 @@ bool ks_wants_any(const ks_sim *sim, const ks_wants *wants, const ks_object *cla
 typedef struct ks_wanted {
     const ks_tree *nodes;  /* of a claim that several pods name; else NULL */
     const ks_object *user; /* else: the only pod that wants it, or NULL */
-    uint64_t claim;        /* private: the claim's hash, if several pods name it */
+    uint64_t hash; /* private: of the claim, if several pods name it; else of the pod's node */
 } ks_wanted;
 ks_wanted ks_wants_of(const ks_sim *sim, const ks_wants *wants, const ks_object *claim);
 /* Whether it is wanted on the node of which that is ks_node_hash(). */
