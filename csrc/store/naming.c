@@ -62,12 +62,21 @@ static ks_kind kind_named_by(ks_kind kind) {
     return kind == KS_POD || kind == KS_PV ? KS_PVC : KS_PV;
 }
 
+static bool is_called(const ks_object *o, const ks_str *ns, const ks_str *name) {
+    return o != NULL && ks_str_eq(o->name, name) && ks_str_eq(o->ns, ns);
+}
+
 static const ks_object *find(const ks_store *s, const ks_object *from, const ks_str *ns,
                              const ks_str *name) {
-    const ks_object *noted = ks_store__resolve(s, from->named);
-    if (noted != NULL && ks_str_eq(noted->name, name) && ks_str_eq(noted->ns, ns)) return noted;
-    return ks_store_get(s, kind_named_by(from->kind), ns, name);
+    ks_kind kind = kind_named_by(from->kind);
+    const ks_object *object = ks_store__resolve(s, from->named);
+    if (is_called(object, ns, name)) return object;
+    object = ks_store__resolve(s, s->expected);
+    if (is_called(object, ns, name) && object->kind == kind) return object;
+    return ks_store_get(s, kind, ns, name);
 }
+
+void ks_store_expect(ks_store *s, const ks_object *named) { s->expected = ks_store__place(named); }
 
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim) {
     return find(s, pod, pod->ns, claim);

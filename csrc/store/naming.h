@@ -27,6 +27,9 @@ const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, cons
  * Borrowed; NULL: nothing, or that is not there. */
 const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
 
+/* What is written next names that object: so it need not be looked for by its name. A hint, and no harm if it is wrong. */
+void ks_store_expect(ks_store *s, const ks_object *named);
+
 /* Walks those that name an object, by id: of KS_POD and KS_PV, those that name a claim; of KS_VOLUMEATTACHMENT, those that name a
  * volume (`ns` NULL). Objects may come and go meanwhile.
  *     for (ks_namers n = ks_store_naming(s, KS_POD, ns, name); ks_namers_next(&n);) use(n.object); */

@@ -146,6 +146,7 @@ typedef struct ks_store {
     /* The same for uids of pods, claims, volumes and attachments: the last ids that are in `by_uid`. */
     uint64_t uids_known[KS_MASSES];
     uint64_t last_owner; /* where the owner is of what was written last */
+    uint64_t expected;   /* where that is which the next is going to name: naming.h */
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
         ks_tree pods_by_node;                           /* {hash of node name, id} */

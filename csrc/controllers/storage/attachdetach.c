@@ -414,6 +414,7 @@ static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
                            K(status), ks_ref(st->no), NULL);
     ks_write_opts opts = {.whole = true};
     const ks_object *va = NULL;
+    ks_store_expect(&sim->server.store, volume);
     st->writing = true;
     ks_refusal *refusal =
         ks_server_create(&sim->server, KS_VOLUMEATTACHMENT, NULL, doc, &opts, &va);

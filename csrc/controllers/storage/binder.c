@@ -274,6 +274,7 @@ static bool bind_volume_to_claim(ks_sim *sim, const ks_object **volume, const ks
                             ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
     ks_val doc = ks_put2(heap, ks_ref((*volume)->doc), K(spec), K(claimRef), made);
     if (!named) doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), "yes");
+    ks_store_expect(&sim->server.store, claim);
     return write_object(sim, volume, doc);
 }
 
@@ -297,6 +298,7 @@ static bool bind_claim_to_volume(ks_sim *sim, const ks_object **claim, const ks_
     ks_val doc = ks_ref((*claim)->doc);
     if (!named) doc = ks_put2(heap, doc, K(spec), K(volumeName), ks_string(volume->name));
     doc = ks_put2(heap, doc, K(metadata), K(annotations), annotations);
+    ks_store_expect(&sim->server.store, volume);
     return write_object(sim, claim, doc);
 }
 

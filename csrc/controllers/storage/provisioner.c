@@ -264,6 +264,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     ks_val doc = volume_doc(sim, st, claim, ks_claim_class(ks_view(sim), claim));
     ks_write_opts opts = {.whole = true};
     const ks_object *volume = NULL;
+    ks_store_expect(&sim->server.store, claim);
     ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
     ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
     if (refusal == NULL && !quiet)
