@@ -1,14 +1,15 @@
 /*
  * base/table.h - the persistent hash table: what is found by its name or uid, and never walked in order.
  *
- * A trie over the bits of the key's first word, which must be a hash: inner nodes have a child for each value of the next five bits,
- * and end in buckets of a few entries, in no order. As with ks_tree, nodes are counted: copying a table is O(1) and shares all of them,
- * and a change copies those on its path that are shared. Finding takes a step or two and the scan of a bucket, adding appends to one: a
- * fraction of what the ordered map costs for keys that fall anywhere.
+ * A trie over the bits of the key's first word, which must be a hash: inner nodes have a child for each value of the next four bits,
+ * and end in buckets of some entries, in no order. As with ks_tree, nodes are counted: copying a table is O(1) and shares all of them,
+ * and a change copies those on its path that are shared. Finding takes a few steps and a look into a bucket, adding appends to one: a
+ * fraction of what the ordered map costs for keys that fall anywhere. Where there are many entries a look waits for memory twice, once
+ * if the key is not there: inner nodes are few, and a bucket says at its beginning which of its entries may be the one.
  *
- *      [ 00000 | 00001 | ... | 11111 ]      inner node: by the lowest five bits,
- *          |                     |
- *      [ k3 k1 ]        [ 00000 | ... ]     then by the next five
+ *      [ 0000 | 0001 | ... | 1111 ]      inner node: by the lowest four bits,
+ *          |                  |
+ *      [ k3 k1 ]      [ 0000 | ... ]     then by the next four
  *
  * Values are words, not counted, and not NULL. Called by store/.
  */
