@@ -24,12 +24,14 @@ typedef struct ranks {
     ranked *pods;
 } ranks;
 
+static void make_room(ks_heap *heap, ranks *f, size_t cap) {
+    if (cap <= f->cap) return;
+    f->pods = ks_resize(heap, f->pods, f->cap * sizeof *f->pods, cap * sizeof *f->pods);
+    f->cap = cap;
+}
+
 static ranked *add(ks_heap *heap, ranks *f) {
-    if (f->count == f->cap) {
-        size_t cap = f->cap == 0 ? 16 : f->cap * 2;
-        f->pods = ks_resize(heap, f->pods, f->cap * sizeof *f->pods, cap * sizeof *f->pods);
-        f->cap = cap;
-    }
+    if (f->count == f->cap) make_room(heap, f, f->cap == 0 ? 16 : f->cap * 2);
     return &f->pods[f->count++];
 }
 
@@ -338,32 +340,38 @@ static const node_share *share_of_node(node_shares *list, found_node *found, con
     return at->share;
 }
 
+/* The next of the set's plain pods, by id; NULL: there is none. */
+static const ks_object *next_plain(const ks_store *view, ks_ids_iter *it) {
+    while (ks_ids_next(it)) {
+        if (!rs_is_plain(ks_word_of(it->value))) continue;
+        const ks_object *pod = ks_store_by_id(view, KS_POD, it->id);
+        if (pod != NULL) return pod;
+    }
+    return NULL;
+}
+
 /* The same pods as gather_plain() finds, which are on the nodes listed, where that is a good part of the set: by their ids. What it takes of
  * them is asked for ahead, as in rank_plain(). */
 static void gather_by_id(const ks_sim *sim, const rs_entry *e, node_shares *list, ranks *pods) {
-    enum { AHEAD = 6 };
-    const ks_store *view = ks_view(sim);
+    enum { AHEAD = 6, COMING = 3 * AHEAD };
+    const ks_object *coming[COMING];
     found_node found[NODES_FOUND] = {{NULL, NULL}};
-    for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);)
-        if (rs_is_plain(ks_word_of(it.value))) *add(sim->world.heap, pods) = (ranked){.id = it.id};
-    size_t kept = 0;
-    for (size_t i = 0; i < pods->count + 2 * AHEAD; i++) {
-        if (i < pods->count) {
-            ranked *p = &pods->pods[i];
-            p->pod = ks_store_by_id(view, KS_POD, p->id);
-            if (p->pod != NULL) ks_fetch_all(p->pod, sizeof *p->pod);
+    ks_ids_iter it = ks_ids_begin(&e->pods);
+    size_t seen = 0; /* how many have been asked for */
+    bool more = true;
+    for (size_t i = 0; more || i < seen + 2 * AHEAD; i++) {
+        const ks_object *pod = more ? next_plain(ks_view(sim), &it) : NULL;
+        more = pod != NULL;
+        if (more) {
+            coming[seen++ % COMING] = pod;
+            ks_fetch_all(pod, sizeof *pod);
         }
-        if (i >= AHEAD && i < pods->count + AHEAD) {
-            const ks_object *pod = pods->pods[i - AHEAD].pod;
-            if (pod != NULL) ks_fetch(pod->uid);
-        }
-        if (i < 2 * AHEAD) continue;
-        const ks_object *pod = pods->pods[i - 2 * AHEAD].pod;
-        if (pod == NULL || pod->node == NULL) continue;
-        const node_share *share = share_of_node(list, found, pod->node);
-        if (share != NULL) pods->pods[kept++] = rank_of(sim, pod, 0, share->pods);
+        if (i >= AHEAD && i - AHEAD < seen) ks_fetch(coming[(i - AHEAD) % COMING]->uid);
+        if (i < 2 * AHEAD || i - 2 * AHEAD >= seen) continue;
+        pod = coming[(i - 2 * AHEAD) % COMING];
+        const node_share *share = pod->node == NULL ? NULL : share_of_node(list, found, pod->node);
+        if (share != NULL) *add(sim->world.heap, pods) = rank_of(sim, pod, 0, share->pods);
     }
-    pods->count = kept;
 }
 
 static void gather_plains(const ks_sim *sim, const rs_entry *e, node_shares *list, size_t count,
@@ -379,6 +387,7 @@ static void gather_plains(const ks_sim *sim, const rs_entry *e, node_shares *lis
     qsort(list->items, nodes, sizeof *list->items, by_hash);
     list->count = nodes;
     list->last = NULL;
+    make_room(sim->world.heap, pods, pods->count + there);
     gather_by_id(sim, e, list, pods);
 }
 
