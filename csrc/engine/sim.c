@@ -251,6 +251,10 @@ void *ks_component_state(ks_sim *sim, const ks_component *component) {
     return index < 0 ? NULL : ks_state_own(sim, index);
 }
 
+void *ks_state_at_work(const ks_sim *sim) {
+    return sim->components[sim->busy.component].held->state;
+}
+
 const void *ks_component_look(const ks_sim *sim, const ks_component *component) {
     int index = ks_component_index(sim, component);
     return index < 0 ? NULL : sim->components[index].held->state;

@@ -185,6 +185,8 @@ void ks_forget_resync(ks_sim *sim, int component, uint64_t key);
 int ks_component_index(const ks_sim *sim, const ks_component *component);
 /* Its state, for changing (this cluster alone has it from now on) and for looking; NULL when it has none. */
 void *ks_component_state(ks_sim *sim, const ks_component *component);
+/* The state of the component whose key is worked on (valid in sync). */
+void *ks_state_at_work(const ks_sim *sim);
 const void *ks_component_look(const ks_sim *sim, const ks_component *component);
 
 /* --- for cluster/ --- */

@@ -213,11 +213,13 @@ static void consider_on_node(search *s, const char *class) {
 
 static const ks_object *find(search *s) {
     const ks_object *claim = s->claim;
+    ks_namers ours = ks_store_naming_it(s->store, KS_PV, claim);
+    bool any = ks_namers_next(&ours);
+    if (!any && !ks_any_free_volume(s->store)) return NULL;
     const char *class = ks_volume_class(claim);
     s->request = ks_claim_request(claim);
     s->want = ks_access_modes(ks_get(claim->spec, K(accessModes)));
-    for (ks_namers n = ks_store_naming_it(s->store, KS_PV, claim); ks_namers_next(&n);)
-        consider_ours(s, n.object);
+    for (; any; any = ks_namers_next(&ours)) consider_ours(s, ours.object);
     if (s->node != NULL)
         consider_on_node(s, class);
     else if (!s->delayed)

@@ -47,6 +47,8 @@ ks_free_volumes ks_free_volumes_of(const ks_store *s, const char *class, unsigne
 ks_free_volumes ks_free_volumes_at(const ks_free_sorts *sort, const ks_str *value,
                                    ks_quantity least);
 bool ks_free_volumes_next(ks_free_volumes *walk);
+/* Whether any volume is free at all. */
+static inline bool ks_any_free_volume(const ks_store *s) { return s->maps.free_sorts.count > 0; }
 /* Whether none is free that has the class, those modes and maybe others, and that size. */
 bool ks_no_free_volume(const ks_store *s, const char *class, unsigned want, ks_quantity least);
 /* Puts a volume aside, or back: ks_free_volumes_at() does not come to it until it is put back or has a new version. For the scheduler, which

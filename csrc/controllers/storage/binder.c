@@ -54,7 +54,8 @@ static void dispose(ks_heap *heap, void *state) {
     ks_free(heap, st, sizeof *st);
 }
 
-static binder *state_of(ks_sim *sim) { return ks_component_state(sim, &ks_volume_binder); }
+/* While a key is worked on. */
+static binder *state_of(const ks_sim *sim) { return ks_state_at_work(sim); }
 
 /* --- what is noticed --- */
 
@@ -403,7 +404,8 @@ static const char *driver_now(const char *provisioner) {
         {"kubernetes.io/portworx-volume", "pxd.portworx.com"},
         {"kubernetes.io/vsphere-volume", "csi.vsphere.vmware.com"},
     };
-    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+    for (size_t i = 0;
+         i < sizeof moved / sizeof moved[0] && starts_with(provisioner, "kubernetes.io/"); i++)
         if (strcmp(provisioner, moved[i][0]) == 0) return moved[i][1];
     return provisioner;
 }

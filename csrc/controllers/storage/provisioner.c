@@ -98,8 +98,7 @@ static void event(ks_sim *sim, const ks_object *about, const char *type, const c
     ks_heap *heap = sim->world.heap;
     ks_val driver =
         ks_get2(about->meta, K(annotations), K(volume_kubernetes_io_storage_provisioner));
-    ks_alike *alike =
-        &((provisioner *)ks_component_state(sim, &ks_volume_provisioner))->alike.component;
+    ks_alike *alike = &((provisioner *)ks_state_at_work(sim))->alike.component;
     ks_val component = ks_alike_get(alike, driver, KS_NOTHING, KS_NOTHING);
     if (!ks_exists(component))
         component = ks_alike_put(
