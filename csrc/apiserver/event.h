@@ -52,7 +52,7 @@ typedef struct ks_short_event {
     uint32_t combined : 1; /* it stands for similar ones, and says so */
 } ks_short_event;
 
-/* Counting up and down; NULL is fine. What frees them is private to these. */
+/* Counting up and down; NULL is fine but where it says otherwise. What frees them is private to these. */
 void ks_event_about_free(ks_heap *heap, const ks_event_about *about);
 void ks_event_head_free(ks_heap *heap, const ks_event_head *head);
 void ks_saying_free(ks_heap *heap, const ks_saying *said);
@@ -70,8 +70,8 @@ static inline const ks_event_head *ks_event_head_ref(const ks_event_head *head) 
 static inline void ks_event_head_unref(ks_heap *heap, const ks_event_head *head) {
     if (head != NULL && --((ks_event_head *)head)->refs == 0) ks_event_head_free(heap, head);
 }
-static inline const ks_saying *ks_saying_ref(const ks_saying *said) {
-    if (said != NULL) ((ks_saying *)said)->refs++;
+static inline const ks_saying *ks_saying_ref(const ks_saying *said) { /* not NULL */
+    ((ks_saying *)said)->refs++;
     return said;
 }
 static inline void ks_saying_unref(ks_heap *heap, const ks_saying *said) {

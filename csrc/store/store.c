@@ -150,7 +150,7 @@ static void forget_oldest_page(ks_store *s) {
 static log_page *turn_page(ks_store *s) {
     ks_heap *heap = s->world->heap;
     log_page *page = s->page;
-    ks_store_gather(s);
+    if (page != NULL) ks_store_gather(s);
     log_page *fresh = ks_alloc(heap, sizeof *fresh);
     *fresh = (log_page){.refs = 1, .len = 0};
     if (page != NULL && s->page_len < PAGE_LENGTH) {
