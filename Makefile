@@ -20,7 +20,7 @@ LTO_FLAGS    = -flto=auto
 LTO         ?= $(eval LTO := $$(shell tools/takes.sh "$(CC)" $(LTO_FLAGS)))$(LTO)
 # Before that it is built to count which ways through the code bench/training.lua takes, and then laid out for these (gcc 10 or later;
 # `PGO=` does without). The counts stay with the objects: what is edited later is built by the counts that there are.
-PGO_FLAGS    = -fprofile-use -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch
+PGO_FLAGS    = -fprofile-use -fprofile-correction -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch
 PGO         ?= $(eval PGO := $$(if $$(LTO),$$(shell tools/takes.sh "$(CC)" $(PGO_FLAGS))))$(PGO)
 SRC := $(sort $(wildcard csrc/*/*.c csrc/*/*/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/obj/%.o)
