@@ -129,6 +129,15 @@ describe("a node's volumes", function()
     end
   end)
 
+  it("are attached to the end, and let go, when their claims are taken from them meanwhile", function()
+    local cluster <close> = sharing({ "a" }, { attach = "30s" })
+    cluster:advance "20s"
+    cluster:patch("pv/" .. cluster:list "pv"[1].metadata.name, { spec = { claimRef = kubesim.null } }, { type = "merge" })
+    cluster:advance "1m"
+    assert.equal(0, cluster:count "volumeattachments")
+    assert.equal("Pending", cluster:get "pod/a".status.phase)
+  end)
+
   it("stay in use while one of the pods that share them runs", function()
     local cluster <close> = sharing { "a", "b" }
     local function counts()

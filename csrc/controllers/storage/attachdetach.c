@@ -321,11 +321,13 @@ static bool tell_detached(ks_sim *sim, attachdetach *st, const ks_str *node_name
     return write_attached(sim, st, node, list);
 }
 
-/* The pods that name the volume's claim. */
+/* The pods that name the volume's claim; none where somebody has taken its claimRef away. */
 static ks_namers users_of(const ks_sim *sim, const ks_object *volume) {
     ks_val ref = ks_get(volume->spec, K(claimRef));
-    return ks_store_naming(ks_view(sim), KS_POD, ks_str_or_null(ks_get(ref, K(namespace))),
-                           ks_str_or_null(ks_get(ref, K(name))));
+    const ks_str *ns = ks_str_or_null(ks_get(ref, K(namespace))),
+                 *name = ks_str_or_null(ks_get(ref, K(name)));
+    if (name == NULL) return (ks_namers){.store = ks_view(sim)};
+    return ks_store_naming(ks_view(sim), KS_POD, ns, name);
 }
 
 /* The next of them that wants it on a node (`other`: on any other one); NULL: no more. */
