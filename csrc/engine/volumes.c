@@ -19,9 +19,7 @@ const ks_str *ks_annotation(const ks_object *object, const ks_str *key) {
 }
 
 const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
-    const ks_str *beta = ks_annotation(claim, K(volume_beta_kubernetes_io_storage_class));
-    const ks_str *name =
-        beta != NULL ? beta : ks_str_or_null(ks_get(claim->spec, K(storageClassName)));
+    const ks_str *name = claim->class_name;
     if (name == NULL || name->len == 0) return NULL;
     /* a few are looked through faster than their index */
     if (ks_store_count(store, KS_STORAGECLASS) > FEW_CLASSES)

@@ -542,9 +542,12 @@ void put_status(turn *t, ks_val status) {
     }
 }
 
+static int64_t generation_of(const ks_object *pod) {
+    return pod->first ? 1 : ks_int_or(ks_get(pod->meta, K(generation)), 1);
+}
+
 void write_status(turn *t, status_mode mode) {
-    draft d = {
-        .t = t, .mode = mode, .generation = ks_int_or(ks_get(t->pod->meta, K(generation)), 1)};
+    draft d = {.t = t, .mode = mode, .generation = generation_of(t->pod)};
     bool terminal = t->w->stage != STAGE_SYNC || mode != STATUS_SYNC;
     d.phase = pod_phase(t->w, t->pod, terminal && mode == STATUS_FINAL);
     if (t->w->deadline) d.phase = "Failed";

@@ -322,7 +322,7 @@ void read_volumes(worker *w) {
 /* Time that setting up the pod's volumes takes. */
 int64_t mount_time(const turn *t) {
     int64_t takes = t->w->mounts ? t->sim->settings->latency.mount : 0;
-    if (ks_len(spec_volumes(t->w)) == 0) return 0;
+    if (t->w->volumes == 0) return 0;
     if (takes > KS_LAST) return takes;
     return later((takes + VOLUME_POLL - 1) / VOLUME_POLL * VOLUME_POLL,
                  VOLUME_POLL); /* nothing is there at the first look */

@@ -151,13 +151,14 @@ void take_spec(worker *w, ks_val spec) {
     w->limited = false;
     w->plain = true;
     for (uint32_t i = 0; i < ks_len(spec) && i < UINT8_MAX; i++) {
-        const ks_str *key = ks_pair_at(spec, i)->key;
+        const ks_pair *member = ks_pair_at(spec, i);
+        const ks_str *key = member->key;
         uint8_t place = (uint8_t)(i + 1);
         if (key == K(containers))
             w->apps = place;
         else if (key == K(initContainers))
             w->inits = place;
-        else if (key == K(volumes))
+        else if (key == K(volumes) && ks_len(member->val) > 0)
             w->volumes = place;
         else if (key == K(activeDeadlineSeconds))
             w->limited = true;

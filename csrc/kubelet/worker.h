@@ -150,9 +150,10 @@ typedef struct worker {
     bool limited;     /* it has an activeDeadlineSeconds; */
     bool undemanding; /* of its volumes none can be wanting but one that is a claim; */
     bool mounts;      /* setting up its volumes takes time; */
-    uint8_t inits, apps, volumes; /* and where these members of it stand, + 1; 0: it has none */
-    int32_t at;                   /* container that op is about */
-    uint32_t ip;                  /* 0: none */
+    /* and where these members of it stand, + 1; 0: it has none (of `volumes`: they are none) */
+    uint8_t inits, apps, volumes;
+    int32_t at;  /* container that op is about */
+    uint32_t ip; /* 0: none */
     int64_t op_until;
     int64_t sync_at;    /* next sync; KS_NEVER: when something happens */
     int64_t retry_in;   /* shortest wait that the sync in progress met */

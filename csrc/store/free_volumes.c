@@ -24,10 +24,14 @@ enum {
     CLASS_BITS = 64 - KS_ACCESS_MODES - PIN_BITS
 };
 
-const char *ks_volume_class(const ks_object *o) {
+const ks_str *ks_store__class_of(const ks_object *o) {
     ks_val beta = ks_get2(o->meta, K(annotations), K(volume_beta_kubernetes_io_storage_class));
-    if (ks_is(beta, KS_STRING)) return beta.s->s;
-    return ks_text_or(ks_get(o->spec, K(storageClassName)), "");
+    return ks_str_or_null(ks_is(beta, KS_STRING) ? beta : ks_get(o->spec, K(storageClassName)));
+}
+
+const char *ks_volume_class(const ks_object *o) {
+    const ks_str *name = o->kind == KS_PVC ? o->class_name : ks_store__class_of(o);
+    return name != NULL ? name->s : "";
 }
 
 unsigned ks_access_modes(ks_val list) {

@@ -75,6 +75,8 @@ static void read_meta(ks_world *world, ks_object *o, const ks_object *old) {
             o->created = instant_in(world, old, p, old != NULL ? old->created : 0);
         else if (p->key == K(deletionTimestamp))
             o->deleting = instant_in(world, old, p, old != NULL ? old->deleting : 0);
+        else if (p->key == K(generation))
+            o->first = ks_is(p->val, KS_INT) && p->val.i == 1;
     }
 }
 
@@ -197,8 +199,10 @@ static bool is_alone(const ks_object *claim) {
 
 static void read_claim(ks_object *o, const ks_object *old) {
     bool same_spec = old != NULL && same(old->spec, o->spec);
+    bool same_both = same_spec && same(old->meta, o->meta);
     o->alone = same_spec ? old->alone : is_alone(o);
-    o->bound = same_spec && same(old->meta, o->meta) ? old->bound : is_bound(o);
+    o->bound = same_both ? old->bound : is_bound(o);
+    o->class_name = same_both ? old->class_name : ks_store__class_of(o);
 }
 
 /* What nodes call a volume of that CSI source, a new reference; NULL: nothing attaches it. */
@@ -266,6 +270,7 @@ static void read_header(ks_world *world, ks_object *o, const ks_object *old) {
     o->owner_uid = old->owner_uid;
     o->created = old->created;
     o->deleting = old->deleting;
+    o->first = old->first;
 }
 
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,

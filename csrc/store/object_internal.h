@@ -35,6 +35,10 @@ extern const ks_tree_type ks_store__labels_type; /* values are counted strings *
 /* A volume has a new version (NULL: it goes); `old`: the one before (NULL: it is new). */
 void ks_store__note_free(ks_store *s, const ks_object *volume, const ks_object *old);
 
+/* --- free_volumes.c, for object.c --- */
+/* The class that a claim or a volume names, read off the document; NULL: none. */
+const ks_str *ks_store__class_of(const ks_object *object);
+
 /* --- spaces.c, for store.c --- */
 void ks_spaces__ref(struct ks_spaces *spaces);
 void ks_spaces__unref(ks_heap *heap, struct ks_spaces *spaces);

@@ -49,9 +49,11 @@ typedef struct ks_object {
     bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */
     bool
         restarted : 1; /* Pod: one of its containers, of the init containers too, has been started again */
+    bool first : 1; /* its metadata.generation is 1 */
     union {
         int64_t
-            ready_since; /* not a volume; Pod: lastTransitionTime of its condition Ready, or KS_NEVER */
+            ready_since; /* neither a claim nor a volume; Pod: lastTransitionTime of its condition Ready, or KS_NEVER */
+        const ks_str *class_name; /* Claim: its StorageClass (ks_volume_class()), or NULL */
         /* Volume: what the status of nodes calls it, if it attaches: "kubernetes.io/csi/<driver>^<handle>"
          * (pkg/volume/csi/csi_attacher.go, util/volumehelpers: GetUniqueVolumeName). Counted; NULL: it does not attach. */
         const ks_str *attached_as;
