@@ -23,13 +23,16 @@ static void put(sink *to, const char *s, size_t len) {
     to->at += len;
 }
 
+char *ks_put_digits(char *end, uint64_t number) {
+    do *--end = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    return end;
+}
+
 static void put_number(sink *to, uint64_t value, bool negative) {
-    char digits[24];
-    size_t at = sizeof digits;
-    do digits[--at] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    if (negative) digits[--at] = '-';
-    put(to, digits + at, sizeof digits - at);
+    char digits[24], *end = digits + sizeof digits, *first = ks_put_digits(end, value);
+    if (negative) *--first = '-';
+    put(to, first, (size_t)(end - first));
 }
 
 static void put_signed(sink *to, int64_t value) {

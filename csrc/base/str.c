@@ -60,6 +60,25 @@ const ks_str *ks_str_join(ks_heap *heap, const ks_str *const *parts, size_t coun
     return str;
 }
 
+const ks_str *ks_str_numbered(ks_heap *heap, const ks_str *const *parts, size_t count,
+                              uint64_t number) {
+    char digits[20], *end = digits + sizeof digits;
+    const char *first = ks_put_digits(end, number);
+    size_t len = (size_t)(end - first) + count;
+    for (size_t i = 0; i < count; i++) len += parts[i] == NULL ? 0 : parts[i]->len;
+    ks_str *str = str_raw(heap, len);
+    char *to = (char *)(str + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i] != NULL) {
+            memcpy(to, parts[i]->s, parts[i]->len);
+            to += parts[i]->len;
+        }
+        *to++ = '-';
+    }
+    while (first < end) *to++ = *first++;
+    return str;
+}
+
 /* --- interned strings --- */
 
 static uint32_t slot_of(const ks_heap *heap, const char *s, size_t len, uint32_t hash) {

@@ -34,6 +34,11 @@ const ks_str *ks_str_printf(ks_heap *heap, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* `count` strings, one behind the other, as a new one. NULL is fine, and empty. */
 const ks_str *ks_str_join(ks_heap *heap, const ks_str *const *parts, size_t count);
+/* "a-b-3": what is numbered by its parts; of none just "3". NULL is an empty one. */
+const ks_str *ks_str_numbered(ks_heap *heap, const ks_str *const *parts, size_t count,
+                              uint64_t number);
+/* Writes a number's digits in front of `end`, 20 at most; returns the first. No NUL. */
+char *ks_put_digits(char *end, uint64_t number);
 /* vsnprintf; quick where a format has no other conversions than %s, %.*s, %c, %d, %u, %lld and %llu. */
 int ks_vformat(char *out, size_t room, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));

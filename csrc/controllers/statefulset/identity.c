@@ -40,7 +40,7 @@ bool sts_identity_matches(const ks_object *pod) {
 }
 
 ks_val sts_pod_name(ks_heap *heap, const ks_object *set, int64_t ordinal) {
-    return ks_format(heap, "%s-%lld", set->name->s, (long long)ordinal);
+    return ks_string_take(ks_str_numbered(heap, &set->name, 1, (uint64_t)ordinal));
 }
 
 ks_val sts_claim_prefix(ks_heap *heap, const ks_object *set, ks_val claim_template) {
@@ -52,9 +52,10 @@ ks_val sts_claim_names(ks_heap *heap, const ks_object *set, int64_t ordinal) {
     ks_val templates = ks_get(set->spec, K(volumeClaimTemplates));
     ks_val names = ks_list_new(heap, ks_len(templates));
     ks_each(template, templates) {
-        const char *name = ks_text_or(ks_get2(*template, K(metadata), K(name)), "");
+        const ks_str *const parts[] = {ks_str_or_null(ks_get2(*template, K(metadata), K(name))),
+                                       set->name};
         names = ks_append(heap, names,
-                          ks_format(heap, "%s-%s-%lld", name, set->name->s, (long long)ordinal));
+                          ks_string_take(ks_str_numbered(heap, parts, 2, (uint64_t)ordinal)));
     }
     return names;
 }
@@ -114,7 +115,7 @@ ks_val sts_new_pod(sts_sync *c, ks_val template, const ks_str *revision, ks_val 
     const ks_object *set = c->set;
     make_common(heap, e, set);
     ks_val from = ks_get(template, K(metadata));
-    ks_val index = ks_format(heap, "%lld", (long long)ordinal);
+    ks_val index = ks_string_take(ks_str_numbered(heap, NULL, 0, (uint64_t)ordinal));
     const ks_pair identity[] = {{K(apps_kubernetes_io_pod_index), index},
                                 {K(controller_revision_hash), ks_string(revision)},
                                 {K(statefulset_kubernetes_io_pod_name), ks_ref(name)}};

@@ -187,7 +187,7 @@ static ks_val volume_doc(ks_sim *sim, provisioner *st, const ks_object *claim,
     ks_val ref = ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind),
                            ks_string(K(PersistentVolumeClaim)), K(name), ks_string(claim->name),
                            K(namespace), ks_string(claim->ns), K(resourceVersion),
-                           ks_format(heap, "%llu", (unsigned long long)claim->version), K(uid),
+                           ks_string_take(ks_str_numbered(heap, NULL, 0, claim->version)), K(uid),
                            ks_string(claim->uid), NULL);
     ks_val policy = ks_get(class->doc, K(reclaimPolicy));
     ks_val mode = ks_get(claim->spec, K(volumeMode)), source;
