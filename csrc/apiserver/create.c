@@ -175,7 +175,7 @@ static ks_refusal *create_whole(const ks_request *r, ks_val doc, const ks_object
     }
     const ks_pair more[] = {{K(creationTimestamp), ks_server__stamp(s)},
                             {K(uid), ks_server__uid(s)}};
-    meta = ks_put_all(r->heap, ks_ref(meta), more, 2);
+    meta = ks_put_all(r->heap, ks_take(doc, K(metadata)), more, 2);
     ks_server__commit(s, r->kind, ks_put(r->heap, doc, K(metadata), meta), NULL, out);
     return NULL;
 }

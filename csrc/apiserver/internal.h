@@ -63,6 +63,7 @@ typedef struct ks_memo {
     ks_val in, out, status;  /* a spec as it came, as it was admitted; the new object's status */
     ks_val meta, finalizers; /* metadata as it came, a claim's finalizers as admitted */
     const ks_str *ns;
+    uint64_t ns_id;
     uint32_t kin; /* of its pods (store.h) */
 } ks_memo;
 const ks_memo *ks_memo_get(const ks_server *s, const void *identity, uint64_t what);

@@ -107,9 +107,10 @@ static bool is_plain(ks_val meta) {
     return name == NULL || name->len <= LABEL_MAX;
 }
 
-static bool is_active(const ks_server *s, const ks_str *ns) {
-    const ks_object *object = ks_store_get(&s->store, KS_NAMESPACE, NULL, ns);
-    return object != NULL && !ks_object_terminating(object);
+/* Is the namespace that the memo was made in still there, and to stay? */
+static bool is_active(const ks_server *s, const ks_memo *memo) {
+    const ks_object *ns = ks_store_by_id(&s->store, KS_NAMESPACE, memo->ns_id);
+    return ns != NULL && ks_str_eq(ns->name, memo->ns) && !ks_object_terminating(ns);
 }
 
 /* A name that is free, as a new reference; none: NULL. */
@@ -165,7 +166,7 @@ static bool is_usual(const ks_server *s, const ks_memo *memo, const ks_str *ns, 
     if (ns == NULL) ns = own;
     if (ns == NULL || !ks_str_eq(memo->ns, ns) || (own != NULL && !ks_str_eq(own, ns)))
         return false;
-    return is_open(s) && is_plain(meta) && is_active(s, ns);
+    return is_open(s) && is_plain(meta) && is_active(s, memo);
 }
 
 static bool create_pod(ks_server *s, const ks_str *ns, ks_val *doc, const ks_object **out) {
@@ -179,7 +180,7 @@ static bool create_pod(ks_server *s, const ks_str *ns, ks_val *doc, const ks_obj
     const ks_str *name = free_name(s, KS_POD, memo->ns, meta);
     if (name == NULL) return false;
     uint32_t kin = kin_of(memo, meta, spec);
-    meta = new_meta(s, ks_ref(meta), memo->ns, name, KS_NOTHING, true);
+    meta = new_meta(s, ks_take(*doc, K(metadata)), memo->ns, name, KS_NOTHING, true);
     spec = dress(heap, memo, spec);
     ks_server__commit_pod(s, dressed(heap, doc, meta, spec, ks_ref(memo->status)), kin, out);
     return true;
@@ -199,7 +200,7 @@ static bool create_claim(ks_server *s, const ks_str *ns, ks_val *doc, const ks_o
     if (!is_usual(s, memo, ns, meta)) return false;
     const ks_str *name = free_name(s, KS_PVC, memo->ns, meta);
     if (name == NULL) return false;
-    meta = new_meta(s, ks_ref(meta), memo->ns, name, ks_ref(memo->finalizers), false);
+    meta = new_meta(s, ks_take(*doc, K(metadata)), memo->ns, name, ks_ref(memo->finalizers), false);
     ks_val made = dressed(s->heap, doc, meta, ks_ref(memo->out), ks_ref(memo->status));
     ks_server__commit(s, KS_PVC, made, NULL, out);
     return true;
@@ -221,8 +222,10 @@ void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     bool pod = kind == KS_POD;
     if (spec.type != KS_MAP || (pod && containers.type != KS_LIST) || ns == NULL) return;
     if (!is_open(s)) return;
+    const ks_object *where = ks_store_get(&s->store, KS_NAMESPACE, NULL, ns);
+    if (where == NULL) return;
     ks_memo *memo = ks_alloc(s->heap, sizeof *memo);
-    *memo = (ks_memo){.refs = 1, .in = ks_ref(spec), .ns = ks_str_ref(ns)};
+    *memo = (ks_memo){.refs = 1, .in = ks_ref(spec), .ns = ks_str_ref(ns), .ns_id = where->id};
     memo->out = ks_ref(ks_get(doc, K(spec)));
     memo->status = ks_ref(ks_get(doc, K(status)));
     memo->meta = ks_ref(ks_get(in, K(metadata)));

@@ -334,19 +334,23 @@ ks_val ks_remove_at(ks_heap *heap, ks_val l, uint32_t index) {
     return of_list(list);
 }
 
+ks_val ks_take(ks_val m, const ks_str *key) {
+    int64_t at = m.type == KS_MAP ? index_of(m.m, key) : -1;
+    if (at < 0) return KS_NOTHING;
+    ks_val *member = &m.m->pairs[at].val, taken = *member;
+    if (m.m->refs > 1) return ks_ref(taken);
+    *member = ks_null();
+    return taken;
+}
+
 ks_val ks_put2(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, ks_val v) {
-    /* takes the inner map out of `m` first, so that it can be changed in place */
-    ks_val inner = ks_ref(ks_get(m, k1));
-    if (inner.type == KS_MAP && m.m->refs == 1 && inner.m->refs == 2)
-        m = ks_put(heap, m, k1, ks_null());
+    ks_val inner = ks_take(m, k1);
     return ks_put(heap, m, k1, ks_put(heap, inner, k2, v));
 }
 
 ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, const ks_str *k3,
                ks_val v) {
-    ks_val inner = ks_ref(ks_get(m, k1));
-    if (inner.type == KS_MAP && m.m->refs == 1 && inner.m->refs == 2)
-        m = ks_put(heap, m, k1, ks_null());
+    ks_val inner = ks_take(m, k1);
     return ks_put(heap, m, k1, ks_put2(heap, inner, k2, k3, v));
 }
 

@@ -171,6 +171,9 @@ ks_val ks_put_all_and(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t cou
  * `m` had. */
 ks_val ks_exchange(ks_heap *heap, ks_val m, const ks_pair *others, uint32_t count);
 ks_val ks_drop(ks_heap *heap, ks_val m, const ks_str *key);
+/* A member as a new reference, to be put back changed. Out of a map that nobody else has it is taken, and null stays there: so it can be
+ * changed in place. */
+ks_val ks_take(ks_val m, const ks_str *key);
 ks_val ks_append(ks_heap *heap, ks_val l, ks_val v);
 /* The same for a list of which older values live on, at the cost of one item: they share its items, and each knows how many are its.
  * `v` must not hold the list. */

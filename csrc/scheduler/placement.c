@@ -126,10 +126,26 @@ static void make_room(ks_heap *heap, ks_sched *st) {
 }
 
 void ks_sched_forget_look(ks_heap *heap, ks_sched *st, uint64_t pod) {
-    const ks_look *look = st->looks.count == 0 ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod});
+    ks_look *look = st->looks.count == 0 ? NULL : ks_tree_take(heap, &st->looks, (ks_key){0, pod});
     if (look == NULL) return;
     st->look_bytes -= look->bytes;
-    ks_tree_del(heap, &st->looks, (ks_key){0, pod});
+    look_unref(heap, look);
+}
+
+/* Puts a pod's look where that before it is, if there is one: those that look for the first time come in the order of their ids. */
+static void put_look(ks_heap *heap, ks_sched *st, uint64_t pod, ks_look *look) {
+    ks_key key = {0, pod};
+    void **slot = pod > st->last_look ? NULL : ks_tree_slot(heap, &st->looks, key);
+    if (pod > st->last_look) st->last_look = pod;
+    if (slot == NULL) {
+        ks_tree_put(heap, &st->looks, key, look);
+    } else {
+        ks_look *before = *slot;
+        *slot = look;
+        st->look_bytes -= before->bytes;
+        look_unref(heap, before);
+    }
+    st->look_bytes += look->bytes;
 }
 
 static ks_look *plain_look(ks_cycle *c, ks_roster *roster, int64_t slot) {
@@ -194,16 +210,10 @@ static bool fits_on_page(const ks_cycle *c) {
 void ks_sched_remember(ks_cycle *c, int64_t slot) {
     ks_heap *heap = c->sim->world.heap;
     ks_sched *st = c->st;
-    uint64_t id = c->pod->id;
     ks_roster *roster = c->prefilter == NULL ? ks_sched_roster(heap, st) : NULL;
     bool plain = roster != NULL && fits_on_page(c);
     ks_look *look = plain ? plain_look(c, roster, slot) : whole_look(c, roster, slot);
-    if (id <= st->last_look)
-        ks_sched_forget_look(heap, st, id);
-    else
-        st->last_look = id;
-    ks_tree_put(heap, &st->looks, (ks_key){0, id}, look);
-    st->look_bytes += look->bytes;
+    put_look(heap, st, c->pod->id, look);
     make_room(heap, st);
 }
 

@@ -64,16 +64,10 @@ void ks_sched_queue_arm(ks_sim *sim, ks_sched *st, bool at_once) {
         ks_enqueue_at(sim, st->index, SCHEDULE_KEY, (int64_t)first.a);
 }
 
-/* The entry of a waiting pod, this state's own; made when there is none. */
-static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
-    ks_key key = {0, id};
-    void **slot = ks_tree_slot(heap, &st->waiting, key);
-    if (slot == NULL) {
-        ks_waiting *made = ks_alloc_zero(heap, sizeof *made);
-        made->refs = 1;
-        ks_tree_put(heap, &st->waiting, key, made);
-        return made;
-    }
+/* The entry of a waiting pod, this state's own; NULL: it has none. */
+static ks_waiting *own_waiting_if(ks_heap *heap, ks_sched *st, uint64_t id) {
+    void **slot = st->waiting.count == 0 ? NULL : ks_tree_slot(heap, &st->waiting, (ks_key){0, id});
+    if (slot == NULL) return NULL;
     ks_waiting *w = *slot;
     if (w->refs == 1) return w;
     ks_waiting *copy = ks_alloc(heap, sizeof *copy);
@@ -82,6 +76,16 @@ static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
     w->refs--;
     *slot = copy;
     return copy;
+}
+
+/* The same; made when there is none. */
+static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
+    ks_waiting *w = own_waiting_if(heap, st, id);
+    if (w != NULL) return w;
+    w = ks_alloc_zero(heap, sizeof *w);
+    w->refs = 1;
+    ks_tree_put(heap, &st->waiting, (ks_key){0, id}, w);
+    return w;
 }
 
 static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
@@ -94,7 +98,7 @@ static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
 }
 
 /* Takes a pod out of the place where it waits. */
-static void leave(ks_heap *heap, ks_sched *st, uint64_t id, ks_waiting *w) {
+static void leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w) {
     switch (w->place) {
     case KS_IN_ACTIVE: ks_tree_del(heap, &st->active, w->queued); break;
     case KS_IN_BACKOFF: ks_tree_del(heap, &st->backoff, w->queued); break;
@@ -125,8 +129,9 @@ void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    if (st->waiting.count == 0 || !ks_tree_has(&st->waiting, (ks_key){0, id})) return;
-    leave(heap, st, id, own_waiting(heap, st, id));
+    const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, id});
+    if (w == NULL) return;
+    leave(heap, st, id, w);
     ks_tree_del(heap, &st->waiting, (ks_key){0, id});
 }
 
@@ -151,8 +156,8 @@ uint64_t ks_sched_queue_pop(ks_sim *sim, ks_sched *st) {
         }
     }
     ks_tree_take_first(heap, from);
-    if (st->waiting.count > 0 && ks_tree_has(&st->waiting, (ks_key){0, of_word(id)}))
-        own_waiting(heap, st, of_word(id))->place = KS_IN_GATED; /* in hand: in no queue */
+    ks_waiting *w = own_waiting_if(heap, st, of_word(id));
+    if (w != NULL) w->place = KS_IN_GATED; /* in hand: in no queue */
     return of_word(id);
 }
 
