@@ -39,6 +39,7 @@ const ks_str *ks_volume_attacher(const ks_object *volume) {
 }
 
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim) {
+    if (ks_is_exactly_for(volume, claim)) return true;
     ks_val ref = claim_ref(volume);
     if (!ks_exists(ref) || !ks_str_eq(ks_str_or_null(ks_get(ref, K(name))), claim->name) ||
         !ks_str_eq(ks_str_or_null(ks_get(ref, K(namespace))), claim->ns))
@@ -51,11 +52,13 @@ ks_quantity ks_claim_request(const ks_object *claim) {
     return ks_quantity_of(ks_get3(claim->spec, K(resources), K(requests), K(storage)));
 }
 
-static bool same_mode(const ks_object *volume, const ks_object *claim) {
+bool ks_same_volume_mode(const ks_object *volume, const ks_object *claim) {
+    if (volume->usual && claim->usual) return true;
     return strcmp(ks_text_or(ks_get(volume->spec, K(volumeMode)), "Filesystem"),
                   ks_text_or(ks_get(claim->spec, K(volumeMode)), "Filesystem")) == 0;
 }
 static bool same_attributes_class(const ks_object *volume, const ks_object *claim) {
+    if (volume->usual && claim->usual) return true;
     return strcmp(ks_text_or(ks_get(volume->spec, K(volumeAttributesClassName)), ""),
                   ks_text_or(ks_get(claim->spec, K(volumeAttributesClassName)), "")) == 0;
 }
@@ -80,7 +83,7 @@ const char *ks_volume_unfit(const ks_object *volume, const ks_object *claim, cha
     if (strcmp(ks_volume_class(volume), ks_volume_class(claim)) != 0)
         return "storageClassName does not match";
     if (!same_attributes_class(volume, claim)) return "volumeAttributesClassName does not match";
-    if (!same_mode(volume, claim)) return "incompatible volumeMode";
+    if (!ks_same_volume_mode(volume, claim)) return "incompatible volumeMode";
     if (!modes_cover(volume, claim)) return "incompatible accessMode";
     return NULL;
 }
@@ -135,7 +138,7 @@ static bool is_usable(const search *s, const candidate *one) {
         (s->taken.is != NULL && s->taken.is(s->taken.of, volume)))
         return false;
     if (s->node == NULL && (s->want & ~one->modes) != 0) return false;
-    return !ks_object_terminating(volume) && same_mode(volume, s->claim) &&
+    return !ks_object_terminating(volume) && ks_same_volume_mode(volume, s->claim) &&
            same_attributes_class(volume, s->claim);
 }
 

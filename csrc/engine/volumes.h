@@ -22,6 +22,8 @@ const ks_object *ks_volume_on_node(const ks_store *store, const ks_object *claim
 
 /* Whether the volume's claimRef is this claim: by name, and by uid where it has one. */
 bool ks_volume_is_for(const ks_object *volume, const ks_object *claim);
+/* Whether both are file systems, or both block devices. */
+bool ks_same_volume_mode(const ks_object *volume, const ks_object *claim);
 /* What a claim asks for (spec.resources.requests.storage). */
 ks_quantity ks_claim_request(const ks_object *claim);
 /* Whether no volume is there that the claim might take. */

@@ -92,6 +92,10 @@ bool ks_names(const ks_object *object, const ks_object *named) {
     return ks_str_eq(name, named->name) && ks_str_eq(ns, named->ns);
 }
 
+bool ks_is_exactly_for(const ks_object *volume, const ks_object *claim) {
+    return volume->exact && volume->named == ks_store__place(claim);
+}
+
 /* What it has noted is what it names: both are of the version, and what is there has the name that it had then. */
 const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object) {
     const ks_object *noted = object->kind == KS_POD ? NULL : ks_store__resolve(s, object->named);
@@ -127,15 +131,23 @@ static const ks_object *first_claim(const ks_store *s, const ks_object *pod) {
     return NULL;
 }
 
+static bool has_uid_of(const ks_object *volume, const ks_object *claim) {
+    const ks_str *uid = ks_str_or_null(ks_get2(volume->spec, K(claimRef), K(uid)));
+    return uid != NULL && uid->len > 0 && ks_str_eq(uid, claim->uid);
+}
+
 void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old) {
     if (!knows(object)) return;
     if (old != NULL && old->named != 0 && names_the_same(object, old)) {
         object->named = old->named;
+        object->exact = old->exact;
         return;
     }
     const ks_object *named =
         object->kind == KS_POD ? first_claim(s, object) : ks_store_named_by(s, object);
-    if (named != NULL) object->named = ks_store__place(named);
+    if (named == NULL) return;
+    object->named = ks_store__place(named);
+    if (object->kind == KS_PV) object->exact = has_uid_of(object, named);
 }
 
 /* --- the index --- */

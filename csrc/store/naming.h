@@ -21,6 +21,8 @@ bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim
 const ks_object *ks_store_only_claim(const ks_store *s, const ks_object *pod);
 /* Whether a claim or an attachment names that volume, or a volume that claim. */
 bool ks_names(const ks_object *object, const ks_object *named);
+/* Whether a volume's claimRef is that claim, by its uid, too, as far as that is known without a look. */
+bool ks_is_exactly_for(const ks_object *volume, const ks_object *claim);
 /* A pod's claim of that name: what ks_store_get() says, mostly found without it. Borrowed; NULL when absent. */
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim);
 /* What it names: a claim its volume, a volume its claim (by name alone, whatever the uid in its claimRef), an attachment its volume.

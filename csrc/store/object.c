@@ -197,10 +197,18 @@ static bool is_alone(const ks_object *claim) {
     return false;
 }
 
+static bool is_usual(const ks_object *claim_or_volume) {
+    ks_val spec = claim_or_volume->spec, mode = ks_get(spec, K(volumeMode));
+    ks_val attributes = ks_get(spec, K(volumeAttributesClassName));
+    return (mode.type != KS_STRING || ks_text_is(mode, "Filesystem")) &&
+           (attributes.type != KS_STRING || attributes.s->len == 0);
+}
+
 static void read_claim(ks_object *o, const ks_object *old) {
     bool same_spec = old != NULL && same(old->spec, o->spec);
     bool same_both = same_spec && same(old->meta, o->meta);
     o->alone = same_spec ? old->alone : is_alone(o);
+    o->usual = same_spec ? old->usual : is_usual(o);
     o->bound = same_both ? old->bound : is_bound(o);
     o->class_name = same_both ? old->class_name : ks_store__class_of(o);
 }
@@ -227,6 +235,7 @@ static void read_volume(ks_heap *heap, ks_object *o, const ks_object *old) {
     bool same_spec = old != NULL && same(old->spec, o->spec);
     bool same_source = same_spec || (old != NULL && same(ks_get(old->spec, K(csi)), csi));
     o->alone = same_spec ? old->alone : is_only_for_one(o);
+    o->usual = same_spec ? old->usual : is_usual(o);
     o->local = same_spec ? old->local : ks_exists(ks_get2(o->spec, K(nodeAffinity), K(required)));
     o->attached_as = same_source ? ks_str_ref(old->attached_as) : attached_as(heap, csi);
 }

@@ -35,7 +35,6 @@ typedef struct ks_object {
     uint32_t kin;
     uint8_t
         claims; /* Pod: how many of its volumes are, or come from, a claim; 255: as many or more */
-    bool ready; /* Pod: its condition Ready is True since `ready_since` */
     /* Pod, claim, volume: the first letter of status.phase if it is one of those that Kubernetes gives them; '\0' for none, '?' for any
      * other. */
     char phase;
@@ -49,6 +48,9 @@ typedef struct ks_object {
     bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */
     bool
         restarted : 1; /* Pod: one of its containers, of the init containers too, has been started again */
+    bool ready : 1; /* Pod: its condition Ready is True since `ready_since` */
+    bool exact : 1; /* Volume: its claimRef has the uid of the claim that `named` says */
+    bool usual : 1; /* Claim, volume: it is a file system, without a VolumeAttributesClass */
     bool first : 1; /* its metadata.generation is 1 */
     union {
         int64_t

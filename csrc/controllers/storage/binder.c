@@ -125,7 +125,7 @@ static bool may_suit_now(const ks_object *volume, const ks_object *old) {
  * volume names another one is lost. */
 static void await_taken_away(ks_sim *sim, const binder *st, const ks_change *change) {
     const ks_object *volume = change->object;
-    if (change->old == NULL ||
+    if (change->old == NULL || ks_identical(volume->spec, change->old->spec) ||
         ks_equal(ks_get(volume->spec, K(claimRef)), ks_get(change->old->spec, K(claimRef))))
         return;
     const ks_object *claim = ks_store_named_by(ks_view(sim), change->old);
@@ -264,6 +264,7 @@ static bool set_claim_phase(ks_sim *sim, const ks_object **claim, const char *ph
 /* --- binding: four writes (bind) --- */
 
 static bool bind_volume_to_claim(ks_sim *sim, const ks_object **volume, const ks_object *claim) {
+    if (ks_is_exactly_for(*volume, claim)) return true;
     ks_heap *heap = sim->world.heap;
     ks_val ref = ks_get((*volume)->spec, K(claimRef));
     bool named = ks_volume_is_for(*volume, claim);
@@ -628,16 +629,16 @@ static const ks_object *claim_of(const ks_sim *sim, const ks_object *volume, con
 }
 
 static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
-    ks_val ref = ks_get((*volume)->spec, K(claimRef));
-    const ks_str *uid = ks_str_or_null(ks_get(ref, K(uid)));
-    if (!ks_exists(ref) || uid == NULL || uid->len == 0)
-        return set_volume_phase(sim, volume, "Available", "");
-    const ks_object *claim = claim_of(sim, *volume, uid);
+    const ks_object *claim = ks_store_named_by(ks_view(sim), *volume);
+    if (claim == NULL || !ks_is_exactly_for(*volume, claim)) {
+        const ks_str *uid = ks_str_or_null(ks_get2((*volume)->spec, K(claimRef), K(uid)));
+        if (uid == NULL || uid->len == 0) return set_volume_phase(sim, volume, "Available", "");
+        claim = claim_of(sim, *volume, uid);
+    }
     if (claim == NULL) return release(sim, volume);
     const char *bound_to = ks_text_or(ks_get(claim->spec, K(volumeName)), "");
     if (*bound_to == '\0') {
-        if (strcmp(ks_text_or(ks_get(claim->spec, K(volumeMode)), "Filesystem"),
-                   ks_text_or(ks_get((*volume)->spec, K(volumeMode)), "Filesystem")) != 0) {
+        if (!ks_same_volume_mode(*volume, claim)) {
             ks_event e = {.type = "Warning",
                           .reason = "VolumeMismatch",
                           .component = "persistentvolume-controller"};
