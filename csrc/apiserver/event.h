@@ -30,7 +30,8 @@ typedef struct ks_event_head {
         place; /* hashes: of component and type; and reason (and action); of the field path */
 } ks_event_head;
 
-/* What Events say: a constant format, each %s of which stands for a part. It is printed when somebody looks. Counted; never changed. */
+/* What Events say: a constant format, each %s of which stands for a part. It is printed when somebody looks. A format is known by where it
+ * stands: what may be said twice of an object stands at one place, or it is counted as two. Counted; never changed. */
 typedef struct ks_saying {
     uint32_t refs, count;
     uint64_t hash; /* of what it says; 0: nobody has asked. Private to record.c */

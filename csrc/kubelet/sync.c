@@ -283,6 +283,10 @@ static void plan(turn *t) {
 
 /* --- killing one container within a sync --- */
 
+static void tell_stopping(turn *t, const container *c) {
+    event_of_parts(t, c, "Normal", "Killing", "Stopping container %s", container_name(t->w, c));
+}
+
 static void start_kill(turn *t, container *c) {
     worker *w = t->w;
     const ks_str *name = container_name(w, c);
@@ -290,7 +294,7 @@ static void start_kill(turn *t, container *c) {
     const char *tail = c->again && c->role == ROLE_APP ? ", will be restarted" : "";
     const char *init = c->role == ROLE_APP ? "Container" : "Init container";
     if (c->doom[0] == '\0')
-        event_of_parts(t, c, "Normal", "Killing", "Stopping container %s", name);
+        tell_stopping(t, c);
     else if (c->doom[0] == 'c')
         event(t, c, "Normal", "Killing", "%s %s definition changed%s", init, name->s, tail);
     else
@@ -664,7 +668,7 @@ static void kill_all(turn *t, int64_t grace) {
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
         if (c->run != RUN_RUNNING) continue;
-        event_of_parts(t, c, "Normal", "Killing", "Stopping container %s", container_name(w, c));
+        tell_stopping(t, c);
         if (c->role == ROLE_SIDECAR) continue;
         pre_stop(t, c);
         apps_end = later(apps_end, kill_time(t, c, grace, t->now));
