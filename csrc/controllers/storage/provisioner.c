@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define DRIVER "csi.kubesim.dev"
+static const ks_str driver_name = {.refs = KS_IMMORTAL, .len = sizeof DRIVER - 1, .s = DRIVER};
 
 typedef struct provisioner {
     int index;
@@ -195,8 +196,8 @@ static ks_val volume_doc(ks_sim *sim, provisioner *st, const ks_object *claim,
     ks_val mode = ks_get(claim->spec, K(volumeMode)), source;
     bool disk = attaches(sim, class);
     if (disk)
-        source =
-            ks_map_of(heap, K(driver), ks_text(heap, DRIVER), K(volumeHandle), ks_ref(name), NULL);
+        source = ks_map_of(heap, K(driver), ks_string(&driver_name), K(volumeHandle), ks_ref(name),
+                           NULL);
     else
         source = ks_map_of(heap, K(path), ks_format(heap, "/%s", name.s->s), K(server),
                            ks_text(heap, "127.0.0.1"), NULL);
