@@ -175,24 +175,26 @@ static void wake_for_attached(ks_sim *sim, kubelet *k, ks_key key, uint64_t whos
     wake(sim, k, whose / 2);
 }
 
-/* Follows what the node says is attached: an entry costs the change that brings or takes it. Those that are new wake the pods that
- * wait for them. Either object may be NULL. */
+/* Follows what the node says is attached: an entry costs the change that brings or takes it, and what stands before and behind it in the
+ * list a look. Those that are new wake the pods that wait for them. Either object may be NULL. */
 static void follow_attached(ks_sim *sim, kubelet *k, const ks_object *node, const ks_object *old) {
     ks_val now = node ? ks_get(node->status, K(volumesAttached)) : KS_NOTHING,
            before = old ? ks_get(old->status, K(volumesAttached)) : KS_NOTHING;
     const ks_str *whose = node ? node->name : old->name;
-    uint32_t same = 0, least = ks_len(now) < ks_len(before) ? ks_len(now) : ks_len(before);
+    uint32_t same = 0, come = ks_len(now), gone = ks_len(before), least = come < gone ? come : gone;
     if (ks_is(now, KS_LIST) && ks_is(before, KS_LIST) && now.l == before.l)
         same = least; /* one has been made of the other by adding to it (ks_extend) */
     while (same < least && ks_identical(ks_at(now, same), ks_at(before, same))) same++;
-    for (uint32_t i = same; i < ks_len(before); i++) {
+    for (; least > same && ks_identical(ks_at(now, come - 1), ks_at(before, gone - 1)); least--)
+        come--, gone--;
+    for (uint32_t i = same; i < gone; i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(before, i), K(name)));
         ks_key key = name ? attached_key(whose, name) : (ks_key){0, 0};
         if (name && (uint64_t)(uintptr_t)ks_table_get(&k->attached, key) == IS_ATTACHED)
             ks_table_del(k->heap, &k->attached, key);
         k->detached++;
     }
-    for (uint32_t i = same; i < ks_len(now); i++) {
+    for (uint32_t i = same; i < come; i++) {
         const ks_str *name = ks_str_or_null(ks_get(ks_at(now, i), K(name)));
         if (!name) continue;
         ks_key key = attached_key(whose, name);

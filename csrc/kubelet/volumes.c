@@ -447,9 +447,17 @@ static void name_ref(void *value) { ks_str_ref(value); }
 static void name_unref(ks_heap *heap, void *value) { ks_str_unref(heap, value); }
 const ks_tree_type name_type = {.ref = name_ref, .unref = name_unref};
 
-static ks_val with(ks_heap *heap, ks_val list, const ks_str *name, bool in, bool search) {
-    uint32_t at = search ? 0 : ks_len(list);
+/* Where the list has the name; its end: nowhere. Mostly it is one and the same text, which need not be read to see that. */
+static uint32_t place_of(ks_val list, const ks_str *name) {
+    for (uint32_t i = 0; i < ks_len(list); i++)
+        if (ks_str_or_null(ks_at(list, i)) == name) return i;
+    uint32_t at = 0;
     while (at < ks_len(list) && !ks_str_eq(ks_str_or_null(ks_at(list, at)), name)) at++;
+    return at;
+}
+
+static ks_val with(ks_heap *heap, ks_val list, const ks_str *name, bool in, bool search) {
+    uint32_t at = search ? place_of(list, name) : ks_len(list);
     if ((at < ks_len(list)) == in) return list;
     if (in) return ks_extend(heap, list, ks_string(name));
     if (ks_len(list) > 1) return ks_remove_at(heap, list, at);

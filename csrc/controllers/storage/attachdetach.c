@@ -245,7 +245,10 @@ static const ks_str *handle_of(const ks_object *volume) {
     return ks_str_or_null(ks_get2(volume->spec, K(csi), K(volumeHandle)));
 }
 
+/* Whether a node's list has the name, and where. Mostly it is one and the same text, which need not be read to see that. */
 static bool lists(ks_val list, const ks_str *name, uint32_t *at) {
+    for (*at = 0; *at < ks_len(list); ++*at)
+        if (ks_str_or_null(ks_get(ks_at(list, *at), K(name))) == name) return true;
     for (*at = 0; *at < ks_len(list); ++*at)
         if (ks_str_eq(ks_str_or_null(ks_get(ks_at(list, *at), K(name))), name)) return true;
     return false;
