@@ -138,6 +138,31 @@ describe("a node's volumes", function()
     assert.equal("Pending", cluster:get "pod/a".status.phase)
   end)
 
+  it("are attached anew when they come back, though others behind them in the node's list have stayed", function()
+    local cluster <close> = kubesim.new { nodes = { { name = "only" } }, latency = { attach = "30s" } }
+    local function user(name)
+      return workload.pod(name, nil, {
+        containers = { { name = "main", image = "app", volumeMounts = { { name = "data", mountPath = "/data" } } } },
+        volumes = { { name = "data", persistentVolumeClaim = { claimName = name } } },
+      })
+    end
+    local names = { "a", "b", "c" }
+    for _, name in ipairs(names) do cluster:create { workload.claim(name, "fast"), user(name) } end
+    cluster:advance "2m"
+    for _, gone in ipairs(names) do
+      cluster:delete("pod/" .. gone, { force = true })
+      cluster:advance "2m"
+      assert.equal(2, (select(3, volumes_of(cluster))))
+      cluster:create(user(gone))
+      cluster:advance "20s"
+      for _, name in ipairs(names) do
+        assert.equal(name == gone and "Pending" or "Running", cluster:get("pod/" .. name).status.phase, gone .. name)
+      end
+      cluster:advance "40s"
+      assert.equal("Running", cluster:get("pod/" .. gone).status.phase)
+    end
+  end)
+
   it("stay in use while one of the pods that share them runs", function()
     local cluster <close> = sharing { "a", "b" }
     local function counts()
