@@ -165,6 +165,7 @@ ks_ids ks_ids_copy(const ks_ids *ids) {
 void ks_ids_clear(ks_heap *heap, ks_ids *ids) {
     ks_ids_node *root = ids->root;
     ids->root = NULL;
+    ids->last = NULL;
     ids->count = 0;
     if (root != NULL) node_unref(heap, ids->type, root);
 }
@@ -174,11 +175,17 @@ void ks_ids_copied(const ks_ids *ids, size_t n) {
         if (map->root != NULL) map->root->refs++;
 }
 
-/* The leaf in which the id would stand, or NULL. */
-static const ks_ids_node *leaf_of(const ks_ids *ids, uint64_t id) {
+/* The leaf in which the id would stand, or NULL; not the one that was looked into last. */
+static const ks_ids_node *other_leaf_of(const ks_ids *ids, uint64_t id) {
     const ks_ids_node *node = ids->root;
     while (node != NULL && node->shift != 0) node = node->slots[digit(node, id)];
-    return node != NULL && covers(node, id) ? node : NULL;
+    if (node == NULL || !covers(node, id)) return NULL;
+    return ((ks_ids *)ids)->last = node;
+}
+
+static inline const ks_ids_node *leaf_of(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *last = ids->last;
+    return last != NULL && covers(last, id) ? last : other_leaf_of(ids, id);
 }
 
 /* The slot of an id that a leaf of few values has; NULL: it has not. */
@@ -218,6 +225,7 @@ void *ks_ids_exchange(ks_ids *ids, uint64_t id, void *value) {
 static inline __attribute__((always_inline)) ks_ids_node **leaf_for(ks_heap *heap, ks_ids *ids,
                                                                     uint64_t id) {
     ks_ids_node **ref = &ids->root;
+    ids->last = NULL;
     if (*ref == NULL) *ref = node_new(heap, id, 0);
     for (;;) {
         ks_ids_node *node = *ref;
@@ -238,9 +246,14 @@ static inline __attribute__((always_inline)) ks_ids_node **leaf_for(ks_heap *hea
 void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node **ref = leaf_for(heap, ids, id), *leaf = *ref;
     unsigned at = id & (KS_IDS_WAYS - 1);
-    if (leaf->used >> at & 1U) return &leaf->slots[place(leaf, at)];
-    void **slot = insert(heap, ref, at);
-    ids->count++;
+    void **slot;
+    if (leaf->used >> at & 1U) {
+        slot = &leaf->slots[place(leaf, at)];
+    } else {
+        slot = insert(heap, ref, at);
+        ids->count++;
+    }
+    ids->last = *ref;
     return slot;
 }
 
@@ -269,6 +282,7 @@ void ks_ids_put(ks_heap *heap, ks_ids *ids, uint64_t id, void *value) {
 void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node **ref = &ids->root;
     if (*ref == NULL || ((*ref)->refs > 1 && ks_ids_get(ids, id) == NULL)) return NULL;
+    ids->last = NULL;
     for (;;) {
         if (*ref == NULL) return NULL;
         ks_ids_node *node = own(heap, ids->type, ref);
@@ -278,6 +292,7 @@ void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node *leaf = *ref;
     unsigned at = id & (KS_IDS_WAYS - 1);
     if (!covers(leaf, id) || (leaf->used >> at & 1U) == 0) return NULL;
+    ids->last = leaf;
     return &leaf->slots[place(leaf, at)];
 }
 
@@ -285,6 +300,7 @@ void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node **path[KS_IDS_DEPTH];
     int depth = 0;
     if (ks_ids_get(ids, id) == NULL) return NULL;
+    ids->last = NULL;
     for (ks_ids_node **ref = &ids->root;;) {
         ks_ids_node *node = own(heap, ids->type, ref);
         path[depth++] = ref;
@@ -295,7 +311,10 @@ void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
     void *value = node->slots[place(node, digit(node, id))];
     for (;;) { /* a node that becomes empty leaves the one above */
         erase(node, digit(node, id));
-        if (node->used != 0) break;
+        if (node->used != 0) {
+            if (node->shift == 0) ids->last = node;
+            break;
+        }
         ks_free(heap, node, size_of(node->room));
         *path[depth] = NULL;
         if (depth == 0) break;

@@ -13,6 +13,8 @@
  * Where ids of one kind are far between - objects that are made one after the other, each with what belongs to it - a leaf holds few of
  * them, and is small: it has the values alone, and bits say whose they are. Maps from hashes have a leaf for each; where they are looked
  * into often and have some thousands of entries at most it is worth that.
+ *
+ * A map remembers the leaf that was looked into last: what is worked on has its ids there mostly, and so has what comes next.
  */
 #ifndef KS_BASE_IDS_H
 #define KS_BASE_IDS_H
@@ -36,6 +38,7 @@ typedef struct ks_ids {
     const ks_ids_type *type;
     ks_ids_node *root;
     size_t count;
+    const ks_ids_node *last; /* private: the leaf that was looked into last; NULL: none is known */
 } ks_ids;
 
 /* A copy that shares everything: O(1). */
