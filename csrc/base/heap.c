@@ -98,7 +98,17 @@ void ks_heap_unref(ks_heap *heap) {
     heap->alloc(heap->payload, heap, sizeof *heap, 0);
 }
 
-bool ks_heap_goes_whole(const ks_heap *heap) { return SLAB_LIMIT > 0 && heap->refs == 1; }
+void ks_heap_join(ks_heap *heap) {
+    heap->refs++;
+    heap->users++;
+}
+
+void ks_heap_leave(ks_heap *heap) {
+    heap->users--;
+    ks_heap_unref(heap);
+}
+
+bool ks_heap_goes_whole(const ks_heap *heap) { return SLAB_LIMIT > 0 && heap->users == 1; }
 
 void ks_guard_push(ks_heap *heap, ks_guard *guard) {
     guard->outer = heap->guard;

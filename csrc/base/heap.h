@@ -33,8 +33,11 @@ ks_heap *ks_heap_new(ks_system_alloc alloc, void *payload);
 ks_heap *ks_heap_ref(ks_heap *heap);
 /* Gives one reference back; the last one frees every block that is still allocated. */
 void ks_heap_unref(ks_heap *heap);
-/* Whether the caller's reference is the last one, and what stands in the heap may go with it, without being given back block by
- * block. Never where blocks are counted to find leaks. */
+/* The same for who allocates in it: a cluster, where a result only holds what it has. */
+void ks_heap_join(ks_heap *heap);
+void ks_heap_leave(ks_heap *heap);
+/* Whether the caller is the last who has joined, and need give nothing back: nobody would take it, and all goes with the heap.
+ * Never where blocks are counted to find leaks. */
 bool ks_heap_goes_whole(const ks_heap *heap);
 
 /* Tells compilers and analysers what these functions promise. */

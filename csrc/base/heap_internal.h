@@ -22,7 +22,7 @@ typedef struct heap_large {
 } heap_large;
 
 struct ks_heap {
-    uint64_t refs;
+    uint64_t refs, users; /* those who allocate are among the former */
     ks_system_alloc alloc;
     void *payload;
     void *free_blocks[KS_HEAP_CLASSES + 1]; /* per class, linked through their first word */

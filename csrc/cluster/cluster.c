@@ -97,7 +97,7 @@ static void make(birth *b) {
 ks_cluster *ks_cluster_new(ks_heap *heap, const ks_cluster_opts *opts) {
     birth b = {.heap = heap, .opts = opts};
     if (!guarded(heap, make, &b)) return NULL;
-    ks_heap_ref(heap);
+    ks_heap_join(heap);
     return b.made;
 }
 
@@ -114,7 +114,7 @@ static void copy(birth *b) {
 ks_cluster *ks_cluster_fork(ks_cluster *cluster) {
     birth b = {.heap = cluster->heap, .from = cluster};
     if (!guarded(cluster->heap, copy, &b)) return NULL;
-    ks_heap_ref(cluster->heap);
+    ks_heap_join(cluster->heap);
     return b.made;
 }
 
@@ -141,7 +141,7 @@ void ks_cluster_close(ks_cluster *cluster) {
         ks_journal_dispose(heap, &cluster->journal);
         ks_free(heap, cluster, sizeof *cluster);
     }
-    ks_heap_unref(heap);
+    ks_heap_leave(heap);
 }
 
 /* --- the door --- */

@@ -169,6 +169,9 @@ void ks_lua_call(lua_State *L, ks_box *box, ks_door door, ks_result *result,
 /* The same, through KS_CHANGE, for what changes the cluster: the journal has it if it is kept. */
 void ks_lua_change(lua_State *L, ks_box *box, ks_call call, ks_result *result,
                    bool (*body)(ks_cluster *cluster, void *arg), void *arg);
+/* The same, with a result of its own, for what gives nothing back. */
+void ks_lua_do(lua_State *L, ks_box *box, ks_call call,
+               bool (*body)(ks_cluster *cluster, void *arg), void *arg);
 /* Keeps an object (taken over; may be NULL) as the next that was written. Within a guard. */
 void ks_lua_keep(ks_result *result, const ks_object *object);
 /* Frees what is in a result, early. */

@@ -196,6 +196,14 @@ void ks_lua_change(lua_State *L, ks_box *box, ks_call call, ks_result *result,
     go(L, box, KS_CHANGE, &p);
 }
 
+void ks_lua_do(lua_State *L, ks_box *box, ks_call call,
+               bool (*body)(ks_cluster *cluster, void *arg), void *arg) {
+    ks_result *result = ks_lua_result(L, box);
+    ks_lua_change(L, box, call, result, body, arg);
+    ks_lua_release(result);
+    lua_pop(L, 1);
+}
+
 /* --- new, fork --- */
 
 /* The reserve of this Lua state, in the registry: what its clusters leave when they are closed. */

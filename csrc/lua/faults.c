@@ -43,8 +43,7 @@ static void run(lua_State *L, request *r, ks_call call,
                 bool (*body)(ks_cluster *cluster, void *arg)) {
     ks_box *box = ks_lua_idle_box(L);
     lua_settop(L, call.args);
-    ks_result *result = ks_lua_result(L, box);
-    ks_lua_change(L, box, call, result, body, r);
+    ks_lua_do(L, box, call, body, r);
 }
 
 /* restart(self, controller) */

@@ -474,8 +474,7 @@ int ks_lua_has_plugin(lua_State *L) {
 /* (handle, behaviour): the policies are others. */
 static int change_policies(lua_State *L) {
     ks_box *box = ks_lua_box(L);
-    ks_result *result = ks_lua_result(L, box);
-    ks_lua_change(L, box, (ks_call){KS_RECORD_policy, 2, 2}, result, tell_scheduler, L);
+    ks_lua_do(L, box, (ks_call){KS_RECORD_policy, 2, 2}, tell_scheduler, L);
     return 0;
 }
 
@@ -617,8 +616,7 @@ int ks_lua_image(lua_State *L) {
         lua_rawseti(L, images, (lua_Integer)image.id);
     }
     imaging i = {L, &image};
-    ks_result *result = ks_lua_result(L, box);
-    ks_lua_change(L, box, (ks_call){KS_RECORD_image, 3, 3}, result, set_image, &i);
+    ks_lua_do(L, box, (ks_call){KS_RECORD_image, 3, 3}, set_image, &i);
     return 0;
 }
 

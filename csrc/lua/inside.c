@@ -102,6 +102,7 @@ static int inside_drive(lua_State *L) {
     check_pod(L, &v);
     luaL_checkstring(L, 5);
     run_deed(L, &v, (ks_call){KS_RECORD_drive, 5, 0});
+    ks_lua_release(v.result);
     return 0;
 }
 
@@ -120,6 +121,7 @@ static int inside_crash(lua_State *L) {
     v.number = luaL_checkinteger(L, 5);
     luaL_optstring(L, 6, NULL);
     run_deed(L, &v, (ks_call){KS_RECORD_crash, 6, 0});
+    ks_lua_release(v.result);
     return 0;
 }
 
@@ -375,6 +377,7 @@ static int inside_node_talks(lua_State *L) {
     lua_settop(L, 3);
     v.result = ks_lua_result(L, box);
     ks_lua_change(L, box, (ks_call){KS_RECORD_node_talks, 3, 0}, v.result, node_talks, &v);
+    ks_lua_release(v.result);
     ks_lua_tell(L, box);
     return 0;
 }

@@ -215,11 +215,10 @@ int ks_lua_run_to(lua_State *L) {
     r.replay = box->replay;
     luaL_argcheck(L, r.now <= KS_LAST, 3, "beyond the end of the clock");
     lua_settop(L, 3);
-    ks_result *result = ks_lua_result(L, box);
     do {
         r.upto = box->cluster->sim->steps + SLICE;
         if (r.upto > r.steps) r.upto = r.steps;
-        ks_lua_change(L, box, (ks_call){.method = KS_RECORD_NONE}, result, run_slice, &r);
+        ks_lua_do(L, box, (ks_call){.method = KS_RECORD_NONE}, run_slice, &r);
     } while (r.fine && r.upto < r.steps);
     if (!r.fine && !is_odd(&r)) luaL_error(L, "the run does not come to this place");
     return 0;

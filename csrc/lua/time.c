@@ -9,7 +9,6 @@
 
 typedef struct running {
     ks_box *box;
-    ks_result *result;
     int64_t until;
     bool reached;
     /* wait() */
@@ -18,6 +17,7 @@ typedef struct running {
     ks_kind kind;
     bool met;
     /* step() */
+    ks_result *result;
     ks_step step;
     bool stepped;
 } running;
@@ -28,9 +28,11 @@ static bool run(ks_cluster *cluster, void *arg) {
     return true;
 }
 
-/* Lets time pass. The journal need not know: how far the run has come is said with the next call. */
+/* The journal need not know that time passes: how far the run has come is said with the next call. */
+static const ks_call NO_CALL = {.method = KS_RECORD_NONE};
+
 static void run_on(lua_State *L, running *r, bool (*body)(ks_cluster *cluster, void *arg)) {
-    ks_lua_change(L, r->box, (ks_call){.method = KS_RECORD_NONE}, r->result, body, r);
+    ks_lua_do(L, r->box, NO_CALL, body, r);
 }
 
 /* run(self, until): until that instant (ns). */
@@ -38,7 +40,6 @@ static int time_run(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     running r = {.box = box, .until = luaL_checkinteger(L, 2)};
     lua_settop(L, 2);
-    r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
     while (!r.reached) {
         run_on(L, &r, run);
@@ -65,7 +66,6 @@ static int time_run_to_change(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     running r = {.box = box, .until = luaL_checkinteger(L, 2)};
     lua_settop(L, 2);
-    r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
     run_on(L, &r, run_to_change);
     ks_lua_tell(L, box);
@@ -91,7 +91,6 @@ static int time_settle(lua_State *L) {
     ks_box *box = ks_lua_idle_box(L);
     running r = {.box = box, .until = luaL_checkinteger(L, 2)};
     lua_settop(L, 2);
-    r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
     do {
         r.reached = false;
@@ -117,18 +116,19 @@ static int time_step(lua_State *L) {
     running r = {.box = box};
     lua_settop(L, 1);
     r.result = ks_lua_result(L, box);
-    run_on(L, &r, step);
+    ks_lua_change(L, box, NO_CALL, r.result, step, &r);
     ks_lua_tell(L, box);
-    if (!r.stepped) return 0;
-    lua_createtable(L, 0, 3);
-    lua_pushinteger(L, r.step.at);
-    lua_setfield(L, -2, "time");
-    lua_pushstring(L, r.step.component);
-    lua_setfield(L, -2, "component");
-    ks_lua_push(L, r.result->value);
-    lua_setfield(L, -2, "key");
+    if (r.stepped) {
+        lua_createtable(L, 0, 3);
+        lua_pushinteger(L, r.step.at);
+        lua_setfield(L, -2, "time");
+        lua_pushstring(L, r.step.component);
+        lua_setfield(L, -2, "component");
+        ks_lua_push(L, r.result->value);
+        lua_setfield(L, -2, "key");
+    }
     ks_lua_release(r.result);
-    return 1;
+    return r.stepped;
 }
 
 /* --- waiting for one object --- */
@@ -180,7 +180,6 @@ static int time_wait(lua_State *L) {
         luaL_checkstring(L, 8);
     }
     lua_settop(L, 8);
-    r.result = ks_lua_result(L, box);
     ks_lua_tell(L, box);
     do {
         run_on(L, &r, wait_some);

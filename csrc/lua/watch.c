@@ -299,6 +299,7 @@ int ks_lua_watch(lua_State *L) {
     lua_getiuservalue(L, 1, KS_BOX_WATCHES);
     q.result = ks_lua_result(L, box);
     ks_lua_call(L, box, KS_LOOK, q.result, add_watch, &q);
+    ks_lua_release(q.result);
     lua_pushvalue(L, 2);
     lua_rawseti(L, 8, box->last_watch);
     ask(box);

@@ -1,4 +1,4 @@
--- What writes return: objects that are made when somebody looks at them, and cannot be told from plain tables.
+-- What calls return: objects that are made when somebody looks at them, and cannot be told from plain tables; and nothing, of which nothing is left.
 local kubesim = require "kubesim"
 local util = require "luassert.util"
 
@@ -158,5 +158,32 @@ describe("an object that a write returns", function()
     collectgarbage()
     for i = 1, 100 do labelled("again" .. i) end
     for i = 1, 100, 2 do assert.equal("kept" .. i, kept[i].metadata.labels.tier) end
+  end)
+end)
+
+describe("a call that gives nothing back", function()
+  it("makes no garbage", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:apply(POD)
+    cluster:settle()
+    local calls = {
+      advance = function() cluster:advance(0) end,
+      step = function() cluster:step() end,
+      restart = function() cluster:restart "statefulset" end,
+      drive = function() cluster:drive("web", "ready") end,
+      recover_node = function() cluster:recover_node "k8s-node1" end,
+    }
+    for name, call in pairs(calls) do
+      local before
+      collectgarbage()
+      collectgarbage "stop"
+      for i = 1, 200 do
+        call()
+        if i == 100 then before = collectgarbage "count" end
+      end
+      local each = (collectgarbage "count" - before) * 1024 / 100
+      collectgarbage "restart"
+      assert.is_true(each < 100, ("%s: %.0f bytes each"):format(name, each))
+    end
   end)
 end)
