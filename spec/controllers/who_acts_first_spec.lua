@@ -45,6 +45,39 @@ describe("a pod that a set adopts and has no use for", function()
   end
 end)
 
+describe("a ReplicaSet that adopts a pod as it is made and has one too many", function()
+  local COST = "controller.kubernetes.io/pod-deletion-cost"
+
+  it("knows it without a node, so that it is the one to go, whatever others cost", function()
+    local cluster <close> = ready_world((set("ReplicaSet"):gsub("replicas: 1", "replicas: 2")))
+    for i, pod in ipairs(cluster:list "pod") do
+      cluster:drive(pod.metadata.name, "running")
+      cluster:patch("pod/" .. pod.metadata.name, { metadata = { annotations = { [COST] = tostring(-i) } } })
+    end
+    cluster:scale("rs/web", 3)
+    cluster:settle()
+    cluster:create(POD)
+    cluster:settle()
+    for _, pod in ipairs(cluster:list "pod") do
+      assert.equal(pod.metadata.name == "web-7", pod.metadata.deletionTimestamp ~= nil, pod.metadata.name)
+    end
+  end)
+
+  it("knows one that it adopts later on the node that it has", function()
+    local cluster <close> = ready_world(set("ReplicaSet"))
+    local own = cluster:list("pod")[1].metadata.name
+    cluster:drive(own, "running")
+    cluster:patch("pod/" .. own, { metadata = { annotations = { [COST] = "-1" } } })
+    cluster:create((POD:gsub("app: web", "app: other")))
+    cluster:settle()
+    cluster:drive("web-7", "ready")
+    cluster:patch("pod/web-7", { metadata = { labels = { app = "web" } } })
+    cluster:settle()
+    assert.is_not_nil(cluster:get("pod/" .. own).metadata.deletionTimestamp)
+    assert.is_nil(cluster:get("pod/web-7").metadata.deletionTimestamp)
+  end)
+end)
+
 describe("a ReplicaSet of a Deployment that is scaled by hand", function()
   it("has killed its pods when the Deployment puts the number right", function()
     local cluster <close> = ready_world((set("Deployment"):gsub("replicas: 1", "replicas: 3")))

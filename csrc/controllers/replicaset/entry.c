@@ -251,7 +251,7 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
         const ks_object *pod = ks_store_by_id(store, KS_POD, it.key.b);
         if (e->selector != NULL && ks_str_eq(pod->ns, rs->ns) && ks_pod_active(pod) &&
             ks_selector_matches(e->selector, pod->labels))
-            ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(1));
+            ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(RS_ORPHAN));
     }
     ks_ids_put(heap, &st->entries, rs->id, e);
 }

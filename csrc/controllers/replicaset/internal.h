@@ -28,6 +28,9 @@ enum {
     RS_FLAG_BITS = 10
 };
 
+/* An orphan that had a node when it was heard of, one that had none yet. */
+enum { RS_ORPHAN = 1, RS_NEWBORN };
+
 /* How pods are counted. Maps are keyed by pod ids. */
 typedef struct rs_counts {
     int64_t active, labelled, ready, available, terminating;
@@ -55,7 +58,7 @@ typedef struct rs_entry {
     ks_tree waiting;      /* {instant of becoming available, pod} */
     ks_tree shares;       /* {hash of a node's name, 0} -> rs_share: nodes that have some */
     ks_tree misfits;      /* {0, pod}: ours and active, but the selector does not match */
-    ks_tree orphans;      /* {0, pod}: nobody's, matched when last seen */
+    ks_tree orphans; /* {0, pod} -> RS_ORPHAN or RS_NEWBORN: nobody's, matched when last seen */
     /* of the namespace and the pod-template-hash that the selector demands; 0: none */
     uint64_t hash;
     ks_expectations expected;
@@ -71,6 +74,8 @@ typedef struct rs_state {
     /* {hash of namespace, pod}: active pods that have a pod-template-hash, but are not counted by a set whose selector demands
      * one. Perhaps some more; never fewer. */
     ks_tree strays;
+    /* {0, pod}: adopted by the sync at hand, which has them as it heard of them: without a node */
+    ks_tree newborn;
 } rs_state;
 
 /* --- entry.c --- */

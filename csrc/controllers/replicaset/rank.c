@@ -65,13 +65,16 @@ static int8_t bucket(int64_t span) {
     return span <= 0 ? -1 : (int8_t)(63 - __builtin_clzll((uint64_t)span));
 }
 
+#define ON_NODE (UINT64_C(1) << 63)
+
 /* Those without a node first, then by phase, those that are not ready, the cheapest, those on the fullest nodes: as one number. */
 static uint64_t place_of(const ks_object *pod, int64_t cost, int64_t rank) {
     const uint64_t full = (UINT64_C(1) << 27) - 1;
     ks_phase phase = ks_phase_of(pod);
     if (phase == KS_PHASE_NONE) phase = KS_PENDING;
-    uint64_t place = (uint64_t)(pod->node != NULL) << 63 | (uint64_t)phase << 60 |
-                     (uint64_t)pod->ready << 59 | (uint64_t)(cost - INT32_MIN) << 27;
+    uint64_t place =
+        (uint64_t)phase << 60 | (uint64_t)pod->ready << 59 | (uint64_t)(cost - INT32_MIN) << 27;
+    if (pod->node != NULL) place |= ON_NODE;
     return place | (full - ((uint64_t)rank < full ? (uint64_t)rank : full));
 }
 
@@ -268,7 +271,8 @@ static void count_pods(ks_sim *sim, rs_state *st, const ks_object *rs, node_shar
 static int by_id(const ranked *x, const ranked *y) { return x->id < y->id ? -1 : x->id > y->id; }
 
 /* Active pods that are not plain, which go first; all of them where one has a deletion cost. */
-static void gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, ranks *pods) {
+static void gather_odd(const ks_sim *sim, const rs_state *st, const rs_entry *e, node_shares *list,
+                       ranks *pods) {
     bool costed = e->counts.costed > 0;
     if (!costed && e->counts.plain == e->counts.active) return;
     for (ks_ids_iter it = ks_ids_begin(&e->pods); ks_ids_next(&it);) {
@@ -279,7 +283,10 @@ static void gather_odd(const ks_sim *sim, const rs_entry *e, node_shares *list, 
         const node_share *share =
             pod->node == NULL ? NULL : share_of(list, ks_text_hash(pod->node));
         int64_t cost = word & RS_COSTED ? deletion_cost(pod) : 0;
-        *add(sim->world.heap, pods) = rank_of(sim, pod, cost, share == NULL ? 0 : share->pods);
+        ranked *rank = add(sim->world.heap, pods);
+        *rank = rank_of(sim, pod, cost, share == NULL ? 0 : share->pods);
+        if (st->newborn.count > 0 && ks_tree_has(&st->newborn, (ks_key){0, it.id}))
+            rank->place &= ~ON_NODE;
     }
 }
 
@@ -403,7 +410,7 @@ static void gather(ks_sim *sim, rs_state *st, const ks_object *rs, size_t count,
         else
             count_pods(sim, st, rs, &list);
     }
-    gather_odd(sim, e, &list, pods);
+    gather_odd(sim, st, e, &list, pods);
     if (e->counts.costed == 0 && pods->count < count) gather_plains(sim, e, &list, count, pods);
     ks_free(heap, list.items, list.cap * sizeof *list.items);
 }

@@ -16,8 +16,12 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *state) {
     const rs_state *from = state;
     rs_state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (rs_state){from->index, ks_ids_copy(&from->entries), ks_tree_copy(&from->loose),
-                     ks_tree_copy(&from->hashes), ks_tree_copy(&from->strays)};
+    *st = (rs_state){from->index,
+                     ks_ids_copy(&from->entries),
+                     ks_tree_copy(&from->loose),
+                     ks_tree_copy(&from->hashes),
+                     ks_tree_copy(&from->strays),
+                     ks_tree_copy(&from->newborn)};
     return st;
 }
 
@@ -27,6 +31,7 @@ static void dispose(ks_heap *heap, void *state) {
     ks_tree_clear(heap, &st->loose);
     ks_tree_clear(heap, &st->hashes);
     ks_tree_clear(heap, &st->strays);
+    ks_tree_clear(heap, &st->newborn);
     ks_free(heap, st, sizeof *st);
 }
 
@@ -58,6 +63,7 @@ static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, const 
 /* Every set whose selector matches a pod that nobody controls. */
 static void offer_orphan(ks_sim *sim, rs_state *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
+    uint64_t how = pod->node == NULL ? RS_NEWBORN : RS_ORPHAN;
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_REPLICASET, pod->ns); ks_walk_next(&w);) {
         const rs_entry *seen = ks_ids_get(&st->entries, w.object->id);
         if (seen == NULL || seen->selector == NULL ||
@@ -65,7 +71,7 @@ static void offer_orphan(ks_sim *sim, rs_state *st, const ks_object *pod) {
             continue;
         if (ks_pod_active(pod)) {
             rs_entry *e = rs_entry_of(heap, st, w.object->id);
-            ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(1));
+            ks_tree_put(heap, &e->orphans, (ks_key){0, pod->id}, ks_word(how));
         }
         ks_enqueue(sim, st->index, w.object->id);
     }
@@ -167,8 +173,10 @@ static bool claim(ks_sim *sim, rs_state *st, const ks_object *rs) {
         bool adopted, done = ks_adopt(sim, pod, rs, &adopted);
         e = rs_entry_of(heap, st, rs->id);
         if (adopted) count_adopted(sim, st, e, it.key.b);
+        if (adopted && ks_word_of(it.value) == RS_NEWBORN)
+            ks_tree_put(heap, &st->newborn, it.key, ks_word(1));
         if (done) continue;
-        ks_tree_put(heap, &e->orphans, it.key, ks_word(1));
+        ks_tree_put(heap, &e->orphans, it.key, ks_word(RS_ORPHAN));
         fine = false;
     }
     for (ks_tree_iter it = ks_tree_begin(&misfits); ks_tree_next(&it);) {
@@ -196,6 +204,7 @@ static bool sync_set(ks_sim *sim, rs_state *st, const ks_object *rs) {
     rs_entry *e = rs_entry_of(heap, st, rs->id);
     if (e == NULL || e->selector == NULL) return true;
     bool deleting = ks_object_terminating(rs), settled = ks_expectations_met(sim, &e->expected);
+    if (st->newborn.count > 0) ks_tree_clear(heap, &st->newborn);
     if (!deleting && !claim(sim, st, rs)) return false;
     e = rs_entry_of(heap, st, rs->id);
     rs_entry_ripen(sim, e);
