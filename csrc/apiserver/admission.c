@@ -163,9 +163,9 @@ static ks_refusal *admit_service_account(const ks_request *r, ks_val doc, ks_val
     }
     ks_val mine = ks_get(*spec, K(automountServiceAccountToken));
     ks_val its =
-        account != NULL ? ks_get(account->doc, K(automountServiceAccountToken)) : KS_NOTHING;
+        account != NULL ? ks_get(ks_doc(account), K(automountServiceAccountToken)) : KS_NOTHING;
     if (ks_bool_or(mine, ks_bool_or(its, true))) mount_tokens(r, spec);
-    ks_val secrets = account != NULL ? ks_get(account->doc, K(imagePullSecrets)) : KS_NOTHING;
+    ks_val secrets = account != NULL ? ks_get(ks_doc(account), K(imagePullSecrets)) : KS_NOTHING;
     if (ks_len(secrets) > 0 && ks_len(ks_get(*spec, K(imagePullSecrets))) == 0)
         *spec = ks_put(heap, *spec, K(imagePullSecrets), ks_ref(secrets));
     return NULL;
@@ -179,8 +179,8 @@ static const ks_object *default_priority(const ks_server *s) {
     int64_t least = 0;
     if (ks_store_count(&s->store, KS_PRIORITYCLASS) == 0) return NULL;
     for (ks_walk w = ks_walk_kind(&s->store, KS_PRIORITYCLASS, NULL); ks_walk_next(&w);) {
-        int64_t value = ks_int_or(ks_get(w.object->doc, K(value)), 0);
-        if (!ks_bool_or(ks_get(w.object->doc, K(globalDefault)), false)) continue;
+        int64_t value = ks_int_or(ks_get(ks_doc(w.object), K(value)), 0);
+        if (!ks_bool_or(ks_get(ks_doc(w.object), K(globalDefault)), false)) continue;
         if (best == NULL || value < least) {
             best = w.object;
             least = value;
@@ -206,8 +206,8 @@ static ks_refusal *admit_priority(const ks_request *r, ks_val doc, ks_val *spec)
     const ks_object *class =
         named ? ks_store_get(&r->s->store, KS_PRIORITYCLASS, NULL, name) : default_priority(r->s);
     if (class != NULL) {
-        priority = ks_int_or(ks_get(class->doc, K(value)), 0);
-        policy = ks_text_or(ks_get(class->doc, K(preemptionPolicy)), policy);
+        priority = ks_int_or(ks_get(ks_doc(class), K(value)), 0);
+        policy = ks_text_or(ks_get(ks_doc(class), K(preemptionPolicy)), policy);
         if (!named) *spec = ks_put(heap, *spec, K(priorityClassName), ks_string(class->name));
     } else if (named) {
         priority = system_priority(name);
@@ -336,7 +336,7 @@ static ks_refusal *admit_growth(const ks_request *r, ks_val doc, const ks_object
     if (ks_quantity_cmp(ks_quantity_of(after), ks_quantity_of(before)) <= 0) return NULL;
     const ks_str *name = ks_str_or_null(ks_get(old->spec, K(storageClassName)));
     const ks_object *class = ks_store_get(&r->s->store, KS_STORAGECLASS, NULL, name);
-    if (class != NULL && ks_bool_or(ks_get(class->doc, K(allowVolumeExpansion)), false))
+    if (class != NULL && ks_bool_or(ks_get(ks_doc(class), K(allowVolumeExpansion)), false))
         return NULL;
     return forbid(r, doc,
                   "only dynamically provisioned pvc can be resized and the storageclass "

@@ -339,7 +339,7 @@ static ks_val applied_before(const ks_request *r, const ks_object *live) {
         ks_refusal_free(heap, refusal);
         return KS_NOTHING;
     }
-    ks_fields_diff differs = ks_fields_compare(heap, r->info->type, live->doc, typed);
+    ks_fields_diff differs = ks_fields_compare(heap, r->info->type, ks_doc(live), typed);
     ks_val set = ks_fields_minus(heap, ks_fields_of(heap, r->info->type, typed), differs.changed);
     ks_unref(heap, differs.changed);
     ks_unref(heap, differs.removed);
@@ -376,14 +376,14 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     ks_heap *heap = r->heap;
     const ks_type *type = r->info->type;
     ks_val mine = ks_fields_of(heap, type, config), typed = KS_NOTHING;
-    ks_val merged = merge(heap, ks_owned_root(type), live->doc, config);
+    ks_val merged = merge(heap, ks_owned_root(type), ks_doc(live), config);
     ks_val changed = KS_NOTHING, removed = abandoned(r, live, mine);
     merged = prune(heap, ks_owned_root(type), merged, removed);
     ks_refusal *refusal =
         ks_decode_changed(heap, r->kind, merged, KS_NOTHING, false, KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
         typed = ks_default(heap, &r->s->rules, r->kind, typed);
-        ks_fields_diff all = ks_fields_compare(heap, type, live->doc, typed);
+        ks_fields_diff all = ks_fields_compare(heap, type, ks_doc(live), typed);
         ks_unref(heap, all.removed);
         changed = ks_fields_common(heap, all.changed, mine);
         if (!r->force) {

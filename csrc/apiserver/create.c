@@ -163,7 +163,7 @@ static ks_refusal *create(const ks_request *r, const ks_str *ns, ks_val *doc,
     return store(r, doc, where, generated, out);
 }
 
-/* A document that needs no looking at (ks_write_opts: whole): only the name may be taken. */
+/* A volume or an attachment that needs no looking at (ks_write_opts: whole): only the name may be taken. */
 static ks_refusal *create_whole(const ks_request *r, ks_val doc, const ks_object **out) {
     ks_server *s = r->s;
     ks_val meta = ks_get(doc, K(metadata));
@@ -175,8 +175,10 @@ static ks_refusal *create_whole(const ks_request *r, ks_val doc, const ks_object
     }
     const ks_pair more[] = {{K(creationTimestamp), ks_server__stamp(s)},
                             {K(uid), ks_server__uid(s)}};
-    meta = ks_put_all(r->heap, ks_take(doc, K(metadata)), more, 2);
-    ks_server__commit(s, r->kind, ks_put(r->heap, doc, K(metadata), meta), NULL, out);
+    const ks_parts parts = {ks_put_all(r->heap, ks_take(doc, K(metadata)), more, 2),
+                            ks_take(doc, K(spec)), ks_take(doc, K(status))};
+    ks_unref(r->heap, doc);
+    ks_server__commit_new(s, r->kind, parts, 0, out);
     return NULL;
 }
 

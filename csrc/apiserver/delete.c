@@ -166,7 +166,7 @@ static void keep(deletion *d, const ks_object **out) {
     static const ks_write_opts trusted = {.trusted = true};
     ks_request r = ks_request_of(d->s, d->old->kind, NULL, &trusted);
     r.dry_run = d->opts->dry_run;
-    bool unchanged = ks_equal(d->doc, d->old->doc);
+    bool unchanged = ks_doc_is(d->old, d->doc);
     if (unchanged) {
         if (out != NULL) *out = ks_object_ref(d->old);
         ks_unref(d->heap, d->doc);
@@ -260,7 +260,7 @@ static ks_refusal *delete_object(ks_server *s, ks_kind kind, const ks_str *ns, c
     ks_refusal *refusal = check_preconditions(&d);
     if (refusal == NULL && kind == KS_NAMESPACE) refusal = check_namespace(&d);
     if (refusal == NULL) {
-        d.doc = ks_ref(old->doc);
+        d.doc = ks_doc_ref(old);
         delete_now(&d, out);
     }
     ks_unref(s->heap, d.doc);

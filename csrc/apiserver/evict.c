@@ -52,7 +52,7 @@ static ks_refusal *refuse_binding_gone(ks_server *s, const ks_object *pod) {
 
 /* plugin/pkg/admission/podtopologylabels: from v1.35 on a bound pod carries its node's zone and
  * region. */
-static void copy_topology(ks_server *s, const ks_str *node, ks_val *doc) {
+static void copy_topology(ks_server *s, const ks_str *node, ks_val *meta) {
     const ks_str *const keys[] = {K(topology_kubernetes_io_zone), K(topology_kubernetes_io_region)};
     if (!ks_since(&s->rules, KS_SINCE_TOPOLOGY_LABELS)) return;
     const ks_object *object = ks_store_get(&s->store, KS_NODE, NULL, node);
@@ -60,7 +60,7 @@ static void copy_topology(ks_server *s, const ks_str *node, ks_val *doc) {
     for (int i = 0; i < 2; i++) {
         ks_val label = ks_get(object->labels, keys[i]);
         if (label.type == KS_STRING)
-            *doc = ks_put3(s->heap, *doc, K(metadata), K(labels), keys[i], ks_ref(label));
+            *meta = ks_put2(s->heap, *meta, K(labels), keys[i], ks_ref(label));
     }
 }
 
@@ -119,11 +119,10 @@ static ks_refusal *bind(ks_server *s, const ks_object *pod, const ks_str *node) 
         return refuse_binding(heap, now, "pod %s is already assigned to node \"%s\"", now->node->s);
     if (ks_len(ks_get(now->spec, K(schedulingGates))) > 0)
         return refuse_binding(heap, now, "pod %s has non-empty .spec.schedulingGates%s", "");
-    ks_val doc = ks_ref(now->doc);
-    doc = ks_put(heap, doc, K(spec), bound_spec(s, now->spec, node));
-    doc = ks_put(heap, doc, K(status), bound_status(s, now->status));
-    copy_topology(s, node, &doc);
-    ks_server__commit(s, KS_POD, doc, now, NULL);
+    ks_parts parts = {ks_ref(now->meta), bound_spec(s, now->spec, node),
+                      bound_status(s, now->status)};
+    copy_topology(s, node, &parts.meta);
+    ks_server__commit_next(s, now, parts, NULL);
     return NULL;
 }
 

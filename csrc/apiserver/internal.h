@@ -38,8 +38,11 @@ ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]);
 /* Stores, announces, and hands out the new version where `out` is not NULL. Takes over `doc`. */
 void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
                        const ks_object **out);
-/* The same for a new pod, of that kin (store.h). */
-void ks_server__commit_pod(ks_server *s, ks_val doc, uint32_t kin, const ks_object **out);
+/* The same in parts (store.h), for a new object of that kin; and for the next version of one, whichever way that was written. */
+void ks_server__commit_new(ks_server *s, ks_kind kind, ks_parts parts, uint32_t kin,
+                           const ks_object **out);
+void ks_server__commit_next(ks_server *s, const ks_object *old, ks_parts parts,
+                            const ks_object **out);
 /* Stores a brief (taken over), `old` being the one before or NULL, and announces it if anybody listens. */
 void ks_server__commit_brief(ks_server *s, ks_brief *brief, const ks_brief *old);
 /* Removes from the store and announces. */

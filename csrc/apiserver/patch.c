@@ -220,13 +220,13 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     ks_val patched = KS_NOTHING, typed = KS_NOTHING;
     bool whole = type == KS_PATCH_JSON || touches_meta(patch) || old->imported;
     r.from_stored = !old->imported;
-    ks_val doc = whole ? ks_object_doc(heap, old) : ks_ref(old->doc);
+    ks_val doc = whole ? ks_object_doc(heap, old) : ks_doc_ref(old);
     ks_refusal *refusal = ks_patch_apply(heap, kind, type, doc, ks_ref(patch), &patched);
     if (refusal == NULL && type == KS_PATCH_STRATEGIC)
         patched = without_words(heap, patch, patched);
     if (refusal == NULL && !r.trusted) {
         refusal =
-            ks_decode_changed(heap, kind, ks_ref(patched), old->doc, type != KS_PATCH_STRATEGIC,
+            ks_decode_changed(heap, kind, ks_ref(patched), ks_doc(old), type != KS_PATCH_STRATEGIC,
                               r.field_validation, r.warnings, &typed);
         if (refusal != NULL) {
             if (!whole)
@@ -242,7 +242,7 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     ks_unref(heap, patched);
     ks_unref(heap, patch);
     if (refusal != NULL) return refusal;
-    typed = ks_default_changed(heap, &s->rules, kind, typed, old->doc);
+    typed = ks_default_changed(heap, &s->rules, kind, typed, ks_doc(old));
     refusal = check_names(&r, typed, old);
     if (refusal == NULL) return ks_update_with(&r, old, typed, out);
     ks_unref(heap, typed);

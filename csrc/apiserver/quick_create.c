@@ -146,12 +146,12 @@ static ks_val new_meta(ks_server *s, ks_val meta, const ks_str *ns, const ks_str
     return ks_put_all(s->heap, meta, more, n);
 }
 
-/* Exchanges what has come for what is stored; takes over everything but `doc`, which is left empty. */
-static ks_val dressed(ks_heap *heap, ks_val *doc, ks_val meta, ks_val spec, ks_val status) {
-    const ks_pair parts[] = {{K(metadata), meta}, {K(spec), spec}, {K(status), status}};
-    ks_val made = ks_put_all(heap, *doc, parts, 3);
+/* Stores what has come for the first time as these parts (taken over); `doc` is left empty. */
+static void commit(ks_server *s, ks_kind kind, ks_val *doc, ks_parts parts, uint32_t kin,
+                   const ks_object **out) {
+    ks_unref(s->heap, *doc);
     *doc = KS_NOTHING;
-    return made;
+    ks_server__commit_new(s, kind, parts, kin, out);
 }
 
 /* Nothing counts or limits what is created. */
@@ -181,8 +181,8 @@ static bool create_pod(ks_server *s, const ks_str *ns, ks_val *doc, const ks_obj
     if (name == NULL) return false;
     uint32_t kin = kin_of(memo, meta, spec);
     meta = new_meta(s, ks_take(*doc, K(metadata)), memo->ns, name, KS_NOTHING, true);
-    spec = dress(heap, memo, spec);
-    ks_server__commit_pod(s, dressed(heap, doc, meta, spec, ks_ref(memo->status)), kin, out);
+    const ks_parts parts = {meta, dress(heap, memo, spec), ks_ref(memo->status)};
+    commit(s, KS_POD, doc, parts, kin, out);
     return true;
 }
 
@@ -201,8 +201,8 @@ static bool create_claim(ks_server *s, const ks_str *ns, ks_val *doc, const ks_o
     const ks_str *name = free_name(s, KS_PVC, memo->ns, meta);
     if (name == NULL) return false;
     meta = new_meta(s, ks_take(*doc, K(metadata)), memo->ns, name, ks_ref(memo->finalizers), false);
-    ks_val made = dressed(s->heap, doc, meta, ks_ref(memo->out), ks_ref(memo->status));
-    ks_server__commit(s, KS_PVC, made, NULL, out);
+    const ks_parts parts = {meta, ks_ref(memo->out), ks_ref(memo->status)};
+    commit(s, KS_PVC, doc, parts, 0, out);
     return true;
 }
 

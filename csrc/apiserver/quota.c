@@ -222,10 +222,13 @@ bool ks_quota_matches(ks_kind kind, ks_val doc, ks_val quota_spec) {
 /* All of the namespace's objects of a kind, for a quota whose status nobody has written yet. */
 static ks_quantity counted(const ks_request *r, const ks_object *quota, const ks_str *name) {
     ks_quantity sum = {0}, one;
-    for (ks_walk w = ks_walk_kind(&r->s->store, r->kind, quota->ns); ks_walk_next(&w);)
-        if (ks_quota_matches(r->kind, w.object->doc, quota->spec) &&
-            ks_quota_usage(r->heap, r->kind, w.object->doc, name, false, &one))
+    for (ks_walk w = ks_walk_kind(&r->s->store, r->kind, quota->ns); ks_walk_next(&w);) {
+        ks_doc_room room;
+        ks_val doc = ks_doc_look(w.object, &room);
+        if (ks_quota_matches(r->kind, doc, quota->spec) &&
+            ks_quota_usage(r->heap, r->kind, doc, name, false, &one))
             ks_quota_add(&sum, one);
+    }
     return sum;
 }
 
@@ -306,7 +309,7 @@ static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old,
         const ks_pair *pair = ks_pair_at(hard, i);
         ks_quantity delta, before;
         if (!ks_quota_usage(heap, r->kind, doc, pair->key, false, &delta)) continue;
-        if (old != NULL && ks_quota_usage(heap, r->kind, old->doc, pair->key, false, &before))
+        if (old != NULL && ks_quota_usage(heap, r->kind, ks_doc(old), pair->key, false, &before))
             delta.nanos -= before.nanos;
         if (delta.nanos == 0) continue;
         before = used(r, quota, pair->key);

@@ -416,7 +416,7 @@ typedef struct update {
 
 static ks_val updated(ks_server *s, const ks_object *event, const update *u) {
     ks_heap *heap = s->heap;
-    ks_val doc = ks_ref(event->doc);
+    ks_val doc = ks_doc_ref(event);
     if (u->series)
         return ks_put(heap, doc, K(series),
                       ks_map_of(heap, K(count), ks_int(u->count), K(lastObservedTime),

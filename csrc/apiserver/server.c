@@ -132,16 +132,28 @@ static void written(ks_server *s, const ks_change *change, const ks_object **out
 
 void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
                        const ks_object **out) {
-    if (kind == KS_SERVICE) ks_service_settle(s, doc, old != NULL ? old->doc : KS_NOTHING);
+    if (kind == KS_SERVICE) ks_service_settle(s, doc, old != NULL ? ks_doc(old) : KS_NOTHING);
     written(s, ks_store_write(&s->store, kind, doc, old, 0), out);
 }
 
-void ks_server__commit_pod(ks_server *s, ks_val doc, uint32_t kin, const ks_object **out) {
-    written(s, ks_store_write(&s->store, KS_POD, doc, NULL, kin), out);
+void ks_server__commit_new(ks_server *s, ks_kind kind, ks_parts parts, uint32_t kin,
+                           const ks_object **out) {
+    written(s, ks_store_write_parts(&s->store, kind, parts, NULL, kin), out);
+}
+
+void ks_server__commit_next(ks_server *s, const ks_object *old, ks_parts parts,
+                            const ks_object **out) {
+    if (old->apart) {
+        written(s, ks_store_write_parts(&s->store, old->kind, parts, old, 0), out);
+        return;
+    }
+    ks_val doc = ks_put(s->heap, ks_doc_ref(old), K(metadata), parts.meta);
+    doc = ks_put(s->heap, doc, K(spec), parts.spec);
+    ks_server__commit(s, old->kind, ks_put(s->heap, doc, K(status), parts.status), old, out);
 }
 
 void ks_server__remove(ks_server *s, const ks_object *object) {
-    if (object->kind == KS_SERVICE) ks_service_settle(s, KS_NOTHING, object->doc);
+    if (object->kind == KS_SERVICE) ks_service_settle(s, KS_NOTHING, ks_doc(object));
     if (object->kind != KS_EVENT) ks_record_forget(s, object);
     announce(s, ks_store_delete(&s->store, object));
 }

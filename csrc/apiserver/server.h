@@ -78,6 +78,9 @@ ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val 
                                     const ks_object **out);
 ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc,
                                     const ks_object **out);
+/* The same of a claim, for which metadata and spec are given (taken over). */
+ks_refusal *ks_server_update_parts(ks_server *s, const ks_object *read, ks_val meta, ks_val spec,
+                                   const ks_object **out);
 
 typedef enum ks_patch_type {
     KS_PATCH_JSON,

@@ -390,7 +390,7 @@ static ks_refusal *allocate_ports(const ks_request *r, ks_val *doc, ks_val old) 
 /* --- the doors --- */
 
 ks_refusal *ks_service_allocate(const ks_request *r, ks_val *doc, const ks_object *old) {
-    ks_val before = old != NULL ? old->doc : KS_NOTHING;
+    ks_val before = old != NULL ? ks_doc(old) : KS_NOTHING;
     if (old != NULL) carry_over(r->heap, doc, before);
     normalize(r->heap, doc, before);
     if (old != NULL) drop_unused(r->heap, doc, before);

@@ -103,7 +103,7 @@ static void drop_max_unavailable(const ks_request *r, ks_val *doc, const ks_obje
     ks_val path = ks_get3(*doc, K(spec), K(updateStrategy), K(rollingUpdate));
     if (!ks_exists(ks_get(path, K(maxUnavailable)))) return;
     if (old != NULL &&
-        ks_exists(ks_get(ks_get3(old->doc, K(spec), K(updateStrategy), K(rollingUpdate)),
+        ks_exists(ks_get(ks_get3(ks_doc(old), K(spec), K(updateStrategy), K(rollingUpdate)),
                          K(maxUnavailable))))
         return;
     ks_val rolling = ks_drop(r->heap, ks_ref(path), K(maxUnavailable));
@@ -123,7 +123,7 @@ static void drop_elections(ks_heap *heap, ks_val *doc, const ks_object *old) {
 /* pkg/registry/discovery/endpointslice/strategy.go: dropTopologyOnV1. */
 static void drop_topology(ks_heap *heap, ks_val *doc, const ks_object *old) {
     ks_val endpoints = ks_get(*doc, K(endpoints));
-    if (old != NULL && ks_equal(endpoints, ks_get(old->doc, K(endpoints)))) return;
+    if (old != NULL && ks_equal(endpoints, ks_get(ks_doc(old), K(endpoints)))) return;
     for (uint32_t i = 0; i < ks_len(endpoints); i++) {
         if (!ks_exists(ks_get(ks_at(endpoints, i), K(deprecatedTopology)))) continue;
         ks_val one = ks_drop(heap, ks_ref(ks_at(endpoints, i)), K(deprecatedTopology));
@@ -150,7 +150,7 @@ static ks_val pod_spec_of(ks_kind kind, ks_val doc) {
 /* pkg/api/pod/util.go: dropContainerStopSignals: ContainerStopSignals is off. */
 static void drop_stop_signals(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
     const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
-    ks_val before = old != NULL ? pod_spec_of(kind, old->doc) : KS_NOTHING;
+    ks_val before = old != NULL ? pod_spec_of(kind, ks_doc(old)) : KS_NOTHING;
     for (int i = 0; i < 3; i++)
         if (has_stop_signal(before, lists[i])) return;
     for (int i = 0; i < 3; i++) {
@@ -176,7 +176,8 @@ static void drop_stop_signals(ks_heap *heap, ks_kind kind, ks_val *doc, const ks
 /* pkg/api/pod/util.go: dropDisabledSchedulingGroup: GenericWorkload is off. */
 static void drop_scheduling_group(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
     if (!ks_exists(ks_get(pod_spec_of(kind, *doc), K(schedulingGroup)))) return;
-    if (old != NULL && ks_exists(ks_get(pod_spec_of(kind, old->doc), K(schedulingGroup)))) return;
+    if (old != NULL && ks_exists(ks_get(pod_spec_of(kind, ks_doc(old)), K(schedulingGroup))))
+        return;
     ks_val spec = ks_drop(heap, ks_ref(pod_spec_of(kind, *doc)), K(schedulingGroup));
     *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
                           : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
@@ -197,7 +198,7 @@ static void drop_projections(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_
     const ks_str *const off[] = {K(clusterTrustBundle), K(podCertificate)};
     for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
         if (!projects(pod_spec_of(kind, *doc), off[i])) continue;
-        if (old != NULL && projects(pod_spec_of(kind, old->doc), off[i])) continue;
+        if (old != NULL && projects(pod_spec_of(kind, ks_doc(old)), off[i])) continue;
         ks_val spec = ks_ref(pod_spec_of(kind, *doc)), volumes = ks_ref(ks_get(spec, K(volumes)));
         for (uint32_t j = 0; j < ks_len(volumes); j++) {
             ks_val sources = ks_ref(ks_get2(ks_at(volumes, j), K(projected), K(sources)));
@@ -289,8 +290,8 @@ static bool is_kept_but_status(ks_val doc, ks_val old) {
 
 /* Everything but metadata and status as it was. */
 static void keep_all_but_status(ks_heap *heap, ks_val *doc, const ks_object *old) {
-    if (is_kept_but_status(*doc, old->doc)) return;
-    ks_val kept = ks_ref(old->doc);
+    if (is_kept_but_status(*doc, ks_doc(old))) return;
+    ks_val kept = ks_doc_ref(old);
     kept = ks_put(heap, kept, K(metadata), ks_ref(ks_get(*doc, K(metadata))));
     kept = ks_put(heap, kept, K(status), ks_ref(ks_get(*doc, K(status))));
     ks_unref(heap, *doc);
@@ -338,9 +339,9 @@ static bool counts(const ks_request *r, ks_val doc, const ks_object *old) {
                !same(ks_meta_get(doc, K(annotations)), ks_get(old->meta, K(annotations)));
     case KS_ENDPOINTSLICE:
         return !same(ks_meta_get(doc, K(labels)), old->labels) ||
-               !same(ks_get(doc, K(endpoints)), ks_get(old->doc, K(endpoints))) ||
-               !same(ks_get(doc, K(ports)), ks_get(old->doc, K(ports))) ||
-               !same(ks_get(doc, K(addressType)), ks_get(old->doc, K(addressType)));
+               !same(ks_get(doc, K(endpoints)), ks_get(ks_doc(old), K(endpoints))) ||
+               !same(ks_get(doc, K(ports)), ks_get(ks_doc(old), K(ports))) ||
+               !same(ks_get(doc, K(addressType)), ks_get(ks_doc(old), K(addressType)));
     default: return false;
     }
 }

@@ -88,7 +88,7 @@ void ks_update_store(const ks_request *r, const ks_object *old, ks_val doc, cons
     ks_server *s = r->s;
     if (ks_len(ks_meta_get(doc, K(finalizers))) == 0)
         ks_meta_put(r->heap, &doc, K(finalizers), KS_NOTHING);
-    bool unchanged = ks_equal(doc, old->doc), done = is_done(r, doc, old);
+    bool unchanged = ks_doc_is(old, doc), done = is_done(r, doc, old);
     if (!r->dry_run && !unchanged && !done) {
         ks_server__commit(s, r->kind, doc, old, out);
         return;
@@ -114,7 +114,7 @@ static ks_refusal *validate(const ks_request *r, ks_val *doc, const ks_object *o
     if (named)
         ks_meta_put(r->heap, doc, K(resourceVersion),
                     ks_format(r->heap, "%llu", (unsigned long long)old->version));
-    ks_refusal *refusal = ks_validate_update(r->heap, &r->s->rules, r->kind, *doc, old->doc,
+    ks_refusal *refusal = ks_validate_update(r->heap, &r->s->rules, r->kind, *doc, ks_doc(old),
                                              r->subresource, !old->imported);
     if (named) ks_meta_put(r->heap, doc, K(resourceVersion), KS_NOTHING);
     return refusal;
@@ -139,7 +139,7 @@ static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *ol
     refusal = validate(r, doc, old);
     if (refusal == NULL && r->subresource == NULL) {
         if (r->warnings != NULL)
-            ks_warnings(r->heap, &r->s->rules, r->kind, *doc, old->doc, r->warnings);
+            ks_warnings(r->heap, &r->s->rules, r->kind, *doc, ks_doc(old), r->warnings);
         refusal = ks_admit_updated(r, *doc, old);
         if (refusal == NULL) refusal = ks_limits_check(r, *doc, old);
         if (refusal == NULL) refusal = ks_quota_admit(r, *doc, old);
@@ -151,7 +151,7 @@ static void record_manager(const ks_request *r, ks_val *doc, const ks_object *ol
     if (r->manager == NULL || r->trusted) return;
     ks_val managed = ks_ref(r->managed);
     if (managed.type == KS_NONE)
-        managed = ks_managed_update(r, ks_meta_get(*doc, K(managedFields)), old->doc, *doc);
+        managed = ks_managed_update(r, ks_meta_get(*doc, K(managedFields)), ks_doc(old), *doc);
     ks_meta_put(r->heap, doc, K(managedFields), managed);
 }
 
@@ -160,7 +160,7 @@ ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc
     ks_object_ref(old);
     ks_refusal *refusal = examine(r, &doc, old);
     if (refusal == NULL && !r->trusted && !r->dry_run)
-        doc = ks_as_stored(r->heap, r->info->type, doc, old->doc);
+        doc = ks_as_stored(r->heap, r->info->type, doc, ks_doc(old));
     if (refusal == NULL) record_manager(r, &doc, old);
     if (refusal == NULL)
         ks_update_store(r, old, doc, out);
@@ -275,8 +275,8 @@ ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val 
     }
     if (now->kind == KS_PV && !ks_equal(ks_get(status, K(phase)), ks_get(now->status, K(phase))))
         status = ks_put(s->heap, status, K(lastPhaseTransitionTime), ks_server__stamp(s));
-    ks_val doc = ks_put(s->heap, ks_ref(now->doc), K(status), status);
-    ks_server__commit(s, now->kind, doc, now, out);
+    const ks_parts parts = {ks_ref(now->meta), ks_ref(now->spec), status};
+    ks_server__commit_next(s, now, parts, out);
     return ks_server__lose(s->heap, fault, NULL, out);
 }
 
@@ -311,6 +311,36 @@ ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val 
     return ks_server__lose(s->heap, fault, refusal, out);
 }
 
+/* Whether a claim of that metadata is stored as it comes. */
+static bool is_plain_claim(const ks_object *now, ks_val meta) {
+    return now->kind == KS_PVC && now->apart && !ks_object_terminating(now) &&
+           ks_len(ks_get(meta, K(finalizers))) > 0 &&
+           ks_get(meta, K(resourceVersion)).type == KS_NONE &&
+           ks_get(meta, K(generation)).type == KS_NONE &&
+           ks_get(now->meta, K(generation)).type == KS_NONE;
+}
+
+ks_refusal *ks_server_update_parts(ks_server *s, const ks_object *read, ks_val meta, ks_val spec,
+                                   const ks_object **out) {
+    const ks_object *now = ks_store_by_id(&s->store, read->kind, read->id);
+    if (now == NULL || now->version != read->version || !is_plain_claim(now, meta) ||
+        (ks_equal(meta, now->meta) && ks_equal(spec, now->spec))) {
+        ks_val doc = ks_put(s->heap, ks_doc_ref(read), K(metadata), meta);
+        return ks_server_update_object(s, read, ks_put(s->heap, doc, K(spec), spec), out);
+    }
+    if (out != NULL) *out = NULL;
+    const ks_parts parts = {meta, spec, ks_ref(now->status)};
+    ks_fault fault = ks_server__fault(s);
+    if (fault == KS_FAULT_REFUSED) {
+        ks_unref(s->heap, meta);
+        ks_unref(s->heap, spec);
+        ks_unref(s->heap, parts.status);
+        return ks_server__fail(s->heap, fault);
+    }
+    ks_server__commit_next(s, now, parts, out);
+    return ks_server__lose(s->heap, fault, NULL, out);
+}
+
 /* --- scale --- */
 
 static ks_refusal *refuse_scale(ks_heap *heap, const ks_str *name, int64_t replicas) {
@@ -343,7 +373,7 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
     const ks_object *old = ks_store_get(&s->store, kind, ns, name);
     if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
     if (replicas < 0) return refuse_scale(s->heap, name, replicas);
-    ks_val doc = ks_put2(s->heap, ks_ref(old->doc), K(spec), K(replicas), ks_int(replicas));
+    ks_val doc = ks_put2(s->heap, ks_doc_ref(old), K(spec), K(replicas), ks_int(replicas));
     ks_val managed = ks_get(old->meta, K(managedFields));
     if (ks_exists(managed)) {
         ks_request r = ks_request_of(s, kind, "scale", NULL);
@@ -353,7 +383,7 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
         ks_val owned = ks_ref(doc);
         if (unwritten) owned = ks_put2(s->heap, owned, K(spec), K(replicas), KS_NOTHING);
         ks_meta_put(s->heap, &doc, K(managedFields),
-                    ks_managed_update(&r, managed, old->doc, owned));
+                    ks_managed_update(&r, managed, ks_doc(old), owned));
         ks_unref(s->heap, owned);
     }
     return ks_server_update_object(s, old, doc, out);

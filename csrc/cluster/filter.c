@@ -177,7 +177,8 @@ void ks_filter_dispose(ks_heap *heap, ks_filter *filter) {
 
 /* The text of a field by its dotted path; absent: "", of booleans "false". */
 static const char *field_text(const ks_object *object, const char *path, char *room, size_t size) {
-    ks_val v = object->doc;
+    ks_doc_room whole;
+    ks_val doc = ks_doc_look(object, &whole), v = doc;
     bool source = object->kind == KS_EVENT && strcmp(path, "source") == 0;
     if (strcmp(path, "status.podIPs") == 0) path = ""; /* known, but nothing stands there */
     for (const char *s = path; *s != '\0';) {
@@ -187,7 +188,7 @@ static const char *field_text(const ks_object *object, const char *path, char *r
     }
     if (source) {
         v = ks_get(v, K(component));
-        if (!ks_exists(v) || ks_text_is(v, "")) v = ks_get(object->doc, K(reportingComponent));
+        if (!ks_exists(v) || ks_text_is(v, "")) v = ks_get(doc, K(reportingComponent));
     }
     if (v.type == KS_STRING) return v.s->s;
     if (v.type == KS_INT)

@@ -191,12 +191,13 @@ static bool hash_brief(void *payload, const ks_brief *brief) {
 
 static uint64_t hash_objects(ks_sim *sim, ks_kind kind, uint64_t hash) {
     ks_buf text = {.heap = sim->world.heap};
+    ks_doc_room room;
     ks_walk walk = ks_walk_created(&sim->server.store, kind);
     walk.passes = hash_brief;
     walk.payload = &hash;
     while (ks_walk_next(&walk)) {
         text.len = 0;
-        ks_json_write(&text, walk.object->doc, KS_JSON_EXACT);
+        ks_json_write(&text, ks_doc_look(walk.object, &room), KS_JSON_EXACT);
         hash = ks_hash_word_on(ks_hash_word_on(hash, walk.object->id), walk.object->version);
         hash = ks_hash_on(hash, text.s, text.len);
     }

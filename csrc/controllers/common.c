@@ -72,7 +72,7 @@ ks_refusal *ks_write_owners(ks_sim *sim, const ks_object *object, ks_val refs) {
         refs = KS_NOTHING;
     }
     ks_val meta = ks_put(heap, ks_ref(object->meta), K(ownerReferences), refs);
-    ks_val doc = ks_put(heap, ks_ref(object->doc), K(metadata), meta);
+    ks_val doc = ks_put(heap, ks_doc_ref(object), K(metadata), meta);
     return ks_server_update_object(&sim->server, object, doc, NULL);
 }
 

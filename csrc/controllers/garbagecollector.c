@@ -211,7 +211,7 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *known, const char *name
         list = KS_NOTHING;
     }
     ks_val meta = ks_put(heap, ks_ref(object->meta), K(finalizers), list);
-    ks_val doc = ks_put(heap, ks_ref(object->doc), K(metadata), meta);
+    ks_val doc = ks_put(heap, ks_doc_ref(object), K(metadata), meta);
     return settled(sim, ks_server_update_object(&sim->server, object, doc, NULL));
 }
 

@@ -11,7 +11,7 @@
 enum { NAME_MAX_PREFIX = 223, HASH_SIZE = 16 };
 
 int64_t ks_revision_number(const ks_object *revision) {
-    return ks_count(revision->doc, K(revision), 0);
+    return ks_count(ks_doc(revision), K(revision), 0);
 }
 
 static int by_age(const void *a, const void *b) {
@@ -100,7 +100,7 @@ ks_refusal *ks_revision_create(ks_sim *sim, const ks_object *owner, ks_val data,
             return refusal;
         }
         ks_refusal_free(heap, refusal);
-        if (ks_equal(ks_get(there->doc, K(data)), data)) {
+        if (ks_equal(ks_get(ks_doc(there), K(data)), data)) {
             ks_unref(heap, proto);
             *out = ks_object_ref(there);
             return NULL;
@@ -112,6 +112,6 @@ ks_refusal *ks_revision_create(ks_sim *sim, const ks_object *owner, ks_val data,
 ks_refusal *ks_revision_renumber(ks_sim *sim, const ks_object *revision, int64_t number,
                                  const ks_object **out) {
     ks_heap *heap = sim->world.heap;
-    ks_val doc = ks_put(heap, ks_ref(revision->doc), K(revision), ks_int(number));
+    ks_val doc = ks_put(heap, ks_doc_ref(revision), K(revision), ks_int(number));
     return ks_server_update_object(&sim->server, revision, doc, out);
 }

@@ -278,7 +278,7 @@ static void finalize(ks_sim *sim, uint64_t id) {
     ks_each(finalizer, ks_get(ns->spec, K(finalizers))) {
         if (!ks_text_is(*finalizer, "kubernetes")) rest = ks_append(heap, rest, ks_ref(*finalizer));
     }
-    ks_val doc = ks_put2(heap, ks_ref(ns->doc), K(spec), K(finalizers), rest);
+    ks_val doc = ks_put2(heap, ks_doc_ref(ns), K(spec), K(finalizers), rest);
     ks_refusal *refusal = ks_server_update_object(&sim->server, ns, doc, NULL);
     if (refusal != NULL) ks_refusal_free(heap, refusal);
 }

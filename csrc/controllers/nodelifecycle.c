@@ -173,7 +173,7 @@ static bool put_taints(ks_sim *sim, const ks_object *known, ks_val taints) {
         ks_unref(heap, taints);
         taints = KS_NOTHING;
     }
-    ks_val doc = ks_put2(heap, ks_ref(node->doc), K(spec), K(taints), taints);
+    ks_val doc = ks_put2(heap, ks_doc_ref(node), K(spec), K(taints), taints);
     ks_refusal *refusal = ks_server_update_object(&sim->server, node, doc, NULL);
     bool fine = refusal == NULL;
     ks_refusal_free(heap, refusal);

@@ -84,11 +84,12 @@ static ks_val names_of(const entry *e) { return ks_get(e->spec, K(hard)); }
 /* Adds (`sign` 1) or takes away (-1) what an object uses. True: it uses something. */
 static bool charge(ks_heap *heap, entry *e, const ks_object *object, bool over, int sign) {
     bool some = false;
-    if (!ks_quota_matches(object->kind, object->doc, e->spec)) return false;
+    ks_doc_room room;
+    ks_val doc = ks_doc_look(object, &room);
+    if (!ks_quota_matches(object->kind, doc, e->spec)) return false;
     for (uint32_t i = 0; i < e->count; i++) {
         ks_quantity q;
-        if (!ks_quota_usage(heap, object->kind, object->doc, ks_pair_at(names_of(e), i)->key, over,
-                            &q))
+        if (!ks_quota_usage(heap, object->kind, doc, ks_pair_at(names_of(e), i)->key, over, &q))
             continue;
         if (q.nanos == 0) continue;
         some = true;

@@ -31,7 +31,7 @@ const ks_object *ks_claim_class(const ks_store *store, const ks_object *claim) {
 
 bool ks_class_waits(const ks_object *storage_class) {
     return storage_class != NULL &&
-           ks_text_is(ks_get(storage_class->doc, K(volumeBindingMode)), "WaitForFirstConsumer");
+           ks_text_is(ks_get(ks_doc(storage_class), K(volumeBindingMode)), "WaitForFirstConsumer");
 }
 
 const ks_str *ks_volume_attacher(const ks_object *volume) {

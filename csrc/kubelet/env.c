@@ -186,7 +186,7 @@ static ks_val services(ks_sim *sim, const ks_object *pod, int64_t began, ks_val 
 static ks_val from_object(ks_sim *sim, const ks_object *pod, ks_val ref, ks_kind kind) {
     const ks_str *name = ks_str_or_null(ks_get(ref, K(name)));
     const ks_object *o = name ? ks_store_get(&sim->server.store, kind, pod->ns, name) : NULL;
-    return o ? ks_get(o->doc, K(data)) : KS_NOTHING;
+    return o ? ks_get(ks_doc(o), K(data)) : KS_NOTHING;
 }
 
 static ks_val env_from(ks_sim *sim, const ks_object *pod, ks_val source, ks_val env) {

@@ -118,7 +118,7 @@ static void node_added(kubelet *k, const ks_object *object) {
     n->id = object->id;
     n->name = ks_str_ref(object->name);
     if (!parse_net(ks_text_or(ks_get(object->spec, K(podCIDR)), NULL), &n->net, &n->size)) {
-        ks_val pods = ks_get3(object->doc, K(status), K(capacity), K(pods));
+        ks_val pods = ks_get3(ks_doc(object), K(status), K(capacity), K(pods));
         n->net = deal_net(k, ks_quantity_value(ks_quantity_of(pods)), &n->size);
     }
     n->next = 2;

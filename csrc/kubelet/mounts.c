@@ -77,7 +77,7 @@ static ks_val object_files(place *p, ks_val files, ks_val source, ks_kind kind,
     ks_val items = ks_get(source, K(items));
     const ks_str *const parts[] = {K(data), K(binaryData)};
     for (int part = 0; o && part < 2; part++) {
-        ks_val data = ks_get(o->doc, parts[part]);
+        ks_val data = ks_get(ks_doc(o), parts[part]);
         for (uint32_t i = 0; i < ks_len(data); i++) {
             const ks_pair *pair = ks_pair_at(data, i);
             const char *path = ks_exists(items) ? NULL : pair->key->s;

@@ -239,8 +239,8 @@ static verdict object_verdict(turn *t, ks_val source, ks_kind kind, const ks_str
     }
     ks_each(item, ks_get(source, K(items))) {
         const ks_str *key = ks_str_or_null(ks_get(*item, K(key)));
-        if (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len)) ||
-            ks_exists(ks_get_text(ks_get(o->doc, K(binaryData)), key->s, key->len)))
+        if (!key || ks_exists(ks_get_text(ks_get(ks_doc(o), K(data)), key->s, key->len)) ||
+            ks_exists(ks_get_text(ks_get(ks_doc(o), K(binaryData)), key->s, key->len)))
             continue;
         wait_for(t, word, t->pod->ns, name);
         v.what = WRONG_SETUP;
@@ -409,7 +409,7 @@ static const ks_str *key_missing(turn *t, ks_val ref, ks_kind kind, const char *
                  *key = ks_str_or_null(ks_get(ref, K(key)));
     if (!name || ks_bool_or(ks_get(ref, K(optional)), false)) return NULL;
     const ks_object *o = ks_store_get(&t->sim->server.store, kind, t->pod->ns, name);
-    if (o && (!key || ks_exists(ks_get_text(ks_get(o->doc, K(data)), key->s, key->len))))
+    if (o && (!key || ks_exists(ks_get_text(ks_get(ks_doc(o), K(data)), key->s, key->len))))
         return NULL;
     wait_for(t, word, t->pod->ns, name);
     if (!o) return ks_str_printf(t->heap, "%s \"%s\" not found", word, name->s);

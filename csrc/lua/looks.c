@@ -175,12 +175,13 @@ static bool text_is(lua_State *L, int index, ks_val v) {
 
 static bool event_fits(const looking *k, const ks_object *event) {
     lua_State *L = k->L;
-    ks_val about = ks_get(event->doc, K(involvedObject));
+    ks_val about = ks_get(ks_doc(event), K(involvedObject));
     if (!lua_isnil(L, 3) && !ks_text_is(ks_get(about, K(kind)), ks_kind_get(k->kind)->name))
         return false;
     if (!lua_isnil(L, 2) && !ks_str_is(event->ns, lua_tostring(L, 2))) return false;
-    return text_is(L, 4, ks_get(about, K(name))) && text_is(L, 5, ks_get(event->doc, K(reason))) &&
-           text_is(L, 6, ks_get(event->doc, K(type)));
+    return text_is(L, 4, ks_get(about, K(name))) &&
+           text_is(L, 5, ks_get(ks_doc(event), K(reason))) &&
+           text_is(L, 6, ks_get(ks_doc(event), K(type)));
 }
 
 /* Whether it may fit: recorded Events tell without their documents. */

@@ -149,7 +149,8 @@ bool ks_lua_read_unseen(lua_State *L, int index, ks_heap *heap, ks_val *out) {
         *out = ks_object_doc(heap, v->object);
         return true;
     }
-    *out = ks_copy(heap, v->object->doc);
+    ks_doc_room room;
+    *out = ks_copy(heap, ks_doc_look(v->object, &room));
     if (v->object->version != 0)
         *out = ks_put2(heap, *out, K(metadata), K(resourceVersion),
                        ks_format(heap, "%llu", (unsigned long long)v->object->version));
@@ -171,14 +172,22 @@ static int owner_gc(lua_State *L) {
     return 0;
 }
 
-static const ks_object *push_owner(lua_State *L, const version *v) {
+static void push_owner(lua_State *L, const version *v) {
     ks_heap *heap = v->heap;
     const ks_object *object = v->object;
     owner *o = lua_newuserdatauv(L, sizeof *o, 0);
     *o = (owner){NULL, NULL};
     luaL_setmetatable(L, OWNER_TYPE);
     *o = (owner){ks_heap_ref(heap), ks_object_ref(object)};
-    return object;
+}
+
+/* The whole document of a version; KS_NOTHING: there is no memory for it. */
+static ks_val whole_of(const version *v) {
+    ks_guard guard;
+    if (KS_GUARD_ENTER(v->heap, &guard) != KS_OK) return KS_NOTHING;
+    ks_val doc = ks_doc(v->object);
+    ks_guard_leave(v->heap, &guard);
+    return doc;
 }
 
 /* view(value): the object of a table that nobody has looked at, as a view; it lacks metadata.resourceVersion. Anything else is
@@ -188,7 +197,10 @@ static int view(lua_State *L) {
     lua_settop(L, 1);
     if (!lua_istable(L, 1) || !is_unseen(L, 1)) return 1;
     const version *v = version_at(L, place_of(L, 1));
-    if (v != NULL) ks_lua_push_view(L, push_owner(L, v)->doc, 2);
+    ks_val doc = v != NULL ? whole_of(v) : KS_NOTHING;
+    if (!ks_exists(doc)) return 1;
+    push_owner(L, v);
+    ks_lua_push_view(L, doc, 2);
     return 1;
 }
 
@@ -198,7 +210,8 @@ const luaL_Reg ks_lua_unseen[] = {{"view", view}, {NULL, NULL}};
 
 /* The object as an ordinary table. Needs no memory of the cluster, which may have none. */
 static void push_object(lua_State *L, const ks_object *object) {
-    ks_lua_push(L, object->doc);
+    ks_doc_room room;
+    ks_lua_push(L, ks_doc_look(object, &room));
     if (object->version == 0) return; /* answered to a dry run, never stored */
     lua_getfield(L, -1, "metadata");
     lua_pushfstring(L, "%I", (LUAI_UACINT)object->version);
@@ -252,7 +265,8 @@ void ks_lua_push_unseen(lua_State *L, ks_heap *heap, const ks_object *object) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &unseen_key);
     lua_setmetatable(L, -3);
     lua_pop(L, 1);
-    if (ks_own_bytes(object->doc) > LARGE) see(L, lua_gettop(L));
+    ks_doc_room room;
+    if (ks_own_bytes(ks_doc_look(object, &room)) > LARGE) see(L, lua_gettop(L));
 }
 
 static void see_argument(lua_State *L) {

@@ -231,8 +231,8 @@ static ks_dns_status find_service(question *q, const char *ns, const char *name,
     } else if (ks_service_is_headless(service) || endpoint) {
         for (ks_slice_walk walk = ks_slices_of(q->sim, service->ns, service->name);
              ks_slices_next(&walk);) {
-            ks_val ports = ks_get(walk.slice->doc, K(ports));
-            ks_each(item, ks_get(walk.slice->doc, K(endpoints)))
+            ks_val ports = ks_get(ks_doc(walk.slice), K(ports));
+            ks_each(item, ks_get(ks_doc(walk.slice), K(endpoints)))
                 add_endpoint(q, *item, ports, endpoint, port, protocol);
         }
     } else {
@@ -458,7 +458,7 @@ static void reverse_records(question *q, const char *address) {
         const ks_object *slice = walk.object;
         const ks_str *service =
             ks_str_or_null(ks_get(slice->labels, K(kubernetes_io_service_name)));
-        ks_each(endpoint, ks_get(slice->doc, K(endpoints))) {
+        ks_each(endpoint, ks_get(ks_doc(slice), K(endpoints))) {
             if (!service || !ks_bool_or(ks_get2(*endpoint, K(conditions), K(ready)), true))
                 continue;
             ks_each(ip, ks_get(*endpoint, K(addresses))) {

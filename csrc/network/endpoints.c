@@ -220,7 +220,8 @@ static void consider(ks_heap *heap, endpoints_state *state, const ks_object *ser
 static const ks_subsets *editable(const endpoints_state *state, uint64_t service,
                                   const ks_object *current) {
     const seen *last = ks_tree_get(&state->published, (ks_key){0, service});
-    if (!last || !current || !ks_identical(ks_get(current->doc, K(subsets)), last->subsets.value))
+    if (!last || !current ||
+        !ks_identical(ks_get(ks_doc(current), K(subsets)), last->subsets.value))
         return NULL;
     return &last->subsets;
 }
@@ -282,7 +283,7 @@ static ks_refusal *write_endpoints(ks_sim *sim, const ks_object *service, const 
         ks_val meta = ks_ref(current->meta);
         meta = ks_put(heap, meta, K(labels), labels);
         meta = ks_put(heap, meta, K(annotations), annotations);
-        ks_val doc = ks_ref(current->doc);
+        ks_val doc = ks_doc_ref(current);
         doc = ks_put(heap, doc, K(metadata), meta);
         doc = ks_put(heap, doc, K(subsets), subsets);
         return ks_server_update_object(&sim->server, current, doc, NULL);
@@ -322,7 +323,7 @@ static bool is_as_it_shall(const ks_object *current, const ks_subsets *subsets, 
                            ks_val labels) {
     if (!current) return false;
     ks_val mark = ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity)),
-           is = ks_get(current->doc, K(subsets));
+           is = ks_get(ks_doc(current), K(subsets));
     return (edited ? ks_identical(is, subsets->value) : ks_equal(is, subsets->value)) &&
            ks_equal(current->labels, labels) && ks_exists(mark) == subsets->truncated;
 }
@@ -337,7 +338,7 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     if (is_as_it_shall(current, &subsets, before != NULL, labels)) {
         ks_unref(heap, labels);
         ks_unref(heap, subsets.value);
-        subsets.value = ks_ref(ks_get(current->doc, K(subsets)));
+        subsets.value = ks_ref(ks_get(ks_doc(current), K(subsets)));
         remember(heap, state, service->id, subsets);
         return true;
     }

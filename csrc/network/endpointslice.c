@@ -226,8 +226,8 @@ static open_slice *open_by_id(sync_run *run, uint64_t id) {
     if (!object) return NULL;
     return add_open(run,
                     (open_slice){.object = ks_object_ref(object),
-                                 .ports = list_or_nothing(ks_get(object->doc, K(ports))),
-                                 .endpoints = list_or_nothing(ks_get(object->doc, K(endpoints))),
+                                 .ports = list_or_nothing(ks_get(ks_doc(object), K(ports))),
+                                 .endpoints = list_or_nothing(ks_get(ks_doc(object), K(endpoints))),
                                  .labels = ks_ref(object->labels)});
 }
 
@@ -258,7 +258,8 @@ static void find_foreign(sync_run *run) {
         const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, it.key.b);
         if (slice && ks_str_eq(slice->ns, service->ns) &&
             ks_str_eq(service_of(slice), service->name) && is_ours(slice) &&
-            slice->deleting == KS_NEVER && ks_text_is(ks_get(slice->doc, K(addressType)), "IPv4") &&
+            slice->deleting == KS_NEVER &&
+            ks_text_is(ks_get(ks_doc(slice), K(addressType)), "IPv4") &&
             !ks_is_owned(slice, service->uid))
             ks_tree_put(run->heap, &state->foreign, (ks_key){run->id, slice->id}, as_word(1));
     }
@@ -278,7 +279,8 @@ static void reload(sync_run *run) {
     for (ks_walk walk = ks_walk_owned(store, run->service->uid, KS_ENDPOINTSLICE);
          ks_walk_next(&walk);) {
         const ks_object *object = walk.object;
-        if (!is_ours(object) || !ks_text_is(ks_get(object->doc, K(addressType)), "IPv4")) continue;
+        if (!is_ours(object) || !ks_text_is(ks_get(ks_doc(object), K(addressType)), "IPv4"))
+            continue;
         open_slice *slice = open_by_id(run, object->id);
         for (uint32_t i = 0; i < ks_len(slice->endpoints);) {
             ks_val ref = ks_get(ks_at(slice->endpoints, i), K(targetRef));
@@ -588,7 +590,7 @@ static ks_refusal *update_slice(sync_run *run, const open_slice *slice, const ks
     ks_val meta = ks_ref(object->meta);
     meta = ks_put(heap, meta, K(labels), ks_ref(slice->labels));
     meta = ks_put(heap, meta, K(annotations), annotations);
-    ks_val doc = ks_ref(object->doc);
+    ks_val doc = ks_doc_ref(object);
     doc = ks_put(heap, doc, K(metadata), meta);
     doc = ks_put(heap, doc, K(endpoints), null_if_empty(slice->endpoints));
     doc = ks_put(heap, doc, K(ports), null_if_empty(slice->ports));
@@ -662,8 +664,8 @@ static bool has_labels(ks_val labels, ks_val others) {
 /* placeholderSliceCompare: apart from its owner it is what would be made. */
 static bool does_for_placeholder(sync_run *run, const ks_object *slice) {
     ks_val labels = slice_labels(run);
-    bool same = !ks_len(ks_get(slice->doc, K(endpoints))) &&
-                !ks_len(ks_get(slice->doc, K(ports))) && has_labels(labels, slice->labels) &&
+    bool same = !ks_len(ks_get(ks_doc(slice), K(endpoints))) &&
+                !ks_len(ks_get(ks_doc(slice), K(ports))) && has_labels(labels, slice->labels) &&
                 has_labels(slice->labels, labels);
     ks_unref(run->heap, labels);
     return same;

@@ -137,7 +137,7 @@ static ks_val add_endpoints(ks_heap *heap, ks_val list, ks_val addresses, bool r
 /* All slices that shall be: a list of {addressType, ports, endpoints}. */
 static ks_val desired_slices(ks_heap *heap, const ks_object *endpoints) {
     ks_val slices = KS_NOTHING;
-    ks_each(subset, ks_get(endpoints->doc, K(subsets))) {
+    ks_each(subset, ks_get(ks_doc(endpoints), K(subsets))) {
         for (int v6 = 0; v6 < 2; v6++) {
             ks_val list = add_endpoints(heap, KS_NOTHING, ks_get(*subset, K(addresses)), true, v6);
             list = add_endpoints(heap, list, ks_get(*subset, K(notReadyAddresses)), false, v6);
@@ -194,11 +194,11 @@ static ks_refusal *update_slice(ks_sim *sim, const ks_object *endpoints, const k
     ks_val meta = ks_ref(slice->meta);
     meta = ks_put(heap, meta, K(labels), slice_labels(heap, endpoints));
     meta = ks_put(heap, meta, K(annotations), slice_annotations(heap, endpoints));
-    ks_val doc = ks_ref(slice->doc);
+    ks_val doc = ks_doc_ref(slice);
     doc = ks_put(heap, doc, K(metadata), meta);
     doc = ks_put(heap, doc, K(endpoints), ks_ref(ks_get(wanted, K(endpoints))));
     doc = ks_put(heap, doc, K(ports), ks_ref(ks_get(wanted, K(ports))));
-    if (ks_equal(doc, slice->doc)) {
+    if (ks_equal(doc, ks_doc(slice))) {
         ks_unref(heap, doc);
         return NULL;
     }
@@ -209,9 +209,9 @@ static ks_refusal *update_slice(ks_sim *sim, const ks_object *endpoints, const k
 static ks_val take_matching(ks_heap *heap, ks_val *wanted, const ks_object *slice) {
     for (uint32_t i = 0; i < ks_len(*wanted); i++) {
         ks_val one = ks_at(*wanted, i);
-        ks_val ports = ks_get(one, K(ports)), there = ks_get(slice->doc, K(ports));
+        ks_val ports = ks_get(one, K(ports)), there = ks_get(ks_doc(slice), K(ports));
         bool same = ks_len(ports) ? ks_equal(ports, there) : !ks_len(there);
-        if (!same || !ks_equal(ks_get(one, K(addressType)), ks_get(slice->doc, K(addressType))))
+        if (!same || !ks_equal(ks_get(one, K(addressType)), ks_get(ks_doc(slice), K(addressType))))
             continue;
         one = ks_ref(one);
         *wanted = ks_remove_at(heap, *wanted, i);

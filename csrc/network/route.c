@@ -68,9 +68,9 @@ static void collect(const connection *c, const ks_object *service, ks_val servic
                     enum usable which, target_list *list) {
     for (ks_slice_walk walk = ks_slices_of(c->sim, service->ns, service->name);
          ks_slices_next(&walk);) {
-        int64_t port = slice_port(ks_get(walk.slice->doc, K(ports)), service_port);
+        int64_t port = slice_port(ks_get(ks_doc(walk.slice), K(ports)), service_port);
         if (!port) continue;
-        ks_each(endpoint, ks_get(walk.slice->doc, K(endpoints))) {
+        ks_each(endpoint, ks_get(ks_doc(walk.slice), K(endpoints))) {
             ks_val conditions = ks_get(*endpoint, K(conditions));
             bool ready = ks_bool_or(ks_get(conditions, K(ready)), true);
             bool leaving = ks_bool_or(ks_get(conditions, K(terminating)), false) &&

@@ -103,9 +103,9 @@ static const ks_str *selected_node(const ks_cycle *c, const ks_object *claim) {
 static bool any_node_does(ks_cycle *c, const ks_object *claim) {
     const ks_store *store = ks_view(c->sim);
     const ks_object *class = ks_claim_class(store, claim);
-    const char *provisioner = ks_text_or(ks_get(class->doc, K(provisioner)), "");
+    const char *provisioner = ks_text_or(ks_get(ks_doc(class), K(provisioner)), "");
     if (*provisioner == '\0' || strcmp(provisioner, "kubernetes.io/no-provisioner") == 0 ||
-        ks_len(ks_get(class->doc, K(allowedTopologies))) > 0)
+        ks_len(ks_get(ks_doc(class), K(allowedTopologies))) > 0)
         return false;
     return selected_node(c, claim) == NULL && ks_no_volume_for(store, claim);
 }
@@ -204,7 +204,7 @@ static bool zone_suits(const ks_object *volume, const ks_object *node) {
 
 /* allowedTopologies of a class: terms ORed, expressions ANDed. */
 static bool topology_allowed(ks_heap *heap, const ks_object *class, const ks_object *node) {
-    ks_val terms = ks_get(class->doc, K(allowedTopologies));
+    ks_val terms = ks_get(ks_doc(class), K(allowedTopologies));
     if (ks_len(terms) == 0) return true;
     ks_each(term, terms) {
         bool all = true;
@@ -223,7 +223,7 @@ static bool topology_allowed(ks_heap *heap, const ks_object *class, const ks_obj
 static bool provisionable(ks_cycle *c, const ks_object *claim, const ks_object *node) {
     const ks_object *class = ks_claim_class(ks_view(c->sim), claim);
     const char *provisioner =
-        class == NULL ? "" : ks_text_or(ks_get(class->doc, K(provisioner)), "");
+        class == NULL ? "" : ks_text_or(ks_get(ks_doc(class), K(provisioner)), "");
     return *provisioner != '\0' && strcmp(provisioner, "kubernetes.io/no-provisioner") != 0 &&
            topology_allowed(c->sim->world.heap, class, node);
 }

@@ -31,13 +31,13 @@ void ks_sched_binding_unref(ks_heap *heap, const ks_binding *binding) {
 /* component-helpers/storage/volume/pv_helpers.go: GetBindVolumeToClaim. A volume that says so already is written all the same. */
 static ks_val volume_for_claim(ks_heap *heap, const ks_object *pv, const ks_object *claim) {
     bool named = ks_volume_is_for(pv, claim);
-    if (named && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid)))) return ks_ref(pv->doc);
+    if (named && ks_exists(ks_get2(pv->spec, K(claimRef), K(uid)))) return ks_doc_ref(pv);
     ks_val ref = ks_map_of(heap, K(apiVersion), ks_text(heap, "v1"), K(kind),
                            ks_text(heap, "PersistentVolumeClaim"), K(name), ks_string(claim->name),
                            K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
                            K(resourceVersion),
                            ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
-    ks_val doc = ks_put2(heap, ks_ref(pv->doc), K(spec), K(claimRef), ref);
+    ks_val doc = ks_put2(heap, ks_doc_ref(pv), K(spec), K(claimRef), ref);
     if (!named)
         doc = ks_put3(heap, doc, K(metadata), K(annotations),
                       K(pv_kubernetes_io_bound_by_controller), ks_text(heap, "yes"));
@@ -46,8 +46,8 @@ static ks_val volume_for_claim(ks_heap *heap, const ks_object *pv, const ks_obje
 
 static ks_val claim_for_node(ks_heap *heap, const ks_object *claim, const ks_str *node) {
     if (ks_str_eq(ks_annotation(claim, K(volume_kubernetes_io_selected_node)), node))
-        return ks_ref(claim->doc);
-    return ks_put3(heap, ks_ref(claim->doc), K(metadata), K(annotations),
+        return ks_doc_ref(claim);
+    return ks_put3(heap, ks_doc_ref(claim), K(metadata), K(annotations),
                    K(volume_kubernetes_io_selected_node), ks_string(node));
 }
 

@@ -23,7 +23,7 @@ static void fetch_list(ks_val v) {
 }
 
 static void fetch_document(const ks_object *o) {
-    fetch_map(o->doc);
+    if (o->whole != NULL) ks_fetch_all(o->whole, FRONT);
     fetch_map(o->meta);
     fetch_map(o->spec);
     fetch_map(o->status);
@@ -77,7 +77,7 @@ void ks_version__leaves(const void *version, int step) {
     } else if (ks_version__is_brief(version) || o->refs > 1) {
         return; /* it stays, or it is short */
     } else if (step == 1) {
-        fetch_map(o->doc);
+        if (o->whole != NULL) ks_fetch_all(o->whole, FRONT);
         fetch_map(o->meta);
         fetch_map(o->status);
     } else {

@@ -14,7 +14,12 @@ void ks_object_unref(ks_heap *heap, const ks_object *object) {
     ks_object *mutable = (ks_object *)object;
     if (mutable == NULL || --mutable->refs > 0) return;
     if (mutable->kind == KS_PV) ks_str_unref(heap, mutable->attached_as);
-    ks_unref(heap, mutable->doc);
+    if (mutable->apart) {
+        ks_unref(heap, mutable->meta);
+        ks_unref(heap, mutable->spec);
+        ks_unref(heap, mutable->status);
+    }
+    if (mutable->whole != NULL) ks_unref(heap, ks_doc(mutable));
     ks_free(heap, mutable, sizeof *mutable);
 }
 
@@ -31,12 +36,79 @@ void ks_change_unref(ks_heap *heap, const ks_change *change) {
     ks_free(heap, mutable, sizeof *mutable);
 }
 
+/* --- the whole document --- */
+
+/* What a version that is written in parts has in front of them. */
+static const ks_str *api_version_of(ks_kind kind) {
+    return kind == KS_VOLUMEATTACHMENT ? K(storage_k8s_io_v1) : K(v1);
+}
+static const ks_str *name_of(ks_kind kind) {
+    switch (kind) {
+    case KS_POD: return K(Pod);
+    case KS_PVC: return K(PersistentVolumeClaim);
+    case KS_PV: return K(PersistentVolume);
+    default: return K(VolumeAttachment);
+    }
+}
+
+/* Pairs in key order, borrowed; with that metadata. How many they are. */
+static uint32_t list_members(const ks_object *o, ks_val meta, ks_pair out[KS_DOC_PARTS]) {
+    const ks_pair all[KS_DOC_PARTS] = {{K(apiVersion), ks_string(api_version_of(o->kind))},
+                                       {K(kind), ks_string(name_of(o->kind))},
+                                       {K(metadata), meta},
+                                       {K(spec), o->spec},
+                                       {K(status), o->status}};
+    uint32_t n = 0;
+    for (int i = 0; i < KS_DOC_PARTS; i++)
+        if (all[i].val.type != KS_NONE) out[n++] = all[i];
+    return n;
+}
+
+/* A new document of a version that holds its parts, with that metadata (taken over). */
+static ks_val composed(ks_heap *heap, const ks_object *o, ks_val meta) {
+    ks_pair members[KS_DOC_PARTS];
+    uint32_t n = list_members(o, meta, members);
+    ks_val doc = ks_map_new(heap, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (members[i].key != K(metadata)) ks_ref(members[i].val);
+        ks_map_push(heap, &doc, members[i].key, members[i].val);
+    }
+    return doc;
+}
+
+ks_val ks_object__compose(const ks_object *object) {
+    ks_val doc = composed(object->heap, object, ks_ref(object->meta));
+    ((ks_object *)object)->whole = doc.m;
+    return doc;
+}
+
+ks_val ks_doc_ref(const ks_object *object) {
+    if (object->whole != NULL) return ks_ref(ks_doc(object));
+    return composed(object->heap, object, ks_ref(object->meta));
+}
+
+ks_val ks_doc_look(const ks_object *object, ks_doc_room *room) {
+    if (object->whole != NULL) return ks_doc(object);
+    room->whole.refs = 1;
+    room->whole.cap = KS_DOC_PARTS;
+    room->whole.len = list_members(object, object->meta, room->whole.pairs);
+    return (ks_val){.type = KS_MAP, .m = &room->map};
+}
+
+bool ks_doc_is(const ks_object *object, ks_val doc) {
+    ks_doc_room room;
+    return ks_equal(doc, ks_doc_look(object, &room));
+}
+
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object) {
-    if (object->version == 0) return ks_ref(object->doc); /* answered to a dry run, never stored */
+    if (object->version == 0) return ks_doc_ref(object); /* answered to a dry run, never stored */
     ks_val version = ks_format(heap, "%llu", (unsigned long long)object->version);
     ks_val meta = ks_put(heap, ks_ref(object->meta), K(resourceVersion), version);
-    return ks_put(heap, ks_ref(object->doc), K(metadata), meta);
+    if (object->whole == NULL) return composed(heap, object, meta);
+    return ks_put(heap, ks_ref(ks_doc(object)), K(metadata), meta);
 }
+
+/* --- the header --- */
 
 /* The uid of the ownerReference that is the controller, or NULL. */
 static const ks_str *controller_uid(ks_val owners) {
@@ -251,8 +323,9 @@ static void read_binding(ks_heap *heap, ks_object *o, const ks_object *old) {
 
 /* The document's parts. Nearly all have apiVersion, kind, metadata, spec and status. */
 static void read_parts(ks_object *o) {
-    if (ks_len(o->doc) == 5) {
-        const ks_pair *p = ks_pair_at(o->doc, 0);
+    ks_val doc = ks_doc(o);
+    if (ks_len(doc) == KS_DOC_PARTS) {
+        const ks_pair *p = ks_pair_at(doc, 0);
         if (p[2].key == K(metadata) && p[3].key == K(spec) && p[4].key == K(status)) {
             o->meta = p[2].val;
             o->spec = p[3].val;
@@ -260,9 +333,9 @@ static void read_parts(ks_object *o) {
             return;
         }
     }
-    o->meta = ks_get(o->doc, K(metadata));
-    o->spec = ks_get(o->doc, K(spec));
-    o->status = ks_get(o->doc, K(status));
+    o->meta = ks_get(doc, K(metadata));
+    o->spec = ks_get(doc, K(spec));
+    o->status = ks_get(doc, K(status));
 }
 
 /* What metadata says, in short. */
@@ -282,20 +355,25 @@ static void read_header(ks_world *world, ks_object *o, const ks_object *old) {
     o->first = old->first;
 }
 
-const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
-                                uint64_t id, uint64_t version) {
+/* A version without a document. */
+static ks_object *begin(ks_world *world, ks_kind kind, const ks_object *old, uint64_t id,
+                        uint64_t version) {
     ks_object *o = ks_alloc(world->heap, sizeof *o);
     *o = (ks_object){.refs = 1,
                      .kind = kind,
                      .id = id,
                      .version = version,
-                     .doc = doc,
+                     .heap = world->heap,
                      .imported = old != NULL && old->imported,
                      .ready_since = KS_NEVER};
-    read_parts(o);
+    return o;
+}
+
+/* Reads off the parts of the document what the header says. */
+static const ks_object *filled(ks_world *world, ks_object *o, const ks_object *old) {
     read_header(world, o, old);
-    if (kind == KS_PVC || kind == KS_PV) read_binding(world->heap, o, old);
-    if (kind != KS_POD) return o;
+    if (o->kind == KS_PVC || o->kind == KS_PV) read_binding(world->heap, o, old);
+    if (o->kind != KS_POD) return o;
     if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;
         o->claims = old->claims;
@@ -314,4 +392,30 @@ const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const
         read_pod_status(world, o, old);
     }
     return o;
+}
+
+const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
+                                uint64_t id, uint64_t version) {
+    ks_object *o = begin(world, kind, old, id, version);
+    o->whole = doc.m;
+    read_parts(o);
+    return filled(world, o, old);
+}
+
+const ks_object *ks_object__of_parts(ks_world *world, ks_kind kind, ks_parts parts,
+                                     const ks_object *old, uint64_t id, uint64_t version) {
+    ks_object *o = begin(world, kind, old, id, version);
+    o->apart = true;
+    o->meta = parts.meta;
+    o->spec = parts.spec;
+    o->status = parts.status;
+    return filled(world, o, old);
+}
+
+const ks_object *ks_object__again(ks_world *world, const ks_object *object, uint64_t version) {
+    if (!object->apart)
+        return ks_object__new(world, object->kind, ks_ref(ks_doc(object)), object, object->id,
+                              version);
+    const ks_parts parts = {ks_ref(object->meta), ks_ref(object->spec), ks_ref(object->status)};
+    return ks_object__of_parts(world, object->kind, parts, object, object->id, version);
 }

@@ -9,6 +9,10 @@
 /* A version with one reference; takes over `doc`. `old`: the version before, or NULL. */
 const ks_object *ks_object__new(ks_world *world, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint64_t id, uint64_t version);
+/* The same of parts, which are taken over; and one that says what `object` says, as its next version. */
+const ks_object *ks_object__of_parts(ks_world *world, ks_kind kind, ks_parts parts,
+                                     const ks_object *old, uint64_t id, uint64_t version);
+const ks_object *ks_object__again(ks_world *world, const ks_object *object, uint64_t version);
 
 /* --- store.c, for naming.c --- */
 ks_key ks_store__name_key(ks_kind kind, const ks_str *ns, const ks_str *name);

@@ -92,7 +92,7 @@ static void fetch_logged(const log_page *page) {
         if (ks_version__is_brief(page->changes[i])) continue;
         const ks_object *old = ((const ks_change *)page->changes[i])->old;
         if (old == NULL || ks_version__is_brief(old) || old->refs > 1) continue;
-        fetch_map(old->doc);
+        if (old->whole != NULL) ks_fetch(old->whole);
         fetch_map(old->meta);
         fetch_map(old->status);
     }
@@ -938,18 +938,31 @@ static void note_owner(ks_store *s, ks_object *object, const ks_object *old) {
                                       ks_kind_get(owner->kind)->api_version);
 }
 
-const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old,
-                                uint32_t kin) {
-    uint64_t id = old != NULL ? old->id : ++s->last_id;
-    const ks_object *object = ks_object__new(s->world, kind, doc, old, id, ++s->version);
-    if (old == NULL) ((ks_object *)object)->kin = kin;
-    note_owner(s, (ks_object *)object, old);
-    ks_store__note_named(s, (ks_object *)object, old);
+/* Puts a new version where it is found, and into the log. */
+static const ks_change *write_version(ks_store *s, ks_object *object, const ks_object *old,
+                                      uint32_t kin) {
+    if (old == NULL) object->kin = kin;
+    note_owner(s, object, old);
+    ks_store__note_named(s, object, old);
     ks_object_ref(old); /* the maps may hold the last reference */
     index_object(s, object, old);
     const ks_change *change = log_objects(s, old == NULL ? KS_ADDED : KS_MODIFIED, object, old);
     ks_object_unref(s->world->heap, old);
     return change;
+}
+
+const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old,
+                                uint32_t kin) {
+    uint64_t id = old != NULL ? old->id : ++s->last_id;
+    const ks_object *object = ks_object__new(s->world, kind, doc, old, id, ++s->version);
+    return write_version(s, (ks_object *)object, old, kin);
+}
+
+const ks_change *ks_store_write_parts(ks_store *s, ks_kind kind, ks_parts parts,
+                                      const ks_object *old, uint32_t kin) {
+    uint64_t id = old != NULL ? old->id : ++s->last_id;
+    const ks_object *object = ks_object__of_parts(s->world, kind, parts, old, id, ++s->version);
+    return write_version(s, (ks_object *)object, old, kin);
 }
 
 void ks_store_follow(ks_store *s, const ks_change *change) {
@@ -965,8 +978,7 @@ void ks_store_follow(ks_store *s, const ks_change *change) {
 
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object) {
     ks_object_ref(object);
-    const ks_object *last = ks_object__new(s->world, object->kind, ks_ref(object->doc), object,
-                                           object->id, ++s->version);
+    const ks_object *last = ks_object__again(s->world, object, ++s->version);
     ((ks_object *)last)->owner = object->owner;
     ((ks_object *)last)->owner_agrees = object->owner_agrees;
     unindex_object(s, object);

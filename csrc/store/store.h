@@ -13,15 +13,17 @@
 #include "base/links.h"
 #include "base/world.h"
 
-/* One version of one object. Counted; never changed. The header's members are borrowed from `doc`.
+/* One version of one object. Counted; never changed but for `whole`. The header's members are borrowed from the document, or from its parts.
  */
 typedef struct ks_object {
     uint32_t refs;
     ks_kind kind;
     uint64_t id;      /* of the object; the same in all its versions */
     uint64_t version; /* resourceVersion: not in `doc`, put in by ks_object_doc() */
-    ks_val doc;       /* the whole object: apiVersion, kind, metadata, ... */
-    ks_val meta, spec, status, labels; /* members of doc; KS_NOTHING when absent */
+    /* The whole object: apiVersion, kind, metadata, ...; NULL: written in parts, and nobody has asked for it yet. Private: ks_doc() */
+    ks_map *whole;
+    ks_heap *heap;
+    ks_val meta, spec, status, labels; /* members of the document; KS_NOTHING when absent */
     ks_val owners;                     /* metadata.ownerReferences */
     const ks_str *ns;                  /* NULL for cluster-scoped kinds */
     const ks_str *name, *uid;
@@ -52,6 +54,7 @@ typedef struct ks_object {
     bool exact : 1; /* Volume: its claimRef has the uid of the claim that `named` says */
     bool usual : 1; /* Claim, volume: it is a file system, without a VolumeAttributesClass */
     bool first : 1; /* its metadata.generation is 1 */
+    bool apart : 1; /* it was written in parts, and holds these itself: metadata, spec and status */
     union {
         int64_t
             ready_since; /* neither a claim nor a volume; Pod: lastTransitionTime of its condition Ready, or KS_NEVER */
@@ -69,6 +72,27 @@ void ks_object_unref(ks_heap *heap, const ks_object *object);
 /* The kind of its controller, if that was there when this was written; else KS_NO_KIND. */
 ks_kind ks_object_owner_kind(const ks_object *object);
 static inline bool ks_object_terminating(const ks_object *o) { return o->deleting != KS_NEVER; }
+
+/* The whole document, borrowed. Of a version that was written in parts it is made now, and kept with it. */
+ks_val ks_object__compose(const ks_object *object); /* private: nobody has asked yet */
+static inline ks_val ks_doc(const ks_object *object) {
+    if (object->whole == NULL) return ks_object__compose(object);
+    return (ks_val){.type = KS_MAP, .m = object->whole};
+}
+/* A new reference to it, for those who make another one of it: nothing is kept. */
+ks_val ks_doc_ref(const ks_object *object);
+/* The same for a look that must not allocate, borrowed, and good for as long as `room` is. */
+enum { KS_DOC_PARTS = 5 };
+typedef union ks_doc_room {
+    ks_map map;
+    struct {
+        uint32_t refs, len, cap;
+        ks_pair pairs[KS_DOC_PARTS];
+    } whole;
+} ks_doc_room;
+ks_val ks_doc_look(const ks_object *object, ks_doc_room *room);
+/* Whether that document is its own. */
+bool ks_doc_is(const ks_object *object, ks_val doc);
 /* The document with metadata.resourceVersion in it: a new reference. */
 ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
 
@@ -252,6 +276,13 @@ void ks_store_sort(ks_heap *heap, const ks_object **objects, size_t n);
  * apiserver/ calls these. */
 const ks_change *ks_store_write(ks_store *s, ks_kind kind, ks_val doc, const ks_object *old,
                                 uint32_t kin);
+/* The same in parts, all taken over, of the kinds of which there are masses: what these objects have in common, apiVersion and kind, is put
+ * to them when somebody asks for the document. */
+typedef struct ks_parts {
+    ks_val meta, spec, status;
+} ks_parts;
+const ks_change *ks_store_write_parts(ks_store *s, ks_kind kind, ks_parts parts,
+                                      const ks_object *old, uint32_t kin);
 const ks_change *ks_store_delete(ks_store *s, const ks_object *object);
 
 /* The same for a brief (taken over, refs 1), `old` being the brief before. Nobody is told: who has to hear of it finds the change with

@@ -139,7 +139,7 @@ static bool mend_existing(dep_sync *c, int64_t revision, dep_sets *sets) {
     bool changed = set_annotations(c, &annotations, revision, true);
     int64_t min_ready = ks_count(c->d->spec, K(minReadySeconds), 0);
     if (changed || ks_count(set->spec, K(minReadySeconds), 0) != min_ready) {
-        ks_val doc = ks_put2(heap, ks_ref(set->doc), K(metadata), K(annotations), annotations);
+        ks_val doc = ks_put2(heap, ks_doc_ref(set), K(metadata), K(annotations), annotations);
         doc = ks_put2(heap, doc, K(spec), K(minReadySeconds),
                       min_ready == 0 ? KS_NOTHING : ks_int(min_ready));
         ks_refusal *refusal = ks_server_update_object(&c->sim->server, set, doc, &sets->fresh);

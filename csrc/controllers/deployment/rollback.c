@@ -76,7 +76,7 @@ static bool write_and_clear(dep_sync *c, ks_val template) {
     ks_heap *heap = c->heap;
     ks_val annotations =
         ks_drop(heap, ks_ref(c->annotations), K(deprecated_deployment_rollback_to));
-    ks_val doc = ks_put2(heap, ks_ref(c->d->doc), K(metadata), K(annotations), annotations);
+    ks_val doc = ks_put2(heap, ks_doc_ref(c->d), K(metadata), K(annotations), annotations);
     if (ks_exists(template)) doc = ks_put2(heap, doc, K(spec), K(template), template);
     ks_refusal *refusal = ks_server_update_object(&c->sim->server, c->d, doc, NULL);
     if (refusal == NULL) return true;

@@ -37,7 +37,7 @@ bool dep_scale_set(dep_sync *c, const ks_object **set, int64_t size, bool force,
         ks_unref(heap, annotations);
         return true;
     }
-    ks_val doc = ks_put2(heap, ks_ref((*set)->doc), K(metadata), K(annotations), annotations);
+    ks_val doc = ks_put2(heap, ks_doc_ref(*set), K(metadata), K(annotations), annotations);
     doc = ks_put2(heap, doc, K(spec), K(replicas), ks_int(size));
     const ks_object *now = NULL;
     ks_refusal *refusal = ks_server_update_object(&c->sim->server, *set, doc, &now);

@@ -115,7 +115,7 @@ static void fetch(const ks_objects *chosen, size_t i) {
     if (i + AHEAD < chosen->count) ks_fetch_all(chosen->items[i + AHEAD], sizeof *chosen->items[0]);
     if (i + AHEAD / 2 >= chosen->count) return;
     const ks_object *pod = chosen->items[i + AHEAD / 2];
-    ks_fetch_all(pod->doc.m, 2 * sizeof(ks_val));
+    if (pod->whole != NULL) ks_fetch_all(pod->whole, 2 * sizeof(ks_val));
     if (pod->meta.type == KS_MAP) ks_fetch_all(pod->meta.m, FRONT);
     if (pod->spec.type == KS_MAP) ks_fetch_all(pod->spec.m, FRONT);
     ks_fetch(pod->name);

@@ -296,7 +296,7 @@ static ks_val with_identity(ks_heap *heap, ks_val doc, const ks_str *name, int64
 static ks_val conform(sts_sync *c, const ks_object *pod, const ks_str *name, int64_t ordinal,
                       const ks_str **error) {
     ks_heap *heap = c->heap;
-    ks_val doc = ks_ref(pod->doc);
+    ks_val doc = ks_doc_ref(pod);
     bool consistent = true;
     *error = NULL;
     if (!sts_identity_matches(pod)) {

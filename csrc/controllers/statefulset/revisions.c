@@ -58,7 +58,7 @@ bool sts_list_revisions(sts_sync *c) {
     return true;
 }
 
-static ks_val data_of(const ks_object *revision) { return ks_get(revision->doc, K(data)); }
+static ks_val data_of(const ks_object *revision) { return ks_get(ks_doc(revision), K(data)); }
 
 /* Does the revision hold just this template? */
 static bool holds(const ks_object *revision, ks_val template) {
@@ -76,7 +76,7 @@ static bool holds(const ks_object *revision, ks_val template) {
 /* The set with another template, decoded; KS_NOTHING when it does not decode. */
 static ks_val apply(sts_sync *c, const ks_object *revision) {
     ks_val template = ks_revision_template(c->heap, data_of(revision));
-    ks_val doc = ks_put2(c->heap, ks_ref(c->set->doc), K(spec), K(template), template), out;
+    ks_val doc = ks_put2(c->heap, ks_doc_ref(c->set), K(spec), K(template), template), out;
     ks_refusal *refusal = ks_decode(c->heap, KS_STATEFULSET, doc, KS_IGNORE, NULL, &out);
     if (refusal == NULL) return out;
     ks_refusal_free(c->heap, refusal);

@@ -172,10 +172,8 @@ static bool settled(ks_sim *sim, ks_refusal *refusal) {
     return done;
 }
 
-/* The object anew; *object is the caller's reference, exchanged. */
-static bool write_object(ks_sim *sim, const ks_object **object, ks_val doc) {
-    const ks_object *out = NULL;
-    ks_refusal *refusal = ks_server_update_object(&sim->server, *object, doc, &out);
+/* What has become of a write (`refusal` NULL: it is `out`); *object is the caller's reference, exchanged. */
+static bool take(ks_sim *sim, const ks_object **object, ks_refusal *refusal, const ks_object *out) {
     if (refusal != NULL) {
         ks_refusal_free(sim->world.heap, refusal);
         return false;
@@ -185,16 +183,24 @@ static bool write_object(ks_sim *sim, const ks_object **object, ks_val doc) {
     return true;
 }
 
+/* The object anew. */
+static bool write_object(ks_sim *sim, const ks_object **object, ks_val doc) {
+    const ks_object *out = NULL;
+    ks_refusal *refusal = ks_server_update_object(&sim->server, *object, doc, &out);
+    return take(sim, object, refusal, out);
+}
+
+static bool write_claim(ks_sim *sim, const ks_object **claim, ks_val annotations, ks_val spec) {
+    const ks_object *out = NULL;
+    ks_val meta = ks_put(sim->world.heap, ks_ref((*claim)->meta), K(annotations), annotations);
+    ks_refusal *refusal = ks_server_update_parts(&sim->server, *claim, meta, spec, &out);
+    return take(sim, claim, refusal, out);
+}
+
 static bool write_status(ks_sim *sim, const ks_object **object, ks_val status) {
     const ks_object *out = NULL;
     ks_refusal *refusal = ks_server_update_status(&sim->server, *object, status, &out);
-    if (refusal != NULL) {
-        ks_refusal_free(sim->world.heap, refusal);
-        return false;
-    }
-    ks_object_unref(sim->world.heap, *object);
-    *object = out;
-    return true;
+    return take(sim, object, refusal, out);
 }
 
 static ks_val annotated(ks_heap *heap, ks_val doc, const ks_str *key, const char *value) {
@@ -274,7 +280,7 @@ static bool bind_volume_to_claim(ks_sim *sim, const ks_object **volume, const ks
                             K(namespace), ks_string(claim->ns), K(uid), ks_string(claim->uid),
                             K(resourceVersion),
                             ks_format(heap, "%llu", (unsigned long long)claim->version), NULL);
-    ks_val doc = ks_put2(heap, ks_ref((*volume)->doc), K(spec), K(claimRef), made);
+    ks_val doc = ks_put2(heap, ks_doc_ref(*volume), K(spec), K(claimRef), made);
     if (!named) doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), "yes");
     ks_store_expect(&sim->server.store, claim);
     return write_object(sim, volume, doc);
@@ -297,11 +303,10 @@ static bool bind_claim_to_volume(ks_sim *sim, const ks_object **claim, const ks_
             ks_put(heap, annotations, K(pv_kubernetes_io_bind_completed), ks_string(K(yes)));
         ks_alike_put(heap, alike, before, how, KS_NOTHING, annotations);
     }
-    ks_val doc = ks_ref((*claim)->doc);
-    if (!named) doc = ks_put2(heap, doc, K(spec), K(volumeName), ks_string(volume->name));
-    doc = ks_put2(heap, doc, K(metadata), K(annotations), annotations);
+    ks_val spec = ks_ref((*claim)->spec);
+    if (!named) spec = ks_put(heap, spec, K(volumeName), ks_string(volume->name));
     ks_store_expect(&sim->server.store, volume);
-    return write_object(sim, claim, doc);
+    return write_claim(sim, claim, annotations, spec);
 }
 
 /* What was written while it settled, is news as any other. */
@@ -385,7 +390,7 @@ static bool assign_default_class(ks_sim *sim, const ks_object **claim) {
         if (best == NULL || w.object->created > best->created) best = w.object;
     }
     if (best == NULL) return false;
-    ks_val doc = ks_put2(sim->world.heap, ks_ref((*claim)->doc), K(spec), K(storageClassName),
+    ks_val doc = ks_put2(sim->world.heap, ks_doc_ref(*claim), K(spec), K(storageClassName),
                          ks_string(best->name));
     return write_object(sim, claim, doc);
 }
@@ -417,7 +422,8 @@ static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_obje
     ks_heap *heap = sim->world.heap;
     if (ks_str_eq(ks_annotation(*claim, K(volume_kubernetes_io_storage_provisioner)), name))
         return true;
-    ks_val before = ks_get((*claim)->meta, K(annotations)), of = ks_get(class->doc, K(provisioner));
+    ks_val before = ks_get((*claim)->meta, K(annotations)),
+           of = ks_get(ks_doc(class), K(provisioner));
     ks_alike *alike = &state_of(sim)->alike.handed;
     ks_val annotations = ks_alike_get(alike, before, of, KS_NOTHING);
     if (!ks_exists(annotations)) {
@@ -427,13 +433,12 @@ static bool name_provisioner(ks_sim *sim, const ks_object **claim, const ks_obje
             ks_put(heap, annotations, K(volume_kubernetes_io_storage_provisioner), ks_string(name));
         ks_alike_put(heap, alike, before, of, KS_NOTHING, annotations);
     }
-    ks_val doc = ks_put2(heap, ks_ref((*claim)->doc), K(metadata), K(annotations), annotations);
-    return write_object(sim, claim, doc);
+    return write_claim(sim, claim, annotations, ks_ref((*claim)->spec));
 }
 
 /* The driver of a class by its name of today, a new reference: mostly what the class says, so that what claims and Events say is one. */
 static const ks_str *driver_of(ks_heap *heap, const ks_object *class) {
-    const ks_str *named = ks_str_or_null(ks_get(class->doc, K(provisioner)));
+    const ks_str *named = ks_str_or_null(ks_get(ks_doc(class), K(provisioner)));
     const char *now = named == NULL ? "" : driver_now(named->s);
     return named != NULL && now == named->s ? ks_str_ref(named) : ks_str_of(heap, now);
 }
@@ -561,7 +566,7 @@ static bool sync_claim(ks_sim *sim, binder *st, const ks_object **claim) {
 /* Takes the binding off a volume whose claim is bound elsewhere (unbindVolume). */
 static bool unbind_volume(ks_sim *sim, const ks_object **volume) {
     ks_heap *heap = sim->world.heap;
-    ks_val doc = ks_ref((*volume)->doc);
+    ks_val doc = ks_doc_ref(*volume);
     if (ks_annotation(*volume, K(pv_kubernetes_io_bound_by_controller)) != NULL) {
         doc = ks_put2(heap, doc, K(spec), K(claimRef), KS_NOTHING);
         doc = annotated(heap, doc, K(pv_kubernetes_io_bound_by_controller), NULL);

@@ -87,7 +87,7 @@ static bool write_finalizers(ks_sim *sim, const ks_object *object, ks_val list) 
         ks_unref(heap, list);
         list = KS_NOTHING;
     }
-    ks_val doc = ks_put2(heap, ks_ref(object->doc), K(metadata), K(finalizers), list);
+    ks_val doc = ks_put2(heap, ks_doc_ref(object), K(metadata), K(finalizers), list);
     ks_refusal *refusal = ks_server_update_object(&sim->server, object, doc, NULL);
     bool done = refusal == NULL || refusal->code == 404;
     ks_refusal_free(heap, refusal);

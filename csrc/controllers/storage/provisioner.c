@@ -125,7 +125,7 @@ static ks_val size_of(ks_heap *heap, const ks_object *claim) {
 }
 
 static bool attaches(const ks_sim *sim, const ks_object *class) {
-    ks_val parameter = ks_get_text(ks_get(class->doc, K(parameters)), "attach", 6);
+    ks_val parameter = ks_get_text(ks_get(ks_doc(class), K(parameters)), "attach", 6);
     if (parameter.type == KS_STRING) return ks_text_is(parameter, "true");
     return !sim->settings->manual_kubelet || ks_str_is(class->name, "disk");
 }
@@ -192,7 +192,7 @@ static ks_val volume_doc(ks_sim *sim, provisioner *st, const ks_object *claim,
                            K(namespace), ks_string(claim->ns), K(resourceVersion),
                            ks_string_take(ks_str_numbered(heap, NULL, 0, claim->version)), K(uid),
                            ks_string(claim->uid), NULL);
-    ks_val policy = ks_get(class->doc, K(reclaimPolicy));
+    ks_val policy = ks_get(ks_doc(class), K(reclaimPolicy));
     ks_val mode = ks_get(claim->spec, K(volumeMode)), source;
     bool disk = attaches(sim, class);
     if (disk)
@@ -204,7 +204,7 @@ static ks_val volume_doc(ks_sim *sim, provisioner *st, const ks_object *claim,
     ks_val spec = ks_map_of(heap, K(accessModes), ks_ref(ks_get(claim->spec, K(accessModes))),
                             K(capacity), capacity_of(heap, st, claim), K(claimRef), ref, K(csi),
                             disk ? source : KS_NOTHING, K(mountOptions),
-                            ks_ref(ks_get(class->doc, K(mountOptions))), K(nfs),
+                            ks_ref(ks_get(ks_doc(class), K(mountOptions))), K(nfs),
                             disk ? KS_NOTHING : source, K(persistentVolumeReclaimPolicy),
                             ks_exists(policy) ? ks_ref(policy) : ks_string(K(Delete)),
                             K(storageClassName), ks_string(class->name), K(volumeMode),
@@ -298,7 +298,7 @@ static bool drop_finalizer(ks_sim *sim, const ks_object *volume) {
         left = KS_NOTHING;
     }
     if (same) return true;
-    ks_val doc = ks_put2(heap, ks_ref(volume->doc), K(metadata), K(finalizers), left);
+    ks_val doc = ks_put2(heap, ks_doc_ref(volume), K(metadata), K(finalizers), left);
     return settled(sim, ks_server_update_object(&sim->server, volume, doc, NULL));
 }
 
