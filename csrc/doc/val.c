@@ -221,7 +221,7 @@ ks_val ks_put(ks_heap *heap, ks_val m, const ks_str *key, ks_val v) {
 /* How many of these keys a map has; both are in order, and mostly each stands in the map not far behind the one before. */
 static uint32_t count_shared(const ks_map *m, const ks_pair *more, uint32_t count) {
     uint32_t shared = 0, from = 0;
-    for (uint32_t j = 0; j < count; j++) {
+    for (uint32_t j = 0; j < count && m != NULL; j++) {
         uint32_t i = from;
         while (i < m->len && m->pairs[i].key != more[j].key) i++;
         if (i == m->len) continue;
@@ -235,28 +235,45 @@ ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count) 
     return ks_put_all_and(heap, m, more, count, 0);
 }
 
-ks_val ks_put_all_and(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count, uint32_t room) {
-    uint32_t had = m.type == KS_MAP ? m.m->len : 0, i = 0, j = 0;
-    bool own = m.type == KS_MAP && m.m->refs == 1;
-    uint32_t shared = had > 0 ? count_shared(m.m, more, count) : 0;
-    ks_map *map = ks_map_new(heap, had + count - shared + room).m;
-    while (i < had || j < count) {
-        int order = i == had ? 1 : j == count ? -1 : key_cmp(m.m->pairs[i].key, more[j].key);
-        ks_pair *to = &map->pairs[map->len++];
-        if (order > 0) {
-            *to = (ks_pair){key_ref(more[j].key), more[j].val};
-            j++;
-            continue;
+/* The pairs of a map (NULL: none) and `more`, which hold where both have a key, in order; `own`: the map's are taken over. How many there
+ * are. */
+static uint32_t merge(ks_heap *heap, ks_pair *out, const ks_map *m, const ks_pair *more,
+                      uint32_t count, bool own) {
+    const ks_pair *p = m != NULL ? m->pairs : NULL, *end = m != NULL ? p + m->len : NULL;
+    ks_pair *to = out;
+    for (uint32_t j = 0; j <= count; j++) {
+        const ks_str *next = j < count ? more[j].key : NULL;
+        for (; p != end && (next == NULL || (p->key != next && key_cmp(p->key, next) < 0)); p++) {
+            *to++ = *p;
+            if (own) continue;
+            key_ref(p->key);
+            ks_ref(p->val);
         }
-        *to = m.m->pairs[i++];
-        if (!own) key_ref(to->key);
-        if (order < 0) {
-            if (!own) ks_ref(to->val);
-        } else {
-            if (own) ks_unref(heap, to->val);
-            to->val = more[j++].val;
-        }
+        if (next == NULL) break;
+        bool shared = p != end && p->key == next;
+        if (shared && own) ks_unref(heap, p->val);
+        if (!shared || !own) key_ref(next);
+        *to++ = more[j];
+        p += shared;
     }
+    return (uint32_t)(to - out);
+}
+
+ks_val ks_put_all_and(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count, uint32_t room) {
+    enum { MOST = 32 }; /* mostly; where there are more they are counted beforehand */
+    const ks_map *before = m.type == KS_MAP ? m.m : NULL;
+    uint32_t had = before != NULL ? before->len : 0;
+    bool own = had > 0 && before->refs == 1;
+    ks_pair merged[MOST];
+    ks_map *map = NULL;
+    if (had + count > MOST)
+        map = ks_map_new(heap, had + count - count_shared(before, more, count) + room).m;
+    uint32_t len = merge(heap, map != NULL ? map->pairs : merged, before, more, count, own);
+    if (map == NULL) {
+        map = ks_map_new(heap, len + room).m;
+        for (uint32_t i = 0; i < len; i++) map->pairs[i] = merged[i];
+    }
+    map->len = len;
     if (own)
         ks_free(heap, m.m, map_size(m.m->cap));
     else
@@ -354,33 +371,38 @@ ks_val ks_put3(ks_heap *heap, ks_val m, const ks_str *k1, const ks_str *k2, cons
     return ks_put(heap, m, k1, ks_put2(heap, inner, k2, k3, v));
 }
 
-/* Of equal keys the last one holds. */
-static void insert_pair(ks_heap *heap, ks_map *map, const ks_str *key, ks_val v) {
-    uint32_t to = map->len;
+/* Puts a pair among sorted ones, behind all of them mostly; of equal keys the last one holds. How many they are then. */
+static uint32_t insert_pair(ks_heap *heap, ks_pair *pairs, uint32_t len, const ks_str *key,
+                            ks_val v) {
+    uint32_t to = len;
     int order = -1;
-    while (to > 0 && (order = key_cmp(map->pairs[to - 1].key, key)) > 0) to--;
+    while (to > 0 && (order = key_cmp(pairs[to - 1].key, key)) > 0) to--;
     if (to > 0 && order == 0) {
-        ks_unref(heap, map->pairs[to - 1].val);
-        map->pairs[to - 1].val = v;
-        return;
+        ks_unref(heap, pairs[to - 1].val);
+        pairs[to - 1].val = v;
+        return len;
     }
-    memmove(map->pairs + to + 1, map->pairs + to, (map->len - to) * sizeof(ks_pair));
-    map->pairs[to] = (ks_pair){key_ref(key), v};
-    map->len++;
+    for (uint32_t i = len; i > to; i--) pairs[i] = pairs[i - 1];
+    pairs[to] = (ks_pair){key_ref(key), v};
+    return len + 1;
 }
 
 ks_val ks_map_of(ks_heap *heap, const ks_str *key, ...) {
-    va_list args, ahead;
+    enum { MOST = 24 };
+    ks_pair pairs[MOST];
     uint32_t count = 0;
+    va_list args;
     va_start(args, key);
-    va_copy(ahead, args);
-    for (const ks_str *k = key; k != NULL; k = va_arg(ahead, const ks_str *))
-        if (va_arg(ahead, ks_val).type != KS_NONE) count++;
-    va_end(ahead);
-    ks_val m = ks_map_new(heap, count);
-    for (; key != NULL; key = va_arg(args, const ks_str *)) {
+    for (; key != NULL && count < MOST; key = va_arg(args, const ks_str *)) {
         ks_val v = va_arg(args, ks_val);
-        if (v.type != KS_NONE) insert_pair(heap, m.m, key, v);
+        if (v.type != KS_NONE) count = insert_pair(heap, pairs, count, key, v);
+    }
+    ks_val m = ks_map_new(heap, count);
+    m.m->len = count;
+    for (uint32_t i = 0; i < count; i++) m.m->pairs[i] = pairs[i];
+    for (; key != NULL; key = va_arg(args, const ks_str *)) { /* more than anybody has */
+        ks_val v = va_arg(args, ks_val);
+        if (v.type != KS_NONE) m = ks_put(heap, m, key, v);
     }
     va_end(args);
     return m;
