@@ -203,7 +203,11 @@ void *ks_ids_get(const ks_ids *ids, uint64_t id) {
 }
 
 void ks_ids_ask(const ks_ids *ids, uint64_t id) {
-    const ks_ids_node *node = ids->root;
+    const ks_ids_node *node = ids->root, *last = ids->last;
+    if (last != NULL && covers(last, id)) {
+        ks_fetch((const char *)last + size_of(id & (KS_IDS_WAYS - 1)));
+        return;
+    }
     while (node != NULL && node->shift > KS_IDS_BITS) node = node->slots[digit(node, id)];
     if (node == NULL || node->shift == 0)
         return; /* the nodes above the leaves are few: they are at hand */

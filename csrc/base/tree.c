@@ -513,7 +513,7 @@ bool ks_tree_del(ks_heap *heap, ks_tree *tree, ks_key key) {
 
 void ks_tree_del_all(ks_heap *heap, ks_tree *tree, uint64_t a) {
     ks_key key;
-    while (ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
+    while (tree->count > 0 && ks_tree_ceiling(tree, (ks_key){a, 0}, &key, NULL) && key.a == a)
         ks_tree_del(heap, tree, key);
 }
 

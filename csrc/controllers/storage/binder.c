@@ -17,8 +17,8 @@ enum { RESYNC_KEY = 0, RESYNC_SECONDS = 15 };
 
 typedef struct binder {
     int index;
-    ks_tree pending; /* claim id: not bound yet */
-    ks_tree fresh;   /* claim id: not looked at yet; pods made after it are not known then */
+    ks_ids pending; /* claim id: not bound yet */
+    ks_ids fresh;   /* claim id: not looked at yet; pods made after it are not known then */
     uint64_t settling
         [2]; /* claim and volume that are being bound: when done, neither needs another look */
     struct {
@@ -37,16 +37,16 @@ static void *copy(ks_sim *sim, const void *state) {
     const binder *from = state;
     binder *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
-    st->pending = ks_tree_copy(&from->pending);
-    st->fresh = ks_tree_copy(&from->fresh);
+    st->pending = ks_ids_copy(&from->pending);
+    st->fresh = ks_ids_copy(&from->fresh);
     memset(&st->alike, 0, sizeof st->alike);
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     binder *st = state;
-    ks_tree_clear(heap, &st->pending);
-    ks_tree_clear(heap, &st->fresh);
+    ks_ids_clear(heap, &st->pending);
+    ks_ids_clear(heap, &st->fresh);
     ks_alike_clear(heap, &st->alike.handed);
     ks_alike_clear(heap, &st->alike.bound);
     ks_alike_clear(heap, &st->alike.claim_bound);
@@ -72,13 +72,12 @@ static bool is_pending(const ks_object *claim) { return claim->phase != 'B' || !
 
 /* Keeps up which claims are pending: where that has not changed, it is known. */
 static void note_pending(ks_heap *heap, binder *st, const ks_object *claim, const ks_object *old) {
-    ks_key key = {0, claim->id};
     bool pending = is_pending(claim);
     if (old != NULL && is_pending(old) == pending) return;
     if (pending)
-        ks_tree_put(heap, &st->pending, key, (void *)(uintptr_t)claim->id);
+        ks_ids_put(heap, &st->pending, claim->id, (void *)(uintptr_t)claim->id);
     else
-        ks_tree_del(heap, &st->pending, key);
+        ks_ids_del(heap, &st->pending, claim->id);
 }
 
 /* A claim went before it could be bound to the volume that was made for it: the resync comes upon that. */
@@ -93,14 +92,14 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     ks_heap *heap = sim->world.heap;
     const ks_object *claim = change->object;
     if (change->type == KS_ADDED)
-        ks_tree_put(heap, &st->fresh, (ks_key){0, claim->id}, (void *)(uintptr_t)claim->id);
+        ks_ids_put(heap, &st->fresh, claim->id, (void *)(uintptr_t)claim->id);
     if (change->type != KS_DELETED) {
         note_pending(heap, st, claim, change->type == KS_ADDED ? NULL : change->old);
         look_at(sim, st, claim);
         return;
     }
-    ks_tree_del(heap, &st->pending, (ks_key){0, claim->id});
-    ks_tree_del(heap, &st->fresh, (ks_key){0, claim->id});
+    ks_ids_del(heap, &st->pending, claim->id);
+    ks_ids_del(heap, &st->fresh, claim->id);
     const ks_object *volume = ks_store_named_by(ks_view(sim), claim);
     if (volume != NULL)
         ks_enqueue(sim, st->index, volume->id);
@@ -339,7 +338,7 @@ static bool bind(ks_sim *sim, const ks_object **claim, const ks_object *found) {
 
 /* The names of pods without a node that wait for the claim, sorted, joined by commas; an empty text: none. */
 static void pods_waiting(ks_sim *sim, const binder *st, const ks_object *claim, ks_buf *out) {
-    bool fresh = ks_tree_has(&st->fresh, (ks_key){0, claim->id});
+    bool fresh = ks_ids_get(&st->fresh, claim->id) != NULL;
     const ks_str *names[32];
     int count = 0;
     for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_POD, claim);
@@ -670,8 +669,8 @@ static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
 }
 
 static void resync(ks_sim *sim, binder *st) {
-    for (ks_tree_iter it = ks_tree_begin(&st->pending); ks_tree_next(&it);)
-        ks_enqueue(sim, st->index, it.key.b);
+    for (ks_ids_iter it = ks_ids_begin(&st->pending); ks_ids_next(&it);)
+        ks_enqueue(sim, st->index, it.id);
 }
 
 /* What to do with a key whose sync failed: whether it waits for the resync, not for its back-off (pv_controller_base.go:
@@ -693,7 +692,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     if (!is_claim) object = ks_object_ref(ks_store_by_id(ks_view(sim), KS_PV, key));
     if (object == NULL) return true;
     bool done = is_claim ? sync_claim(sim, st, &object) : sync_volume(sim, st, &object);
-    if (is_claim) ks_tree_del(sim->world.heap, &st->fresh, (ks_key){0, key});
+    if (is_claim) ks_ids_del(sim->world.heap, &st->fresh, key);
     ks_object_unref(sim->world.heap, object);
     return done || put_off(sim, st, key);
 }

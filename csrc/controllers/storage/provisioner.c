@@ -19,7 +19,7 @@ static const ks_str driver_name = {.refs = KS_IMMORTAL, .len = sizeof DRIVER - 1
 
 typedef struct provisioner {
     int index;
-    ks_tree started; /* claim id: provisioning has begun */
+    ks_ids started; /* claim id: provisioning has begun */
     struct {
         ks_alike annotations, finalizers, capacity, status; /* of volumes */
         ks_alike component;                                 /* of Events */
@@ -36,14 +36,14 @@ static void *copy(ks_sim *sim, const void *state) {
     const provisioner *from = state;
     provisioner *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = *from;
-    st->started = ks_tree_copy(&from->started);
+    st->started = ks_ids_copy(&from->started);
     memset(&st->alike, 0, sizeof st->alike);
     return st;
 }
 
 static void dispose(ks_heap *heap, void *state) {
     provisioner *st = state;
-    ks_tree_clear(heap, &st->started);
+    ks_ids_clear(heap, &st->started);
     ks_alike_clear(heap, &st->alike.annotations);
     ks_alike_clear(heap, &st->alike.finalizers);
     ks_alike_clear(heap, &st->alike.capacity);
@@ -82,8 +82,7 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     const ks_object *object = change->object;
     if (object->kind == KS_VOLUMEATTACHMENT) observe_attachment(sim, st, change);
     if (change->type == KS_DELETED) {
-        if (object->kind == KS_PVC)
-            ks_tree_del(sim->world.heap, &st->started, (ks_key){0, object->id});
+        if (object->kind == KS_PVC) ks_ids_del(sim->world.heap, &st->started, object->id);
     } else if (object->kind == KS_PVC) {
         if (asks(sim, object)) ks_enqueue(sim, st->index, object->id);
     } else if (object->kind == KS_PV) {
@@ -238,15 +237,15 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     bool quiet = sim->settings->manual_kubelet;
     int64_t latency = quiet ? 0 : sim->settings->latency.provision;
     if (!asks(sim, claim)) {
-        ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
+        ks_ids_del(heap, &st->started, claim->id);
         return true;
     }
-    int64_t due = (int64_t)(intptr_t)ks_tree_get(&st->started, (ks_key){0, claim->id}) - 1;
+    int64_t due = (int64_t)(intptr_t)ks_ids_get(&st->started, claim->id) - 1;
     if (due < 0) {
         if (is_made(sim, claim)) return true;
         due = ks_after(sim->world.now, latency);
         if (due > KS_LAST) due = KS_LAST;
-        ks_tree_put(heap, &st->started, (ks_key){0, claim->id}, (void *)(intptr_t)(due + 1));
+        ks_ids_put(heap, &st->started, claim->id, (void *)(intptr_t)(due + 1));
         if (!quiet) {
             event(sim, claim, "Normal", "Provisioning",
                   "External provisioner is provisioning volume for claim \"%s/%s\"", claim->ns,
@@ -268,7 +267,7 @@ static bool provision(ks_sim *sim, provisioner *st, const ks_object *claim) {
     const ks_object *volume = NULL;
     ks_store_expect(&sim->server.store, claim);
     ks_refusal *refusal = ks_server_create(&sim->server, KS_PV, NULL, doc, &opts, &volume);
-    ks_tree_del(heap, &st->started, (ks_key){0, claim->id});
+    ks_ids_del(heap, &st->started, claim->id);
     if (refusal == NULL && !quiet)
         event(sim, claim, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %s",
               volume->name, NULL);

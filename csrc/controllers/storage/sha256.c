@@ -24,14 +24,16 @@ static const uint32_t beginning[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54f
 
 static inline uint32_t rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
-/* Adds a round to the eight words; which is which changes from round to round, so that none has to be moved. */
+/* Adds a round to the eight words; which is which changes from round to round, so that none has to be moved. Sums of rotations are made one
+ * within the other: rotated by 6, 11 and 25, and by 2, 13 and 22. `bc`: b ^ c, which is a ^ b of the round before. */
 #define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
     do {                                                                                           \
-        uint32_t t_ = (h) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +                       \
+        uint32_t t_ = (h) + rotate(rotate(rotate(e, 14) ^ (e), 5) ^ (e), 6) +                      \
                       ((g) ^ ((e) & ((f) ^ (g)))) + constants[i] + w[i];                           \
+        uint32_t ab_ = (a) ^ (b);                                                                  \
         (d) += t_;                                                                                 \
-        (h) = t_ + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +                                \
-              (((a) & (b)) | ((c) & ((a) | (b))));                                                 \
+        (h) = t_ + rotate(rotate(rotate(a, 9) ^ (a), 11) ^ (a), 2) + ((ab_ & bc) ^ (b));           \
+        bc = ab_;                                                                                  \
     } while (0)
 
 static void block(uint32_t state[8], const unsigned char *p) {
@@ -44,7 +46,7 @@ static void block(uint32_t state[8], const unsigned char *p) {
         w[i] = w[i - 16] + s0 + w[i - 7] + s1;
     }
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
-    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7], bc = b ^ c;
     for (int i = 0; i < 64; i += 8) {
         ROUND(a, b, c, d, e, f, g, h, i);
         ROUND(h, a, b, c, d, e, f, g, i + 1);
