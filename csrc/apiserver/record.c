@@ -117,8 +117,8 @@ static int find(const history *h, uint64_t name) {
  * with claims, too, that it could not be placed yet, as it was and with a condition, and that a volume is attached, with the bucket of
  * whoever says so. A history that grew there leaves blocks behind that nothing else is as large as, of each pod. */
 static history *begin_history(ks_server *s, const ks_object *about) {
-    enum { FIRST = 6, FIRST_OF_CLAIMS = FIRST + 4 };
-    uint16_t cap = about->claims ? FIRST_OF_CLAIMS : FIRST;
+    enum { FIRST = 6, FIRST_OF_CLAIMS = FIRST + 4, FIRST_OF_CLAIM = 5 };
+    uint16_t cap = about->claims ? FIRST_OF_CLAIMS : about->kind == KS_PVC ? FIRST_OF_CLAIM : FIRST;
     history *h = ks_alloc(s->heap, history_size(cap));
     *h = (history){.refs = 1, .cap = cap, .about = ks_event_about_new(s->heap, about)};
     ks_ids_put(s->heap, &s->correlation, about->id, h);

@@ -63,6 +63,19 @@ static ks_val with_condition(ks_heap *heap, ks_val conditions, ks_val made) {
     return list;
 }
 
+/* The condition of a pod that could not be placed; `old`: the one that it has. */
+static ks_val failure(ks_sim *sim, ks_val old, const char *reason, const ks_str *message,
+                      ks_val generation) {
+    ks_heap *heap = sim->world.heap;
+    ks_val since = ks_text_is(ks_get(old, K(status)), "False")
+                       ? ks_ref(ks_get(old, K(lastTransitionTime)))
+                       : ks_time_val(&sim->world, sim->world.now);
+    return ks_map_of(heap, K(lastProbeTime), ks_null(), K(lastTransitionTime), since, K(message),
+                     ks_string(message), K(observedGeneration), ks_ref(generation), K(reason),
+                     ks_text(heap, reason), K(status), ks_string(K(False)), K(type),
+                     ks_string(K(PodScheduled)), NULL);
+}
+
 /* The PodScheduled condition, and the nominated node when `nominate`, of a pod as it is known. Whether that was news, for which the API
  * server is asked. */
 static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const char *reason,
@@ -78,26 +91,15 @@ static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const 
         return true;
     }
     ks_val old = ks_condition_of(pod->status, "PodScheduled");
-    ks_val since = ks_text_is(ks_get(old, K(status)), "False")
-                       ? ks_ref(ks_get(old, K(lastTransitionTime)))
-                       : ks_time_val(&sim->world, sim->world.now);
-    ks_val made = ks_map_of(heap, K(type), ks_string(K(PodScheduled)), K(status),
-                            ks_string(K(False)), K(reason), ks_text(heap, reason), K(message),
-                            ks_string(message), K(lastProbeTime), ks_null(), K(lastTransitionTime),
-                            since, K(observedGeneration), ks_ref(generation), NULL);
     bool same = same_failure(old, reason, message) &&
-                ks_equal(ks_get(old, K(observedGeneration)), ks_get(made, K(observedGeneration)));
+                ks_equal(ks_get(old, K(observedGeneration)), generation);
     const ks_str *now = ks_str_or_null(ks_get(pod->status, K(nominatedNodeName)));
     if (!nominate) nominated = now;
-    if (same && ks_str_eq(now, nominated)) {
-        ks_unref(heap, made);
-        return false;
-    }
+    if (same && ks_str_eq(now, nominated)) return false;
     ks_val status = ks_ref(newest->status);
-    if (same) {
-        ks_unref(heap, made);
-    } else {
-        made = patched_condition(heap, old, made, ks_condition_of(status, "PodScheduled"));
+    if (!same) {
+        ks_val made = patched_condition(heap, old, failure(sim, old, reason, message, generation),
+                                        ks_condition_of(status, "PodScheduled"));
         status = ks_put(heap, status, K(conditions),
                         with_condition(heap, ks_get(newest->status, K(conditions)), made));
     }
