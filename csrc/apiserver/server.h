@@ -76,6 +76,9 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
  * etc. are taken over. */
 ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val status,
                                     const ks_object **out);
+/* The same where the caller knows that it is not the status that was read. */
+ks_refusal *ks_server_change_status(ks_server *s, const ks_object *read, ks_val status,
+                                    const ks_object **out);
 ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc,
                                     const ks_object **out);
 /* The same of a claim, for which metadata and spec are given (taken over). */

@@ -258,8 +258,9 @@ static ks_refusal *current(ks_server *s, const ks_object *read, const ks_object 
     return NULL;
 }
 
-ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val status,
-                                    const ks_object **out) {
+/* `differs`: from the status that was read. */
+static ks_refusal *update_status(ks_server *s, const ks_object *read, ks_val status, bool differs,
+                                 const ks_object **out) {
     const ks_object *now;
     if (out != NULL) *out = NULL;
     ks_fault fault = ks_server__fault(s);
@@ -268,7 +269,7 @@ ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val 
         return ks_server__fail(s->heap, fault);
     }
     ks_refusal *refusal = current(s, read, &now);
-    if (refusal != NULL || ks_equal(status, now->status)) {
+    if (refusal != NULL || (!differs && ks_equal(status, now->status))) {
         ks_unref(s->heap, status);
         if (refusal == NULL && out != NULL) *out = ks_object_ref(now);
         return refusal;
@@ -278,6 +279,16 @@ ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val 
     const ks_parts parts = {ks_ref(now->meta), ks_ref(now->spec), status};
     ks_server__commit_next(s, now, parts, out);
     return ks_server__lose(s->heap, fault, NULL, out);
+}
+
+ks_refusal *ks_server_update_status(ks_server *s, const ks_object *read, ks_val status,
+                                    const ks_object **out) {
+    return update_status(s, read, status, false, out);
+}
+
+ks_refusal *ks_server_change_status(ks_server *s, const ks_object *read, ks_val status,
+                                    const ks_object **out) {
+    return update_status(s, read, status, true, out);
 }
 
 ks_refusal *ks_server_update_object(ks_server *s, const ks_object *read, ks_val doc,

@@ -501,6 +501,25 @@ static bool equal_number(ks_val a, ks_val b) {
     return x == y;
 }
 
+/* Members that are no lists or maps first: where maps differ, one of these mostly tells. */
+static bool equal_maps(const ks_map *a, const ks_map *b) {
+    bool deep = false;
+    if (a->len != b->len) return false;
+    for (uint32_t i = 0; i < a->len; i++) {
+        const ks_pair *p = &a->pairs[i], *q = &b->pairs[i];
+        if (p->key != q->key) return false;
+        if (ks_identical(p->val, q->val)) continue;
+        if (p->val.type >= KS_LIST && p->val.type == q->val.type)
+            deep = true;
+        else if (!ks_equal(p->val, q->val))
+            return false;
+    }
+    for (uint32_t i = 0; deep && i < a->len; i++)
+        if (a->pairs[i].val.type >= KS_LIST && !ks_equal(a->pairs[i].val, b->pairs[i].val))
+            return false;
+    return true;
+}
+
 bool ks_equal(ks_val a, ks_val b) {
     if (a.type != b.type) {
         bool numbers =
@@ -520,14 +539,7 @@ bool ks_equal(ks_val a, ks_val b) {
         for (uint32_t i = 0; i < a.count; i++)
             if (!ks_equal(a.l->items[i], b.l->items[i])) return false;
         return true;
-    case KS_MAP:
-        if (a.m == b.m) return true;
-        if (a.m->len != b.m->len) return false;
-        for (uint32_t i = 0; i < a.m->len; i++)
-            if (a.m->pairs[i].key != b.m->pairs[i].key ||
-                !ks_equal(a.m->pairs[i].val, b.m->pairs[i].val))
-                return false;
-        return true;
+    case KS_MAP: return a.m == b.m || equal_maps(a.m, b.m);
     }
     return false;
 }

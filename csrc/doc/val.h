@@ -130,15 +130,10 @@ const ks_val *ks_items(ks_val l); /* the first item of a list; a valid pointer f
 /* One and the same value, not only an equal one: nothing is looked into. */
 static inline bool ks_identical(ks_val a, ks_val b) {
     if (a.type != b.type) return false;
-    switch (a.type) {
-    case KS_BOOL: return a.b == b.b;
-    case KS_INT: return a.i == b.i;
-    case KS_FLOAT: return a.f == b.f;
-    case KS_STRING: return a.s == b.s;
-    case KS_LIST: return a.l == b.l && a.count == b.count;
-    case KS_MAP: return a.m == b.m;
-    default: return true;
-    }
+    if (a.type >= KS_STRING) return a.s == b.s && (a.type != KS_LIST || a.count == b.count);
+    if (a.type == KS_INT) return a.i == b.i;
+    if (a.type == KS_BOOL) return a.b == b.b;
+    return a.type != KS_FLOAT || a.f == b.f;
 }
 
 static inline bool ks_is(ks_val v, ks_kindof type) { return v.type == type; }

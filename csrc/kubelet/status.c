@@ -59,6 +59,16 @@ void memo_unref(ks_heap *heap, memo *m) {
     ks_unref(heap, m->mount_statuses);
     ks_str_unref(heap, m->net.text);
     ks_str_unref(heap, m->gross.text);
+    beginnings *b = m->beginnings;
+    for (int i = 0; b && i < STAMPS; i++) {
+        ks_unref(heap, b->stamps[i].text);
+        ks_unref(heap, b->stamps[i].running);
+    }
+    for (int i = 0; b && i < RENEWALS; i++) {
+        ks_unref(heap, b->renewals[i].old);
+        ks_unref(heap, b->renewals[i].out);
+    }
+    ks_free(heap, b, sizeof *b);
     ks_free(heap, m, sizeof *m);
 }
 
@@ -78,9 +88,33 @@ static memo *memo_now(turn *t) {
 /* The time stamp of now. */
 static ks_val stamp(turn *t) { return ks_ref(memo_now(t)->now); }
 
-static ks_val stamp_of(turn *t, int64_t instant) {
+static beginnings *beginnings_of(ks_heap *heap, memo *m) {
+    if (!m->beginnings) m->beginnings = ks_alloc_zero(heap, sizeof *m->beginnings);
+    return m->beginnings;
+}
+
+/* What statuses say of an earlier second. */
+static const stamps *stamps_of(turn *t, int64_t instant) {
+    ks_heap *heap = t->heap;
+    int64_t second = instant / KS_SECOND;
+    stamps *at = &beginnings_of(heap, t->k->memo)->stamps[(uint64_t)second % STAMPS];
+    if (ks_exists(at->text) && at->second == second) return at;
+    ks_val text = ks_time_val(&t->sim->world, instant);
+    ks_val running = map_of_one(heap, K(running), map_of_one(heap, K(startedAt), ks_ref(text)));
+    ks_unref(heap, at->text);
+    ks_unref(heap, at->running);
+    *at = (stamps){second, text, running};
+    return at;
+}
+
+ks_val stamp_of(turn *t, int64_t instant) {
     if (instant / KS_SECOND == t->now / KS_SECOND) return stamp(t);
-    return ks_time_val(&t->sim->world, instant);
+    return ks_ref(stamps_of(t, instant)->text);
+}
+
+ks_val running_since(turn *t, int64_t instant) {
+    if (instant / KS_SECOND == t->now / KS_SECOND) return ks_ref(memo_now(t)->running);
+    return ks_ref(stamps_of(t, instant)->running);
 }
 
 static bool same_text(ks_val v, const ks_str *text) {
@@ -236,6 +270,27 @@ static ks_val conditions(draft *d) {
     return list;
 }
 
+/* The conditions for a status that is made of a twin's, a new reference; KS_NOTHING: the twin's. */
+static ks_val twin_conditions(draft *d, memo *m, const twin *kept) {
+    ks_heap *heap = d->t->heap;
+    ks_val old = ks_get(d->t->pod->status, K(conditions));
+    if (ks_identical(old, ks_get(kept->old, K(conditions)))) return KS_NOTHING;
+    uint64_t hash =
+        ((uint64_t)(uintptr_t)ks_items(old) ^ kept->serial) * UINT64_C(0x9fb21c651e98df25);
+    renewal *all = beginnings_of(heap, m)->renewals, *at = &all[(hash >> 32) % RENEWALS],
+            *beside = &all[((hash >> 32) ^ 1) % RENEWALS];
+    if (at->twin == kept->serial && ks_identical(at->old, old)) return ks_ref(at->out);
+    if (beside->twin == kept->serial && ks_identical(beside->old, old)) return ks_ref(beside->out);
+    d->before = d->t->pod->status;
+    ks_val out = conditions(d);
+    if (at->twin == kept->serial) at = beside; /* it is of use still */
+    at->twin = 0;
+    ks_unref(heap, at->old);
+    ks_unref(heap, at->out);
+    *at = (renewal){kept->serial, ks_ref(old), ks_ref(out)};
+    return out;
+}
+
 /* --- container statuses --- */
 
 /* Eight digits, the lowest first. */
@@ -352,10 +407,7 @@ static ks_val container_status(draft *d, container *c, ks_val old) {
         state = waits(d, tr->wait_reason, tr->wait_message);
         if (c->run == RUN_EXITED) before = &c->end;
     } else if (running) {
-        state = c->began / KS_SECOND == t->now / KS_SECOND
-                    ? ks_ref(memo_now(t)->running)
-                    : map_of_one(heap, K(running),
-                                 map_of_one(heap, K(startedAt), stamp_of(t, c->began)));
+        state = running_since(t, c->began);
     } else if (c->run == RUN_EXITED) {
         state = ended(d, c, &c->end);
     } else if (d->mode == STATUS_FINAL) {
@@ -525,21 +577,25 @@ static ks_val as_told(const turn *t) {
     return ks_put(heap, ks_ref(status), K(conditions), list);
 }
 
-void put_status(turn *t, ks_val status) {
-    const ks_key key = {0, t->pod->id};
-    if (ks_equal(status, t->pod->status)) {
-        ks_tree_del(t->heap, &t->k->overruled, key);
-        ks_unref(t->heap, status);
-        return;
-    }
+/* `status`, which is another one than there is, is taken over. */
+static void change_status(turn *t, ks_val status) {
     const ks_object *out = NULL;
-    ks_refusal *refused = ks_server_update_status(&t->sim->server, t->pod, status, &out);
-    if (!refused) ks_tree_del(t->heap, &t->k->overruled, key);
+    ks_refusal *refused = ks_server_change_status(&t->sim->server, t->pod, status, &out);
+    if (!refused) ks_tree_del(t->heap, &t->k->overruled, (ks_key){0, t->pod->id});
     ks_refusal_free(t->heap, refused);
     if (out) {
         ks_object_unref(t->heap, t->pod);
         t->pod = out;
     }
+}
+
+void put_status(turn *t, ks_val status) {
+    if (!ks_equal(status, t->pod->status)) {
+        change_status(t, status);
+        return;
+    }
+    ks_tree_del(t->heap, &t->k->overruled, (ks_key){0, t->pod->id});
+    ks_unref(t->heap, status);
 }
 
 static int64_t generation_of(const ks_object *pod) {
@@ -554,17 +610,21 @@ void write_status(turn *t, status_mode mode) {
     memo *m = memo_now(t);
     bool overruled =
         t->k->overruled.count > 0 && ks_tree_has(&t->k->overruled, (ks_key){0, t->pod->id});
-    ks_val status = overruled ? KS_NOTHING : twin_status(t, m, mode, d.generation);
-    if (!ks_exists(status)) {
-        d.before = as_told(t);
-        status = build(&d);
-        bool news = !overruled || !ks_equal(status, d.before);
-        ks_unref(t->heap, d.before);
-        if (!overruled) twin_keep(t, m, mode, d.generation, status);
-        if (!news) { /* "Ignoring same status for pod": it has told of that */
-            ks_unref(t->heap, status);
-            return;
-        }
+    const twin *kept = overruled ? NULL : twin_of(t, m, mode, d.generation);
+    if (kept) {
+        bool differs = kept->differs;
+        ks_val status = twin_status(t, kept, twin_conditions(&d, m, kept));
+        differs ? change_status(t, status) : put_status(t, status);
+        return;
+    }
+    d.before = as_told(t);
+    ks_val status = build(&d);
+    bool news = !overruled || !ks_equal(status, d.before);
+    ks_unref(t->heap, d.before);
+    if (!overruled) twin_keep(t, m, mode, d.generation, status);
+    if (!news) { /* "Ignoring same status for pod": it has told of that */
+        ks_unref(t->heap, status);
+        return;
     }
     put_status(t, status);
 }

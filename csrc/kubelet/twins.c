@@ -1,14 +1,15 @@
 /*
  * kubelet/twins.c - a status that says of a pod what another one says of its sibling.
  *
- * Pods of one template that come to the same stage in the same seconds have statuses that differ in few leaves: addresses, and the
+ * Pods of one template that come to the same stage in the same second have statuses that differ in few leaves: addresses, and the
  * ids of containers. The status that was made last of pods at a stage is kept for as long as its second lasts; the next pod's is that one
  * with the leaves exchanged, if all that status.c makes a status of agrees: what the containers do and since when (look), the spec's
- * containers, and the status that was there, but for its leaves. Called by status.c, which makes the others, and the first.
+ * containers, and the status that was there, but for its leaves. Pods that end together need not have begun together: when they did is a
+ * leaf, too, and so are their conditions, whose new ones status.c makes once for all pods that have had the very same. Called by status.c, which makes the other statuses, and the first.
  */
 #include "kubelet/worker.h"
 
-enum { LEAVES = 5 };
+enum { LEAVES = 7 };
 
 static uint32_t bits_of(const container *c) {
     return (uint32_t)c->run << 2 | (uint32_t)c->ready << 1 | (uint32_t)c->started;
@@ -35,10 +36,10 @@ static void look_at(const container *c, twin *like) {
     like->reason = c->end.reason;
 }
 
+/* But for when they began. */
 static bool looks_like(const twin *a, const twin *b) {
     return a->state == b->state && a->exit_code == b->exit_code && a->reason == b->reason &&
-           a->generation == b->generation && a->start == b->start && a->began == b->began &&
-           a->ended == b->ended && ks_identical(a->apps, b->apps);
+           a->generation == b->generation && a->ended == b->ended && ks_identical(a->apps, b->apps);
 }
 
 /* What the pod's status is made of. False: of more than twins have in common. */
@@ -58,7 +59,7 @@ static bool look(const turn *t, status_mode mode, int64_t generation, twin *like
         twin other = *like;
         if (!is_simple(c) || bits_of(c) != bits) return false;
         look_at(c, i == 0 ? like : &other);
-        if (i > 0 && !looks_like(like, &other)) return false;
+        if (i > 0 && (other.began != like->began || !looks_like(like, &other))) return false;
     }
     return true;
 }
@@ -72,10 +73,12 @@ static bool is_address(const ks_str *key) {
 static bool same_container(ks_val a, ks_val b) {
     if (ks_identical(a, b)) return true;
     if (!ks_is(a, KS_MAP) || !ks_is(b, KS_MAP) || ks_len(a) != ks_len(b)) return false;
-    for (uint32_t i = 0; i < ks_len(a); i++) {
-        const ks_pair *p = ks_pair_at(a, i), *q = ks_pair_at(b, i);
-        if (p->key != q->key || (p->key != K(containerID) && !ks_equal(p->val, q->val)))
-            return false;
+    const ks_pair *p = ks_pair_at(a, 0), *q = ks_pair_at(b, 0);
+    for (uint32_t left = ks_len(a); left > 0; left--, p++, q++) {
+        if (p->key != q->key) return false;
+        if (ks_identical(p->val, q->val) || p->key == K(containerID) || p->key == K(state))
+            continue;
+        if (!ks_equal(p->val, q->val)) return false;
     }
     return true;
 }
@@ -90,10 +93,11 @@ static bool same_containers(ks_val a, ks_val b) {
 static bool same_but_leaves(ks_val a, ks_val b) {
     if (ks_identical(a, b)) return true;
     if (ks_len(a) != ks_len(b)) return false;
-    for (uint32_t i = 0; i < ks_len(a); i++) {
-        const ks_pair *p = ks_pair_at(a, i), *q = ks_pair_at(b, i);
+    const ks_pair *p = ks_pair_at(a, 0), *q = ks_pair_at(b, 0);
+    for (uint32_t left = ks_len(a); left > 0; left--, p++, q++) {
         if (p->key != q->key) return false;
-        if (is_address(p->key)) continue;
+        if (ks_identical(p->val, q->val)) continue;
+        if (p->key == K(conditions) || p->key == K(startTime) || is_address(p->key)) continue;
         if (p->key == K(containerStatuses) ? !same_containers(p->val, q->val)
                                            : !ks_equal(p->val, q->val))
             return false;
@@ -103,39 +107,64 @@ static bool same_but_leaves(ks_val a, ks_val b) {
 
 /* --- exchanging --- */
 
-/* {terminated: {...}} with another id. */
-static ks_val ended_twin(ks_heap *heap, ks_val state, ks_val id) {
-    ks_pair leaf = {K(containerID), id};
-    ks_val ended = ks_exchange(heap, ks_ref(ks_get(state, K(terminated))), &leaf, 1);
+/* {terminated: {...}} with another id, and another beginning if there is one. */
+static ks_val ended_twin(ks_heap *heap, ks_val state, ks_val id, ks_val began) {
+    const ks_pair leaves[] = {{K(containerID), id}, {K(startedAt), began}};
+    ks_val ended =
+        ks_exchange(heap, ks_ref(ks_get(state, K(terminated))), leaves, ks_exists(began) ? 2 : 1);
     ks_pair whole = {K(terminated), ended};
     return ks_exchange(heap, ks_ref(state), &whole, 1);
 }
 
-static ks_val containers_of(turn *t, const twin *like, ks_val list) {
-    ks_val out = ks_list_new(t->heap, ks_len(list));
+/* Whether the statuses that there are say of the containers, which run, what there is to say. */
+static bool are_shown(turn *t, ks_val list) {
+    ks_each(s, list) {
+        const container *c = container_named(t->w, ks_str_or_null(ks_get(*s, K(name))));
+        if (c->id_of != 1 || ks_str_or_null(ks_get(*s, K(containerID))) != c->id) return false;
+        ks_val running = running_since(t, c->began);
+        bool shown = ks_equal(ks_get(*s, K(state)), running);
+        ks_unref(t->heap, running);
+        if (!shown) return false;
+    }
+    return true;
+}
+
+/* The statuses of the containers. `like`: what the pod's show. */
+static ks_val containers_of(turn *t, const twin *kept, const twin *like) {
+    ks_val old = ks_get(t->pod->status, K(containerStatuses));
+    if (kept->stays && are_shown(t, old)) return ks_ref(old);
+    ks_val list = ks_get(kept->out, K(containerStatuses)), out = ks_list_new(t->heap, ks_len(list));
+    bool since = kept->began != like->began;
     ks_each(s, list) {
         container *c = container_named(t->w, ks_str_or_null(ks_get(*s, K(name))));
         ks_pair leaves[2] = {{K(containerID), container_id(t, c, 0)}};
         uint32_t count = 1;
-        if (like->reason) {
-            ks_val state = ended_twin(t->heap, ks_get(*s, K(state)), ks_ref(leaves[0].val));
+        if (kept->reason) {
+            ks_val began = since ? stamp_of(t, c->end.started) : KS_NOTHING;
+            ks_val state = ended_twin(t->heap, ks_get(*s, K(state)), ks_ref(leaves[0].val), began);
             leaves[count++] = (ks_pair){K(state), state};
+        } else if (since) {
+            leaves[count++] = (ks_pair){K(state), running_since(t, c->began)};
         }
         out = ks_append(t->heap, out, ks_exchange(t->heap, ks_ref(*s), leaves, count));
     }
     return out;
 }
 
-static ks_val exchanged(turn *t, const twin *like) {
-    ks_val old = t->pod->status, ip = ks_get(like->out, K(podIP));
+ks_val twin_status(turn *t, const twin *kept, ks_val conditions) {
+    ks_val old = t->pod->status, ip = ks_get(kept->out, K(podIP));
     ks_pair leaves[LEAVES];
     uint32_t count = 0;
-    bool made = t->w->containers[0].run != RUN_NONE;
-    if (!made && !ks_exists(ip) && ks_identical(ks_get(like->out, K(hostIPs)), t->node->ips))
-        return ks_ref(like->out);
-    if (made)
-        leaves[count++] = (ks_pair){
-            K(containerStatuses), containers_of(t, like, ks_get(like->out, K(containerStatuses)))};
+    twin like = {0};
+    const container *first = &t->w->containers[0];
+    bool made = first->run != RUN_NONE, whole = !ks_exists(conditions);
+    look_at(first, &like);
+    like.start = second_of(t->w->start_time);
+    if (whole && !made && !ks_exists(ip) && kept->start == like.start &&
+        ks_identical(ks_get(kept->out, K(hostIPs)), t->node->ips))
+        return ks_ref(kept->out);
+    if (!whole) leaves[count++] = (ks_pair){K(conditions), conditions};
+    if (made) leaves[count++] = (ks_pair){K(containerStatuses), containers_of(t, kept, &like)};
     leaves[count++] = (ks_pair){K(hostIP), ks_ref(t->node->ip)};
     leaves[count++] = (ks_pair){K(hostIPs), ks_ref(t->node->ips)};
     if (ks_exists(ip)) {
@@ -144,25 +173,33 @@ static ks_val exchanged(turn *t, const twin *like) {
         leaves[count++] = (ks_pair){K(podIP), ip};
         leaves[count++] = (ks_pair){K(podIPs), ips};
     }
-    return ks_exchange(t->heap, ks_ref(like->out), leaves, count);
+    if (kept->start != like.start)
+        leaves[count++] = (ks_pair){K(startTime), stamp_of(t, t->w->start_time)};
+    return ks_exchange(t->heap, ks_ref(kept->out), leaves, count);
 }
 
-/* Where the last one at this stage is kept, or would be. Pods that end together need not have begun together: those of one second share,
- * and seconds that follow each other do not meet here. */
+/* --- what is kept --- */
+
+/* Where the last one at this stage is kept, or would be. */
 static twin *place_of(memo *m, const twin *like) {
     uint64_t hash =
         ((uint64_t)(uintptr_t)ks_items(like->apps) ^ like->state) * UINT64_C(0x9fb21c651e98df25);
-    return &m->twins[((hash >> 32) + (uint64_t)like->start + (uint64_t)like->began) % TWINS];
+    return &m->twins[(hash >> 32) % TWINS];
 }
 
-ks_val twin_status(turn *t, memo *m, status_mode mode, int64_t generation) {
+const twin *twin_of(turn *t, memo *m, status_mode mode, int64_t generation) {
     twin like;
-    if (!look(t, mode, generation, &like)) return KS_NOTHING;
+    if (!look(t, mode, generation, &like)) return NULL;
     const twin *kept = place_of(m, &like);
-    if (!ks_exists(kept->out) || !looks_like(kept, &like) ||
-        !same_but_leaves(kept->old, t->pod->status))
-        return KS_NOTHING;
-    return exchanged(t, kept);
+    bool alike = ks_exists(kept->out) && looks_like(kept, &like) &&
+                 same_but_leaves(kept->old, t->pod->status);
+    return alike ? kept : NULL;
+}
+
+/* Whether a status is another one by what siblings have in common. */
+static bool differs(ks_val old, ks_val status) {
+    return !ks_equal(ks_get(old, K(phase)), ks_get(status, K(phase))) ||
+           !ks_equal(ks_get(old, K(observedGeneration)), ks_get(status, K(observedGeneration)));
 }
 
 void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val status) {
@@ -170,6 +207,11 @@ void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val st
     if (!look(t, mode, generation, &like)) return;
     twin *place = place_of(m, &like);
     ks_ref(like.apps);
+    like.serial = ++m->serial;
+    like.differs = differs(t->pod->status, status);
+    like.stays = t->w->containers[0].run == RUN_RUNNING &&
+                 ks_equal(ks_get(t->pod->status, K(containerStatuses)),
+                          ks_get(status, K(containerStatuses)));
     like.old = ks_ref(t->pod->status);
     like.out = ks_ref(status);
     twin_clear(t->heap, place);

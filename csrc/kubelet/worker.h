@@ -197,10 +197,33 @@ typedef struct twin {
     const ks_str *reason; /* of the containers' end, constant; NULL: they have not ended */
     int64_t generation;
     int64_t start, began, ended; /* seconds: of the pod, and of its containers */
+    uint64_t serial;             /* of this one alone */
+    bool differs;                /* `out` from `old`, also in what is no leaf */
+    bool stays;                  /* its containers run, and did before */
     ks_val apps;                 /* spec.containers; counted, like those below */
     ks_val old, out;             /* the status before, and then */
 } twin;
-enum { TWINS = 64 }; /* seconds in which pods began that end together may be many */
+enum { TWINS = 64 };
+
+/* What became of conditions, in statuses made of a twin's: pods that began together mostly have the very same list. */
+typedef struct renewal {
+    uint64_t twin;   /* its serial */
+    ks_val old, out; /* the conditions before, and then; counted */
+} renewal;
+
+/* What statuses say of a second. */
+typedef struct stamps {
+    int64_t second;
+    ks_val text;    /* KS_NOTHING: of none */
+    ks_val running; /* {running: {startedAt: text}} */
+} stamps;
+
+/* Seconds in which pods began that end together may be many. */
+enum { STAMPS = 128, RENEWALS = 256 };
+typedef struct beginnings {
+    stamps stamps[STAMPS];
+    renewal renewals[RENEWALS];
+} beginnings;
 
 /* What the statuses of pods that do the same at the same time have in common; see status.c. Forks share it, and each puts into it what
  * it makes: nothing that is seen depends on what is in it. It is never found half-made, even if memory runs out on the way. */
@@ -210,7 +233,9 @@ typedef struct memo {
     ks_val now;     /* its text */
     ks_val running; /* {running: {startedAt: now}} */
     uint64_t kept;  /* a bit for each twin that is there */
+    uint64_t serial;
     twin twins[TWINS];
+    beginnings *beginnings; /* NULL: no pod has ended yet, or nearly so */
     /* of all times */
     ks_val creating; /* {waiting: {reason: ContainerCreating}} */
     ks_val nothing;  /* {} */
@@ -344,11 +369,16 @@ ks_val container_id(turn *t, container *c, int32_t instance);
 void pod_addresses(turn *t, ks_val old, ks_val *ip, ks_val *ips);
 memo *memo_new(ks_heap *heap);
 void memo_unref(ks_heap *heap, memo *m);
+/* An instant as text, and {running: {startedAt: that text}}; new references to what is shared. */
+ks_val stamp_of(turn *t, int64_t instant);
+ks_val running_since(turn *t, int64_t instant);
 void adopt_status(turn *t); /* a pod that had a status before this kubelet knew it */
 
 /* twins.c */
-/* The status, made of a sibling's; KS_NOTHING: there is none like that. */
-ks_val twin_status(turn *t, memo *m, status_mode mode, int64_t generation);
+/* The sibling whose status can be made into this pod's; NULL: there is none like that. */
+const twin *twin_of(turn *t, memo *m, status_mode mode, int64_t generation);
+/* The status, made of that one's. `conditions`: taken over; KS_NOTHING: the sibling's. */
+ks_val twin_status(turn *t, const twin *kept, ks_val conditions);
 void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val status);
 void twin_clear(ks_heap *heap, twin *kept);
 
