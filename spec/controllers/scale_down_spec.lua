@@ -46,7 +46,51 @@ local function live(seed, label)
   return cluster
 end
 
+---A set that shrinks in steps while pods of it are started again, and others come. `anew`: before each step the controller restarts, so
+---that it knows nothing of them from the last one.
+local function shrink(seed, anew)
+  local roll = dice(seed)
+  local cluster = kubesim.new { nodes = ({ 1, 3, 9 })[roll(3)], seed = seed }
+  local gone = {}
+  cluster:image("app:1", { start = 1 })
+  cluster:watch("pods", function(what, pod)
+    if what == "MODIFIED" and pod.metadata.deletionTimestamp and pod.metadata.deletionGracePeriodSeconds > 0 then
+      local name = pod.metadata.name
+      if not gone[name] then gone[#gone + 1], gone[name] = name, true end
+    end
+  end)
+  cluster:create(deployment("web", roll(20)))
+  cluster:advance(roll(20))
+  cluster:kubectl("scale deploy/web --replicas=" .. 60 + roll(20))
+  cluster:advance(20 + roll(100))
+  local size = 60
+  while size > 5 do
+    local pods = cluster:list("pod", { labels = "app=web", fields = "status.phase=Running" })
+    for _ = 1, roll(6) - 1 do pcall(cluster.crash, cluster, pods[roll(#pods)].metadata.name) end
+    if roll(4) == 1 then
+      size = size + 10
+      cluster:kubectl("scale deploy/web --replicas=" .. size)
+    end
+    cluster:advance(roll(3) == 1 and roll(40) or 70 + roll(60))
+    size = math.max(size - roll(12), 1)
+    if anew then cluster:restart "replicaset" end
+    cluster:kubectl("scale deploy/web --replicas=" .. size)
+    if roll(6) == 1 then cluster:kubectl("set image deploy/web main=app:" .. roll(2)) end
+  end
+  cluster:advance(60)
+  cluster:close()
+  return gone
+end
+
 describe("a ReplicaSet that shrinks", function()
+  for seed = 1, 12 do
+    it(("deletes the same pods whether or not it knows them from the last time (seed %d)"):format(seed), function()
+      local known, read = shrink(seed, false), shrink(seed, true)
+      assert.is_true(#known > 40)
+      assert.same(read, known)
+    end)
+  end
+
   for seed = 1, 20 do
     it(("deletes the same pods however they are found (seed %d)"):format(seed), function()
       local kept <close> = live(seed, "some-label")

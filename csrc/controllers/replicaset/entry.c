@@ -42,6 +42,12 @@ static void count_on(ks_heap *heap, rs_entry *e, const ks_str *node, int by) {
 
 /* --- entries --- */
 
+void rs_ages_unref(ks_heap *heap, rs_ages *ages) {
+    if (ages == NULL || --ages->refs > 0) return;
+    ks_ids_clear(heap, &ages->last);
+    ks_free(heap, ages, sizeof *ages + ages->room * sizeof *ages->pods);
+}
+
 static void entry_ref(void *value) { ((rs_entry *)value)->refs++; }
 
 static void entry_unref(ks_heap *heap, void *value) {
@@ -50,6 +56,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_selector_unref(heap, e->selector);
     ks_unref(heap, e->template_labels);
     ks_ids_clear(heap, &e->pods);
+    rs_ages_unref(heap, e->ages);
     ks_tree_clear(heap, &e->waiting);
     ks_tree_clear(heap, &e->misfits);
     ks_tree_clear(heap, &e->shares);
@@ -67,6 +74,7 @@ static rs_entry *entry_copy(ks_heap *heap, const rs_entry *from) {
     if (e->selector != NULL) ks_selector_ref(e->selector);
     ks_ref(e->template_labels);
     e->pods = ks_ids_copy(&from->pods);
+    if (e->ages != NULL) e->ages->refs++;
     e->waiting = ks_tree_copy(&from->waiting);
     e->misfits = ks_tree_copy(&from->misfits);
     e->shares = ks_tree_copy(&from->shares);
@@ -167,6 +175,11 @@ void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted) {
 void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     uint64_t word = classify(sim, e, pod);
+    if (e->ages != NULL && rs_is_plain(word)) {
+        rs_ages *ages = e->ages;
+        e->ages = NULL;
+        rs_ages_unref(heap, ages);
+    }
     void **slot = ks_ids_make(heap, &e->pods, pod->id);
     uint64_t old = ks_word_of(*slot);
     if (word == old) return;

@@ -46,6 +46,22 @@ typedef struct rs_share {
     const ks_str *node;
 } rs_share;
 
+/* When the plain pods of a set began, for rank.c: what it would have to read in each of their headers, again for each batch that goes. Shared, and
+ * never changed: an entry lets go of it when one of its plain pods has changed, or there is a new one. */
+typedef struct rs_age {
+    uint64_t id;
+    uint64_t uid;           /* its first eight characters, in their order */
+    uint64_t node;          /* hash of its node's name */
+    int64_t since, created; /* KS_NEVER: none */
+    uint32_t next;          /* where the next one of its node is; behind the last comes the first */
+    bool restarted;
+} rs_age;
+typedef struct rs_ages {
+    uint32_t refs, count, room;
+    ks_ids last;   /* hash of a node's name -> where its last one is, + 1 */
+    rs_age pods[]; /* by id */
+} rs_ages;
+
 typedef struct rs_entry {
     uint32_t refs;
     ks_selector *selector; /* NULL: it does not convert */
@@ -55,6 +71,7 @@ typedef struct rs_entry {
     int64_t min_ready;    /* seconds */
     rs_counts counts;     /* of pods that are ours and match */
     ks_ids pods;          /* how each is counted */
+    rs_ages *ages;        /* NULL: not known; of more than there are, mostly */
     ks_tree waiting;      /* {instant of becoming available, pod} */
     ks_tree shares;       /* {hash of a node's name, 0} -> rs_share: nodes that have some */
     ks_tree misfits;      /* {0, pod}: ours and active, but the selector does not match */
@@ -86,6 +103,7 @@ rs_entry *rs_entry_of(ks_heap *heap, rs_state *st, uint64_t id);
 void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs);
 /* Whether what the entry depends on differs between two versions. */
 bool rs_entry_outdated(const ks_object *rs, const ks_object *old);
+void rs_ages_unref(ks_heap *heap, rs_ages *ages);
 /* Whether a pod that is counted so is one of rs_counts.plain. */
 bool rs_is_plain(uint64_t word);
 /* A pod that it controls: counts it as it is now. */

@@ -9,7 +9,7 @@
 
 /* All that the comparison looks at, worked out once per pod. */
 typedef struct ranked {
-    const ks_object *pod;
+    const ks_store *view; /* where it is */
     uint64_t id;
     uint64_t place;                      /* what counts before all ages; the lowest goes first */
     uint64_t uid;                        /* its first eight characters, in their order */
@@ -68,14 +68,18 @@ static int8_t bucket(int64_t span) {
 #define ON_NODE (UINT64_C(1) << 63)
 
 /* Those without a node first, then by phase, those that are not ready, the cheapest, those on the fullest nodes: as one number. */
-static uint64_t place_of(const ks_object *pod, int64_t cost, int64_t rank) {
+static uint64_t place_in(bool assigned, ks_phase phase, bool ready, int64_t cost, int64_t rank) {
     const uint64_t full = (UINT64_C(1) << 27) - 1;
-    ks_phase phase = ks_phase_of(pod);
-    if (phase == KS_PHASE_NONE) phase = KS_PENDING;
     uint64_t place =
-        (uint64_t)phase << 60 | (uint64_t)pod->ready << 59 | (uint64_t)(cost - INT32_MIN) << 27;
-    if (pod->node != NULL) place |= ON_NODE;
+        (uint64_t)phase << 60 | (uint64_t)ready << 59 | (uint64_t)(cost - INT32_MIN) << 27;
+    if (assigned) place |= ON_NODE;
     return place | (full - ((uint64_t)rank < full ? (uint64_t)rank : full));
+}
+
+static uint64_t place_of(const ks_object *pod, int64_t cost, int64_t rank) {
+    ks_phase phase = ks_phase_of(pod);
+    return place_in(pod->node != NULL, phase == KS_PHASE_NONE ? KS_PENDING : phase, pod->ready,
+                    cost, rank);
 }
 
 static uint64_t first_of(const ks_str *uid) {
@@ -85,17 +89,23 @@ static uint64_t first_of(const ks_str *uid) {
     return word;
 }
 
+static const ks_object *pod_of(const ranked *r) { return ks_store_by_id(r->view, KS_POD, r->id); }
+
+static int8_t bucket_of(int64_t now, int64_t instant) {
+    return instant == KS_NEVER ? -1 : bucket(now - instant);
+}
+
 static ranked rank_of(const ks_sim *sim, const ks_object *pod, int64_t cost, int64_t rank) {
     int64_t now = sim->world.now;
     return (ranked){
-        .pod = pod,
+        .view = ks_view(sim),
         .id = pod->id,
         .place = place_of(pod, cost, rank),
         .uid = first_of(pod->uid),
         .since = pod->ready_since,
         .created = pod->created,
-        .since_bucket = pod->ready_since == KS_NEVER ? -1 : bucket(now - pod->ready_since),
-        .created_bucket = pod->created == KS_NEVER ? -1 : bucket(now - pod->created),
+        .since_bucket = bucket_of(now, pod->ready_since),
+        .created_bucket = bucket_of(now, pod->created),
         .restarts = pod->restarted ? most_restarts(pod, K(containerStatuses), false) : 0,
         .sidecar_restarts = pod->restarted ? most_restarts(pod, K(initContainerStatuses), true) : 0,
     };
@@ -103,7 +113,7 @@ static ranked rank_of(const ks_sim *sim, const ks_object *pod, int64_t cost, int
 
 static int by_uid(const ranked *x, const ranked *y) {
     if (x->uid != y->uid) return x->uid < y->uid ? -1 : 1;
-    return ks_str_cmp(x->pod->uid, y->pod->uid);
+    return ks_str_cmp(pod_of(x)->uid, pod_of(y)->uid);
 }
 
 /* Of two different instants: KS_NEVER (none) first, else the younger bucket, else the lower uid. */
@@ -298,10 +308,10 @@ static void rank_plain(const ks_sim *sim, const rs_entry *e, int64_t share, rank
     for (size_t i = at; i < pods->count + AHEAD; i++) {
         if (i < pods->count) {
             ks_ids_ask(&e->pods, pods->pods[i].id);
-            ks_fetch(pods->pods[i].pod->uid);
+            ks_fetch(pod_of(&pods->pods[i])->uid);
         }
         if (i < at + AHEAD) continue;
-        const ks_object *pod = pods->pods[i - AHEAD].pod;
+        const ks_object *pod = pod_of(&pods->pods[i - AHEAD]);
         if (rs_is_plain(ks_word_of(ks_ids_get(&e->pods, pod->id))))
             pods->pods[kept++] = rank_of(sim, pod, 0, share);
     }
@@ -317,7 +327,7 @@ static void gather_plain(const ks_sim *sim, const rs_entry *e, const node_shares
         if (at >= count && share->pods != list->items[i - 1].pods) return;
         for (ks_walk w = ks_walk_node(ks_view(sim), share->name); ks_walk_next(&w);)
             if (w.object->ready)
-                *add(sim->world.heap, pods) = (ranked){.pod = w.object, .id = w.object->id};
+                *add(sim->world.heap, pods) = (ranked){.view = ks_view(sim), .id = w.object->id};
         rank_plain(sim, e, share->pods, pods, at);
     }
 }
@@ -334,17 +344,17 @@ static size_t enough_nodes(const node_shares *list, size_t count, size_t *pods) 
     return at;
 }
 
-/* Which of the nodes a pod is on, by the text that says so: pods of a node mostly share it. */
-typedef struct found_node {
+/* Hashes of nodes' names, by the text: pods of a node mostly share it. */
+typedef struct known_hash {
     const ks_str *node;
-    const node_share *share;
-} found_node;
-enum { NODES_FOUND = 256 };
+    uint64_t hash;
+} known_hash;
+enum { NODES_KNOWN = 256 };
 
-static const node_share *share_of_node(node_shares *list, found_node *found, const ks_str *node) {
-    found_node *at = &found[((uintptr_t)node >> 4) % NODES_FOUND];
-    if (at->node != node) *at = (found_node){node, share_of(list, ks_text_hash(node))};
-    return at->share;
+static uint64_t hash_of_node(known_hash *known, const ks_str *node) {
+    known_hash *at = &known[((uintptr_t)node >> 4) % NODES_KNOWN];
+    if (at->node != node) *at = (known_hash){node, ks_text_hash(node)};
+    return at->hash;
 }
 
 /* The next of the set's plain pods, by id; NULL: there is none. */
@@ -357,12 +367,31 @@ static const ks_object *next_plain(const ks_store *view, ks_ids_iter *it) {
     return NULL;
 }
 
-/* The same pods as gather_plain() finds, which are on the nodes listed, where that is a good part of the set: by their ids. What it takes of
- * them is asked for ahead, as in rank_plain(). */
-static void gather_by_id(const ks_sim *sim, const rs_entry *e, node_shares *list, ranks *pods) {
+/* One more; its room has been made. */
+static void note_age(ks_heap *heap, rs_ages *ages, const ks_object *pod, uint64_t node) {
+    void **last = ks_ids_make(heap, &ages->last, node);
+    uint32_t at = ages->count++, before = (uint32_t)ks_word_of(*last);
+    *last = ks_word(at + 1);
+    ages->pods[at] = (rs_age){
+        .id = pod->id,
+        .uid = first_of(pod->uid),
+        .node = node,
+        .since = pod->ready_since,
+        .created = pod->created,
+        .next = before > 0 ? ages->pods[before - 1].next : at,
+        .restarted = pod->restarted,
+    };
+    if (before > 0) ages->pods[before - 1].next = at;
+}
+
+/* What there is to know of all plain pods. What it takes of them is asked for ahead, as in rank_plain(). */
+static rs_ages *ages_of(const ks_sim *sim, const rs_entry *e) {
     enum { AHEAD = 6, COMING = 3 * AHEAD };
     const ks_object *coming[COMING];
-    found_node found[NODES_FOUND] = {{NULL, NULL}};
+    known_hash known[NODES_KNOWN] = {{NULL, 0}};
+    uint32_t room = (uint32_t)e->counts.plain;
+    rs_ages *ages = ks_alloc(sim->world.heap, sizeof *ages + room * sizeof *ages->pods);
+    *ages = (rs_ages){.refs = 1, .room = room};
     ks_ids_iter it = ks_ids_begin(&e->pods);
     size_t seen = 0; /* how many have been asked for */
     bool more = true;
@@ -376,18 +405,72 @@ static void gather_by_id(const ks_sim *sim, const rs_entry *e, node_shares *list
         if (i >= AHEAD && i - AHEAD < seen) ks_fetch(coming[(i - AHEAD) % COMING]->uid);
         if (i < 2 * AHEAD || i - 2 * AHEAD >= seen) continue;
         pod = coming[(i - 2 * AHEAD) % COMING];
-        const node_share *share = pod->node == NULL ? NULL : share_of_node(list, found, pod->node);
-        if (share != NULL) *add(sim->world.heap, pods) = rank_of(sim, pod, 0, share->pods);
+        note_age(sim->world.heap, ages, pod, hash_of_node(known, pod->node));
+    }
+    return ages;
+}
+
+/* Which of the nodes it is, by the hash of its name; NULL: none of those listed. */
+typedef struct found_node {
+    uint64_t hash;
+    const node_share *share;
+} found_node;
+enum { NODES_FOUND = 1024 };
+
+static const node_share *share_of_node(node_shares *list, found_node *found, uint64_t hash) {
+    found_node *at = &found[(hash * UINT64_C(0x9fb21c651e98df25) >> 32) % NODES_FOUND];
+    if (at->hash != hash) *at = (found_node){hash, share_of(list, hash)};
+    return at->share;
+}
+
+static ranked rank_of_age(const ks_sim *sim, const rs_age *age, int64_t rank) {
+    int64_t now = sim->world.now;
+    return (ranked){
+        .view = ks_view(sim),
+        .id = age->id,
+        .place = place_in(true, KS_RUNNING, true, 0, rank),
+        .uid = age->uid,
+        .since = age->since,
+        .created = age->created,
+        .since_bucket = bucket_of(now, age->since),
+        .created_bucket = bucket_of(now, age->created),
+    };
+}
+
+static void rank_age(const ks_sim *sim, const rs_entry *e, const rs_age *age, int64_t share,
+                     ranks *pods) {
+    if (!rs_is_plain(ks_word_of(ks_ids_get(&e->pods, age->id)))) return; /* it has gone since */
+    *add(sim->world.heap, pods) =
+        age->restarted ? rank_of(sim, ks_store_by_id(ks_view(sim), KS_POD, age->id), 0, share)
+                       : rank_of_age(sim, age, share);
+}
+
+/* The same pods as gather_plain() finds, which are on the nodes listed, from what is known of all. `many`: they are a good part of these. */
+static void gather_by_age(const ks_sim *sim, const rs_entry *e, node_shares *list, bool many,
+                          ranks *pods) {
+    const rs_ages *ages = e->ages;
+    found_node found[NODES_FOUND] = {{0, NULL}};
+    for (uint32_t i = 0; many && i < ages->count; i++) {
+        const node_share *share = share_of_node(list, found, ages->pods[i].node);
+        if (share != NULL) rank_age(sim, e, &ages->pods[i], share->pods, pods);
+    }
+    for (size_t i = 0; !many && i < list->count; i++) {
+        uint32_t last = (uint32_t)ks_word_of(ks_ids_get(&ages->last, list->items[i].hash));
+        for (uint32_t at = last; at > 0; at = at == last ? 0 : at) {
+            at = ages->pods[at - 1].next + 1;
+            rank_age(sim, e, &ages->pods[at - 1], list->items[i].pods, pods);
+        }
     }
 }
 
-static void gather_plains(const ks_sim *sim, const rs_entry *e, node_shares *list, size_t count,
+static void gather_plains(const ks_sim *sim, rs_entry *e, node_shares *list, size_t count,
                           ranks *pods) {
     enum { GOOD_PART = 8 };
     if (list->count == 0) return;
     qsort(list->items, list->count, sizeof *list->items, fullest_first);
     size_t there = 0, nodes = enough_nodes(list, count, &there);
-    if (e->counts.plain != e->counts.active || there * GOOD_PART < e->pods.count) {
+    bool many = there * GOOD_PART >= e->pods.count;
+    if (e->counts.plain != e->counts.active || (!many && e->ages == NULL)) {
         gather_plain(sim, e, list, count, pods);
         return;
     }
@@ -395,13 +478,18 @@ static void gather_plains(const ks_sim *sim, const rs_entry *e, node_shares *lis
     list->count = nodes;
     list->last = NULL;
     make_room(sim->world.heap, pods, pods->count + there);
-    gather_by_id(sim, e, list, pods);
+    if (e->ages == NULL) e->ages = ages_of(sim, e);
+    gather_by_age(sim, e, list, many, pods);
+    if (e->counts.plain > e->ages->count / 2) return;
+    rs_ages *ages = e->ages; /* most have gone */
+    e->ages = NULL;
+    rs_ages_unref(sim->world.heap, ages);
 }
 
 /* Pods among which are the `count` that go first. */
 static void gather(ks_sim *sim, rs_state *st, const ks_object *rs, size_t count, ranks *pods) {
     ks_heap *heap = sim->world.heap;
-    const rs_entry *e = ks_ids_get(&st->entries, rs->id);
+    rs_entry *e = rs_entry_of(heap, st, rs->id);
     node_shares list = {0, 0, NULL, NULL};
     list_nodes(heap, e, &list);
     if (rs->owner_uid != NULL) {
@@ -415,6 +503,23 @@ static void gather(ks_sim *sim, rs_state *st, const ks_object *rs, size_t count,
     ks_free(heap, list.items, list.cap * sizeof *list.items);
 }
 
+static bool are_by_id(const ranks *pods) {
+    for (size_t i = 1; i < pods->count; i++)
+        if (pods->pods[i - 1].id > pods->pods[i].id) return false;
+    return true;
+}
+
+/* Nobody has looked at the pods chosen for long. */
+static void find(ks_sim *sim, const ranked **chosen, size_t n, ks_objects *out) {
+    enum { AHEAD = 6 };
+    const ks_store *view = ks_view(sim);
+    for (size_t i = 0; i < n + 2 * AHEAD; i++) {
+        if (i < n) ks_ids_ask(&view->by_id[KS_POD], chosen[i]->id);
+        if (i >= AHEAD && i < n + AHEAD) ks_fetch(pod_of(chosen[i - AHEAD]));
+        if (i >= 2 * AHEAD) ks_objects_add(sim->world.heap, out, pod_of(chosen[i - 2 * AHEAD]));
+    }
+}
+
 void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, int64_t count,
                ks_objects *out) {
     ks_heap *heap = sim->world.heap;
@@ -423,10 +528,9 @@ void rs_choose(ks_sim *sim, rs_state *st, const ks_object *rs, int64_t active, i
     size_t room = pods.count * sizeof(ranked *);
     const ranked **items = ks_alloc(heap, room), **spare = ks_alloc(heap, room);
     for (size_t i = 0; i < pods.count; i++) items[i] = &pods.pods[i];
-    sort(items, spare, pods.count, pods.count, true, by_id);
+    if (!are_by_id(&pods)) sort(items, spare, pods.count, pods.count, true, by_id);
     if (count < active) sort(items, spare, pods.count, (size_t)count, false, goes_first);
-    for (size_t i = 0; i < pods.count && i < (size_t)count; i++)
-        ks_objects_add(heap, out, items[i]->pod);
+    find(sim, items, least(pods.count, (size_t)count), out);
     ks_free(heap, (void *)spare, room);
     ks_free(heap, (void *)items, room);
     ks_free(heap, pods.pods, pods.cap * sizeof *pods.pods);

@@ -93,7 +93,7 @@ static bool same_owner(const ks_object *a, const ks_object *b) {
  * available meanwhile is for rs_entry_ripen() to say. */
 static bool counted_alike(const ks_object *a, const ks_object *b) {
     return ks_identical(a->meta, b->meta) && a->node == b->node && a->phase == b->phase &&
-           a->ready == b->ready && a->ready_since == b->ready_since;
+           a->ready == b->ready && a->ready_since == b->ready_since && a->restarted == b->restarted;
 }
 
 static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
