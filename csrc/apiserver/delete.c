@@ -17,7 +17,8 @@ typedef struct deletion {
     ks_heap *heap;
     const ks_object *old;
     const ks_delete_opts *opts;
-    ks_val doc;    /* becomes the next version */
+    ks_val meta;   /* becomes the next version's */
+    ks_val status; /* the same; KS_NOTHING: it stays */
     bool graceful; /* the doc has been marked by the kind's rule */
     bool pending;  /* being deleted already: nothing to do */
     int64_t grace; /* seconds, when graceful */
@@ -57,7 +58,8 @@ static ks_refusal *check_preconditions(const deletion *d) {
 /* --- grace --- */
 
 static void put(deletion *d, const ks_str *key, ks_val value) {
-    ks_meta_put(d->heap, &d->doc, key, value);
+    if (value.type == KS_NONE && ks_get(d->meta, key).type == KS_NONE) return;
+    d->meta = ks_put(d->heap, d->meta, key, value);
 }
 
 /* When it is to go, and after how many seconds: in one copy of the metadata. `counts`: its generation counts that up. */
@@ -69,8 +71,7 @@ static void put_end(deletion *d, ks_val when, int64_t grace, bool counts) {
         {K(generation), ks_int(generation + 1)},
     };
     uint32_t count = counts && generation > 0 ? 3 : 2;
-    ks_val meta = ks_put_all(d->heap, ks_ref(ks_get(d->doc, K(metadata))), ends, count);
-    d->doc = ks_put(d->heap, d->doc, K(metadata), meta);
+    d->meta = ks_put_all(d->heap, d->meta, ends, count);
 }
 
 /* A second deletion may only shorten the grace. */
@@ -161,24 +162,30 @@ static void set_finalizers(deletion *d) {
 
 /* --- the ways it ends --- */
 
-/* Stores the next version, unless it is the same; it stays (*out). Takes over d->doc. */
+/* The next version as a document; takes over its parts. */
+static ks_val next_doc(deletion *d) {
+    ks_val doc = ks_put(d->heap, ks_doc_ref(d->old), K(metadata), d->meta);
+    d->meta = KS_NOTHING;
+    if (ks_exists(d->status)) doc = ks_put(d->heap, doc, K(status), d->status);
+    d->status = KS_NOTHING;
+    return doc;
+}
+
+/* Stores the next version, unless it is the same; it stays (*out). Takes over the parts. */
 static void keep(deletion *d, const ks_object **out) {
-    static const ks_write_opts trusted = {.trusted = true};
-    ks_request r = ks_request_of(d->s, d->old->kind, NULL, &trusted);
-    r.dry_run = d->opts->dry_run;
-    bool unchanged = ks_doc_is(d->old, d->doc);
-    if (unchanged) {
-        if (out != NULL) *out = ks_object_ref(d->old);
-        ks_unref(d->heap, d->doc);
-    } else if (r.dry_run) {
-        if (out != NULL)
-            *out = ks_server__unstored(d->s, d->old->kind, d->doc, d->old);
-        else
-            ks_unref(d->heap, d->doc);
+    const ks_object *old = d->old;
+    bool changed = d->graceful || ks_exists(d->status) || !ks_equal(d->meta, old->meta);
+    if (!changed) {
+        if (out != NULL) *out = ks_object_ref(old);
+    } else if (d->opts->dry_run) {
+        if (out != NULL) *out = ks_server__unstored(d->s, old->kind, next_doc(d), old);
+    } else if (old->apart) {
+        const ks_parts parts = {d->meta, ks_ref(old->spec), ks_ref(old->status)};
+        d->meta = KS_NOTHING;
+        ks_server__commit_next(d->s, old, parts, out);
     } else {
-        ks_server__commit(d->s, d->old->kind, d->doc, d->old, out);
+        ks_server__commit(d->s, old->kind, next_doc(d), old, out);
     }
-    d->doc = KS_NOTHING;
 }
 
 /* Removes the object. A graceful kind shows its last version first. */
@@ -211,9 +218,10 @@ static bool keep_namespace(deletion *d, const ks_object **out) {
         return waits;
     }
     put(d, K(deletionTimestamp), ks_server__stamp(d->s));
-    d->doc = ks_put2(d->heap, d->doc, K(status), K(phase), ks_text(d->heap, "Terminating"));
+    ks_val phase = ks_text(d->heap, "Terminating");
+    d->status = ks_put(d->heap, ks_ref(d->old->status), K(phase), phase);
     set_finalizers(d);
-    if (!waits && ks_len(ks_meta_get(d->doc, K(finalizers))) == 0) return false;
+    if (!waits && ks_len(ks_get(d->meta, K(finalizers))) == 0) return false;
     keep(d, out);
     return true;
 }
@@ -236,7 +244,7 @@ static void delete_now(deletion *d, const ks_object **out) {
         return;
     }
     if (d->old->kind != KS_NAMESPACE) set_finalizers(d);
-    bool held = ks_len(ks_meta_get(d->doc, K(finalizers))) > 0;
+    bool held = ks_len(ks_get(d->meta, K(finalizers))) > 0;
     if (held && !d->graceful) mark(d);
     if (held || (d->graceful && d->grace > 0))
         keep(d, out);
@@ -260,10 +268,11 @@ static ks_refusal *delete_object(ks_server *s, ks_kind kind, const ks_str *ns, c
     ks_refusal *refusal = check_preconditions(&d);
     if (refusal == NULL && kind == KS_NAMESPACE) refusal = check_namespace(&d);
     if (refusal == NULL) {
-        d.doc = ks_doc_ref(old);
+        d.meta = ks_ref(old->meta);
         delete_now(&d, out);
     }
-    ks_unref(s->heap, d.doc);
+    ks_unref(s->heap, d.meta);
+    ks_unref(s->heap, d.status);
     ks_object_unref(s->heap, d.old);
     return refusal;
 }
