@@ -369,6 +369,22 @@ static ks_object *begin(ks_world *world, ks_kind kind, const ks_object *old, uin
     return o;
 }
 
+/* Whether a pod's spec is what it was before, but that it has a node now. */
+static bool only_bound(ks_val before, ks_val now) {
+    uint32_t left = ks_is(before, KS_MAP) ? ks_len(before) : 0;
+    if (!ks_is(now, KS_MAP) || ks_len(now) != left + 1) return false;
+    const ks_pair *p = ks_pair_at(now, 0), *q = ks_pair_at(before, 0);
+    bool placed = false;
+    for (; left > 0; p++, q++, left--) {
+        if (!placed && p->key == K(nodeName)) {
+            placed = true;
+            p++;
+        }
+        if (p->key != q->key || !ks_identical(p->val, q->val)) return false;
+    }
+    return placed || p->key == K(nodeName);
+}
+
 /* Reads off the parts of the document what the header says. */
 static const ks_object *filled(ks_world *world, ks_object *o, const ks_object *old) {
     read_header(world, o, old);
@@ -380,6 +396,9 @@ static const ks_object *filled(ks_world *world, ks_object *o, const ks_object *o
         if (same(old->labels, o->labels)) o->kin = old->kin;
     } else {
         read_pod_spec(o);
+        if (old != NULL && old->kin != 0 && old->node == NULL && same(old->labels, o->labels) &&
+            only_bound(old->spec, o->spec))
+            o->kin = old->kin;
     }
     if (o->node != NULL && o->node->len == 0) o->node = NULL;
     if (old != NULL && same(old->status, o->status)) {

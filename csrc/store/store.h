@@ -32,8 +32,9 @@ typedef struct ks_object {
     /* Where the object of that uid is, if it was there when this was written; private to store/. The same of the object that it names:
      * naming.h. */
     uint64_t owner, named;
-    /* Pod: those of one number, other than 0, have come of one template, and nothing of labels and spec has changed since: these are
-     * equal but for hostname, subdomain, how volumes name their claims, and the two labels that only pods of StatefulSets have. */
+    /* Pod: those of one number, other than 0, have come of one template, and nothing of labels and spec has changed since, but that they may have a
+     * node: these are equal but for that, hostname, subdomain, how volumes name their claims, and the two labels that only pods of
+     * StatefulSets have. */
     uint32_t kin;
     uint8_t
         claims; /* Pod: how many of its volumes are, or come from, a claim; 255: as many or more */
