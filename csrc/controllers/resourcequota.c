@@ -81,22 +81,18 @@ static entry *entry_own(ks_heap *heap, state *st, uint64_t quota) {
 
 static ks_val names_of(const entry *e) { return ks_get(e->spec, K(hard)); }
 
-/* Adds (`sign` 1) or takes away (-1) what an object uses. True: it uses something. */
-static bool charge(ks_heap *heap, entry *e, const ks_object *object, bool over, int sign) {
-    bool some = false;
+/* Adds (`sign` 1) or takes away (-1) what an object uses. */
+static void charge(ks_heap *heap, entry *e, const ks_object *object, bool over, int sign) {
     ks_doc_room room;
     ks_val doc = ks_doc_look(object, &room);
-    if (!ks_quota_matches(object->kind, doc, e->spec)) return false;
+    if (!ks_quota_matches(object->kind, doc, e->spec)) return;
     for (uint32_t i = 0; i < e->count; i++) {
         ks_quantity q;
         if (!ks_quota_usage(heap, object->kind, doc, ks_pair_at(names_of(e), i)->key, over, &q))
             continue;
-        if (q.nanos == 0) continue;
-        some = true;
         q.nanos *= sign;
         ks_quota_add(&e->sums[i], q);
     }
-    return some;
 }
 
 /* --- the component's state --- */
@@ -217,7 +213,7 @@ static void weigh(ks_sim *sim, state *st, const ks_object *quota) {
 }
 
 /* Every quota of the object's namespace that was counted before `version`: `old` out, `now` in;
- * either may be NULL. */
+ * either may be NULL. When that is written is another matter: replenish(). */
 static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *old, bool old_over,
                      const ks_object *now, bool now_over) {
     ks_heap *heap = sim->world.heap;
@@ -225,10 +221,9 @@ static void recharge(ks_sim *sim, state *st, uint64_t version, const ks_object *
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_RESOURCEQUOTA, ns); ks_walk_next(&w);) {
         entry *e = entry_own(heap, st, w.object->id);
         if (e == NULL || version <= e->counted[(old != NULL ? old : now)->kind]) continue;
-        bool some = old != NULL && charge(heap, e, old, old_over, -1);
+        if (old != NULL) charge(heap, e, old, old_over, -1);
         if (now != NULL) charge(heap, e, now, now_over, 1);
-        if (some) ks_enqueue(sim, st->index, w.object->id);
-        if (st->astray.count > 0) weigh(sim, st, w.object);
+        if (st->astray.count > 0 || old_over != now_over) weigh(sim, st, w.object);
     }
 }
 
@@ -243,18 +238,83 @@ static bool matters(const ks_change *change) {
                      ks_get(old->status, K(allocatedResources)));
 }
 
+/* MatchingResources: does it limit something of this kind? */
+static bool limits(ks_heap *heap, const entry *e, ks_kind kind) {
+    ks_quantity q;
+    if (!ks_kind_get(kind)->namespaced) return false;
+    for (uint32_t i = 0; i < e->count; i++)
+        if (ks_quota_usage(heap, kind, KS_NOTHING, ks_pair_at(names_of(e), i)->key, false, &q))
+            return true;
+    return false;
+}
+
 static void count_all(ks_sim *sim, const state *st, entry *e, const ks_str *ns) {
     for (ks_kind kind = 0; kind < KS_KIND_COUNT; kind++) {
-        bool charged = false;
-        for (uint32_t i = 0; i < e->count && !charged; i++) {
-            ks_quantity q;
-            charged = ks_kind_get(kind)->namespaced &&
-                      ks_quota_usage(sim->world.heap, kind, KS_NOTHING,
-                                     ks_pair_at(names_of(e), i)->key, false, &q);
-        }
-        if (!charged) continue;
+        if (!limits(sim->world.heap, e, kind)) continue;
         for (ks_walk w = ks_walk_kind(ks_view(sim), kind, ns); ks_walk_next(&w);)
             charge(sim->world.heap, e, w.object, is_over(st, w.object), 1);
+    }
+}
+
+/* --- when upstream counts anew: pkg/quota/v1/install/update_filter.go --- */
+
+static ks_val status_named(ks_val statuses, ks_val name) {
+    ks_each(status, statuses) {
+        if (ks_equal(ks_get(*status, K(name)), name)) return *status;
+    }
+    return KS_NOTHING;
+}
+
+/* hasResourcesChanged, of containers that have a status in both. */
+static bool resources_differ(const ks_object *old, const ks_object *now, const ks_str *list) {
+    ks_val later = ks_get(now->status, list);
+    ks_each(status, ks_get(old->status, list)) {
+        ks_val same = status_named(later, ks_get(*status, K(name)));
+        if (ks_exists(same) && !ks_equal(ks_get(*status, K(resources)), ks_get(same, K(resources))))
+            return true;
+    }
+    return false;
+}
+
+/* QuotaV1Pod */
+static bool is_charged_for(const ks_object *pod, int64_t now) {
+    int64_t end = end_of(pod);
+    return !ks_phase_finished(ks_phase_of(pod)) && (end == KS_NEVER || end >= now);
+}
+
+static bool frees_pod(const ks_object *old, const ks_object *pod, int64_t now) {
+    return resources_differ(old, pod, K(containerStatuses)) ||
+           resources_differ(old, pod, K(initContainerStatuses)) ||
+           ks_exists(ks_get(old->spec, K(activeDeadlineSeconds))) !=
+               ks_exists(ks_get(pod->spec, K(activeDeadlineSeconds))) ||
+           (is_charged_for(old, now) && !is_charged_for(pod, now));
+}
+
+/* GetQuotaServiceType */
+static ks_val limited_type(const ks_object *service) {
+    ks_val type = ks_get(service->spec, K(type));
+    return ks_text_is(type, "NodePort") || ks_text_is(type, "LoadBalancer") ? type : KS_NOTHING;
+}
+
+/* What goes frees something, and so may some changes; of claims all (RequiresQuotaReplenish compares addresses). */
+static bool may_free(const ks_sim *sim, const ks_change *change) {
+    const ks_object *now = change->object, *old = change->old;
+    if (change->type == KS_DELETED) return true;
+    if (change->type != KS_MODIFIED || old == NULL) return false;
+    switch (now->kind) {
+    case KS_POD: return frees_pod(old, now, sim->world.now);
+    case KS_PVC: return true;
+    case KS_SERVICE: return !ks_equal(limited_type(old), limited_type(now));
+    default: return false;
+    }
+}
+
+/* replenishQuota */
+static void replenish(ks_sim *sim, const state *st, const ks_object *object) {
+    for (ks_walk w = ks_walk_kind(ks_view(sim), KS_RESOURCEQUOTA, object->ns); ks_walk_next(&w);) {
+        const entry *e = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
+        if (e != NULL && limits(sim->world.heap, e, object->kind))
+            ks_enqueue(sim, st->index, w.object->id);
     }
 }
 
@@ -291,6 +351,7 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
         recharge(sim, st, change->version, change->type == KS_DELETED ? object : change->old, over,
                  change->type == KS_DELETED ? NULL : object, over);
     }
+    if (st->entries.count > 0 && may_free(sim, change)) replenish(sim, st, object);
     if (object->kind == KS_POD) track_end(sim, st, change);
     if (object->kind == KS_RESOURCEQUOTA) observe_quota(sim, st, change);
 }

@@ -143,6 +143,57 @@ describe("a ResourceQuota", function()
     assert.is_table(cluster:get "pod/b")
   end)
 
+  -- of a pod that cannot end it hears with whatever makes it count anew
+  describe("with a pod that it need not be charged for any more", function()
+    before_each(function()
+      cluster:close()
+      cluster = kubesim.new { nodes = 1, kubelet = "manual" }
+      cluster:create { pod("stuck"), pod("a"), pod("b"), claim("c", "1Gi"), quota { pods = 5, persistentvolumeclaims = 2 } }
+      cluster:settle()
+      cluster:drive("a", "ready")
+      cluster:drive("b", "ready")
+      cluster:delete("pod/stuck", { grace_period = 10 })
+      cluster:advance(30)
+      assert.same({ pods = "3", persistentvolumeclaims = "1" }, used())
+    end)
+
+    local function counted_anew()
+      cluster:advance(1)
+      return used().pods
+    end
+
+    it("counts anew when one has finished, and when a finished one goes", function()
+      cluster:drive("a", "failed")
+      assert.equal("1", counted_anew())
+      cluster:delete("pod/b", { grace_period = 10 })
+      cluster:advance(30)
+      cluster:delete("pod/a", { grace_period = 0 })
+      assert.equal("0", counted_anew())
+    end)
+
+    it("does not where one comes, begins to run or is no longer ready", function()
+      cluster:create(pod "d")
+      assert.equal("4", counted_anew())
+      cluster:drive("d", "running")
+      cluster:drive("d", "ready")
+      cluster:drive("a", "unready")
+      assert.equal("4", counted_anew())
+    end)
+
+    it("does with any change of a claim, if it limits claims", function()
+      cluster:patch("pvc/c", { metadata = { labels = { x = "y" } } })
+      assert.equal("2", counted_anew())
+    end)
+
+    it("does not if it limits none", function()
+      cluster:patch("quota/q", { spec = { hard = { persistentvolumeclaims = kubesim.null } } })
+      cluster:delete("pod/b", { grace_period = 10 })
+      cluster:advance(30)
+      cluster:patch("pvc/c", { metadata = { labels = { x = "y" } } })
+      assert.equal("2", counted_anew())
+    end)
+  end)
+
   it("counts claims by class and by size", function()
     cluster:create(quota { persistentvolumeclaims = 5, ["requests.storage"] = "10Gi",
       ["fast.storageclass.storage.k8s.io/requests.storage"] = "3Gi",
