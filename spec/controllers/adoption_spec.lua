@@ -53,6 +53,27 @@ for _, kind in ipairs { "ReplicaSet", "StatefulSet" } do
 end
 
 describe("a ReplicaSet", function()
+  it("is not told when a terminating pod loses its owner, unless the pod's labels change as well", function()
+    local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create(workload.set("ReplicaSet", { replicas = 2 }))
+    cluster:settle()
+    local pods = cluster:list "pod"
+    for i, pod in ipairs(pods) do
+      cluster:drive(pod.metadata.name, "running")
+      cluster:delete("pod/" .. pod.metadata.name)
+      cluster:settle()
+      assert.equal(i, cluster:get("rs/web").status.terminatingReplicas)
+    end
+    local alone = { ownerReferences = kubesim.null }
+    cluster:patch("pod/" .. pods[1].metadata.name, { metadata = alone }, { type = "merge" })
+    cluster:settle()
+    assert.equal(2, cluster:get("rs/web").status.terminatingReplicas)
+    alone.labels = { app = "other" }
+    cluster:patch("pod/" .. pods[2].metadata.name, { metadata = alone }, { type = "merge" })
+    cluster:settle()
+    assert.equal(0, cluster:get("rs/web").status.terminatingReplicas)
+  end)
+
   it("does not take a pod that has ended before it looked", function()
     local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
     cluster:create(workload.set("ReplicaSet", { replicas = 1 }))

@@ -53,9 +53,12 @@ static const ks_object *owner_of(const ks_sim *sim, const ks_object *pod) {
     return ks_store_controller(ks_view(sim), pod, KS_REPLICASET);
 }
 
-static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, const ks_object *pod) {
+/* `told`: the set gets to know. */
+static void forget_pod(ks_sim *sim, rs_state *st, const ks_object *owner, const ks_object *pod,
+                       bool told) {
     rs_entry *e = rs_entry_of(sim->world.heap, st, owner->id);
     if (e != NULL) rs_entry_drop(sim, e, pod);
+    if (!told) return;
     if (e != NULL) ks_deletion_observed(sim->world.heap, &e->expected, pod->id);
     ks_enqueue(sim, st->index, owner->id);
 }
@@ -101,14 +104,16 @@ static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
     ks_keep_loose(sim->world.heap, &st->loose, change);
     if (change->type == KS_DELETED) {
         const ks_object *owner = owner_of(sim, pod);
-        if (owner != NULL) forget_pod(sim, st, owner, pod);
+        if (owner != NULL) forget_pod(sim, st, owner, pod, true);
         rs_stray(sim, st, pod, true);
         return;
     }
     bool moved = old != NULL && !same_owner(old, pod);
     if (moved) {
         const ks_object *former = owner_of(sim, old);
-        if (former != NULL) forget_pod(sim, st, former, old);
+        /* updatePod: a terminating pod counts as gone from whoever has it by now, and from the former owner if its labels changed too */
+        bool told = !ks_object_terminating(pod) || !ks_equal(old->labels, pod->labels);
+        if (former != NULL) forget_pod(sim, st, former, old, told);
     }
     if (pod->owner_uid != NULL) {
         const ks_object *owner = owner_of(sim, pod);
