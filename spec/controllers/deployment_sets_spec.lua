@@ -133,6 +133,19 @@ describe("a Deployment's ReplicaSets", function()
     assert.same({ ["app:2"] = 1 }, sizes())
   end)
 
+  -- as recorded: the Deployment has what it cleans up from before it scaled
+  it("go, though just scaled up, when history has no room for them; but their pods are made and ended", function()
+    create { replicas = 0, revisionHistoryLimit = 0 }
+    cluster:patch("deploy/web", { spec = { paused = true, replicas = 2,
+      template = { spec = { containers = { { name = "main", image = "app:2" } } } } } })
+    cluster:advance "1s"
+    assert.same({}, sets())
+    local pods = cluster:list "pod"
+    assert.equal(2, #pods)
+    for _, pod in ipairs(pods) do assert.is_not_nil(pod.metadata.deletionTimestamp) end
+    assert.is_nil(cluster:get("deploy/web").status.replicas)
+  end)
+
   it("stay while their own controller has not looked at what is wanted now", function()
     create { replicas = 0, revisionHistoryLimit = 1 }
     to "app:2"

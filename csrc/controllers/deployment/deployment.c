@@ -1,6 +1,6 @@
 /*
  * controllers/deployment/deployment.c - the Deployment controller: what it notices, which ReplicaSets it claims, one sync:
- * pkg/controller/deployment/deployment_controller.go. Keys are ids of Deployments.
+ * pkg/controller/deployment/deployment_controller.go. Keys are ids of Deployments; with DEP_DELETE_SET, of ReplicaSets that go.
  */
 #include "controllers/deployment/internal.h"
 
@@ -233,6 +233,10 @@ static bool sync_once(ks_sim *sim, const ks_object *d, bool *met_itself) {
  * it takes more than one call to the server: a ReplicaSet that was made anew has not adopted the pods of the one before. */
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     (void)state;
+    if (key & DEP_DELETE_SET) {
+        const ks_object *set = ks_store_by_id(ks_view(sim), KS_REPLICASET, key & ~DEP_DELETE_SET);
+        return set == NULL || dep_delete_set(sim, set);
+    }
     const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
     if (d == NULL) return true;
     bool met_itself, fine = sync_once(sim, d, &met_itself);
@@ -243,7 +247,8 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
 
 static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) {
     (void)state;
-    ks_describe_object(sim, KS_DEPLOYMENT, key, out);
+    bool set = (key & DEP_DELETE_SET) != 0;
+    ks_describe_object(sim, set ? KS_REPLICASET : KS_DEPLOYMENT, key & ~DEP_DELETE_SET, out);
 }
 
 const ks_component ks_deployment_controller = {

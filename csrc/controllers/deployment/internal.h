@@ -87,6 +87,8 @@ bool dep_put_sizes(dep_sync *c, ks_val *annotations);
 bool dep_scale_set(dep_sync *c, const ks_object **set, int64_t size, bool force, bool *scaled);
 bool dep_scale(dep_sync *c, dep_sets *sets);
 bool dep_cleanup(dep_sync *c, const dep_sets *sets);
+#define DEP_DELETE_SET (UINT64_C(1) << 62)
+bool dep_delete_set(ks_sim *sim, const ks_object *set);
 
 /* --- rollout.c: the strategies --- */
 bool dep_rollout_rolling(dep_sync *c);

@@ -184,12 +184,27 @@ static bool is_spent(const ks_object *set) {
            ks_generation(set) <= ks_count(set->status, K(observedGeneration), 0);
 }
 
-static bool delete_set(dep_sync *c, const ks_object *set) {
+bool dep_delete_set(ks_sim *sim, const ks_object *set) {
     ks_refusal *refusal =
-        ks_server_delete(&c->sim->server, KS_REPLICASET, set->ns, set->name, NULL, NULL);
+        ks_server_delete(&sim->server, KS_REPLICASET, set->ns, set->name, NULL, NULL);
     bool fine = refusal == NULL || refusal->code == 404;
-    ks_refusal_free(c->heap, refusal);
+    ks_refusal_free(sim->world.heap, refusal);
     return fine;
+}
+
+/* Whether this sync has written the set meanwhile: it scaled it up, and the set as it was read is spent. */
+static bool was_written(const dep_sync *c, const ks_object *set) {
+    for (size_t i = 0; i < c->kept.count; i++)
+        if (c->kept.items[i]->id == set->id) return true;
+    return false;
+}
+
+/* Those who make its pods have begun with a set that was just scaled up before it goes. */
+static bool delete_set(dep_sync *c, const ks_object *set) {
+    if (!was_written(c, set)) return dep_delete_set(c->sim, set);
+    int index = ks_component_index(c->sim, &ks_deployment_controller);
+    ks_enqueue(c->sim, index, set->id | DEP_DELETE_SET);
+    return true;
 }
 
 bool dep_cleanup(dep_sync *c, const dep_sets *sets) {
