@@ -427,14 +427,14 @@ typedef struct ks_sched {
     ks_tree groups;      /* {hash, number} -> ks_group */
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
-    ks_tree waiting;                 /* pod id -> ks_waiting */
-    ks_tree refused;   /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
+    ks_ids waiting;                  /* pod id -> ks_waiting */
+    ks_ids refused;    /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
     ks_tree assumed;   /* pod id -> ks_assumed */
     ks_tree guests;    /* {word of the node, pod id}: the same, by node */
     ks_tree bindings;  /* pod id -> ks_binding */
     ks_tree pending;   /* claim or volume id -> id of the pod whose binding is about to write it */
     ks_tree nominated; /* pod id -> word of the node, which need not be there */
-    ks_tree looks;     /* pod id -> ks_look */
+    ks_ids looks;      /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
     uint64_t last_look; /* the highest id of a pod that was looked at */
     ks_key last_class;  /* where the class that was asked for last is */
@@ -583,7 +583,8 @@ void ks_sched_account_end(ks_sim *sim, ks_sched *st, const ks_object *old, const
 void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *rules, int sign);
 
 /* --- queue.c --- */
-extern const ks_tree_type ks_sched_waiting_type, ks_sched_assumed_type;
+extern const ks_ids_type ks_sched_waiting_type;
+extern const ks_tree_type ks_sched_assumed_type;
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod);
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id);
 /* The next pod to look at, or 0. */
@@ -841,7 +842,7 @@ const ks_str *ks_sched_preempt(ks_cycle *c);
 void ks_sched_evict_victims(ks_cycle *c);
 
 /* --- placement.c --- */
-extern const ks_tree_type ks_sched_looks_type;
+extern const ks_ids_type ks_sched_looks_type;
 /* Writes a look down; `slot` of the node that was chosen, or -1. */
 void ks_sched_remember(ks_cycle *c, int64_t slot);
 void ks_sched_page_unref(ks_heap *heap, ks_page *page);

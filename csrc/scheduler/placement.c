@@ -112,21 +112,21 @@ static void look_unref(ks_heap *heap, void *value) {
     ks_sched_page_unref(heap, look->page);
     ks_free(heap, look, sizeof *look);
 }
-const ks_tree_type ks_sched_looks_type = {NULL, NULL, NULL, look_ref, look_unref};
+const ks_ids_type ks_sched_looks_type = {.ref = look_ref, .unref = look_unref};
 
 /* Looks at the oldest pods go when there are too many. */
 static void make_room(ks_heap *heap, ks_sched *st) {
-    ks_key oldest;
+    uint64_t oldest;
     void *value;
     while (st->look_bytes > KEEP_BYTES + st->looks.count * KEEP_BYTES_EACH && st->looks.count > 1 &&
-           ks_tree_first(&st->looks, &oldest, &value)) {
+           ks_ids_first(&st->looks, &oldest, &value)) {
         st->look_bytes -= ((const ks_look *)value)->bytes;
-        ks_tree_del(heap, &st->looks, oldest);
+        ks_ids_del(heap, &st->looks, oldest);
     }
 }
 
 void ks_sched_forget_look(ks_heap *heap, ks_sched *st, uint64_t pod) {
-    ks_look *look = st->looks.count == 0 ? NULL : ks_tree_take(heap, &st->looks, (ks_key){0, pod});
+    ks_look *look = ks_ids_take(heap, &st->looks, pod);
     if (look == NULL) return;
     st->look_bytes -= look->bytes;
     look_unref(heap, look);
@@ -134,11 +134,10 @@ void ks_sched_forget_look(ks_heap *heap, ks_sched *st, uint64_t pod) {
 
 /* Puts a pod's look where that before it is, if there is one: those that look for the first time come in the order of their ids. */
 static void put_look(ks_heap *heap, ks_sched *st, uint64_t pod, ks_look *look) {
-    ks_key key = {0, pod};
-    void **slot = pod > st->last_look ? NULL : ks_tree_slot(heap, &st->looks, key);
+    void **slot = pod > st->last_look ? NULL : ks_ids_slot(heap, &st->looks, pod);
     if (pod > st->last_look) st->last_look = pod;
     if (slot == NULL) {
-        ks_tree_put(heap, &st->looks, key, look);
+        ks_ids_put(heap, &st->looks, pod, look);
     } else {
         ks_look *before = *slot;
         *slot = look;
@@ -339,7 +338,7 @@ static ks_val look_doc(ks_heap *heap, const ks_whole_look *look) {
 ks_val ks_scheduler_placement(ks_sim *sim, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     const ks_sched *st = ks_component_look(sim, &ks_scheduler);
-    const ks_look *look = st == NULL ? NULL : ks_tree_get(&st->looks, (ks_key){0, pod->id});
+    const ks_look *look = st == NULL ? NULL : ks_ids_get(&st->looks, pod->id);
     if (look == NULL) {
         if (pod->node == NULL) return KS_NOTHING;
         return ks_map_of(heap, K(node), ks_string(pod->node), K(profile),

@@ -16,7 +16,7 @@ static void waiting_unref(ks_heap *heap, void *value) {
     ks_waiting *w = value;
     if (--w->refs == 0) ks_free(heap, w, sizeof *w);
 }
-const ks_tree_type ks_sched_waiting_type = {NULL, NULL, NULL, waiting_ref, waiting_unref};
+const ks_ids_type ks_sched_waiting_type = {.ref = waiting_ref, .unref = waiting_unref};
 
 static void assumed_ref(void *value) { ((ks_assumed *)value)->refs++; }
 static void assumed_unref(ks_heap *heap, void *value) {
@@ -66,7 +66,7 @@ void ks_sched_queue_arm(ks_sim *sim, ks_sched *st, bool at_once) {
 
 /* The entry of a waiting pod, this state's own; NULL: it has none. */
 static ks_waiting *own_waiting_if(ks_heap *heap, ks_sched *st, uint64_t id) {
-    void **slot = st->waiting.count == 0 ? NULL : ks_tree_slot(heap, &st->waiting, (ks_key){0, id});
+    void **slot = st->waiting.count == 0 ? NULL : ks_ids_slot(heap, &st->waiting, id);
     if (slot == NULL) return NULL;
     ks_waiting *w = *slot;
     if (w->refs == 1) return w;
@@ -84,7 +84,7 @@ static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
     if (w != NULL) return w;
     w = ks_alloc_zero(heap, sizeof *w);
     w->refs = 1;
-    ks_tree_put(heap, &st->waiting, (ks_key){0, id}, w);
+    ks_ids_put(heap, &st->waiting, id, w);
     return w;
 }
 
@@ -105,7 +105,7 @@ static void leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w)
     case KS_IN_ERROR_BACKOFF: ks_tree_del(heap, &st->errors, w->queued); break;
     case KS_IN_UNSCHEDULABLE:
         count_plugins(st, w->plugins, -1);
-        ks_tree_del(heap, &st->refused, (ks_key){0, id});
+        ks_ids_del(heap, &st->refused, id);
         break;
     case KS_IN_NO_NODES:
     case KS_IN_GATED: break;
@@ -122,17 +122,17 @@ void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         own_waiting(heap, st, pod->id)->place = KS_IN_GATED;
         return;
     }
-    ks_tree_del(heap, &st->waiting, (ks_key){0, pod->id});
+    ks_ids_del(heap, &st->waiting, pod->id);
     ks_tree_put(heap, &st->active, by_priority(st, pod), word(pod->id));
     add_turn(sim, st, pod->id);
 }
 
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, id});
+    const ks_waiting *w = ks_ids_get(&st->waiting, id);
     if (w == NULL) return;
     leave(heap, st, id, w);
-    ks_tree_del(heap, &st->waiting, (ks_key){0, id});
+    ks_ids_del(heap, &st->waiting, id);
 }
 
 uint64_t ks_sched_queue_head(const ks_sched *st) {
@@ -189,25 +189,25 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
     w->unschedulable_count++;
     w->backoff_until = backoff_until(sim, w);
     w->place = KS_IN_UNSCHEDULABLE;
-    ks_tree_put(heap, &st->refused, (ks_key){0, pod->id}, word(1));
+    ks_ids_put(heap, &st->refused, pod->id, word(1));
     count_plugins(st, plugins, 1);
 }
 
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
     ks_heap *heap = sim->world.heap;
-    ks_tree all = ks_tree_copy(&st->waiting);
-    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
+    ks_ids all = ks_ids_copy(&st->waiting);
+    for (ks_ids_iter it = ks_ids_begin(&all); ks_ids_next(&it);) {
         if (((const ks_waiting *)it.value)->place != KS_IN_NO_NODES) continue;
-        ks_waiting *w = own_waiting(heap, st, it.key.b);
+        ks_waiting *w = own_waiting(heap, st, it.id);
         int64_t period = MAX_BACKOFF_SECONDS * KS_SECOND, late = sim->world.now - w->backoff_until;
         if (late > 0)
             w->backoff_until +=
                 (late + period - 1) / period * period; /* looks that were left out */
         w->place = KS_IN_ERROR_BACKOFF;
         w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
-        ks_tree_put(heap, &st->errors, w->queued, word(it.key.b));
+        ks_tree_put(heap, &st->errors, w->queued, word(it.id));
     }
-    ks_tree_clear(heap, &all);
+    ks_ids_clear(heap, &all);
     ks_sched_queue_arm(sim, st, false);
 }
 
@@ -233,7 +233,7 @@ void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 
 void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    const ks_waiting *known = ks_tree_get(&st->waiting, (ks_key){0, id});
+    const ks_waiting *known = ks_ids_get(&st->waiting, id);
     const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     if (known == NULL || pod == NULL ||
         (known->place != KS_IN_UNSCHEDULABLE && known->place != KS_IN_BACKOFF))
@@ -263,7 +263,7 @@ bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id) {
 /* Lets a pod go that one of `plugins` refused, if `hint` has it (NULL: it has). */
 static void wake(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins,
                  ks_sched_hint hint, const ks_change *change) {
-    const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+    const ks_waiting *w = ks_ids_get(&st->waiting, pod->id);
     uint32_t asked = w->plugins & plugins;
     if (asked == 0 || pod->node != NULL) return;
     bool go = hint == NULL;
@@ -275,12 +275,12 @@ static void wake(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugi
 void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_hint hint,
                          const ks_change *change) {
     if ((plugins & st->awaited) == 0) return;
-    ks_tree all = ks_tree_copy(&st->refused);
-    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
+    ks_ids all = ks_ids_copy(&st->refused);
+    for (ks_ids_iter it = ks_ids_begin(&all); ks_ids_next(&it);) {
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.id);
         if (pod != NULL) wake(sim, st, pod, plugins, hint, change);
     }
-    ks_tree_clear(sim->world.heap, &all);
+    ks_ids_clear(sim->world.heap, &all);
     ks_sched_queue_arm(sim, st, false);
 }
 
@@ -288,7 +288,7 @@ void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins,
                                const ks_object *claim) {
     if ((plugins & st->awaited) == 0) return;
     for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_POD, claim); ks_namers_next(&n);)
-        if (ks_tree_has(&st->refused, (ks_key){0, n.object->id}))
+        if (ks_ids_get(&st->refused, n.object->id) != NULL)
             wake(sim, st, n.object, plugins, NULL, NULL);
     ks_sched_queue_arm(sim, st, false);
 }

@@ -44,15 +44,15 @@ static void *copy(ks_sim *sim, const void *state) {
     st->active = ks_tree_copy(&from->active);
     st->backoff = ks_tree_copy(&from->backoff);
     st->errors = ks_tree_copy(&from->errors);
-    st->waiting = ks_tree_copy(&from->waiting);
-    st->refused = ks_tree_copy(&from->refused);
+    st->waiting = ks_ids_copy(&from->waiting);
+    st->refused = ks_ids_copy(&from->refused);
     st->services_by = ks_tree_copy(&from->services_by);
     st->assumed = ks_tree_copy(&from->assumed);
     st->guests = ks_tree_copy(&from->guests);
     st->bindings = ks_tree_copy(&from->bindings);
     st->pending = ks_tree_copy(&from->pending);
     st->nominated = ks_tree_copy(&from->nominated);
-    st->looks = ks_tree_copy(&from->looks);
+    st->looks = ks_ids_copy(&from->looks);
     st->scratch = NULL;
     st->told = NULL;
     st->told_at = KS_NOTHING;
@@ -88,11 +88,14 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched *st = state;
     ks_sched_table_unref(heap, st->nodes);
     ks_sched_roster_unref(heap, st->roster);
-    ks_tree *trees[] = {
-        &st->slots,   &st->classes, &st->tallies,  &st->pairs,   &st->groups,    &st->group_terms,
-        &st->active,  &st->backoff, &st->errors,   &st->waiting, &st->refused,   &st->services_by,
-        &st->assumed, &st->guests,  &st->bindings, &st->pending, &st->nominated, &st->looks};
+    ks_tree *trees[] = {&st->slots,    &st->classes,     &st->tallies,  &st->pairs,
+                        &st->groups,   &st->group_terms, &st->active,   &st->backoff,
+                        &st->errors,   &st->services_by, &st->assumed,  &st->guests,
+                        &st->bindings, &st->pending,     &st->nominated};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
+    ks_ids_clear(heap, &st->waiting);
+    ks_ids_clear(heap, &st->refused);
+    ks_ids_clear(heap, &st->looks);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
     ks_str_unref(heap, st->told);
@@ -219,8 +222,7 @@ static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change)
             ks_sched_queue_add(sim, st, pod);
         return;
     }
-    const ks_waiting *w =
-        st->waiting.count == 0 ? NULL : ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+    const ks_waiting *w = ks_ids_get(&st->waiting, pod->id);
     if (w == NULL || change->old == NULL || !relevant_update(change->old, pod)) return;
     if (w->place == KS_IN_GATED) {
         if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0)
@@ -463,7 +465,7 @@ void ks_scheduler_policies_changed(ks_sim *sim) {
             continue;
         if (!ks_sched_has_profile(sim, ks_str_or_null(ks_get(pod->spec, K(schedulerName)))))
             continue;
-        const ks_waiting *w = ks_tree_get(&st->waiting, (ks_key){0, pod->id});
+        const ks_waiting *w = ks_ids_get(&st->waiting, pod->id);
         if (w == NULL && !ks_sched_queue_has_fresh(st, pod->id)) ks_sched_queue_add(sim, st, pod);
         if (w != NULL && w->place == KS_IN_UNSCHEDULABLE) ks_sched_queue_release(sim, st, pod);
     }

@@ -31,7 +31,7 @@ static void entry_unref(ks_heap *heap, void *value) {
     ks_free(heap, e, sizeof *e);
 }
 
-const ks_tree_type sts_entry_type = {NULL, NULL, NULL, entry_ref, entry_unref};
+const ks_ids_type sts_entry_type = {.ref = entry_ref, .unref = entry_unref};
 
 static sts_entry *entry_copy(ks_heap *heap, const sts_entry *from) {
     sts_entry *e = ks_alloc(heap, sizeof *e);
@@ -51,7 +51,7 @@ static sts_entry *entry_copy(ks_heap *heap, const sts_entry *from) {
 }
 
 sts_entry *sts_entry_of(ks_heap *heap, sts_state *st, uint64_t id) {
-    void **slot = ks_tree_slot(heap, &st->entries, (ks_key){0, id});
+    void **slot = ks_ids_slot(heap, &st->entries, id);
     if (slot == NULL) return NULL;
     sts_entry *e = *slot;
     if (e->refs > 1) {
@@ -322,7 +322,7 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
     e->min_ready = ks_count(set_->spec, K(minReadySeconds), 0);
     e->start = ks_int_or(ks_get2(set_->spec, K(ordinals), K(start)), 0);
     e->end = e->start + ks_count(set_->spec, K(replicas), 1);
-    const sts_entry *former = ks_tree_get(&st->entries, (ks_key){0, set_->id});
+    const sts_entry *former = ks_ids_get(&st->entries, set_->id);
     if (former != NULL) {
         e->update = former->update;
         e->wrote_pods = former->wrote_pods;
@@ -337,5 +337,5 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
     }
     index_claims(sim, st, e, set_);
     find_orphans(sim, st, e, set_);
-    ks_tree_put(heap, &st->entries, (ks_key){0, set_->id}, e);
+    ks_ids_put(heap, &st->entries, set_->id, e);
 }

@@ -78,7 +78,7 @@ typedef struct sts_entry {
 
 typedef struct sts_state {
     int index;
-    ks_tree entries;         /* {0, set} -> sts_entry */
+    ks_ids entries;          /* set -> sts_entry */
     ks_tree loose;           /* {hash of namespace, pod}: controlled by nobody */
     ks_tree loose_revisions; /* the same of revisions */
     ks_tree claims;          /* {sts_claims_hash() of "template-set", set} */
@@ -109,7 +109,7 @@ typedef struct sts_sync {
 } sts_sync;
 
 /* --- entry.c --- */
-extern const ks_tree_type sts_entry_type;
+extern const ks_ids_type sts_entry_type;
 sts_entry *sts_entry_of(ks_heap *heap, sts_state *st, uint64_t id);
 /* Where `claims` of the state knows the sets that have claims of such names: of a claim's name, the first `len` bytes. */
 uint64_t sts_claims_hash(const ks_str *ns, const ks_str *claim, uint32_t len);

@@ -15,7 +15,7 @@ static void *copy(ks_sim *sim, const void *state) {
     const sts_state *from = state;
     sts_state *st = ks_alloc(sim->world.heap, sizeof *st);
     *st = (sts_state){.index = from->index,
-                      .entries = ks_tree_copy(&from->entries),
+                      .entries = ks_ids_copy(&from->entries),
                       .loose = ks_tree_copy(&from->loose),
                       .loose_revisions = ks_tree_copy(&from->loose_revisions),
                       .claims = ks_tree_copy(&from->claims),
@@ -25,7 +25,7 @@ static void *copy(ks_sim *sim, const void *state) {
 
 static void dispose(ks_heap *heap, void *state) {
     sts_state *st = state;
-    ks_tree_clear(heap, &st->entries);
+    ks_ids_clear(heap, &st->entries);
     ks_tree_clear(heap, &st->loose);
     ks_tree_clear(heap, &st->loose_revisions);
     ks_tree_clear(heap, &st->claims);
@@ -44,7 +44,7 @@ static void observe_set(ks_sim *sim, sts_state *st, const ks_change *change) {
             ks_tree_del(heap, &st->claims, key);
             ks_unref(heap, prefix);
         }
-        ks_tree_del(heap, &st->entries, (ks_key){0, set->id});
+        ks_ids_del(heap, &st->entries, set->id);
         ks_forget_resync(sim, st->index, set->id);
         return;
     }
@@ -79,7 +79,7 @@ static void forget_pod(ks_sim *sim, sts_state *st, const ks_object *owner, const
 static void offer_orphan(ks_sim *sim, sts_state *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     for (ks_walk w = ks_walk_kind(ks_view(sim), KS_STATEFULSET, pod->ns); ks_walk_next(&w);) {
-        const sts_entry *seen = ks_tree_get(&st->entries, (ks_key){0, w.object->id});
+        const sts_entry *seen = ks_ids_get(&st->entries, w.object->id);
         if (seen == NULL || seen->selector == NULL ||
             !ks_selector_matches(seen->selector, pod->labels))
             continue;
@@ -267,7 +267,7 @@ static bool sync_set(sts_sync *c) {
 /* consistencyStore.EnsureReady */
 static bool has_seen_its_writes(const ks_sim *sim, const sts_state *st, uint64_t key) {
     if (!ks_view_is_late(sim) || !sim->server.rules.consistent_statefulsets) return true;
-    const sts_entry *e = ks_tree_get(&st->entries, (ks_key){0, key});
+    const sts_entry *e = ks_ids_get(&st->entries, key);
     if (e == NULL) return true;
     return ks_has_heard(sim, st->index, KS_POD, e->wrote_pods) &&
            ks_has_heard(sim, st->index, KS_PVC, e->wrote_claims) &&
