@@ -4,7 +4,9 @@
  * Invariants: a node is changed only while its count is 1 and so are those of all nodes above it (own()); a bit of `used` is set
  * where an id, or a child, is; no node is empty; what is below an inner node begins with the bits of `first` above its own. A child may
  * be more than one level down. A node with all slots has each at its digit, NULL where there is none; a leaf of few values has these one
- * behind the other.
+ * behind the other. `last` of a map is a leaf of its own tree: whatever may exchange or free one forgets it first. It may be changed without
+ * a look at the nodes above while the root's count is 1 and no copy has been made since these were seen to be unshared: `owned` is one more
+ * than the copies that there were then.
  */
 #include "base/ids.h"
 
@@ -17,8 +19,9 @@ struct ks_ids_node {
     uint32_t used;   /* a bit for each digit that is taken */
     uint64_t first;  /* the least id that has its place here */
     uint64_t common; /* the bits that are the same in all of these */
-    uint32_t shift;  /* 0: a leaf */
-    uint32_t room;   /* KS_IDS_WAYS, or FEW */
+    uint16_t shift;  /* 0: a leaf */
+    uint16_t room;   /* KS_IDS_WAYS, or FEW */
+    uint32_t copies; /* of a root: how many have been made of a map while it was that */
     void *slots[];
 };
 
@@ -55,8 +58,8 @@ static ks_ids_node *node_new(ks_heap *heap, uint64_t id, uint32_t shift) {
     node->refs = 1;
     node->common = UINT64_MAX << shift << KS_IDS_BITS;
     node->first = id & node->common;
-    node->shift = shift;
-    node->room = room;
+    node->shift = (uint16_t)shift;
+    node->room = (uint16_t)room;
     return node;
 }
 
@@ -157,8 +160,14 @@ static ks_ids_node *raise(ks_heap *heap, ks_ids_node **ref, uint64_t id) {
 
 /* --- maps --- */
 
+static void count_copy(const ks_ids *ids) {
+    if (ids->root == NULL) return;
+    ids->root->refs++;
+    ids->root->copies++;
+}
+
 ks_ids ks_ids_copy(const ks_ids *ids) {
-    if (ids->root != NULL) ids->root->refs++;
+    count_copy(ids);
     return *ids;
 }
 
@@ -171,8 +180,7 @@ void ks_ids_clear(ks_heap *heap, ks_ids *ids) {
 }
 
 void ks_ids_copied(const ks_ids *ids, size_t n) {
-    for (const ks_ids *map = ids; map != ids + n; map++)
-        if (map->root != NULL) map->root->refs++;
+    for (const ks_ids *map = ids; map != ids + n; map++) count_copy(map);
 }
 
 /* The leaf in which the id would stand, or NULL; not the one that was looked into last. */
@@ -180,6 +188,7 @@ static const ks_ids_node *other_leaf_of(const ks_ids *ids, uint64_t id) {
     const ks_ids_node *node = ids->root;
     while (node != NULL && node->shift != 0) node = node->slots[digit(node, id)];
     if (node == NULL || !covers(node, id)) return NULL;
+    ((ks_ids *)ids)->owned = 0;
     return ((ks_ids *)ids)->last = node;
 }
 
@@ -247,9 +256,35 @@ static inline __attribute__((always_inline)) ks_ids_node **leaf_for(ks_heap *hea
     }
 }
 
+/* The leaf that was looked into last, if the id has its place there and it may be changed at once; else NULL. */
+static inline ks_ids_node *own_leaf(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *last = ids->last, *root = ids->root;
+    bool own =
+        last != NULL && covers(last, id) && root->refs == 1 && ids->owned == root->copies + 1;
+    return own ? (ks_ids_node *)last : NULL;
+}
+
+/* An unshared path has been walked to that leaf. */
+static inline void note_own(ks_ids *ids, const ks_ids_node *leaf) {
+    ids->last = leaf;
+    ids->owned = ids->root->copies + 1;
+}
+
+static bool is_full(const ks_ids_node *leaf) {
+    return leaf->room == FEW &&
+           rank(leaf, KS_IDS_WAYS - 1) + (leaf->used >> (KS_IDS_WAYS - 1)) == FEW;
+}
+
 void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
-    ks_ids_node **ref = leaf_for(heap, ids, id), *leaf = *ref;
     unsigned at = id & (KS_IDS_WAYS - 1);
+    ks_ids_node *leaf = own_leaf(ids, id);
+    if (leaf != NULL && (leaf->used >> at & 1U)) return &leaf->slots[place(leaf, at)];
+    if (leaf != NULL && !is_full(leaf)) {
+        ids->count++;
+        return insert(heap, &leaf, at);
+    }
+    ks_ids_node **ref = leaf_for(heap, ids, id);
+    leaf = *ref;
     void **slot;
     if (leaf->used >> at & 1U) {
         slot = &leaf->slots[place(leaf, at)];
@@ -257,7 +292,7 @@ void **ks_ids_make(ks_heap *heap, ks_ids *ids, uint64_t id) {
         slot = insert(heap, ref, at);
         ids->count++;
     }
-    ids->last = *ref;
+    note_own(ids, *ref);
     return slot;
 }
 
@@ -284,7 +319,11 @@ void ks_ids_put(ks_heap *heap, ks_ids *ids, uint64_t id, void *value) {
 }
 
 void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id) {
-    ks_ids_node **ref = &ids->root;
+    ks_ids_node **ref = &ids->root, *known = own_leaf(ids, id);
+    if (known != NULL) {
+        unsigned in = id & (KS_IDS_WAYS - 1);
+        return known->used >> in & 1U ? &known->slots[place(known, in)] : NULL;
+    }
     if (*ref == NULL || ((*ref)->refs > 1 && ks_ids_get(ids, id) == NULL)) return NULL;
     ids->last = NULL;
     for (;;) {
@@ -296,13 +335,22 @@ void **ks_ids_slot(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node *leaf = *ref;
     unsigned at = id & (KS_IDS_WAYS - 1);
     if (!covers(leaf, id) || (leaf->used >> at & 1U) == 0) return NULL;
-    ids->last = leaf;
+    note_own(ids, leaf);
     return &leaf->slots[place(leaf, at)];
 }
 
 void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
     ks_ids_node **path[KS_IDS_DEPTH];
     int depth = 0;
+    unsigned at = id & (KS_IDS_WAYS - 1);
+    ks_ids_node *known = own_leaf(ids, id);
+    if (known != NULL && (known->used & ~(UINT32_C(1) << at)) != 0) { /* it does not become empty */
+        if ((known->used >> at & 1U) == 0) return NULL;
+        void *taken = known->slots[place(known, at)];
+        erase(known, at);
+        ids->count--;
+        return taken;
+    }
     if (ks_ids_get(ids, id) == NULL) return NULL;
     ids->last = NULL;
     for (ks_ids_node **ref = &ids->root;;) {
@@ -316,7 +364,7 @@ void *ks_ids_take(ks_heap *heap, ks_ids *ids, uint64_t id) {
     for (;;) { /* a node that becomes empty leaves the one above */
         erase(node, digit(node, id));
         if (node->used != 0) {
-            if (node->shift == 0) ids->last = node;
+            if (node->shift == 0) note_own(ids, node);
             break;
         }
         ks_free(heap, node, size_of(node->room));

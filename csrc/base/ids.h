@@ -39,6 +39,7 @@ typedef struct ks_ids {
     ks_ids_node *root;
     size_t count;
     const ks_ids_node *last; /* private: the leaf that was looked into last; NULL: none is known */
+    uint32_t owned;          /* private: whether it may be changed at once */
 } ks_ids;
 
 /* A copy that shares everything: O(1). */
