@@ -146,6 +146,27 @@ describe("a Deployment's ReplicaSets", function()
     assert.is_nil(cluster:get("deploy/web").status.replicas)
   end)
 
+  -- deployment_controller.go: handleErr: the Deployment is synced again, with the set as it is by then
+  it("stay, just scaled up, when their deletion is refused", function()
+    local refused = 0
+    for seed = 1, 6 do
+      cluster:close()
+      cluster = kubesim.new { nodes = 1, kubelet = "manual", seed = seed }
+      create { replicas = 0, revisionHistoryLimit = 0 }
+      cluster:patch("deploy/web", { spec = { paused = true, replicas = 2,
+        template = { spec = { containers = { { name = "main", image = "app:2" } } } } } })
+      repeat cluster:step() until sizes()["app:1"] == 2
+      cluster:fail_writes("deployment", 1)
+      repeat until cluster:step().component == "deployment"
+      cluster:fail_writes("deployment", 0)
+      local there = sizes()
+      cluster:settle()
+      assert.same(there, sizes()) -- none: it went, and only the answer was lost
+      if there["app:1"] then refused = refused + 1 end
+    end
+    assert.is_true(refused > 0)
+  end)
+
   it("stay while their own controller has not looked at what is wanted now", function()
     create { replicas = 0, revisionHistoryLimit = 1 }
     to "app:2"

@@ -229,14 +229,21 @@ static bool sync_once(ks_sim *sim, const ks_object *d, bool *met_itself) {
     return fine;
 }
 
+/* A set that the last sync had scaled up goes. If that is refused, the Deployment looks again, at the set as it is by then. */
+static bool delete_set(ks_sim *sim, uint64_t id) {
+    const ks_object *set = ks_store_by_id(ks_view(sim), KS_REPLICASET, id);
+    if (set == NULL || dep_delete_set(sim, set)) return true;
+    const ks_object *d = ks_store_controller(ks_view(sim), set, KS_DEPLOYMENT);
+    int index = ks_component_index(sim, &ks_deployment_controller);
+    if (d != NULL) ks_enqueue_backoff(sim, index, d->id);
+    return true;
+}
+
 /* What met a conflict with its own write is tried again 5 ms later. In that time nobody has done what the first half gave them to do, if
  * it takes more than one call to the server: a ReplicaSet that was made anew has not adopted the pods of the one before. */
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     (void)state;
-    if (key & DEP_DELETE_SET) {
-        const ks_object *set = ks_store_by_id(ks_view(sim), KS_REPLICASET, key & ~DEP_DELETE_SET);
-        return set == NULL || dep_delete_set(sim, set);
-    }
+    if (key & DEP_DELETE_SET) return delete_set(sim, key & ~DEP_DELETE_SET);
     const ks_object *d = ks_store_by_id(ks_view(sim), KS_DEPLOYMENT, key);
     if (d == NULL) return true;
     bool met_itself, fine = sync_once(sim, d, &met_itself);
