@@ -28,7 +28,7 @@ static page *page_new(ks_heap *heap) {
     return p;
 }
 
-void ks_ready_init(ks_ready *r) { *r = (ks_ready){.full = {&pages_type, NULL, 0}}; }
+void ks_ready_init(ks_ready *r) { *r = (ks_ready){.full.type = &pages_type}; }
 
 void ks_ready_copied(const ks_ready *r) {
     ks_ids_copied(&r->full, 1);

@@ -1,4 +1,4 @@
--- What calls return: objects that are made when somebody looks at them, and cannot be told from plain tables; and nothing, of which nothing is left.
+-- What calls return: objects that are made when somebody looks at them, and cannot be told from plain tables; or nothing at all.
 local kubesim = require "kubesim"
 local util = require "luassert.util"
 
