@@ -5,7 +5,8 @@
  * ids of containers. The status that was made last of pods at a stage is kept for as long as its second lasts; the next pod's is that one
  * with the leaves exchanged, if all that status.c makes a status of agrees: what the containers do and since when (look), the spec's
  * containers, and the status that was there, but for its leaves. Pods that end together need not have begun together: when they did is a
- * leaf, too, and so are their conditions, whose new ones status.c makes once for all pods that have had the very same. Called by status.c, which makes the other statuses, and the first.
+ * leaf, too, and so are their conditions, whose new ones status.c makes once for all pods that have had the very same. Called by status.c,
+ * which makes the other statuses, and the first.
  */
 #include "kubelet/worker.h"
 
