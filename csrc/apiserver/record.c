@@ -141,6 +141,15 @@ static void **slot_of(ks_server *s, const ks_object *about) {
     return slot;
 }
 
+void ks_record_ahead(const ks_server *s, uint64_t id, int steps) {
+    if (steps == KS_STEPS_AHEAD) {
+        ks_ids_ask(&s->correlation, id);
+    } else if (steps == 2) {
+        const history *h = ks_ids_get(&s->correlation, id);
+        if (h != NULL) ks_fetch_all(h, FRONT);
+    }
+}
+
 static int add(history *h, uint64_t name) {
     int place = h->len++;
     h->names[place] = name;

@@ -157,6 +157,12 @@ void *ks_table_get(const ks_table *table, ks_key key) {
     return e != NULL ? e->value : NULL;
 }
 
+/* Inner nodes are few, and at hand. */
+void ks_table_ask(const ks_table *table, ks_key key) {
+    const ks_table_node *bucket = bucket_of(table, key);
+    if (bucket != NULL) ks_fetch(bucket);
+}
+
 /* Room for one more entry in an owned bucket. */
 static ks_table_node *widen(ks_heap *heap, ks_table_node **ref) {
     ks_table_node *bucket = *ref, *wide = bucket_new(heap, wider(bucket->cap));

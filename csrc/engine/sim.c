@@ -623,13 +623,26 @@ static bool step_agenda(ks_sim *sim, ks_key at, uint64_t key, ks_step *step) {
     return !ready; /* else it waits already */
 }
 
+/* How a key waits that will be worked on in `steps` steps. */
+static void ask_how(const ks_ids *waits, uint64_t key, int steps) {
+    if (steps == KS_STEPS_AHEAD) {
+        ks_ids_ask(waits, key);
+    } else if (steps == 2) {
+        const void *how = ks_ids_get(waits, key);
+        if (how != NULL && timer_of(how) != NULL) ks_fetch(how);
+    }
+}
+
 /* A key will be worked on in `steps` steps. */
 static void ask_for(const ks_sim *sim, uint64_t place, uint64_t key, int steps) {
     int index = component_at(place);
     if (index == KS_DELIVERY) return;
     const ks_component *c = sim->components[index].component;
-    if (steps == KS_STEPS_AHEAD) ks_ids_ask(&sim->components[index].waits, key);
-    if (c->keys != 0) ks_store_ahead(&sim->server.store, c->keys, key >> c->key_shift, steps);
+    ask_how(&sim->components[index].waits, key, steps);
+    if (c->keys != 0) {
+        ks_store_ahead(&sim->server.store, c->keys, key >> c->key_shift, steps);
+        ks_record_ahead(&sim->server, key >> c->key_shift, steps);
+    }
     if (c->ahead != NULL) c->ahead(sim->components[index].held->state, key, steps);
 }
 

@@ -40,6 +40,11 @@ static const ks_object *of_kinds(const ks_store *s, uint64_t kinds, uint64_t id)
     return NULL;
 }
 
+/* The map of the object that it names. */
+static const ks_ids *of_named(const ks_store *s, const ks_object *o) {
+    return &s->by_id[ks_store__kind_at(o->named)];
+}
+
 void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
     if (steps >= KS_STEPS_AHEAD) {
         for (; kinds != 0; kinds &= kinds - 1) ks_ids_ask(&s->by_id[__builtin_ctzll(kinds)], id);
@@ -47,16 +52,19 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
     }
     const ks_object *o = of_kinds(s, kinds, id);
     if (o == NULL) return;
-    const ks_ids *of_named = &s->by_id[ks_store__kind_at(o->named)];
     if (steps == 3) {
-        fetch_version(o);
+        fetch_version(o); /* nothing of it is there yet */
     } else if (steps == 2) {
         fetch_document(o);
-        if (o->named != 0) ks_ids_ask(of_named, ks_store__id_at(o->named));
+        if (o->named != 0) ks_ids_ask(of_named(s, o), ks_store__id_at(o->named));
     } else {
         if (o->kind == KS_POD) fetch_list(ks_get(o->status, K(containerStatuses)));
-        if (o->named != 0) fetch_version(ks_ids_get(of_named, ks_store__id_at(o->named)));
+        if (o->named != 0) fetch_version(ks_ids_get(of_named(s, o), ks_store__id_at(o->named)));
     }
+}
+
+void ks_store_ask_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
+    ks_table_ask(&s->by_name, ks_store__name_key(kind, ns, name));
 }
 
 /* --- what is let go --- */

@@ -411,6 +411,8 @@ static bool attach(ks_sim *sim, attachdetach *st, const ks_object *volume, const
     ks_sha256_hex(text->s, text->len, name + 4);
     ks_str_unref(heap, text);
     ks_val meta = ks_map_of(heap, K(name), ks_text(heap, name), NULL);
+    ks_store_ask_name(&sim->server.store, KS_VOLUMEATTACHMENT, NULL,
+                      ks_str_or_null(ks_get(meta, K(name))));
     ks_val source = ks_map_of(heap, K(persistentVolumeName), ks_string(volume->name), NULL);
     ks_val spec = ks_map_of(heap, K(attacher), ks_string(driver), K(nodeName), ks_string(node),
                             K(source), source, NULL);

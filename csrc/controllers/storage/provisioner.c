@@ -184,6 +184,7 @@ static ks_val volume_doc(ks_sim *sim, provisioner *st, const ks_object *claim,
     static const ks_str prefix = {.refs = KS_IMMORTAL, .len = 4, .s = "pvc-"};
     const ks_str *const parts[] = {&prefix, claim->uid};
     ks_val name = ks_string_take(ks_str_join(heap, parts, 2));
+    ks_store_ask_name(&sim->server.store, KS_PV, NULL, name.s);
     ks_val meta = ks_map_of(heap, K(annotations), annotations_of(sim, st, claim), K(finalizers),
                             finalizers_of(heap, st), K(name), ks_ref(name), NULL);
     ks_val ref = ks_map_of(heap, K(apiVersion), ks_string(K(v1)), K(kind),
