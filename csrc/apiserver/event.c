@@ -167,13 +167,18 @@ static ks_val name_of(ks_heap *heap, const ks_short_event *e) {
     return ks_textn(heap, text, len);
 }
 
+/* The instant at which it was first recorded. */
+static int64_t first_of(const ks_world *world, const ks_short_event *e) {
+    return (int64_t)e->stamp - world->epoch * KS_SECOND;
+}
+
 static ks_val meta_of(ks_world *world, const ks_short_event *e) {
     ks_heap *heap = world->heap;
     ks_val m = ks_map_new(heap, 4);
-    ks_map_push(heap, &m, K(creationTimestamp), ks_time_val(world, e->first));
+    ks_map_push(heap, &m, K(creationTimestamp), ks_time_val(world, first_of(world, e)));
     ks_map_push(heap, &m, K(name), name_of(heap, e));
     ks_map_push(heap, &m, K(namespace), ks_string(namespace_of(e->about)));
-    ks_map_push(heap, &m, K(uid), ks_server__uid_text(heap, e->uid));
+    ks_map_push(heap, &m, K(uid), ks_server__uid_of(world, e->brief.id));
     return m;
 }
 
@@ -184,15 +189,16 @@ static ks_val compose_core(ks_world *world, const ks_short_event *e) {
     ks_map_push(heap, &source, K(component), ks_string(head->component));
     if (e->host != NULL) ks_map_push(heap, &source, K(host), ks_string(e->host));
     ks_map_push(heap, &m, K(apiVersion), ks_string(K(v1)));
-    ks_map_push(heap, &m, K(count), ks_int(e->count));
+    ks_map_push(heap, &m, K(count), ks_int(ks_event_count(e)));
     ks_map_push(heap, &m, K(eventTime), ks_null());
-    ks_map_push(heap, &m, K(firstTimestamp), ks_time_val(world, e->first));
+    ks_map_push(heap, &m, K(firstTimestamp), ks_time_val(world, first_of(world, e)));
     ks_map_push(heap, &m, K(involvedObject),
                 reference(heap, e->about, head->by_name ? UNVERSIONED : e->about_version,
                           head->field_path));
     ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
     ks_map_push(heap, &m, K(lastTimestamp), ks_time_val(world, e->last));
-    ks_map_push(heap, &m, K(message), ks_string_take(ks_saying_text(heap, e->said, e->combined)));
+    ks_map_push(heap, &m, K(message),
+                ks_string_take(ks_saying_text(heap, e->said, ks_event_is_combined(e))));
     ks_map_push(heap, &m, K(metadata), meta_of(world, e));
     ks_map_push(heap, &m, K(reason), ks_string(head->reason));
     ks_map_push(heap, &m, K(reportingComponent), ks_string(head->component));
@@ -204,7 +210,7 @@ static ks_val compose_core(ks_world *world, const ks_short_event *e) {
 }
 
 static ks_val series_of(ks_world *world, const ks_short_event *e) {
-    return ks_map_of(world->heap, K(count), ks_int(e->count), K(lastObservedTime),
+    return ks_map_of(world->heap, K(count), ks_int(ks_event_count(e)), K(lastObservedTime),
                      ks_microtime_val(world, e->last), NULL);
 }
 
@@ -214,13 +220,14 @@ static ks_val compose_new(ks_world *world, const ks_short_event *e) {
     ks_val m = ks_map_new(heap, 16);
     ks_map_push(heap, &m, K(action), ks_string(head->action));
     ks_map_push(heap, &m, K(apiVersion), ks_string(K(v1)));
-    ks_map_push(heap, &m, K(eventTime), ks_microtime_val(world, e->first));
+    ks_map_push(heap, &m, K(eventTime), ks_microtime_val(world, first_of(world, e)));
     ks_map_push(heap, &m, K(firstTimestamp), ks_null());
     ks_map_push(heap, &m, K(involvedObject),
                 reference(heap, e->about, e->about_version, head->field_path));
     ks_map_push(heap, &m, K(kind), ks_string(K(Event)));
     ks_map_push(heap, &m, K(lastTimestamp), ks_null());
-    ks_map_push(heap, &m, K(message), ks_string_take(ks_saying_text(heap, e->said, e->combined)));
+    ks_map_push(heap, &m, K(message),
+                ks_string_take(ks_saying_text(heap, e->said, ks_event_is_combined(e))));
     ks_map_push(heap, &m, K(metadata), meta_of(world, e));
     ks_map_push(heap, &m, K(reason), ks_string(head->reason));
     if (head->related != NULL)
@@ -229,7 +236,7 @@ static ks_val compose_new(ks_world *world, const ks_short_event *e) {
     ks_map_push(heap, &m, K(reportingComponent), ks_string(head->component));
     ks_map_push(heap, &m, K(reportingInstance),
                 ks_format(heap, "%s-control-plane", head->component->s));
-    if (e->count > 1) ks_map_push(heap, &m, K(series), series_of(world, e));
+    if (ks_event_count(e) > 1) ks_map_push(heap, &m, K(series), series_of(world, e));
     ks_map_push(heap, &m, K(source), ks_map_new(heap, 0));
     ks_map_push(heap, &m, K(type), ks_string(head->type));
     return m;
@@ -258,7 +265,9 @@ static ks_key key_of(const ks_brief *brief) {
     return ks_store_stamped(e->about->hash, e->stamp);
 }
 
-static int64_t added(const ks_brief *brief) { return short_of(brief)->first; }
+static int64_t added(const ks_world *world, const ks_brief *brief) {
+    return first_of(world, short_of(brief));
+}
 
 static const char *text_of(const ks_str *str) { return str != NULL ? str->s : ""; }
 
@@ -306,11 +315,8 @@ ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
                           .host = ks_str_ref(host),
                           .said = said,
                           .about_version = about_version,
-                          .first = s->world->now,
-                          .last = s->world->now,
-                          .stamp = draw_stamp(s),
-                          .count = 1};
-    ks_server__draw_uid(s, e->uid);
+                          .stamp = draw_stamp(s)};
+    e->last = first_of(s->world, e);
     return e;
 }
 
@@ -318,7 +324,7 @@ ks_short_event *ks_short_event_next(ks_heap *heap, const ks_short_event *before,
                                     const ks_saying *said) {
     ks_short_event *e = ks_alloc(heap, sizeof *e);
     *e = *before;
-    e->brief = (ks_brief){.refs = 1, .type = &short_event_type};
+    e->brief = (ks_brief){.refs = 1, .spare = before->brief.spare, .type = &short_event_type};
     ks_event_about_ref(e->about);
     ks_event_head_ref(e->head);
     ks_str_ref(e->host);

@@ -46,12 +46,18 @@ typedef struct ks_short_event {
     const ks_str *host; /* source.host, or NULL */
     const ks_saying *said;
     uint64_t about_version; /* of the object when this was recorded */
-    int64_t first, last;    /* instants; of a series `last` is when it was last observed */
-    uint64_t stamp;         /* the number in its name */
-    uint32_t uid[4];
-    uint32_t count : 31;   /* core: how often; else the length of the series, 1 being none */
-    uint32_t combined : 1; /* it stands for similar ones, and says so */
+    uint64_t stamp;         /* the number in its name: when it was first recorded, of all times */
+    int64_t last;           /* instant; of a series: when it was last observed */
 } ks_short_event;
+
+/* How often it was recorded (of a series that is its length, 1 being none), and whether it stands for similar ones, and says so. */
+static inline uint32_t ks_event_count(const ks_short_event *e) { return e->brief.spare >> 1; }
+static inline bool ks_event_is_combined(const ks_short_event *e) {
+    return (e->brief.spare & 1) != 0;
+}
+static inline void ks_event_set_count(ks_short_event *e, uint32_t count, bool combined) {
+    e->brief.spare = count << 1 | combined;
+}
 
 /* Counting up and down; NULL is fine but where it says otherwise. What frees them is private to these. */
 void ks_event_about_free(ks_heap *heap, const ks_event_about *about);

@@ -32,9 +32,8 @@ ks_request ks_request_of(ks_server *s, ks_kind kind, const char *subresource,
 /* The current second as the API shows it; a new uid: new references. */
 ks_val ks_server__stamp(ks_server *s);
 ks_val ks_server__uid(ks_server *s);
-/* The same in two steps: the bits, and their text. */
-void ks_server__draw_uid(ks_server *s, uint32_t words[4]);
-ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]);
+/* The uid of an object whose kind keeps none: it is told from the id, a new reference. */
+ks_val ks_server__uid_of(const ks_world *world, uint64_t id);
 /* Stores, announces, and hands out the new version where `out` is not NULL. Takes over `doc`. */
 void ks_server__commit(ks_server *s, ks_kind kind, ks_val doc, const ks_object *old,
                        const ks_object **out);

@@ -447,8 +447,7 @@ static bool write_next(ks_server *s, const update *u) {
     bool same = u->said == NULL;
     ks_short_event *next =
         ks_short_event_next(s->heap, before, ks_saying_ref(same ? before->said : u->said));
-    next->combined = same ? before->combined : u->combined;
-    next->count = u->count;
+    ks_event_set_count(next, u->count, same ? ks_event_is_combined(before) : u->combined);
     next->last = u->last;
     ks_server__commit_brief(s, &next->brief, brief);
     return true;
@@ -470,8 +469,7 @@ static void write_new(recording *r, const history *h, uint32_t count, bool combi
         ks_short_event_new(r->s, h->about, r->about->version, r->head, host, r->said);
     r->head = NULL;
     r->said = NULL;
-    e->count = count;
-    e->combined = combined;
+    ks_event_set_count(e, count, combined);
     ks_server__commit_brief(r->s, &e->brief, NULL);
 }
 

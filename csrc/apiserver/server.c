@@ -91,16 +91,12 @@ void ks_server_snapshot(ks_server *out, ks_server *from, ks_world *world) {
 
 ks_val ks_server__stamp(ks_server *s) { return ks_time_val(s->world, s->world->now); }
 
-/* A version-4 UUID. */
-void ks_server__draw_uid(ks_server *s, uint32_t words[4]) {
-    ks_choose_words(s->world, KS_CHOOSE_UID, words, 4);
-    words[1] = (words[1] & 0xffff0fffU) | 0x4000U;
-    words[2] = (words[2] & 0x3fffffffU) | 0x80000000U;
-}
-
-ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]) {
+/* A version-4 UUID of random words. */
+static ks_val uuid_of(ks_heap *heap, const uint32_t words[4]) {
     char digits[32], text[36], *at = digits;
     for (int i = 0; i < 4; i++) at = ks_put_hex(at, words[i]);
+    digits[12] = '4';
+    digits[16] = "89ab"[words[2] >> 28 & 3];
     memcpy(text, digits, 8);
     memcpy(text + 9, digits + 8, 4);
     memcpy(text + 14, digits + 12, 4);
@@ -112,8 +108,14 @@ ks_val ks_server__uid_text(ks_heap *heap, const uint32_t words[4]) {
 
 ks_val ks_server__uid(ks_server *s) {
     uint32_t words[4];
-    ks_server__draw_uid(s, words);
-    return ks_server__uid_text(s->heap, words);
+    ks_choose_words(s->world, KS_CHOOSE_UID, words, 4);
+    return uuid_of(s->heap, words);
+}
+
+ks_val ks_server__uid_of(const ks_world *world, uint64_t id) {
+    uint32_t words[4];
+    ks_words_of(world, id, words, 4);
+    return uuid_of(world->heap, words);
 }
 
 /* --- the way into the store --- */

@@ -17,6 +17,7 @@ static uint64_t splitmix(uint64_t *state) {
 void ks_world_init(ks_world *world, ks_heap *heap, uint64_t seed, int64_t epoch) {
     *world = (ks_world){.heap = heap, .epoch = epoch, .trace = KS_HASH_SEED};
     for (int i = 0; i < 4; i++) world->rng[i] = splitmix(&seed);
+    world->salt = splitmix(&seed);
 }
 
 void ks_world_copied(ks_world *world) {
@@ -53,6 +54,11 @@ void ks_choose_words(ks_world *world, ks_choice kind, uint32_t *words, int count
     memcpy(s, world->rng, sizeof s);
     for (int i = 0; i < count; i++) words[i] = (uint32_t)(next_random(s) >> 32);
     memcpy(world->rng, s, sizeof s);
+}
+
+void ks_words_of(const ks_world *world, uint64_t number, uint32_t *words, int count) {
+    uint64_t state = number, mixed = splitmix(&state) ^ world->salt;
+    for (int i = 0; i < count; i++) words[i] = (uint32_t)(splitmix(&mixed) >> 32);
 }
 
 void ks_random_suffix(ks_world *world, char *out, int n) {

@@ -46,6 +46,7 @@ typedef struct ks_world {
     int64_t now;     /* ns since the start */
     int64_t epoch;   /* Unix seconds of the start */
     uint64_t rng[4]; /* xoshiro256** state, from the seed */
+    uint64_t salt;   /* from the seed, too: ks_words_of() */
     /* The texts of seconds that were asked for lately: what is written about one of them shares it. Private to api/time.c. */
     struct {
         const ks_str *text; /* counted; NULL: none */
@@ -62,6 +63,8 @@ void ks_world_dispose(ks_world *world);
 uint32_t ks_choose(ks_world *world, ks_choice kind, uint32_t n);
 /* `count` answers, each of the whole range: as asking that often. */
 void ks_choose_words(ks_world *world, ks_choice kind, uint32_t *words, int count);
+/* `count` words that belong to a number, the same whenever they are asked for: for what is one of masses and mostly not looked at. */
+void ks_words_of(const ks_world *world, uint64_t number, uint32_t *words, int count);
 /* 5 (or n) characters of Kubernetes' suffix alphabet, NUL-terminated: out needs n + 1 bytes.
  * k8s.io/apimachinery/pkg/util/rand/rand.go: String. */
 void ks_random_suffix(ks_world *world, char *out, int n);

@@ -106,6 +106,7 @@ ks_val ks_object_doc(ks_heap *heap, const ks_object *object);
  * Counted; never changed but for `whole`. It is the first member of its writer's own struct. */
 typedef struct ks_brief {
     uint32_t refs;
+    uint32_t spare; /* its writer's */
     const struct ks_brief_type *type;
     uint64_t id, version; /* as in ks_object: given by ks_store_write_brief() */
     const ks_object
@@ -121,8 +122,8 @@ typedef struct ks_brief_type {
     void (*dispose)(ks_heap *heap, ks_brief *brief);
     const ks_str *(*ns)(const ks_brief *brief); /* its namespace, borrowed */
     ks_key (*key)(const ks_brief *brief);       /* ks_store_stamped() of its name */
-    int64_t (*added)(
-        const ks_brief *brief); /* the instant at which the object's first was written */
+    /* The instant at which the object's first was written. */
+    int64_t (*added)(const ks_world *world, const ks_brief *brief);
     /* The text of the field at a path of field selectors ("involvedObject.name"), borrowed; NULL: look at the document. */
     const char *(*field)(const ks_brief *brief, const char *path);
 } ks_brief_type;
