@@ -20,10 +20,10 @@ enum { PASS = 1, THRESHOLD = 12500 /* terminated-pod-gc-threshold */ };
 
 typedef struct state {
     int index;
-    ks_tree suspects; /* {0, pod}: to be looked at in the next pass */
-    ks_tree finished; /* {0, pod}: Succeeded or Failed */
-    ks_tree lost;     /* {hash of a node's name, 0} -> instant at which it counts as gone */
-    ks_tree out;      /* {hash of a node's name, 0}: nodes that are out of service */
+    ks_ids suspects; /* pods to be looked at in the next pass */
+    ks_ids finished; /* pods that are Succeeded or Failed */
+    ks_tree lost;    /* {hash of a node's name, 0} -> instant at which it counts as gone */
+    ks_tree out;     /* {hash of a node's name, 0}: nodes that are out of service */
 } state;
 
 /* --- nodes --- */
@@ -52,15 +52,15 @@ static void *create(ks_sim *sim) {
 static void *copy(ks_sim *sim, const void *payload) {
     const state *from = payload;
     state *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = (state){from->index, ks_tree_copy(&from->suspects), ks_tree_copy(&from->finished),
+    *st = (state){from->index, ks_ids_copy(&from->suspects), ks_ids_copy(&from->finished),
                   ks_tree_copy(&from->lost), ks_tree_copy(&from->out)};
     return st;
 }
 
 static void dispose(ks_heap *heap, void *payload) {
     state *st = payload;
-    ks_tree_clear(heap, &st->suspects);
-    ks_tree_clear(heap, &st->finished);
+    ks_ids_clear(heap, &st->suspects);
+    ks_ids_clear(heap, &st->finished);
     ks_tree_clear(heap, &st->lost);
     ks_tree_clear(heap, &st->out);
     ks_free(heap, st, sizeof *st);
@@ -86,15 +86,14 @@ static void arm(ks_sim *sim, const state *st) {
 
 static void suspect(ks_sim *sim, state *st, const ks_object *pod) {
     if (!suspicious(sim, pod)) return;
-    ks_tree_put(sim->world.heap, &st->suspects, (ks_key){0, pod->id}, ks_word(1));
+    ks_ids_put(sim->world.heap, &st->suspects, pod->id, ks_word(1));
     arm(sim, st);
 }
 
 static void forget_pod(ks_sim *sim, state *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    ks_key key = {0, pod->id};
-    bool was = st->suspects.count > 0 && ks_tree_del(heap, &st->suspects, key);
-    if (st->finished.count > 0 && ks_tree_del(heap, &st->finished, key)) was = true;
+    bool was = st->suspects.count > 0 && ks_ids_del(heap, &st->suspects, pod->id);
+    if (st->finished.count > 0 && ks_ids_del(heap, &st->finished, pod->id)) was = true;
     if (was && st->suspects.count == 0 && st->finished.count <= THRESHOLD)
         ks_cancel(sim, st->index, PASS);
 }
@@ -108,11 +107,10 @@ static void observe_pod(ks_sim *sim, state *st, const ks_change *change) {
         return;
     }
     if (is_finished(pod) != (old != NULL && is_finished(old))) {
-        ks_key key = {0, pod->id};
         if (is_finished(pod))
-            ks_tree_put(sim->world.heap, &st->finished, key, ks_word(1));
+            ks_ids_put(sim->world.heap, &st->finished, pod->id, ks_word(1));
         else
-            ks_tree_del(sim->world.heap, &st->finished, key);
+            ks_ids_del(sim->world.heap, &st->finished, pod->id);
         if (st->finished.count > THRESHOLD) arm(sim, st);
     }
     /* one that stays where it is has been looked at already, and is again when its node goes or is out of service */
@@ -197,18 +195,18 @@ static int group_of(ks_sim *sim, state *st, const ks_object *pod) {
 /* Forgets what has been settled; pods whose node may come back stay suspects. */
 static void sort_suspects(ks_sim *sim, state *st, ks_objects groups[GROUPS]) {
     ks_heap *heap = sim->world.heap;
-    ks_tree suspects = st->suspects;
-    st->suspects = (ks_tree){NULL, NULL, 0};
-    for (ks_tree_iter it = ks_tree_begin(&suspects); ks_tree_next(&it);) {
-        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
+    ks_ids suspects = st->suspects;
+    st->suspects = (ks_ids){.type = NULL};
+    for (ks_ids_iter it = ks_ids_begin(&suspects); ks_ids_next(&it);) {
+        const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.id);
         if (pod == NULL || !suspicious(sim, pod)) continue;
         int group = group_of(sim, st, pod);
         if (group != KEEP)
             ks_objects_add(heap, &groups[group], pod);
         else
-            ks_tree_put(heap, &st->suspects, it.key, ks_word(1));
+            ks_ids_put(heap, &st->suspects, it.id, ks_word(1));
     }
-    ks_tree_clear(heap, &suspects);
+    ks_ids_clear(heap, &suspects);
 }
 
 /* --- too many finished pods --- */
@@ -229,8 +227,8 @@ static void remove_surplus(ks_sim *sim, const state *st) {
     ks_heap *heap = sim->world.heap;
     ks_objects list = {NULL, 0, 0};
     size_t surplus = st->finished.count - THRESHOLD;
-    for (ks_tree_iter it = ks_tree_begin(&st->finished); ks_tree_next(&it);)
-        ks_objects_add(heap, &list, ks_store_by_id(ks_view(sim), KS_POD, it.key.b));
+    for (ks_ids_iter it = ks_ids_begin(&st->finished); ks_ids_next(&it);)
+        ks_objects_add(heap, &list, ks_store_by_id(ks_view(sim), KS_POD, it.id));
     if (list.count > 1) qsort((void *)list.items, list.count, sizeof *list.items, goes_first);
     for (size_t i = 0; i < surplus && i < list.count; i++) remove_pod(sim, list.items[i], false);
     ks_objects_dispose(heap, &list);
@@ -243,7 +241,7 @@ static void remove_group(ks_sim *sim, state *st, const ks_objects *pods, bool go
         ks_object_ref(pod);
         if (gone) ks_tree_del(sim->world.heap, &st->lost, node_key(pod->node));
         if (!remove_pod(sim, pod, gone))
-            ks_tree_put(sim->world.heap, &st->suspects, (ks_key){0, pod->id}, ks_word(1));
+            ks_ids_put(sim->world.heap, &st->suspects, pod->id, ks_word(1));
         ks_object_unref(sim->world.heap, pod);
     }
 }
