@@ -250,7 +250,10 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
         return refusal;
     }
     ks_meta_put(s->heap, &doc, K(resourceVersion), KS_NOTHING);
-    if (!ks_exists(ks_meta_get(doc, K(uid)))) ks_meta_put(s->heap, &doc, K(uid), ks_server__uid(s));
+    if (!ks_exists(ks_meta_get(doc, K(uid))))
+        ks_meta_put(s->heap, &doc, K(uid), ks_server__uid(s));
+    else
+        ks_store_doubt_owners(&s->store);
     if (!ks_exists(ks_meta_get(doc, K(creationTimestamp))))
         ks_meta_put(s->heap, &doc, K(creationTimestamp), ks_server__stamp(s));
     if (r.dry_run) {

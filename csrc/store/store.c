@@ -806,7 +806,16 @@ static void unindex_owners(ks_store *s, const ks_object *object) {
     }
 }
 
+/* Of what kind its owners are, if that is known of all of them: mostly there is one, the controller. */
+static void note_owning(ks_store *s, const ks_object *object) {
+    bool known = object->owner != 0 && ks_len(object->owners) == 1;
+    s->owning |= known ? UINT64_C(1) << ks_store__kind_at(object->owner) : EVERY_KIND;
+}
+
+void ks_store_doubt_owners(ks_store *s) { s->owning = EVERY_KIND; }
+
 static void index_owners(ks_store *s, const ks_object *object) {
+    if (ks_len(object->owners) > 0) note_owning(s, object);
     ks_each(owner, object->owners) {
         const ks_str *uid = ks_str_or_null(ks_get(*owner, K(uid)));
         if (uid != NULL)

@@ -176,6 +176,7 @@ typedef struct ks_store {
     /* The same for uids of pods, claims, volumes and attachments: the last ids that are in `by_uid`. */
     uint64_t uids_known[KS_MASSES];
     uint64_t last_owner; /* where the owner is of what was written last */
+    uint64_t owning;     /* a bit for each kind of which there may be owners */
     uint64_t expected;   /* where that is which the next is going to name: naming.h */
     struct ks_store_maps {
         ks_tree by_owner; /* {64 bits of the hash of the owner's uid, id}: all ownerReferences */
@@ -231,6 +232,11 @@ const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
 /* The same, where its ownerReference also gives that object's kind, which is `kind`, and name, and both are in one namespace. */
 const ks_object *ks_store_controller(const ks_store *s, const ks_object *object, ks_kind kind);
+/* Whether an object of that kind may own another. What comes with a uid of its own, from outside, may have that of anything. */
+static inline bool ks_store_may_own(const ks_store *s, ks_kind kind) {
+    return (s->owning >> kind & 1U) != 0;
+}
+void ks_store_doubt_owners(ks_store *s);
 /* Whether one of the object's ownerReferences, its controller's or another, has that uid. */
 bool ks_is_owned(const ks_object *object, const ks_str *uid);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
