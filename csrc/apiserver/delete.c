@@ -198,6 +198,7 @@ static void finish(deletion *d) {
     const ks_object *last = NULL;
     uint64_t id = d->old->id;
     ks_kind kind = d->old->kind;
+    ks_store_ask_leaving(&d->s->store, d->old);
     keep(d, &last);
     ks_object_unref(d->heap, last);
     /* whoever watches may have removed it meanwhile */

@@ -157,10 +157,18 @@ void *ks_table_get(const ks_table *table, ks_key key) {
     return e != NULL ? e->value : NULL;
 }
 
-/* Inner nodes are few, and at hand. */
+/* The nodes above the buckets are few: they are at hand. Which these are the number of entries tells, about. */
 void ks_table_ask(const ks_table *table, ks_key key) {
-    const ks_table_node *bucket = bucket_of(table, key);
-    if (bucket != NULL) ks_fetch(bucket);
+    const ks_table_node *node = table->root;
+    size_t below = table->count / FANOUT;
+    if (node == NULL || node->cap != 0) return;
+    uint64_t bits = key.a;
+    for (; below > FULL; below /= FANOUT, bits >>= BITS) {
+        const ks_table_node *next = children_of(node)[bits & (FANOUT - 1)];
+        if (next == NULL || next->cap != 0) return;
+        node = next;
+    }
+    ks_fetch(children_of(node)[bits & (FANOUT - 1)]);
 }
 
 /* Room for one more entry in an owned bucket. */

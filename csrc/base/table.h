@@ -35,7 +35,7 @@ void ks_table_clear(ks_heap *heap, ks_table *table);
 
 /* The value at `key`, or NULL. */
 void *ks_table_get(const ks_table *table, ks_key key);
-/* Asks for the memory that a look at the key, which comes some time later, begins with. */
+/* Asks for the memory in which a look begins, without waiting for it. */
 void ks_table_ask(const ks_table *table, ks_key key);
 /* Sets the value. Whole at each allocation: memory may run out in it, and what it was called for may be tried again. */
 void ks_table_put(ks_heap *heap, ks_table *table, ks_key key, void *value);

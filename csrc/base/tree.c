@@ -15,23 +15,24 @@ enum { ORDER = 32, SMALL = 4, SPARSE = ORDER / 8 };
 struct ks_tree_node {
     uint32_t refs;
     uint16_t len, cap;
-    bool leaf;
-    ks_key keys[]; /* cap keys, then cap slots: values, or children */
+    uint8_t height; /* 0: a leaf */
+    ks_key keys[];  /* cap keys, then cap slots: values, or children */
 };
 
 static void **slots(const ks_tree_node *node) { return (void **)(node->keys + node->cap); }
 static ks_tree_node *child(const ks_tree_node *node, int i) { return slots(node)[i]; }
+static inline bool is_leaf(const ks_tree_node *node) { return node->height == 0; }
 
 static size_t node_size(int cap) {
     return sizeof(ks_tree_node) + (size_t)cap * (sizeof(ks_key) + sizeof(void *));
 }
 
-static ks_tree_node *node_new(ks_heap *heap, bool leaf, int cap) {
+static ks_tree_node *node_new(ks_heap *heap, uint8_t height, int cap) {
     ks_tree_node *node = ks_alloc(heap, node_size(cap));
     node->refs = 1;
     node->len = 0;
     node->cap = (uint16_t)cap;
-    node->leaf = leaf;
+    node->height = height;
     return node;
 }
 
@@ -51,7 +52,7 @@ static void node_unref(ks_heap *heap, const ks_tree_type *type, ks_tree_node *no
     if (--node->refs > 0) return;
     for (int i = 0; i < node->len; i++) {
         key_unref(heap, type, node->keys[i]);
-        if (node->leaf)
+        if (is_leaf(node))
             value_unref(heap, type, slots(node)[i]);
         else
             node_unref(heap, type, child(node, i));
@@ -62,13 +63,13 @@ static void node_unref(ks_heap *heap, const ks_tree_type *type, ks_tree_node *no
 /* A copy of `node` with room for `cap` entries, everything in it counted once more. */
 static ks_tree_node *node_copy(ks_heap *heap, const ks_tree_type *type, const ks_tree_node *node,
                                int cap) {
-    ks_tree_node *copy = node_new(heap, node->leaf, cap);
+    ks_tree_node *copy = node_new(heap, node->height, cap);
     copy->len = node->len;
     memcpy(copy->keys, node->keys, node->len * sizeof(ks_key));
     memcpy(slots(copy), slots(node), node->len * sizeof(void *));
     for (int i = 0; i < node->len; i++) {
         key_ref(type, node->keys[i]);
-        if (!node->leaf)
+        if (!is_leaf(node))
             child(node, i)->refs++;
         else if (type != NULL && type->ref != NULL)
             type->ref(slots(node)[i]);
@@ -92,7 +93,7 @@ static inline ks_tree_node *own(ks_heap *heap, const ks_tree_type *type, ks_tree
 static ks_tree_node *widen(ks_heap *heap, ks_tree_node **ref) {
     ks_tree_node *node = *ref;
     int cap = node->cap * 2 > ORDER ? ORDER : node->cap * 2;
-    ks_tree_node *wide = node_new(heap, node->leaf, cap);
+    ks_tree_node *wide = node_new(heap, node->height, cap);
     wide->len = node->len;
     memcpy(wide->keys, node->keys, node->len * sizeof(ks_key));
     memcpy(slots(wide), slots(node), node->len * sizeof(void *));
@@ -234,7 +235,7 @@ void ks_trees_clear(ks_heap *heap, ks_tree *trees, size_t n) {
 static const ks_tree_node *find_by(const ks_tree *tree, ks_key key, int *at) {
     const ks_tree_node *node = tree->root;
     bool found;
-    while (!node->leaf) node = child(node, child_of(tree->type, node, key));
+    while (!is_leaf(node)) node = child(node, child_of(tree->type, node, key));
     *at = search(tree->type, node, key, &found);
     return found ? node : NULL;
 }
@@ -243,7 +244,7 @@ static const ks_tree_node *find(const ks_tree *tree, ks_key key, int *at) {
     const ks_tree_node *node = tree->root;
     if (node == NULL) return NULL;
     if (tree->type != NULL && tree->type->compare != NULL) return find_by(tree, key, at);
-    while (!node->leaf) node = child(node, child_of_words(node, key));
+    while (!is_leaf(node)) node = child(node, child_of_words(node, key));
     *at = floor_words(node, key);
     return is_key(node, *at, key) ? node : NULL;
 }
@@ -252,6 +253,13 @@ void *ks_tree_get(const ks_tree *tree, ks_key key) {
     int at;
     const ks_tree_node *leaf = find(tree, key, &at);
     return leaf == NULL ? NULL : slots(leaf)[at];
+}
+
+void ks_tree_ask(const ks_tree *tree, ks_key key) {
+    const ks_tree_node *node = tree->root;
+    if (node == NULL || is_leaf(node) || !plain_keys(tree->type)) return;
+    while (node->height > 1) node = child(node, child_of_words(node, key));
+    ks_fetch_all(child(node, child_of_words(node, key)), node_size(ORDER));
 }
 
 bool ks_tree_has(const ks_tree *tree, ks_key key) {
@@ -284,7 +292,7 @@ static void remove_at(ks_tree_node *node, int at) {
 
 /* Moves entries [from, len) of a full owned node to a new right neighbour. */
 static ks_tree_node *split(ks_heap *heap, ks_tree_node *node, int from) {
-    ks_tree_node *right = node_new(heap, node->leaf, ORDER);
+    ks_tree_node *right = node_new(heap, node->height, ORDER);
     right->len = (uint16_t)(node->len - from);
     memcpy(right->keys, node->keys + from, right->len * sizeof(ks_key));
     memcpy(slots(right), slots(node) + from, right->len * sizeof(void *));
@@ -315,7 +323,7 @@ static ks_tree_node *put(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_ke
                          void *value) {
     ks_tree_node *node = own(heap, tree->type, ref);
     bool found;
-    if (node->leaf) {
+    if (is_leaf(node)) {
         int at = search(tree->type, node, key, &found);
         if (found) {
             void *old = slots(node)[at];
@@ -344,7 +352,7 @@ static ks_tree_node **descend(ks_heap *heap, ks_tree *tree, ks_key key) {
     ks_tree_node **ref = &tree->root;
     for (;;) {
         ks_tree_node *node = own(heap, tree->type, ref);
-        if (node->leaf) return ref;
+        if (is_leaf(node)) return ref;
         int at = floor_words(node, key);
         if (at < 0) node->keys[at = 0] = key;
         ref = (ks_tree_node **)&slots(node)[at];
@@ -369,11 +377,11 @@ static bool put_quickly(ks_heap *heap, ks_tree *tree, ks_key key, void *value) {
 }
 
 void ks_tree_put(ks_heap *heap, ks_tree *tree, ks_key key, void *value) {
-    if (tree->root == NULL) tree->root = node_new(heap, true, SMALL);
+    if (tree->root == NULL) tree->root = node_new(heap, 0, SMALL);
     if (plain_keys(tree->type) && put_quickly(heap, tree, key, value)) return;
     ks_tree_node *right = put(heap, tree, &tree->root, key, value);
     if (right == NULL) return;
-    ks_tree_node *root = node_new(heap, false, SMALL);
+    ks_tree_node *root = node_new(heap, (uint8_t)(tree->root->height + 1), SMALL);
     key_ref(tree->type, tree->root->keys[0]);
     key_ref(tree->type, right->keys[0]);
     insert_at(root, 0, tree->root->keys[0], tree->root);
@@ -390,7 +398,7 @@ static void join(ks_heap *heap, const ks_tree_type *type, ks_tree_node *node, in
     ks_tree_node *right = own(heap, type, (ks_tree_node **)&slots(node)[at + 1]);
     while (left->cap < left->len + right->len) {
         int cap = left->cap * 2 > ORDER ? ORDER : left->cap * 2;
-        ks_tree_node *wide = node_new(heap, left->leaf, cap);
+        ks_tree_node *wide = node_new(heap, left->height, cap);
         wide->len = left->len;
         memcpy(wide->keys, left->keys, left->len * sizeof(ks_key));
         memcpy(slots(wide), slots(left), left->len * sizeof(void *));
@@ -409,7 +417,7 @@ static void join(ks_heap *heap, const ks_tree_type *type, ks_tree_node *node, in
 static void *take(ks_heap *heap, ks_tree *tree, ks_tree_node **ref, ks_key key) {
     ks_tree_node *node = own(heap, tree->type, ref);
     bool found;
-    if (node->leaf) {
+    if (is_leaf(node)) {
         int at = search(tree->type, node, key, &found);
         void *value = slots(node)[at];
         ks_key gone = node->keys[at];
@@ -438,7 +446,7 @@ static void *take_quickly(ks_heap *heap, ks_tree *tree, ks_key key, bool *done) 
     *done = true;
     for (;;) {
         node = own(heap, tree->type, ref);
-        if (node->leaf) break;
+        if (is_leaf(node)) break;
         ref = (ks_tree_node **)&slots(node)[child_of_words(node, key)];
     }
     int at = search_words(node, key, &found);
@@ -456,10 +464,10 @@ static void *take_quickly(ks_heap *heap, ks_tree *tree, ks_key key, bool *done) 
 /* A root without entries goes, and one with a single child gives way to it. */
 static void lower(ks_heap *heap, ks_tree *tree) {
     while (tree->root != NULL &&
-           (tree->root->len == 0 || (!tree->root->leaf && tree->root->len == 1))) {
+           (tree->root->len == 0 || (!is_leaf(tree->root) && tree->root->len == 1))) {
         ks_tree_node *root = tree->root;
         tree->root = NULL;
-        if (!root->leaf && root->len == 1) {
+        if (!is_leaf(root) && root->len == 1) {
             tree->root = child(root, 0);
             tree->root->refs++;
         }
@@ -488,7 +496,7 @@ void *ks_tree_take_first(ks_heap *heap, ks_tree *tree) {
     int depth = 0;
     for (ks_tree_node **ref = &tree->root;; ref = (ks_tree_node **)slots(path[depth++])) {
         path[depth] = own(heap, tree->type, ref);
-        if (path[depth]->leaf) break;
+        if (is_leaf(path[depth])) break;
     }
     void *value = slots(path[depth])[0];
     tree->count--;
@@ -521,7 +529,7 @@ static void **slot_by(ks_heap *heap, ks_tree *tree, ks_key key) {
     ks_tree_node **ref = &tree->root;
     for (;;) {
         ks_tree_node *node = own(heap, tree->type, ref);
-        if (node->leaf) {
+        if (is_leaf(node)) {
             bool found;
             int at = search(tree->type, node, key, &found);
             return found ? &slots(node)[at] : NULL;
@@ -544,7 +552,7 @@ void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key) {
     ks_tree_node **ref = &tree->root;
     for (;;) {
         ks_tree_node *node = own(heap, tree->type, ref);
-        if (node->leaf) break;
+        if (is_leaf(node)) break;
         ref = (ks_tree_node **)&slots(node)[child_of_words(node, key)];
     }
     int at = floor_words(*ref, key);
@@ -559,7 +567,7 @@ ks_tree_iter ks_tree_begin(const ks_tree *tree) {
     for (const ks_tree_node *node = tree->root; node != NULL; node = child(node, 0)) {
         it.path[it.depth].node = node;
         it.path[it.depth++].at = 0;
-        if (node->leaf) break;
+        if (is_leaf(node)) break;
     }
     return it;
 }
@@ -569,11 +577,11 @@ ks_tree_iter ks_tree_from(const ks_tree *tree, ks_key at_least) {
     bool found;
     it.depth = 0;
     for (const ks_tree_node *node = tree->root; node != NULL;) {
-        int at = node->leaf ? search(tree->type, node, at_least, &found)
-                            : child_of(tree->type, node, at_least);
+        int at = is_leaf(node) ? search(tree->type, node, at_least, &found)
+                               : child_of(tree->type, node, at_least);
         it.path[it.depth].node = node;
         it.path[it.depth++].at = at;
-        if (node->leaf) break;
+        if (is_leaf(node)) break;
         node = child(node, at);
     }
     return it;
@@ -619,7 +627,7 @@ static bool entry_of(const ks_tree_node *leaf, int at, ks_key *key, void **value
 bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value) {
     const ks_tree_node *node = tree->root;
     if (node == NULL) return false;
-    while (!node->leaf) node = child(node, 0);
+    while (!is_leaf(node)) node = child(node, 0);
     if (key != NULL) *key = node->keys[0];
     if (value != NULL) *value = slots(node)[0];
     return true;
@@ -628,7 +636,7 @@ bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value) {
 int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values) {
     const ks_tree_node *node = tree->root;
     if (node == NULL) return 0;
-    while (!node->leaf) node = child(node, 0);
+    while (!is_leaf(node)) node = child(node, 0);
     *keys = node->keys;
     *values = slots(node);
     return node->len;
@@ -638,7 +646,7 @@ int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values
 bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **value) {
     const ks_tree_node *node = tree->root, *behind = NULL;
     if (node == NULL) return false;
-    while (!node->leaf) {
+    while (!is_leaf(node)) {
         int at = child_of(tree->type, node, at_least);
         if (at + 1 < node->len) behind = child(node, at + 1);
         node = child(node, at);
@@ -647,7 +655,7 @@ bool ks_tree_ceiling(const ks_tree *tree, ks_key at_least, ks_key *key, void **v
     int at = search(tree->type, node, at_least, &found);
     if (at < node->len) return entry_of(node, at, key, value);
     if (behind == NULL) return false;
-    while (!behind->leaf) behind = child(behind, 0);
+    while (!is_leaf(behind)) behind = child(behind, 0);
     return entry_of(behind, 0, key, value);
 }
 
@@ -671,7 +679,7 @@ static inline int last_up_to(const ks_tree_type *type, const ks_tree_node *node,
 static bool floor_in(const ks_tree_type *type, const ks_tree_node *node, ks_key at_most,
                      ks_key *key, void **value) {
     int i = last_up_to(type, node, at_most);
-    if (node->leaf) return i >= 0 && entry_of(node, i, key, value);
+    if (is_leaf(node)) return i >= 0 && entry_of(node, i, key, value);
     for (; i >= 0; i--)
         if (floor_in(type, child(node, i), at_most, key, value)) return true;
     return false;

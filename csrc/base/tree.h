@@ -51,6 +51,8 @@ void ks_trees_clear(ks_heap *heap, ks_tree *trees, size_t n);
 /* The value at `key`, borrowed, or NULL. */
 void *ks_tree_get(const ks_tree *tree, ks_key key);
 bool ks_tree_has(const ks_tree *tree, ks_key key);
+/* Asks for the memory in which the key stands, or would, without waiting for it; of maps with integer keys. */
+void ks_tree_ask(const ks_tree *tree, ks_key key);
 /* Sets the value; takes over the caller's reference to it; counts the key up if it is new (key_ref). */
 void ks_tree_put(ks_heap *heap, ks_tree *tree, ks_key key, void *value);
 /* Removes; false when absent. */

@@ -872,10 +872,19 @@ static void unindex_object(ks_store *s, const ks_object *object) {
     if (object->kind == KS_EVENT) {
         ks_table_del(heap, &s->event_names, event_name_key(object->ns, object->name));
     } else {
-        if (object->uid != NULL) ks_table_del(heap, &s->by_uid, uid_key(object->uid));
+        if (object->uid != NULL && !uid_can_wait(s, object))
+            ks_table_del(heap, &s->by_uid, uid_key(object->uid));
         ks_table_del(heap, &s->by_name, name_key(object->kind, object->ns, object->name));
     }
     drop_version(s, object->kind, object->id);
+}
+
+void ks_store_ask_leaving(const ks_store *s, const ks_object *object) {
+    ks_table_ask(&s->by_name, name_key(object->kind, object->ns, object->name));
+    if (object->owner_uid != NULL)
+        ks_tree_ask(&s->maps.by_owner, (ks_key){uid_key(object->owner_uid).a, object->id});
+    if (object->node != NULL)
+        ks_tree_ask(&s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});
 }
 
 /* Takes over a change, or a new brief. */

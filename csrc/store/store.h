@@ -248,6 +248,9 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps);
 /* The same for an object of a name, not an Event's, which will be looked for or made within this step. */
 void ks_store_ask_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
 
+/* An object is about to be deleted: asks for the memory in which it is indexed. */
+void ks_store_ask_leaving(const ks_store *s, const ks_object *object);
+
 /* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change
  * meanwhile (walk a copy, or collect first). for (ks_walk w = ks_walk_kind(s, KS_POD, ns);
  * ks_walk_next(&w);) use(w.object); */
