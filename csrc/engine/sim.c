@@ -546,9 +546,8 @@ int64_t ks_sim_due(const ks_sim *sim) {
     return ks_tree_first(&sim->agenda, &first, NULL) ? word_time(first.a) : KS_NEVER;
 }
 
-/* Whether what comes next is a ready key, or the agenda's first entry, `at` (NULL: it has none). */
-static bool next_is_ready(const ks_sim *sim, const ks_key *at) {
-    const ks_ready_key *ready = ks_ready_first(&sim->ready);
+/* Whether a ready key comes before an entry of the agenda. NULL: there is none. */
+static bool is_ready_first(const ks_sim *sim, const ks_ready_key *ready, const ks_key *at) {
     if (ready == NULL || at == NULL) return ready != NULL;
     int64_t instant = word_time(at->a);
     return instant > sim->world.now || (instant == sim->world.now && at->b > ready->place);
@@ -654,15 +653,19 @@ static void look_ahead(const ks_sim *sim) {
     const ks_ready_key *ready;
     const ks_key *at;
     void *const *keys;
-    int steps = 1;
     if (sim->server.store.last_id < AT_HAND || sim->next.component >= 0) return;
     uint32_t count = ks_ready_front(&sim->ready, &ready);
-    for (uint32_t i = 1; i < count && steps <= KS_STEPS_AHEAD; i++)
-        ask_for(sim, ready[i].place, ready[i].key, steps++);
-    if (steps > KS_STEPS_AHEAD) return;
     int later = ks_tree_front(&sim->agenda, &at, &keys);
-    for (int i = count == 0; i < later && steps <= KS_STEPS_AHEAD; i++)
-        ask_for(sim, at[i].b, of_word(keys[i]), steps++);
+    /* the first of them is the one that is worked on now */
+    for (int steps = 0; steps <= KS_STEPS_AHEAD && (count > 0 || later > 0); steps++) {
+        bool next = is_ready_first(sim, count > 0 ? ready : NULL, later > 0 ? at : NULL);
+        if (steps > 0)
+            ask_for(sim, next ? ready->place : at->b, next ? ready->key : of_word(*keys), steps);
+        if (next)
+            ready++, count--;
+        else
+            at++, keys++, later--;
+    }
 }
 
 static bool step_once(ks_sim *sim, ks_step *step) {
@@ -676,7 +679,7 @@ static bool step_once(ks_sim *sim, ks_step *step) {
         ks_key at;
         void *key;
         bool any = ks_tree_first(&sim->agenda, &at, &key);
-        if (next_is_ready(sim, any ? &at : NULL)) {
+        if (is_ready_first(sim, ks_ready_first(&sim->ready), any ? &at : NULL)) {
             ks_ready_key ready = ks_ready_take(sim->world.heap, &sim->ready);
             int component = component_at(ready.place);
             drop_ready(sim, component, ready.key);
