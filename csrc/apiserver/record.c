@@ -4,11 +4,12 @@
  * k8s.io/client-go/tools/record/events_cache.go (correlation: equal events are counted up; from the
  * 10th distinct message of one source, type and reason within ten minutes on they are combined; a
  * source may write 25 events of one type about an object, then one per five minutes) and
- * tools/events/event_broadcaster.go (the scheduler's recorder: a series per version of the object).
+ * tools/events/event_broadcaster.go (the scheduler's recorder: a series per version of the object; its second time is written, then
+ * only what comes of it when the recorder looks its series through).
  *
  * What has been recorded about an object is one history, found by the object's id and forgotten
- * with the object. Upstream keeps an LRU of 4096 entries for each source instead; uids never come
- * back, so the difference is what it forgets early. The Events themselves are stored in a short form (event.c).
+ * with the object, once its series are written. Upstream keeps an LRU of 4096 entries for each source
+ * instead; uids never come back, so the difference is what it forgets early. The Events themselves are stored in a short form (event.c).
  */
 #include "api/values.h"
 #include "apiserver/event.h"
@@ -19,7 +20,8 @@
 enum { DISTINCT_MAX = 10, SPAM_BURST = 25, HISTORY_LIMIT = 128 };
 #define AGGREGATE_WINDOW (600 * KS_SECOND)
 #define SPAM_INTERVAL    (300 * KS_SECOND)
-#define SERIES_IDLE      (360 * KS_SECOND)
+#define SERIES_IDLE      (360 * KS_SECOND)  /* finishTime, */
+#define SERIES_REFRESH   (1800 * KS_SECOND) /* refreshTime */
 
 /* --- histories --- */
 
@@ -30,7 +32,7 @@ typedef struct entry {
     uint64_t id;    /* of the Event */
     int64_t at;     /* when last seen; bucket: when it is full again */
     uint32_t count; /* how often */
-    uint32_t more;  /* event: what is left of the hash of what is said */
+    uint32_t more; /* event: what is left of the hash of what is said; series: `count` as written */
 } entry;
 
 enum { FRONT = 128 }; /* what is looked at mostly */
@@ -63,10 +65,39 @@ static void history_unref(ks_heap *heap, void *value) {
 }
 static const ks_ids_type histories_type = {.ref = history_ref, .unref = history_unref};
 
-void ks_record_init(ks_server *s) { s->correlation.type = &histories_type; }
+void ks_record_init(ks_server *s) {
+    s->correlation.type = &histories_type;
+    s->series.due = KS_NEVER;
+}
+
+static bool has_unwritten(const ks_server *s, uint64_t object) {
+    ks_key first, from = {object, 0};
+    return s->series.unwritten.count > 0 &&
+           ks_tree_ceiling(&s->series.unwritten, from, &first, NULL) && first.a == object;
+}
 
 void ks_record_forget(ks_server *s, const ks_object *object) {
-    if (s->correlation.count > 0) ks_ids_del(s->heap, &s->correlation, object->id);
+    if (s->correlation.count > 0 && !has_unwritten(s, object->id))
+        ks_ids_del(s->heap, &s->correlation, object->id);
+}
+
+/* --- when series are looked through --- */
+
+/* The next multiple of a period, from when the recorder began. */
+static int64_t next_of(const ks_server *s, int64_t instant, int64_t period) {
+    return instant + period - (instant - s->series.since) % period;
+}
+
+/* When what was last seen then is taken to be over: finishSeries, each six minutes, which finds what is older than that. */
+static int64_t over_at(const ks_server *s, int64_t last) {
+    return next_of(s, last + SERIES_IDLE, SERIES_IDLE);
+}
+
+void ks_record_begin(ks_server *s) {
+    ks_tree_clear(s->heap, &s->series.unwritten);
+    s->series.due = KS_NEVER;
+    s->series.since = s->world->now;
+    s->series.recorder++;
 }
 
 /* What is looked up in a history at a time. */
@@ -76,29 +107,31 @@ typedef struct wanted {
 
 /* Whether an entry that is not wanted says nothing any more: a full bucket, a series that is over and has been written as it is. Of
  * very many events those that no group counts are forgotten, too. */
-static bool has_aged(const history *h, int place, wanted w, int64_t now) {
+static bool has_aged(const ks_server *s, const history *h, int place, wanted w) {
     uint64_t name = h->names[place];
     const entry *e = entry_at(h, place);
+    int64_t now = s->world->now;
     if ((name & ~COUNTED) == w.name || name == w.other) return false;
     switch (name & SORT_OF_NAME) {
     case OF_BUCKET: return e->at <= now;
-    case OF_SERIES: return e->count <= 2 && now - e->at > SERIES_IDLE;
+    case OF_SERIES:
+        return e->at < s->series.since || (e->count == e->more && now >= over_at(s, e->at));
     default:
         return h->len > HISTORY_LIMIT && (name & COUNTED) == 0 && now - e->at > AGGREGATE_WINDOW;
     }
 }
 
 /* A copy without what has aged, with room for that many more entries and some. */
-static history *renew(ks_heap *heap, const history *h, wanted w, uint32_t more, int64_t now) {
+static history *renew(ks_server *s, const history *h, wanted w, uint32_t more) {
     uint32_t kept = 0;
-    for (int i = 0; i < h->len; i++) kept += !has_aged(h, i, w, now);
+    for (int i = 0; i < h->len; i++) kept += !has_aged(s, h, i, w);
     uint32_t cap = kept + more;
     cap += cap / 8 + 1;
-    history *copy = ks_alloc(heap, history_size(cap));
+    history *copy = ks_alloc(s->heap, history_size(cap));
     *copy = (history){.refs = 1, .cap = (uint16_t)cap, .about = h->about};
     ks_event_about_ref(copy->about);
     for (int i = 0; i < h->len; i++) {
-        if (has_aged(h, i, w, now)) continue;
+        if (has_aged(s, h, i, w)) continue;
         copy->names[copy->len] = h->names[i];
         *entry_at(copy, copy->len++) = *entry_at(h, i);
     }
@@ -129,7 +162,7 @@ static history *begin_history(ks_server *s, const ks_object *about) {
 static history *make_room(ks_server *s, void **slot, wanted w, uint32_t more) {
     history *h = *slot;
     if (h->refs == 1 && h->len + more <= h->cap) return h;
-    *slot = renew(s->heap, h, w, more, s->world->now);
+    *slot = renew(s, h, w, more);
     history_unref(s->heap, h);
     return *slot;
 }
@@ -514,31 +547,69 @@ static entry *open_series(ks_server *s, void **slot, const ks_object *about, uin
     return entry_at(*h, seen != NOWHERE ? seen : add(*h, name));
 }
 
+/* A series, last seen then, is not written as it is: it will be when it is over, or at the next refresh. */
+static void await_series(ks_server *s, int64_t last) {
+    int64_t over = over_at(s, last), refresh = next_of(s, s->world->now, SERIES_REFRESH);
+    if (over < s->series.due) s->series.due = over;
+    if (refresh < s->series.due) s->series.due = refresh;
+}
+
+/* What is in a series has been said once again. */
+static void say_again(ks_server *s, ks_key key, entry *seen) {
+    bool written = seen->count == seen->more;
+    seen->at = s->world->now;
+    seen->count++;
+    if (seen->count == 2) {
+        seen->more = 2;
+        write_next(s, &(update){.id = seen->id, .count = 2, .last = seen->at, .series = true});
+    } else if (written) {
+        await_series(s, seen->at);
+        ks_tree_put(s->heap, &s->series.unwritten, key, (void *)1);
+    }
+}
+
 static void record_series(recording *r) {
     ks_server *s = r->s;
-    int64_t now = s->world->now;
     const ks_object *related = r->event->related;
-    uint64_t hash = mix(r->head->group, r->about->version);
+    uint64_t hash = mix(mix(r->head->group, s->series.recorder), r->about->version);
     if (related != NULL) hash = mix(mix(hash, related->id), related->version);
     uint64_t name = tagged(hash, OF_SERIES);
     history *h;
     entry *seen = open_series(s, r->slot, r->about, name, &h);
-    update u = {.id = seen->id, .count = seen->count, .last = seen->at, .series = true};
-    if (seen->count > 0 && now - seen->at <= SERIES_IDLE) {
-        u.count = ++seen->count;
-        u.last = seen->at = now;
-        if (u.count == 2) write_next(s, &u);
+    if (seen->count > 0 && s->world->now < over_at(s, seen->at)) {
+        say_again(s, (ks_key){r->about->id, name}, seen);
         return;
     }
-    if (u.count > 2) {
-        /* the old series is finished: its final count is written */
-        write_next(s, &u);
-        seen = open_series(s, slot_of(s, r->about), r->about, name, &h);
-    }
-    seen->count = 1;
-    seen->at = now;
-    seen->id = s->store.last_id + 1;
+    *seen = (entry){.id = s->store.last_id + 1, .at = s->world->now, .count = 1, .more = 1};
     write_new(r, h, 1, false);
+}
+
+/* A series that is not written as it is: refreshExistingEventSeries, finishSeries. */
+static void look_through(ks_server *s, ks_key key, bool refresh) {
+    void **slot = ks_ids_slot(s->heap, &s->correlation, key.a);
+    const entry *seen = entry_at(*slot, find(*slot, key.b));
+    if (!refresh && s->world->now < over_at(s, seen->at)) {
+        await_series(s, seen->at);
+        return;
+    }
+    history *h = make_room(s, slot, (wanted){key.b, key.b}, 0);
+    entry *own = entry_at(h, find(h, key.b));
+    update u = {.id = own->id, .count = own->count, .last = own->at, .series = true};
+    ks_kind kind = h->about->kind;
+    own->more = own->count;
+    ks_tree_del(s->heap, &s->series.unwritten, key);
+    if (ks_store_by_id(&s->store, kind, key.a) == NULL && !has_unwritten(s, key.a))
+        ks_ids_del(s->heap, &s->correlation, key.a);
+    write_next(s, &u);
+}
+
+void ks_record_look_through(ks_server *s) {
+    bool refresh = (s->world->now - s->series.since) % SERIES_REFRESH == 0;
+    ks_tree all = ks_tree_copy(&s->series.unwritten);
+    s->series.due = KS_NEVER;
+    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);)
+        look_through(s, it.key, refresh);
+    ks_tree_clear(s->heap, &all);
 }
 
 static void record(ks_server *s, const ks_object *about, const ks_event *event, const words *w) {

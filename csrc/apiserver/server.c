@@ -61,6 +61,7 @@ void ks_server_dispose(ks_server *s) {
     ks_tree_clear(s->heap, &s->service_ips);
     ks_tree_clear(s->heap, &s->node_ports);
     ks_ids_clear(s->heap, &s->correlation);
+    ks_tree_clear(s->heap, &s->series.unwritten);
     ks_record_cache_drop(s);
     ks_store_dispose(&s->store);
 }
@@ -74,6 +75,7 @@ static void copied_around(ks_server *out, ks_world *world) {
     ks_trees_copied(&out->service_ips, 1);
     ks_trees_copied(&out->node_ports, 1);
     ks_ids_copied(&out->correlation, 1);
+    ks_trees_copied(&out->series.unwritten, 1);
     out->record_cache = NULL;
 }
 

@@ -31,6 +31,12 @@ typedef struct ks_server {
     uint32_t kins;                   /* the last number given to pods of one template */
     ks_tree service_ips, node_ports; /* allocated: private to apiserver/ */
     ks_ids correlation;              /* what has been recorded about objects: private to record.c */
+    struct {
+        ks_tree unwritten; /* {id of the object, name in its history} of those that have gone on */
+        int64_t due;       /* see ks_record_due() */
+        int64_t since;     /* when their recorder began */
+        uint64_t recorder; /* which one it is */
+    } series;              /* of Events: private to record.c */
     uint32_t
         fault_rate; /* of 1000 writes, those that fail; set by the engine while a component acts */
     struct ks_record_cache *record_cache; /* private to record.c; NULL: none */
@@ -167,5 +173,11 @@ void ks_record(ks_server *s, const ks_object *about, const ks_event *event, cons
                      sizeof((const ks_str *const[]){__VA_ARGS__}) / sizeof(const ks_str *))
 void ks_record_saying(ks_server *s, const ks_object *about, const ks_event *event,
                       const char *format, const ks_str *const *parts, uint32_t count);
+/* The recorder of series (events.k8s.io) counts them in its memory, and writes what it counted when it looks them through: that belongs to
+ * the component that records them, which calls ks_record_look_through() at the instant that ks_record_due() says (KS_NEVER: all is
+ * written). One that starts anew knows of no series (ks_record_begin()). */
+static inline int64_t ks_record_due(const ks_server *s) { return s->series.due; }
+void ks_record_look_through(ks_server *s);
+void ks_record_begin(ks_server *s);
 
 #endif

@@ -191,7 +191,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
 bool ks_cluster_run(ks_cluster *cluster, int64_t instant, const bool *stop) {
     ks_sim *sim = cluster->sim;
     cluster->awaited_changed = false;
-    while (ks_sim_due(sim) <= instant) {
+    while (ks_sim_next(sim) <= instant) {
         ks_sim_step(sim, NULL);
         if (*stop || cluster->awaited_changed || sim->pending_error) return false;
     }

@@ -3,7 +3,7 @@
  *
  * A persistent row: what is added stands in pages, and forks and snapshots share these. Each knows how much of the last page is its
  * own, and the first of them that adds something adds it in place. Adding and taking a key is a few instructions, whatever waits.
- * Called by sim.c alone, which also sees to it that no key stands here twice.
+ * Called by sim.c, which also sees to it that no key stands here twice. The scheduler has such a row of its own (scheduler/leftovers.c).
  */
 #ifndef KS_ENGINE_READY_H
 #define KS_ENGINE_READY_H

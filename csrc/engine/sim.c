@@ -192,6 +192,18 @@ void ks_cancel(ks_sim *sim, int component, uint64_t key) {
     drop_timer(sim, component, key, waiting->ready);
 }
 
+void ks_rouse_at(ks_sim *sim, int component, int64_t instant) {
+    uint32_t bit = 1U << component;
+    if (sim->components[component].rouse == instant) return;
+    sim->components[component].rouse = instant;
+    sim->rests = instant <= KS_LAST ? sim->rests | bit : sim->rests & ~bit;
+    sim->quiet = KS_NEVER;
+    for (uint32_t left = sim->rests; left != 0; left &= left - 1) {
+        int64_t at = sim->components[__builtin_ctz(left)].rouse;
+        if (at < sim->quiet) sim->quiet = at;
+    }
+}
+
 #define RESYNC_LEAST (12 * 3600 * KS_SECOND)
 
 void ks_await_resync(ks_sim *sim, int component, uint64_t key) {
@@ -381,6 +393,7 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
     ks_ready_init(&sim->ready);
     sim->busy.component = -1;
     sim->next.component = -1;
+    sim->quiet = KS_NEVER;
     sim->view = &sim->server.store;
     sim->counted = UINT32_MAX;
 }
@@ -388,6 +401,7 @@ void ks_sim_init(ks_sim *sim, ks_heap *heap, uint64_t seed, int64_t epoch, ks_ru
 void ks_sim_add(ks_sim *sim, const ks_component *component) {
     int index = sim->component_count++;
     sim->components[index].component = component;
+    sim->components[index].rouse = KS_NEVER;
     sim->components[index].waits.type = &waits_type;
     for (int kind = 0; kind < KS_KIND_COUNT && component->observe != NULL; kind++) {
         if (component->kinds & KS_KIND_BIT(kind)) sim->observers[kind] |= 1U << index;
@@ -502,6 +516,7 @@ static void forget_keys(ks_sim *sim, int component) {
     for (ks_ids_iter it = ks_ids_begin(waits); ks_ids_next(&it);)
         if (timer_of(it.value) != NULL) ks_tree_del(heap, &sim->agenda, timer_of(it.value)->at);
     ks_ids_clear(heap, waits);
+    ks_rouse_at(sim, component, KS_NEVER);
     if (sim->next.component == component) sim->next.component = -1;
     forget_ready(sim, component);
     forget_failures(sim, component);
@@ -540,10 +555,28 @@ void ks_sim_restart(ks_sim *sim, int component) {
 
 /* --- running --- */
 
-int64_t ks_sim_due(const ks_sim *sim) {
+static bool any_is_ready(const ks_sim *sim) {
+    return sim->next.component >= 0 || ks_ready_first(&sim->ready) != NULL;
+}
+
+static int64_t put_off_until(const ks_sim *sim) {
     ks_key first;
-    if (sim->next.component >= 0 || ks_ready_first(&sim->ready) != NULL) return sim->world.now;
     return ks_tree_first(&sim->agenda, &first, NULL) ? word_time(first.a) : KS_NEVER;
+}
+
+int64_t ks_sim_due(const ks_sim *sim) {
+    return any_is_ready(sim) ? sim->world.now : put_off_until(sim);
+}
+
+int64_t ks_sim_next(const ks_sim *sim) {
+    if (any_is_ready(sim)) return sim->world.now;
+    int64_t due = put_off_until(sim);
+    return sim->quiet < due ? sim->quiet : due;
+}
+
+bool ks_sim_goes_on(const ks_sim *sim, int64_t instant) {
+    int64_t due = ks_sim_due(sim);
+    return due <= instant || (due != KS_NEVER && sim->quiet <= instant);
 }
 
 /* Whether a ready key comes before an entry of the agenda. NULL: there is none. */
@@ -622,6 +655,17 @@ static bool step_agenda(ks_sim *sim, ks_key at, uint64_t key, ks_step *step) {
     return !ready; /* else it waits already */
 }
 
+/* The clock comes to the earliest instant at which components want to be roused. */
+static void rouse(ks_sim *sim) {
+    if (sim->quiet > sim->world.now) sim->world.now = sim->quiet;
+    for (uint32_t left = sim->rests; left != 0; left &= left - 1) {
+        int i = __builtin_ctz(left);
+        if (sim->components[i].rouse > sim->world.now) continue;
+        ks_rouse_at(sim, i, KS_NEVER);
+        ks_enqueue(sim, i, sim->components[i].component->rouse_key);
+    }
+}
+
 /* How a key waits that will be worked on in `steps` steps. */
 static void ask_how(const ks_ids *waits, uint64_t key, int steps) {
     if (steps == KS_STEPS_AHEAD) {
@@ -686,8 +730,11 @@ static bool step_once(ks_sim *sim, ks_step *step) {
             run(sim, component, ready.key, step);
             return true;
         }
-        if (!any) return false;
-        if (step_agenda(sim, at, of_word(key), step)) return true;
+        if (!any && sim->quiet == KS_NEVER) return false;
+        if (!any || (word_time(at.a) > sim->world.now && sim->quiet <= word_time(at.a)))
+            rouse(sim); /* before all else that is due then */
+        else if (step_agenda(sim, at, of_word(key), step))
+            return true;
     }
 }
 
@@ -700,6 +747,6 @@ bool ks_sim_step(ks_sim *sim, ks_step *step) {
 
 void ks_sim_run_until(ks_sim *sim, int64_t instant) {
     if (instant > KS_LAST) instant = KS_LAST;
-    while (!sim->pending_error && ks_sim_due(sim) <= instant) ks_sim_step(sim, NULL);
+    while (!sim->pending_error && ks_sim_next(sim) <= instant) ks_sim_step(sim, NULL);
     if (!sim->pending_error && sim->world.now < instant) sim->world.now = instant;
 }

@@ -6,6 +6,9 @@
  * sees each change of the store (observe), turns it into keys on its own work queue, and is called back for one key at a time (sync),
  * in virtual time.
  * Nothing sleeps, and nothing runs where nothing is due.
+ *
+ * Some things are done by the clock, for ever, although mostly nothing comes of them. Nobody waits for their next time, or no cluster
+ * would come to rest: their component is roused when time passes that instant for another reason (ks_rouse_at()).
  */
 #ifndef KS_ENGINE_SIM_H
 #define KS_ENGINE_SIM_H
@@ -37,6 +40,7 @@ typedef struct ks_component {
     /* How many times (maxRetries of many controllers). Then it is left until something queues it again, at the latest the next resync,
      * and begins anew; sync() is not given KS_RESYNC. 0: without end. */
     uint32_t retries;
+    uint64_t rouse_key; /* what it is called for when it is roused: ks_rouse_at() */
     /* Text of a key for step() and traces: "default/web". May be NULL. */
     void (*describe)(ks_sim *sim, const void *state, uint64_t key, ks_buf *out);
     /* Of objects of the kinds of which there are masses neither `heeds` nor `observe` hears unless one of these parts is new; 0: always. */
@@ -109,6 +113,8 @@ struct ks_sim {
     ks_ready ready;
     ks_tree failures;
     uint64_t sequence;
+    int64_t quiet;  /* the earliest instant at which a component wants to be roused, or KS_NEVER */
+    uint32_t rests; /* a bit for each component that wants to be */
     struct {
         int component; /* -1: none */
         uint64_t key;
@@ -136,6 +142,7 @@ struct ks_sim {
         struct ks_held *held; /* its state */
         ks_lag lag;
         ks_ids waits;           /* key -> how it waits: sim.c */
+        int64_t rouse;          /* when it is to be roused, or KS_NEVER */
         struct ks_cache *cache; /* what it knows, where that is not the newest: engine/cache.h */
         uint32_t fault_rate;    /* of 1000 writes, those that fail */
     } components[32];
@@ -173,6 +180,10 @@ void ks_enqueue_backoff(ks_sim *sim, int component, uint64_t key);
 void ks_forget(ks_sim *sim, int component, uint64_t key);
 /* Takes back what ks_enqueue_at() has put off: what it was for has gone. */
 void ks_cancel(ks_sim *sim, int component, uint64_t key);
+/* When time passes that instant, because somebody lets it pass or because something else is due by then, the component's `rouse_key` is
+ * queued; nothing waits for it: for ks_sim_due(), and so for whoever runs until nothing is due, it does not exist. A component has one such
+ * instant, which comes once; KS_NEVER: none. */
+void ks_rouse_at(ks_sim *sim, int component, int64_t instant);
 /* Informers show their components all objects again every twelve hours or more (ResyncPeriod: twelve, and a random part of twelve; one
  * period for all). Where nothing is left undone that changes nothing, and costs nothing here: a component calls this for a key that
  * it has put aside although there is work for it, and the key is queued with the next of these instants; _forget: no more. */
@@ -211,9 +222,13 @@ typedef struct ks_step {
     const char *component;
     ks_val key; /* text, a new reference */
 } ks_step;
-/* The instant of the next thing due, or KS_NEVER. */
+/* The instant of the next thing due, or KS_NEVER: what is waited for. */
 int64_t ks_sim_due(const ks_sim *sim);
-/* Runs the next thing due (moving the clock to it); false when nothing is due. `step` may be NULL. */
+/* The instant at which something happens next if time goes on: the same, or a component is roused before. */
+int64_t ks_sim_next(const ks_sim *sim);
+/* Whether that comes by `instant` for one who lets time pass only while something is due. */
+bool ks_sim_goes_on(const ks_sim *sim, int64_t instant);
+/* Runs what happens next (moving the clock to it); false when nothing will. `step` may be NULL. */
 bool ks_sim_step(ks_sim *sim, ks_step *step);
 /* Runs everything due until `instant`, then sets the clock there; stops early when pending_error is set. */
 void ks_sim_run_until(ks_sim *sim, int64_t instant);

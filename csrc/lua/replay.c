@@ -199,11 +199,11 @@ static bool run_slice(ks_cluster *cluster, void *arg) {
     ks_sim *sim = cluster->sim;
     r->fine = true;
     while (r->fine && sim->steps < r->upto) {
-        r->fine = ks_sim_due(sim) <= r->now && ks_sim_step(sim, NULL) && !is_odd(r);
+        r->fine = ks_sim_next(sim) <= r->now && ks_sim_step(sim, NULL) && !is_odd(r);
         sim->pending_error = 0; /* a function had raised: whoever called was told, and went on */
     }
     if (r->upto < r->steps || !r->fine) return true;
-    if (r->now > sim->world.now && ks_sim_due(sim) > r->now) sim->world.now = r->now;
+    if (r->now > sim->world.now && ks_sim_next(sim) > r->now) sim->world.now = r->now;
     r->fine = sim->steps == r->steps && sim->world.now == r->now;
     return true;
 }

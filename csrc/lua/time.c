@@ -2,6 +2,10 @@
  * lua/time.c - letting virtual time pass: runs, single steps, waiting.
  *
  * A run returns to Lua whenever a watch has something to hear; then goes on.
+ *
+ * Who lets time pass up to an instant, to see what comes or until a time-out, lets it pass for those components, too, that only want to be
+ * roused (engine/sim.h): what they do then may be the very thing that is waited for. Who goes on only while something is due - a step,
+ * settling - does not wait for them: they are roused if something else takes that long.
  */
 #include "lua/binding.h"
 
@@ -51,7 +55,7 @@ static int time_run(lua_State *L) {
 static bool run_to_change(ks_cluster *cluster, void *arg) {
     running *r = arg;
     uint64_t version = cluster->sim->server.store.version;
-    while (ks_sim_due(cluster->sim) <= r->until) {
+    while (ks_sim_next(cluster->sim) <= r->until) {
         ks_sim_step(cluster->sim, NULL);
         if (r->box->stop || cluster->sim->pending_error) return true;
         if (cluster->sim->server.store.version != version) return true;
@@ -73,10 +77,11 @@ static int time_run_to_change(lua_State *L) {
     return 1;
 }
 
-/* Runs what is due until `until`; unlike run() the clock stays where the last thing happened. */
+/* Runs what is due until `until`; unlike run() the clock stays where the last thing happened, and a component that only wants to be roused
+ * when time passes is not waited for. */
 static bool drain(ks_cluster *cluster, void *arg) {
     running *r = arg;
-    while (ks_sim_due(cluster->sim) <= r->until) {
+    while (ks_sim_goes_on(cluster->sim, r->until)) {
         ks_sim_step(cluster->sim, NULL);
         if (r->box->stop || cluster->sim->pending_error) return true;
     }
@@ -96,7 +101,7 @@ static int time_settle(lua_State *L) {
         r.reached = false;
         run_on(L, &r, drain);
         ks_lua_tell(L, box);
-    } while (!r.reached || ks_sim_due(box->cluster->sim) <= r.until);
+    } while (!r.reached || ks_sim_goes_on(box->cluster->sim, r.until));
     lua_pushboolean(L, ks_sim_due(box->cluster->sim) == KS_NEVER);
     return 1;
 }
@@ -105,7 +110,7 @@ static int time_settle(lua_State *L) {
 
 static bool step(ks_cluster *cluster, void *arg) {
     running *r = arg;
-    r->stepped = ks_sim_step(cluster->sim, &r->step);
+    r->stepped = ks_sim_due(cluster->sim) != KS_NEVER && ks_sim_step(cluster->sim, &r->step);
     if (r->stepped) r->result->value = r->step.key;
     return true;
 }

@@ -111,14 +111,15 @@ static bool patch_status(ks_sim *sim, ks_sched *st, const ks_object *pod, const 
     return true;
 }
 
-void ks_sched_record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
-                             const ks_str *message) {
+void ks_sched_record_failure(ks_sim *sim, const ks_sched *st, const ks_object *pod,
+                             const ks_str *profile, const ks_str *message) {
     ks_event e = {
         .type = "Warning", .reason = "FailedScheduling", .by = profile, .action = "Scheduling"};
     if (message->len > NOTE_LIMIT)
         ks_record(&sim->server, pod, &e, "%.*s ...", NOTE_LIMIT - 4, message->s);
     else
         ks_record_parts(&sim->server, pod, &e, "%s", message);
+    ks_sched_wind(sim, st);
 }
 
 /* The pod as what is told of it is compared with, a new reference: as the view has it where it waits for a node there, and then it is
@@ -145,7 +146,7 @@ bool ks_sched_fail(ks_cycle *c, const char *reason, const ks_str *message, uint3
     message = told(sim, c->st, message);
     const ks_object *pod = requeue(c, plugins);
     if (pod != NULL) {
-        ks_sched_record_failure(sim, pod, c->rules->scheduler, message);
+        ks_sched_record_failure(sim, c->st, pod, c->rules->scheduler, message);
         asked = patch_status(sim, c->st, pod, reason, message, c->renominated, c->nominated);
     }
     ks_object_unref(heap, pod);

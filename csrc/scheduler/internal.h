@@ -330,7 +330,7 @@ typedef struct ks_waiting {
     uint32_t unschedulable_count, error_count;
     int64_t backoff_until;
     int64_t active_after; /* when it may next be let go by force at once */
-    ks_key queued;        /* where it stands in its queue */
+    ks_key queued; /* where it stands in its queue; of an unschedulable one {since when, number} */
 } ks_waiting;
 
 /* A pod that counts on its node although the view does not have it there: it waits for its volumes (PreBind), or it is bound and the
@@ -428,13 +428,16 @@ typedef struct ks_sched {
     ks_tree group_terms; /* {bucket of a term, number of its group} -> hash of the group */
     ks_tree active, backoff, errors; /* {order} -> pod id */
     ks_ids waiting;                  /* pod id -> ks_waiting */
-    ks_ids refused;    /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
-    ks_tree assumed;   /* pod id -> ks_assumed */
-    ks_tree guests;    /* {word of the node, pod id}: the same, by node */
-    ks_tree bindings;  /* pod id -> ks_binding */
-    ks_tree pending;   /* claim or volume id -> id of the pod whose binding is about to write it */
-    ks_tree nominated; /* pod id -> word of the node, which need not be there */
-    ks_ids looks;      /* pod id -> ks_look */
+    ks_ids refused;     /* ids of those of them that wait for an event: KS_IN_UNSCHEDULABLE */
+    ks_ready leftovers; /* {number in `queued`, id} of these, the oldest first: leftovers.c */
+    int64_t since;      /* when the scheduler began */
+    int64_t flush;      /* when the oldest is looked at again; KS_NEVER: there is none */
+    ks_tree assumed;    /* pod id -> ks_assumed */
+    ks_tree guests;     /* {word of the node, pod id}: the same, by node */
+    ks_tree bindings;   /* pod id -> ks_binding */
+    ks_tree pending;    /* claim or volume id -> id of the pod whose binding is about to write it */
+    ks_tree nominated;  /* pod id -> word of the node, which need not be there */
+    ks_ids looks;       /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
     uint64_t last_look; /* the highest id of a pod that was looked at */
     ks_key last_class;  /* where the class that was asked for last is */
@@ -613,6 +616,17 @@ bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id);
 void ks_sched_queue_arm(ks_sim *sim, ks_sched *st, bool at_once);
 int64_t ks_sched_priority(const ks_object *pod);
 
+/* --- leftovers.c --- */
+/* The key of what is done by the clock. */
+#define KS_SCHED_CLOCK 0
+/* A pod has come to the unschedulable ones, or has left them. */
+void ks_sched_leftover(ks_sim *sim, ks_sched *st, uint64_t id, ks_waiting *w);
+void ks_sched_no_leftover(ks_sim *sim, ks_sched *st, uint64_t id);
+/* Does it. */
+void ks_sched_tick(ks_sim *sim, ks_sched *st);
+/* Sees to it that the scheduler is roused for it. */
+void ks_sched_wind(ks_sim *sim, const ks_sched *st);
+
 /* --- hints.c --- */
 void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change);
 /* The change's pod does not take its place any more. */
@@ -766,8 +780,8 @@ void ks_sched_bindings_heard(ks_sim *sim, ks_sched *st, const ks_change *change)
 /* The pod of the cycle is put back to be tried again, and is told why not now: Event and condition. `message` is taken over; `plugins`:
  * those that refused it, 0: an error. Whether it took a call of the API server. */
 bool ks_sched_fail(ks_cycle *c, const char *reason, const ks_str *message, uint32_t plugins);
-void ks_sched_record_failure(ks_sim *sim, const ks_object *pod, const ks_str *profile,
-                             const ks_str *message);
+void ks_sched_record_failure(ks_sim *sim, const ks_sched *st, const ks_object *pod,
+                             const ks_str *profile, const ks_str *message);
 /* Failing takes the pod's nominated node from it. */
 void ks_sched_clear_nominated(ks_cycle *c);
 /* From now on a pod counts on that node for those that matter as much or less; NULL: on none. */

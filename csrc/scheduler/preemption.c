@@ -326,6 +326,7 @@ static void record_preempted(ks_cycle *c, const ks_object *pod, bool called_off)
                   .related = c->pod};
     ks_record(&c->sim->server, pod, &e, "Preempted by pod %s on node %s%s", c->pod->uid->s,
               c->nominated->s, called_off ? " (in kube-scheduler memory)." : "");
+    ks_sched_wind(c->sim, c->st);
 }
 
 /* framework/preemption/executor.go: PreemptPod: one that waits for its volumes is told to give way, which needs no API server; others are

@@ -3,7 +3,7 @@
  *
  * active: ready pods, by priority, then by the time of entry. backoff: pods that may be tried again but were tried lately; its
  * head is taken when active is empty. errors: pods whose last look ended in an error; they wait out their backoff. The
- * others sit in `waiting` until an event lets them go.
+ * others sit in `waiting` until an event lets them go, or the clock (leftovers.c).
  */
 #include "scheduler/internal.h"
 #include "store/naming.h"
@@ -97,8 +97,9 @@ static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
     }
 }
 
-/* Takes a pod out of the place where it waits. */
-static void leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w) {
+/* Takes a pod out of the place where it waits. True: it was unschedulable, and once that is not said of it any more,
+ * ks_sched_no_leftover() is to be called. */
+static bool leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w) {
     switch (w->place) {
     case KS_IN_ACTIVE: ks_tree_del(heap, &st->active, w->queued); break;
     case KS_IN_BACKOFF: ks_tree_del(heap, &st->backoff, w->queued); break;
@@ -106,10 +107,11 @@ static void leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w)
     case KS_IN_UNSCHEDULABLE:
         count_plugins(st, w->plugins, -1);
         ks_ids_del(heap, &st->refused, id);
-        break;
+        return true;
     case KS_IN_NO_NODES:
     case KS_IN_GATED: break;
     }
+    return false;
 }
 
 static bool gated(const ks_object *pod) {
@@ -131,8 +133,9 @@ void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
     const ks_waiting *w = ks_ids_get(&st->waiting, id);
     if (w == NULL) return;
-    leave(heap, st, id, w);
+    bool leftover = leave(heap, st, id, w);
     ks_ids_del(heap, &st->waiting, id);
+    if (leftover) ks_sched_no_leftover(sim, st, id);
 }
 
 uint64_t ks_sched_queue_head(const ks_sched *st) {
@@ -191,6 +194,7 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
     w->place = KS_IN_UNSCHEDULABLE;
     ks_ids_put(heap, &st->refused, pod->id, word(1));
     count_plugins(st, plugins, 1);
+    ks_sched_leftover(sim, st, pod->id, w);
 }
 
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
@@ -215,7 +219,7 @@ void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
 static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_waiting *w = own_waiting(heap, st, pod->id);
-    leave(heap, st, pod->id, w);
+    bool leftover = leave(heap, st, pod->id, w);
     w->queued = by_priority(st, pod);
     if (w->backoff_until > sim->world.now) {
         w->place = KS_IN_BACKOFF;
@@ -224,6 +228,7 @@ static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         w->place = KS_IN_ACTIVE;
         ks_tree_put(heap, &st->active, w->queued, word(pod->id));
     }
+    if (leftover) ks_sched_no_leftover(sim, st, pod->id);
 }
 
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
@@ -239,7 +244,7 @@ void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
         (known->place != KS_IN_UNSCHEDULABLE && known->place != KS_IN_BACKOFF))
         return;
     ks_waiting *w = own_waiting(heap, st, id);
-    leave(heap, st, id, w);
+    bool leftover = leave(heap, st, id, w);
     if (sim->world.now < w->active_after) {
         w->place = KS_IN_ERROR_BACKOFF;
         w->queued = (ks_key){(uint64_t)w->active_after, ++st->sequence};
@@ -251,6 +256,7 @@ void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
         ks_tree_put(heap, &st->active, w->queued, word(id));
         w->active_after = sim->world.now + CALL_PERIOD;
     }
+    if (leftover) ks_sched_no_leftover(sim, st, id);
     ks_sched_queue_arm(sim, st, false);
 }
 

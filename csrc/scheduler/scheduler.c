@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Keys: an odd one looks at the next pod of the queue. It is twice the id of the pod that brought the look along, and one; or 1, for those
- * that brought none. An even key is twice the id of a pod that waits for its volumes. */
+ * that brought none. An even key is twice the id of a pod that waits for its volumes, or 0: what is done by the clock. */
 enum { SCHEDULE_KEY = 1 };
 
 /* --- life --- */
@@ -25,6 +25,10 @@ static void *create(ks_sim *sim) {
     st->assumed.type = &ks_sched_assumed_type;
     st->bindings.type = &ks_sched_bindings_type;
     st->looks.type = &ks_sched_looks_type;
+    ks_ready_init(&st->leftovers);
+    st->since = sim->world.now;
+    st->flush = KS_NEVER;
+    ks_record_begin(&sim->server);
     ks_sched_put_all_back(sim);
     return st;
 }
@@ -46,6 +50,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->errors = ks_tree_copy(&from->errors);
     st->waiting = ks_ids_copy(&from->waiting);
     st->refused = ks_ids_copy(&from->refused);
+    ks_ready_copied(&st->leftovers);
     st->services_by = ks_tree_copy(&from->services_by);
     st->assumed = ks_tree_copy(&from->assumed);
     st->guests = ks_tree_copy(&from->guests);
@@ -95,6 +100,7 @@ static void dispose(ks_heap *heap, void *state) {
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     ks_ids_clear(heap, &st->waiting);
     ks_ids_clear(heap, &st->refused);
+    ks_ready_clear(heap, &st->leftovers);
     ks_ids_clear(heap, &st->looks);
     drop_axes(heap, st);
     free_scratch(heap, st->scratch);
@@ -391,7 +397,7 @@ static bool schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     if (ks_object_terminating(pod)) {
         const ks_str *message =
             ks_str_printf(heap, "skip schedule deleting pod: %s/%s", pod->ns->s, pod->name->s);
-        ks_sched_record_failure(sim, pod, c->rules->scheduler, message);
+        ks_sched_record_failure(sim, st, pod, c->rules->scheduler, message);
         ks_str_unref(heap, message);
     } else if (st->nodes->count == 0) {
         ks_sched_clear_nominated(c);
@@ -430,6 +436,10 @@ static void look_ahead(const ks_sim *sim, const ks_sched *st) {
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
     ks_sched *st = state;
+    if (key == KS_SCHED_CLOCK) {
+        ks_sched_tick(sim, st);
+        return true;
+    }
     if (key % 2 == 0) {
         ks_sched_go_on_binding(sim, st, key / 2);
         return true;
@@ -480,6 +490,7 @@ const ks_component ks_scheduler = {
     .observe = observe,
     .heeds = heeds,
     .sync = sync,
+    .rouse_key = KS_SCHED_CLOCK,
     .keys = KS_KIND_BIT(KS_POD),
     .key_shift = 1,
     .describe = describe,

@@ -71,6 +71,24 @@ describe("a cluster without memory", function()
     assert.is_true(failed > 1500, failed .. " allocations failed")
   end)
 
+  it("has what comes by the clock come all the same", function()
+    local calm <close> = kubesim.new { nodes = 1, seed = 5 }
+    local cluster <close> = kubesim.new { nodes = 1, seed = 5 }
+    for _, c in ipairs { calm, cluster } do
+      for i = 1, 3 do
+        c:create { apiVersion = "v1", kind = "Pod", metadata = { name = "big-" .. i },
+          spec = { containers = { { name = "main", image = "app", resources = { requests = { cpu = "1000" } } } } } }
+      end
+      c:settle()
+    end
+    for _, span in ipairs { 400, 1000, 500 } do -- looks, looks that are only counted, what was counted
+      calm:advance(span)
+      pressed(cluster, function() cluster:advance(span) end)
+      assert.equal(whole(calm), whole(cluster))
+    end
+    assert.equal(5, cluster:events({ reason = "FailedScheduling" })[4].series.count)
+  end)
+
   it("keeps its forks out of it", function()
     local cluster <close> = kubesim.new { nodes = 1 }
     cluster:apply(SET)
