@@ -115,7 +115,8 @@ bool ks_adopt(ks_sim *sim, const ks_object *object, const ks_object *owner, bool
     ks_val mine = ks_owner_reference(heap, owner);
     uint32_t at = 0;
     while (at < ks_len(refs) && !is_of(ks_at(refs, at), owner)) at++;
-    refs = at < ks_len(refs) ? ks_set_at(heap, refs, at, mine) : ks_append(heap, refs, mine);
+    /* a strategic merge patch puts a reference that is new in front of those that are there */
+    refs = at < ks_len(refs) ? ks_set_at(heap, refs, at, mine) : ks_insert_at(heap, refs, 0, mine);
     bool fine = patch_owners(sim, now, refs);
     if (adopted != NULL) *adopted = fine;
     return fine;

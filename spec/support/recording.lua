@@ -53,7 +53,7 @@ local Aliases = {}
 Aliases.__index = Aliases
 
 function Aliases.new(cluster)
-  local self = setmetatable({ of = {}, uid = {}, dealt = {}, terminating = {}, trace = {} }, Aliases)
+  local self = setmetatable({ of = {}, uid = {}, latest = {}, dealt = {}, terminating = {}, trace = {} }, Aliases)
   for _, kind in ipairs(WATCHED) do
     cluster:watch(kind, function(what, object) self:saw(kind, what, object) end)
   end
@@ -71,6 +71,7 @@ function Aliases:saw(kind, what, object)
   local meta = object.metadata
   if what == "ADDED" and not self.uid[meta.uid] then
     self.uid[meta.uid] = kind .. "/" .. meta.name
+    self.latest[self.uid[meta.uid]] = meta.uid
     local prefix = meta.generateName
     if prefix and kind == "EndpointSlice" then self.of[meta.name] = self:deal(prefix, "*")
     elseif prefix and kind == "Pod" and not (meta.labels or {})["apps.kubernetes.io/pod-index"] then
@@ -90,6 +91,7 @@ function Aliases:learn(objects)
   for key, o in pairs(objects) do
     local name = self.of[o.metadata.name] or o.metadata.name
     self.uid[o.metadata.uid] = self.uid[o.metadata.uid] or key
+    self.latest[key] = o.metadata.uid
     if o.kind == "Service" then
       for _, ip in ipairs(o.spec.clusterIPs or {}) do if ip ~= "None" then self.of[ip] = "IP(" .. name .. ")" end end
     elseif o.kind == "VolumeAttachment" then
@@ -121,6 +123,11 @@ function Aliases:real(s)
   s = " " .. s -- so that what stands at the beginning has something before it
   for name, alias in pairs(self.of) do s = s:gsub("([%s/])" .. plain(alias) .. "%f[%s\0]", "%1" .. name) end
   return s:sub(2)
+end
+
+---Text in which each `uid(Kind/name)` is the uid that the object of that name has in this run, or had last.
+function Aliases:with_uids(s)
+  return (s:gsub("uid%((%w+)/([^)]+)%)", function(kind, alias) return self.latest[kind .. "/" .. self:real(alias)] end))
 end
 
 local DROPPED = { uid = true, resourceVersion = true, creationTimestamp = true, managedFields = true, selfLink = true }
@@ -211,12 +218,12 @@ local function perform(cluster, aliases, d)
   local op = d[1]
   local function real(i) return aliases:real(d[i]) end
   if op == "apply" or op == "create" or op == "replace" then
-    return pcall(cluster.kubectl, cluster, op .. " -f -" .. (d[3] and " " .. table.concat(d[3], " ") or ""), d[2])
+    return pcall(cluster.kubectl, cluster, op .. " -f -" .. (d[3] and " " .. table.concat(d[3], " ") or ""), aliases:with_uids(d[2]))
   elseif op == "kubectl" then return pcall(cluster.kubectl, cluster, real(2), d[3])
   elseif op == "delete" then return pcall(cluster.delete, cluster, real(2), d[3])
-  elseif op == "patch" then return pcall(cluster.patch, cluster, real(2), kubesim.json.encode(d[3]), d[4] or { type = "strategic" })
+  elseif op == "patch" then return pcall(cluster.patch, cluster, real(2), aliases:with_uids(kubesim.json.encode(d[3])), d[4] or { type = "strategic" })
   elseif op == "scale" then return pcall(cluster.scale, cluster, real(2), d[3])
-  elseif op == "evict" then return pcall(cluster.evict, cluster, real(2))
+  elseif op == "evict" then return pcall(cluster.evict, cluster, real(2), d[3])
   elseif op == "drive" then return pcall(cluster.drive, cluster, real(2), d[3])
   elseif op == "fail_node" or op == "recover_node" then return pcall(cluster[op], cluster, d[2])
   end
