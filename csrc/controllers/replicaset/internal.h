@@ -81,6 +81,8 @@ typedef struct rs_entry {
     ks_expectations expected;
     uint64_t wrote_pods,
         wrote_set; /* the last versions of each kind that this controller has written for the set */
+    uint64_t going; /* a pod that was seen going since the last sync; 0: none */
+    bool gone;      /* and is gone */
 } rs_entry;
 
 typedef struct rs_state {
