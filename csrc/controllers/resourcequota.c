@@ -404,7 +404,7 @@ static bool sync_quota(ks_sim *sim, const state *st, const ks_object *quota) {
     }
     ks_val status = ks_ref(quota->status);
     status = ks_put(heap, status, K(hard), e->count > 0 ? ks_ref(hard) : KS_NOTHING);
-    if (e->count == 0) {
+    if (ks_len(used) == 0) {
         ks_unref(heap, used);
         used = KS_NOTHING;
     }
