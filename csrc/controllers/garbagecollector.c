@@ -18,7 +18,9 @@ enum { KIND_SHIFT = 56 };
 
 typedef struct collector {
     int index;
-    ks_tree fresh; /* {waiting owner's key, dependent's key}: came after the owner began to wait */
+    /* {waiting owner's key, dependent's key}: came after the owner began to wait. The same with ORPHAN: after it was to set its dependents
+     * free, and before that began; {.., 0}: it has not begun. */
+    ks_tree fresh;
 } collector;
 
 static void *create(ks_sim *sim) {
@@ -94,20 +96,26 @@ static const ks_object *known_owner(const ks_store *store, const ks_object *obje
     return ks_store_controller(store, object, ks_object_owner_kind(object));
 }
 
-/* attemptToDeleteItem: the owner by its name, which must have that uid. */
-static owner_state state_of(const ks_store *store, const ks_object *object, ks_val ref) {
-    const ks_object *known = known_owner(store, object, ref);
-    if (known != NULL) return waits(known) ? WAITING : SOLID;
+/* attemptToDeleteItem: the owner by its name, which must have that uid. *owner: where it is SOLID or WAITING. */
+static owner_state owner_and_state(const ks_store *store, const ks_object *object, ks_val ref,
+                                   const ks_object **owner) {
+    *owner = known_owner(store, object, ref);
+    if (*owner != NULL) return waits(*owner) ? WAITING : SOLID;
     ks_kind kind = ks_kind_by_gvk(ks_text_or(ks_get(ref, K(apiVersion)), ""),
                                   ks_text_or(ks_get(ref, K(kind)), ""));
     if (kind == KS_NO_KIND) return UNKNOWN;
     bool namespaced = ks_kind_get(kind)->namespaced;
     if (namespaced && object->ns == NULL) return UNKNOWN;
-    const ks_object *owner = ks_store_get(store, kind, namespaced ? object->ns : NULL,
-                                          ks_str_or_null(ks_get(ref, K(name))));
-    if (owner == NULL || !ks_str_eq(owner->uid, ks_str_or_null(ks_get(ref, K(uid)))))
+    *owner = ks_store_get(store, kind, namespaced ? object->ns : NULL,
+                          ks_str_or_null(ks_get(ref, K(name))));
+    if (*owner == NULL || !ks_str_eq((*owner)->uid, ks_str_or_null(ks_get(ref, K(uid)))))
         return DANGLING;
-    return waits(owner) ? WAITING : SOLID;
+    return waits(*owner) ? WAITING : SOLID;
+}
+
+static owner_state state_of(const ks_store *store, const ks_object *object, ks_val ref) {
+    const ks_object *owner;
+    return owner_and_state(store, object, ref, &owner);
 }
 
 /* --- what is noticed --- */
@@ -131,14 +139,15 @@ static bool listed(ks_val refs, ks_val ref) {
 
 /* addDependentToOwners: a new reference. */
 static void notice_added(ks_sim *sim, collector *gc, const ks_object *object, ks_val ref) {
-    owner_state state = state_of(ks_view(sim), object, ref);
-    if (state == SOLID) return;
-    if (state != WAITING) {
+    const ks_object *owner;
+    owner_state state = owner_and_state(ks_view(sim), object, ref, &owner);
+    if (state == DANGLING || state == UNKNOWN) {
         ks_enqueue(sim, gc->index, key_of(object) | ABSENT);
         return;
     }
-    const ks_object *owner = ks_store_by_uid(ks_view(sim), ks_str_or_null(ks_get(ref, K(uid))));
-    ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key_of(owner), key_of(object)}, ks_word(1));
+    uint64_t key = key_of(owner) | (state == WAITING ? 0 : ORPHAN);
+    if (state == WAITING || (orphans(owner) && ks_tree_has(&gc->fresh, (ks_key){key, 0})))
+        ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key, key_of(object)}, ks_word(1));
 }
 
 /* addUnblockedOwnersToDeleteQueue: a reference that no longer holds its owner. */
@@ -172,7 +181,10 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     notice_refs(sim, gc, object, old);
     if (!ks_object_terminating(object) || !has_finalizers(object)) return;
     if (orphans(object)) {
-        if (old == NULL || !orphans(old)) ks_enqueue(sim, gc->index, key_of(object) | ORPHAN);
+        if (old != NULL && orphans(old)) return;
+        uint64_t key = key_of(object) | ORPHAN;
+        ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key, 0}, ks_word(1));
+        ks_enqueue(sim, gc->index, key);
     } else if (waits(object) && (old == NULL || !waits(old))) {
         queue_dependents(sim, gc, object);
         queue(sim, gc, object);
@@ -228,12 +240,16 @@ static bool drop_ref(ks_sim *sim, const ks_object *known, const ks_str *uid) {
     return settled(sim, ks_write_owners(sim, object, refs));
 }
 
-/* attemptToOrphanWorker: all dependents first, then the finalizer. */
-static bool orphan_dependents(ks_sim *sim, const ks_object *owner) {
+/* attemptToOrphanWorker: all dependents first, then the finalizer. It begins at once: what somebody else makes because of the same change
+ * of the owner comes too late to be set free and has an absent owner soon; only when this is tried again it is among them. */
+static bool orphan_dependents(ks_sim *sim, collector *gc, const ks_object *owner) {
     ks_heap *heap = sim->world.heap;
     ks_objects dependents = {NULL, 0, 0};
+    uint64_t key = key_of(owner) | ORPHAN;
     for (ks_walk w = ks_walk_owned(ks_view(sim), owner->uid, KS_NO_KIND); ks_walk_next(&w);)
-        ks_objects_add(heap, &dependents, w.object);
+        if (!ks_tree_has(&gc->fresh, (ks_key){key, key_of(w.object)}))
+            ks_objects_add(heap, &dependents, w.object);
+    ks_tree_del_all(heap, &gc->fresh, key);
     bool fine = true;
     for (size_t i = 0; i < dependents.count; i++)
         if (!drop_ref(sim, dependents.items[i], owner->uid)) fine = false;
@@ -363,7 +379,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     ks_object_ref(object);
     bool fine;
     if (key & ORPHAN)
-        fine = !orphans(object) || orphan_dependents(sim, object);
+        fine = !orphans(object) || orphan_dependents(sim, state, object);
     else
         fine = process(sim, state, object);
     ks_object_unref(sim->world.heap, object);
