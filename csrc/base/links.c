@@ -109,6 +109,8 @@ ks_link ks_ties_of(const ks_ties *ties, uint64_t to) {
     return link_of(&ties->many, ks_ids_get(&ties->one, to), to);
 }
 
+void ks_ties_ask(const ks_ties *ties, uint64_t to) { ks_ids_ask(&ties->one, to); }
+
 bool ks_link_next(ks_link *link) {
     ks_key found;
     if (link->only == 0) return false;

@@ -51,6 +51,8 @@ typedef struct ks_link {
 } ks_link;
 ks_link ks_links_of(const ks_links *links, ks_key hash);
 ks_link ks_ties_of(const ks_ties *ties, uint64_t to);
+/* Asks for the memory that such a look, which comes later, begins with. */
+void ks_ties_ask(const ks_ties *ties, uint64_t to);
 bool ks_link_next(ks_link *link);
 
 #endif

@@ -676,17 +676,17 @@ static void ask_how(const ks_ids *waits, uint64_t key, int steps) {
     }
 }
 
-/* A key will be worked on in `steps` steps. */
+/* A key will be worked on in `steps` steps; 0: now. */
 static void ask_for(const ks_sim *sim, uint64_t place, uint64_t key, int steps) {
     int index = component_at(place);
     if (index == KS_DELIVERY) return;
     const ks_component *c = sim->components[index].component;
-    ask_how(&sim->components[index].waits, key, steps);
-    if (c->keys != 0) {
+    if (steps > 0) ask_how(&sim->components[index].waits, key, steps);
+    if (steps > 0 && c->keys != 0) {
         ks_store_ahead(&sim->server.store, c->keys, key >> c->key_shift, steps);
         ks_record_ahead(&sim->server, key >> c->key_shift, steps);
     }
-    if (c->ahead != NULL) c->ahead(sim->components[index].held->state, key, steps);
+    if (c->ahead != NULL) c->ahead(sim, sim->components[index].held->state, key, steps);
 }
 
 enum { AT_HAND = 2000 }; /* so many objects are always near, and so is what is known of them */
@@ -703,8 +703,7 @@ static void look_ahead(const ks_sim *sim) {
     /* the first of them is the one that is worked on now */
     for (int steps = 0; steps <= KS_STEPS_AHEAD && (count > 0 || later > 0); steps++) {
         bool next = is_ready_first(sim, count > 0 ? ready : NULL, later > 0 ? at : NULL);
-        if (steps > 0)
-            ask_for(sim, next ? ready->place : at->b, next ? ready->key : of_word(*keys), steps);
+        ask_for(sim, next ? ready->place : at->b, next ? ready->key : of_word(*keys), steps);
         if (next)
             ready++, count--;
         else

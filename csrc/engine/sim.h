@@ -56,8 +56,9 @@ typedef struct ks_component {
      * while others are worked on. 0: its keys are few, or something else. */
     uint64_t keys;
     int key_shift;
-    /* The same for what the component itself keeps of a key: ks_store_ahead(). May be NULL. */
-    void (*ahead)(const void *state, uint64_t key, int steps);
+    /* The same for what the component itself keeps of a key, and for what else it will look at: ks_store_ahead(), and once more, with 0,
+     * when the key's turn has come. May be NULL. */
+    void (*ahead)(const ks_sim *sim, const void *state, uint64_t key, int steps);
     bool punctual; /* a lag of its watches is not simulated */
     bool lasting;  /* what it knows is not all in the store: it cannot be restarted */
     uint64_t

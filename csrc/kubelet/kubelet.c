@@ -195,6 +195,8 @@ static void follow_attached(ks_sim *sim, kubelet *k, const ks_object *node, cons
         k->detached++;
     }
     for (uint32_t i = same; i < come; i++) {
+        if (i + 8 < come) ks_fetch(ks_at(now, i + 8).m);
+        if (i + 4 < come) ks_fetch(ks_str_or_null(ks_get(ks_at(now, i + 4), K(name))));
         const ks_str *name = ks_str_or_null(ks_get(ks_at(now, i), K(name)));
         if (!name) continue;
         ks_key key = attached_key(whose, name);
@@ -555,13 +557,16 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 }
 
 /* A pod will be worked on. Mostly it has one container. */
-static void ahead(const void *state, uint64_t key, int steps) {
+static void ahead(const ks_sim *sim, const void *state, uint64_t key, int steps) {
     const kubelet *k = state;
     if (steps == KS_STEPS_AHEAD) {
         ks_ids_ask(&k->pods, key);
-    } else if (steps == 2) {
+    } else if (steps < 3) {
         const worker *w = ks_ids_get(&k->pods, key);
-        if (w) ks_fetch_all(w, sizeof *w + sizeof *w->containers);
+        if (w && steps == 2)
+            ks_fetch_all(w, sizeof *w + sizeof *w->containers);
+        else if (w && w->awaited && !w->mounted)
+            ks_store_ahead(&sim->server.store, KS_KIND_BIT(KS_PV), w->awaited, steps + 3);
     }
 }
 

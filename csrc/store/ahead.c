@@ -63,6 +63,20 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
     }
 }
 
+/* Where there are several they are looked for when it comes to them. */
+void ks_store_ahead_naming(const ks_store *s, ks_kind kind, uint64_t id, int steps) {
+    const ks_ties *ties = ks_store__ties_of(s, kind);
+    if (steps >= KS_STEPS_AHEAD) {
+        ks_ties_ask(ties, id);
+        return;
+    }
+    ks_link link = ks_ties_of(ties, id);
+    if (link.only == 0 || !ks_link_next(&link)) return;
+    uint64_t from = ks_store__id_at(link.id);
+    if (steps == 3) ks_ids_ask(&s->by_id[kind], from);
+    if (steps == 2) fetch_version(ks_ids_get(&s->by_id[kind], from));
+}
+
 void ks_store_ask_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
     ks_table_ask(&s->by_name, ks_store__name_key(kind, ns, name));
 }

@@ -76,6 +76,8 @@ static const ks_object *find(const ks_store *s, const ks_object *from, const ks_
     return ks_store_get(s, kind, ns, name);
 }
 
+uint64_t ks_named_id(const ks_object *object) { return ks_store__id_at(object->named); }
+
 void ks_store_expect(ks_store *s, const ks_object *named) { s->expected = ks_store__place(named); }
 
 const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, const ks_str *claim) {
@@ -160,6 +162,10 @@ static bool names(ks_heap *heap, const ks_object *o, const ks_str *ns, const ks_
 
 /* A claim's pods, or its volumes; a volume's attachments. */
 static int ties_of(ks_kind kind) { return kind != KS_POD; }
+
+const ks_ties *ks_store__ties_of(const ks_store *s, ks_kind kind) {
+    return &s->named[ties_of(kind)];
+}
 
 static ks_namers by_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
     ks_namers n = {.store = s, .ns = ns, .name = name};

@@ -29,6 +29,8 @@ const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, cons
  * Borrowed; NULL: nothing, or that is not there. */
 const ks_object *ks_store_named_by(const ks_store *s, const ks_object *object);
 
+/* The id of what an object has noted that it names; 0: nothing, or it was not there when this was written. */
+uint64_t ks_named_id(const ks_object *object);
 /* What is written next names that object: so it need not be looked for by its name. A hint, and no harm if it is wrong. */
 void ks_store_expect(ks_store *s, const ks_object *named);
 

@@ -30,6 +30,8 @@ const ks_object *ks_store__resolve(const ks_store *s, uint64_t place);
 void ks_store__note_named(ks_store *s, ks_object *object, const ks_object *old);
 /* A new version (NULL: it goes) of what `old` was (NULL: it is new). */
 void ks_store__index_named(ks_store *s, const ks_object *object, const ks_object *old);
+/* Who of a kind names whom. */
+const ks_ties *ks_store__ties_of(const ks_store *s, ks_kind kind);
 /* An object that may be named is there, under its name; or it goes. */
 void ks_store__named_comes(ks_store *s, const ks_object *object);
 void ks_store__named_goes(ks_store *s, const ks_object *object);

@@ -245,6 +245,8 @@ size_t ks_store_count(const ks_store *s, ks_kind kind);
  * asks for the memory that can be asked for by now. For each of KS_STEPS_AHEAD steps to 1. */
 enum { KS_STEPS_AHEAD = 4 };
 void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps);
+/* The same for the one of a kind that names an object (naming.h), of an id. */
+void ks_store_ahead_naming(const ks_store *s, ks_kind kind, uint64_t id, int steps);
 /* The same for an object of a name, not an Event's, which will be looked for or made within this step. */
 void ks_store_ask_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
 

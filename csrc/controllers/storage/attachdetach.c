@@ -271,6 +271,14 @@ static const ks_object *patched(const ks_sim *sim, const ks_object *node) {
 
 static const ks_str no_path = {.refs = KS_IMMORTAL, .len = 0, .s = ""};
 
+/* What is untold of a node is going to be looked at. */
+static void fetch_untold(const ks_sim *sim, const attachdetach *st, uint64_t node) {
+    for (int steps = KS_STEPS_AHEAD; steps > 1; steps--)
+        for (ks_tree_iter it = ks_tree_from(&st->untold, (ks_key){node, 0});
+             ks_tree_next(&it) && it.key.a == node;)
+            ks_store_ahead(ks_view(sim), KS_KIND_BIT(KS_PV), (uint64_t)(uintptr_t)it.value, steps);
+}
+
 /* Adds to node.status.volumesAttached what has been attached. */
 static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known) {
     ks_heap *heap = sim->world.heap;
@@ -279,6 +287,7 @@ static bool tell_attached(ks_sim *sim, attachdetach *st, const ks_object *known)
     ks_val list = ks_ref(ks_get(node->status, K(volumesAttached)));
     uint32_t at, before = ks_len(list);
     ks_key key = {node->id, 0};
+    fetch_untold(sim, st, node->id);
     for (ks_tree_iter it = ks_tree_from(&st->untold, key);
          ks_tree_next(&it) && it.key.a == key.a;) {
         const ks_object *volume =
@@ -682,6 +691,16 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
     if (object != NULL) ks_buf_str(out, object->name);
 }
 
+/* A volume will be worked on: with its attachment, and the pod that uses its claim. */
+static void ahead(const ks_sim *sim, const void *state, uint64_t key, int steps) {
+    (void)state;
+    const ks_store *s = &sim->server.store;
+    if (steps > 1) ks_store_ahead_naming(s, KS_VOLUMEATTACHMENT, key, steps);
+    const ks_object *volume = steps > 2 ? NULL : ks_store_by_id(s, KS_PV, key);
+    if (volume != NULL && volume->named != 0)
+        ks_store_ahead_naming(s, KS_POD, ks_named_id(volume), steps + 2);
+}
+
 const ks_component ks_attachdetach_controller = {
     .name = "attachdetach",
     .create = create,
@@ -691,6 +710,7 @@ const ks_component ks_attachdetach_controller = {
     .heeds = heeds,
     .sync = sync,
     .keys = KS_KIND_BIT(KS_PV),
+    .ahead = ahead,
     .describe = describe,
     .pod_parts = KS_PART_PLACE | KS_PART_PHASE | KS_PART_ENDING | KS_PART_EXISTENCE,
     .claim_parts = KS_PART_META | KS_PART_SPEC | KS_PART_ADDED, /* it is bound now */
