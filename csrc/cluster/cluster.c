@@ -32,6 +32,7 @@ static const ks_component *const components[] = {
     &ks_endpoints_controller,
     &ks_endpointslice_controller,
     &ks_endpointslicemirroring_controller,
+    &ks_volume_expander,
 };
 
 const ks_component *ks_cluster_component(size_t i) {

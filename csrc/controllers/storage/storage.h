@@ -14,5 +14,7 @@ extern const ks_component ks_volume_provisioner;
 extern const ks_component ks_attachdetach_controller;
 /* Holds claims and volumes in use: pvc-protection and pv-protection controllers. */
 extern const ks_component ks_volume_protection;
+/* Says of claims that ask for more than they have that somebody else is waited for: kube-controller-manager's expand controller. */
+extern const ks_component ks_volume_expander;
 
 #endif
