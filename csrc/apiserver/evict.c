@@ -119,6 +119,7 @@ static ks_refusal *bind(ks_server *s, const ks_object *pod, const ks_str *node) 
         return refuse_binding(heap, now, "pod %s is already assigned to node \"%s\"", now->node->s);
     if (ks_len(ks_get(now->spec, K(schedulingGates))) > 0)
         return refuse_binding(heap, now, "pod %s has non-empty .spec.schedulingGates%s", "");
+    ks_store_ask_node(&s->store, node, now->id);
     ks_parts parts = {ks_ref(now->meta), bound_spec(s, now->spec, node),
                       bound_status(s, now->status)};
     copy_topology(s, node, &parts.meta);

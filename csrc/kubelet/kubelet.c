@@ -342,7 +342,9 @@ static bool is_contradicted(const ks_change *change) {
 /* Notes what the kubelet has told of a pod that it has, if others say otherwise now. Whether they do. */
 static bool note_overruled(kubelet *k, const ks_change *change) {
     const ks_key key = {0, change->object->id};
-    if (ks_ids_get(&k->pods, key.b) == NULL || !is_contradicted(change)) return false;
+    if (change->old == NULL || ks_identical(change->old->status, change->object->status) ||
+        ks_ids_get(&k->pods, key.b) == NULL || !is_contradicted(change))
+        return false;
     if (!ks_tree_has(&k->overruled, key))
         ks_tree_put(k->heap, &k->overruled, key, (void *)(uintptr_t)ks_object_ref(change->old));
     return true;

@@ -247,7 +247,10 @@ static void observe_pod(ks_sim *sim, ks_sched *st, const ks_change *change) {
     if (pod->node == NULL && ks_sched_assumed(st, pod->id) != NULL)
         observe_assumed(sim, st, change);
     if (!had || gone) observe_unplaced(sim, st, change);
-    if (st->nominated.count > 0 || ks_exists(ks_get(pod->status, K(nominatedNodeName))))
+    /* of one that has its node, or goes, there is at most something to forget */
+    bool may_hope = !gone && pod->node == NULL;
+    if (st->nominated.count > 0 ||
+        (may_hope && ks_exists(ks_get(pod->status, K(nominatedNodeName)))))
         follow_nomination(sim, st, pod, old, gone);
     if (gone) ks_sched_forget_look(sim->world.heap, st, pod->id);
 }

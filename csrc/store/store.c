@@ -879,12 +879,15 @@ static void unindex_object(ks_store *s, const ks_object *object) {
     drop_version(s, object->kind, object->id);
 }
 
+void ks_store_ask_node(const ks_store *s, const ks_str *node, uint64_t pod) {
+    ks_tree_ask(&s->maps.pods_by_node, (ks_key){node_hash(node), pod});
+}
+
 void ks_store_ask_leaving(const ks_store *s, const ks_object *object) {
     ks_table_ask(&s->by_name, name_key(object->kind, object->ns, object->name));
     if (object->owner_uid != NULL)
         ks_tree_ask(&s->maps.by_owner, (ks_key){uid_key(object->owner_uid).a, object->id});
-    if (object->node != NULL)
-        ks_tree_ask(&s->maps.pods_by_node, (ks_key){node_hash(object->node), object->id});
+    if (object->node != NULL) ks_store_ask_node(s, object->node, object->id);
 }
 
 /* Takes over a change, or a new brief. */

@@ -250,7 +250,8 @@ void ks_store_ahead_naming(const ks_store *s, ks_kind kind, uint64_t id, int ste
 /* The same for an object of a name, not an Event's, which will be looked for or made within this step. */
 void ks_store_ask_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name);
 
-/* An object is about to be deleted: asks for the memory in which it is indexed. */
+/* A pod is about to have that node, an object to be deleted: asks for the memory in which it is indexed. */
+void ks_store_ask_node(const ks_store *s, const ks_str *node, uint64_t pod);
 void ks_store_ask_leaving(const ks_store *s, const ks_object *object);
 
 /* Walking, in order of creation; `ns` NULL walks all namespaces. The store must not change

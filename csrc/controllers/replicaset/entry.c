@@ -110,8 +110,15 @@ static void count(rs_counts *counts, uint64_t word, int64_t by) {
     if (word & RS_TERMINATING) counts->terminating += by;
 }
 
-/* replica_set_utils.go: calculateStatus; replica_set.go: claimedTerminatingPods. */
-static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *pod) {
+static uint64_t costed(const ks_object *pod) {
+    const ks_str *key = K(controller_kubernetes_io_pod_deletion_cost);
+    return ks_exists(ks_get2(pod->meta, K(annotations), key)) ? RS_COSTED : 0;
+}
+
+/* replica_set_utils.go: calculateStatus; replica_set.go: claimedTerminatingPods. `before`: how a version with the same metadata was counted;
+ * 0: not known. */
+static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *pod,
+                         uint64_t before) {
     ks_phase phase = ks_phase_of(pod);
     uint64_t word = RS_KNOWN;
     if (ks_phase_finished(phase)) return word;
@@ -123,9 +130,7 @@ static uint64_t classify(const ks_sim *sim, const rs_entry *e, const ks_object *
     word |= RS_ACTIVE;
     if (pod->node != NULL) word |= RS_ASSIGNED;
     if (phase == KS_RUNNING) word |= RS_RUNNING;
-    if (ks_exists(
-            ks_get2(pod->meta, K(annotations), K(controller_kubernetes_io_pod_deletion_cost))))
-        word |= RS_COSTED;
+    word |= before & RS_ACTIVE ? before & RS_COSTED : costed(pod);
     if (as_made || ks_labels_contain(pod->labels, e->template_labels)) word |= RS_LABELLED;
     if (!pod->ready) return word;
     word |= RS_READY;
@@ -172,16 +177,17 @@ void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted) {
         ks_tree_del(sim->world.heap, &st->strays, key);
 }
 
-void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod) {
+void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod,
+                  const ks_object *before) {
     ks_heap *heap = sim->world.heap;
-    uint64_t word = classify(sim, e, pod);
+    bool alike = before != NULL && ks_identical(before->meta, pod->meta);
+    void **slot = ks_ids_make(heap, &e->pods, pod->id);
+    uint64_t old = ks_word_of(*slot), word = classify(sim, e, pod, alike ? old : 0);
     if (e->ages != NULL && rs_is_plain(word)) {
         rs_ages *ages = e->ages;
         e->ages = NULL;
         rs_ages_unref(heap, ages);
     }
-    void **slot = ks_ids_make(heap, &e->pods, pod->id);
-    uint64_t old = ks_word_of(*slot);
     if (word == old) return;
     *slot = ks_word(word);
     count(&e->counts, old, -1);
@@ -256,7 +262,7 @@ void rs_entry_build(ks_sim *sim, rs_state *st, const ks_object *rs) {
     for (ks_walk w = ks_walk_owned(store, rs->uid, KS_POD); ks_walk_next(&w);) {
         const ks_object *pod = w.object;
         if (ks_str_eq(pod->owner_uid, rs->uid) && ks_str_eq(pod->ns, rs->ns))
-            rs_entry_put(sim, st, e, pod);
+            rs_entry_put(sim, st, e, pod, NULL);
     }
     ks_key first = {ks_text_hash(rs->ns), 0};
     for (ks_tree_iter it = ks_tree_from(&st->loose, first);

@@ -108,8 +108,9 @@ bool rs_entry_outdated(const ks_object *rs, const ks_object *old);
 void rs_ages_unref(ks_heap *heap, rs_ages *ages);
 /* Whether a pod that is counted so is one of rs_counts.plain. */
 bool rs_is_plain(uint64_t word);
-/* A pod that it controls: counts it as it is now. */
-void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod);
+/* A pod that it controls: counts it as it is now. `before`: its version that is counted, or NULL. */
+void rs_entry_put(ks_sim *sim, rs_state *st, rs_entry *e, const ks_object *pod,
+                  const ks_object *before);
 void rs_entry_drop(ks_sim *sim, rs_entry *e, const ks_object *pod);
 /* Notes a pod that no entry counts (counted false), or that one does. */
 void rs_stray(ks_sim *sim, rs_state *st, const ks_object *pod, bool counted);

@@ -118,6 +118,7 @@ static void fetch(const ks_objects *chosen, size_t i) {
     if (pod->whole != NULL) ks_fetch_all(pod->whole, 2 * sizeof(ks_val));
     if (pod->meta.type == KS_MAP) ks_fetch_all(pod->meta.m, FRONT);
     if (pod->spec.type == KS_MAP) ks_fetch_all(pod->spec.m, FRONT);
+    if (pod->status.type == KS_MAP) ks_fetch(pod->status.m);
     ks_fetch(pod->name);
     ks_fetch(pod->uid);
 }

@@ -123,7 +123,7 @@ static void observe_pod(ks_sim *sim, rs_state *st, const ks_change *change) {
             rs_stray(sim, st, pod, false);
             return;
         }
-        if (old == NULL || !counted_alike(old, pod)) rs_entry_put(sim, st, e, pod);
+        if (old == NULL || !counted_alike(old, pod)) rs_entry_put(sim, st, e, pod, old);
         if (ks_object_terminating(pod)) {
             ks_deletion_observed(sim->world.heap, &e->expected, pod->id);
             e->going = pod->id;
@@ -163,7 +163,7 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
 static void count_adopted(ks_sim *sim, rs_state *st, rs_entry *e, uint64_t id) {
     const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, id);
     e->wrote_pods = sim->server.store.version;
-    if (pod != NULL) rs_entry_put(sim, st, e, pod);
+    if (pod != NULL) rs_entry_put(sim, st, e, pod, NULL);
 }
 
 /* controller_ref_manager.go: ClaimPods. Pods come and go from the maps as they are written: walk copies. */
