@@ -633,13 +633,20 @@ bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value) {
     return true;
 }
 
-int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values) {
-    const ks_tree_node *node = tree->root;
-    if (node == NULL) return 0;
+/* The first leaf below a node; NULL is none. */
+static ks_tree_row first_row(const ks_tree_node *node) {
+    if (node == NULL) return (ks_tree_row){.len = 0};
     while (!is_leaf(node)) node = child(node, 0);
-    *keys = node->keys;
-    *values = slots(node);
-    return node->len;
+    return (ks_tree_row){node->keys, slots(node), node->len};
+}
+
+void ks_tree_front(const ks_tree *tree, ks_tree_row rows[2]) {
+    const ks_tree_node *behind = NULL;
+    for (const ks_tree_node *node = tree->root; node != NULL && !is_leaf(node);
+         node = child(node, 0))
+        if (node->len > 1) behind = child(node, 1);
+    rows[0] = first_row(tree->root);
+    rows[1] = first_row(behind);
 }
 
 /* The leaf where the key belongs, or the first entry of the subtree behind it. */

@@ -71,8 +71,14 @@ void **ks_tree_slot(ks_heap *heap, ks_tree *tree, ks_key key);
  * to the one before. Allocates nothing: for putting back what ks_tree_slot() has been used to change. */
 void *ks_tree_exchange(ks_tree *tree, ks_key key, void *value);
 
-/* The first entries that stand together: their keys and values, until the next change of this map, and how many they are. */
-int ks_tree_front(const ks_tree *tree, const ks_key **keys, void *const **values);
+/* Entries that stand together, until the next change of this map. */
+typedef struct ks_tree_row {
+    const ks_key *keys;
+    void *const *values;
+    int len;
+} ks_tree_row;
+/* The first ones, and those behind them. */
+void ks_tree_front(const ks_tree *tree, ks_tree_row rows[2]);
 
 /* Neighbours: false when there is none. Out-parameters may be NULL. */
 bool ks_tree_first(const ks_tree *tree, ks_key *key, void **value);

@@ -91,6 +91,13 @@ uint32_t ks_ready_front(const ks_ready *r, const ks_ready_key **keys) {
     return (r->full.count == 0 ? r->written : PAGE_LENGTH) - r->read;
 }
 
+uint32_t ks_ready_behind(const ks_ready *r, const ks_ready_key **keys) {
+    if (r->full.count == 0) return 0;
+    const page *behind = r->full.count > 1 ? ks_ids_get(&r->full, r->first + 1) : r->page;
+    *keys = behind->keys;
+    return r->full.count > 1 ? PAGE_LENGTH : r->written;
+}
+
 ks_ready_key ks_ready_take(ks_heap *heap, ks_ready *r) {
     ks_ready_key key = *ks_ready_first(r);
     r->read++;

@@ -31,8 +31,9 @@ void ks_ready_clear(ks_heap *heap, ks_ready *ready);
 void ks_ready_add(ks_heap *heap, ks_ready *ready, ks_ready_key key);
 /* The first one, until the row changes; NULL when there is none. */
 const ks_ready_key *ks_ready_first(const ks_ready *ready);
-/* The first ones that stand together, until the row changes, and how many they are. */
+/* The first ones that stand together, until the row changes, and how many they are; those behind them. */
 uint32_t ks_ready_front(const ks_ready *ready, const ks_ready_key **keys);
+uint32_t ks_ready_behind(const ks_ready *ready, const ks_ready_key **keys);
 /* Takes the first one, which is there. */
 ks_ready_key ks_ready_take(ks_heap *heap, ks_ready *ready);
 

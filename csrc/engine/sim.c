@@ -691,24 +691,54 @@ static void ask_for(const ks_sim *sim, uint64_t place, uint64_t key, int steps) 
 
 enum { AT_HAND = 2000 }; /* so many objects are always near, and so is what is known of them */
 
+/* What waits, as far as it is looked at ahead: rows of ready keys and of the agenda, each with the row behind it. */
+typedef struct upcoming {
+    const ks_sim *sim;
+    const ks_ready_key *ready;
+    uint32_t ready_count;
+    bool more_ready; /* behind it */
+    ks_tree_row agenda[2];
+} upcoming;
+
+/* The next ready key; NULL: there is none, or it is not looked at. */
+static const ks_ready_key *peek_ready(upcoming *u) {
+    if (u->ready_count == 0 && u->more_ready) {
+        u->ready_count = ks_ready_behind(&u->sim->ready, &u->ready);
+        u->more_ready = false;
+    }
+    return u->ready_count > 0 ? u->ready : NULL;
+}
+
+static const ks_key *peek_agenda(upcoming *u) {
+    if (u->agenda[0].len == 0) u->agenda[0] = u->agenda[1], u->agenda[1].len = 0;
+    return u->agenda[0].len > 0 ? u->agenda[0].keys : NULL;
+}
+
+/* Asks for what comes next. False: nothing does. */
+static bool ask_next(upcoming *u, int steps) {
+    const ks_ready_key *ready = peek_ready(u);
+    const ks_key *at = peek_agenda(u);
+    if (is_ready_first(u->sim, ready, at)) {
+        ask_for(u->sim, ready->place, ready->key, steps);
+        u->ready++, u->ready_count--;
+        return true;
+    }
+    if (at == NULL) return false;
+    ask_for(u->sim, at->b, of_word(*u->agenda[0].values), steps);
+    u->agenda[0].keys++, u->agenda[0].values++, u->agenda[0].len--;
+    return true;
+}
+
 /* While a key is worked on, the memory that the next ones need is on its way. Changes nothing, and nothing depends on it: keys that are
  * queued later may well come first. */
 static void look_ahead(const ks_sim *sim) {
-    const ks_ready_key *ready;
-    const ks_key *at;
-    void *const *keys;
     if (sim->server.store.last_id < AT_HAND || sim->next.component >= 0) return;
-    uint32_t count = ks_ready_front(&sim->ready, &ready);
-    int later = ks_tree_front(&sim->agenda, &at, &keys);
+    upcoming u = {.sim = sim, .more_ready = true};
+    u.ready_count = ks_ready_front(&sim->ready, &u.ready);
+    ks_tree_front(&sim->agenda, u.agenda);
     /* the first of them is the one that is worked on now */
-    for (int steps = 0; steps <= KS_STEPS_AHEAD && (count > 0 || later > 0); steps++) {
-        bool next = is_ready_first(sim, count > 0 ? ready : NULL, later > 0 ? at : NULL);
-        ask_for(sim, next ? ready->place : at->b, next ? ready->key : of_word(*keys), steps);
-        if (next)
-            ready++, count--;
-        else
-            at++, keys++, later--;
-    }
+    int steps = 0;
+    while (steps <= KS_STEPS_AHEAD && ask_next(&u, steps)) steps++;
 }
 
 static bool step_once(ks_sim *sim, ks_step *step) {

@@ -429,12 +429,14 @@ static bool schedule(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 /* Of many that wait for a look the next ones are asked for: to the engine, which asks for what keys need, they are one key. */
 static void look_ahead(const ks_sim *sim, const ks_sched *st) {
     enum { MANY = 200 };
-    const ks_key *at;
-    void *const *ids;
+    ks_tree_row rows[2];
     if (st->active.count < MANY) return;
-    int count = ks_tree_front(&st->active, &at, &ids);
-    for (int i = 0; i < count && i < KS_STEPS_AHEAD; i++)
-        ks_store_ahead(ks_view(sim), KS_KIND_BIT(KS_POD), (uint64_t)(uintptr_t)ids[i], i + 1);
+    ks_tree_front(&st->active, rows);
+    int first = rows[0].len, count = first + rows[1].len;
+    for (int i = 0; i < count && i < KS_STEPS_AHEAD; i++) {
+        const void *id = i < first ? rows[0].values[i] : rows[1].values[i - first];
+        ks_store_ahead(ks_view(sim), KS_KIND_BIT(KS_POD), (uint64_t)(uintptr_t)id, i + 1);
+    }
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
