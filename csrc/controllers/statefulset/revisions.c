@@ -60,12 +60,18 @@ bool sts_list_revisions(sts_sync *c) {
 
 static ks_val data_of(const ks_object *revision) { return ks_get(ks_doc(revision), K(data)); }
 
+/* The template that the revision holds, where it holds nothing else, as those do that a set has made; else KS_NOTHING. With what it says of itself
+ * as a patch. */
+static ks_val held_by(const ks_object *revision) {
+    ks_val data = data_of(revision), held = ks_get2(data, K(spec), K(template));
+    bool alone = ks_len(data) == 1 && ks_len(ks_get(data, K(spec))) == 1;
+    return alone && ks_text_is(ks_get(held, K(_patch)), "replace") ? held : KS_NOTHING;
+}
+
 /* Does the revision hold just this template? */
 static bool holds(const ks_object *revision, ks_val template) {
-    ks_val held = ks_get2(data_of(revision), K(spec), K(template));
-    if (ks_len(data_of(revision)) != 1 || ks_len(ks_get(data_of(revision), K(spec))) != 1 ||
-        ks_len(held) != ks_len(template) + 1 || !ks_text_is(ks_get(held, K(_patch)), "replace"))
-        return false;
+    ks_val held = held_by(revision);
+    if (ks_len(held) != ks_len(template) + 1) return false;
     for (uint32_t i = 0; i < ks_len(template); i++) {
         const ks_pair *pair = ks_pair_at(template, i);
         if (!ks_equal(pair->val, ks_get(held, pair->key))) return false;
@@ -73,10 +79,24 @@ static bool holds(const ks_object *revision, ks_val template) {
     return true;
 }
 
-/* The set with another template, decoded; KS_NOTHING when it does not decode. */
+/* The set as the revision, a patch of it, makes it; KS_NOTHING when that does not go. */
+static ks_val patched(sts_sync *c, const ks_object *revision) {
+    ks_heap *heap = c->heap;
+    if (ks_exists(held_by(revision)))
+        return ks_put2(heap, ks_doc_ref(c->set), K(spec), K(template),
+                       ks_revision_template(heap, data_of(revision)));
+    ks_val doc;
+    ks_refusal *refusal = ks_patch_apply(heap, KS_STATEFULSET, KS_PATCH_STRATEGIC,
+                                         ks_doc_ref(c->set), ks_ref(data_of(revision)), &doc);
+    if (refusal == NULL) return doc;
+    ks_refusal_free(heap, refusal);
+    return KS_NOTHING;
+}
+
+/* The same, decoded. */
 static ks_val apply(sts_sync *c, const ks_object *revision) {
-    ks_val template = ks_revision_template(c->heap, data_of(revision));
-    ks_val doc = ks_put2(c->heap, ks_doc_ref(c->set), K(spec), K(template), template), out;
+    ks_val doc = patched(c, revision), out;
+    if (!ks_exists(doc)) return KS_NOTHING;
     ks_refusal *refusal = ks_decode(c->heap, KS_STATEFULSET, doc, KS_IGNORE, NULL, &out);
     if (refusal == NULL) return out;
     ks_refusal_free(c->heap, refusal);
@@ -102,7 +122,8 @@ ks_val sts_template_of(sts_sync *c, const ks_object *revision) {
         ks_val set = apply(c, revision);
         ks_unref(c->heap, e->parsed);
         e->parsed = ks_ref(ks_get2(set, K(spec), K(template)));
-        e->parsed_version = revision->version;
+        /* what is no template by itself means something else with each version of the set */
+        e->parsed_version = ks_exists(held_by(revision)) ? revision->version : 0;
         ks_unref(c->heap, set);
     }
     return e->parsed;
