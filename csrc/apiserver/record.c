@@ -550,9 +550,14 @@ static entry *open_series(ks_server *s, void **slot, const ks_object *about, uin
 
 /* A series, last seen then, is not written as it is: it will be when it is over, or at the next refresh. */
 static void await_series(ks_server *s, int64_t last) {
-    int64_t over = over_at(s, last), refresh = next_of(s, s->world->now, SERIES_REFRESH);
+    int64_t over = over_at(s, last), refresh = ks_record_refresh(s);
     if (over < s->series.due) s->series.due = over;
     if (refresh < s->series.due) s->series.due = refresh;
+}
+
+static void await_writing(ks_server *s, ks_key key, int64_t last) {
+    await_series(s, last);
+    ks_tree_put(s->heap, &s->series.unwritten, key, (void *)1);
 }
 
 /* What is in a series has been said once again. */
@@ -564,8 +569,7 @@ static void say_again(ks_server *s, ks_key key, entry *seen) {
         seen->more = 2;
         write_next(s, &(update){.id = seen->id, .count = 2, .last = seen->at, .series = true});
     } else if (written) {
-        await_series(s, seen->at);
-        ks_tree_put(s->heap, &s->series.unwritten, key, (void *)1);
+        await_writing(s, key, seen->at);
     }
 }
 
@@ -584,6 +588,33 @@ static void record_series(recording *r) {
     *seen = (entry){.id = s->store.last_id + 1, .at = s->world->now, .count = 1, .more = 1};
     write_new(r, h, 1, false);
 }
+
+/* The series that was recorded last by this recorder, or NOWHERE. */
+static int last_series(const ks_server *s, const history *h) {
+    int last = NOWHERE;
+    for (int i = 0; i < h->len; i++) {
+        int64_t at = entry_at(h, i)->at;
+        if ((h->names[i] & SORT_OF_NAME) == OF_SERIES && at >= s->series.since &&
+            (last == NOWHERE || at >= entry_at(h, last)->at))
+            last = i;
+    }
+    return last;
+}
+
+void ks_record_more(ks_server *s, uint64_t object, uint32_t times, int64_t last) {
+    void **slot = ks_ids_slot(s->heap, &s->correlation, object);
+    int place = slot == NULL ? NOWHERE : last_series(s, *slot);
+    if (place == NOWHERE) return;
+    ks_key key = {object, ((const history *)*slot)->names[place]};
+    history *h = make_room(s, slot, (wanted){key.b, key.b}, 0);
+    entry *seen = entry_at(h, find(h, key.b));
+    bool written = seen->count == seen->more;
+    seen->at = last;
+    seen->count += times;
+    if (written) await_writing(s, key, last);
+}
+
+int64_t ks_record_refresh(const ks_server *s) { return next_of(s, s->world->now, SERIES_REFRESH); }
 
 /* A series that is not written as it is: refreshExistingEventSeries, finishSeries. */
 static void look_through(ks_server *s, ks_key key, bool refresh) {

@@ -179,5 +179,10 @@ void ks_record_saying(ks_server *s, const ks_object *about, const ks_event *even
 static inline int64_t ks_record_due(const ks_server *s) { return s->series.due; }
 void ks_record_look_through(ks_server *s);
 void ks_record_begin(ks_server *s);
+/* What was recorded last about an object, in a series, has been said so many times more, at last then: nothing is written before the
+ * recorder looks through. */
+void ks_record_more(ks_server *s, uint64_t object, uint32_t times, int64_t last);
+/* When it next writes all that it has counted. */
+int64_t ks_record_refresh(const ks_server *s);
 
 #endif

@@ -319,7 +319,7 @@ typedef enum ks_place {
     KS_IN_ACTIVE,
     KS_IN_BACKOFF,
     KS_IN_ERROR_BACKOFF,
-    KS_IN_NO_NODES, /* in error backoff, with nothing to try until there is a node */
+    KS_IN_NO_NODES, /* in error backoff, with nothing to try until there is a node: its looks are only counted */
     KS_IN_UNSCHEDULABLE,
     KS_IN_GATED
 } ks_place;
@@ -328,6 +328,7 @@ typedef struct ks_waiting {
     ks_place place;
     uint32_t plugins; /* those that refused it */
     uint32_t unschedulable_count, error_count;
+    uint32_t alone; /* how many looks there were at this version of it while there was no node */
     int64_t backoff_until;
     int64_t active_after; /* when it may next be let go by force at once */
     ks_key queued; /* where it stands in its queue; of an unschedulable one {since when, number} */
@@ -432,6 +433,7 @@ typedef struct ks_sched {
     ks_ready leftovers; /* {number in `queued`, id} of these, the oldest first: leftovers.c */
     int64_t since;      /* when the scheduler began */
     int64_t flush;      /* when the oldest is looked at again; KS_NEVER: there is none */
+    uint32_t alone;     /* how many of those that wait are KS_IN_NO_NODES */
     ks_tree assumed;    /* pod id -> ks_assumed */
     ks_tree guests;     /* {word of the node, pod id}: the same, by node */
     ks_tree bindings;   /* pod id -> ks_binding */
@@ -588,6 +590,8 @@ void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *ru
 /* --- queue.c --- */
 extern const ks_ids_type ks_sched_waiting_type;
 extern const ks_tree_type ks_sched_assumed_type;
+/* The entry of a waiting pod, this state's own; made when there is none. */
+ks_waiting *ks_sched_waiting_own(ks_heap *heap, ks_sched *st, uint64_t id);
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod);
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id);
 /* The next pod to look at, or 0. */
@@ -607,7 +611,9 @@ void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* An unschedulable pod is to be looked at again at once, whatever it waits for (backend/queue: Activate). One for which that comes again and
  * again is kept from the API server by the scheduler's own client, which makes 50 calls a second (apis/config/v1/defaults.go). */
 void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id);
-/* The first node has come: pods that had none to try are in error backoff again. */
+/* A pod that has no node to try is not what it was: it is looked at as any other in error backoff. */
+void ks_sched_queue_renew(ks_sim *sim, ks_sched *st, uint64_t id);
+/* The first node has come: so are all of them. */
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st);
 /* Whether a pod that was not looked at yet is queued: a walk over the queue. */
 bool ks_sched_queue_has_fresh(const ks_sched *st, uint64_t id);
@@ -622,6 +628,8 @@ int64_t ks_sched_priority(const ks_object *pod);
 /* A pod has come to the unschedulable ones, or has left them. */
 void ks_sched_leftover(ks_sim *sim, ks_sched *st, uint64_t id, ks_waiting *w);
 void ks_sched_no_leftover(ks_sim *sim, ks_sched *st, uint64_t id);
+/* Looks at a pod that has no node to try are made up for up to now: told of, and the next one is not over yet. */
+void ks_sched_make_up(ks_sim *sim, uint64_t id, ks_waiting *w);
 /* Does it. */
 void ks_sched_tick(ks_sim *sim, ks_sched *st);
 /* Sees to it that the scheduler is roused for it. */

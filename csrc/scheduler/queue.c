@@ -79,7 +79,7 @@ static ks_waiting *own_waiting_if(ks_heap *heap, ks_sched *st, uint64_t id) {
 }
 
 /* The same; made when there is none. */
-static ks_waiting *own_waiting(ks_heap *heap, ks_sched *st, uint64_t id) {
+ks_waiting *ks_sched_waiting_own(ks_heap *heap, ks_sched *st, uint64_t id) {
     ks_waiting *w = own_waiting_if(heap, st, id);
     if (w != NULL) return w;
     w = ks_alloc_zero(heap, sizeof *w);
@@ -99,7 +99,8 @@ static void count_plugins(ks_sched *st, uint32_t plugins, int sign) {
 
 /* Takes a pod out of the place where it waits. True: it was unschedulable, and once that is not said of it any more,
  * ks_sched_no_leftover() is to be called. */
-static bool leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w) {
+static bool leave(ks_sim *sim, ks_sched *st, uint64_t id, const ks_waiting *w) {
+    ks_heap *heap = sim->world.heap;
     switch (w->place) {
     case KS_IN_ACTIVE: ks_tree_del(heap, &st->active, w->queued); break;
     case KS_IN_BACKOFF: ks_tree_del(heap, &st->backoff, w->queued); break;
@@ -109,6 +110,9 @@ static bool leave(ks_heap *heap, ks_sched *st, uint64_t id, const ks_waiting *w)
         ks_ids_del(heap, &st->refused, id);
         return true;
     case KS_IN_NO_NODES:
+        st->alone--;
+        ks_sched_wind(sim, st);
+        break;
     case KS_IN_GATED: break;
     }
     return false;
@@ -121,7 +125,7 @@ static bool gated(const ks_object *pod) {
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     if (gated(pod)) {
-        own_waiting(heap, st, pod->id)->place = KS_IN_GATED;
+        ks_sched_waiting_own(heap, st, pod->id)->place = KS_IN_GATED;
         return;
     }
     ks_ids_del(heap, &st->waiting, pod->id);
@@ -131,9 +135,10 @@ void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
 
 void ks_sched_queue_remove(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    const ks_waiting *w = ks_ids_get(&st->waiting, id);
-    if (w == NULL) return;
-    bool leftover = leave(heap, st, id, w);
+    if (ks_ids_get(&st->waiting, id) == NULL) return;
+    ks_waiting *w = ks_sched_waiting_own(heap, st, id);
+    if (w->place == KS_IN_NO_NODES) ks_sched_make_up(sim, id, w);
+    bool leftover = leave(sim, st, id, w);
     ks_ids_del(heap, &st->waiting, id);
     if (leftover) ks_sched_no_leftover(sim, st, id);
 }
@@ -173,14 +178,16 @@ static int64_t backoff_until(const ks_sim *sim, const ks_waiting *w) {
 
 void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint32_t plugins) {
     ks_heap *heap = sim->world.heap;
-    ks_waiting *w = own_waiting(heap, st, pod->id);
+    ks_waiting *w = ks_sched_waiting_own(heap, st, pod->id);
     w->plugins = plugins;
     if (plugins == 0) {
         w->error_count++;
         w->place = KS_IN_ERROR_BACKOFF;
         w->backoff_until = backoff_until(sim, w);
-        if (st->nodes->count == 0 && w->error_count >= TOLD_ALL) {
-            w->place = KS_IN_NO_NODES; /* further looks would say and write nothing new */
+        w->alone = st->nodes->count == 0 ? w->alone + 1 : 0;
+        if (w->alone >= TOLD_ALL) {
+            w->place = KS_IN_NO_NODES; /* further looks would say nothing new */
+            st->alone++;
             return;
         }
         w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
@@ -197,29 +204,31 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
     ks_sched_leftover(sim, st, pod->id, w);
 }
 
-void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
+void ks_sched_queue_renew(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
-    ks_ids all = ks_ids_copy(&st->waiting);
-    for (ks_ids_iter it = ks_ids_begin(&all); ks_ids_next(&it);) {
-        if (((const ks_waiting *)it.value)->place != KS_IN_NO_NODES) continue;
-        ks_waiting *w = own_waiting(heap, st, it.id);
-        int64_t period = MAX_BACKOFF_SECONDS * KS_SECOND, late = sim->world.now - w->backoff_until;
-        if (late > 0)
-            w->backoff_until +=
-                (late + period - 1) / period * period; /* looks that were left out */
-        w->place = KS_IN_ERROR_BACKOFF;
-        w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
-        ks_tree_put(heap, &st->errors, w->queued, word(it.id));
-    }
-    ks_ids_clear(heap, &all);
+    ks_waiting *w = ks_sched_waiting_own(heap, st, id);
+    ks_sched_make_up(sim, id, w);
+    leave(sim, st, id, w);
+    w->alone = 0;
+    w->place = KS_IN_ERROR_BACKOFF;
+    w->queued = (ks_key){(uint64_t)w->backoff_until, ++st->sequence};
+    ks_tree_put(heap, &st->errors, w->queued, word(id));
     ks_sched_queue_arm(sim, st, false);
+}
+
+void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
+    ks_ids all = ks_ids_copy(&st->waiting);
+    for (ks_ids_iter it = ks_ids_begin(&all); ks_ids_next(&it);)
+        if (((const ks_waiting *)it.value)->place == KS_IN_NO_NODES)
+            ks_sched_queue_renew(sim, st, it.id);
+    ks_ids_clear(sim->world.heap, &all);
 }
 
 /* An event lets the pod go. */
 static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
-    ks_waiting *w = own_waiting(heap, st, pod->id);
-    bool leftover = leave(heap, st, pod->id, w);
+    ks_waiting *w = ks_sched_waiting_own(heap, st, pod->id);
+    bool leftover = leave(sim, st, pod->id, w);
     w->queued = by_priority(st, pod);
     if (w->backoff_until > sim->world.now) {
         w->place = KS_IN_BACKOFF;
@@ -243,8 +252,8 @@ void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
     if (known == NULL || pod == NULL ||
         (known->place != KS_IN_UNSCHEDULABLE && known->place != KS_IN_BACKOFF))
         return;
-    ks_waiting *w = own_waiting(heap, st, id);
-    bool leftover = leave(heap, st, id, w);
+    ks_waiting *w = ks_sched_waiting_own(heap, st, id);
+    bool leftover = leave(sim, st, id, w);
     if (sim->world.now < w->active_after) {
         w->place = KS_IN_ERROR_BACKOFF;
         w->queued = (ks_key){(uint64_t)w->active_after, ++st->sequence};

@@ -239,6 +239,86 @@ describe("several pods that no node suits", function()
   end)
 end)
 
+describe("a pod that has no node to try", function()
+  local function node(cpu)
+    local can = { cpu = cpu, memory = "8Gi", pods = "110" }
+    return { { apiVersion = "v1", kind = "Node", metadata = { name = "late" },
+      status = { capacity = can, allocatable = can, conditions = { { type = "Ready", status = "True" } } } } }
+  end
+
+  local function alone()
+    local cluster = kubesim.new { nodes = 0 }
+    local lines = told(cluster)
+    cluster:advance(71)
+    cluster:create(pod "big")
+    return cluster, lines
+  end
+
+  -- a real one, of a pod that came at :53.55: looks at :53.55, :55, :58, :03, :12, :23, then every 11 s
+  it("is looked at with the longest back-off, which counts up its series", function()
+    local cluster <close>, lines = alone()
+    cluster:advance "2h"
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "MODIFIED 1800 x159 1795", "MODIFIED 3600 x323 3599",
+      "MODIFIED 5400 x486 5392", "MODIFIED 7200 x650 7196" }, lines)
+    assert.equal("no nodes available to schedule pods", cluster:events({ reason = "FailedScheduling" })[2].message)
+  end)
+
+  it("is looked at when the back-off is over that it has come to, once there is one", function()
+    local cluster <close>, lines = alone()
+    cluster:advance(929)
+    cluster:import(node "1")
+    cluster:advance(1)
+    assert.equal(1003, cluster.core:due() // 1000000000)
+    cluster:advance(999) -- the look at 1003 has put another reason into its status, so the next one begins a series
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "ADDED 1320", "MODIFIED 1440 x87 1003", "MODIFIED 1620 x2 1620" }, lines)
+  end)
+
+  it("is told of anew when it has changed", function()
+    local cluster <close>, lines = alone()
+    cluster:advance(529)
+    cluster:patch("pod/big", { metadata = { labels = { a = "b" } } })
+    cluster:advance(1200)
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "ADDED 607", "MODIFIED 618 x2 618", "MODIFIED 1080 x50 596",
+      "MODIFIED 1800 x109 1795" }, lines)
+  end)
+
+  it("may go: its looks up to then are counted", function()
+    local cluster <close>, lines = alone()
+    cluster:advance(529)
+    cluster:delete "pod/big"
+    cluster:settle()
+    cluster:advance "1h"
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "MODIFIED 1080 x50 596" }, lines)
+  end)
+
+  it("is not waited for", function()
+    local cluster <close> = alone()
+    assert.is_true(cluster:settle())
+    assert.is_true(cluster:now() < 100)
+    assert.is_nil(cluster:step())
+  end)
+
+  it("is treated alike in one go, in pieces and in a cluster that was saved", function()
+    local cluster <close> = alone()
+    local pieces <close> = cluster:fork()
+    cluster:advance(4000)
+    for _ = 1, 250 do pieces:advance(16) end
+    local path = os.tmpname()
+    pieces:save(path)
+    local saved <close> = kubesim.load(path)
+    os.remove(path)
+    for _, c in ipairs { cluster, pieces, saved } do
+      c:import(node "8")
+      c:advance(11)
+      assert.equal("late", c:get("pod/big").spec.nodeName)
+      c:advance(1000)
+    end
+    assert.equal(cluster:trace(), pieces:trace())
+    assert.equal(cluster:trace(), saved:trace())
+    assert.same(cluster:list("events", { all_namespaces = true }), saved:list("events", { all_namespaces = true }))
+  end)
+end)
+
 describe("what comes by the clock alone", function()
   local function waiting()
     local cluster = new()
