@@ -692,6 +692,15 @@ static bool floor_in(const ks_tree_type *type, const ks_tree_node *node, ks_key 
     return false;
 }
 
+/* Mostly the first leaf that is looked into has it. */
 bool ks_tree_floor(const ks_tree *tree, ks_key at_most, ks_key *key, void **value) {
-    return tree->root != NULL && floor_in(tree->type, tree->root, at_most, key, value);
+    const ks_tree_node *node = tree->root;
+    if (node == NULL) return false;
+    int at = plain_keys(tree->type) ? floor_words(node, at_most) : -1;
+    while (at >= 0 && !is_leaf(node)) {
+        node = child(node, at);
+        at = floor_words(node, at_most);
+    }
+    if (at >= 0) return entry_of(node, at, key, value);
+    return floor_in(tree->type, tree->root, at_most, key, value);
 }
