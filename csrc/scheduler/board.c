@@ -256,12 +256,14 @@ static void find_extremes(const uint32_t *feasible, uint32_t count, const int32_
     uint32_t at_min = 0, at_max = 0;
     for (uint32_t i = 0; i < count; i++) {
         int32_t value = raw[feasible[i]];
-        min = value < min ? value : min;
-        max = value > max ? value : max;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        at_min += raw[feasible[i]] == min;
-        at_max += raw[feasible[i]] == max;
+        if (value <= min) {
+            at_min = value < min ? 1 : at_min + 1;
+            min = value;
+        }
+        if (value >= max) {
+            at_max = value > max ? 1 : at_max + 1;
+            max = value;
+        }
     }
     out->min_spread = min;
     out->max_spread = max;
