@@ -610,9 +610,9 @@ void write_status(turn *t, status_mode mode) {
     memo *m = memo_now(t);
     bool overruled =
         t->k->overruled.count > 0 && ks_tree_has(&t->k->overruled, (ks_key){0, t->pod->id});
-    const twin *kept = overruled ? NULL : twin_of(t, m, mode, d.generation);
+    twin *kept = overruled ? NULL : twin_of(t, m, mode, d.generation);
     if (kept) {
-        bool differs = kept->differs;
+        bool differs = twin_differs(kept);
         ks_val status = twin_status(t, kept, twin_conditions(&d, m, kept));
         differs ? change_status(t, status) : put_status(t, status);
         return;

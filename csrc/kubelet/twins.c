@@ -130,10 +130,19 @@ static bool are_shown(turn *t, ks_val list) {
     return true;
 }
 
+static bool same_member(const twin *kept, const ks_str *key) {
+    return ks_equal(ks_get(kept->old, key), ks_get(kept->out, key));
+}
+
+static bool stays(twin *kept) {
+    if (kept->stays < 0) kept->stays = same_member(kept, K(containerStatuses));
+    return kept->stays > 0;
+}
+
 /* The statuses of the containers. `like`: what the pod's show. */
-static ks_val containers_of(turn *t, const twin *kept, const twin *like) {
+static ks_val containers_of(turn *t, twin *kept, const twin *like) {
     ks_val old = ks_get(t->pod->status, K(containerStatuses));
-    if (kept->stays && are_shown(t, old)) return ks_ref(old);
+    if (stays(kept) && are_shown(t, old)) return ks_ref(old);
     ks_val list = ks_get(kept->out, K(containerStatuses)), out = ks_list_new(t->heap, ks_len(list));
     bool since = kept->began != like->began;
     ks_each(s, list) {
@@ -152,7 +161,7 @@ static ks_val containers_of(turn *t, const twin *kept, const twin *like) {
     return out;
 }
 
-ks_val twin_status(turn *t, const twin *kept, ks_val conditions) {
+ks_val twin_status(turn *t, twin *kept, ks_val conditions) {
     ks_val old = t->pod->status, ip = ks_get(kept->out, K(podIP));
     ks_pair leaves[LEAVES];
     uint32_t count = 0;
@@ -188,19 +197,19 @@ static twin *place_of(memo *m, const twin *like) {
     return &m->twins[(hash >> 32) % TWINS];
 }
 
-const twin *twin_of(turn *t, memo *m, status_mode mode, int64_t generation) {
+twin *twin_of(turn *t, memo *m, status_mode mode, int64_t generation) {
     twin like;
     if (!look(t, mode, generation, &like)) return NULL;
-    const twin *kept = place_of(m, &like);
+    twin *kept = place_of(m, &like);
     bool alike = ks_exists(kept->out) && looks_like(kept, &like) &&
                  same_but_leaves(kept->old, t->pod->status);
     return alike ? kept : NULL;
 }
 
-/* Whether a status is another one by what siblings have in common. */
-static bool differs(ks_val old, ks_val status) {
-    return !ks_equal(ks_get(old, K(phase)), ks_get(status, K(phase))) ||
-           !ks_equal(ks_get(old, K(observedGeneration)), ks_get(status, K(observedGeneration)));
+bool twin_differs(twin *kept) {
+    if (kept->differs < 0)
+        kept->differs = !same_member(kept, K(phase)) || !same_member(kept, K(observedGeneration));
+    return kept->differs > 0;
 }
 
 void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val status) {
@@ -209,10 +218,8 @@ void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val st
     twin *place = place_of(m, &like);
     ks_ref(like.apps);
     like.serial = ++m->serial;
-    like.differs = differs(t->pod->status, status);
-    like.stays = t->w->containers[0].run == RUN_RUNNING &&
-                 ks_equal(ks_get(t->pod->status, K(containerStatuses)),
-                          ks_get(status, K(containerStatuses)));
+    like.differs = -1;
+    like.stays = t->w->containers[0].run == RUN_RUNNING ? -1 : 0;
     like.old = ks_ref(t->pod->status);
     like.out = ks_ref(status);
     twin_clear(t->heap, place);

@@ -198,10 +198,11 @@ typedef struct twin {
     int64_t generation;
     int64_t start, began, ended; /* seconds: of the pod, and of its containers */
     uint64_t serial;             /* of this one alone */
-    bool differs;                /* `out` from `old`, also in what is no leaf */
-    bool stays;                  /* its containers run, and did before */
-    ks_val apps;                 /* spec.containers; counted, like those below */
-    ks_val old, out;             /* the status before, and then */
+    /* Found out when a twin asks, -1 before: whether `out` differs from `old` also in what is no leaf; whether the containers run, and did
+     * before. */
+    int8_t differs, stays;
+    ks_val apps;     /* spec.containers; counted, like those below */
+    ks_val old, out; /* the status before, and then */
 } twin;
 enum { TWINS = 64 };
 
@@ -376,9 +377,11 @@ void adopt_status(turn *t); /* a pod that had a status before this kubelet knew 
 
 /* twins.c */
 /* The sibling whose status can be made into this pod's; NULL: there is none like that. */
-const twin *twin_of(turn *t, memo *m, status_mode mode, int64_t generation);
+twin *twin_of(turn *t, memo *m, status_mode mode, int64_t generation);
 /* The status, made of that one's. `conditions`: taken over; KS_NOTHING: the sibling's. */
-ks_val twin_status(turn *t, const twin *kept, ks_val conditions);
+ks_val twin_status(turn *t, twin *kept, ks_val conditions);
+/* Whether the status that was made differs from the one before also in what twins have in common. */
+bool twin_differs(twin *kept);
 void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val status);
 void twin_clear(ks_heap *heap, twin *kept);
 
