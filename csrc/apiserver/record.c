@@ -178,7 +178,7 @@ void ks_record_ahead(const ks_server *s, uint64_t id, int steps) {
     if (steps == KS_STEPS_AHEAD) {
         ks_ids_ask(&s->correlation, id);
     } else if (steps < 3) {
-        const history *h = ks_ids_get(&s->correlation, id);
+        const history *h = ks_ids_peek(&s->correlation, id);
         if (h != NULL && steps == 2) ks_fetch_all(h, FRONT);
         if (h != NULL && steps == 1) ks_fetch(h->about);
     }

@@ -183,11 +183,17 @@ void ks_ids_copied(const ks_ids *ids, size_t n) {
     for (const ks_ids *map = ids; map != ids + n; map++) count_copy(map);
 }
 
-/* The leaf in which the id would stand, or NULL; not the one that was looked into last. */
-static const ks_ids_node *other_leaf_of(const ks_ids *ids, uint64_t id) {
+/* The leaf in which the id would stand, or NULL. */
+static const ks_ids_node *find_leaf(const ks_ids *ids, uint64_t id) {
     const ks_ids_node *node = ids->root;
     while (node != NULL && node->shift != 0) node = node->slots[digit(node, id)];
-    if (node == NULL || !covers(node, id)) return NULL;
+    return node != NULL && covers(node, id) ? node : NULL;
+}
+
+/* The same, where it is not the one that was looked into last. */
+static const ks_ids_node *other_leaf_of(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *node = find_leaf(ids, id);
+    if (node == NULL) return NULL;
     ((ks_ids *)ids)->owned = 0;
     return ((ks_ids *)ids)->last = node;
 }
@@ -202,13 +208,19 @@ static void **few_slot(const ks_ids_node *leaf, unsigned at) {
     return leaf->used >> at & 1U ? (void **)&leaf->slots[rank(leaf, at)] : NULL;
 }
 
-void *ks_ids_get(const ks_ids *ids, uint64_t id) {
-    const ks_ids_node *leaf = leaf_of(ids, id);
+static inline void *value_in(const ks_ids_node *leaf, uint64_t id) {
     unsigned at = id & (KS_IDS_WAYS - 1);
     if (leaf == NULL) return NULL;
     if (leaf->room == KS_IDS_WAYS) return leaf->slots[at];
     void **slot = few_slot(leaf, at);
     return slot != NULL ? *slot : NULL;
+}
+
+void *ks_ids_get(const ks_ids *ids, uint64_t id) { return value_in(leaf_of(ids, id), id); }
+
+void *ks_ids_peek(const ks_ids *ids, uint64_t id) {
+    const ks_ids_node *last = ids->last;
+    return value_in(last != NULL && covers(last, id) ? last : find_leaf(ids, id), id);
 }
 
 void ks_ids_ask(const ks_ids *ids, uint64_t id) {

@@ -51,6 +51,8 @@ void ks_ids_copied(const ks_ids *ids, size_t n);
 
 /* The value of an id, borrowed, or NULL. */
 void *ks_ids_get(const ks_ids *ids, uint64_t id);
+/* The same, for a look ahead: the leaf that was looked into last stays that, for those who go on there. */
+void *ks_ids_peek(const ks_ids *ids, uint64_t id);
 /* Sets the value, which is not NULL; takes over the caller's reference to it. */
 void ks_ids_put(ks_heap *heap, ks_ids *ids, uint64_t id, void *value);
 /* Removes; false when absent. */

@@ -671,7 +671,7 @@ static void ask_how(const ks_ids *waits, uint64_t key, int steps) {
     if (steps == KS_STEPS_AHEAD) {
         ks_ids_ask(waits, key);
     } else if (steps == 2) {
-        const void *how = ks_ids_get(waits, key);
+        const void *how = ks_ids_peek(waits, key);
         if (how != NULL && timer_of(how) != NULL) ks_fetch(how);
     }
 }

@@ -564,7 +564,7 @@ static void ahead(const ks_sim *sim, const void *state, uint64_t key, int steps)
     if (steps == KS_STEPS_AHEAD) {
         ks_ids_ask(&k->pods, key);
     } else if (steps < 3) {
-        const worker *w = ks_ids_get(&k->pods, key);
+        const worker *w = ks_ids_peek(&k->pods, key);
         if (w && steps == 2)
             ks_fetch_all(w, sizeof *w + sizeof *w->containers);
         else if (w && w->awaited && !w->mounted)

@@ -34,7 +34,7 @@ static void fetch_document(const ks_object *o) {
 /* The object of one of the kinds that has the id, if it is there and whole. */
 static const ks_object *of_kinds(const ks_store *s, uint64_t kinds, uint64_t id) {
     for (; kinds != 0; kinds &= kinds - 1) {
-        const void *version = ks_ids_get(&s->by_id[__builtin_ctzll(kinds)], id);
+        const void *version = ks_ids_peek(&s->by_id[__builtin_ctzll(kinds)], id);
         if (version != NULL) return ks_version__is_brief(version) ? NULL : version;
     }
     return NULL;
@@ -59,7 +59,7 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
         if (o->named != 0) ks_ids_ask(of_named(s, o), ks_store__id_at(o->named));
     } else {
         if (o->kind == KS_POD) fetch_list(ks_get(o->status, K(containerStatuses)));
-        if (o->named != 0) fetch_version(ks_ids_get(of_named(s, o), ks_store__id_at(o->named)));
+        if (o->named != 0) fetch_version(ks_ids_peek(of_named(s, o), ks_store__id_at(o->named)));
     }
 }
 
@@ -74,7 +74,7 @@ void ks_store_ahead_naming(const ks_store *s, ks_kind kind, uint64_t id, int ste
     if (link.only == 0 || !ks_link_next(&link)) return;
     uint64_t from = ks_store__id_at(link.id);
     if (steps == 3) ks_ids_ask(&s->by_id[kind], from);
-    if (steps == 2) fetch_version(ks_ids_get(&s->by_id[kind], from));
+    if (steps == 2) fetch_version(ks_ids_peek(&s->by_id[kind], from));
 }
 
 void ks_store_ask_name(const ks_store *s, ks_kind kind, const ks_str *ns, const ks_str *name) {
