@@ -167,9 +167,14 @@ static ks_val name_of(ks_heap *heap, const ks_short_event *e) {
     return ks_textn(heap, text, len);
 }
 
-/* The instant at which it was first recorded. */
+/* In Unix ns, of whatever time: beyond what a signed word holds they go on. */
+static uint64_t stamp_of(const ks_world *world, int64_t instant) {
+    return (uint64_t)world->epoch * KS_SECOND + (uint64_t)instant;
+}
+
+/* The instant at which it was first recorded, and some ns where others were recorded then. */
 static int64_t first_of(const ks_world *world, const ks_short_event *e) {
-    return (int64_t)e->stamp - world->epoch * KS_SECOND;
+    return (int64_t)(e->stamp - stamp_of(world, 0));
 }
 
 static ks_val meta_of(ks_world *world, const ks_short_event *e) {
@@ -265,9 +270,8 @@ static ks_key key_of(const ks_brief *brief) {
     return ks_store_stamped(e->about->hash, e->stamp);
 }
 
-static int64_t added(const ks_world *world, const ks_brief *brief) {
-    return first_of(world, short_of(brief));
-}
+/* It is new: it was last seen when it was first. */
+static int64_t added(const ks_brief *brief) { return short_of(brief)->last; }
 
 static const char *text_of(const ks_str *str) { return str != NULL ? str->s : ""; }
 
@@ -299,10 +303,9 @@ static const ks_brief_type short_event_type = {KS_EVENT, compose, dispose, ns_of
 
 /* The time in ns, one more where that is taken. */
 static uint64_t draw_stamp(ks_server *s) {
-    int64_t stamp = s->world->epoch * KS_SECOND + s->world->now;
-    if (stamp <= s->event_stamp) stamp = s->event_stamp + 1;
-    s->event_stamp = stamp;
-    return (uint64_t)stamp;
+    int64_t at = s->world->now > s->last_event ? s->world->now : s->last_event + 1;
+    s->last_event = at;
+    return stamp_of(s->world, at);
 }
 
 ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
@@ -315,8 +318,8 @@ ks_short_event *ks_short_event_new(ks_server *s, const ks_event_about *about,
                           .host = ks_str_ref(host),
                           .said = said,
                           .about_version = about_version,
-                          .stamp = draw_stamp(s)};
-    e->last = first_of(s->world, e);
+                          .stamp = draw_stamp(s),
+                          .last = s->world->now};
     return e;
 }
 

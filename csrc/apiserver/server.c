@@ -49,7 +49,7 @@ static bool admission_reads(ks_kind kind) {
 /* --- life --- */
 
 void ks_server_init(ks_server *s, ks_world *world, ks_rules rules) {
-    *s = (ks_server){.world = world, .heap = world->heap, .rules = rules};
+    *s = (ks_server){.world = world, .heap = world->heap, .rules = rules, .last_event = -1};
     ks_store_init(&s->store, world);
     s->memo.type = s->bound.type = &memo_type;
     ks_record_init(s);

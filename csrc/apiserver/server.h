@@ -40,7 +40,7 @@ typedef struct ks_server {
     uint32_t
         fault_rate; /* of 1000 writes, those that fail; set by the engine while a component acts */
     struct ks_record_cache *record_cache; /* private to record.c; NULL: none */
-    int64_t event_stamp; /* Unix ns in the name of the last Event: names stay unique */
+    int64_t last_event; /* the instant in the name of the last Event: names stay unique */
 } ks_server;
 
 typedef struct ks_write_opts {

@@ -58,14 +58,14 @@ static ks_kind logged_kind(const void *logged) {
 }
 
 /* The change, where it stands from now on. */
-static const ks_change *logged_change(const ks_world *world, const void **logged) {
+static const ks_change *logged_change(ks_heap *heap, const void **logged) {
     if (!ks_version__is_brief(*logged)) return *logged;
     const ks_brief *brief = ks_version__brief(*logged);
-    ks_change *change = ks_alloc(world->heap, sizeof *change);
+    ks_change *change = ks_alloc(heap, sizeof *change);
     *change = (ks_change){.refs = 1,
                           .type = KS_ADDED,
                           .version = brief->version,
-                          .at = brief->type->added(world, brief),
+                          .at = brief->type->added(brief),
                           .object = *logged};
     *logged = change;
     return change;
@@ -168,27 +168,28 @@ static log_page *turn_page(ks_store *s) {
     return fresh;
 }
 
-static const ks_change *first_after(const ks_world *world, log_page *page, uint32_t len,
-                                    ks_kind kind, uint64_t version) {
+static const ks_change *first_after(ks_heap *heap, log_page *page, uint32_t len, ks_kind kind,
+                                    uint64_t version) {
     for (uint32_t i = 0; i < len; i++) {
         const void **logged = &page->changes[i];
         if (logged_version(*logged) <= version) continue;
-        if (kind == KS_NO_KIND || logged_kind(*logged) == kind) return logged_change(world, logged);
+        if (kind == KS_NO_KIND || logged_kind(*logged) == kind) return logged_change(heap, logged);
     }
     return NULL;
 }
 
 bool ks_store_since(const ks_store *s, ks_kind kind, uint64_t version, const ks_change **change) {
+    ks_heap *heap = s->world->heap;
     ks_key after = {0, version + 1};
     void *page;
     *change = NULL;
     if (version < s->compacted) return false;
     ks_store_gather(s);
     if (ks_tree_floor(&s->maps.log, after, NULL, &page))
-        *change = first_after(s->world, page, PAGE_LENGTH, kind, version);
+        *change = first_after(heap, page, PAGE_LENGTH, kind, version);
     for (ks_tree_iter it = ks_tree_from(&s->maps.log, after); *change == NULL && ks_tree_next(&it);)
-        *change = first_after(s->world, it.value, PAGE_LENGTH, kind, version);
-    if (*change == NULL) *change = first_after(s->world, s->page, s->page_len, kind, version);
+        *change = first_after(heap, it.value, PAGE_LENGTH, kind, version);
+    if (*change == NULL) *change = first_after(heap, s->page, s->page_len, kind, version);
     ks_change__settle(s->world, *change);
     return true;
 }

@@ -122,8 +122,7 @@ typedef struct ks_brief_type {
     void (*dispose)(ks_heap *heap, ks_brief *brief);
     const ks_str *(*ns)(const ks_brief *brief); /* its namespace, borrowed */
     ks_key (*key)(const ks_brief *brief);       /* ks_store_stamped() of its name */
-    /* The instant at which the object's first was written. */
-    int64_t (*added)(const ks_world *world, const ks_brief *brief);
+    int64_t (*added)(const ks_brief *brief);    /* of a first one: when it was written */
     /* The text of the field at a path of field selectors ("involvedObject.name"), borrowed; NULL: look at the document. */
     const char *(*field)(const ks_brief *brief, const char *path);
 } ks_brief_type;

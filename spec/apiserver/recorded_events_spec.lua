@@ -13,8 +13,8 @@ metadata: {name: huge}
 spec: {containers: [{name: main, image: fine, resources: {requests: {cpu: "500"}}}]}
 ]]
 
-local function fresh()
-  local cluster = kubesim.new { nodes = 1, seed = 4 }
+local function fresh(start)
+  local cluster = kubesim.new { nodes = 1, seed = 4, start = start }
   cluster:image("crashing", { exit = { code = 1, after = 1 } })
   cluster:apply(CRASHING)
   return cluster
@@ -82,6 +82,26 @@ describe("a recorded Event", function()
     -- the first is about the pod before its condition said so
     assert.same({ "ADDED nil", "ADDED nil", "MODIFIED 2", "MODIFIED 4" }, told)
     assert.equal(4, cluster:events { reason = "FailedScheduling" }[2].series.count)
+  end)
+
+  it("has the time at which it was recorded, of whatever year", function()
+    for _, start in ipairs { "1677-09-22T00:00:00Z", "1969-12-31T23:59:30Z", "2262-04-11T23:47:00Z" } do
+      local cluster <close> = fresh(start)
+      cluster:advance(60)
+      assert.equal((start:gsub("Z$", ".000000Z")), named(cluster, "FailedScheduling").eventTime)
+      local event = named(cluster, "BackOff")
+      assert.is_true(event.firstTimestamp > start and event.firstTimestamp < event.lastTimestamp, event.firstTimestamp)
+      assert.is_true(event.lastTimestamp <= cluster:clock())
+      assert.same(event, cluster:get("event/" .. event.metadata.name))
+    end
+  end)
+
+  it("happened at the instant at which it was recorded, however many were", function()
+    local cluster <close> = fresh()
+    cluster:advance(0)
+    local changes = cluster.core:changes(0, "Event")
+    assert.equal(2, #changes)
+    for _, change in ipairs(changes) do assert.equal(0, change[3]) end
   end)
 
   it("keeps what a person writes into it, and is counted on", function()
