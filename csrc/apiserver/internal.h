@@ -148,7 +148,7 @@ void ks_record_cache_drop(ks_server *s);
 /* A Namespace was written: whether Events may be written into it is found out anew. */
 void ks_record_namespace_changed(ks_server *s);
 /* Forgets what has been recorded about an object that is gone. */
-void ks_record_forget(ks_server *s, const ks_object *object);
+void ks_record_forget(ks_server *s, uint64_t object);
 
 /* --- patch_*.c: each takes over both and gives *out; NULL when fine --- */
 ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out);

@@ -76,9 +76,9 @@ static bool has_unwritten(const ks_server *s, uint64_t object) {
            ks_tree_ceiling(&s->series.unwritten, from, &first, NULL) && first.a == object;
 }
 
-void ks_record_forget(ks_server *s, const ks_object *object) {
-    if (s->correlation.count > 0 && !has_unwritten(s, object->id))
-        ks_ids_del(s->heap, &s->correlation, object->id);
+void ks_record_forget(ks_server *s, uint64_t object) {
+    if (s->correlation.count > 0 && !has_unwritten(s, object))
+        ks_ids_del(s->heap, &s->correlation, object);
 }
 
 /* --- when series are looked through --- */
@@ -93,8 +93,19 @@ static int64_t over_at(const ks_server *s, int64_t last) {
     return next_of(s, last + SERIES_IDLE, SERIES_IDLE);
 }
 
+/* What was recorded about an object that is gone, and of which nothing is to be written any more. */
+static void forget_gone(ks_server *s, uint64_t object) {
+    const history *h = ks_ids_get(&s->correlation, object);
+    if (h != NULL && ks_store_by_id(&s->store, h->about->kind, object) == NULL &&
+        !has_unwritten(s, object))
+        ks_ids_del(s->heap, &s->correlation, object);
+}
+
 void ks_record_begin(ks_server *s) {
-    ks_tree_clear(s->heap, &s->series.unwritten);
+    ks_tree before = s->series.unwritten;
+    s->series.unwritten = (ks_tree){NULL, NULL, 0};
+    for (ks_tree_iter it = ks_tree_begin(&before); ks_tree_next(&it);) forget_gone(s, it.key.a);
+    ks_tree_clear(s->heap, &before);
     s->series.due = KS_NEVER;
     s->series.since = s->world->now;
     s->series.recorder++;
@@ -627,11 +638,9 @@ static void look_through(ks_server *s, ks_key key, bool refresh) {
     history *h = make_room(s, slot, (wanted){key.b, key.b}, 0);
     entry *own = entry_at(h, find(h, key.b));
     update u = {.id = own->id, .count = own->count, .last = own->at, .series = true};
-    ks_kind kind = h->about->kind;
     own->more = own->count;
     ks_tree_del(s->heap, &s->series.unwritten, key);
-    if (ks_store_by_id(&s->store, kind, key.a) == NULL && !has_unwritten(s, key.a))
-        ks_ids_del(s->heap, &s->correlation, key.a);
+    forget_gone(s, key.a);
     write_next(s, &u);
 }
 

@@ -157,9 +157,11 @@ void ks_server__commit_next(ks_server *s, const ks_object *old, ks_parts parts,
 }
 
 void ks_server__remove(ks_server *s, const ks_object *object) {
+    uint64_t id = object->id;
+    bool has_events = object->kind != KS_EVENT;
     if (object->kind == KS_SERVICE) ks_service_settle(s, KS_NOTHING, ks_doc(object));
-    if (object->kind != KS_EVENT) ks_record_forget(s, object);
     announce(s, ks_store_delete(&s->store, object));
+    if (has_events) ks_record_forget(s, id); /* who hears of its end may have more to say */
 }
 
 void ks_server__commit_brief(ks_server *s, ks_brief *brief, const ks_brief *old) {

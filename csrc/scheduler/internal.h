@@ -611,8 +611,8 @@ void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* An unschedulable pod is to be looked at again at once, whatever it waits for (backend/queue: Activate). One for which that comes again and
  * again is kept from the API server by the scheduler's own client, which makes 50 calls a second (apis/config/v1/defaults.go). */
 void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id);
-/* A pod that has no node to try is not what it was: it is looked at as any other in error backoff. */
-void ks_sched_queue_renew(ks_sim *sim, ks_sched *st, uint64_t id);
+/* A pod is not what it was: where there is no node to try, what is said of it is said anew. */
+void ks_sched_queue_changed(ks_sim *sim, ks_sched *st, uint64_t id);
 /* The first node has come: so are all of them. */
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st);
 /* Whether a pod that was not looked at yet is queued: a walk over the queue. */

@@ -76,8 +76,8 @@ static void flush(ks_sim *sim, ks_sched *st) {
 
 void ks_sched_make_up(ks_sim *sim, uint64_t id, ks_waiting *w) {
     int64_t late = sim->world.now - w->backoff_until;
-    if (late <= 0) return;
-    int64_t times = (late + ALONE_PERIOD - 1) / ALONE_PERIOD;
+    if (late < 0) return;
+    int64_t times = late / ALONE_PERIOD + 1;
     w->backoff_until += times * ALONE_PERIOD;
     ks_record_more(&sim->server, id, (uint32_t)times, w->backoff_until - ALONE_PERIOD);
 }

@@ -8,7 +8,9 @@
 #include "scheduler/internal.h"
 #include "store/naming.h"
 
-enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10, TOLD_ALL = 5 };
+enum { SCHEDULE_KEY = 1, MAX_BACKOFF_SECONDS = 10 };
+/* After so many looks with nothing to try the series has begun, and the next look's back-off is the longest. */
+enum { TOLD_ALL = 4 };
 #define CALL_PERIOD (20 * KS_MILLISECOND)
 
 static void waiting_ref(void *value) { ((ks_waiting *)value)->refs++; }
@@ -195,7 +197,7 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
         ks_sched_queue_arm(sim, st, false);
         return;
     }
-    w->error_count = 0;
+    w->error_count = w->alone = 0;
     w->unschedulable_count++;
     w->backoff_until = backoff_until(sim, w);
     w->place = KS_IN_UNSCHEDULABLE;
@@ -204,7 +206,8 @@ void ks_sched_queue_failed(ks_sim *sim, ks_sched *st, const ks_object *pod, uint
     ks_sched_leftover(sim, st, pod->id, w);
 }
 
-void ks_sched_queue_renew(ks_sim *sim, ks_sched *st, uint64_t id) {
+/* A pod that has no node to try is looked at as any other in error backoff. */
+static void renew(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_heap *heap = sim->world.heap;
     ks_waiting *w = ks_sched_waiting_own(heap, st, id);
     ks_sched_make_up(sim, id, w);
@@ -216,11 +219,19 @@ void ks_sched_queue_renew(ks_sim *sim, ks_sched *st, uint64_t id) {
     ks_sched_queue_arm(sim, st, false);
 }
 
+void ks_sched_queue_changed(ks_sim *sim, ks_sched *st, uint64_t id) {
+    const ks_waiting *w = ks_ids_get(&st->waiting, id);
+    if (w == NULL || w->alone == 0) return;
+    if (w->place == KS_IN_NO_NODES)
+        renew(sim, st, id);
+    else
+        ks_sched_waiting_own(sim->world.heap, st, id)->alone = 0;
+}
+
 void ks_sched_queue_first_node(ks_sim *sim, ks_sched *st) {
     ks_ids all = ks_ids_copy(&st->waiting);
     for (ks_ids_iter it = ks_ids_begin(&all); ks_ids_next(&it);)
-        if (((const ks_waiting *)it.value)->place == KS_IN_NO_NODES)
-            ks_sched_queue_renew(sim, st, it.id);
+        if (((const ks_waiting *)it.value)->place == KS_IN_NO_NODES) renew(sim, st, it.id);
     ks_ids_clear(sim->world.heap, &all);
 }
 

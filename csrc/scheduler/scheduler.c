@@ -228,11 +228,8 @@ static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change)
             ks_sched_queue_add(sim, st, pod);
         return;
     }
+    ks_sched_queue_changed(sim, st, pod->id);
     const ks_waiting *w = ks_ids_get(&st->waiting, pod->id);
-    if (w != NULL && w->place == KS_IN_NO_NODES) {
-        ks_sched_queue_renew(sim, st, pod->id);
-        return;
-    }
     if (w == NULL || change->old == NULL || !relevant_update(change->old, pod)) return;
     if (w->place == KS_IN_GATED) {
         if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0)

@@ -282,13 +282,41 @@ describe("a pod that has no node to try", function()
       "MODIFIED 1800 x109 1795" }, lines)
   end)
 
-  it("may go: its looks up to then are counted", function()
+  it("is told of anew when it has changed between two of the first looks", function()
     local cluster <close>, lines = alone()
-    cluster:advance(529)
+    cluster:advance(14)
+    cluster:patch("pod/big", { metadata = { labels = { a = "b" } } })
+    cluster:advance(1000)
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "ADDED 90", "MODIFIED 101 x2 101", "MODIFIED 720 x3 81" }, lines)
+  end)
+
+  it("may go: its looks up to then are counted", function()
+    for _, instant in ipairs { 600, 596 } do
+      local cluster <close>, lines = alone()
+      cluster:advance(instant - 71)
+      cluster:delete "pod/big"
+      cluster:settle()
+      cluster:advance "1h"
+      assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "MODIFIED 1080 x50 596" }, lines)
+    end
+  end)
+
+  it("may go after its series has been written", function()
+    local cluster <close>, lines = alone()
+    cluster:advance(1929)
     cluster:delete "pod/big"
-    cluster:settle()
     cluster:advance "1h"
-    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "MODIFIED 1080 x50 596" }, lines)
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "MODIFIED 1800 x159 1795", "MODIFIED 2520 x177 1993" }, lines)
+  end)
+
+  it("has the shortest back-off again when the nodes that came have gone", function()
+    local cluster <close>, lines = alone()
+    cluster:advance(8) -- looked at three times
+    cluster:import(node "1")
+    cluster:advance(11) -- and told that it does not fit, at 81
+    cluster:delete "node/late"
+    cluster:advance(330) -- five minutes later there is none again
+    assert.same({ "ADDED 71", "ADDED 73", "MODIFIED 76 x2 76", "ADDED 390", "ADDED 392", "MODIFIED 395 x2 395" }, lines)
   end)
 
   it("is not waited for", function()
