@@ -170,10 +170,17 @@ static void notice_refs(ks_sim *sim, collector *gc, const ks_object *object, con
     }
 }
 
+/* An owner is gone: also one whose finalizers somebody has taken from it. */
+static void forget_fresh(ks_sim *sim, collector *gc, const ks_object *owner) {
+    ks_tree_del_all(sim->world.heap, &gc->fresh, key_of(owner));
+    ks_tree_del_all(sim->world.heap, &gc->fresh, key_of(owner) | ORPHAN);
+}
+
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
     collector *gc = state;
     const ks_object *object = change->object, *old = change->old;
     if (change->type == KS_DELETED) {
+        if (gc->fresh.count > 0) forget_fresh(sim, gc, object);
         queue_dependents(sim, gc, object);
         ks_each(ref, refs_of(object)) notice_freed(sim, gc, object, *ref);
         return;

@@ -761,7 +761,7 @@ static bool step_once(ks_sim *sim, ks_step *step) {
         }
         if (!any && sim->quiet == KS_NEVER) return false;
         if (!any || (word_time(at.a) > sim->world.now && sim->quiet <= word_time(at.a)))
-            rouse(sim); /* before all else that is due then */
+            rouse(sim); /* what was put off until then comes first all the same */
         else if (step_agenda(sim, at, of_word(key), step))
             return true;
     }

@@ -333,7 +333,8 @@ static bool are_said(ks_val conditions, ks_val list) {
 /* Of a change that is not the kubelet's own: whether it says otherwise in conditions that are the kubelet's, as a scheduler does that has
  * not heard that it has bound the pod, or the node monitor with an old cache. */
 static bool is_contradicted(const ks_change *change) {
-    if (change->old == NULL) return false;
+    if (change->old == NULL || ks_identical(change->old->status, change->object->status))
+        return false;
     ks_val was = ks_get(change->old->status, K(conditions)),
            is = ks_get(change->object->status, K(conditions));
     return !ks_identical(was, is) && !(are_said(was, is) && are_said(is, was));
@@ -342,9 +343,7 @@ static bool is_contradicted(const ks_change *change) {
 /* Notes what the kubelet has told of a pod that it has, if others say otherwise now. Whether they do. */
 static bool note_overruled(kubelet *k, const ks_change *change) {
     const ks_key key = {0, change->object->id};
-    if (change->old == NULL || ks_identical(change->old->status, change->object->status) ||
-        ks_ids_get(&k->pods, key.b) == NULL || !is_contradicted(change))
-        return false;
+    if (!is_contradicted(change) || ks_ids_get(&k->pods, key.b) == NULL) return false;
     if (!ks_tree_has(&k->overruled, key))
         ks_tree_put(k->heap, &k->overruled, key, (void *)(uintptr_t)ks_object_ref(change->old));
     return true;

@@ -63,7 +63,7 @@ void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
     }
 }
 
-/* Where there are several they are looked for when it comes to them. */
+/* Of several it is the first one. */
 void ks_store_ahead_naming(const ks_store *s, ks_kind kind, uint64_t id, int steps) {
     const ks_ties *ties = ks_store__ties_of(s, kind);
     if (steps >= KS_STEPS_AHEAD) {
