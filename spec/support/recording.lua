@@ -53,12 +53,15 @@ local Aliases = {}
 Aliases.__index = Aliases
 
 function Aliases.new(cluster)
-  local self = setmetatable({ of = {}, uid = {}, latest = {}, dealt = {}, terminating = {}, trace = {} }, Aliases)
+  local self = setmetatable({ of = {}, uid = {}, latest = {}, dealt = {}, terminating = {}, trace = {}, texts = {} }, Aliases)
   for _, kind in ipairs(WATCHED) do
     cluster:watch(kind, function(what, object) self:saw(kind, what, object) end)
   end
   return self
 end
+
+---There are more aliases now: what texts came to so far no longer holds.
+function Aliases:forget_texts() self.list, self.texts = nil, {} end
 
 ---The next number of a generated name.
 function Aliases:deal(prefix, mark)
@@ -77,6 +80,7 @@ function Aliases:saw(kind, what, object)
     elseif prefix and kind == "Pod" and not (meta.labels or {})["apps.kubernetes.io/pod-index"] then
       self.of[meta.name] = self:deal(prefix, "@")
     end
+    self:forget_texts()
   end
   if kind == "EndpointSlice" then return end
   if what == "MODIFIED" then
@@ -100,10 +104,11 @@ function Aliases:learn(objects)
       self.of[o.status.podIP] = "IP(" .. name .. ")"
     end
   end
+  self:forget_texts()
 end
 
----Text with every name of this run replaced by its alias, the longest first.
-function Aliases:text(s)
+---Real names and what they are called, the longest first.
+function Aliases:longest_first()
   local list = {}
   for real, alias in pairs(self.of) do list[#list + 1] = { real, alias } end
   for uid, key in pairs(self.uid) do
@@ -111,11 +116,23 @@ function Aliases:text(s)
     list[#list + 1] = { uid, ("uid(%s/%s)"):format(kind, self.of[name] or name) }
   end
   table.sort(list, function(a, b) return #a[1] > #b[1] end)
-  for _, pair in ipairs(list) do
+  return list
+end
+
+function Aliases:replace_all(s)
+  self.list = self.list or self:longest_first()
+  for _, pair in ipairs(self.list) do
     if s:find(pair[1], 1, true) then s = s:gsub(plain(pair[1]), (pair[2]:gsub("%%", "%%%%"))) end
   end
   s = s:gsub("%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.?%d*Z", "<time>")
   return (s:gsub("kube%-api%-access%-%w%w%w%w%w", "kube-api-access-?"))
+end
+
+---Text with every name of this run replaced by its alias. Most texts come again and again.
+function Aliases:text(s)
+  local known = self.texts[s] or self:replace_all(s)
+  self.texts[s] = known
+  return known
 end
 
 ---The name in this run that an alias of the recording stands for.
