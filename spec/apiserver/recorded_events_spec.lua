@@ -84,6 +84,34 @@ describe("a recorded Event", function()
     assert.equal(4, cluster:events { reason = "FailedScheduling" }[2].series.count)
   end)
 
+  it("has a uid of its own, the same in forks and in a cluster that was saved, another one with another seed", function()
+    local function uids(cluster)
+      local list, seen = {}, {}
+      for _, event in ipairs(cluster:list("events", { all_namespaces = true })) do
+        local uid = event.metadata.uid
+        assert.matches("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-" .. ("%x"):rep(12) .. "$", uid)
+        assert.is_nil(seen[uid])
+        seen[uid], list[#list + 1] = true, uid
+      end
+      return list
+    end
+    local cluster <close> = fresh()
+    local fork <close> = cluster:fork()
+    for _, c in ipairs { cluster, fork } do c:advance(60) end
+    local path = os.tmpname()
+    cluster:save(path)
+    local saved <close> = kubesim.load(path)
+    os.remove(path)
+    local expected = uids(cluster)
+    assert.is_true(#expected > 4, #expected)
+    assert.same(expected, uids(fork))
+    assert.same(expected, uids(saved))
+    local other <close> = kubesim.new { nodes = 1, seed = 5 }
+    other:apply(CRASHING)
+    other:advance(60)
+    for _, uid in ipairs(uids(other)) do assert.not_matches(uid, table.concat(expected, " "), 1, true) end
+  end)
+
   it("has the time at which it was recorded, of whatever year", function()
     for _, start in ipairs { "1677-09-22T00:00:00Z", "1969-12-31T23:59:30Z", "2262-04-11T23:47:00Z" } do
       local cluster <close> = fresh(start)
