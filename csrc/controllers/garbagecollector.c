@@ -125,7 +125,8 @@ static void queue(ks_sim *sim, const collector *gc, const ks_object *object) {
 }
 
 static void queue_dependents(ks_sim *sim, const collector *gc, const ks_object *owner) {
-    if (!ks_store_may_own(ks_view(sim), owner->kind)) return;
+    /* the server has seen all that a view shows */
+    if (!ks_store_may_own(&sim->server.store, owner->kind)) return;
     for (ks_walk w = ks_walk_owned(ks_view(sim), owner->uid, KS_NO_KIND); ks_walk_next(&w);)
         ks_enqueue(sim, gc->index, key_of(w.object) | ABSENT);
 }

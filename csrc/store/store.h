@@ -231,7 +231,8 @@ const ks_object *ks_store_by_uid(const ks_store *s, const ks_str *uid);
 const ks_object *ks_store_owner(const ks_store *s, const ks_object *object);
 /* The same, where its ownerReference also gives that object's kind, which is `kind`, and name, and both are in one namespace. */
 const ks_object *ks_store_controller(const ks_store *s, const ks_object *object, ks_kind kind);
-/* Whether an object of that kind may own another. What comes with a uid of its own, from outside, may have that of anything. */
+/* Whether an object of that kind may own another; ask the server's own store. What comes with a uid of its own, from outside, may have that of
+ * anything. */
 static inline bool ks_store_may_own(const ks_store *s, ks_kind kind) {
     return (s->owning >> kind & 1U) != 0;
 }

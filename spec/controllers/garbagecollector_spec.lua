@@ -281,4 +281,22 @@ spec:
     cluster:settle()
     assert.is_string(cluster:get "cm/b".metadata.deletionTimestamp)
   end)
+
+  it("finds the dependents of what was imported with another one's uid, late or not", function()
+    for _, late in ipairs { 0, 1 } do
+      cluster:lag("garbagecollector", late)
+      local uid = ("1111111%d-2222-4333-8444-555555555555"):format(late)
+      local function with_uid(kind)
+        return { apiVersion = "v1", kind = kind, metadata = { name = "twin-" .. late, namespace = "default", uid = uid } }
+      end
+      cluster:import { with_uid "Secret" }
+      cluster:import { with_uid "ConfigMap" }
+      config_map("b", { owner(with_uid "Secret", { controller = true }) })
+      cluster:settle()
+      assert.is_table(cluster:get "cm/b")
+      cluster:delete("secret/twin-" .. late)
+      cluster:settle()
+      assert.is_nil((cluster:get "cm/b"))
+    end
+  end)
 end)
