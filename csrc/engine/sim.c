@@ -689,7 +689,10 @@ static void ask_for(const ks_sim *sim, uint64_t place, uint64_t key, int steps) 
     if (c->ahead != NULL) c->ahead(sim, sim->components[index].held->state, key, steps);
 }
 
-enum { AT_HAND = 2000 }; /* so many objects are always near, and so is what is known of them */
+enum {
+    AT_HAND = 2000, /* so many objects are always near, and so is what is known of them */
+    FEW = 64        /* where so few keys wait they are about what has just been worked on */
+};
 
 /* What waits, as far as it is looked at ahead: rows of ready keys and of the agenda, each with the row behind it. */
 typedef struct upcoming {
@@ -735,6 +738,7 @@ static void look_ahead(const ks_sim *sim) {
     if (sim->server.store.last_id < AT_HAND || sim->next.component >= 0) return;
     upcoming u = {.sim = sim, .more_ready = true};
     u.ready_count = ks_ready_front(&sim->ready, &u.ready);
+    if (sim->ready.full.count == 0 && u.ready_count + sim->agenda.count < FEW) return;
     ks_tree_front(&sim->agenda, u.agenda);
     /* the first of them is the one that is worked on now */
     int steps = 0;
