@@ -6,6 +6,7 @@
 #include "api/values.h"
 #include "controllers/common.h"
 #include "controllers/storage/storage.h"
+#include "store/naming.h"
 
 typedef struct expander {
     int index;
@@ -52,11 +53,8 @@ static bool heeds(const ks_sim *sim, const void *state, const ks_change *change,
 }
 
 static bool has_its_volume(const ks_sim *sim, const ks_object *claim) {
-    const ks_str *name = ks_str_or_null(ks_get(claim->spec, K(volumeName)));
-    const ks_object *volume =
-        name == NULL ? NULL : ks_store_get(&sim->server.store, KS_PV, NULL, name);
-    return volume != NULL &&
-           ks_str_eq(ks_str_or_null(ks_get2(volume->spec, K(claimRef), K(uid))), claim->uid);
+    const ks_object *volume = ks_store_named_by(&sim->server.store, claim);
+    return volume != NULL && ks_is_exactly_for(volume, claim);
 }
 
 static bool sync(ks_sim *sim, void *state, uint64_t key) {
