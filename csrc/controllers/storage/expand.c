@@ -8,24 +8,6 @@
 #include "controllers/storage/storage.h"
 #include "store/naming.h"
 
-typedef struct expander {
-    int index;
-} expander;
-
-static void *create(ks_sim *sim) {
-    expander *st = ks_alloc_zero(sim->world.heap, sizeof *st);
-    st->index = ks_component_index(sim, &ks_volume_expander);
-    return st;
-}
-
-static void *copy(ks_sim *sim, const void *state) {
-    expander *st = ks_alloc(sim->world.heap, sizeof *st);
-    *st = *(const expander *)state;
-    return st;
-}
-
-static void dispose(ks_heap *heap, void *state) { ks_free(heap, state, sizeof(expander)); }
-
 static ks_val asked_of(const ks_object *claim) {
     return ks_get3(claim->spec, K(resources), K(requests), K(storage));
 }
@@ -39,12 +21,13 @@ static bool is_more(ks_val a, ks_val b) {
 }
 
 static void observe(ks_sim *sim, void *state, const ks_change *change) {
+    (void)state;
     const ks_object *claim = change->object, *old = change->old;
     if (change->type == KS_DELETED || claim->phase != 'B') return;
     if (!is_more(asked_of(claim), had_by(claim))) return;
     if (old == NULL || is_more(asked_of(claim), asked_of(old)) ||
         is_more(had_by(claim), had_by(old)))
-        ks_enqueue(sim, ((const expander *)state)->index, claim->id);
+        ks_enqueue(sim, ks_component_index(sim, &ks_volume_expander), claim->id);
 }
 
 static bool heeds(const ks_sim *sim, const void *state, const ks_change *change, uint32_t parts) {
@@ -73,9 +56,6 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 
 const ks_component ks_volume_expander = {
     .name = "volume-expand",
-    .create = create,
-    .copy = copy,
-    .dispose = dispose,
     .observe = observe,
     .heeds = heeds,
     .sync = sync,
