@@ -185,13 +185,14 @@ static void **slot_of(ks_server *s, const ks_object *about) {
     return slot;
 }
 
-void ks_record_ahead(const ks_server *s, uint64_t id, int steps) {
+void ks_record_ahead(const ks_server *s, ks_coming *next, int steps) {
     if (steps == KS_STEPS_AHEAD) {
-        ks_ids_ask(&s->correlation, id);
-    } else if (steps < 3) {
-        const history *h = ks_ids_peek(&s->correlation, id);
-        if (h != NULL && steps == 2) ks_fetch_all(h, FRONT);
-        if (h != NULL && steps == 1) ks_fetch(h->about);
+        ks_ids_ask(&s->correlation, next->id);
+    } else if (steps == 2) {
+        next->recorded = ks_ids_peek(&s->correlation, next->id);
+        if (next->recorded != NULL) ks_fetch_all(next->recorded, FRONT);
+    } else if (steps == 1 && next->recorded != NULL) {
+        ks_fetch(((const history *)next->recorded)->about);
     }
 }
 

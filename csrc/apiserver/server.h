@@ -143,7 +143,7 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
                             int64_t replicas, const ks_object **out);
 
 /* Something may be recorded about the object in `steps` steps: what has been is asked for (ks_store_ahead()). */
-void ks_record_ahead(const ks_server *server, uint64_t id, int steps);
+void ks_record_ahead(const ks_server *server, ks_coming *next, int steps);
 /* Records an Event about `about` as client-go's recorder does (correlation: counts, aggregation,
  * spam filter: tools/record/events_cache.go). `component`: "statefulset-controller", "kubelet",
  * ...; `host`: node name or NULL. `new_api`: events.k8s.io recorder (scheduler: reportingComponent,

@@ -666,7 +666,13 @@ static void rouse(ks_sim *sim) {
     }
 }
 
-/* How a key waits that will be worked on in `steps` steps. */
+/* A key that will be worked on, and the object that it stands for. */
+typedef struct coming_key {
+    uint64_t place, key;
+    ks_coming object;
+} coming_key;
+
+/* How the key waits. */
 static void ask_how(const ks_ids *waits, uint64_t key, int steps) {
     if (steps == KS_STEPS_AHEAD) {
         ks_ids_ask(waits, key);
@@ -676,21 +682,23 @@ static void ask_how(const ks_ids *waits, uint64_t key, int steps) {
     }
 }
 
-/* A key will be worked on in `steps` steps; 0: now. */
-static void ask_for(const ks_sim *sim, uint64_t place, uint64_t key, int steps) {
-    int index = component_at(place);
+/* Asks for what the key needs, as far as it can be asked for by now. */
+static void ask_for(const ks_sim *sim, coming_key *next, int steps) {
+    int index = component_at(next->place);
     if (index == KS_DELIVERY) return;
     const ks_component *c = sim->components[index].component;
-    if (steps > 0) ask_how(&sim->components[index].waits, key, steps);
-    if (steps > 0 && c->keys != 0) {
-        ks_store_ahead(&sim->server.store, c->keys, key >> c->key_shift, steps);
-        ks_record_ahead(&sim->server, key >> c->key_shift, steps);
+    if (steps > 0) ask_how(&sim->components[index].waits, next->key, steps);
+    if (c->keys == 0) return;
+    if (steps > 0) {
+        ks_store_ahead(&sim->server.store, &next->object, steps);
+        ks_record_ahead(&sim->server, &next->object, steps);
     }
-    if (c->ahead != NULL) c->ahead(sim, sim->components[index].held->state, key, steps);
+    if (c->ahead != NULL) c->ahead(sim, sim->components[index].held->state, &next->object, steps);
 }
 
 enum {
     AT_HAND = 2000, /* so many objects are always near, and so is what is known of them */
+    TOGETHER = 8,   /* keys that are looked at ahead at a time */
     FEW = 64        /* where so few keys wait they are about what has just been worked on */
 };
 
@@ -717,32 +725,47 @@ static const ks_key *peek_agenda(upcoming *u) {
     return u->agenda[0].len > 0 ? u->agenda[0].keys : NULL;
 }
 
-/* Asks for what comes next. False: nothing does. */
-static bool ask_next(upcoming *u, int steps) {
+static coming_key coming_of(const ks_sim *sim, uint64_t place, uint64_t key) {
+    int index = component_at(place);
+    const ks_component *c = index == KS_DELIVERY ? NULL : sim->components[index].component;
+    if (c == NULL) return (coming_key){.place = place};
+    return (coming_key){place, key, {.kinds = c->keys, .id = key >> c->key_shift}};
+}
+
+/* What comes next. False: nothing does. */
+static bool take_next(upcoming *u, coming_key *next) {
     const ks_ready_key *ready = peek_ready(u);
     const ks_key *at = peek_agenda(u);
     if (is_ready_first(u->sim, ready, at)) {
-        ask_for(u->sim, ready->place, ready->key, steps);
+        *next = coming_of(u->sim, ready->place, ready->key);
         u->ready++, u->ready_count--;
         return true;
     }
     if (at == NULL) return false;
-    ask_for(u->sim, at->b, of_word(*u->agenda[0].values), steps);
+    *next = coming_of(u->sim, at->b, of_word(*u->agenda[0].values));
     u->agenda[0].keys++, u->agenda[0].values++, u->agenda[0].len--;
     return true;
 }
 
-/* While a key is worked on, the memory that the next ones need is on its way. Changes nothing, and nothing depends on it: keys that are
- * queued later may well come first. */
-static void look_ahead(const ks_sim *sim) {
+/* The memory that the next keys need is asked for before they are worked on, for some keys together: step by step, all of them, so that what
+ * one step asks for is there when the next one looks into it. Changes nothing, and nothing depends on it: keys that are queued later may
+ * well come first. */
+static void look_ahead(ks_sim *sim) {
     if (sim->server.store.last_id < AT_HAND || sim->next.component >= 0) return;
+    if (sim->asked > 0) {
+        sim->asked--;
+        return;
+    }
     upcoming u = {.sim = sim, .more_ready = true};
     u.ready_count = ks_ready_front(&sim->ready, &u.ready);
     if (sim->ready.full.count == 0 && u.ready_count + sim->agenda.count < FEW) return;
     ks_tree_front(&sim->agenda, u.agenda);
-    /* the first of them is the one that is worked on now */
-    int steps = 0;
-    while (steps <= KS_STEPS_AHEAD && ask_next(&u, steps)) steps++;
+    coming_key next[TOGETHER];
+    int count = 0;
+    while (count < TOGETHER && take_next(&u, &next[count])) count++;
+    for (int steps = KS_STEPS_AHEAD; steps >= 0; steps--)
+        for (int i = 0; i < count; i++) ask_for(sim, &next[i], steps);
+    sim->asked = count - 1;
 }
 
 static bool step_once(ks_sim *sim, ks_step *step) {

@@ -57,8 +57,8 @@ typedef struct ks_component {
     uint64_t keys;
     int key_shift;
     /* The same for what the component itself keeps of a key, and for what else it will look at: ks_store_ahead(), and once more, with 0,
-     * when the key's turn has come. May be NULL. */
-    void (*ahead)(const ks_sim *sim, const void *state, uint64_t key, int steps);
+     * at the end. May be NULL; needs `keys`. */
+    void (*ahead)(const ks_sim *sim, const void *state, const ks_coming *next, int steps);
     bool punctual; /* a lag of its watches is not simulated */
     bool lasting;  /* what it knows is not all in the store: it cannot be restarted */
     uint64_t
@@ -116,6 +116,7 @@ struct ks_sim {
     uint64_t sequence;
     int64_t quiet;  /* the earliest instant at which a component wants to be roused, or KS_NEVER */
     uint32_t rests; /* a bit for each component that wants to be */
+    int asked;      /* for so many of the next keys memory has been asked for */
     struct {
         int component; /* -1: none */
         uint64_t key;

@@ -558,16 +558,18 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 }
 
 /* A pod will be worked on. Mostly it has one container. */
-static void ahead(const ks_sim *sim, const void *state, uint64_t key, int steps) {
+static void ahead(const ks_sim *sim, const void *state, const ks_coming *next, int steps) {
     const kubelet *k = state;
     if (steps == KS_STEPS_AHEAD) {
-        ks_ids_ask(&k->pods, key);
+        ks_ids_ask(&k->pods, next->id);
     } else if (steps < 3) {
-        const worker *w = ks_ids_peek(&k->pods, key);
-        if (w && steps == 2)
+        const worker *w = ks_ids_peek(&k->pods, next->id);
+        if (w && steps == 2) {
             ks_fetch_all(w, sizeof *w + sizeof *w->containers);
-        else if (w && w->awaited && !w->mounted)
-            ks_store_ahead(&sim->server.store, KS_KIND_BIT(KS_PV), w->awaited, steps + 3);
+        } else if (w && w->awaited && !w->mounted) {
+            ks_coming volume = {.kinds = KS_KIND_BIT(KS_PV), .id = w->awaited};
+            ks_store_ahead(&sim->server.store, &volume, steps + 3);
+        }
     }
 }
 

@@ -436,7 +436,8 @@ static void look_ahead(const ks_sim *sim, const ks_sched *st) {
     int first = rows[0].len, count = first + rows[1].len;
     for (int i = 0; i < count && i < KS_STEPS_AHEAD; i++) {
         const void *id = i < first ? rows[0].values[i] : rows[1].values[i - first];
-        ks_store_ahead(ks_view(sim), KS_KIND_BIT(KS_POD), (uint64_t)(uintptr_t)id, i + 1);
+        ks_coming next = {.kinds = KS_KIND_BIT(KS_POD), .id = (uint64_t)(uintptr_t)id};
+        ks_store_ahead(ks_view(sim), &next, i + 1);
     }
 }
 

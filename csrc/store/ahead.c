@@ -45,12 +45,14 @@ static const ks_ids *of_named(const ks_store *s, const ks_object *o) {
     return &s->by_id[ks_store__kind_at(o->named)];
 }
 
-void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps) {
+void ks_store_ahead(const ks_store *s, ks_coming *next, int steps) {
     if (steps >= KS_STEPS_AHEAD) {
-        for (; kinds != 0; kinds &= kinds - 1) ks_ids_ask(&s->by_id[__builtin_ctzll(kinds)], id);
+        for (uint64_t left = next->kinds; left != 0; left &= left - 1)
+            ks_ids_ask(&s->by_id[__builtin_ctzll(left)], next->id);
         return;
     }
-    const ks_object *o = of_kinds(s, kinds, id);
+    if (next->object == NULL) next->object = of_kinds(s, next->kinds, next->id);
+    const ks_object *o = next->object;
     if (o == NULL) return;
     if (steps == 3) {
         fetch_version(o); /* nothing of it is there yet */

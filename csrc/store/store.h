@@ -241,10 +241,18 @@ void ks_store_doubt_owners(ks_store *s);
 bool ks_is_owned(const ks_object *object, const ks_str *uid);
 size_t ks_store_count(const ks_store *s, ks_kind kind);
 
-/* An object of one of these kinds (a bit for each) will be looked at in `steps` steps, of which each takes some microseconds:
- * asks for the memory that can be asked for by now. For each of KS_STEPS_AHEAD steps to 1. */
+/* An object that will be looked at. */
+typedef struct ks_coming {
+    uint64_t kinds; /* a bit for each that it may be of */
+    uint64_t id;
+    const ks_object *object; /* once it has been found; as long as the store does not change */
+    const void *recorded;    /* what ks_record_ahead() has found */
+} ks_coming;
+
+/* Asks for the memory of an object before it is looked at, as far as it can be asked for by now: for each of KS_STEPS_AHEAD steps to 1,
+ * with a fraction of a microsecond between them. */
 enum { KS_STEPS_AHEAD = 4 };
-void ks_store_ahead(const ks_store *s, uint64_t kinds, uint64_t id, int steps);
+void ks_store_ahead(const ks_store *s, ks_coming *next, int steps);
 /* The same for the one of a kind that names an object (naming.h), of an id. */
 void ks_store_ahead_naming(const ks_store *s, ks_kind kind, uint64_t id, int steps);
 /* The same for an object of a name, not an Event's, which will be looked for or made within this step. */

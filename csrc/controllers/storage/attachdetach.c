@@ -271,12 +271,17 @@ static const ks_object *patched(const ks_sim *sim, const ks_object *node) {
 
 static const ks_str no_path = {.refs = KS_IMMORTAL, .len = 0, .s = ""};
 
+static void ask_for_volume(const ks_store *s, uint64_t id, int steps) {
+    ks_coming next = {.kinds = KS_KIND_BIT(KS_PV), .id = id};
+    ks_store_ahead(s, &next, steps);
+}
+
 /* What is untold of a node is going to be looked at. */
 static void fetch_untold(const ks_sim *sim, const attachdetach *st, uint64_t node) {
     for (int steps = KS_STEPS_AHEAD; steps > 1; steps--)
         for (ks_tree_iter it = ks_tree_from(&st->untold, (ks_key){node, 0});
              ks_tree_next(&it) && it.key.a == node;)
-            ks_store_ahead(ks_view(sim), KS_KIND_BIT(KS_PV), (uint64_t)(uintptr_t)it.value, steps);
+            ask_for_volume(ks_view(sim), (uint64_t)(uintptr_t)it.value, steps);
 }
 
 /* Adds to node.status.volumesAttached what has been attached. */
@@ -692,11 +697,11 @@ static void describe(ks_sim *sim, const void *state, uint64_t key, ks_buf *out) 
 }
 
 /* A volume will be worked on: with its attachment, and the pod that uses its claim. */
-static void ahead(const ks_sim *sim, const void *state, uint64_t key, int steps) {
+static void ahead(const ks_sim *sim, const void *state, const ks_coming *next, int steps) {
     (void)state;
     const ks_store *s = &sim->server.store;
-    if (steps > 1) ks_store_ahead_naming(s, KS_VOLUMEATTACHMENT, key, steps);
-    const ks_object *volume = steps > 2 ? NULL : ks_store_by_id(s, KS_PV, key);
+    if (steps > 1) ks_store_ahead_naming(s, KS_VOLUMEATTACHMENT, next->id, steps);
+    const ks_object *volume = steps > 2 ? NULL : next->object;
     if (volume != NULL && volume->named != 0)
         ks_store_ahead_naming(s, KS_POD, ks_named_id(volume), steps + 2);
 }
