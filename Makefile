@@ -63,11 +63,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@echo "  CC $<"
 	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-# Objects depend on the flags that made them.
+# Objects depend on the flags that made them. Two makes may come here at once.
 $(BUILD)/flags: FORCE
 	@$(if $(PGO),[ $(BUILD)/counted -nt bench/training.lua ] || $(MAKE) --no-print-directory $(BUILD)/counted)
-	@mkdir -p $(@D); echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LIBFLAG) $(LDFLAGS)' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@mkdir -p $(@D); new=$@.$$$$; echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LIBFLAG) $(LDFLAGS)' > $$new; \
+	  cmp -s $$new $@ && rm $$new || mv $$new $@
 FORCE:
 
 # A build that cannot count (for another machine, say) goes on without.
