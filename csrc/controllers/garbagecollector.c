@@ -191,7 +191,8 @@ static void observe(ks_sim *sim, void *state, const ks_change *change) {
     if (orphans(object)) {
         if (old != NULL && orphans(old)) return;
         uint64_t key = key_of(object) | ORPHAN;
-        ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key, 0}, ks_word(1));
+        /* what a restarted one hears of it first is all there already: that it hears of the dependents later means nothing */
+        if (old != NULL) ks_tree_put(sim->world.heap, &gc->fresh, (ks_key){key, 0}, ks_word(1));
         ks_enqueue(sim, gc->index, key);
     } else if (waits(object) && (old == NULL || !waits(old))) {
         queue_dependents(sim, gc, object);

@@ -273,6 +273,20 @@ spec:
     assert.equal(2, cluster:count "pod")
   end)
 
+  it("sets free all that a StatefulSet has made although it is restarted in between", function()
+    cluster:apply [[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}, spec: {replicas: 2, selector: {matchLabels: {app: x}},
+      podManagementPolicy: Parallel, template: {metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: i}]}}}}]]
+    cluster:settle()
+    cluster:delete("sts/s", { cascade = "orphan" })
+    cluster:restart "garbagecollector"
+    cluster:settle()
+    assert.equal(0, cluster:count "sts")
+    assert.equal(2, cluster:count "pod")
+    local revisions = cluster:list "controllerrevision"
+    assert.equal(1, #revisions)
+    assert.is_nil(revisions[1].metadata.ownerReferences)
+  end)
+
   it("does not give a new owner of the same name the old one's dependents", function()
     local a = config_map "a"
     config_map("b", { owner(a) }, { finalizers = { "x/hold" } })
