@@ -239,7 +239,7 @@ ks_val ks_put_all(ks_heap *heap, ks_val m, const ks_pair *more, uint32_t count) 
  * are. */
 static uint32_t merge(ks_heap *heap, ks_pair *out, const ks_map *m, const ks_pair *more,
                       uint32_t count, bool own) {
-    const ks_pair *p = m != NULL ? m->pairs : NULL, *end = m != NULL ? p + m->len : NULL;
+    const ks_pair *p = m != NULL ? m->pairs : out, *end = m != NULL ? p + m->len : out;
     ks_pair *to = out;
     for (uint32_t j = 0; j <= count; j++) {
         const ks_str *next = j < count ? more[j].key : NULL;
