@@ -180,6 +180,51 @@ describe("a Deployment's ReplicaSets", function()
   end)
 end)
 
+-- upstream counts in 32 bits, and what does not fit turns round
+describe("numbers of a Deployment that are too large", function()
+  local cluster
+  before_each(function()
+    cluster = kubesim.new { nodes = 0, latency = 0 }
+    cluster:create { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "none" }, spec = { hard = { pods = "0" } } }
+  end)
+  after_each(function() cluster:close() end)
+
+  local function make(replicas, surge)
+    local rolling = { maxSurge = surge, maxUnavailable = 0 }
+    cluster:create(workload.set("Deployment", { replicas = replicas, strategy = { rollingUpdate = rolling } }))
+    cluster:advance "1s"
+  end
+
+  local function sizes()
+    local of = {}
+    for _, set in ipairs(cluster:list "rs") do
+      local most = set.metadata.annotations["deployment.kubernetes.io/max-replicas"]
+      of[set.spec.template.spec.containers[1].image] = set.spec.replicas .. " of " .. most
+    end
+    return of
+  end
+
+  it("make no pods while replicas and maxSurge together do not fit", function()
+    make(3, 2147483647)
+    assert.same({ ["app:1"] = "0 of -2147483646" }, sizes())
+    cluster:patch("deploy/web", { spec = { strategy = { rollingUpdate = { maxSurge = 1 } } } })
+    cluster:advance "1s"
+    assert.same({ ["app:1"] = "3 of 4" }, sizes())
+  end)
+
+  it("share what is scaled up in a roll-out by a product that does not fit, and nothing becomes negative", function()
+    make(60000, "100%")
+    cluster:kubectl "set image deploy/web main=app:2"
+    cluster:advance "1s"
+    assert.same({ ["app:1"] = "60000 of 120000", ["app:2"] = "60000 of 120000" }, sizes())
+    cluster:patch("deploy/web", { spec = { paused = true, replicas = 61000 } })
+    cluster:advance "1s"
+    assert.same({ ["app:1"] = "60000 of 122000", ["app:2"] = "62000 of 122000" }, sizes())
+    local first = workload.told(cluster, "deploy/web", "ScalingReplicaSet")
+    assert.matches("from 60000 to 132583$", first[3])
+  end)
+end)
+
 describe("a rolling Deployment whose cache is late", function()
   it("takes from the old ReplicaSet once it has heard that the new one grew", function()
     local cluster <close> = kubesim.new { nodes = 1, latency = 0 }

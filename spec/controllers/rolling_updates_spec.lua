@@ -36,6 +36,21 @@ describe("a StatefulSet that is rolled out", function()
     assert.same({ 3, 2 }, { cluster:get "sts/web".status.replicas, cluster:get "sts/web".status.currentReplicas })
   end)
 
+  it("never says less than none of a pod of no revision that it deletes", function()
+    start(1, {})
+    local least = 0
+    cluster:watch("sts", function(_, set) least = math.min(least, set.status.currentReplicas or 0) end)
+    cluster:patch("pod/web-0", { metadata = { labels = { ["controller-revision-hash"] = kubesim.null } } })
+    cluster:settle()
+    assert.is_string(cluster:get "pod/web-0".metadata.deletionTimestamp)
+    assert.equal(0, least)
+    cluster:drive("web-0", "gone")
+    cluster:settle()
+    cluster:drive("web-0", "ready")
+    cluster:settle()
+    assert.same({ 1, 1 }, { cluster:get "sts/web".status.readyReplicas, cluster:get "sts/web".status.updatedReplicas })
+  end)
+
   local GATE <const> = { feature_gates = { MaxUnavailableStatefulSet = true } }
 
   it("takes one pod at least, however few a percentage comes to", function()

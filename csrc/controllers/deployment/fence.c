@@ -13,6 +13,8 @@ static void resolve(const ks_object *d, int64_t *surge, int64_t *unavailable) {
     if (ks_exists(s)) ks_scaled_value(s, dep_size(d), true, surge);
     if (ks_exists(u)) ks_scaled_value(u, dep_size(d), false, unavailable);
     if (*surge == 0 && *unavailable == 0) *unavailable = 1;
+    *surge = dep_turned(*surge);
+    *unavailable = dep_turned(*unavailable);
 }
 
 int64_t dep_max_surge(const ks_object *d) {
@@ -29,11 +31,13 @@ int64_t dep_max_unavailable(const ks_object *d) {
     return unavailable < dep_size(d) ? unavailable : dep_size(d);
 }
 
+int64_t dep_most(const ks_object *d) { return dep_turned(dep_size(d) + dep_max_surge(d)); }
+
 /* NewRSNewReplicas */
 int64_t dep_new_size(const ks_object *d, int64_t total, int64_t size) {
     int64_t wanted = dep_size(d);
     if (!dep_is_rolling(d)) return wanted;
-    int64_t room = wanted + dep_max_surge(d) - total;
+    int64_t room = dep_most(d) - total;
     if (room <= 0) return size;
     return size + (room < wanted - size ? room : wanted - size);
 }

@@ -66,8 +66,12 @@ static inline int64_t dep_size(const ks_object *object) {
 static inline bool dep_is_rolling(const ks_object *d) {
     return ks_text_is(ks_get2(d->spec, K(strategy), K(type)), "RollingUpdate");
 }
+/* Upstream's numbers have 32 bits: what is too large for them turns round. */
+static inline int64_t dep_turned(int64_t number) { return (int32_t)(uint32_t)number; }
 int64_t dep_max_surge(const ks_object *d);
 int64_t dep_max_unavailable(const ks_object *d);
+/* How many pods there may be during a roll-out. */
+int64_t dep_most(const ks_object *d);
 /* The size of the new ReplicaSet, which has `size`; `total`: of all ReplicaSets. */
 int64_t dep_new_size(const ks_object *d, int64_t total, int64_t size);
 /* A number of a status summed over all sets; `key` of the spec when `of_spec`. */

@@ -18,7 +18,7 @@ static bool put_size(ks_heap *heap, ks_val *annotations, const ks_str *key, int6
 }
 
 bool dep_put_sizes(dep_sync *c, ks_val *annotations) {
-    int64_t wanted = dep_size(c->d), most = wanted + dep_max_surge(c->d);
+    int64_t wanted = dep_size(c->d), most = dep_most(c->d);
     bool changed =
         put_size(c->heap, annotations, K(deployment_kubernetes_io_desired_replicas), wanted);
     if (put_size(c->heap, annotations, K(deployment_kubernetes_io_max_replicas), most))
@@ -31,6 +31,7 @@ bool dep_scale_set(dep_sync *c, const ks_object **set, int64_t size, bool force,
     int64_t before = dep_size(*set);
     if (scaled != NULL) *scaled = false;
     if (!force && before == size) return true;
+    if (size < 0) return false; /* the server refuses it */
     ks_val annotations = ks_ref(ks_get((*set)->meta, K(annotations)));
     bool annotated = dep_put_sizes(c, &annotations);
     if (before == size && !annotated) {
@@ -107,10 +108,10 @@ static int64_t round_ratio(int64_t num, int64_t den) {
 static int64_t fraction(const dep_sync *c, const ks_object *set) {
     int64_t wanted = dep_size(c->d), size = dep_size(set);
     if (wanted == 0) return -size;
-    int64_t most = wanted + dep_max_surge(c->d);
     int64_t before = dep_annotation(set, K(deployment_kubernetes_io_max_replicas));
     if (before <= 0) before = ks_count(c->status, K(replicas), 0);
-    return before == 0 ? 0 : round_ratio(size * most, before) - size;
+    return before == 0 ? 0
+                       : dep_turned(round_ratio(dep_turned(size * dep_most(c->d)), before) - size);
 }
 
 /* GetReplicaSetProportion */
@@ -131,18 +132,18 @@ static bool scale_proportionally(dep_sync *c, dep_sets *sets) {
         if (dep_size(sets->old[i]) > 0) all[count++] = sets->old[i];
     if (sets->fresh != NULL && dep_size(sets->fresh) > 0) all[count++] = sets->fresh;
     for (size_t i = 0; i < count; i++) total += dep_size(all[i]);
-    int64_t to_add = (wanted > 0 ? wanted + dep_max_surge(c->d) : 0) - total, added = 0;
+    int64_t to_add = dep_turned((wanted > 0 ? dep_most(c->d) : 0) - total), added = 0;
     if (to_add != 0)
         qsort((void *)all, count, sizeof *all, to_add > 0 ? by_size_newer : by_size_older);
 
     int64_t *sizes = ks_alloc(heap, (count + 1) * sizeof *sizes);
     for (size_t i = 0; i < count; i++) {
         int64_t share = to_add == 0 ? 0 : proportion(c, all[i], to_add, added);
-        sizes[i] = dep_size(all[i]) + share;
+        sizes[i] = dep_turned(dep_size(all[i]) + share);
         added += share;
     }
     if (count > 0 && to_add != 0) {
-        sizes[0] += to_add - added;
+        sizes[0] = dep_turned(sizes[0] + to_add - added);
         if (sizes[0] < 0) sizes[0] = 0;
     }
     bool fine = true;

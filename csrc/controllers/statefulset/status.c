@@ -71,6 +71,8 @@ bool sts_write_status(sts_sync *c) {
     }
     list_parts(c, current, parts);
     if (unchanged(c->set->status, parts)) return true;
+    /* less one for a pod of neither revision: the server refuses it */
+    if (c->current_replicas < 0) return false;
     /* a conflict is answered by another look into the same cache: an old one fails */
     const ks_object *now = ks_store_by_id(ks_view(c->sim), KS_STATEFULSET, c->set->id);
     const ks_object *written = NULL;
