@@ -144,10 +144,16 @@ static ks_refusal *patch_scale(ks_server *s, const ks_object *old, ks_patch_type
                               : ks_patch_apply(heap, old->kind, type, scale, patch, &patched);
     if (refusal != NULL) return refusal;
     ks_val replicas = ks_get2(patched, K(spec), K(replicas));
-    if (replicas.type == KS_INT || !ks_exists(replicas))
-        refusal = ks_server_scale(s, old->kind, old->ns, old->name, ks_int_or(replicas, 0), out);
-    else
+    int64_t number = ks_int_or(replicas, 0);
+    /* the converter cuts off what there is no room for, the decoder refuses it */
+    if (type == KS_PATCH_STRATEGIC) number = (int32_t)(uint32_t)number;
+    if (replicas.type == KS_INT || !ks_exists(replicas)) {
+        refusal = ks_server_scale(s, old->kind, old->ns, old->name, number, out);
+        if (number != (int32_t)number)
+            refusal = about_patch(heap, refusal, type, KS_NOTHING, patched);
+    } else {
         refusal = ks_refuse_bad_request(heap, "spec.replicas of a Scale must be a number");
+    }
     ks_unref(heap, patched);
     return refusal;
 }

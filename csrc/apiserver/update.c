@@ -374,6 +374,14 @@ static ks_refusal *refuse_scale(ks_heap *heap, const ks_str *name, int64_t repli
     return refusal;
 }
 
+/* What a Scale has no room for. */
+static ks_refusal *refuse_number(ks_heap *heap, int64_t replicas) {
+    return ks_refuse(heap, 400, "BadRequest",
+                     "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal "
+                     "number %lld into Go struct field ScaleSpec.spec.replicas of type int32",
+                     (long long)replicas);
+}
+
 ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
                             int64_t replicas, const ks_object **out) {
     if (out != NULL) *out = NULL;
@@ -383,6 +391,7 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
                          "the server could not find the requested resource");
     const ks_object *old = ks_store_get(&s->store, kind, ns, name);
     if (old == NULL) return ks_refuse_not_found(s->heap, kind, name);
+    if (replicas != (int32_t)replicas) return refuse_number(s->heap, replicas);
     if (replicas < 0) return refuse_scale(s->heap, name, replicas);
     ks_val doc = ks_put2(s->heap, ks_doc_ref(old), K(spec), K(replicas), ks_int(replicas));
     ks_val managed = ks_get(old->meta, K(managedFields));

@@ -1,5 +1,6 @@
 -- Whatever is wrong with the input, the answer says what and where, and the cluster is as it was.
 local kubesim = require "kubesim"
+local workload = require "spec.support.workload"
 
 describe("bad input", function()
   local cluster
@@ -41,6 +42,21 @@ describe("bad input", function()
     assert.matches("cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32", err.message, 1, true)
     err = refused(cluster.create, cluster, (POD:gsub("image: app", "image: app, imag: x")))
     assert.matches('unknown field "spec.containers[0].imag"', err.message, 1, true)
+  end)
+
+  it("refuses to scale to what 32 bits have no room for, in whatever way", function()
+    cluster:create(workload.set("StatefulSet", { replicas = 2 }))
+    local text = "json: cannot unmarshal number 3000000000 into Go struct field ScaleSpec.spec.replicas of type int32"
+    local err = refused(cluster.scale, cluster, "sts/web", 3000000000)
+    assert.same({ 400, 'Scale in version "v1" cannot be handled as a Scale: ' .. text }, { err.code, err.message })
+    local function patched(type, patch) return refused(cluster.patch, cluster, "sts/web", patch, { subresource = "scale", type = type }) end
+    err = patched("merge", { spec = { replicas = 3000000000 } })
+    assert.equal(422, err.code)
+    assert.matches(text, err.message, 1, true)
+    assert.matches(text, patched("json", { { op = "replace", path = "/spec/replicas", value = 3000000000 } }).message, 1, true)
+    -- a strategic patch is cut off
+    assert.equal('Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1294967296: must be greater than or equal to 0',
+      patched("strategic", { spec = { replicas = 3000000000 } }).message)
   end)
 
   it("applies nothing of a list whose last object is invalid", function()

@@ -150,6 +150,10 @@ describe("kubectl scale", function()
     statefulset.apps/web scaled
     $ scale sts web --replicas=-1
     ! error: The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0
+    $ scale sts web --replicas=3000000000
+    ! The request is invalid: patch: Invalid value: "...": json: cannot unmarshal number 3000000000 into Go struct field ...replicas of type int32
+    $ scale sts web --replicas=3000000000 --current-replicas=2
+    ! The Scale "web" is invalid: spec.replicas: Invalid value: -1294967296: must be greater than or equal to 0
     $ scale sts web
     ! error: required flag(s) "replicas" not set
     $ scale sts web --replicas=3 --timeout=1m

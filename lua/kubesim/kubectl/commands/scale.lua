@@ -29,6 +29,18 @@ local function wait_for_replicas(ctx, info, replicas, timeout)
   end
 end
 
+---Sends the number; answers with the server's warnings. A Scale has 32 bits for it: what does not fit is cut off here where the Scale was
+---read before, for a precondition; else it is sent as it is, for the server to refuse.
+local function send(ctx, info, dry_run)
+  local f, server = ctx.flags, dry_run == "server"
+  local n, mapping = f.replicas, info.mapping
+  if n <= 0x7fffffff or f["current-replicas"] ~= -1 or f["resource-version"] ~= "" then
+    local cut = (n + 0x80000000) % 0x100000000 - 0x80000000
+    return select(2, ctx.core:scale(mapping.kind, info.namespace, info.name, cut, server))
+  end
+  return select(2, ctx.core:patch(mapping.kind, info.namespace, info.name, { spec = { replicas = n } }, "merge", "scale", "Warn", server))
+end
+
 local function scale(ctx, info, dry_run)
   local f = ctx.flags
   if dry_run ~= "client" then
@@ -36,8 +48,7 @@ local function scale(ctx, info, dry_run)
       error(Status.new { code = 404, reason = "NotFound", message = "the server could not find the requested resource" }, 0)
     end
     check_precondition(f, info:get(ctx))
-    local _, warnings = ctx.core:scale(info.mapping.kind, info.namespace, info.name, f.replicas, dry_run == "server")
-    ctx:told(warnings)
+    ctx:told(send(ctx, info, dry_run))
     if f.timeout ~= 0 and dry_run == "none" then wait_for_replicas(ctx, info, f.replicas, f.timeout) end
   end
   if info.object.spec then info.object.spec.replicas = f.replicas end
