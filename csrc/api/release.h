@@ -53,6 +53,11 @@ typedef struct ks_rules {
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
     X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
     X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")                       \
+    X(PORTS_BY_FNV, 35, "Endpoints' and EndpointSlices' ports are sorted by FNV, not MD5")         \
+    X(NO_PORTS_ARE_ALIKE, 36,                                                                      \
+      "EndpointSlices of Services without ports are not written anew at each look")                \
+    X(SAYS_WHY_NOT_EVICTED, 35, "a refused eviction says more of a budget than how many it needs") \
+    X(WARNS_OF_QUOTAS, 35, "a warning of quotas with more requests than limits")                   \
     X(PODS_BY_OWNER, 36,                                                                           \
       "a Recreate Deployment waits for all pods of its sets, whatever their labels are by now")    \
     X(BINDER_RETRIES, 36, "the volume binder tries again with back-off, not at its next resync")   \

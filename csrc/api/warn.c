@@ -268,6 +268,7 @@ static void warn_storage_class(ks_warner *w, ks_val object) {
 }
 
 static void warn_quota(ks_warner *w, ks_val object) {
+    if (!ks_since(w->rules, KS_SINCE_WARNS_OF_QUOTAS)) return;
     static const struct {
         const ks_str *request, *plain, *limit;
     } pairs[] = {{K(requests_cpu), K(cpu), K(limits_cpu)},

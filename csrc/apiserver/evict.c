@@ -168,21 +168,23 @@ static ks_refusal *refuse_disruption(ks_server *s, ks_val cause_message) {
 }
 
 /* Why a budget without disruptions allows none; DesiredHealthy and CurrentHealthy of a failed sync are not to be trusted. */
-static ks_val denial_of(ks_heap *heap, const ks_object *budget) {
+static ks_val denial_of(const ks_server *s, const ks_object *budget) {
+    ks_heap *heap = s->heap;
     const char *name = budget->name->s, *reason = "", *message = "";
     ks_val condition = ks_condition_of(budget->status, "DisruptionAllowed");
     if (ks_text_is(ks_get(condition, K(status)), "False")) {
         reason = ks_text_or(ks_get(condition, K(reason)), "");
         message = ks_text_or(ks_get(condition, K(message)), "");
     }
-    if (*message != '\0' && strcmp(reason, "SyncFailed") == 0)
+    bool says_why = ks_since(&s->rules, KS_SINCE_SAYS_WHY_NOT_EVICTED);
+    if (says_why && *message != '\0' && strcmp(reason, "SyncFailed") == 0)
         return ks_format(heap,
                          "The disruption budget %s does not allow evicting pods currently because "
                          "it failed sync: %s",
                          name, message);
     int64_t desired = ks_int_or(ks_get(budget->status, K(desiredHealthy)), 0);
     int64_t healthy = ks_int_or(ks_get(budget->status, K(currentHealthy)), 0);
-    if (healthy <= desired)
+    if (!says_why || healthy <= desired)
         return ks_format(heap,
                          "The disruption budget %s needs %lld healthy pods and has %lld currently",
                          name, (long long)desired, (long long)healthy);
@@ -216,7 +218,7 @@ static ks_refusal *take_disruption(ks_server *s, const ks_object *budget, const 
             heap, KS_PDB, budget->name,
             "DisruptedPods map too big - too many evictions not confirmed by "
             "PDB controller");
-    if (allowed == 0) return refuse_disruption(s, denial_of(heap, budget));
+    if (allowed == 0) return refuse_disruption(s, denial_of(s, budget));
     if (dry_run) return NULL;
     status = ks_put(heap, ks_ref(status), K(disruptionsAllowed), ks_int(allowed - 1));
     if (allowed - 1 == 0) {

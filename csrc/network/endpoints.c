@@ -11,6 +11,7 @@
 
 #include "api/values.h"
 #include "network/endpoint.h"
+#include "network/porthash.h"
 #include "network/subsets.h"
 #include "network/tracker.h"
 
@@ -93,35 +94,17 @@ static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change
 
 /* --- one pod's address --- */
 
-/* FNV-1a with 128 bits, as upstream hashes ports to sort them (pkg/util/hash: DeepHashObject over
- * hash/fnv New128a). */
-typedef struct hash128 {
-    uint64_t high, low;
-} hash128;
-
-static hash128 hash_port(const char *s, size_t len) {
-    __extension__ typedef unsigned __int128 wide;
-    const wide prime = (wide)0x0000000001000000 << 64 | 0x000000000000013B;
-    wide hash = (wide)0x6c62272e07bb0142 << 64 | 0x62b821756295c58d;
-    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)s[i]) * prime;
-    return (hash128){(uint64_t)(hash >> 64), (uint64_t)hash};
-}
-
 typedef struct found_port {
     ks_val name, protocol, app_protocol; /* borrowed */
     int64_t number;
-    hash128 hash;
+    ks_port_hash hash;
 } found_port;
 
-static bool port_before(const found_port *a, const found_port *b) {
-    return a->hash.high != b->hash.high ? a->hash.high < b->hash.high : a->hash.low < b->hash.low;
-}
-
 /* The ports of the Service that lead somewhere in this pod, in upstream's order (portsByHash): `ports` has room for all. */
-static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_object *pod,
+static size_t find_ports(const ks_sim *sim, const ks_object *service, const ks_object *pod,
                          found_port *ports) {
     size_t count = 0;
-    ks_buf dump = {.heap = heap};
+    ks_buf dump = {.heap = sim->world.heap};
     ks_each(port, ks_get(service->spec, K(ports))) {
         int64_t number = ks_pod_find_port(pod, *port);
         if (!number) continue;
@@ -136,9 +119,10 @@ static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_objec
                       "AppProtocol:(*string)%s}",
                       ks_text_or(one.name, ""), (long long)number, ks_text_or(one.protocol, "TCP"),
                       ks_text_or(one.app_protocol, "<nil>"));
-        one.hash = hash_port(dump.s, dump.len);
+        one.hash = ks_port_hash_of(&sim->server.rules, dump.s, dump.len);
         size_t at = count++;
-        for (; at > 0 && port_before(&one, &ports[at - 1]); at--) ports[at] = ports[at - 1];
+        for (; at > 0 && ks_port_hash_before(one.hash, ports[at - 1].hash); at--)
+            ports[at] = ports[at - 1];
         ports[at] = one;
     }
     ks_buf_dispose(&dump);
@@ -146,11 +130,12 @@ static size_t find_ports(ks_heap *heap, const ks_object *service, const ks_objec
 }
 
 /* Fills the address's ports; false when the pod has none of a Service that has some. */
-static bool set_ports(ks_heap *heap, ks_address *one, const ks_object *service,
+static bool set_ports(const ks_sim *sim, ks_address *one, const ks_object *service,
                       const ks_object *pod) {
+    ks_heap *heap = sim->world.heap;
     uint32_t room = ks_len(ks_get(service->spec, K(ports)));
     found_port *ports = ks_alloc(heap, (room + 1) * sizeof *ports);
-    size_t count = find_ports(heap, service, pod, ports);
+    size_t count = find_ports(sim, service, pod, ports);
     if (count == 0 && (room > 0 || !ks_service_is_headless(service))) {
         ks_free(heap, ports, (room + 1) * sizeof *ports);
         return false;
@@ -182,15 +167,16 @@ static ks_val address_value(ks_heap *heap, const ks_object *service, const ks_ob
 }
 
 /* The pod's address under the Service, a new reference; NULL: it has none. */
-static ks_address *make_address(ks_heap *heap, const ks_object *service,
+static ks_address *make_address(const ks_sim *sim, const ks_object *service,
                                 const ks_tracked_pod *tracked) {
+    ks_heap *heap = sim->world.heap;
     const ks_object *pod = tracked->pod;
     bool publish = ks_bool_or(ks_get(service->spec, K(publishNotReadyAddresses)), false);
     if (!tracked->selected || !ks_pod_in_endpoints(pod, publish)) return NULL;
     ks_address *one = ks_alloc_zero(heap, sizeof *one);
     one->refs = 1;
     one->service = service->id;
-    if (!set_ports(heap, one, service, pod)) {
+    if (!set_ports(sim, one, service, pod)) {
         ks_free(heap, one, sizeof *one);
         return NULL;
     }
@@ -202,10 +188,11 @@ static ks_address *make_address(ks_heap *heap, const ks_object *service,
 }
 
 /* Brings the addresses up to date; `edit`, if not NULL, is told. */
-static void consider(ks_heap *heap, endpoints_state *state, const ks_object *service,
+static void consider(const ks_sim *sim, endpoints_state *state, const ks_object *service,
                      const ks_tracked_pod *pod, ks_subsets_edit *edit) {
+    ks_heap *heap = sim->world.heap;
     ks_address *old = ks_addresses_get(&state->addresses, service->id, pod->id);
-    ks_address *now = make_address(heap, service, pod);
+    ks_address *now = make_address(sim, service, pod);
     if (ks_address_same(old, now)) {
         if (now) ks_address_unref(heap, now);
         return;
@@ -227,13 +214,14 @@ static const ks_subsets *editable(const endpoints_state *state, uint64_t service
 }
 
 /* What is to be published, once all pods that changed have been considered. */
-static ks_subsets work_off(ks_heap *heap, endpoints_state *state, const ks_tracker_work *work,
+static ks_subsets work_off(const ks_sim *sim, endpoints_state *state, const ks_tracker_work *work,
                            const ks_subsets *before) {
+    ks_heap *heap = sim->world.heap;
     const ks_object *service = work->service;
     ks_subsets_edit edit;
     if (before) edit = ks_subsets_open(heap, &state->addresses, service->id, before);
     for (size_t i = 0; i < work->count; i++)
-        consider(heap, state, service, &work->pods[i], before ? &edit : NULL);
+        consider(sim, state, service, &work->pods[i], before ? &edit : NULL);
     return before ? ks_subsets_close(&edit) : ks_subsets_read(heap, &state->addresses, service->id);
 }
 
@@ -333,7 +321,7 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     const ks_object *service = work->service;
     const ks_object *current = ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
     const ks_subsets *before = editable(state, service->id, current);
-    ks_subsets subsets = work_off(heap, state, work, before);
+    ks_subsets subsets = work_off(sim, state, work, before);
     ks_val labels = endpoints_labels(heap, service);
     if (is_as_it_shall(current, &subsets, before != NULL, labels)) {
         ks_unref(heap, labels);

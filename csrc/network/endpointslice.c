@@ -10,6 +10,7 @@
 #include "api/values.h"
 #include "doc/errors.h"
 #include "network/endpoint.h"
+#include "network/porthash.h"
 #include "network/tracker.h"
 
 #define MANAGER       "endpointslice-controller.k8s.io"
@@ -169,6 +170,7 @@ typedef struct open_slice {
     ks_val ports, endpoints; /* own references; endpoints as a list, maybe KS_NOTHING */
     ks_val labels;           /* own reference */
     bool changed;
+    bool anew; /* nothing of the old one stays but its name */
 } open_slice;
 
 /* A pod that needs a place in a slice. */
@@ -321,7 +323,7 @@ static ks_val endpoint_ports(sync_run *run, const ks_object *pod) {
                                 K(appProtocol), ks_ref(ks_get(*port, K(appProtocol))), NULL);
         ports = ks_append(heap, ports, item);
     }
-    return ports;
+    return ks_sort_slice_ports(heap, &run->sim->server.rules, ports);
 }
 
 static ks_val named_list(ks_heap *heap, ks_val name) {
@@ -518,6 +520,19 @@ static void place_newcomers(sync_run *run) {
     }
 }
 
+/* NewPortMapKey of older releases: where no ports are wanted, slices that have none (nil in Go) are not theirs: their endpoints
+ * get new ones, which take over the old ones' names. */
+static void rewrite_portless(sync_run *run) {
+    if (ks_since(&run->sim->server.rules, KS_SINCE_NO_PORTS_ARE_ALIKE) ||
+        ks_len(ks_get(run->service->spec, K(ports))) > 0)
+        return;
+    for (ks_tree_iter it = ks_tree_from(&run->state->slices, (ks_key){run->id, 0});
+         ks_tree_next(&it) && it.key.a == run->id;) {
+        open_slice *slice = of_word(it.value) > 1 ? open_by_id(run, it.key.b) : NULL;
+        if (slice) slice->changed = slice->anew = true;
+    }
+}
+
 /* --- writing --- */
 
 static ks_val null_if_empty(ks_val list) { return ks_len(list) ? ks_ref(list) : ks_null(); }
@@ -580,7 +595,7 @@ static ks_refusal *delete_slice(sync_run *run, const ks_str *name) {
 /* Writes `slice` over `object`, which it was or whose place it takes. */
 static ks_refusal *update_slice(sync_run *run, const open_slice *slice, const ks_object *object) {
     ks_heap *heap = run->heap;
-    bool replaced = slice->object != object;
+    bool replaced = slice->object != object || slice->anew;
     ks_val annotations = replaced ? KS_NOTHING : ks_ref(ks_get(object->meta, K(annotations)));
     annotations = with_trigger(run, annotations);
     if (!ks_len(annotations)) {
@@ -825,6 +840,7 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
                     .work = work};
     if (work->full) reload(&run);
     for (size_t i = 0; i < work->count; i++) consider(&run, &work->pods[i]);
+    rewrite_portless(&run);
     place_newcomers(&run);
     ks_refusal *refusal = NULL;
     if (run.opened || run.newcomer_count || work->full) {

@@ -11,6 +11,7 @@
 
 #include "network/endpoint.h"
 #include "network/endpointslice.h"
+#include "network/porthash.h"
 
 #define MANAGER        "endpointslicemirroring-controller.k8s.io"
 #define MAX_PER_SUBSET 1000
@@ -104,8 +105,9 @@ static void observe(ks_sim *sim, void *payload, const ks_change *change) {
 
 /* --- what shall be --- */
 
-/* Ports as slices have them: a name always. */
-static ks_val slice_ports(ks_heap *heap, ks_val ports) {
+/* Ports as slices have them: a name always, in a slice's order. */
+static ks_val slice_ports(const ks_sim *sim, ks_val ports) {
+    ks_heap *heap = sim->world.heap;
     ks_val out = KS_NOTHING;
     ks_each(port, ports) {
         ks_val item = ks_ref(*port);
@@ -113,7 +115,7 @@ static ks_val slice_ports(ks_heap *heap, ks_val ports) {
             item = ks_put(heap, item, K(name), ks_text(heap, ""));
         out = ks_append(heap, out, item);
     }
-    return out;
+    return ks_sort_slice_ports(heap, &sim->server.rules, out);
 }
 
 static ks_val slice_endpoint(ks_heap *heap, ks_val address, bool ready) {
@@ -135,14 +137,15 @@ static ks_val add_endpoints(ks_heap *heap, ks_val list, ks_val addresses, bool r
 }
 
 /* All slices that shall be: a list of {addressType, ports, endpoints}. */
-static ks_val desired_slices(ks_heap *heap, const ks_object *endpoints) {
+static ks_val desired_slices(const ks_sim *sim, const ks_object *endpoints) {
+    ks_heap *heap = sim->world.heap;
     ks_val slices = KS_NOTHING;
     ks_each(subset, ks_get(ks_doc(endpoints), K(subsets))) {
         for (int v6 = 0; v6 < 2; v6++) {
             ks_val list = add_endpoints(heap, KS_NOTHING, ks_get(*subset, K(addresses)), true, v6);
             list = add_endpoints(heap, list, ks_get(*subset, K(notReadyAddresses)), false, v6);
             if (!ks_len(list)) continue;
-            ks_val ports = slice_ports(heap, ks_get(*subset, K(ports)));
+            ks_val ports = slice_ports(sim, ks_get(*subset, K(ports)));
             slices = ks_append(heap, slices,
                                ks_map_of(heap, K(addressType), ks_text(heap, v6 ? "IPv6" : "IPv4"),
                                          K(endpoints), list, K(ports),
@@ -276,7 +279,7 @@ static bool sync(ks_sim *sim, void *payload, uint64_t key) {
         ks_object_unref(heap, endpoints);
         return false;
     }
-    ks_val wanted = mirrored ? desired_slices(heap, endpoints) : KS_NOTHING;
+    ks_val wanted = mirrored ? desired_slices(sim, endpoints) : KS_NOTHING;
     uint64_t before = sim->server.store.version;
     ks_refusal *refusal = reconcile(sim, endpoints, wanted);
     if (sim->server.store.version > before) note_written(sim, st, key);
