@@ -13,7 +13,7 @@ static void check_stored(ks_server *s, const ks_object *object) {
     ks_heap *heap = s->heap;
     ks_val typed = KS_NOTHING;
     ks_refusal *refusal =
-        ks_decode(heap, object->kind, ks_ref(ks_doc(object)), KS_STRICT, NULL, &typed);
+        ks_decode(heap, &s->rules, object->kind, ks_ref(ks_doc(object)), KS_STRICT, NULL, &typed);
     fuzz_demand(refusal == NULL, "what is stored does not decode");
     typed = ks_default(heap, &s->rules, object->kind, typed);
     fuzz_demand(ks_equal(typed, ks_doc(object)), "what is stored decodes to something else");

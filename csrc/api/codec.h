@@ -21,14 +21,15 @@ typedef enum ks_field_validation { KS_STRICT, KS_WARN, KS_IGNORE } ks_field_vali
  * into Go struct field StatefulSetSpec.spec.replicas of type int32"). Unknown and duplicate fields:
  * 400 "strict decoding error: ..." (strict), or appended to `warnings` (KS_WARN; a list value, may
  * be NULL), or dropped. What cannot be converted (below) is a wrong type, too. */
-ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validation mode,
-                      ks_val *warnings, ks_val *out);
+ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
+                      ks_field_validation mode, ks_val *warnings, ks_val *out);
 
 /* The same for a document that was made from the typed object `known` (borrowed): what is still the
  * very same value is taken as it is, so that a small change of a large object costs little. Without `convert` it stays in the version
  * that is served, for those who convert it later. */
-ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known, bool convert,
-                              ks_field_validation mode, ks_val *warnings, ks_val *out);
+ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
+                              ks_val known, bool convert, ks_field_validation mode,
+                              ks_val *warnings, ks_val *out);
 
 /* Converts a typed object to the server's own version and back, where that is more than copying (pkg/apis/apps/v1/conversion.go); takes
  * over, returns. */

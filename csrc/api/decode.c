@@ -9,6 +9,7 @@
  * at once.
  */
 #include "api/decode_internal.h"
+#include "api/schema_table.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ typedef struct frame {
 
 typedef struct decoder {
     ks_heap *heap;
+    const ks_rules *rules;
     const ks_type *root;
     const ks_str *saved; /* the first wrong type, NULL: none yet */
     const ks_str *fatal; /* what ended decoding, NULL: nothing */
@@ -112,6 +114,38 @@ static void note_unknown(decoder *d, const ks_str *name, const frame *at) {
         return;
     }
     d->unknown = ks_append(d->heap, d->unknown, text);
+}
+
+/* --- releases --- */
+
+/* Fields that the schema has and older releases do not know: type, name, the first release that does. */
+static const struct {
+    int type;
+    const ks_str *name;
+    int since;
+} YOUNG[] = {
+    {KS_TYPE_core_v1_PodSpec, K(schedulingGroup), 36},
+    {KS_TYPE_core_v1_PodStatus, K(nodeAllocatableResourceClaimStatuses), 36},
+    {KS_TYPE_core_v1_ResourceHealth, K(message), 36},
+    {KS_TYPE_core_v1_VolumeMountStatus, K(volumeStatus), 36},
+    {KS_TYPE_core_v1_PodCertificateProjection, K(userAnnotations), 35},
+    {KS_TYPE_core_v1_NodeStatus, K(declaredFeatures), 35},
+    {KS_TYPE_core_v1_PodStatus, K(resources), 35},
+    {KS_TYPE_core_v1_PodStatus, K(allocatedResources), 35},
+};
+
+static bool is_too_young(const decoder *d, const ks_type *type, const ks_str *name) {
+    if (d->rules->minor >= KS_NEWEST_MINOR) return false;
+    for (size_t i = 0; i < sizeof YOUNG / sizeof *YOUNG; i++)
+        if (type == &ks_types[YOUNG[i].type] && name == YOUNG[i].name)
+            return d->rules->minor < YOUNG[i].since;
+    return false;
+}
+
+/* What only a release in between knew, and does not take from users: it goes without a word. */
+static bool is_forgotten(const decoder *d, const ks_type *type, const ks_str *name) {
+    return d->rules->minor == 35 && type == &ks_types[KS_TYPE_core_v1_PodSpec] &&
+           strcmp(name->s, "workloadRef") == 0;
 }
 
 /* --- numbers --- */
@@ -406,12 +440,18 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val 
         const ks_str *name = ks_field_name(field);
         const ks_pair *pair = i < count ? ks_pair_at(raw, i) : NULL;
         if (pair != NULL && pair->key != name && ks_str_cmp(pair->key, name) < 0) {
-            note_unknown(d, pair->key, at);
+            if (!is_forgotten(d, type, pair->key)) note_unknown(d, pair->key, at);
             if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
             i++;
             continue;
         }
         bool present = pair != NULL && pair->key == name;
+        if (present && is_too_young(d, type, name)) {
+            note_unknown(d, pair->key, at);
+            if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
+            i++, f++;
+            continue;
+        }
         ks_val typed = decode_field(d, type, field, present ? pair->val : KS_NOTHING,
                                     present ? ks_get(known, pair->key) : KS_NOTHING, at);
         if (out.type == KS_NONE && present && ks_identical(pair->val, typed)) {
@@ -425,7 +465,8 @@ static ks_val decode_struct(decoder *d, const ks_type *type, ks_val raw, ks_val 
         f++;
     }
     for (; i < count && d->fatal == NULL; i++) {
-        note_unknown(d, ks_pair_at(raw, i)->key, at);
+        const ks_str *name = ks_pair_at(raw, i)->key;
+        if (!is_forgotten(d, type, name)) note_unknown(d, name, at);
         if (out.type == KS_NONE) out = copy_head(d, raw, i, count);
     }
     return out.type == KS_NONE ? ks_ref(raw) : out;
@@ -532,13 +573,14 @@ static ks_refusal *refuse_unknown(ks_heap *heap, const ks_kind_info *info, ks_va
     return refusal;
 }
 
-ks_refusal *ks_decode(ks_heap *heap, ks_kind kind, ks_val raw, ks_field_validation mode,
-                      ks_val *warnings, ks_val *out) {
-    return ks_decode_changed(heap, kind, raw, KS_NOTHING, true, mode, warnings, out);
+ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
+                      ks_field_validation mode, ks_val *warnings, ks_val *out) {
+    return ks_decode_changed(heap, rules, kind, raw, KS_NOTHING, true, mode, warnings, out);
 }
 
-ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val known, bool convert,
-                              ks_field_validation mode, ks_val *warnings, ks_val *out) {
+ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
+                              ks_val known, bool convert, ks_field_validation mode,
+                              ks_val *warnings, ks_val *out) {
     const ks_kind_info *info = ks_kind_get(kind);
     ks_refusal *refusal = NULL;
     ks_val typed = KS_NOTHING;
@@ -557,7 +599,8 @@ ks_refusal *ks_decode_changed(ks_heap *heap, ks_kind kind, ks_val raw, ks_val kn
     }
     refusal = check_words(heap, info, raw);
     if (refusal == NULL) {
-        decoder d = {.heap = heap, .root = info->type, .collect = mode != KS_IGNORE};
+        decoder d = {
+            .heap = heap, .rules = rules, .root = info->type, .collect = mode != KS_IGNORE};
         typed = decode_struct(&d, info->type, raw, known, NULL);
         const ks_str *odd = NULL, *why = d.fatal != NULL ? d.fatal : d.saved;
         if (why == NULL && convert) why = odd = ks_unconvertible(heap, kind, typed);

@@ -26,10 +26,19 @@ typedef struct ks_rules {
     X(EXACT_AVAILABILITY, 35,                                                                      \
       "minReadySeconds: StatefulSets look again at the instant, not a second later")               \
     X(GONE_IS_DELETED, 36, "a StatefulSet's own deletion that finds nothing has succeeded")        \
-    X(LENGTHS_IN_BYTES, 35, "label keys and values are measured in bytes")                         \
-    X(RESTART_RULES, 35, "restartPolicy and restartPolicyRules of ordinary containers")            \
+    X(LENGTHS_IN_BYTES, 35,                                                                        \
+      "label keys and values are measured in bytes; keys are called so, not qualified names")      \
+    X(RESTART_RULES, 35, "restartPolicy and restartPolicyRules of ordinary containers are taken")  \
     X(RESTART_ALL_CONTAINERS, 36, "restart rules' action RestartAllContainers")                    \
-    X(FILE_KEY_REF, 35, "valueFrom.fileKeyRef is named among the sources")                         \
+    X(RULES_COUNTED, 36, "too many restart rules are too many, not too long")                      \
+    X(FILE_KEY_REF, 35, "valueFrom.fileKeyRef is taken, and named among the sources")              \
+    X(HOSTNAME_OVERRIDE, 35, "hostnameOverride is taken")                                          \
+    X(IMAGE_VOLUMES, 35, "volumes made of images are taken")                                       \
+    X(EMPTY_DRIVERS, 35, "an empty CSI driver's name is missing, and not wrong besides")           \
+    X(CLAIMS_CHECKED_ONCE, 35, "what is wrong with a changed claim is told once, not twice")       \
+    X(ATTACHERS_CHECKED_ONCE, 36, "attachers and volumes' names in attachments, too")              \
+    X(RESIZED_SIDECARS, 36, "resizePolicy RestartContainer is not for init containers that end")   \
+    X(IMMUTABLE_CLASSES, 36, "changes of StorageClasses: field is immutable")                      \
     X(NO_LATE_NOMINATION, 35, "nominatedNodeName may not be set on bound pods")                    \
     X(STRICT_ADDRESSES, 36, "addresses with leading zeros, and IPv4 in IPv6, are refused")         \
     X(SERVICE_NAMES_1123, 36, "Service names are DNS-1123 labels, not DNS-1035")                   \

@@ -175,8 +175,11 @@ static void check_restart_rules(ks_check *c, ks_val container) {
     } else if (!ks_one_of(policy, policies)) {
         ks_unknown(c, "restartPolicy", policy, policies);
     }
-    if (ks_len(rules) > 20)
+    bool counted = ks_since(c->rules, KS_SINCE_RULES_COUNTED);
+    if (ks_len(rules) > 20 && counted)
         ks_error_too_many(&c->errors, "restartPolicyRules", (int)ks_len(rules), 20);
+    else if (ks_len(rules) > 20)
+        ks_error_too_long(&c->errors, "restartPolicyRules", 20);
     KS_IN(c, "restartPolicyRules") {
         for (uint32_t i = 0; i < ks_len(rules); i++) {
             ks_val rule = ks_at(rules, i), codes = ks_get(rule, K(exitCodes));
@@ -188,7 +191,10 @@ static void check_restart_rules(ks_check *c, ks_val container) {
                     uint32_t count = ks_len(ks_get(codes, K(values)));
                     KS_IN(c, "exitCodes") {
                         ks_check_enum(c, "operator", ks_get(codes, K(operator)), operators, false);
-                        if (count > 255) ks_error_too_many(&c->errors, "values", (int)count, 255);
+                        if (count > 255 && counted)
+                            ks_error_too_many(&c->errors, "values", (int)count, 255);
+                        else if (count > 255)
+                            ks_error_too_long(&c->errors, "values", 255);
                     }
                 }
             }
@@ -198,15 +204,10 @@ static void check_restart_rules(ks_check *c, ks_val container) {
 
 /* validateInitContainerRestartPolicy */
 static void check_init_restart(ks_check *c, ks_val container) {
-    static const char *const always[] = {"Always", NULL};
-    ks_val policy = ks_get(container, K(restartPolicy));
-    if (!ks_exists(policy)) {
-        if (ks_len(ks_get(container, K(restartPolicyRules))) > 0)
-            ks_need(c, "restartPolicy", "must specify restartPolicy when restart rules are used");
-    } else if (ks_since(c->rules, KS_SINCE_RESTART_RULES))
+    if (ks_exists(ks_get(container, K(restartPolicy))))
         check_restart_rules(c, container);
-    else if (!ks_text_is(policy, "Always"))
-        ks_unknown(c, "restartPolicy", policy, always);
+    else if (ks_len(ks_get(container, K(restartPolicyRules))) > 0)
+        ks_need(c, "restartPolicy", "must specify restartPolicy when restart rules are used");
 }
 
 static void check_resize_policy(ks_check *c, ks_val policies, ks_val restart) {
@@ -224,7 +225,9 @@ static void check_resize_policy(ks_check *c, ks_val policies, ks_val restart) {
             ks_check_enum(c, NULL, policy, values, true);
             if (ks_text_is(restart, "Never") && !ks_text_is(policy, "NotRequired"))
                 ks_bad(c, NULL, ks_text_value(policy),
-                       "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
+                       ks_since(c->rules, KS_SINCE_RESIZED_SIDECARS)
+                           ? "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
+                           : "must be 'NotRequired' when `restartPolicy` is 'Never'");
         }
     }
 }
@@ -272,10 +275,7 @@ void ks_check_containers(ks_check *c, ks_val spec, ks_val volumes) {
             if (ks_exists(lifecycle))
                 KS_IN(c, "lifecycle") check_lifecycle(c, lifecycle, spec, grace);
             check_probes(c, container, grace);
-            if (ks_since(c->rules, KS_SINCE_RESTART_RULES))
-                check_restart_rules(c, container);
-            else if (ks_exists(ks_get(container, K(restartPolicy))))
-                ks_deny(c, "restartPolicy", "may not be set for non-init containers");
+            check_restart_rules(c, container);
         }
     }
     for (uint32_t i = 0; i < ks_len(containers); i++)
@@ -318,7 +318,8 @@ void ks_check_init_containers(ks_check *c, ks_val spec, ks_val volumes) {
                 check_not_sidecar(c, container);
             }
             KS_IN(c, "resizePolicy") {
-                for (uint32_t j = 0; j < ks_len(policies) && !sidecar; j++) {
+                bool loose = sidecar || !ks_since(c->rules, KS_SINCE_RESIZED_SIDECARS);
+                for (uint32_t j = 0; j < ks_len(policies) && !loose; j++) {
                     ks_val policy = ks_get(ks_at(policies, j), K(restartPolicy));
                     if (!ks_text_is(policy, "RestartContainer")) continue;
                     KS_AT(c, j)

@@ -183,6 +183,8 @@ static void check_claim_status(ks_check *c, ks_val object) {
 }
 
 void ks_check_claim(ks_check *c, ks_val object, ks_val old, bool status) {
+    bool twice = ks_exists(old) && !status && !ks_since(c->rules, KS_SINCE_CLAIMS_CHECKED_ONCE);
+    if (twice) ks_check_claim(c, object, KS_NOTHING, false);
     if (ks_exists(old)) ks_check_meta_update(c, object, old);
     if (status) {
         check_claim_status(c, object);
@@ -413,7 +415,11 @@ void ks_check_storage_class(ks_check *c, ks_val object, ks_val old) {
     for (int i = 0; i < 4; i++) {
         ks_val now = ks_get(object, fixed[i]);
         if (ks_same(now, ks_get(old, fixed[i]))) continue;
-        if (ks_exists(now))
+        if (i < 3 && !ks_since(c->rules, KS_SINCE_IMMUTABLE_CLASSES)) {
+            const ks_str *why = ks_str_printf(c->heap, "updates to %s are forbidden.", fixed[i]->s);
+            ks_deny(c, fixed[i]->s, why->s);
+            ks_str_unref(c->heap, why);
+        } else if (ks_exists(now))
             ks_bad(c, fixed[i]->s, now, "field is immutable");
         else
             ks_bad_printed(c, fixed[i]->s, "null", "field is immutable");
@@ -425,10 +431,8 @@ void ks_check_storage_class(ks_check *c, ks_val object, ks_val old) {
 void ks_check_csi_driver(ks_check *c, const char *field, ks_val name) {
     const char *faults[KS_FAULTS_MAX];
     ks_val text = ks_text_value(name);
-    if (text.s->len == 0) {
-        ks_need(c, field, "");
-        return;
-    }
+    if (text.s->len == 0) ks_need(c, field, "");
+    if (text.s->len == 0 && ks_since(c->rules, KS_SINCE_EMPTY_DRIVERS)) return;
     if (text.s->len > 63) ks_error_too_long(&c->errors, field, 63);
     ks_val lower = ks_textn(c->heap, text.s->s, text.s->len);
     for (char *s = (char *)lower.s->s; *s != '\0'; s++)
@@ -444,9 +448,14 @@ void ks_check_volume_attachment(ks_check *c, ks_val object, ks_val old) {
     ks_val spec = ks_get(object, K(spec)), source = ks_get(spec, K(source));
     ks_val name = ks_get(source, K(persistentVolumeName));
     ks_val in_line = ks_get(source, K(inlineVolumeSpec));
+    bool once = ks_since(c->rules, KS_SINCE_ATTACHERS_CHECKED_ONCE);
     ks_check_meta(c, object, false, KS_RULE_SUBDOMAIN);
     KS_IN(c, "spec") {
-        ks_check_csi_driver(c, "attacher", ks_get(spec, K(attacher)));
+        ks_val attacher = ks_get(spec, K(attacher));
+        if (once)
+            ks_check_csi_driver(c, "attacher", attacher);
+        else if (ks_is_empty_text(attacher))
+            ks_need(c, "attacher", "");
         if (!ks_exists(in_line) && !ks_exists(name))
             ks_need(c, "source", one);
         else if (ks_exists(in_line) && ks_exists(name))
@@ -457,7 +466,8 @@ void ks_check_volume_attachment(ks_check *c, ks_val object, ks_val old) {
         else if (ks_exists(in_line)) KS_IN(c, "source") KS_IN(c, "inlineVolumeSpec")
             ks_check_volume_spec(c, in_line, true);
         ks_check_text(c, "nodeName", KS_RULE_SUBDOMAIN, ks_get(spec, K(nodeName)));
-        if (ks_exists(name))
+        if (!once && !ks_exists(old)) ks_check_csi_driver(c, "attacher", attacher);
+        if (ks_exists(name) && (once || !ks_exists(old)))
             ks_check_text(c, "source.persistentVolumeName", KS_RULE_SUBDOMAIN, name);
     }
     const ks_str *const failures[] = {K(attachError), K(detachError)};

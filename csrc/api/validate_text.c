@@ -122,6 +122,9 @@ static const char AT_MOST_63[] = "must be no more than 63 characters";
 
 /* --- the rules --- */
 
+#define MANY_SLASHES                                                                               \
+    NAME_RULE " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+
 /* From 1.35 on, label keys and values are measured in "bytes". */
 static bool says_bytes(const ks_check *c) { return ks_since(c->rules, KS_SINCE_LENGTHS_IN_BYTES); }
 
@@ -134,8 +137,8 @@ static int qualified_faults(const ks_check *c, const char *s, size_t len, const 
         name = slash + 1;
         name_len = len - prefix - 1;
         if (memchr(name, '/', name_len) != NULL) {
-            out[n++] = "a valid label key " NAME_RULE
-                       " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+            out[n++] = says_bytes(c) ? "a valid label key " MANY_SLASHES
+                                     : "a qualified name " MANY_SLASHES;
             return n;
         }
         if (prefix == 0) {

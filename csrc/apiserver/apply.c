@@ -334,7 +334,7 @@ static ks_val applied_before(const ks_request *r, const ks_object *live) {
         ks_unref(heap, doc);
         return KS_NOTHING;
     }
-    ks_refusal *refusal = ks_decode(heap, r->kind, doc, KS_IGNORE, NULL, &typed);
+    ks_refusal *refusal = ks_decode(heap, &r->s->rules, r->kind, doc, KS_IGNORE, NULL, &typed);
     if (refusal != NULL) {
         ks_refusal_free(heap, refusal);
         return KS_NOTHING;
@@ -379,8 +379,8 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     ks_val merged = merge(heap, ks_owned_root(type), ks_doc(live), config);
     ks_val changed = KS_NOTHING, removed = abandoned(r, live, mine);
     merged = prune(heap, ks_owned_root(type), merged, removed);
-    ks_refusal *refusal =
-        ks_decode_changed(heap, r->kind, merged, KS_NOTHING, false, KS_IGNORE, NULL, &typed);
+    ks_refusal *refusal = ks_decode_changed(heap, &r->s->rules, r->kind, merged, KS_NOTHING, false,
+                                            KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
         typed = ks_default(heap, &r->s->rules, r->kind, typed);
         ks_fields_diff all = ks_fields_compare(heap, type, ks_doc(live), typed);

@@ -195,7 +195,7 @@ ks_refusal *ks_create_with(const ks_request *r, const ks_str *ns, ks_val doc,
     if (!r->trusted) {
         ks_val typed = KS_NOTHING;
         ks_refusal *refusal =
-            ks_decode(s->heap, r->kind, doc, r->field_validation, r->warnings, &typed);
+            ks_decode(s->heap, &s->rules, r->kind, doc, r->field_validation, r->warnings, &typed);
         if (refusal != NULL) return refusal;
         doc = typed;
     }
@@ -232,7 +232,7 @@ ks_refusal *ks_server_import(ks_server *s, ks_kind kind, const ks_str *ns, ks_va
     ks_refusal *refusal = NULL;
     if (out != NULL) *out = NULL;
     if (!r.whole) {
-        refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        refusal = ks_decode(s->heap, &s->rules, kind, doc, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) return refusal;
         doc = ks_default(s->heap, &s->rules, kind, typed);
     }

@@ -86,6 +86,8 @@ ks_refusal *ks_server__lose(ks_heap *heap, ks_fault fault, ks_refusal *refusal,
 
 /* --- strategy.c: what each kind resets, fills and counts --- */
 void ks_strategy_create(const ks_request *r, ks_val *doc);
+/* Drops what the release does not take in pods and in templates (pod_fields.c). `old`: NULL for a new object. */
+void ks_drop_pod_fields(const ks_request *r, ks_val *doc, const ks_object *old);
 void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old);
 bool ks_allows_unconditional_update(ks_kind kind);
 

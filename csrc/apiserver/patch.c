@@ -232,8 +232,8 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
         patched = without_words(heap, patch, patched);
     if (refusal == NULL && !r.trusted) {
         refusal =
-            ks_decode_changed(heap, kind, ks_ref(patched), ks_doc(old), type != KS_PATCH_STRATEGIC,
-                              r.field_validation, r.warnings, &typed);
+            ks_decode_changed(heap, &s->rules, kind, ks_ref(patched), ks_doc(old),
+                              type != KS_PATCH_STRATEGIC, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) {
             if (!whole)
                 ks_meta_put(heap, &patched, K(resourceVersion),

@@ -132,93 +132,6 @@ static void drop_topology(ks_heap *heap, ks_val *doc, const ks_object *old) {
     }
 }
 
-static bool has_stop_signal(ks_val spec, const ks_str *list) {
-    ks_each(container, ks_get(spec, list)) {
-        if (ks_exists(ks_get2(*container, K(lifecycle), K(stopSignal)))) return true;
-    }
-    return false;
-}
-
-/* The spec of the pod, or of the pods that a workload makes. */
-static ks_val pod_spec_of(ks_kind kind, ks_val doc) {
-    bool workload = kind == KS_REPLICASET || kind == KS_STATEFULSET || kind == KS_DEPLOYMENT;
-    return kind == KS_POD ? ks_get(doc, K(spec))
-           : workload     ? ks_get3(doc, K(spec), K(template), K(spec))
-                          : KS_NOTHING;
-}
-
-/* pkg/api/pod/util.go: dropContainerStopSignals: ContainerStopSignals is off. */
-static void drop_stop_signals(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
-    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
-    ks_val before = old != NULL ? pod_spec_of(kind, ks_doc(old)) : KS_NOTHING;
-    for (int i = 0; i < 3; i++)
-        if (has_stop_signal(before, lists[i])) return;
-    for (int i = 0; i < 3; i++) {
-        if (!has_stop_signal(pod_spec_of(kind, *doc), lists[i])) continue;
-        ks_val spec = ks_ref(pod_spec_of(kind, *doc)), list = ks_ref(ks_get(spec, lists[i]));
-        for (uint32_t j = 0; j < ks_len(list); j++) {
-            ks_val lifecycle = ks_ref(ks_get(ks_at(list, j), K(lifecycle)));
-            if (lifecycle.type != KS_MAP) continue;
-            lifecycle = ks_drop(heap, lifecycle, K(stopSignal));
-            if (ks_len(lifecycle) == 0) {
-                ks_unref(heap, lifecycle);
-                lifecycle = KS_NOTHING;
-            }
-            list = ks_set_at(heap, list, j,
-                             ks_put(heap, ks_ref(ks_at(list, j)), K(lifecycle), lifecycle));
-        }
-        spec = ks_put(heap, spec, lists[i], list);
-        *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
-                              : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
-    }
-}
-
-/* pkg/api/pod/util.go: dropDisabledSchedulingGroup: GenericWorkload is off. */
-static void drop_scheduling_group(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
-    if (!ks_exists(ks_get(pod_spec_of(kind, *doc), K(schedulingGroup)))) return;
-    if (old != NULL && ks_exists(ks_get(pod_spec_of(kind, ks_doc(old)), K(schedulingGroup))))
-        return;
-    ks_val spec = ks_drop(heap, ks_ref(pod_spec_of(kind, *doc)), K(schedulingGroup));
-    *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
-                          : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
-}
-
-/* Whether a projected volume of the pod has a source of that sort. */
-static bool projects(ks_val spec, const ks_str *source) {
-    ks_each(volume, ks_get(spec, K(volumes))) {
-        ks_each(one, ks_get2(*volume, K(projected), K(sources))) {
-            if (ks_exists(ks_get(*one, source))) return true;
-        }
-    }
-    return false;
-}
-
-/* pkg/api/pod/util.go: dropDisabledClusterTrustBundleProjection, dropDisabledPodCertificateProjection: both are off. */
-static void drop_projections(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
-    const ks_str *const off[] = {K(clusterTrustBundle), K(podCertificate)};
-    for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
-        if (!projects(pod_spec_of(kind, *doc), off[i])) continue;
-        if (old != NULL && projects(pod_spec_of(kind, ks_doc(old)), off[i])) continue;
-        ks_val spec = ks_ref(pod_spec_of(kind, *doc)), volumes = ks_ref(ks_get(spec, K(volumes)));
-        for (uint32_t j = 0; j < ks_len(volumes); j++) {
-            ks_val sources = ks_ref(ks_get2(ks_at(volumes, j), K(projected), K(sources)));
-            for (uint32_t k = 0; k < ks_len(sources); k++)
-                sources =
-                    ks_set_at(heap, sources, k, ks_drop(heap, ks_ref(ks_at(sources, k)), off[i]));
-            if (ks_len(sources) == 0) {
-                ks_unref(heap, sources);
-                continue;
-            }
-            volumes = ks_set_at(
-                heap, volumes, j,
-                ks_put2(heap, ks_ref(ks_at(volumes, j)), K(projected), K(sources), sources));
-        }
-        spec = ks_put(heap, spec, K(volumes), volumes);
-        *doc = kind == KS_POD ? ks_put(heap, *doc, K(spec), spec)
-                              : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
-    }
-}
-
 /* pkg/registry/core/node/strategy.go: dropDisabledFields: a kubelet's configuration is no longer an object. */
 static void drop_config_source(ks_heap *heap, ks_val *doc, const ks_object *old) {
     if (!ks_exists(ks_get2(*doc, K(spec), K(configSource)))) return;
@@ -238,10 +151,10 @@ static void clean_secret_references(ks_heap *heap, ks_val *doc) {
 }
 
 /* What this release does not take from users, unless it is there already. */
-static void drop_gated(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
-    drop_stop_signals(heap, kind, doc, old);
-    drop_scheduling_group(heap, kind, doc, old);
-    drop_projections(heap, kind, doc, old);
+static void drop_gated(const ks_request *r, ks_val *doc, const ks_object *old) {
+    ks_heap *heap = r->heap;
+    ks_kind kind = r->kind;
+    ks_drop_pod_fields(r, doc, old);
     if (kind == KS_NODE) drop_config_source(heap, doc, old);
     if (kind == KS_SERVICEACCOUNT) clean_secret_references(heap, doc);
 }
@@ -267,7 +180,7 @@ void ks_strategy_create(const ks_request *r, ks_val *doc) {
     if (r->kind == KS_STATEFULSET) drop_max_unavailable(r, doc, NULL);
     if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, NULL);
     if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, NULL);
-    if (!r->trusted) drop_gated(heap, r->kind, doc, NULL);
+    if (!r->trusted) drop_gated(r, doc, NULL);
     /* pkg/registry/core/limitrange/strategy.go */
     if (r->kind == KS_LIMITRANGE && *ks_text_or(ks_meta_get(*doc, K(name)), "") == '\0')
         ks_meta_put(heap, doc, K(name), ks_server__uid(r->s));
@@ -304,11 +217,20 @@ static void keep_meta(ks_heap *heap, ks_val *doc, const ks_object *old, const ks
     ks_meta_put(heap, doc, key, ks_ref(before));
 }
 
+/* dropDisabledStatusFields of ReplicaSets and Deployments. */
+static void drop_terminating(const ks_request *r, ks_val *doc, const ks_object *old) {
+    if ((r->kind == KS_DEPLOYMENT || r->kind == KS_REPLICASET) &&
+        ks_exists(ks_get2(*doc, K(status), K(terminatingReplicas))) &&
+        !ks_exists(ks_get(old->status, K(terminatingReplicas))))
+        *doc = ks_put2(r->heap, *doc, K(status), K(terminatingReplicas), KS_NOTHING);
+}
+
 static void update_status(const ks_request *r, ks_val *doc, const ks_object *old) {
     keep_all_but_status(r->heap, doc, old);
     if (r->kind == KS_POD) keep_meta(r->heap, doc, old, K(ownerReferences));
     if (r->kind == KS_DEPLOYMENT || r->kind == KS_REPLICASET)
         keep_meta(r->heap, doc, old, K(labels));
+    if (!r->s->rules.terminating_replicas) drop_terminating(r, doc, old);
     if (r->kind == KS_PV &&
         !ks_equal(ks_get2(*doc, K(status), K(phase)), ks_get(old->status, K(phase))))
         *doc =
@@ -368,7 +290,7 @@ void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old) 
     if (r->kind == KS_STATEFULSET && !r->trusted) drop_max_unavailable(r, doc, old);
     if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, old);
     if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, old);
-    if (!r->trusted && r->subresource == NULL) drop_gated(heap, r->kind, doc, old);
+    if (!r->trusted && r->subresource == NULL) drop_gated(r, doc, old);
     set_generation(r, doc, old);
 }
 

@@ -194,7 +194,8 @@ static ks_refusal *update(ks_server *s, ks_kind kind, const ks_str *ns, ks_val d
     if (out != NULL) *out = NULL;
     if (!r.trusted) {
         ks_val typed = KS_NOTHING;
-        ks_refusal *refusal = ks_decode(s->heap, kind, doc, r.field_validation, r.warnings, &typed);
+        ks_refusal *refusal =
+            ks_decode(s->heap, &s->rules, kind, doc, r.field_validation, r.warnings, &typed);
         if (refusal != NULL) return refusal;
         doc = ks_default(s->heap, &s->rules, kind, typed);
     }

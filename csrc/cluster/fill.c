@@ -144,7 +144,7 @@ static ks_refusal *import_everywhere(ks_cluster *cluster, const char *json) {
     ks_refusal *refusal = read_json(cluster, json, &doc);
     if (refusal != NULL) return refusal;
     ks_kind kind = kind_of(doc);
-    refusal = ks_decode(heap, kind, doc, KS_STRICT, NULL, &typed);
+    refusal = ks_decode(heap, &cluster->sim->server.rules, kind, doc, KS_STRICT, NULL, &typed);
     if (refusal != NULL) return refusal;
     typed = ks_default(heap, &cluster->sim->server.rules, kind, typed);
     for (size_t i = 0; i < NAMESPACES && refusal == NULL; i++)

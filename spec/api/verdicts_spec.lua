@@ -17,6 +17,18 @@ local function causes_of(err)
   return list
 end
 
+--- What a row's call comes to: whether it was accepted, and the error.
+local function answer(cluster, verdicts, row)
+  if not row.change then return pcall(cluster.create, cluster, row.new, { dry_run = true }) end
+  local fork <close> = cluster:fork()
+  local before = fork:create(verdicts.before[row.kind])[1].metadata
+  if row.change == "status" then
+    return pcall(fork.patch, fork, row.kind .. "/" .. before.name, row.new, { type = "merge", subresource = "status" })
+  end
+  local version = ('"resourceVersion":%q'):format(before.resourceVersion)
+  return pcall(fork.replace, fork, (row.new:gsub('"resourceVersion":""', version)))
+end
+
 describe("the API server finds what is wrong with", function()
   local verdicts <const> = read "spec/golden/verdicts.json"
   local cluster
@@ -26,21 +38,26 @@ describe("the API server finds what is wrong with", function()
   for i, row in ipairs(verdicts.rows) do
     local what = row.change == "status" and "a status of a" or row.change and "a change of a" or "a"
     it(("%s %s: %s (%d)"):format(what, row.kind, row.causes[1][1], i), function()
-      local ok, err
-      if row.change then
-        local fork <close> = cluster:fork()
-        local before = fork:create(verdicts.before[row.kind])[1].metadata
-        if row.change == "status" then
-          ok, err = pcall(fork.patch, fork, row.kind .. "/" .. before.name, row.new, { type = "merge", subresource = "status" })
-        else
-          local version = ('"resourceVersion":%q'):format(before.resourceVersion)
-          ok, err = pcall(fork.replace, fork, (row.new:gsub('"resourceVersion":""', version)))
-        end
-      else
-        ok, err = pcall(cluster.create, cluster, row.new, { dry_run = true })
-      end
+      local ok, err = answer(cluster, verdicts, row)
       assert(not ok, "it was accepted")
       assert.same(row.causes, causes_of(err))
+    end)
+  end
+end)
+
+-- spec/golden/older_answers.json: what the real API servers of older releases said otherwise to rows of verdicts.json and of
+-- refusals.json: which row, and the causes; true: it was accepted.
+describe("the API server of an older release", function()
+  local verdicts <const> = read "spec/golden/verdicts.json"
+  local refusals <const> = read "spec/golden/refusals.json"
+  for release, rows in pairs(read "spec/golden/older_answers.json") do
+    it("answers as it did: " .. release, function()
+      local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual", version = release }
+      for _, old in ipairs(rows) do
+        local row = old[1] == "verdicts" and verdicts.rows[old[2]] or { new = refusals[old[2]].manifest }
+        local ok, err = answer(cluster, verdicts, row)
+        assert.same(old[3], ok or causes_of(err), old[1] .. " " .. old[2])
+      end
     end)
   end
 end)

@@ -97,7 +97,8 @@ static ks_val patched(sts_sync *c, const ks_object *revision) {
 static ks_val apply(sts_sync *c, const ks_object *revision) {
     ks_val doc = patched(c, revision), out;
     if (!ks_exists(doc)) return KS_NOTHING;
-    ks_refusal *refusal = ks_decode(c->heap, KS_STATEFULSET, doc, KS_IGNORE, NULL, &out);
+    ks_refusal *refusal =
+        ks_decode(c->heap, &c->sim->server.rules, KS_STATEFULSET, doc, KS_IGNORE, NULL, &out);
     if (refusal == NULL) return out;
     ks_refusal_free(c->heap, refusal);
     return KS_NOTHING;
