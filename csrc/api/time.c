@@ -162,10 +162,9 @@ int64_t ks_instant_of(const ks_world *world, ks_val time) {
         if (time.s == world->stamps[i].text)
             return (world->stamps[i].second - world->epoch) * KS_SECOND;
     if (!ks_time_parse(time.s->s, time.s->len, &unix_ns)) return KS_NEVER;
-    int64_t start = world->epoch * KS_SECOND;
-    if (unix_ns < 0 && start > 0 && unix_ns < INT64_MIN + start) return INT64_MIN;
-    if (unix_ns > 0 && start < 0 && unix_ns > INT64_MAX + start) return KS_NEVER - 1;
-    return unix_ns - start;
+    /* what is farther away than the clock runs is as far: sums and differences hold */
+    ks_int128 apart = (ks_int128)unix_ns - (ks_int128)world->epoch * KS_SECOND;
+    return apart <= -KS_LAST ? 1 - KS_LAST : apart >= KS_LAST ? KS_LAST : (int64_t)apart;
 }
 
 /* --- durations --- */

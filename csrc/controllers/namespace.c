@@ -71,7 +71,7 @@ static void notice_content(ks_sim *sim, const state *st, const ks_object *object
     const waiter *w = ks_tree_get(&st->waiters, (ks_key){0, ns->id});
     if (w == NULL) return;
     int64_t periods = (sim->world.now - w->looked) / w->period + 1;
-    ks_enqueue_at(sim, st->index, ns->id, w->looked + periods * w->period);
+    ks_enqueue_at(sim, st->index, ns->id, ks_after(w->looked, periods * w->period));
 }
 
 /* No Event is recorded in a namespace that is going away: it never waits for one. */
@@ -296,8 +296,11 @@ static void look_again(ks_sim *sim, state *st, uint64_t id, const tally *left) {
         w->period =
             idle ? RETRY_MOST_SECONDS * KS_SECOND : (RETRY_FIRST_MS * KS_MILLISECOND) << failures;
     } else {
-        idle = left->estimate == FINALIZER_SECONDS;
-        w->period = ks_seconds(left->estimate / 2 + 1);
+        int64_t seconds = left->estimate / 2 + 1;
+        bool endless =
+            seconds > KS_LAST / KS_SECOND; /* it overflows upstream, which looks at once */
+        idle = endless || left->estimate == FINALIZER_SECONDS;
+        w->period = ks_seconds(endless ? FINALIZER_SECONDS / 2 + 1 : seconds);
     }
     ks_tree_put(sim->world.heap, &st->waiters, (ks_key){0, id}, w);
     if (!idle) ks_enqueue_at(sim, st->index, id, ks_after(w->looked, w->period));

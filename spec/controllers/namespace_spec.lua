@@ -65,6 +65,20 @@ describe("a namespace that is deleted", function()
     assert.is_nil(cluster:get "ns/x")
   end)
 
+  it("is looked at again when a pod of an endless grace has gone", function()
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "slow", namespace = "x" },
+      spec = { terminationGracePeriodSeconds = math.maxinteger, containers = { { name = "main", image = "app:1" } } } }
+    cluster:image("app:1", { stop = "10000h" })
+    cluster:settle()
+    cluster:delete "ns/x"
+    cluster:advance "1h"
+    assert.is_string(cluster:get("pod/slow", { namespace = "x" }).metadata.deletionTimestamp)
+    cluster:delete("pod/slow", { namespace = "x", grace_period = 0 })
+    assert.is_table(cluster:get "ns/x")
+    cluster:advance "8s"
+    assert.is_nil(cluster:get "ns/x")
+  end)
+
   it("does not wait for the grace of pods that have ended", function()
     cluster:image("app:1", { exit = { after = "1s" } })
     cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "done", namespace = "x", finalizers = { "example.com/keep" } },

@@ -135,6 +135,18 @@ describe("a ReplicaSet that shrinks", function()
   local SIDECAR <const> = { initContainers = {
     { name = "side", image = "app:1", restartPolicy = "Always" }, { name = "once", image = "app:1" } } }
 
+  it("keeps the pod that has been ready for longer than a clock can say", function()
+    for old = 1, 2 do
+      local name
+      local left = staying("ReplicaSet", 2, function(cluster, pods)
+        name = pods[old].metadata.name
+        local ready = { type = "Ready", status = "True", lastTransitionTime = "1700-01-01T00:00:00Z" }
+        cluster:patch("pod/" .. name, { status = { conditions = { ready } } }, { subresource = "status" })
+      end)
+      assert.is_string(left[name])
+    end
+  end)
+
   it("parts with the pod whose containers were started again most often", function()
     for worst = 1, 3 do
       local name
