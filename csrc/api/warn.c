@@ -24,7 +24,12 @@ static void add(ks_warner *w, const char *prefix, const char *format, va_list ar
     }
     va_end(again);
     ks_val warning = ks_format(w->heap, "%s%s", prefix, text);
-    *w->out = ks_append(w->heap, *w->out, warning);
+    bool told = false; /* each is told once */
+    ks_each(other, *w->out) told |= ks_str_eq(other->s, warning.s);
+    if (told)
+        ks_unref(w->heap, warning);
+    else
+        *w->out = ks_append(w->heap, *w->out, warning);
     if (text != small) ks_free(w->heap, text, (size_t)len + 1);
 }
 
@@ -96,6 +101,10 @@ void ks_warn_node_term(ks_warner *w, ks_val term, bool check_values) {
 void ks_warn_fraction(ks_warner *w, const char *key, ks_val list, const ks_str *name) {
     ks_val value = ks_get(list, name);
     if (!ks_exists(value) || ks_quantity_milli(ks_quantity_of(value)) % 1000 == 0) return;
+    /* MilliValue: a decimal that is too large for it comes to nothing */
+    if (ks_quantity_value(ks_quantity_of(value)) > INT64_MAX / 1000 &&
+        strchr(ks_text_or(value, ""), 'i') == NULL)
+        return;
     KS_IN(w, key)
     KS_KEY(w, name->s)
     ks_warn(w, NULL, "fractional byte value \"%s\" is invalid, must be an integer",

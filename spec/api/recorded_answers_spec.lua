@@ -68,6 +68,21 @@ describe("as the real server did, the API server", function()
   end
 end)
 
+-- spec/golden/template_warnings.json: which of the odd templates, and what the server warned of when a Deployment had it.
+describe("as the real server did, the API server warns", function()
+  local templates = read "spec/golden/templates.json"
+  for _, row in ipairs(read "spec/golden/template_warnings.json") do
+    it("of what is wrong with a template: " .. row[1], function()
+      local cluster <close> = kubesim.new { nodes = 1, kubelet = "manual" }
+      local case = templates[row[1]]
+      local _, warned = cluster:kubectl("create --dry-run=server -f -", kubesim.json.encode { apiVersion = "apps/v1",
+        kind = "Deployment", metadata = { name = case.set },
+        spec = { replicas = 0, selector = { matchLabels = { app = "web" } }, template = case.template } })
+      assert.equal("Warning: " .. table.concat(row[2], "\nWarning: ") .. "\n", warned)
+    end)
+  end
+end)
+
 describe("as in the real cluster, the hash of a template", function()
   local cases = read "spec/golden/hashes.json"
   table.move(read "spec/golden/templates.json", 1, 60, #cases + 1, cases)
