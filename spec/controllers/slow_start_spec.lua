@@ -1,4 +1,5 @@
 -- How many pods a ReplicaSet makes at once: one, two, four, ... until one is refused, and no more than 500 before it has heard of them.
+-- And that pods which a StatefulSet is still to make cost nothing.
 local kubesim = require "kubesim"
 local workload = require "spec.support.workload"
 
@@ -30,5 +31,25 @@ describe("a ReplicaSet that grows", function()
     assert.equal(100, cluster:count "pod")
     cluster:advance(1)
     assert.equal(50, cluster:count "pod")
+  end)
+end)
+
+describe("a StatefulSet of as many pods as there can be", function()
+  it("makes them one after the other, and takes no more memory than for those", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    collectgarbage()
+    cluster.core:limit_memory(64 << 20)
+    cluster:create(workload.set("StatefulSet", { replicas = 2147483647 }))
+    cluster:advance "10s"
+    assert.is_true(cluster:count "pod" > 3)
+    cluster:kubectl "set image sts/web main=app:2"
+    cluster:delete("pod/web-1", { grace_period = 0 })
+    cluster:advance "10s"
+    cluster:patch("sts/web", { spec = { ordinals = { start = 2147000000 } } })
+    cluster:advance "20s"
+    cluster:scale("sts/web", 1)
+    cluster:settle()
+    assert.equal("web-2147000000", cluster:list "pod"[1].metadata.name)
+    assert.same({ 1, 1 }, { cluster:count "pod", cluster:get "sts/web".status.updatedReplicas })
   end)
 end)

@@ -27,6 +27,7 @@ static void lower_to(const ks_tree *tree, int64_t from, int64_t *least) {
 /* The next ordinal in range, from `from` on, that something may have to be done about; the range's end: none. */
 static int64_t next_replica(const sts_entry *e, int64_t from, bool monotonic) {
     int64_t least = e->end;
+    if (e->beyond < least) least = e->beyond < from ? from : e->beyond;
     lower_to(&e->missing, from, &least);
     lower_to(&e->dirty, from, &least);
     lower_to(monotonic ? &e->unsettled : &e->finished, from, &least);
@@ -241,6 +242,7 @@ static bool next_target(const sts_sync *c, int64_t at_most, int64_t least, targe
     uint64_t outdated = raise_to(&e->outdated, at_most, &most);
     raise_to(&e->unsettled, at_most, &most);
     raise_to(&e->missing, at_most, &most);
+    if (at_most >= e->beyond && at_most > most) most = at_most;
     *out = (target){most, false, false};
     for (size_t i = 0; i < c->deleted_count; i++) {
         int64_t ordinal = c->deleted[i].ordinal;
@@ -290,7 +292,7 @@ static bool max_unavailable(const sts_sync *c, ks_val rolling, int64_t *max) {
 static bool update_some(sts_sync *c, ks_val rolling, int64_t least) {
     int64_t max;
     if (!max_unavailable(c, rolling, &max)) return false;
-    int64_t room = max - c->e->unavailable - (int64_t)c->e->missing.count;
+    int64_t room = max - c->e->unavailable - sts_missing(c->e);
     target t;
     for (int64_t o = c->e->end - 1; room > 0 && next_target(c, o, least, &t); o = t.ordinal - 1) {
         if (!t.outdated) continue;

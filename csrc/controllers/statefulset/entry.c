@@ -156,6 +156,23 @@ static bool has_pod(const sts_entry *e, int64_t ordinal) {
            found.a == (uint64_t)ordinal;
 }
 
+/* An ordinal in range has a pod from now on, or none any more. */
+static void pod_came(ks_heap *heap, sts_entry *e, int64_t ordinal) {
+    if (ordinal < e->beyond) {
+        ks_tree_del(heap, &e->missing, (ks_key){(uint64_t)ordinal, 0});
+        return;
+    }
+    for (; e->beyond < ordinal; e->beyond++)
+        ks_tree_put(heap, &e->missing, (ks_key){(uint64_t)e->beyond, 0}, ks_word(1));
+    e->beyond++;
+}
+static void pod_went(ks_heap *heap, sts_entry *e, int64_t ordinal) {
+    if (ordinal + 1 == e->beyond)
+        e->beyond--;
+    else
+        ks_tree_put(heap, &e->missing, (ks_key){(uint64_t)ordinal, 0}, ks_word(1));
+}
+
 void sts_entry_mark(ks_heap *heap, sts_entry *e, int64_t ordinal) {
     if (ordinal >= 0 && has_pod(e, ordinal))
         ks_tree_put(heap, &e->dirty, (ks_key){(uint64_t)ordinal, 0}, ks_word(1));
@@ -184,9 +201,8 @@ void sts_entry_drop(ks_sim *sim, sts_entry *e, const ks_object *pod) {
     set_ripe(heap, e, pod->id, KS_NEVER);
     exchange(heap, e, key, old, 0);
     if (has_pod(e, ordinal)) return;
-    ks_key place = {(uint64_t)ordinal, 0};
-    ks_tree_del(heap, &e->dirty, place);
-    if (sts_in_range(e, ordinal)) ks_tree_put(heap, &e->missing, place, ks_word(1));
+    ks_tree_del(heap, &e->dirty, (ks_key){(uint64_t)ordinal, 0});
+    if (sts_in_range(e, ordinal)) pod_went(heap, e, ordinal);
 }
 
 bool sts_entry_knows(const sts_entry *e, const ks_object *pod, const ks_object *old) {
@@ -204,8 +220,7 @@ static void put_as(ks_sim *sim, sts_entry *e, const ks_object *pod, ks_key key, 
     set_ripe(heap, e, pod->id, ripe);
     if (word == old) return;
     exchange(heap, e, key, old, word);
-    if (old == 0 && sts_in_range(e, ordinal))
-        ks_tree_del(heap, &e->missing, (ks_key){(uint64_t)ordinal, 0});
+    if (old == 0 && sts_in_range(e, ordinal)) pod_came(heap, e, ordinal);
     /* The claims of a pod that is being made are as they should be; when they change, they say so themselves. */
     bool is_new = ((old ^ word) & STS_KNOWN) != 0 && e->making != ordinal;
     if ((word & STS_STRANGE) || (is_new && ks_len(e->templates) > 0))
@@ -329,8 +344,7 @@ void sts_entry_build(ks_sim *sim, sts_state *st, const ks_object *set_) {
         e->wrote_claims = former->wrote_claims;
         e->wrote_set = former->wrote_set;
     }
-    for (int64_t o = e->start; o < e->end; o++)
-        ks_tree_put(heap, &e->missing, (ks_key){(uint64_t)o, 0}, ks_word(1));
+    e->beyond = e->start;
     for (ks_walk w = ks_walk_owned(ks_view(sim), set_->uid, KS_POD); ks_walk_next(&w);) {
         if (ks_str_eq(w.object->owner_uid, set_->uid) && ks_str_eq(w.object->ns, set_->ns))
             sts_entry_put(sim, e, w.object, false);

@@ -48,6 +48,7 @@ typedef struct sts_entry {
     ks_val templates;      /* volumeClaimTemplates */
     ks_val owners, prefix; /* of its pods: ownerReferences, generateName; made when needed */
     int64_t start, end;    /* ordinals in range: start <= o < end */
+    int64_t beyond;        /* none from this one on, up to `end`, has a pod */
     int64_t min_ready;     /* seconds */
     uint64_t update;       /* hash of the update revision's name; 0: not chosen yet */
     int64_t created, ready, available; /* pods */
@@ -61,7 +62,7 @@ typedef struct sts_entry {
     ks_tree outdated;  /* not at the update revision, not terminating */
     ks_tree condemned; /* out of range, not terminating */
     /* maps of ordinals, keyed {ordinal, 0} */
-    ks_tree missing; /* in range, without a pod */
+    ks_tree missing; /* in range, below `beyond`, without a pod */
     ks_tree dirty;   /* whose pod or claims have to be looked at */
     ks_tree
         labels; /* {hash of revision, 0} -> pods with that label << 32 | of these not terminating */
@@ -128,6 +129,10 @@ void sts_entry_mark(ks_heap *heap, sts_entry *e, int64_t ordinal); /* dirty, if 
 int64_t sts_labelled(const sts_entry *e, uint64_t revision, bool live);
 static inline bool sts_in_range(const sts_entry *e, int64_t ordinal) {
     return ordinal >= e->start && ordinal < e->end;
+}
+/* How many ordinals in range have no pod. */
+static inline int64_t sts_missing(const sts_entry *e) {
+    return (int64_t)e->missing.count + e->end - e->beyond;
 }
 /* The id of the (last) pod of an ordinal, and its word; 0: none. */
 uint64_t sts_id_at(const sts_entry *e, int64_t ordinal, uint64_t *word);
