@@ -22,7 +22,7 @@ local GATES <const> = {
   StaleControllerConsistencyStatefulSet = { on = true, since = 36, settable = true },
   DeploymentReplicaSetTerminatingReplicas = { on = 35, settable = true },
   StatefulSetAutoDeletePVC = { on = true, locked = 34, last = 34 }, PodIndexLabel = { on = true, locked = 34, last = 34 },
-  TopologyAwareHints = { on = true, locked = 34, last = 34 }, HonorPVReclaimPolicy = { on = true, locked = 34, last = 35 },
+  TopologyAwareHints = { on = true, locked = 34, last = 35 }, HonorPVReclaimPolicy = { on = true, locked = 34, last = 35 },
   SidecarContainers = { on = true, locked = 34 }, SchedulerQueueingHints = { on = true, locked = 34 },
   NodeInclusionPolicyInPodTopologySpread = { on = true, locked = 34 }, RecoverVolumeExpansionFailure = { on = true, locked = 34 },
   InPlacePodVerticalScaling = { on = true, locked = 35 }, PreferSameTrafficDistribution = { on = true, locked = 35 },

@@ -106,4 +106,12 @@ spec:
     cluster:patch("rs/web", { status = { terminatingReplicas = 1 } }, { subresource = "status" })
     assert.is_nil(cluster:get "rs/web".status.terminatingReplicas)
   end)
+
+  it("knows the gates that are gone since", function()
+    local cluster <close> = kubesim.new { nodes = 0, version = "1.35", feature_gates = { TopologyAwareHints = true } }
+    assert.equal(0, cluster:count "node")
+    local ok, why = pcall(kubesim.new, { nodes = 0, version = "1.36", feature_gates = { TopologyAwareHints = true } })
+    assert.is_false(ok)
+    assert.matches("unrecognized feature gate: TopologyAwareHints", why, 1, true)
+  end)
 end)

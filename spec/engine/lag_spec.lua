@@ -214,6 +214,23 @@ describe("a StatefulSet whose controller's cache is old", function()
     assert.equal(1, cluster:get("sts/web").status.readyReplicas)
   end)
 
+  for release, told in pairs { ["1.34"] = "FailedDelete", ["1.35"] = "FailedDelete", ["1.36"] = "SuccessfulDelete" } do
+    it("has done with a pod that is gone when its roll-out comes to it: " .. release, function()
+      local cluster <close> = new({}, { version = release })
+      cluster:apply(set("StatefulSet", 2))
+      cluster:settle()
+      cluster:lag("statefulset", "10s")
+      cluster:patch("sts/web", { spec = { template = { metadata = { annotations = { new = "yes" } } } } })
+      cluster:advance(5)
+      cluster:delete("pod/web-1", { grace_period = 0 })
+      cluster:advance(9)
+      assert.equal(1, #reasons(cluster, "sts/web", told))
+      assert.equal(1, cluster:get("sts/web").status.currentReplicas)
+      cluster:settle { timeout = "1h" }
+      assert.equal(2, cluster:get("sts/web").status.updatedReplicas)
+    end)
+  end
+
   it("gets by a new pod of an old name: what is written for the old one is a conflict", function()
     local cluster <close> = new {}
     cluster:apply(set("StatefulSet", 1))

@@ -47,7 +47,7 @@ static void remember_deleted(sts_sync *c, int64_t ordinal, uint64_t word) {
 
 static outcome process_finished(sts_sync *c, const ks_object *pod, int64_t ordinal, uint64_t word) {
     if (!(word & STS_TERMINATING)) {
-        if (!sts_delete_pod(c, pod->ns, pod->name)) return FAIL;
+        if (!sts_delete_pod(c, pod->ns, pod->name, NULL)) return FAIL;
         remember_deleted(c, ordinal, word);
     }
     return EXIT;
@@ -180,13 +180,13 @@ static outcome process_condemned_in_order(sts_sync *c) {
     if (word & STS_TERMINATING) return EXIT;
     bool healthy = (word & STS_READY) && (word & STS_AVAILABLE);
     if (!healthy && first_unavailable(c->e) != pod->id) return EXIT;
-    return sts_delete_pod(c, pod->ns, pod->name) ? EXIT : FAIL;
+    return sts_delete_pod(c, pod->ns, pod->name, NULL) ? EXIT : FAIL;
 }
 
 static bool delete_condemned(sts_sync *c, ks_key at) {
     if (!ks_tree_has(&c->e->condemned, at)) return true; /* terminating */
     const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, at.b);
-    return sts_delete_pod(c, pod->ns, pod->name);
+    return sts_delete_pod(c, pod->ns, pod->name, NULL);
 }
 
 /* The next `count` condemned pods below *from, the terminating ones too, into `out`; how many there are. */
@@ -260,9 +260,10 @@ static bool next_target(const sts_sync *c, int64_t at_most, int64_t least, targe
     return true;
 }
 
+/* What has gone already is done with, whatever the event says. */
 static bool delete_for_update(sts_sync *c, int64_t ordinal) {
     ks_val name = sts_pod_name(c->heap, c->set, ordinal);
-    bool fine = sts_delete_pod(c, c->set->ns, name.s);
+    bool gone = false, fine = sts_delete_pod(c, c->set->ns, name.s, &gone) || gone;
     ks_unref(c->heap, name);
     if (fine) c->current_replicas--;
     return fine;

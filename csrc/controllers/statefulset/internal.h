@@ -187,7 +187,8 @@ bool sts_control(sts_sync *c);
 
 /* --- pod_control.c: false when refused --- */
 bool sts_create_pod(sts_sync *c, int64_t ordinal);
-bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name);
+/* *gone, if not NULL: whether there was none any more. */
+bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name, bool *gone);
 bool sts_update_pod(sts_sync *c, const ks_object *pod, int64_t ordinal);
 /* For a pending pod. *noisy: would say something again. */
 bool sts_create_missing_claims(sts_sync *c, const ks_object *pod, int64_t ordinal, bool *noisy);

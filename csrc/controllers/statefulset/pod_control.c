@@ -271,11 +271,13 @@ bool sts_create_pod(sts_sync *c, int64_t ordinal) {
     return fine;
 }
 
-bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name) {
+bool sts_delete_pod(sts_sync *c, const ks_str *ns, const ks_str *name, bool *gone) {
     ks_str_ref(name);
     ks_refusal *refusal = ks_server_delete(&c->sim->server, KS_POD, ns, name, NULL, NULL);
     bool gone_is_fine = ks_since(&c->sim->server.rules, KS_SINCE_GONE_IS_DELETED);
-    bool fine = refusal == NULL || (refusal->code == 404 && gone_is_fine);
+    bool missing = refusal != NULL && refusal->code == 404;
+    bool fine = refusal == NULL || (missing && gone_is_fine);
+    if (gone != NULL) *gone = missing;
     pod_event(c, DELETE, name, fine ? NULL : refusal->message->s);
     ks_refusal_free(c->heap, refusal);
     ks_str_unref(c->heap, name);
