@@ -43,13 +43,13 @@ static void end_second(ks_heap *heap, memo *m) {
     ks_unref(heap, m->now);
     ks_unref(heap, m->running);
     m->now = m->running = KS_NOTHING;
-    for (; m->kept != 0; m->kept &= m->kept - 1)
-        twin_clear(heap, &m->twins[__builtin_ctzll(m->kept)]);
 }
 
 void memo_unref(ks_heap *heap, memo *m) {
     if (--m->refs > 0) return;
     end_second(heap, m);
+    for (; m->kept != 0; m->kept &= m->kept - 1)
+        twin_clear(heap, &m->twins[__builtin_ctzll(m->kept)]);
     ks_unref(heap, m->creating);
     ks_unref(heap, m->nothing);
     ks_unref(heap, m->empty);
@@ -274,6 +274,8 @@ static ks_val conditions(draft *d) {
 static ks_val twin_conditions(draft *d, memo *m, const twin *kept) {
     ks_heap *heap = d->t->heap;
     ks_val old = ks_get(d->t->pod->status, K(conditions));
+    d->before = d->t->pod->status;
+    if (kept->second != m->second) return conditions(d);
     if (ks_identical(old, ks_get(kept->old, K(conditions)))) return KS_NOTHING;
     uint64_t hash =
         ((uint64_t)(uintptr_t)ks_items(old) ^ kept->serial) * UINT64_C(0x9fb21c651e98df25);
@@ -281,7 +283,6 @@ static ks_val twin_conditions(draft *d, memo *m, const twin *kept) {
             *beside = &all[((hash >> 32) ^ 1) % RENEWALS];
     if (at->twin == kept->serial && ks_identical(at->old, old)) return ks_ref(at->out);
     if (beside->twin == kept->serial && ks_identical(beside->old, old)) return ks_ref(beside->out);
-    d->before = d->t->pod->status;
     ks_val out = conditions(d);
     if (at->twin == kept->serial) at = beside; /* it is of use still */
     at->twin = 0;

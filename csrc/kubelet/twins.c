@@ -1,12 +1,11 @@
 /*
  * kubelet/twins.c - a status that says of a pod what another one says of its sibling.
  *
- * Pods of one template that come to the same stage in the same second have statuses that differ in few leaves: addresses, and the
- * ids of containers. The status that was made last of pods at a stage is kept for as long as its second lasts; the next pod's is that one
- * with the leaves exchanged, if all that status.c makes a status of agrees: what the containers do and since when (look), the spec's
- * containers, and the status that was there, but for its leaves. Pods that end together need not have begun together: when they did is a
- * leaf, too, and so are their conditions, whose new ones status.c makes once for all pods that have had the very same. Called by status.c,
- * which makes the other statuses, and the first.
+ * Pods of one template that come to the same stage have statuses that differ in few leaves: addresses, the ids of containers, and when they
+ * began and ended. The status that was made last of pods at a stage is kept; the next pod's is that one with the leaves exchanged, if all
+ * that status.c makes a status of agrees: what the containers do (look), the spec's containers, and the status that was there, but for its
+ * leaves. Conditions are a leaf, too, where the second is another one, or the pods had other conditions before: status.c makes the new ones,
+ * in one second once for all pods that have had the very same. Called by status.c, which makes the other statuses, and the first.
  */
 #include "kubelet/worker.h"
 
@@ -37,10 +36,14 @@ static void look_at(const container *c, twin *like) {
     like->reason = c->end.reason;
 }
 
-/* But for when they began. */
+/* But for when. */
 static bool looks_like(const twin *a, const twin *b) {
     return a->state == b->state && a->exit_code == b->exit_code && a->reason == b->reason &&
-           a->generation == b->generation && a->ended == b->ended && ks_identical(a->apps, b->apps);
+           a->generation == b->generation && ks_identical(a->apps, b->apps);
+}
+
+static bool at_once(const twin *a, const twin *b) {
+    return a->began == b->began && a->ended == b->ended;
 }
 
 /* What the pod's status is made of. False: of more than twins have in common. */
@@ -60,7 +63,7 @@ static bool look(const turn *t, status_mode mode, int64_t generation, twin *like
         twin other = *like;
         if (!is_simple(c) || bits_of(c) != bits) return false;
         look_at(c, i == 0 ? like : &other);
-        if (i > 0 && (other.began != like->began || !looks_like(like, &other))) return false;
+        if (i > 0 && !(looks_like(like, &other) && at_once(like, &other))) return false;
     }
     return true;
 }
@@ -108,13 +111,14 @@ static bool same_but_leaves(ks_val a, ks_val b) {
 
 /* --- exchanging --- */
 
-/* {terminated: {...}} with another id, and another beginning if there is one. */
-static ks_val ended_twin(ks_heap *heap, ks_val state, ks_val id, ks_val began) {
-    const ks_pair leaves[] = {{K(containerID), id}, {K(startedAt), began}};
-    ks_val ended =
-        ks_exchange(heap, ks_ref(ks_get(state, K(terminated))), leaves, ks_exists(began) ? 2 : 1);
+/* {terminated: {...}} of the container, with that id. */
+static ks_val ended_twin(turn *t, const container *c, ks_val state, ks_val id) {
+    const ks_pair leaves[] = {{K(containerID), id},
+                              {K(finishedAt), stamp_of(t, c->end.finished)},
+                              {K(startedAt), stamp_of(t, c->end.started)}};
+    ks_val ended = ks_exchange(t->heap, ks_ref(ks_get(state, K(terminated))), leaves, 3);
     ks_pair whole = {K(terminated), ended};
-    return ks_exchange(heap, ks_ref(state), &whole, 1);
+    return ks_exchange(t->heap, ks_ref(state), &whole, 1);
 }
 
 /* Whether the statuses that there are say of the containers, which run, what there is to say. */
@@ -150,8 +154,7 @@ static ks_val containers_of(turn *t, twin *kept, const twin *like) {
         ks_pair leaves[2] = {{K(containerID), container_id(t, c, 0)}};
         uint32_t count = 1;
         if (kept->reason) {
-            ks_val began = since ? stamp_of(t, c->end.started) : KS_NOTHING;
-            ks_val state = ended_twin(t->heap, ks_get(*s, K(state)), ks_ref(leaves[0].val), began);
+            ks_val state = ended_twin(t, c, ks_get(*s, K(state)), ks_ref(leaves[0].val));
             leaves[count++] = (ks_pair){K(state), state};
         } else if (since) {
             leaves[count++] = (ks_pair){K(state), running_since(t, c->began)};
@@ -159,6 +162,22 @@ static ks_val containers_of(turn *t, twin *kept, const twin *like) {
         out = ks_append(t->heap, out, ks_exchange(t->heap, ks_ref(*s), leaves, count));
     }
     return out;
+}
+
+/* The pod stands for all of them from now on: those of a later second are like it. */
+static void take_over(turn *t, twin *kept, const twin *like, ks_val status) {
+    ks_heap *heap = t->heap;
+    memo *m = t->k->memo;
+    kept->second = m->second;
+    kept->serial = ++m->serial;
+    kept->start = like->start;
+    kept->began = like->began;
+    kept->ended = like->ended;
+    if (kept->stays > 0) kept->stays = -1;
+    ks_unref(heap, kept->old);
+    ks_unref(heap, kept->out);
+    kept->old = ks_ref(t->pod->status);
+    kept->out = ks_ref(status);
 }
 
 ks_val twin_status(turn *t, twin *kept, ks_val conditions) {
@@ -185,7 +204,9 @@ ks_val twin_status(turn *t, twin *kept, ks_val conditions) {
     }
     if (kept->start != like.start)
         leaves[count++] = (ks_pair){K(startTime), stamp_of(t, t->w->start_time)};
-    return ks_exchange(t->heap, ks_ref(kept->out), leaves, count);
+    ks_val status = ks_exchange(t->heap, ks_ref(kept->out), leaves, count);
+    if (kept->second != t->k->memo->second) take_over(t, kept, &like, status);
+    return status;
 }
 
 /* --- what is kept --- */
@@ -217,6 +238,7 @@ void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val st
     if (!look(t, mode, generation, &like)) return;
     twin *place = place_of(m, &like);
     ks_ref(like.apps);
+    like.second = m->second;
     like.serial = ++m->serial;
     like.differs = -1;
     like.stays = t->w->containers[0].run == RUN_RUNNING ? -1 : 0;

@@ -197,7 +197,8 @@ typedef struct twin {
     const ks_str *reason; /* of the containers' end, constant; NULL: they have not ended */
     int64_t generation;
     int64_t start, began, ended; /* seconds: of the pod, and of its containers */
-    uint64_t serial;             /* of this one alone */
+    int64_t second;              /* in which the status was made */
+    uint64_t serial;             /* of this one alone, in that second */
     /* Found out when a twin asks, -1 before: whether `out` differs from `old` also in what is no leaf; whether the containers run, and did
      * before. */
     int8_t differs, stays;
@@ -236,7 +237,7 @@ typedef struct memo {
     uint64_t kept;  /* a bit for each twin that is there */
     uint64_t serial;
     twin twins[TWINS];
-    beginnings *beginnings; /* NULL: no pod has ended yet, or nearly so */
+    beginnings *beginnings; /* NULL: no status has told of another second yet */
     /* of all times */
     ks_val creating; /* {waiting: {reason: ContainerCreating}} */
     ks_val nothing;  /* {} */

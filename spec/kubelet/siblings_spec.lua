@@ -121,3 +121,79 @@ describe("pods of one template", function()
     assert.equal(60, containers)
   end)
 end)
+
+---A cluster whose pods' statuses are noted, in order, by pod, and when each was made and deleted.
+local function noting()
+  local cluster = kubesim.new { seed = 7 }
+  cluster:image("app:1", { pull = 2, start = 1, stop = 2 })
+  local seen, deeds = {}, 0
+  local function deed()
+    deeds = deeds + 1
+    return { at = cluster:now(), order = deeds }
+  end
+  cluster:watch("pods", function(_, pod)
+    local life = seen[pod.metadata.name] or { made = deed() }
+    seen[pod.metadata.name] = life
+    if pod.metadata.deletionTimestamp then life.deleted = life.deleted or deed() end
+    life[#life + 1] = plain(pod.status)
+  end)
+  return cluster, seen
+end
+
+---The same with one container, which is ready as soon as it runs.
+local PLAIN = SET:gsub(", readinessProbe: %b{}", ""):gsub("\n      %- {name: aside[^\n]*", "")
+
+---The lives of a set's pods, which begin and end at once or one after the other.
+local function of_set(kind)
+  local cluster <close>, seen = noting()
+  cluster:apply((PLAIN:format(6):gsub("ReplicaSet", kind)))
+  assert(cluster:wait_for(kind .. "/web", "ready"))
+  cluster:kubectl("scale " .. kind .. " web --replicas=0")
+  assert(cluster:settle())
+  return seen
+end
+
+---The same of pods that have nothing in common, made and deleted when those were.
+local function by_hand(lives_of)
+  local cluster <close>, seen = noting()
+  local spec = PLAIN:match "\n    spec:\n(.*)$":gsub("\n    ", "\n"):gsub("^    ", "")
+  local deeds = {}
+  for name, life in pairs(lives_of) do
+    local pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: " .. name .. "}\nspec:\n" .. spec
+    deeds[life.made.order] = { at = life.made.at, call = function() cluster:create(pod) end }
+    deeds[life.deleted.order] = { at = life.deleted.at, call = function() cluster:delete("pod/" .. name) end }
+  end
+  for _, deed in ipairs(deeds) do
+    cluster:advance(deed.at - cluster:now())
+    deed.call()
+  end
+  assert(cluster:settle())
+  return seen
+end
+
+---How many seconds there are in which one of the pods said so for the first time.
+local function seconds_of(seen, path)
+  local seconds, count = {}, 0
+  for _, life in pairs(seen) do
+    local at = path(life[#life])
+    if not seconds[at] then count = count + 1 end
+    seconds[at] = true
+  end
+  return count
+end
+
+describe("pods of one template that are not alike in time", function()
+  local function check(kind, begins, runs)
+    local set = of_set(kind)
+    local hand = by_hand(set)
+    for name, life in pairs(set) do
+      assert.is_true(#life > 5)
+      assert.same(hand[name], life)
+    end
+    assert.equal(begins, seconds_of(set, function(status) return status.startTime end))
+    assert.equal(runs, seconds_of(set, function(status) return status.containerStatuses[1].state.terminated.startedAt end))
+  end
+
+  it("have the statuses of pods that have nothing in common: made one after the other", function() check("StatefulSet", 6, 6) end)
+  it("have the statuses of pods that have nothing in common: running one after the other", function() check("ReplicaSet", 1, 3) end)
+end)
