@@ -234,6 +234,12 @@ void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost) {
         ks_enqueue(sim, k->self, it.key.b);
 }
 
+bool ks_kubelet_is_node_lost(ks_sim *sim, const ks_str *name) {
+    uint64_t key;
+    const machine *n = node_of(ks_component_state(sim, &ks_kubelet), name, &key);
+    return n && n->lost;
+}
+
 static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
     const ks_object *object = change->object;
     uint64_t key = hash64(object->name->s, object->name->len, 0);
@@ -432,6 +438,11 @@ static void fetch_shown(const ks_object *pod) {
     }
 }
 
+/* A sync goes on with what its pod was when it began; what comes while it waits for volumes it still heeds. */
+static bool takes_news(const worker *w) {
+    return w->op == OP_NONE || w->op == OP_VOLUMES || w->op == OP_MOUNT;
+}
+
 static void live(turn *t) {
     worker *w = t->w;
     if (ks_object_terminating(t->pod)) fetch_shown(t->pod);
@@ -441,6 +452,7 @@ static void live(turn *t) {
             return;
         }
         if (w->stage == STAGE_KILL) {
+            if (is_grace_shortened(t)) begin_kill(t);
             probes_run(t);
             if (w->op_until > t->now) return;
             go_on_killing(t);
@@ -450,6 +462,7 @@ static void live(turn *t) {
             begin_kill(t);
             continue;
         }
+        if (w->spec.m != t->pod->spec.m && takes_news(w)) new_spec(t);
         watch_processes(t);
         late_answers(t);
         probes_run(t);
@@ -525,7 +538,6 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     k->busy = key;
     k->busy_gone = false;
     if (is_new && admit(&t)) adopt_status(&t);
-    if (t.w->spec.m != pod->spec.m) new_spec(&t);
     reconcile_status(&t);
     if (!k->busy_gone) live(&t);
     k->busy = 0;

@@ -658,16 +658,22 @@ void new_spec(turn *t) {
 
 /* --- the end --- */
 
+/* It has ended since it was asked to, which shows when all have. */
+static bool has_stopped(const turn *t, const container *c) {
+    return c->stopping && c->ends <= t->now;
+}
+
 /* Ends all containers within the grace; w->op_until says when the last one has. */
 static void kill_all(turn *t, int64_t grace) {
     worker *w = t->w;
     w->stage = STAGE_KILL;
+    w->grace = (uint32_t)earlier(grace / KS_SECOND, UINT32_MAX);
     w->op = OP_NONE;
     stop_waiting(t->k, w, t->pod->id);
     int64_t apps_end = t->now;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
-        if (c->run != RUN_RUNNING) continue;
+        if (c->run != RUN_RUNNING || has_stopped(t, c)) continue;
         tell_stopping(t, c);
         if (c->role == ROLE_SIDECAR) continue;
         pre_stop(t, c);
@@ -676,7 +682,7 @@ static void kill_all(turn *t, int64_t grace) {
     /* Sidecars end after the others, the last one first; the wait is taken off their grace. */
     for (uint32_t i = w->count; i-- > 0;) {
         container *c = &w->containers[i];
-        if (c->run != RUN_RUNNING || c->role != ROLE_SIDECAR) continue;
+        if (c->run != RUN_RUNNING || c->role != ROLE_SIDECAR || has_stopped(t, c)) continue;
         pre_stop(t, c);
         apps_end = kill_time(t, c, later(grace - (apps_end - t->now), GRACE_LEAST), apps_end);
     }
@@ -689,6 +695,14 @@ void begin_kill(turn *t) {
     ks_val period = ks_get(t->pod->meta, K(deletionGracePeriodSeconds));
     kill_all(t, deleted ? ks_seconds(ks_int_or(period, 30)) : grace_of(t));
     if (deleted) write_status(t, STATUS_SYNC);
+}
+
+/* Whether the containers of a pod that is being ended are to end sooner than they were told: another deletion has said so, or the
+ * first one of a pod that ends by itself. Then they are killed anew (pod_workers.go: calculateEffectiveGracePeriod). */
+bool is_grace_shortened(const turn *t) {
+    if (!ks_object_terminating(t->pod)) return false;
+    int64_t grace = ks_int_or(ks_get(t->pod->meta, K(deletionGracePeriodSeconds)), INT64_MAX);
+    return later(grace, 1) < t->w->grace;
 }
 
 void begin_last_kill(turn *t) { kill_all(t, GRACE_LEAST); }

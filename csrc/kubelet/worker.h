@@ -152,8 +152,9 @@ typedef struct worker {
     bool mounts;      /* setting up its volumes takes time; */
     /* and where these members of it stand, + 1; 0: it has none (of `volumes`: they are none) */
     uint8_t inits, apps, volumes;
-    int32_t at;  /* container that op is about */
-    uint32_t ip; /* 0: none */
+    int32_t at;     /* container that op is about */
+    uint32_t ip;    /* 0: none */
+    uint32_t grace; /* STAGE_KILL: what its containers have been given, in seconds */
     int64_t op_until;
     int64_t sync_at;    /* next sync; KS_NEVER: when something happens */
     int64_t retry_in;   /* shortest wait that the sync in progress met */
@@ -398,6 +399,7 @@ void continue_sync(turn *t);
 void watch_processes(turn *t); /* processes that ended by themselves until now */
 void end_instance(turn *t, container *c, int64_t at, int code, bool killed);
 void begin_kill(turn *t);
+bool is_grace_shortened(const turn *t);
 void begin_last_kill(turn *t); /* of a pod whose object is gone */
 void go_on_killing(turn *t);
 int64_t kill_time(turn *t, container *c, int64_t grace, int64_t from);

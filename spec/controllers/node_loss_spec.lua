@@ -257,6 +257,46 @@ describe("a NoExecute taint put on by hand", function()
   end)
 end)
 
+describe("the Lease of a node", function()
+  local LEASE = [[
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: k8s-node1, namespace: kube-node-lease}
+spec: {holderIdentity: k8s-node1, leaseDurationSeconds: 40, renewTime: "2026-01-01T00:00:00.000000Z"}
+]]
+
+  local function runs(cluster, name)
+    local found = pod(name, "k8s-node1")
+    found.spec.tolerations = { { operator = "Exists" } }
+    cluster:create(found)
+    cluster:advance(20)
+    return cluster:get("pod/" .. name).status.phase == "Running"
+  end
+
+  it("may be deleted by hand while it is silent: it comes back all the same", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    cluster:fail_node "k8s-node1"
+    cluster:advance(100)
+    cluster:kubectl "delete lease -n kube-node-lease --all"
+    assert.is_false(runs(cluster, "before"))
+    cluster:recover_node "k8s-node1"
+    cluster:advance(10)
+    assert.same({}, taints(cluster, "k8s-node1"))
+    assert.is_true(runs(cluster, "after"))
+  end)
+
+  it("may be there before it falls silent: it does all the same", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    cluster:apply(LEASE)
+    cluster:advance(20)
+    cluster:fail_node "k8s-node1"
+    assert.equal("2026-01-01T00:00:20.000000Z", cluster:get("lease/k8s-node1", { namespace = "kube-node-lease" }).spec.renewTime)
+    assert.is_false(runs(cluster, "before"))
+    cluster:recover_node "k8s-node1"
+    assert.is_true(runs(cluster, "after"))
+  end)
+end)
+
 describe("a node that is cordoned", function()
   it("says so, and says when it is open again", function()
     local cluster <close> = kubesim.new { nodes = 1 }
