@@ -24,6 +24,10 @@ typedef enum ks_field_validation { KS_STRICT, KS_WARN, KS_IGNORE } ks_field_vali
 ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
                       ks_field_validation mode, ks_val *warnings, ks_val *out);
 
+/* The same for a Scale, which is no object of the store. */
+ks_refusal *ks_decode_scale(ks_heap *heap, const ks_rules *rules, ks_val raw,
+                            ks_field_validation mode, ks_val *warnings, ks_val *out);
+
 /* The same for a document that was made from the typed object `known` (borrowed): what is still the
  * very same value is taken as it is, so that a small change of a large object costs little. Without `convert` it stays in the version
  * that is served, for those who convert it later. */

@@ -573,15 +573,9 @@ static ks_refusal *refuse_unknown(ks_heap *heap, const ks_kind_info *info, ks_va
     return refusal;
 }
 
-ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
-                      ks_field_validation mode, ks_val *warnings, ks_val *out) {
-    return ks_decode_changed(heap, rules, kind, raw, KS_NOTHING, true, mode, warnings, out);
-}
-
-ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
-                              ks_val known, bool convert, ks_field_validation mode,
-                              ks_val *warnings, ks_val *out) {
-    const ks_kind_info *info = ks_kind_get(kind);
+static ks_refusal *decode_as(ks_heap *heap, const ks_rules *rules, const ks_kind_info *info,
+                             ks_val raw, ks_val known, bool convert, ks_field_validation mode,
+                             ks_val *warnings, ks_val *out) {
     ks_refusal *refusal = NULL;
     ks_val typed = KS_NOTHING;
     *out = KS_NOTHING;
@@ -603,7 +597,7 @@ ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind
             .heap = heap, .rules = rules, .root = info->type, .collect = mode != KS_IGNORE};
         typed = decode_struct(&d, info->type, raw, known, NULL);
         const ks_str *odd = NULL, *why = d.fatal != NULL ? d.fatal : d.saved;
-        if (why == NULL && convert) why = odd = ks_unconvertible(heap, kind, typed);
+        if (why == NULL && convert) why = odd = ks_unconvertible(heap, info->kind, typed);
         if (why != NULL)
             refusal = unreadable(heap, info, why->s);
         else if (mode == KS_STRICT && ks_len(d.unknown) > 0)
@@ -624,6 +618,27 @@ ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind
         typed = ks_put(heap, typed, K(kind), ks_text(heap, info->name));
     if (!ks_exists(ks_get(typed, K(apiVersion))))
         typed = ks_put(heap, typed, K(apiVersion), ks_text(heap, info->api_version));
-    *out = convert ? ks_convert(heap, kind, typed) : typed;
+    *out = convert ? ks_convert(heap, info->kind, typed) : typed;
     return NULL;
+}
+
+ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
+                      ks_field_validation mode, ks_val *warnings, ks_val *out) {
+    return ks_decode_changed(heap, rules, kind, raw, KS_NOTHING, true, mode, warnings, out);
+}
+
+ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
+                              ks_val known, bool convert, ks_field_validation mode,
+                              ks_val *warnings, ks_val *out) {
+    return decode_as(heap, rules, ks_kind_get(kind), raw, known, convert, mode, warnings, out);
+}
+
+ks_refusal *ks_decode_scale(ks_heap *heap, const ks_rules *rules, ks_val raw,
+                            ks_field_validation mode, ks_val *warnings, ks_val *out) {
+    const ks_kind_info scale = {.kind = KS_NO_KIND,
+                                .name = "Scale",
+                                .version = "v1",
+                                .api_version = "autoscaling/v1",
+                                .type = ks_type_named("autoscaling/v1.Scale")};
+    return decode_as(heap, rules, &scale, raw, KS_NOTHING, false, mode, warnings, out);
 }

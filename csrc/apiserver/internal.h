@@ -21,6 +21,7 @@ typedef struct ks_request {
     ks_val *warnings;
     const char *manager; /* whose write managedFields record; NULL: nobody's */
     bool force;          /* apply: take over what others own */
+    bool patches;        /* PATCH: a uid in the document is no precondition */
     bool from_stored; /* PATCH: the document was made of the stored version, and means that one */
     ks_val managed;   /* apply: managedFields as they are to be; else KS_NOTHING */
 } ks_request;
@@ -138,6 +139,8 @@ ks_refusal *ks_apply(ks_request *r, const ks_str *ns, const ks_str *name, ks_val
                      const ks_object **out);
 
 /* --- update.c --- */
+/* A resourceVersion as Go reads it. */
+ks_refusal *ks_read_version(ks_heap *heap, const ks_str *text, uint64_t *version);
 /* The common second half of PUT and PATCH: `doc` (taken over) is typed and defaulted. */
 ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc,
                            const ks_object **out);
@@ -154,6 +157,8 @@ void ks_record_forget(ks_server *s, uint64_t object);
 
 /* --- patch_*.c: each takes over both and gives *out; NULL when fine --- */
 ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out);
+/* What the operations have beyond what operations have, in words; KS_NOTHING: nothing. */
+ks_val ks_patch_json_unknown(ks_heap *heap, ks_val patch);
 ks_val ks_patch_merge(ks_heap *heap, ks_val doc, ks_val patch);
 ks_refusal *ks_patch_strategic(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch,
                                ks_val *out);

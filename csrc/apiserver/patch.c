@@ -48,6 +48,8 @@ static void convert_text(ks_buf *out, const char *text) {
     const char *mark = "json: cannot unmarshal ", *into = strstr(text, " into Go "),
                *of = strstr(text, " of type ");
     if (strncmp(text, mark, strlen(mark)) != 0 || into == NULL || of == NULL) {
+        if (strncmp(text, "illegal base64", 14) == 0)
+            ks_buf_puts(out, "error decoding from json: ");
         ks_buf_puts(out, text);
         return;
     }
@@ -72,10 +74,27 @@ static void convert_text(ks_buf *out, const char *text) {
         ks_buf_printf(out, "unrecognized type: %s", to);
 }
 
+static const char STRICT[] = "strict decoding error: ";
+
+/* Why the result could not be decoded, with what the patch itself has too much. Appends to `out`. */
+static void put_why(ks_buf *out, const char *why, ks_val unknown) {
+    size_t len = strlen(STRICT);
+    if (ks_len(unknown) == 0 || strncmp(why, STRICT, len) != 0) {
+        ks_buf_puts(out, why);
+        return;
+    }
+    ks_buf_puts(out, STRICT);
+    for (uint32_t i = 0; i < ks_len(unknown); i++) {
+        if (i > 0) ks_buf_puts(out, ", ");
+        ks_buf_str(out, ks_at(unknown, i).s);
+    }
+    if (why[len] != '\0') ks_buf_printf(out, ", %s", why + len);
+}
+
 /* The result could not be decoded: a 422 about the patch, as the server words it. Takes over
  * `refusal`. */
 static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type type, ks_val patch,
-                               ks_val patched) {
+                               ks_val patched, ks_val unknown) {
     const char *text = refusal->message->s, *why = strstr(text, " cannot be handled as a ");
     why = why != NULL ? strstr(why, ": ") : NULL;
     why = why != NULL ? why + 2 : text;
@@ -85,7 +104,7 @@ static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type
         convert_text(&words, why);
     } else {
         ks_json_write(&value, patched, KS_JSON_COMPACT);
-        ks_buf_puts(&words, why);
+        put_why(&words, why, unknown);
     }
     ks_errors errors = {.heap = heap};
     ks_val shown = ks_textn(heap, value.s != NULL ? value.s : "", value.len);
@@ -124,7 +143,8 @@ static ks_val scale_of(ks_heap *heap, const ks_object *o) {
     snprintf(version, sizeof version, "%llu", (unsigned long long)o->version);
     ks_val meta =
         ks_map_of(heap, K(name), ks_string(o->name), K(namespace), ks_string(o->ns), K(uid),
-                  ks_string(o->uid), K(resourceVersion), ks_text(heap, version), NULL);
+                  ks_string(o->uid), K(resourceVersion), ks_text(heap, version),
+                  K(creationTimestamp), ks_ref(ks_get(o->meta, K(creationTimestamp))), NULL);
     ks_val spec =
         ks_map_of(heap, K(replicas), ks_int(ks_int_or(ks_get(o->spec, K(replicas)), 0)), NULL);
     ks_val status =
@@ -134,37 +154,16 @@ static ks_val scale_of(ks_heap *heap, const ks_object *o) {
                      NULL);
 }
 
-static ks_refusal *patch_scale(ks_server *s, const ks_object *old, ks_patch_type type, ks_val patch,
-                               const ks_object **out) {
-    ks_heap *heap = s->heap;
-    ks_val patched = KS_NOTHING, scale = scale_of(heap, old);
-    ks_refusal *refusal = type == KS_PATCH_STRATEGIC
-                              ? ks_patch_strategic(heap, ks_type_named("autoscaling/v1.Scale"),
-                                                   scale, patch, &patched)
-                              : ks_patch_apply(heap, old->kind, type, scale, patch, &patched);
-    if (refusal != NULL) return refusal;
-    ks_val replicas = ks_get2(patched, K(spec), K(replicas));
-    int64_t number = ks_int_or(replicas, 0);
-    /* the converter cuts off what there is no room for, the decoder refuses it */
-    if (type == KS_PATCH_STRATEGIC) number = (int32_t)(uint32_t)number;
-    if (replicas.type == KS_INT || !ks_exists(replicas)) {
-        refusal = ks_server_scale(s, old->kind, old->ns, old->name, number, out);
-        if (number != (int32_t)number)
-            refusal = about_patch(heap, refusal, type, KS_NOTHING, patched);
-    } else {
-        refusal = ks_refuse_bad_request(heap, "spec.replicas of a Scale must be a number");
-    }
-    ks_unref(heap, patched);
-    return refusal;
-}
-
 /* --- the door --- */
 
 static ks_refusal *check_names(const ks_request *r, ks_val doc, const ks_object *old) {
     const char *name = ks_text_or(ks_meta_get(doc, K(name)), ""),
                *ns = ks_text_or(ks_meta_get(doc, K(namespace)), "");
     ks_buf why = {.heap = r->heap};
-    if (*name == '\0')
+    if (old->ns != NULL && *ns != '\0' && !ks_str_is(old->ns, ns))
+        ks_buf_puts(&why, "the namespace of the provided object does not match the namespace sent "
+                          "on the request");
+    else if (*name == '\0')
         ks_buf_printf(
             &why,
             "the name of the object (%s based on URL) was undeterminable: name must be provided",
@@ -172,14 +171,76 @@ static ks_refusal *check_names(const ks_request *r, ks_val doc, const ks_object 
     else if (!ks_str_is(old->name, name))
         ks_buf_printf(&why, "the name of the object (%s) does not match the name on the URL (%s)",
                       name, old->name->s);
-    else if (old->ns != NULL && *ns != '\0' && !ks_str_is(old->ns, ns))
-        ks_buf_printf(
-            &why,
-            "the namespace of the object (%s) does not match the namespace on the request (%s)", ns,
-            old->ns->s);
     if (why.s == NULL) return NULL;
     ks_refusal *refusal = ks_refuse_bad_request(r->heap, why.s);
     ks_buf_dispose(&why);
+    return refusal;
+}
+
+/* A strategic patch makes an object of the kind that the request names, whatever words for it the patch has (patch.go:
+ * strategicPatchObject). Takes over `patched`. */
+static ks_val without_words(ks_heap *heap, ks_val patch, ks_val patched) {
+    bool worded = ks_exists(ks_get(patch, K(kind))) || ks_exists(ks_get(patch, K(apiVersion)));
+    if (!worded || patched.type != KS_MAP) return patched;
+    if (ks_get(patched, K(kind)).type == KS_STRING) patched = ks_drop(heap, patched, K(kind));
+    if (ks_get(patched, K(apiVersion)).type == KS_STRING)
+        patched = ks_drop(heap, patched, K(apiVersion));
+    return patched;
+}
+
+/* What a Scale has in metadata of the object that it scales. */
+static ks_refusal *check_scaled(ks_heap *heap, const ks_object *old, ks_val scale) {
+    const ks_kind_info *info = ks_kind_get(old->kind);
+    const char *uid = ks_text_or(ks_meta_get(scale, K(uid)), "");
+    if (*uid != '\0' && !ks_str_is(old->uid, uid)) {
+        ks_refusal *refusal = ks_refuse(
+            heap, 409, "Conflict",
+            "Operation cannot be fulfilled on %s/scale.%s \"%s\": Precondition failed: UID in "
+            "precondition: %s, UID in object meta: %s",
+            info->plural, info->group, old->name->s, uid, old->uid->s);
+        refusal->name = ks_str_ref(old->name);
+        refusal->group = ks_str_of(heap, info->group);
+        refusal->kind = ks_str_printf(heap, "%s/scale", info->plural);
+        return refusal;
+    }
+    const ks_str *version = ks_str_or_null(ks_meta_get(scale, K(resourceVersion)));
+    uint64_t number;
+    if (version == NULL || version->len == 0) return NULL;
+    ks_refusal *refusal = ks_read_version(heap, version, &number);
+    if (refusal == NULL && number != 0 && number != old->version)
+        refusal = ks_refuse_stale(heap, old->kind, old->name);
+    return refusal;
+}
+
+static ks_refusal *patch_scale(const ks_request *r, const ks_object *old, ks_patch_type type,
+                               ks_val patch, const ks_object **out) {
+    ks_heap *heap = r->heap;
+    const ks_type *scale_type = ks_type_named("autoscaling/v1.Scale");
+    ks_val patched = KS_NOTHING, typed = KS_NOTHING, scale = scale_of(heap, old);
+    ks_refusal *refusal =
+        type == KS_PATCH_STRATEGIC
+            ? ks_patch_strategic(heap, scale_type, scale, ks_ref(patch), &patched)
+            : ks_patch_apply(heap, old->kind, type, scale, ks_ref(patch), &patched);
+    if (refusal == NULL && type == KS_PATCH_STRATEGIC)
+        patched = without_words(heap, patch, patched);
+    if (refusal == NULL) {
+        /* the converter cuts off what there is no room for, the decoder refuses it */
+        ks_val replicas = ks_get2(patched, K(spec), K(replicas));
+        if (type == KS_PATCH_STRATEGIC && replicas.type == KS_INT)
+            patched =
+                ks_put2(heap, patched, K(spec), K(replicas), ks_int((int32_t)(uint32_t)replicas.i));
+        refusal = ks_decode_scale(heap, &r->s->rules, ks_ref(patched), r->field_validation,
+                                  r->warnings, &typed);
+        if (refusal != NULL) refusal = about_patch(heap, refusal, type, patch, patched, KS_NOTHING);
+    }
+    ks_unref(heap, patched);
+    ks_unref(heap, patch);
+    if (refusal == NULL) refusal = check_names(r, typed, old);
+    if (refusal == NULL) refusal = check_scaled(heap, old, typed);
+    if (refusal == NULL)
+        refusal = ks_server_scale(r->s, old->kind, old->ns, old->name,
+                                  ks_int_or(ks_get2(typed, K(spec), K(replicas)), 0), out);
+    ks_unref(heap, typed);
     return refusal;
 }
 
@@ -194,17 +255,6 @@ static bool touches_meta(ks_val patch) {
     return false;
 }
 
-/* A strategic patch makes an object of the kind that the request names, whatever words for it the patch has (patch.go:
- * strategicPatchObject). Takes over `patched`. */
-static ks_val without_words(ks_heap *heap, ks_val patch, ks_val patched) {
-    bool worded = ks_exists(ks_get(patch, K(kind))) || ks_exists(ks_get(patch, K(apiVersion)));
-    if (!worded || patched.type != KS_MAP) return patched;
-    if (ks_get(patched, K(kind)).type == KS_STRING) patched = ks_drop(heap, patched, K(kind));
-    if (ks_get(patched, K(apiVersion)).type == KS_STRING)
-        patched = ks_drop(heap, patched, K(apiVersion));
-    return patched;
-}
-
 ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
                             ks_patch_type type, ks_val patch, const char *subresource,
                             const ks_write_opts *opts, const ks_object **out) {
@@ -212,13 +262,14 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     bool scale = subresource != NULL && strcmp(subresource, "scale") == 0;
     ks_request r = ks_request_of(s, kind, scale ? NULL : subresource, opts);
     if (out != NULL) *out = NULL;
+    r.patches = true;
     if (type == KS_PATCH_APPLY && !scale) return ks_apply(&r, ns, name, patch, out);
     const ks_object *old = ks_store_get(&s->store, kind, r.info->namespaced ? ns : NULL, name);
     if (old == NULL) {
         ks_unref(heap, patch);
         return ks_refuse_not_found(heap, kind, name);
     }
-    if (scale && r.info->has_scale) return patch_scale(s, old, type, patch, out);
+    if (scale && r.info->has_scale) return patch_scale(&r, old, type, patch, out);
     if (subresource != NULL && (scale || !r.info->has_status)) {
         ks_unref(heap, patch);
         return ks_refuse(heap, 404, "NotFound", "the server could not find the requested resource");
@@ -231,17 +282,28 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     if (refusal == NULL && type == KS_PATCH_STRATEGIC)
         patched = without_words(heap, patch, patched);
     if (refusal == NULL && !r.trusted) {
+        ks_val unknown = type == KS_PATCH_JSON && r.field_validation != KS_IGNORE
+                             ? ks_patch_json_unknown(heap, patch)
+                             : KS_NOTHING;
+        if (r.field_validation == KS_WARN && r.warnings != NULL)
+            ks_each(text, unknown) *r.warnings = ks_append(heap, *r.warnings, ks_ref(*text));
         refusal =
             ks_decode_changed(heap, &s->rules, kind, ks_ref(patched), ks_doc(old),
                               type != KS_PATCH_STRATEGIC, r.field_validation, r.warnings, &typed);
+        if (refusal == NULL && r.field_validation == KS_STRICT && ks_len(unknown) > 0) {
+            ks_unref(heap, typed);
+            typed = KS_NOTHING;
+            refusal = ks_refuse(heap, 400, "", "%s", STRICT);
+        }
         if (refusal != NULL) {
             if (!whole)
                 ks_meta_put(heap, &patched, K(resourceVersion),
                             ks_format(heap, "%llu", (unsigned long long)old->version));
-            refusal = about_patch(heap, refusal, type, patch, patched);
+            refusal = about_patch(heap, refusal, type, patch, patched, unknown);
         } else if (type == KS_PATCH_STRATEGIC) {
             refusal = convert(heap, kind, &typed);
         }
+        ks_unref(heap, unknown);
     } else if (refusal == NULL) {
         typed = ks_ref(patched);
     }

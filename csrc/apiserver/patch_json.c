@@ -7,6 +7,7 @@
  */
 #include "apiserver/internal.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ static bool pointer_read(ks_heap *heap, ks_val text, pointer *p) {
 /* The index that a token names in a list of `len` items, or -1. */
 static int64_t index_of(const ks_str *token, uint32_t len) {
     char *end;
-    if (token->len == 0) return -1;
+    if (token->len == 0 || isspace((unsigned char)token->s[0])) return -1;
     long long i = strtoll(token->s, &end, 10);
     if (*end != '\0' || end != token->s + token->len) return -1;
     if (i < 0) i += len;
@@ -185,9 +186,16 @@ static bool operate(ks_heap *heap, ks_val *doc, ks_val operation, int64_t *copie
     pointer p;
     bool ok = pointer_read(heap, ks_get(operation, K(path)), &p);
     if (!ok) {
-        /* the whole document can only be looked at */
-        ok = strcmp(op, "test") == 0 && ks_text_is(ks_get(operation, K(path)), "") &&
-             ks_equal(*doc, value);
+        /* the whole document can be looked at and exchanged */
+        bool whole = ks_text_is(ks_get(operation, K(path)), "");
+        if (whole && strcmp(op, "replace") == 0 && value.type >= KS_LIST) {
+            ks_val before = *doc;
+            *doc = ks_ref(value);
+            ks_unref(heap, before);
+            ok = true;
+        } else {
+            ok = whole && strcmp(op, "test") == 0 && ks_equal(*doc, value);
+        }
     } else if (strcmp(op, "add") == 0) {
         ok = edit(heap, doc, &p, ADD, ks_ref(value));
     } else if (strcmp(op, "remove") == 0) {
@@ -223,12 +231,22 @@ static ks_refusal *check_format(ks_heap *heap, ks_val patch) {
                          "[]handlers.jsonPatchOp",
                          go_kind(patch));
     ks_each(operation, patch) {
+        if (operation->type == KS_NULL) continue; /* fails when its turn comes */
         if (operation->type != KS_MAP)
             return ks_refuse(
                 heap, 400, "BadRequest",
                 "error decoding patch: json: cannot unmarshal %s into Go value of type "
                 "handlers.jsonPatchOp",
                 go_kind(*operation));
+        const ks_str *const texts[] = {K(op), K(path), K(from)};
+        for (int i = 0; i < 3; i++) {
+            ks_val text = ks_get(*operation, texts[i]);
+            if (!ks_exists(text) || text.type == KS_STRING) continue;
+            return ks_refuse(heap, 400, "BadRequest",
+                             "error decoding patch: json: cannot unmarshal %s into Go struct field "
+                             "jsonPatchOp.%s of type string",
+                             go_kind(text), texts[i]->s);
+        }
     }
     if (ks_len(patch) > MAX_OPERATIONS)
         return ks_refuse(
@@ -237,6 +255,20 @@ static ks_refusal *check_format(ks_heap *heap, ks_val patch) {
             "%d, got %u",
             MAX_OPERATIONS, ks_len(patch));
     return NULL;
+}
+
+ks_val ks_patch_json_unknown(ks_heap *heap, ks_val patch) {
+    ks_val unknown = KS_NOTHING;
+    for (uint32_t i = 0; i < ks_len(patch); i++) {
+        ks_val operation = ks_at(patch, i);
+        for (uint32_t j = 0; operation.type == KS_MAP && j < ks_len(operation); j++) {
+            const ks_str *key = ks_pair_at(operation, j)->key;
+            if (key == K(op) || key == K(path) || key == K(from) || key == K(value)) continue;
+            unknown = ks_append(heap, unknown,
+                                ks_format(heap, "json patch unknown field \"[%u].%s\"", i, key->s));
+        }
+    }
+    return unknown;
 }
 
 ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out) {

@@ -4,8 +4,14 @@
  */
 #include "apiserver/internal.h"
 
-/* A value for a place where nothing was: without the nulls of its maps (takes over). */
+/* A value for a place where nothing was: without the nulls of its maps, those in lists, too (takes over). */
 static ks_val without_nulls(ks_heap *heap, ks_val v) {
+    if (v.type == KS_LIST) {
+        ks_val kept = ks_list_new(heap, ks_len(v));
+        ks_each(item, v) kept = ks_append(heap, kept, without_nulls(heap, ks_ref(*item)));
+        ks_unref(heap, v);
+        return kept;
+    }
     if (v.type != KS_MAP) return v;
     return ks_patch_merge(heap, ks_map_new(heap, ks_len(v)), v);
 }

@@ -104,7 +104,14 @@ static void no_merge_key(merger *m, ks_val item, const ks_str *key) {
 static void bad_directive(merger *m, ks_val directive, ks_val in) {
     ks_buf text = {.heap = m->heap};
     ks_buf_puts(&text, "unknown patch type: ");
+    const char *type = directive.type == KS_NULL    ? ""
+                       : directive.type == KS_INT   ? "int64="
+                       : directive.type == KS_FLOAT ? "float64="
+                       : directive.type == KS_BOOL  ? "bool="
+                                                    : NULL;
+    if (type != NULL) ks_buf_printf(&text, "%%!s(%s", type);
     ks_print_go(&text, directive);
+    if (type != NULL) ks_buf_putc(&text, ')');
     ks_buf_puts(&text, " in map: ");
     ks_print_go(&text, in);
     fail_text(m, &text);

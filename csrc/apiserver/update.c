@@ -6,6 +6,7 @@
  * BeforeUpdate.
  */
 #include "apiserver/managed.h"
+#include "doc/quote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,39 @@
 
 /* --- metadata --- */
 
-/* The document's resourceVersion against the stored one; drops it from the document. */
+ks_refusal *ks_read_version(ks_heap *heap, const ks_str *text, uint64_t *version) {
+    const char *why = text->len == 0 ? "invalid syntax" : NULL;
+    *version = 0;
+    for (uint32_t i = 0; i < text->len && why == NULL; i++)
+        if (text->s[i] < '0' || text->s[i] > '9') why = "invalid syntax";
+    for (uint32_t i = 0; i < text->len && why == NULL; i++) {
+        uint64_t digit = (uint64_t)(text->s[i] - '0');
+        if (*version > (UINT64_MAX - digit) / 10)
+            why = "value out of range";
+        else
+            *version = *version * 10 + digit;
+    }
+    if (why == NULL) return NULL;
+    ks_buf shown = {.heap = heap};
+    ks_buf_quote(&shown, text->s, text->len);
+    ks_refusal *refusal =
+        ks_refuse(heap, 500, "", "strconv.ParseUint: parsing %s: %s", shown.s, why);
+    ks_buf_dispose(&shown);
+    return refusal;
+}
+
+/* The document's resourceVersion against the stored one; drops it from the document. A nought says as little as none. */
 static ks_refusal *check_version(const ks_request *r, ks_val *doc, const ks_object *old) {
     ks_val version = ks_meta_get(*doc, K(resourceVersion));
-    const char *text = ks_text_or(version, "");
+    const ks_str *text = ks_str_or_null(version);
+    uint64_t number = 0;
     ks_refusal *refusal = NULL;
-    if (*text != '\0') {
-        char now[24];
-        snprintf(now, sizeof now, "%llu", (unsigned long long)old->version);
-        if (strcmp(now, text) != 0) refusal = ks_refuse_stale(r->heap, r->kind, old->name);
-    } else if (!r->trusted && !ks_allows_unconditional_update(r->kind)) {
+    if (text != NULL && text->len > 0) {
+        refusal = ks_read_version(r->heap, text, &number);
+        if (refusal == NULL && number != 0 && number != old->version)
+            refusal = ks_refuse_stale(r->heap, r->kind, old->name);
+    }
+    if (refusal == NULL && number == 0 && !r->trusted && !ks_allows_unconditional_update(r->kind)) {
         ks_errors errors = {.heap = r->heap};
         size_t mark = ks_path_field(&errors, "metadata");
         ks_error_invalid(&errors, "resourceVersion", ks_int(0), "must be specified for an update");
@@ -57,15 +81,41 @@ static void keep(ks_heap *heap, ks_val *doc, const ks_object *old, const ks_str 
     ks_meta_put(heap, doc, key, ks_ref(before));
 }
 
+/* A list of one empty entry asks that nobody owns anything. */
+static bool frees_fields(const ks_request *r, ks_val doc) {
+    ks_val managed = ks_meta_get(doc, K(managedFields));
+    if (r->trusted || r->subresource != NULL || ks_len(managed) != 1) return false;
+    return ks_is(managed, KS_LIST) && ks_len(ks_at(managed, 0)) == 0;
+}
+
+/* Can it be read who owns what? (managedfields/internal/managedfields.go: DecodeManagedFields) */
+static bool tells_owners(ks_val managed) {
+    ks_each(entry, managed) {
+        ks_val operation = ks_get(*entry, K(operation));
+        if (!ks_text_is(operation, "Apply") && !ks_text_is(operation, "Update")) return false;
+        if (*ks_text_or(ks_get(*entry, K(apiVersion)), "") == '\0') return false;
+        if (!ks_text_is(ks_get(*entry, K(fieldsType)), "FieldsV1")) return false;
+    }
+    return ks_len(managed) > 0;
+}
+
+/* A writer may say himself who owns what (managedfields/internal/fieldmanager.go: decodeLiveOrNew). */
+static void settle_owners(const ks_request *r, ks_val *doc, const ks_object *old) {
+    if (frees_fields(r, *doc))
+        ks_meta_put(r->heap, doc, K(managedFields), KS_NOTHING);
+    else if (r->subresource != NULL || !tells_owners(ks_meta_get(*doc, K(managedFields))))
+        keep(r->heap, doc, old, K(managedFields));
+}
+
 /* What clients cannot change. */
 static void keep_system_fields(const ks_request *r, ks_val *doc, const ks_object *old) {
     ks_heap *heap = r->heap;
-    keep(heap, doc, old, K(uid));
+    if (!r->patches || *ks_text_or(ks_meta_get(*doc, K(uid)), "") == '\0')
+        keep(heap, doc, old, K(uid));
     keep(heap, doc, old, K(creationTimestamp));
     keep(heap, doc, old, K(generation));
     ks_meta_put(heap, doc, K(selfLink), KS_NOTHING);
-    /* a writer may say itself who owns what (managedfields/fieldmanager.go: Update) */
-    if (!ks_exists(ks_meta_get(*doc, K(managedFields)))) keep(heap, doc, old, K(managedFields));
+    settle_owners(r, doc, old);
     if (old->ns != NULL && !ks_exists(ks_meta_get(*doc, K(namespace))))
         keep(heap, doc, old, K(namespace));
     if (old->ns == NULL) ks_meta_put(heap, doc, K(namespace), KS_NOTHING);
@@ -123,7 +173,7 @@ static ks_refusal *validate(const ks_request *r, ks_val *doc, const ks_object *o
 static ks_refusal *examine(const ks_request *r, ks_val *doc, const ks_object *old) {
     ks_refusal *refusal = NULL;
     if (!keeps_meta(r, *doc, old)) {
-        refusal = check_uid(r, *doc, old->ns, old->name, old);
+        if (!r->patches) refusal = check_uid(r, *doc, old->ns, old->name, old);
         if (refusal == NULL) refusal = check_version(r, doc, old);
         if (refusal != NULL) return refusal;
         keep_system_fields(r, doc, old);
@@ -158,10 +208,11 @@ static void record_manager(const ks_request *r, ks_val *doc, const ks_object *ol
 ks_refusal *ks_update_with(const ks_request *r, const ks_object *old, ks_val doc,
                            const ks_object **out) {
     ks_object_ref(old);
+    bool freed = frees_fields(r, doc);
     ks_refusal *refusal = examine(r, &doc, old);
     if (refusal == NULL && !r->trusted && !r->dry_run)
         doc = ks_as_stored(r->heap, r->info->type, doc, ks_doc(old));
-    if (refusal == NULL) record_manager(r, &doc, old);
+    if (refusal == NULL && !freed) record_manager(r, &doc, old);
     if (refusal == NULL)
         ks_update_store(r, old, doc, out);
     else

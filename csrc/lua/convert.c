@@ -214,7 +214,7 @@ static bool read_table(reader *r, int index, const ks_spec *hint, const place *a
     }
     lua_pushnil(r->L);
     if (lua_next(r->L, index)) return read_map(r, index, hint, at, out);
-    bool list = hint != NULL ? hint->shape == KS_SHAPE_LIST : marked_array(r->L, index);
+    bool list = (hint != NULL && hint->shape == KS_SHAPE_LIST) || marked_array(r->L, index);
     *out = list ? ks_list_new(r->heap, 0) : ks_map_new(r->heap, 0);
     return true;
 }

@@ -176,3 +176,130 @@ describe("a patch", function()
     assert.equal(400, err.code)
   end)
 end)
+
+-- The answers of a v1.36.2 API server.
+describe("a patch that is odd", function()
+  local cluster
+  before_each(function()
+    cluster = kubesim.new { nodes = 1, kubelet = "manual" }
+    cluster:create [[{apiVersion: v1, kind: ConfigMap, metadata: {name: m, finalizers: [x/one, x/two]}, data: {k: v}}]]
+    cluster:create [[{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 0, selector: {matchLabels: {app: d}},
+      template: {metadata: {labels: {app: d}}, spec: {containers: [{name: c, image: i}]}}}}]]
+  end)
+  after_each(function() cluster:close() end)
+
+  local function refused(ref, patch, opts)
+    local ok, err = pcall(cluster.patch, cluster, ref, patch, opts)
+    assert.is_false(ok)
+    return err
+  end
+  local function meta(fields) return { metadata = fields } end
+
+  for _, ty in ipairs { "merge", "strategic" } do
+    it("is told that a uid cannot change: " .. ty, function()
+      local err = refused("cm/m", meta { uid = "x" }, { type = ty })
+      assert.equal(422, err.code)
+      assert.equal('ConfigMap "m" is invalid: metadata.uid: Invalid value: "x": field is immutable', err.message)
+    end)
+
+    it("is told of another namespace: " .. ty, function()
+      local err = refused("cm/m", meta { namespace = "other" }, { type = ty })
+      assert.equal(400, err.code)
+      assert.equal("the namespace of the provided object does not match the namespace sent on the request", err.message)
+    end)
+
+    it("has a resourceVersion that is a number; 0 says nothing: " .. ty, function()
+      for text, why in pairs { abc = "invalid syntax", ["-1"] = "invalid syntax", [" 1"] = "invalid syntax",
+                               ["99999999999999999999"] = "value out of range" } do
+        local err = refused("cm/m", meta { resourceVersion = text }, { type = ty })
+        assert.equal(500, err.code)
+        assert.equal(("strconv.ParseUint: parsing %q: %s"):format(text, why), err.message)
+      end
+      assert.equal(409, refused("cm/m", meta { resourceVersion = "99999999" }, { type = ty }).code)
+      assert.equal("1", cluster:patch("cm/m", { metadata = { resourceVersion = "0" }, data = { n = "1" } }, { type = ty }).data.n)
+    end)
+
+    it("takes from everybody what they own by one empty entry: " .. ty, function()
+      cluster:kubectl("label cm m a=b")
+      assert.equal(1, #cluster:get "cm/m".metadata.managedFields)
+      cluster:kubectl(("patch cm m --type %s -p '{\"metadata\":{\"managedFields\":[{\"manager\":\"me\"}]}}'"):format(ty))
+      assert.equal(1, #cluster:get "cm/m".metadata.managedFields) -- what cannot be read is not meant
+      cluster:kubectl(("patch cm m --type %s -p '{\"data\":{\"q\":\"1\"},\"metadata\":{\"managedFields\":[{}]}}'"):format(ty))
+      assert.is_nil(cluster:get "cm/m".metadata.managedFields)
+      assert.equal("1", cluster:get "cm/m".data.q)
+    end)
+
+    it("with a list where a map belongs is refused, also from a table: " .. ty, function()
+      assert.equal(422, refused("cm/m", kubesim.json.decode '{"data": []}', { type = ty }).code)
+      assert.equal(400, refused("cm/m", kubesim.json.decode "[]", { type = ty }).code)
+    end)
+
+    it("of a Scale minds its words, its uid and its version: " .. ty, function()
+      local function scale(patch) return refused("deploy/d", patch, { type = ty, subresource = "scale" }) end
+      local uid = cluster:get "deploy/d".metadata.uid
+      assert.equal("the name of the object (z) does not match the name on the URL (d)", scale(meta { name = "z" }).message)
+      local err = scale(meta { uid = "z" })
+      assert.equal(409, err.code)
+      assert.equal('Operation cannot be fulfilled on deployments/scale.apps "d": Precondition failed: UID in precondition: z, '
+        .. "UID in object meta: " .. uid, err.message)
+      assert.equal('Operation cannot be fulfilled on deployments.apps "d": the object has been modified; please apply your changes '
+        .. "to the latest version and try again", scale(meta { resourceVersion = "1" }).message)
+      assert.matches('strict decoding error: unknown field "spec%.foo"$', scale { spec = { foo = 1 } }.message)
+      assert.equal(0, cluster:get "deploy/d".spec.replicas)
+    end)
+  end
+
+  it("has no nulls in the maps of a merged list", function()
+    local one = { name = "c", image = "i", resources = { limits = { cpu = kubesim.null } } }
+    local o = cluster:patch("deploy/d", { spec = { template = { spec = { containers = { one } } } } }, { type = "merge" })
+    assert.is_nil(next(o.spec.template.spec.containers[1].resources.limits or {}))
+  end)
+
+  for _, row in ipairs {
+    { "strategic", "x", '"map[spec:map[replicas:x]]": unrecognized type: int32' },
+    { "strategic", 1.5, '"map[spec:map[replicas:1.5]]": cannot convert float64 to int32' },
+    { "merge", "x", ": json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32" },
+    { "merge", 1.5, ": json: cannot unmarshal number 1.5 into Go struct field ScaleSpec.spec.replicas of type int32" },
+  } do
+    it(("with a %s as replicas of a Scale is refused: %s"):format(row[2], row[1]), function()
+      local err = refused("deploy/d", { spec = { replicas = row[2] } }, { type = row[1], subresource = "scale" })
+      assert.equal(422, err.code)
+      assert.equal("Invalid", err.reason)
+      assert.equal(' "" is invalid: patch: Invalid value: "', err.message:sub(1, 39))
+      assert.equal(row[3], err.message:sub(-#row[3]))
+    end)
+  end
+
+  for _, row in ipairs {
+    { "add", "path", 5, "number" }, { 5, "op", "/data/k", "number" }, { "add", "path", true, "bool" },
+  } do
+    it(("of JSON has texts for %s, not a %s"):format(row[2], row[4]), function()
+      local err = refused("cm/m", { { op = row[1], path = row[3], value = "v" } }, { type = "json" })
+      assert.equal(400, err.code)
+      assert.equal(("error decoding patch: json: cannot unmarshal %s into Go struct field jsonPatchOp.%s of type string")
+        :format(row[4], row[2]), err.message)
+    end)
+  end
+
+  it("of JSON with a field that operations do not have is refused, or warned about", function()
+    local patch = { { op = "add", path = "/data/k", vlaue = "1" } }
+    assert.matches('strict decoding error: json patch unknown field "%[0%]%.vlaue"$', refused("cm/m", patch, { type = "json" }).message)
+    patch[2] = { op = "add", path = "/datax", value = "1" }
+    assert.matches('strict decoding error: json patch unknown field "%[0%]%.vlaue", unknown field "datax"$',
+                   refused("cm/m", patch, { type = "json" }).message)
+  end)
+
+  it("of JSON counts by digits alone", function()
+    for _, op in ipairs { "add", "replace", "remove" } do
+      assert.equal(422, refused("cm/m", { { op = op, path = "/metadata/finalizers/ 1", value = "x/y" } }, { type = "json" }).code)
+    end
+  end)
+
+  it("of JSON can exchange the whole document", function()
+    local whole = cluster:get "cm/m"
+    whole.data = { only = "1" }
+    assert.same({ only = "1" }, cluster:patch("cm/m", { { op = "replace", path = "", value = whole } }, { type = "json" }).data)
+    assert.equal("the name of the object (m based on URL) was undeterminable: name must be provided",
+                 refused("cm/m", { { op = "replace", path = "", value = {} } }, { type = "json" }).message)
+  end)
+end)
