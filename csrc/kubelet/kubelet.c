@@ -414,7 +414,7 @@ static int64_t next_due(const turn *t) {
         if (c->ends != KS_NEVER) due = earlier(due, relist_after(c->ends));
         if (!c->ready && c->started && c->ready_at > t->now) due = earlier(due, c->ready_at);
     }
-    if (w->limited) due = earlier(due, deadline_of(w));
+    if (w->limited && !w->deadline) due = earlier(due, deadline_of(w));
     return earlier(due, probes_next(t));
 }
 

@@ -1,4 +1,4 @@
--- What a kubelet makes of a pod that is changed, or deleted once more, while it is at work on it.
+-- What a kubelet makes of a pod that is changed, deleted once more, or overdue while it is at work on it.
 local kubesim = require "kubesim"
 
 local function pod(change)
@@ -56,6 +56,19 @@ describe("an image that is changed while the old one is pulled", function()
     assert.equal("Failed Error: ErrImagePull", all[4])
     assert.equal("Pulling Pulling image \"app:1\"", all[5])
     assert.equal(PULLED:format("app:1", 7, 7), all[6])
+  end)
+end)
+
+describe("a deadline that passes while an image is pulled", function()
+  it("ends the pod when the pull is done", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:image("app:1", { pull = 20, stop = 1 })
+    cluster:create(pod(function(s) s.activeDeadlineSeconds = 5 end))
+    cluster:advance(15)
+    assert.equal("Pending", cluster:get("pod/web").status.phase)
+    cluster:advance(15)
+    local status = cluster:get("pod/web").status
+    assert.same({ "Failed", "DeadlineExceeded" }, { status.phase, status.reason })
   end)
 end)
 
