@@ -57,6 +57,9 @@ ks_val ks_default_claim_spec(ks_heap *heap, ks_val spec);
 ks_refusal *ks_validate_create(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object);
 ks_refusal *ks_validate_update(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object,
                                ks_val old, const char *subresource, bool known);
+/* What is looked at before a Service gets addresses: those that it has, and their families. */
+ks_refusal *ks_validate_service_ips(ks_heap *heap, const ks_rules *rules, ks_val object,
+                                    ks_val old);
 /* The typed object as it comes back from etcd; takes over, returns. What it shares with `known` (may be KS_NOTHING) has been there. */
 ks_val ks_as_stored(ks_heap *heap, const ks_type *type, ks_val object, ks_val known);
 /* Whether two typed documents, or parts of that type, mean the same: quantities by value, absent and empty lists as one.

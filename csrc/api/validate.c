@@ -73,3 +73,10 @@ ks_refusal *ks_validate_update(ks_heap *heap, const ks_rules *rules, ks_kind kin
     check_kind(&c, kind, object, old, status);
     return ks_errors_refuse(&c.errors, kind, name_of(object));
 }
+
+ks_refusal *ks_validate_service_ips(ks_heap *heap, const ks_rules *rules, ks_val object,
+                                    ks_val old) {
+    ks_check c = start(heap, rules);
+    ks_check_service_ips(&c, object, old);
+    return ks_errors_refuse(&c.errors, KS_SERVICE, name_of(object));
+}

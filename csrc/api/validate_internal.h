@@ -253,6 +253,8 @@ void ks_check_node(ks_check *c, ks_val object, ks_val old, bool status); /* vali
 void ks_check_namespace(ks_check *c, ks_val object, ks_val old, bool status);
 void ks_check_config_map(ks_check *c, ks_val object, ks_val old);
 void ks_check_secret(ks_check *c, ks_val object, ks_val old);
+void ks_check_service_ips(ks_check *c, ks_val object,
+                          ks_val old); /* addresses and their families */
 void ks_check_service_account(ks_check *c, ks_val object, ks_val old);
 void ks_check_event(ks_check *c, ks_val object, ks_val old);
 void ks_check_lease(ks_check *c, ks_val object, ks_val old);

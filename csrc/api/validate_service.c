@@ -398,3 +398,7 @@ void ks_check_service(ks_check *c, ks_val object, ks_val old, bool status) {
         check_service(c, object, KS_NOTHING);
     }
 }
+
+void ks_check_service_ips(ks_check *c, ks_val object, ks_val old) {
+    KS_IN(c, "spec") check_cluster_ips(c, ks_get(object, K(spec)), ks_get(old, K(spec)));
+}

@@ -503,11 +503,15 @@ static ks_val set_order(merger *m, ks_val original, ks_val *patch, const ks_str 
         ks_unref(heap, order);
         return original;
     }
+    if (type != NULL && ks_type_field(type, name) == NULL && m->refusal == NULL)
+        m->refusal = ks_refuse(heap, 500, "",
+                               "unable to find api field in struct %s for the json field \"%s\"",
+                               ks_type_go_name(type), name->s);
     ks_val live = ks_ref(ks_get(original, name)), changes = ks_ref(ks_get(*patch, name));
     ks_patch_meta meta = ks_patch_meta_of(type, name);
     if (changes.type == KS_NULL && live.type != KS_NONE) list_or_absent(m, changes);
-    bool ok = list_or_absent(m, order) && list_or_absent(m, live) && list_or_absent(m, changes) &&
-              order_fits(m, changes, order, meta.merge_key);
+    bool ok = m->refusal == NULL && list_or_absent(m, order) && list_or_absent(m, live) &&
+              list_or_absent(m, changes) && order_fits(m, changes, order, meta.merge_key);
     if (ok && (live.type == KS_LIST || changes.type == KS_LIST)) {
         if (changes.type == KS_NONE)
             merged = ks_ref(live);

@@ -191,6 +191,9 @@ static void drop_unused(ks_heap *heap, ks_val *doc, ks_val old) {
                 set_node_port(heap, doc, i, KS_NOTHING);
         }
     }
+    /* there it is dropped whenever it is read: storage.go: defaultOnReadInternalTrafficPolicy */
+    if (is_external(*doc) && !is_external(old) && same(*doc, old, K(internalTrafficPolicy)))
+        put(heap, doc, K(internalTrafficPolicy), KS_NOTHING);
     if (!has_policy(*doc) && has_policy(old) && same(*doc, old, K(externalTrafficPolicy)))
         put(heap, doc, K(externalTrafficPolicy), KS_NOTHING);
     bool balances = strcmp(type_of(*doc), "LoadBalancer") == 0;
@@ -217,6 +220,8 @@ static ks_refusal *fill_families(const ks_request *r, ks_val *doc, ks_val old) {
         if (!set(policy)) policy = ks_text(heap, bare ? "RequireDualStack" : "SingleStack");
         put(heap, doc, K(ipFamilyPolicy), policy);
     }
+    ks_refusal *refusal = ks_validate_service_ips(heap, &r->s->rules, *doc, old);
+    if (refusal != NULL) return refusal;
     ks_val policy = ks_get(spec_of(*doc), K(ipFamilyPolicy));
     bool single = ks_text_is(policy, "SingleStack");
     ks_val ips = ks_get(spec_of(*doc), K(clusterIPs)),

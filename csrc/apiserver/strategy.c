@@ -225,8 +225,40 @@ static void drop_terminating(const ks_request *r, ks_val *doc, const ks_object *
         *doc = ks_put2(r->heap, *doc, K(status), K(terminatingReplicas), KS_NOTHING);
 }
 
+/* The generation that an earlier condition of that type saw, the nth of them for the nth. */
+static ks_val seen_before(ks_val conditions, uint32_t index, ks_val before) {
+    ks_val type = ks_get(ks_at(conditions, index), K(type));
+    uint32_t nth = 0;
+    for (uint32_t i = 0; i < index; i++)
+        nth += ks_equal(ks_get(ks_at(conditions, i), K(type)), type);
+    ks_each(condition, before)
+        if (ks_equal(ks_get(*condition, K(type)), type) && nth-- == 0)
+            return ks_get(*condition, K(observedGeneration));
+    return KS_NOTHING;
+}
+
+/* pkg/registry/core/pod/strategy.go: what the status of a pod cannot lose. */
+static void keep_pod_status(ks_heap *heap, ks_val *doc, const ks_object *old) {
+    const ks_str *const keys[] = {K(qosClass), K(observedGeneration)};
+    for (int i = 0; i < 2; i++) {
+        ks_val now = ks_get2(*doc, K(status), keys[i]), before = ks_get(old->status, keys[i]);
+        if (*ks_text_or(now, "") == '\0' && ks_int_or(now, 0) == 0 && ks_exists(before))
+            *doc = ks_put2(heap, *doc, K(status), keys[i], ks_ref(before));
+    }
+    ks_val before = ks_get(old->status, K(conditions));
+    for (uint32_t i = 0; i < ks_len(ks_get2(*doc, K(status), K(conditions))); i++) {
+        ks_val conditions = ks_get2(*doc, K(status), K(conditions)), one = ks_at(conditions, i);
+        ks_val seen = seen_before(conditions, i, before);
+        if (ks_int_or(ks_get(one, K(observedGeneration)), 0) != 0 || !ks_exists(seen)) continue;
+        conditions = ks_ref(conditions);
+        one = ks_put(heap, ks_ref(one), K(observedGeneration), ks_ref(seen));
+        *doc = ks_put2(heap, *doc, K(status), K(conditions), ks_set_at(heap, conditions, i, one));
+    }
+}
+
 static void update_status(const ks_request *r, ks_val *doc, const ks_object *old) {
     keep_all_but_status(r->heap, doc, old);
+    if (r->kind == KS_POD && !r->trusted) keep_pod_status(r->heap, doc, old);
     if (r->kind == KS_POD) keep_meta(r->heap, doc, old, K(ownerReferences));
     if (r->kind == KS_DEPLOYMENT || r->kind == KS_REPLICASET)
         keep_meta(r->heap, doc, old, K(labels));

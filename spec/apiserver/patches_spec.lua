@@ -302,4 +302,32 @@ describe("a patch that is odd", function()
     assert.equal("the name of the object (m based on URL) was undeterminable: name must be provided",
                  refused("cm/m", { { op = "replace", path = "", value = {} } }, { type = "json" }).message)
   end)
+
+  it("that empties a pod's status leaves its class and the generations that were seen", function()
+    cluster:create "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}"
+    cluster:patch("po/p", { status = { observedGeneration = 1, conditions = { { type = "X", status = "True", observedGeneration = 1 } } } },
+                  { subresource = "status" })
+    local conditions = { { type = "X", status = "False" }, { type = "X", status = "True" } }
+    local o = cluster:patch("po/p", { status = { conditions = conditions } }, { type = "merge", subresource = "status" })
+    assert.equal(1, o.status.conditions[1].observedGeneration)
+    assert.is_nil(o.status.conditions[2].observedGeneration)
+    o = cluster:patch("po/p", { status = kubesim.null }, { subresource = "status" })
+    assert.same({ qosClass = "BestEffort", observedGeneration = 1 }, o.status)
+  end)
+
+  it("of a Service's addresses is told of these alone", function()
+    cluster:create "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.77, ports: [{port: 80}]}}"
+    assert.equal('Service "s" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.78"]: first value must match `clusterIP`',
+                 refused("svc/s", { spec = { clusterIPs = { "10.96.0.78" } } }, { type = "merge" }).message)
+    assert.equal('Service "s" is invalid: spec.clusterIPs[0]: Invalid value: "10.96.0.77": expected an IPv6 value as indicated by '
+      .. "`ipFamilies[0]`", refused("svc/s", { spec = { ipFamilies = { "IPv6" } } }, { type = "merge" }).message)
+    local o = cluster:patch("svc/s", { spec = { type = "ExternalName", externalName = "x.y" } })
+    assert.is_nil(o.spec.internalTrafficPolicy)
+  end)
+
+  it("that orders a list which there is not is refused", function()
+    local err = refused("deploy/d", { spec = { template = { spec = { ["$setElementOrder/nope"] = { { name = "e" } } } } } })
+    assert.equal(500, err.code)
+    assert.equal('unable to find api field in struct PodSpec for the json field "nope"', err.message)
+  end)
 end)
