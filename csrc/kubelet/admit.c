@@ -46,9 +46,15 @@ static void add_pod(amounts *sum, ks_val spec) {
     sum->pods++;
 }
 
+/* What a refusal takes until the next one. Whoever makes a new pod in place of each that was refused would else do so for ever in one
+ * instant. */
+#define REFUSALS_APART (10 * KS_MILLISECOND)
+
 /* Writes the refusal: pkg/kubelet/kubelet.go (rejectPod). `text` is taken over. */
 static bool reject(turn *t, const char *reason, const ks_str *text) {
     ks_heap *heap = t->heap;
+    t->node = node_own(t->k, t->w->node);
+    t->node->refusing = ks_after(t->now, REFUSALS_APART);
     worker *w = t->w;
     event(t, NULL, "Warning", reason, "%s", text->s);
     ks_val status = ks_ref(t->pod->status);
@@ -99,8 +105,12 @@ static bool fits(turn *t, const ks_object *on) {
 }
 
 /* False: the pod was refused. */
+bool is_scheduled(const ks_object *pod) {
+    return ks_exists(ks_condition_of(pod->status, "PodScheduled"));
+}
+
 bool admit(turn *t) {
-    if (ks_exists(ks_condition_of(t->pod->status, "PodScheduled"))) return true;
+    if (is_scheduled(t->pod)) return true;
     const ks_object *on = ks_store_by_id(&t->sim->server.store, KS_NODE, t->node->id);
     if (!on || ks_exists(ks_get(t->pod->status, K(startTime)))) return true;
     ks_val affinity = ks_get3(t->pod->spec, K(affinity), K(nodeAffinity),

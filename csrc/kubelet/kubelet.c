@@ -522,6 +522,10 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     uint64_t node_key = w ? w->node : 0;
     machine *n = w ? ks_ids_get(&k->nodes, node_key) : node_of(k, pod->node, &node_key);
     if (!n || n->lost) return true;
+    if (!w && n->refusing > sim->world.now && !is_scheduled(pod)) {
+        ks_enqueue_at(sim, k->self, key, n->refusing);
+        return true;
+    }
     turn t = {.sim = sim,
               .k = k,
               .heap = k->heap,

@@ -187,6 +187,7 @@ typedef struct machine {
     uint32_t net, size; /* pod addresses: first, and how many */
     uint32_t next;      /* offset that is tried next */
     bool lost;          /* does not talk to the control plane */
+    int64_t refusing;   /* until then it looks at no pod that came without the scheduler */
     int64_t pulling;    /* serial pulls: busy until */
     ks_val in_use;      /* status.volumesInUse as this kubelet wrote it last */
 } machine;
@@ -388,6 +389,7 @@ void twin_keep(turn *t, memo *m, status_mode mode, int64_t generation, ks_val st
 void twin_clear(ks_heap *heap, twin *kept);
 
 /* admit.c */
+bool is_scheduled(const ks_object *pod);
 bool admit(turn *t);
 
 /* sync.c */
