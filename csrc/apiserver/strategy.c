@@ -246,6 +246,7 @@ static void keep_pod_status(ks_heap *heap, ks_val *doc, const ks_object *old) {
             *doc = ks_put2(heap, *doc, K(status), keys[i], ks_ref(before));
     }
     ks_val before = ks_get(old->status, K(conditions));
+    if (ks_identical(ks_get2(*doc, K(status), K(conditions)), before)) return;
     for (uint32_t i = 0; i < ks_len(ks_get2(*doc, K(status), K(conditions))); i++) {
         ks_val conditions = ks_get2(*doc, K(status), K(conditions)), one = ks_at(conditions, i);
         ks_val seen = seen_before(conditions, i, before);
