@@ -19,36 +19,61 @@ static void put_pod_spec(ks_heap *heap, ks_kind kind, ks_val *doc, ks_val spec) 
                           : ks_put3(heap, *doc, K(spec), K(template), K(spec), spec);
 }
 
-static bool has_stop_signal(ks_val spec, const ks_str *list) {
-    ks_each(container, ks_get(spec, list)) {
-        if (ks_exists(ks_get2(*container, K(lifecycle), K(stopSignal)))) return true;
+/* --- containers of all three sorts --- */
+
+typedef bool (*test_of_container)(ks_val container, bool init);
+/* One container with the change made: `container` is taken over. */
+typedef ks_val (*change_of_container)(ks_heap *heap, ks_val container, bool init);
+
+static const ks_str *const LISTS[] = {K(initContainers), K(containers), K(ephemeralContainers)};
+
+static bool any_container(ks_val spec, test_of_container test) {
+    for (int i = 0; i < 3; i++) {
+        ks_each(container, ks_get(spec, LISTS[i])) {
+            if (test(*container, i == 0)) return true;
+        }
     }
     return false;
 }
 
+static void change_containers(ks_heap *heap, ks_kind kind, ks_val *doc,
+                              change_of_container change) {
+    for (int i = 0; i < 3; i++) {
+        ks_val list = ks_ref(ks_get(pod_spec_of(kind, *doc), LISTS[i]));
+        if (list.type != KS_LIST) {
+            ks_unref(heap, list);
+            continue;
+        }
+        for (uint32_t j = 0; j < ks_len(list); j++)
+            list = ks_set_at(heap, list, j, change(heap, ks_ref(ks_at(list, j)), i == 0));
+        put_pod_spec(heap, kind, doc,
+                     ks_put(heap, ks_ref(pod_spec_of(kind, *doc)), LISTS[i], list));
+    }
+}
+
+/* --- what no release takes --- */
+
+static bool has_stop_signal(ks_val container, bool init) {
+    (void)init;
+    return ks_exists(ks_get2(container, K(lifecycle), K(stopSignal)));
+}
+
+static ks_val without_stop_signal(ks_heap *heap, ks_val container, bool init) {
+    if (!has_stop_signal(container, init)) return container;
+    ks_val lifecycle = ks_drop(heap, ks_ref(ks_get(container, K(lifecycle))), K(stopSignal));
+    if (ks_len(lifecycle) == 0) {
+        ks_unref(heap, lifecycle);
+        lifecycle = KS_NOTHING;
+    }
+    return ks_put(heap, container, K(lifecycle), lifecycle);
+}
+
 /* pkg/api/pod/util.go: dropContainerStopSignals: ContainerStopSignals is off. */
 static void drop_stop_signals(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_object *old) {
-    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
     ks_val before = old != NULL ? pod_spec_of(kind, ks_doc(old)) : KS_NOTHING;
-    for (int i = 0; i < 3; i++)
-        if (has_stop_signal(before, lists[i])) return;
-    for (int i = 0; i < 3; i++) {
-        if (!has_stop_signal(pod_spec_of(kind, *doc), lists[i])) continue;
-        ks_val spec = ks_ref(pod_spec_of(kind, *doc)), list = ks_ref(ks_get(spec, lists[i]));
-        for (uint32_t j = 0; j < ks_len(list); j++) {
-            ks_val lifecycle = ks_ref(ks_get(ks_at(list, j), K(lifecycle)));
-            if (lifecycle.type != KS_MAP) continue;
-            lifecycle = ks_drop(heap, lifecycle, K(stopSignal));
-            if (ks_len(lifecycle) == 0) {
-                ks_unref(heap, lifecycle);
-                lifecycle = KS_NOTHING;
-            }
-            list = ks_set_at(heap, list, j,
-                             ks_put(heap, ks_ref(ks_at(list, j)), K(lifecycle), lifecycle));
-        }
-        spec = ks_put(heap, spec, lists[i], list);
-        put_pod_spec(heap, kind, doc, spec);
-    }
+    if (any_container(pod_spec_of(kind, *doc), has_stop_signal) &&
+        !any_container(before, has_stop_signal))
+        change_containers(heap, kind, doc, without_stop_signal);
 }
 
 /* pkg/api/pod/util.go: dropDisabledSchedulingGroup: GenericWorkload is off. */
@@ -97,39 +122,10 @@ static void drop_projections(ks_heap *heap, ks_kind kind, ks_val *doc, const ks_
 
 /* --- what older releases do not take yet --- */
 
-/* One container with the change made: `container` is taken over. */
-typedef ks_val (*change_of_container)(ks_heap *heap, ks_val container, bool init);
-
-static void change_containers(ks_heap *heap, ks_kind kind, ks_val *doc,
-                              change_of_container change) {
-    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
-    for (int i = 0; i < 3; i++) {
-        ks_val list = ks_ref(ks_get(pod_spec_of(kind, *doc), lists[i]));
-        if (list.type != KS_LIST) {
-            ks_unref(heap, list);
-            continue;
-        }
-        for (uint32_t j = 0; j < ks_len(list); j++)
-            list = ks_set_at(heap, list, j, change(heap, ks_ref(ks_at(list, j)), i == 0));
-        put_pod_spec(heap, kind, doc,
-                     ks_put(heap, ks_ref(pod_spec_of(kind, *doc)), lists[i], list));
-    }
-}
-
 static bool is_for_restarts(ks_val container, bool init) {
     ks_val policy = ks_get(container, K(restartPolicy));
     return ks_exists(ks_get(container, K(restartPolicyRules))) ||
            (ks_exists(policy) && !(init && ks_text_is(policy, "Always")));
-}
-
-static bool restarts_containers(ks_val spec) {
-    ks_each(container, ks_get(spec, K(initContainers)))
-        if (is_for_restarts(*container, true)) return true;
-    ks_each(container, ks_get(spec, K(containers)))
-        if (is_for_restarts(*container, false)) return true;
-    ks_each(container, ks_get(spec, K(ephemeralContainers)))
-        if (is_for_restarts(*container, false)) return true;
-    return false;
 }
 
 /* dropContainerRestartRules: sidecars are what they were. */
@@ -139,14 +135,10 @@ static ks_val without_restarts(ks_heap *heap, ks_val container, bool init) {
     return ks_drop(heap, container, K(restartPolicyRules));
 }
 
-static bool has_file_keys(ks_val spec) {
-    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
-    for (int i = 0; i < 3; i++) {
-        ks_each(container, ks_get(spec, lists[i])) {
-            ks_each(variable, ks_get(*container, K(env))) {
-                if (ks_exists(ks_get2(*variable, K(valueFrom), K(fileKeyRef)))) return true;
-            }
-        }
+static bool has_file_keys(ks_val container, bool init) {
+    (void)init;
+    ks_each(variable, ks_get(container, K(env))) {
+        if (ks_exists(ks_get2(*variable, K(valueFrom), K(fileKeyRef)))) return true;
     }
     return false;
 }
@@ -186,10 +178,9 @@ static ks_val list_or_nothing(ks_heap *heap, ks_val list) {
 
 /* dropImageVolumes: the volumes, and what mounts them. */
 static void drop_images(ks_heap *heap, ks_kind kind, ks_val *doc) {
-    const ks_str *const lists[] = {K(initContainers), K(containers), K(ephemeralContainers)};
     ks_val spec = ks_ref(pod_spec_of(kind, *doc)), volumes = ks_ref(ks_get(spec, K(volumes)));
     for (int i = 0; i < 3; i++) {
-        ks_val list = ks_ref(ks_get(spec, lists[i]));
+        ks_val list = ks_ref(ks_get(spec, LISTS[i]));
         for (uint32_t j = 0; j < ks_len(list); j++) {
             ks_val mounts = ks_ref(ks_get(ks_at(list, j), K(volumeMounts)));
             for (uint32_t k = ks_len(mounts); k-- > 0;)
@@ -199,7 +190,7 @@ static void drop_images(ks_heap *heap, ks_kind kind, ks_val *doc) {
                              ks_put(heap, ks_ref(ks_at(list, j)), K(volumeMounts),
                                     list_or_nothing(heap, mounts)));
         }
-        spec = ks_put(heap, spec, lists[i], list);
+        spec = ks_put(heap, spec, LISTS[i], list);
     }
     for (uint32_t i = ks_len(volumes); i-- > 0;)
         if (ks_exists(ks_get(ks_at(volumes, i), K(image))))
@@ -212,10 +203,10 @@ static void drop_young(const ks_request *r, ks_val *doc, ks_val before) {
     ks_heap *heap = r->heap;
     const ks_rules *rules = &r->s->rules;
     ks_val spec = pod_spec_of(r->kind, *doc);
-    bool restarts = !ks_since(rules, KS_SINCE_RESTART_RULES) && restarts_containers(spec) &&
-                    !restarts_containers(before);
-    bool keys =
-        !ks_since(rules, KS_SINCE_FILE_KEY_REF) && has_file_keys(spec) && !has_file_keys(before);
+    bool restarts = !ks_since(rules, KS_SINCE_RESTART_RULES) &&
+                    any_container(spec, is_for_restarts) && !any_container(before, is_for_restarts);
+    bool keys = !ks_since(rules, KS_SINCE_FILE_KEY_REF) && any_container(spec, has_file_keys) &&
+                !any_container(before, has_file_keys);
     bool images =
         !ks_since(rules, KS_SINCE_IMAGE_VOLUMES) && has_images(spec) && !has_images(before);
     bool hostname = !ks_since(rules, KS_SINCE_HOSTNAME_OVERRIDE) &&
