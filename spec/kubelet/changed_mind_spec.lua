@@ -72,15 +72,22 @@ describe("a deadline that passes while an image is pulled", function()
   end)
 end)
 
-describe("a pod that is deleted again with less grace", function()
-  it("ends within the shorter grace, counted from then", function()
-    local cluster <close> = kubesim.new { nodes = 1 }
-    cluster:image("app:1", { stop = false })
-    cluster:create(pod())
+describe("a pod that is deleted again", function()
+  ---With one grace, and some seconds later with another; `stop`: how its image takes SIGTERM.
+  local function deleted_twice(stop, first, later, second, change)
+    local cluster = kubesim.new { nodes = 1 }
+    cluster:image("app:1", { stop = stop })
+    cluster:image("aside:1", { stop = 1 })
+    cluster:create(pod(change))
     cluster:advance(10)
-    cluster:delete("pod/web", { grace_period = 100 })
-    cluster:advance(3)
-    cluster:delete("pod/web", { grace_period = 5 })
+    cluster:delete("pod/web", { grace_period = first })
+    cluster:advance(later)
+    cluster:delete("pod/web", { grace_period = second })
+    return cluster
+  end
+
+  it("ends within the shorter grace, counted from then", function()
+    local cluster <close> = deleted_twice(false, 100, 3, 5)
     cluster:advance(4.5)
     assert.equal("Running", cluster:get("pod/web").status.phase)
     assert.is_true(gone_after(cluster) <= 2)
@@ -89,25 +96,12 @@ describe("a pod that is deleted again with less grace", function()
   end)
 
   it("does not end later than it would have", function()
-    local cluster <close> = kubesim.new { nodes = 1 }
-    cluster:image("app:1", { stop = 12 })
-    cluster:create(pod())
-    cluster:advance(10)
-    cluster:delete("pod/web", { grace_period = 100 })
-    cluster:advance(10)
-    cluster:delete("pod/web", { grace_period = 50 })
+    local cluster <close> = deleted_twice(12, 100, 10, 50)
     assert.is_true(gone_after(cluster) <= 3)
   end)
 
   it("is not told of containers that have ended meanwhile", function()
-    local cluster <close> = kubesim.new { nodes = 1 }
-    cluster:image("app:1", { stop = false })
-    cluster:image("aside:1", { stop = 1 })
-    cluster:create(pod(function(s) s.containers[2] = { name = "aside", image = "aside:1" } end))
-    cluster:advance(10)
-    cluster:delete("pod/web", { grace_period = 100 })
-    cluster:advance(10)
-    cluster:delete("pod/web", { grace_period = 5 })
+    local cluster <close> = deleted_twice(false, 100, 10, 5, function(s) s.containers[2] = { name = "aside", image = "aside:1" } end)
     assert.is_true(gone_after(cluster) <= 7)
     local told = {}
     for _, text in ipairs(reasons(cluster)) do
@@ -118,13 +112,7 @@ describe("a pod that is deleted again with less grace", function()
   end)
 
   it("ends as it was told first, with more grace", function()
-    local cluster <close> = kubesim.new { nodes = 1 }
-    cluster:image("app:1", { stop = false })
-    cluster:create(pod())
-    cluster:advance(10)
-    cluster:delete("pod/web", { grace_period = 5 })
-    cluster:advance(1)
-    cluster:delete("pod/web", { grace_period = 100 })
+    local cluster <close> = deleted_twice(false, 5, 1, 100)
     assert.is_true(gone_after(cluster) <= 6)
   end)
 
