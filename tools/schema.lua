@@ -341,13 +341,13 @@ end
 
 local LIST_TYPES = { atomic = "KS_LIST_ATOMIC", set = "KS_LIST_SET", map = "KS_LIST_KEYED" }
 
--- A struct's fields, those of inlined structs in their place.
-local function flatten(name, out)
+-- A struct's fields, those of inlined structs in their place: each {field, the inlined structs' names that lead to it, "A.B" or ""}.
+local function flatten(name, out, via)
   for _, field in ipairs(types[name]) do
     if field.inline then
-      flatten(field.type, out)
+      flatten(field.type, out, via == "" and field.name or via .. "." .. field.name)
     else
-      out[#out + 1] = field
+      out[#out + 1] = { field, via }
     end
   end
   return out
@@ -359,10 +359,10 @@ local function go_field(field)
   return go:match "[^.]+$"
 end
 
-local function field_text(field)
+local function field_text(field, via)
   local strategy = field.patchStrategy or ""
-  return ("    {%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n"):format(
-    symbol(field.name), text_place(go_field(field)), spec_text(field.type),
+  return ("    {%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s},\n"):format(
+    symbol(field.name), text_place(go_field(field)), text_place(via), spec_text(field.type),
     field.optional or false, field.always_encoded or false,
     strategy:find("merge", 1, true) ~= nil, strategy:find("retainKeys", 1, true) ~= nil,
     field.patchMergeKey and symbol(field.patchMergeKey) .. " + 1" or "0",
@@ -382,17 +382,17 @@ end
 local function table_c()
   local fields_of, sorted, rows, first = {}, {}, {}, 0
   for _, name in ipairs(type_names) do
-    local fields = flatten(name, {})
+    local fields = flatten(name, {}, "")
     local go = name:match "[^.]+$"
     rows[#rows + 1] = ("    {%d, %d, %d, %d, %s},\n"):format(text_place(name), text_place(go), first, #fields, atomic_types[name] or false)
     if #fields > 0 then
       local order = {}
       fields_of[#fields_of + 1] = ("    /* %s */\n"):format(name)
       for i, field in ipairs(fields) do
-        fields_of[#fields_of + 1] = field_text(field)
+        fields_of[#fields_of + 1] = field_text(field[1], field[2])
         order[i] = i
       end
-      table.sort(order, function(a, b) return fields[a].name < fields[b].name end)
+      table.sort(order, function(a, b) return fields[a][1].name < fields[b][1].name end)
       for i, index in ipairs(order) do order[i] = index - 1 end
       sorted[#sorted + 1] = ("    %s,\n"):format(table.concat(order, ", "))
       first = first + #fields

@@ -39,11 +39,13 @@ static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, 
 
 /* --- paths and errors --- */
 
-static void put_go_path(ks_buf *out, const frame *at) {
+static void put_go_path(ks_buf *out, const frame *at, bool inlined) {
     if (at == NULL) return;
-    put_go_path(out, at->up);
+    put_go_path(out, at->up, inlined);
     if (at->struct_of == NULL) return;
     if (out->len > 0) ks_buf_putc(out, '.');
+    const ks_field *field = inlined ? ks_type_field(at->struct_of, at->name) : NULL;
+    if (field != NULL && *ks_field_via(field) != 0) ks_buf_printf(out, "%s.", ks_field_via(field));
     ks_buf_str(out, at->name);
 }
 
@@ -68,7 +70,7 @@ static const ks_str *wrong_type_text(decoder *d, const char *what, const char *g
         return ks_str_printf(d->heap, "json: cannot unmarshal %s into Go value of type %s", what,
                              go_type);
     ks_buf path = {.heap = d->heap};
-    put_go_path(&path, field);
+    put_go_path(&path, field, ks_since(d->rules, KS_SINCE_INLINED_NAMED));
     const ks_str *text =
         ks_str_printf(d->heap, "json: cannot unmarshal %s into Go struct field %s.%s of type %s",
                       what, ks_type_go_name(field->struct_of), path.s, go_type);

@@ -66,6 +66,7 @@ typedef struct ks_rules {
     X(NO_PORTS_ARE_ALIKE, 36,                                                                      \
       "EndpointSlices of Services without ports are not written anew at each look")                \
     X(SAYS_WHY_NOT_EVICTED, 35, "a refused eviction says more of a budget than how many it needs") \
+    X(INLINED_NAMED, 35, "what cannot be unmarshaled is named with the inlined structs above it")  \
     X(WARNS_OF_QUOTAS, 35, "a warning of quotas with more requests than limits")                   \
     X(PODS_BY_OWNER, 36,                                                                           \
       "a Recreate Deployment waits for all pods of its sets, whatever their labels are by now")    \

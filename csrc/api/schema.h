@@ -48,6 +48,7 @@ typedef struct ks_spec {
 struct ks_field {
     uint16_t name;    /* the JSON name: a symbol */
     uint16_t go_name; /* a place in ks_schema_texts */
+    uint16_t via;     /* the inlined structs that have it, "VolumeSource"; a place there */
     ks_spec spec;
     bool optional, always_encoded;
     bool merge;         /* patchStrategy has "merge" */
@@ -97,6 +98,10 @@ static inline const ks_str *ks_field_name(const ks_field *field) {
 }
 static inline const char *ks_field_go_name(const ks_field *field) {
     return ks_schema_texts + field->go_name;
+}
+/* The inlined Go structs that have the field, outermost first, with dots between; "" where the struct itself does. */
+static inline const char *ks_field_via(const ks_field *field) {
+    return ks_schema_texts + field->via;
 }
 /* patchMergeKey, or NULL. */
 static inline const ks_str *ks_field_merge_key(const ks_field *field) {

@@ -89,6 +89,8 @@ ks_refusal *ks_server__lose(ks_heap *heap, ks_fault fault, ks_refusal *refusal,
 void ks_strategy_create(const ks_request *r, ks_val *doc);
 /* Drops what the release does not take in pods and in templates (pod_fields.c). `old`: NULL for a new object. */
 void ks_drop_pod_fields(const ks_request *r, ks_val *doc, const ks_object *old);
+/* A new pod's AppArmor profiles, from annotations into fields (app_armor.c). */
+void ks_app_armor_fields(const ks_request *r, ks_val *doc);
 void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old);
 bool ks_allows_unconditional_update(ks_kind kind);
 

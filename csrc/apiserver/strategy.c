@@ -21,13 +21,20 @@ static bool has_generation(ks_kind kind) {
     }
 }
 
+/* A class that the pod brings is kept: pkg/apis/core/v1/helper/qos/qos.go, GetPodQOS. */
+static ks_val new_pod_status(ks_heap *heap, ks_val doc) {
+    ks_val brought = ks_get2(doc, K(status), K(qosClass));
+    bool brings = *ks_text_or(brought, "") != '\0';
+    return ks_map_of(heap, K(phase), ks_text(heap, "Pending"), K(qosClass),
+                     brings ? ks_ref(brought) : ks_text(heap, ks_pod_qos(ks_get(doc, K(spec)))),
+                     NULL);
+}
+
 /* The status that a new object has; KS_NOTHING: none. Nodes may bring theirs. */
 static ks_val new_status(const ks_request *r, ks_val doc) {
     ks_heap *heap = r->heap;
     switch (r->kind) {
-    case KS_POD:
-        return ks_map_of(heap, K(phase), ks_text(heap, "Pending"), K(qosClass),
-                         ks_text(heap, ks_pod_qos(ks_get(doc, K(spec)))), NULL);
+    case KS_POD: return new_pod_status(heap, doc);
     case KS_REPLICASET: return ks_map_of(heap, K(replicas), ks_int(0), NULL);
     case KS_STATEFULSET:
         return ks_map_of(heap, K(replicas), ks_int(0), K(availableReplicas), ks_int(0), NULL);
@@ -181,6 +188,7 @@ void ks_strategy_create(const ks_request *r, ks_val *doc) {
     if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, NULL);
     if (r->kind == KS_ENDPOINTSLICE && !r->trusted) drop_topology(heap, doc, NULL);
     if (!r->trusted) drop_gated(r, doc, NULL);
+    if (r->kind == KS_POD) ks_app_armor_fields(r, doc);
     /* pkg/registry/core/limitrange/strategy.go */
     if (r->kind == KS_LIMITRANGE && *ks_text_or(ks_meta_get(*doc, K(name)), "") == '\0')
         ks_meta_put(heap, doc, K(name), ks_server__uid(r->s));
