@@ -2,8 +2,8 @@
  * controllers/nodelifecycle.c - what becomes of nodes that fall silent, and of their pods.
  *
  * pkg/controller/nodelifecycle/node_lifecycle_controller.go and pkg/controller/tainteviction/taint_eviction.go.
- * A live node's lease is renewed every 10 s and therefore not stored; a Lease in kube-node-lease means that its node is silent since
- * renewTime (kubelet/node.h). The monitor looks every 5 s, as the real one does, but only while it has something to look for.
+ * A live node's lease is renewed every 10 s and therefore not stored; the Lease in kube-node-lease of one that does not talk (ks_silence)
+ * says since when it has not (kubelet/node.h). The monitor looks every 5 s, as the real one does, but only while it has something to look for.
  *
  * Keys: a pod's id (its eviction is due), PASS (a look of the monitor), NODE | id (a node's taints by its conditions), LEAVE | id (its
  * NoExecute taints have changed).
@@ -19,9 +19,10 @@
 #define EVICTION_EVERY (10 * KS_SECOND) /* node-eviction-rate 0.1 */
 #define SLOW_EVERY                                                                                 \
     (100 * KS_SECOND) /* secondary-node-eviction-rate 0.01, in zones of more than 50 nodes */
-#define LARGE_ZONE   50
-#define HEALTH_TRIES 6
-#define REPORT_EVERY (300 * KS_SECOND) /* nodeStatusReportFrequency */
+#define LARGE_ZONE    50
+#define HEALTH_TRIES  6
+#define REPORT_EVERY  (300 * KS_SECOND) /* nodeStatusReportFrequency */
+#define RENEWED_EVERY (10 * KS_SECOND)  /* a quarter of nodeLeaseDurationSeconds */
 
 #define AT_ONCE INT64_MIN
 
@@ -231,6 +232,15 @@ static const ks_object *fresh(ks_sim *sim, uint64_t id) {
     return ks_store_by_id(ks_view(sim), KS_NODE, id);
 }
 
+/* It was heard that the node fell silent, and not that it talks. A Lease that somebody has deleted need not be waited for. */
+static bool is_silent(const ks_sim *sim, lifecycle *st, const ks_str *node) {
+    ks_key key = {name_hash(node), 0};
+    if (!ks_tree_has(&st->silent, key)) return false;
+    if (ks_view_is_late(sim) || ks_settings_silence(sim->settings, node) != KS_TALKS) return true;
+    ks_tree_del(st->heap, &st->silent, key);
+    return false;
+}
+
 /* The node's last renewal is too long ago. */
 static bool is_overdue(const ks_sim *sim, const lifecycle *st, const ks_object *node) {
     int64_t since = instant_in(&st->silent, name_hash(node->name));
@@ -249,10 +259,9 @@ static const ks_object *judged(const ks_sim *sim, const lifecycle *st, uint64_t 
     return asks ? ks_store_by_id(&sim->server.store, KS_NODE, id) : known;
 }
 
-/* It has posted something that was not heard of yet. */
-static bool has_posted(const ks_sim *sim, const ks_object *node) {
-    const ks_object *known = ks_store_by_id(ks_view(sim), KS_NODE, node->id);
-    return !ks_equal(ks_get(ks_condition_of(known->status, "Ready"), K(lastHeartbeatTime)),
+/* The node's kubelet has posted between two versions. */
+static bool has_posted(const ks_object *old, const ks_object *node) {
+    return !ks_equal(ks_get(ks_condition_of(old->status, "Ready"), K(lastHeartbeatTime)),
                      ks_get(ks_condition_of(node->status, "Ready"), K(lastHeartbeatTime)));
 }
 
@@ -400,9 +409,9 @@ static bool look_at(ks_sim *sim, lifecycle *st, uint64_t id, bool *skipped) {
     if (node == NULL) return false;
     char ready = readiness(node);
     bool again = st->again.count > 0 && ks_tree_has(&st->again, (ks_key){id, 0});
-    if (instant_in(&st->silent, name_hash(node->name)) != KS_NEVER && ready != 'U') {
+    if (is_silent(sim, st, node->name) && ready != 'U') {
         if (!is_overdue(sim, st, node)) return true;
-        if (ks_view_is_late(sim) && has_posted(sim, node)) return true;
+        if (ks_view_is_late(sim) && has_posted(fresh(sim, id), node)) return true;
         *skipped = !mark_silent(sim, node, &ready);
         if (*skipped) return true;
         if (ready == 'T') now_unready(sim, st, judged(sim, st, id));
@@ -597,6 +606,11 @@ static bool drives_alike(ks_val a, ks_val b) {
     }
 }
 
+static void note_silence(ks_sim *sim, lifecycle *st, const ks_str *node, int64_t heard) {
+    int64_t since = heard < sim->world.now ? heard : sim->world.now;
+    ks_tree_put(st->heap, &st->silent, (ks_key){name_hash(node), 0}, word(since + 1));
+}
+
 static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *node = change->object;
     ks_key key = {node->id, 0};
@@ -604,13 +618,19 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
         ks_tree_del(st->heap, &st->tainted, key);
         ks_tree_del(st->heap, &st->unready, key);
         ks_tree_del(st->heap, &st->again, key);
+        ks_tree_del(st->heap, &st->silent, (ks_key){name_hash(node->name), 0});
         forget_given(st, node, true);
         return;
     }
+    if (change->type == KS_ADDED && ks_settings_silence(sim->settings, node->name) != KS_TALKS)
+        note_silence(sim, st, node->name, sim->world.now); /* found by a monitor that starts */
     if (change->type == KS_ADDED)
         remember_given(sim, st, node);
     else
         forget_given(st, node, false);
+    if (change->old && st->silent.count > 0 && has_posted(change->old, node) &&
+        !ks_settings_was_silent(sim->settings, node->name, change->at))
+        ks_tree_del(st->heap, &st->silent, (ks_key){name_hash(node->name), 0});
     bool ready = readiness(node) == 'T';
     if (change->old && ready == (readiness(change->old) == 'T') &&
         node->spec.m == change->old->spec.m &&
@@ -634,18 +654,24 @@ static void observe_node(ks_sim *sim, lifecycle *st, const ks_change *change) {
     }
 }
 
+/* When the last renewal was heard of (nodeHealthData.probeTimestamp): as late as is this. It was made in the last ten seconds before the
+ * node fell silent; of what others write into its Lease then, only a later time counts, as a renewal. */
+static int64_t heard_of(const ks_sim *sim, const lifecycle *st, const ks_change *change) {
+    int64_t now = sim->world.now, renewed, known, heard;
+    renewed = ks_instant_of(&sim->world, ks_get(change->object->spec, K(renewTime)));
+    known = instant_in(&st->silent, name_hash(change->object->name));
+    heard = renewed == KS_NEVER ? 0 : ks_after(renewed, now - change->at);
+    if (known != KS_NEVER) return heard > known ? now : known;
+    return heard > now - RENEWED_EVERY ? heard : now - RENEWED_EVERY;
+}
+
 static void observe_lease(ks_sim *sim, lifecycle *st, const ks_change *change) {
     const ks_object *lease = change->object;
     if (!ks_str_is(lease->ns, "kube-node-lease")) return;
-    ks_key key = {name_hash(lease->name), 0};
-    if (change->type == KS_DELETED) {
-        ks_tree_del(st->heap, &st->silent, key);
-    } else {
-        int64_t renewed = ks_instant_of(&sim->world, ks_get(lease->spec, K(renewTime)));
-        /* What counts is when the renewal was heard of (nodeHealthData.probeTimestamp): as late as this is. */
-        int64_t late = sim->world.now - change->at;
-        ks_tree_put(st->heap, &st->silent, key,
-                    word((renewed == KS_NEVER || renewed < 0 ? 0 : renewed) + late + 1));
+    if (!ks_settings_was_silent(sim->settings, lease->name, change->at)) {
+        if (!ks_tree_del(st->heap, &st->silent, (ks_key){name_hash(lease->name), 0})) return;
+    } else if (change->type != KS_DELETED) { /* that does not make it talk */
+        note_silence(sim, st, lease->name, heard_of(sim, st, change));
     }
     look_soon(sim, st);
 }

@@ -1,5 +1,5 @@
 /*
- * engine/settings.c - a cluster's latencies and images: a counted value, copied when shared and changed.
+ * engine/settings.c - a cluster's latencies, images and silent nodes: a counted value, copied when shared and changed.
  */
 #include "engine/settings.h"
 #include "base/world.h"
@@ -27,11 +27,15 @@ static int name_compare(ks_key x, ks_key y) {
 
 static const ks_tree_type images_type = {name_compare, name_ref, name_unref, image_ref,
                                          image_unref};
+static const ks_tree_type names_type = {name_compare, name_ref, name_unref, NULL, NULL};
+
+static ks_key name_key(const ks_str *name) { return (ks_key){0, (uint64_t)(uintptr_t)name}; }
 
 ks_settings *ks_settings_new(ks_heap *heap) {
     ks_settings *settings = ks_alloc_zero(heap, sizeof *settings);
     settings->refs = 1;
     settings->images.type = &images_type;
+    settings->silent.type = &names_type;
 #define SET_DEFAULT(member, name, ms, what) settings->latency.member = (ms)*KS_MILLISECOND;
     KS_LATENCIES(SET_DEFAULT)
 #undef SET_DEFAULT
@@ -46,6 +50,7 @@ ks_settings *ks_settings_ref(ks_settings *settings) {
 void ks_settings_unref(ks_heap *heap, ks_settings *settings) {
     if (settings == NULL || --settings->refs > 0) return;
     ks_tree_clear(heap, &settings->images);
+    ks_tree_clear(heap, &settings->silent);
     ks_free(heap, settings, sizeof *settings);
 }
 
@@ -55,13 +60,14 @@ ks_settings *ks_settings_own(ks_heap *heap, ks_settings *settings) {
     *copy = *settings;
     copy->refs = 1;
     copy->images = ks_tree_copy(&settings->images);
+    copy->silent = ks_tree_copy(&settings->silent);
     settings->refs--;
     return copy;
 }
 
 static const ks_image *look_up(const ks_settings *settings, const char *s, size_t len) {
     const ks_str name = {.len = (uint32_t)len, .s = s};
-    return ks_tree_get(&settings->images, (ks_key){0, (uint64_t)(uintptr_t)&name});
+    return ks_tree_get(&settings->images, name_key(&name));
 }
 
 /* Where the tag or digest begins: behind the last '/', the first '@', else the last ':'. */
@@ -83,5 +89,30 @@ const ks_image *ks_settings_image(const ks_settings *settings, const ks_str *nam
 }
 
 void ks_settings_set_image(ks_heap *heap, ks_settings *settings, ks_image *image) {
-    ks_tree_put(heap, &settings->images, (ks_key){0, (uint64_t)(uintptr_t)image->name}, image);
+    ks_tree_put(heap, &settings->images, name_key(image->name), image);
+}
+
+/* Behind the words of ks_silence those of instants. */
+#define SINCE 3
+
+static int64_t silence_word(const ks_settings *settings, const ks_str *node) {
+    return (int64_t)(intptr_t)ks_tree_get(&settings->silent, name_key(node));
+}
+
+ks_silence ks_settings_silence(const ks_settings *settings, const ks_str *node) {
+    int64_t word = silence_word(settings, node);
+    return word < SINCE ? (ks_silence)word : KS_TALKS;
+}
+
+bool ks_settings_was_silent(const ks_settings *settings, const ks_str *node, int64_t instant) {
+    int64_t word = silence_word(settings, node);
+    return word < SINCE ? word != KS_TALKS : instant < word - SINCE;
+}
+
+void ks_settings_set_silence(ks_heap *heap, ks_settings **settings, const ks_str *node,
+                             ks_silence silence, int64_t now) {
+    if (silence == ks_settings_silence(*settings, node)) return;
+    *settings = ks_settings_own(heap, *settings);
+    int64_t word = silence == KS_TALKS ? now + SINCE : (int64_t)silence;
+    ks_tree_put(heap, &(*settings)->silent, name_key(node), (void *)(intptr_t)word);
 }

@@ -1,5 +1,5 @@
 /*
- * engine/settings.h - named latencies and how images behave: what a user sets per cluster.
+ * engine/settings.h - named latencies, how images behave, which nodes are silent: what a user sets per cluster.
  *
  * X-macro: one line a latency: member, Lua name, default in milliseconds, what it is.
  */
@@ -53,11 +53,21 @@ typedef struct ks_image {
     const ks_str *start_error; /* the text of a start that fails, or NULL */
 } ks_image;
 
+/* Whether a node talks to the control plane. One that does renews its Lease every 10 s, which is not stored: what is stored counts only
+ * for the others. */
+typedef enum ks_silence {
+    KS_TALKS,
+    KS_SILENT,        /* it has a Lease because of that */
+    KS_SILENT_LEASED, /* others had made one for it before */
+} ks_silence;
+
 typedef struct ks_settings {
     uint32_t refs;
     ks_latencies latency;
     bool manual_kubelet;
     ks_tree images; /* interned name -> ks_image */
+    ks_tree
+        silent; /* name of a node that is silent, or was -> ks_silence, or since when it talks */
 } ks_settings;
 
 ks_settings *ks_settings_new(ks_heap *heap);
@@ -69,5 +79,11 @@ ks_settings *ks_settings_own(ks_heap *heap, ks_settings *settings);
 const ks_image *ks_settings_image(const ks_settings *settings, const ks_str *name);
 /* Takes over `image` (refs 1). */
 void ks_settings_set_image(ks_heap *heap, ks_settings *settings, ks_image *image);
+ks_silence ks_settings_silence(const ks_settings *settings, const ks_str *node);
+/* Whether it was silent then, for who hears of what was written then only now: of several times only the last one is known. */
+bool ks_settings_was_silent(const ks_settings *settings, const ks_str *node, int64_t instant);
+/* From now on. Where that is something new, *settings is a version that nobody shares. */
+void ks_settings_set_silence(ks_heap *heap, ks_settings **settings, const ks_str *node,
+                             ks_silence silence, int64_t now);
 
 #endif

@@ -30,9 +30,8 @@ static const ks_str *default_container(const ks_object *pod) {
 
 static bool lost(const ks_sim *sim, const kubelet *k, const ks_object *pod) {
     uint64_t key;
-    (void)sim;
     const machine *n = pod->node ? node_of(k, pod->node, &key) : NULL;
-    return !n || n->lost;
+    return !n || is_lost(sim, n);
 }
 
 ks_refusal *ks_kubelet_container(ks_sim *sim, const ks_object *pod, const ks_str *name,

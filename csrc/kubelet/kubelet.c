@@ -223,21 +223,11 @@ static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name) {
         sync_soon(sim, k, w.object->id);
 }
 
-void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost) {
+void ks_kubelet_node_found(ks_sim *sim, const ks_str *name) {
     kubelet *k = ks_component_state(sim, &ks_kubelet);
-    uint64_t key;
-    if (!node_of(k, name, &key)) return;
-    node_own(k, key)->lost = lost;
-    if (lost) return;
     wake_all_on(sim, k, name);
     for (ks_tree_iter it = ks_tree_begin(&k->gone); ks_tree_next(&it);)
         ks_enqueue(sim, k->self, it.key.b);
-}
-
-bool ks_kubelet_is_node_lost(ks_sim *sim, const ks_str *name) {
-    uint64_t key;
-    const machine *n = node_of(ks_component_state(sim, &ks_kubelet), name, &key);
-    return n && n->lost;
 }
 
 static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
@@ -245,18 +235,23 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
     uint64_t key = hash64(object->name->s, object->name->len, 0);
     if (change->type == KS_ADDED) {
         node_added(k, object);
+        if (ks_node_is_given_up(object)) /* a cluster was imported in which it was silent */
+            ks_settings_set_silence(k->heap, &sim->settings, object->name, KS_SILENT_LEASED,
+                                    sim->world.now);
         follow_attached(sim, k, object, NULL);
         wake_all_on(sim, k, object->name);
     } else if (change->type == KS_DELETED) {
         follow_attached(sim, k, NULL, object);
         ks_ids_del(k->heap, &k->nodes, key);
+        ks_settings_set_silence(k->heap, &sim->settings, object->name, KS_TALKS, sim->world.now);
     } else {
         bool shut = ks_bool_or(ks_get(object->spec, K(unschedulable)), false);
         const machine *n = ks_ids_get(&k->nodes, key);
-        if (n && !n->lost && change->old &&
+        bool talks = n && !is_lost(sim, n);
+        if (talks && change->old &&
             shut != ks_bool_or(ks_get(change->old->spec, K(unschedulable)), false))
             ks_node_tell(sim, object, shut ? "NodeNotSchedulable" : "NodeSchedulable");
-        if (n && !n->lost && change->old &&
+        if (talks && change->old &&
             !ks_identical(ks_get(object->status, K(conditions)),
                           ks_get(change->old->status, K(conditions))) &&
             ks_node_is_given_up(object))
@@ -489,7 +484,7 @@ static bool gone_pod(ks_sim *sim, kubelet *k, uint64_t id) {
     uint64_t node_key;
     machine *n = node_of(k, object->node, &node_key);
     if (t.w && n) {
-        if (n->lost) return true;
+        if (is_lost(sim, n)) return true;
         t.node = n;
         if (t.w->stage == STAGE_SYNC) begin_last_kill(&t);
         if (t.w->op_until > t.now) {
@@ -508,7 +503,7 @@ static bool post(ks_sim *sim, kubelet *k, uint64_t id) {
     const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, id);
     uint64_t key;
     const machine *n = node ? node_of(k, node->name, &key) : NULL;
-    if (n && !n->lost && ks_node_is_given_up(node)) ks_node_post(sim, node);
+    if (n && !is_lost(sim, n) && ks_node_is_given_up(node)) ks_node_post(sim, node);
     return true;
 }
 
@@ -521,7 +516,7 @@ static bool sync(ks_sim *sim, void *state, uint64_t key) {
     worker *w = worker_own(k, key);
     uint64_t node_key = w ? w->node : 0;
     machine *n = w ? ks_ids_get(&k->nodes, node_key) : node_of(k, pod->node, &node_key);
-    if (!n || n->lost) return true;
+    if (!n || is_lost(sim, n)) return true;
     if (!w && n->refusing > sim->world.now && !is_scheduled(pod)) {
         ks_enqueue_at(sim, k->self, key, n->refusing);
         return true;

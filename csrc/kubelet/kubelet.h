@@ -89,9 +89,8 @@ ks_file_error ks_kubelet_file_stat(ks_sim *sim, const ks_object *pod, const ks_s
 ks_val ks_kubelet_mounts(ks_sim *sim, const ks_object *pod, const ks_str *container);
 
 /* --- nodes --- */
-/* The kubelet of a node stops or starts talking to the control plane. Called by ks_node_fail() and ks_node_recover(). */
-void ks_kubelet_node_lost(ks_sim *sim, const ks_str *name, bool lost);
-bool ks_kubelet_is_node_lost(ks_sim *sim, const ks_str *name);
+/* The kubelet of a node talks to the control plane again. Called by ks_node_recover(). */
+void ks_kubelet_node_found(ks_sim *sim, const ks_str *name);
 /* Deals out the next range of pod addresses for a node that holds up to `pods` pods: "10.244.3.0/24" into out (>= 20 bytes). */
 void ks_kubelet_deal_net(ks_sim *sim, int64_t pods, char *out, size_t size);
 

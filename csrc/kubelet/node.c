@@ -148,20 +148,23 @@ static const ks_object *stored_lease(const ks_sim *sim, const ks_str *name) {
     return ks_store_get_text(&sim->server.store, KS_LEASE, "kube-node-lease", name->s);
 }
 
+static ks_refusal *renew(ks_sim *sim, const ks_object *lease, int64_t renewed) {
+    ks_val doc = ks_put2(sim->world.heap, ks_doc_ref(lease), K(spec), K(renewTime),
+                         ks_microtime_val(&sim->world, renewed));
+    return ks_server_update_object(&sim->server, lease, doc, NULL);
+}
+
 ks_refusal *ks_node_fail(ks_sim *sim, const ks_str *name) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, name);
     if (!node) return ks_refuse_not_found(heap, KS_NODE, name);
-    if (ks_kubelet_is_node_lost(sim, name)) return NULL;
-    ks_kubelet_node_lost(sim, name, true);
+    if (ks_settings_silence(sim->settings, name) != KS_TALKS) return NULL;
+    const ks_object *lease = stored_lease(sim, name);
+    ks_settings_set_silence(heap, &sim->settings, name, lease ? KS_SILENT_LEASED : KS_SILENT,
+                            sim->world.now);
     int64_t since = sim->world.now - node->created;
     int64_t renewed = node->created + since / LEASE_PERIOD * LEASE_PERIOD;
-    const ks_object *lease = stored_lease(sim, name);
-    if (lease) { /* made by others, or imported */
-        ks_val doc = ks_put2(heap, ks_doc_ref(lease), K(spec), K(renewTime),
-                             ks_microtime_val(&sim->world, renewed));
-        return ks_server_update_object(&sim->server, lease, doc, NULL);
-    }
+    if (lease) return renew(sim, lease, renewed);
     const ks_str *ns = ks_str_of(heap, "kube-node-lease");
     ks_write_opts opts = {.trusted = true};
     ks_refusal *refused =
@@ -209,14 +212,17 @@ ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, name);
     if (!node) return ks_refuse_not_found(heap, KS_NODE, name);
-    const ks_object *lease = stored_lease(sim, name);
-    if (!lease && !ks_kubelet_is_node_lost(sim, name)) return NULL;
+    ks_silence silence = ks_settings_silence(sim->settings, name);
+    if (silence == KS_TALKS) return NULL;
+    ks_settings_set_silence(heap, &sim->settings, name, KS_TALKS, sim->world.now);
+    const ks_object *lease = stored_lease(sim, name); /* it may have been deleted by hand */
+    ks_delete_opts opts = {.grace_period = -1};
     ks_refusal *refused = NULL;
-    if (lease) { /* it may have been deleted by hand */
-        ks_delete_opts opts = {.grace_period = -1};
+    if (lease && silence == KS_SILENT_LEASED)
+        refused = renew(sim, lease, sim->world.now);
+    else if (lease)
         refused = ks_server_delete(&sim->server, KS_LEASE, lease->ns, name, &opts, NULL);
-    }
     if (!refused) refused = post_status(sim, ks_store_get(&sim->server.store, KS_NODE, NULL, name));
-    ks_kubelet_node_lost(sim, name, false);
+    ks_kubelet_node_found(sim, name);
     return refused;
 }

@@ -13,7 +13,7 @@ ks_val ks_node_make(ks_sim *sim, const ks_str *name, ks_val labels, ks_val taint
 
 /* The node stops talking to the control plane, its pods with it; or starts again. Not found: 404.
  * What shows it to the controllers is its Lease in kube-node-lease: the leases of nodes that talk are renewed every 10 s and therefore
- * not stored; that of a silent node is, with its last renewal. */
+ * not stored; that of a silent node is, with its last renewal. One that others have stored stays; it says nothing of a node that talks. */
 ks_refusal *ks_node_fail(ks_sim *sim, const ks_str *name);
 ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name);
 

@@ -186,11 +186,15 @@ typedef struct machine {
     ks_val ips;         /* [{ip}], as in status.hostIPs */
     uint32_t net, size; /* pod addresses: first, and how many */
     uint32_t next;      /* offset that is tried next */
-    bool lost;          /* does not talk to the control plane */
     int64_t refusing;   /* until then it looks at no pod that came without the scheduler */
     int64_t pulling;    /* serial pulls: busy until */
     ks_val in_use;      /* status.volumesInUse as this kubelet wrote it last */
 } machine;
+
+static inline bool is_lost(const ks_sim *sim, const machine *n) {
+    const ks_settings *settings = sim->settings;
+    return settings->silent.count > 0 && ks_settings_silence(settings, n->name) != KS_TALKS;
+}
 
 /* What a pod's status was made of, and the status: see twins.c. */
 typedef struct twin {

@@ -294,6 +294,96 @@ spec: {holderIdentity: k8s-node1, leaseDurationSeconds: 40, renewTime: "2026-01-
     assert.is_false(runs(cluster, "before"))
     cluster:recover_node "k8s-node1"
     assert.is_true(runs(cluster, "after"))
+    assert.equal("2026-01-01T00:00:40.000000Z", cluster:get("lease/k8s-node1", { namespace = "kube-node-lease" }).spec.renewTime)
+  end)
+
+  local function readiness(cluster)
+    local node = cluster:get "node/k8s-node1"
+    for _, c in ipairs(node.status.conditions) do
+      if c.type == "Ready" then return c.status .. " since " .. c.lastTransitionTime:match "T(.*)Z" end
+    end
+  end
+
+  it("says nothing while it talks, however old it is: its kubelet renews it", function()
+    for _, kubelet in ipairs { "auto", "manual" } do
+      local cluster <close> = kubesim.new { nodes = 2, kubelet = kubelet }
+      cluster:apply(LEASE)
+      cluster:advance(600)
+      assert.equal("True since 00:00:00", readiness(cluster))
+      cluster:fail_node "k8s-node1"
+      cluster:advance(100)
+      assert.equal("Unknown since 00:10:55", readiness(cluster))
+      cluster:recover_node "k8s-node1"
+      cluster:advance(600)
+      assert.equal("True since 00:11:40", readiness(cluster))
+    end
+  end)
+
+  it("counts when others renew it for a node that is silent", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    cluster:fail_node "k8s-node1"
+    cluster:advance(40)
+    cluster:patch("lease/k8s-node1", { spec = { renewTime = "1999-01-01T00:00:00.000000Z" } }, { namespace = "kube-node-lease" })
+    cluster:patch("lease/k8s-node1", { spec = { renewTime = "2026-01-01T00:00:01.000000Z" } }, { namespace = "kube-node-lease" })
+    cluster:advance(40)
+    assert.equal("True since 00:00:00", readiness(cluster))
+    cluster:advance(40)
+    assert.equal("Unknown since 00:01:35", readiness(cluster))
+  end)
+
+  it("may be deleted before anybody has found the node silent, and found again", function()
+    for _, lag in ipairs { 0, 2 } do
+      local cluster <close> = kubesim.new { nodes = 2, latency = lag > 0 and { watch = lag } or nil }
+      for _, silent in ipairs { 60, 20 } do
+        cluster:fail_node "k8s-node1"
+        cluster:advance(10)
+        cluster:delete("lease/k8s-node1", { namespace = "kube-node-lease" })
+        cluster:advance(silent)
+        assert.equal(silent > 50 and "Unknown" or "True", readiness(cluster):match "%a+")
+        cluster:recover_node "k8s-node1"
+        cluster:advance(200)
+        assert.equal("True", readiness(cluster):match "%a+")
+      end
+    end
+  end)
+
+  it("is looked at anew by a monitor that restarts: the silence begins with that", function()
+    local cluster <close> = kubesim.new { nodes = 2 }
+    cluster:fail_node "k8s-node1"
+    cluster:advance(40)
+    cluster:restart "nodelifecycle"
+    cluster:advance(100)
+    assert.equal("Unknown since 00:01:35", readiness(cluster))
+  end)
+end)
+
+describe("a cluster that was written down while a node was silent", function()
+  it("goes on so: the node is silent until it is found again, and the others stay well", function()
+    local before <close> = kubesim.new { nodes = 2 }
+    local cluster <close> = kubesim.new { nodes = 0 }
+    before:create { pod("web", "k8s-node1"), pod("other", "k8s-node2") }
+    before:advance(10)
+    before:fail_node "k8s-node1"
+    before:advance(100)
+    local objects = before:list "nodes"
+    table.move(before:list "pods", 1, 2, #objects + 1, objects)
+    for i = 1, 2 do
+      objects[#objects + 1] = { apiVersion = "coordination.k8s.io/v1", kind = "Lease",
+        metadata = { name = "k8s-node" .. i, namespace = "kube-node-lease" },
+        spec = { holderIdentity = "k8s-node" .. i, leaseDurationSeconds = 40, renewTime = "2026-01-01T00:00:00.000000Z" } }
+    end
+    cluster:import(objects)
+    cluster:advance(100)
+    cluster:delete "pod/web"
+    cluster:delete "pod/other"
+    cluster:advance(100)
+    assert.is_true(terminating(cluster, "web"))
+    assert.is_nil(cluster:get "pod/other")
+    assert.same({}, taints(cluster, "k8s-node2"))
+    cluster:recover_node "k8s-node1"
+    cluster:advance(60)
+    assert.is_nil(cluster:get "pod/web")
+    assert.same({}, taints(cluster, "k8s-node1"))
   end)
 end)
 
