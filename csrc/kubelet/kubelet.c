@@ -25,7 +25,7 @@ static void *create(ks_sim *sim) {
     k->heap = sim->world.heap;
     k->self = ks_component_index(sim, &ks_kubelet);
     k->pods.type = &worker_type;
-    k->nodes.type = &node_type;
+    k->nodes.type = k->without.type = &node_type;
     k->gone.type = &object_type;
     k->overruled.type = &object_type;
     k->files.type = &store_type;
@@ -43,6 +43,7 @@ static void *copy(ks_sim *sim, const void *state) {
     *k = *from;
     k->pods = ks_ids_copy(&from->pods);
     k->nodes = ks_ids_copy(&from->nodes);
+    k->without = ks_ids_copy(&from->without);
     k->ips = ks_ids_copy(&from->ips);
     k->images = ks_table_copy(&from->images);
     k->waits = ks_links_copy(&from->waits);
@@ -61,6 +62,7 @@ static void dispose(ks_heap *heap, void *state) {
     kubelet *k = state;
     ks_ids_clear(heap, &k->pods);
     ks_ids_clear(heap, &k->nodes);
+    ks_ids_clear(heap, &k->without);
     ks_ids_clear(heap, &k->ips);
     ks_table_clear(heap, &k->images);
     ks_links_clear(heap, &k->waits);
@@ -111,7 +113,8 @@ void ks_kubelet_deal_net(ks_sim *sim, int64_t pods, char *out, size_t size) {
     snprintf(out, size, "%s/%u", text, bits);
 }
 
-static void node_added(kubelet *k, const ks_object *object) {
+/* A machine that nobody has seen before. */
+static void set_up(kubelet *k, uint64_t key, const ks_object *object) {
     ks_heap *heap = k->heap;
     machine *n = ks_alloc_zero(heap, sizeof *n);
     n->refs = 1;
@@ -132,7 +135,36 @@ static void node_added(kubelet *k, const ks_object *object) {
         n->ip = ks_text(heap, text);
     }
     n->ips = ks_append(heap, KS_NOTHING, ks_map_of(heap, K(ip), ks_ref(n->ip), NULL));
-    ks_ids_put(heap, &k->nodes, hash64(n->name->s, n->name->len, 0), n);
+    ks_ids_put(heap, &k->nodes, key, n);
+}
+
+/* A machine whose Node has been deleted is still there, and what runs on it: whoever makes the Node anew gets it back, and with its next
+ * look its kubelet posts what it is. */
+static void node_added(ks_sim *sim, kubelet *k, uint64_t key, const ks_object *object) {
+    machine *n = ks_ids_take(k->heap, &k->without, key);
+    if (n == NULL) {
+        set_up(k, key, object);
+        return;
+    }
+    ks_ids_put(k->heap, &k->nodes, key, n);
+    n = node_own(k, key);
+    n->id = object->id;
+    ks_unref(k->heap, n->in_use);
+    n->in_use = KS_NOTHING;
+    if (!sim->settings->manual_kubelet)
+        ks_enqueue_at(sim, k->self, POST | object->id, ks_node_next_look(sim, object));
+}
+
+static void node_deleted(ks_sim *sim, kubelet *k, uint64_t key, const ks_object *object) {
+    machine *n = node_own(k, key);
+    if (n == NULL) return;
+    ks_unref(k->heap, n->status);
+    n->status = ks_ref(object->status);
+    n = ks_ids_take(k->heap, &k->nodes, key);
+    ks_ids_put(k->heap, &k->without, key, n);
+    /* Nobody is left to whom a silent one could tell that what was deleted there has ended. */
+    for (ks_tree_iter it = ks_tree_begin(&k->gone); ks_tree_next(&it);)
+        ks_enqueue(sim, k->self, it.key.b);
 }
 
 /* What a pod waits for has changed. */
@@ -225,6 +257,9 @@ static void wake_all_on(ks_sim *sim, kubelet *k, const ks_str *name) {
 
 void ks_kubelet_node_found(ks_sim *sim, const ks_str *name) {
     kubelet *k = ks_component_state(sim, &ks_kubelet);
+    uint64_t key;
+    const machine *n = node_of(k, name, &key);
+    if (n && ks_exists(n->status)) ks_enqueue(sim, k->self, POST | n->id);
     wake_all_on(sim, k, name);
     for (ks_tree_iter it = ks_tree_begin(&k->gone); ks_tree_next(&it);)
         ks_enqueue(sim, k->self, it.key.b);
@@ -234,7 +269,7 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
     const ks_object *object = change->object;
     uint64_t key = hash64(object->name->s, object->name->len, 0);
     if (change->type == KS_ADDED) {
-        node_added(k, object);
+        node_added(sim, k, key, object);
         if (ks_node_is_given_up(object)) /* a cluster was imported in which it was silent */
             ks_settings_set_silence(k->heap, &sim->settings, object->name, KS_SILENT_LEASED,
                                     sim->world.now);
@@ -242,7 +277,7 @@ static void observe_node(ks_sim *sim, kubelet *k, const ks_change *change) {
         wake_all_on(sim, k, object->name);
     } else if (change->type == KS_DELETED) {
         follow_attached(sim, k, NULL, object);
-        ks_ids_del(k->heap, &k->nodes, key);
+        node_deleted(sim, k, key, object);
         ks_settings_set_silence(k->heap, &sim->settings, object->name, KS_TALKS, sim->world.now);
     } else {
         bool shut = ks_bool_or(ks_get(object->spec, K(unschedulable)), false);
@@ -498,12 +533,21 @@ static bool gone_pod(ks_sim *sim, kubelet *k, uint64_t id) {
     return true;
 }
 
-/* A node that talks was taken for silent. */
+/* A node that talks was taken for silent, or was made anew. */
 static bool post(ks_sim *sim, kubelet *k, uint64_t id) {
     const ks_object *node = ks_store_by_id(&sim->server.store, KS_NODE, id);
     uint64_t key;
-    const machine *n = node ? node_of(k, node->name, &key) : NULL;
-    if (n && !is_lost(sim, n) && ks_node_is_given_up(node)) ks_node_post(sim, node);
+    machine *n = node ? node_of(k, node->name, &key) : NULL;
+    if (!n || is_lost(sim, n)) return true;
+    if (ks_exists(n->status)) {
+        n = node_own(k, key);
+        ks_val before = n->status;
+        n->status = KS_NOTHING;
+        ks_node_post_anew(sim, node, before, volumes_on(sim, k, n->name));
+        ks_unref(k->heap, before);
+    } else if (ks_node_is_given_up(node)) {
+        ks_node_post(sim, node);
+    }
     return true;
 }
 

@@ -208,6 +208,27 @@ void ks_node_post(ks_sim *sim, const ks_object *node) {
     ks_refusal_free(sim->world.heap, post_status(sim, node));
 }
 
+/* Of what the Node has no condition the kubelet tells that it is well: but not of Ready (nodestatus/setters.go). */
+static ks_val first_conditions(ks_sim *sim, const ks_object *node) {
+    for (size_t i = 0; i + 1 < sizeof healthy / sizeof healthy[0]; i++)
+        ks_node_tell(sim, node, healthy[i].event);
+    return healthy_conditions(sim);
+}
+
+void ks_node_post_anew(ks_sim *sim, const ks_object *node, ks_val before, ks_val volumes) {
+    ks_heap *heap = sim->world.heap;
+    const ks_str *const own[] = {K(addresses), K(allocatable), K(capacity), K(daemonEndpoints),
+                                 K(nodeInfo)};
+    ks_val status = ks_ref(node->status);
+    if (!ks_exists(ks_condition_of(status, "Ready"))) {
+        for (int i = 0; i < 5; i++)
+            status = ks_put(heap, status, own[i], ks_ref(ks_get(before, own[i])));
+        status = ks_put(heap, status, K(conditions), first_conditions(sim, node));
+    }
+    status = ks_put(heap, status, K(volumesInUse), volumes);
+    ks_refusal_free(heap, ks_server_update_status(&sim->server, node, status, NULL));
+}
+
 ks_refusal *ks_node_recover(ks_sim *sim, const ks_str *name) {
     ks_heap *heap = sim->world.heap;
     const ks_object *node = ks_store_get(&sim->server.store, KS_NODE, NULL, name);

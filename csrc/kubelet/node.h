@@ -23,6 +23,10 @@ bool ks_node_is_given_up(const ks_object *node);
 int64_t ks_node_next_look(const ks_sim *sim, const ks_object *node); /* an instant */
 void ks_node_post(ks_sim *sim, const ks_object *node);
 
+/* The first time for a Node that was made anew for a machine: `before` is what stood in the status of the one that was deleted. Where
+ * nobody has said otherwise that is so still. Takes over `volumes`, the status.volumesInUse. */
+void ks_node_post_anew(ks_sim *sim, const ks_object *node, ks_val before, ks_val volumes);
+
 /* Event of the node's kubelet about itself: `what` is the reason ("NodeReady"). Nothing when the kubelet is played by hand. */
 void ks_node_tell(ks_sim *sim, const ks_object *node, const char *what);
 

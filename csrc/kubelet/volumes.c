@@ -520,6 +520,24 @@ void volumes_keep_names(ks_sim *sim, kubelet *k, const ks_object *pod) {
     }
 }
 
+ks_val volumes_on(ks_sim *sim, kubelet *k, const ks_str *node) {
+    ks_val list = KS_NOTHING;
+    for (ks_walk w = ks_walk_node(&sim->server.store, node); ks_walk_next(&w);) {
+        const worker *mounts = ks_ids_get(&k->pods, w.object->id);
+        if (!mounts || !mounts->mounted || !w.object->claims) continue;
+        ks_each(volume, spec_volumes(mounts)) {
+            const ks_str *claim = ks_volume_claim_name(k->heap, w.object, *volume);
+            const ks_str *name = NULL;
+            if (claim)
+                name = attached_name(sim, ks_store_claim_of(&sim->server.store, w.object, claim));
+            if (name) list = with(k->heap, list, name, true, true);
+            ks_str_unref(k->heap, name);
+            ks_str_unref(k->heap, claim);
+        }
+    }
+    return list;
+}
+
 /* What is unmounted, a new reference: of a pod that has gone it was kept. */
 static const ks_str *left_name(turn *t, const ks_str *claim, const ks_object *pvc) {
     const ks_str *name = NULL;

@@ -234,6 +234,7 @@ static void node_unref(ks_heap *heap, void *value) {
     ks_unref(heap, n->ip);
     ks_unref(heap, n->ips);
     ks_unref(heap, n->in_use);
+    ks_unref(heap, n->status);
     ks_free(heap, n, sizeof *n);
 }
 
@@ -256,6 +257,7 @@ machine *node_own(kubelet *k, uint64_t key) {
         ks_ref(copy->ip);
         ks_ref(copy->ips);
         ks_ref(copy->in_use);
+        ks_ref(copy->status);
         n->refs--;
         *slot = n = copy;
     }

@@ -189,6 +189,7 @@ typedef struct machine {
     int64_t refusing;   /* until then it looks at no pod that came without the scheduler */
     int64_t pulling;    /* serial pulls: busy until */
     ks_val in_use;      /* status.volumesInUse as this kubelet wrote it last */
+    ks_val status;      /* of the Node that it had before, or KS_NOTHING */
 } machine;
 
 static inline bool is_lost(const ks_sim *sim, const machine *n) {
@@ -262,6 +263,7 @@ typedef struct kubelet {
     int self;
     ks_ids pods;          /* pod id -> worker */
     ks_ids nodes;         /* hash of name -> node */
+    ks_ids without;       /* the same: machines whose Node has been deleted */
     ks_ids ips;           /* address -> pod id + 1 */
     ks_table images;      /* image_key -> instant from which it is present, + 1 */
     ks_links waits;       /* hash of what is awaited -> ids of the pods that wait for it */
@@ -477,6 +479,8 @@ bool volumes_ready(turn *t); /* false: w->op_until says when to look again */
 void volumes_in_use(turn *t, bool in);
 /* Writes into the node's status which volumes are mounted now, all that has changed at once. False: refused. */
 bool tell_in_use(ks_sim *sim, kubelet *k, uint64_t node_id);
+/* A new reference: what status.volumesInUse of a node is to be, whoever wrote what is in it. */
+ks_val volumes_on(ks_sim *sim, kubelet *k, const ks_str *node);
 void volumes_forget_pod(kubelet *k, const ks_object *pod);
 void volumes_keep_names(ks_sim *sim, kubelet *k,
                         const ks_object *pod);       /* it goes, and its claims may */

@@ -96,3 +96,61 @@ describe("a disk of a node that was deleted", function()
     assert.is_true(took > 360 and took < 460, "took " .. took)
   end)
 end)
+
+describe("a node that is deleted and made anew", function()
+  local NODE = { apiVersion = "v1", kind = "Node", metadata = { name = "k8s-node1" } }
+
+  it("is the machine that it was: its kubelet posts that it is well, and which volumes are in use there", function()
+    local cluster <close> = wants_disk "first"
+    local before = cluster:get("node/k8s-node1").status
+    cluster:delete "node/k8s-node1"
+    cluster:create(NODE)
+    assert.equal(0, in_use(cluster, "k8s-node1"))
+    assert(cluster:wait_for("node/k8s-node1", "ready", { timeout = "10s" }))
+    cluster:advance(10)
+    local node = cluster:get "node/k8s-node1"
+    assert.is_nil(node.spec.taints)
+    for _, field in ipairs { "addresses", "allocatable", "capacity", "nodeInfo", "volumesInUse", "volumesAttached" } do
+      assert.same(before[field], node.status[field], field)
+    end
+    cluster:delete "pod/first"
+    cluster:advance(35)
+    assert.equal(0, in_use(cluster, "k8s-node1"))
+  end)
+
+  it("says so when it is found again, if it fell silent before it could", function()
+    local cluster <close> = wants_disk "first"
+    cluster:delete "node/k8s-node1"
+    cluster:create(NODE)
+    cluster:fail_node "k8s-node1"
+    cluster:advance(20)
+    assert.equal(0, in_use(cluster, "k8s-node1"))
+    cluster:recover_node "k8s-node1"
+    assert(cluster:wait_for("node/k8s-node1", "ready", { timeout = "1s" }))
+    assert.equal(1, in_use(cluster, "k8s-node1"))
+  end)
+
+  it("deals out the addresses again of pods that were deleted by force while it was silent", function()
+    local cluster <close> = kubesim.new { nodes = 1, latency = 0 }
+    local function run(name)
+      cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = name },
+        spec = { nodeName = "k8s-node1", tolerations = { { operator = "Exists" } }, containers = { { name = "c", image = "app:1" } } } }
+      assert(cluster:wait_for("pod/" .. name, "ready"))
+      return cluster:get("pod/" .. name).status.podIP
+    end
+    assert.equal("10.244.0.2", run "first")
+    cluster:fail_node "k8s-node1"
+    cluster:delete("pod/first", { grace_period = 0 })
+    cluster:delete "node/k8s-node1"
+    cluster:advance(0)
+    cluster:create(NODE)
+    assert(cluster:wait_for("node/k8s-node1", "ready"))
+    local last
+    for i = 1, 253 do
+      last = run("p" .. i)
+      cluster:delete("pod/p" .. i, { grace_period = 0 })
+      cluster:advance(3)
+    end
+    assert.equal("10.244.0.2", last)
+  end)
+end)
