@@ -59,6 +59,8 @@ typedef struct ks_rules {
       "preemption tells nothing to victims that terminate already, nor, if all do, to anybody")    \
     X(FAILURES_OF_THE_NEWEST, 36,                                                                  \
       "a failed binding takes the nominated node, which was written meanwhile, from the pod")      \
+    X(AFFINITY_HINTS, 36,                                                                          \
+      "a pod that others' anti-affinity refused is looked at again when they go or it changes")    \
     X(CONTAINER_EVENTS, 35, "the kubelet says Container created, not Created container: NAME")     \
     X(PULLS_ARE_CHECKED, 35, "an image that is there is said to be accessible by the pod")         \
     X(TOPOLOGY_LABELS, 35, "a bound pod carries its node's zone and region")                       \

@@ -248,6 +248,25 @@ ks_selector *ks_selector_of(ks_heap *heap, ks_val label_selector, const ks_str *
     return NULL;
 }
 
+ks_val ks_selector_with_keys(ks_heap *heap, ks_val label_selector, ks_val keys,
+                             const char *operator, ks_val labels) {
+    ks_val expressions = ks_ref(ks_get(label_selector, K(matchExpressions)));
+    uint32_t before = ks_len(expressions);
+    ks_each(key, keys) {
+        const ks_str *name = ks_str_or_null(*key);
+        ks_val value = name == NULL ? KS_NOTHING : ks_get_text(labels, name->s, name->len);
+        if (!ks_exists(value)) continue;
+        ks_val values = ks_append(heap, ks_list_new(heap, 1), ks_ref(value));
+        expressions = ks_append(heap, expressions,
+                                ks_map_of(heap, K(key), ks_ref(*key), K(operator),
+                                          ks_text(heap, operator), K(values), values, NULL));
+    }
+    if (ks_len(expressions) > before)
+        return ks_put(heap, label_selector, K(matchExpressions), expressions);
+    ks_unref(heap, expressions);
+    return label_selector;
+}
+
 ks_selector *ks_selector_of_map(ks_heap *heap, ks_val map) {
     if (map.type != KS_MAP || ks_len(map) == 0) return selector_nothing(heap);
     return add_map(heap, selector_new(heap, ks_len(map)), map);

@@ -50,6 +50,9 @@ bool ks_selector_matches(const ks_selector *selector, ks_val labels);
 bool ks_selector_empty(const ks_selector *selector);                 /* matches everything */
 ks_val ks_selector_text(ks_heap *heap, const ks_selector *selector); /* canonical text */
 ks_selector *ks_selector_ref(ks_selector *selector);
+/* The LabelSelector document (taken over) with one more expression for each of `keys` that `labels` have: key, operator and that value. */
+ks_val ks_selector_with_keys(ks_heap *heap, ks_val label_selector, ks_val keys,
+                             const char *operator, ks_val labels);
 void ks_selector_unref(ks_heap *heap, ks_selector *selector);
 
 /* --- time: RFC 3339 with seconds (meta/v1.Time) and microseconds (MicroTime) --- */

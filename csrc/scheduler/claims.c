@@ -23,18 +23,17 @@ static bool uses(ks_heap *heap, const ks_object *pod, const ks_object *claim) {
     return ks_str_eq(pod->ns, claim->ns) && ks_pod_names_claim(heap, pod, claim->name);
 }
 
-static int count_users(ks_cycle *c, const ks_object *claim) {
-    int count = 0;
+static bool is_used(ks_cycle *c, const ks_object *claim) {
     for (ks_namers n = ks_store_naming_it(ks_view(c->sim), KS_POD, claim); ks_namers_next(&n);) {
         const ks_object *pod = n.object;
         bool placed = pod->node != NULL || ks_sched_assumed(c->st, pod->id) != NULL;
-        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod)) count++;
+        if (pod->id != c->pod->id && placed && !ks_sched_finished(pod)) return true;
     }
-    return count;
+    return false;
 }
 
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
-    if (off(c, KS_PLUGIN_VOLUME_RESTRICTIONS)) return;
+    if (!c->claims.counts_users) return;
     for (uint32_t i = 0; i < c->claims.count; i++)
         if (c->claims.looks[i].claim->alone &&
             uses(c->sim->world.heap, pod, c->claims.looks[i].claim))
@@ -82,10 +81,20 @@ static const char *const zone_labels[] = {
     "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
     "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region"};
 
+static ks_val zone_label(ks_val labels, int i) {
+    return ks_get_text(labels, zone_labels[i], strlen(zone_labels[i]));
+}
+
+bool ks_sched_same_zones(ks_val a, ks_val b) {
+    for (int i = 0; i < 4; i++)
+        if (!ks_equal(zone_label(a, i), zone_label(b, i))) return false;
+    return true;
+}
+
 static bool has_zone_label(ks_val labels) {
     if (ks_len(labels) == 0) return false;
     for (int i = 0; i < 4; i++)
-        if (ks_exists(ks_get_text(labels, zone_labels[i], strlen(zone_labels[i])))) return true;
+        if (ks_exists(zone_label(labels, i))) return true;
     return false;
 }
 
@@ -127,20 +136,29 @@ static void wait_for_consumer(ks_claims *claims, ks_claim_look *look) {
     claims->waiting[at] = look;
 }
 
+/* Where nobody uses any of them, nobody is thought to, in dry runs neither: PreFilter: Skip. */
+static void count_users(ks_cycle *c) {
+    ks_claims *claims = &c->claims;
+    claims->rwop_users = 0;
+    claims->counts_users = false;
+    if (off(c, KS_PLUGIN_VOLUME_RESTRICTIONS)) return;
+    for (uint32_t i = 0; i < claims->count; i++)
+        if (claims->looks[i].claim->alone) claims->rwop_users += is_used(c, claims->looks[i].claim);
+    claims->counts_users = claims->rwop_users > 0 || c->rules->legacy_disks;
+}
+
 void ks_sched_prefilter_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
     ks_claims *claims = &c->claims;
     claims->count = claims->waiting_count = 0;
     claims->restricts = false;
-    claims->rwop_users = 0;
     if (!read_claims(c)) return;
+    count_users(c);
     if (off(c, KS_PLUGIN_VOLUME_BINDING)) return;
     bool immediate = false;
     for (uint32_t i = 0; i < claims->count; i++) {
         ks_claim_look *look = &claims->looks[i];
         const ks_object *claim = look->claim;
-        if (!off(c, KS_PLUGIN_VOLUME_RESTRICTIONS) && claim->alone)
-            claims->rwop_users += count_users(c, claim);
         if (claim->phase == 'L') {
             refuse(c, KS_PLUGIN_VOLUME_BINDING,
                    ks_format(
@@ -185,19 +203,19 @@ static bool in_zones(const char *zones, const ks_str *value) {
     return false;
 }
 
+/* A volume's old label may mean a node's new one, but not the other way round (volume_zone.go: translateToGALabel). */
 static const ks_str *zone_of_node(const ks_object *node, int label) {
-    const char *other = zone_labels[(label + 2) % 4];
-    ks_val value = ks_get_text(node->labels, zone_labels[label], strlen(zone_labels[label]));
-    if (!ks_exists(value)) value = ks_get_text(node->labels, other, strlen(other));
+    ks_val value = zone_label(node->labels, label);
+    if (!ks_exists(value)) value = zone_label(node->labels, label % 2);
     return ks_str_or_null(value);
 }
 
 static bool zone_suits(const ks_object *volume, const ks_object *node) {
     if (!has_zone_label(node->labels)) return true;
     for (int i = 0; i < 4; i++) {
-        const char *zones =
-            ks_text_or(ks_get_text(volume->labels, zone_labels[i], strlen(zone_labels[i])), NULL);
-        if (zones != NULL && !in_zones(zones, zone_of_node(node, i))) return false;
+        const char *zones = ks_text_or(zone_label(volume->labels, i), "");
+        bool counts = *zones != '\0' && strstr(zones, "____") == NULL; /* no zone is nameless */
+        if (counts && !in_zones(zones, zone_of_node(node, i))) return false;
     }
     return true;
 }

@@ -25,7 +25,10 @@ void ks_sched_rules_unref(ks_heap *heap, ks_pod_rules *r) {
     ks_unref(heap, r->spec);
     ks_unref(heap, r->ports);
     ks_sched_amounts_dispose(heap, &r->amounts);
-    for (uint32_t i = 0; i < r->constraint_count; i++) ks_str_unref(heap, r->constraints[i].key);
+    for (uint32_t i = 0; i < r->constraint_count; i++) {
+        ks_str_unref(heap, r->constraints[i].key);
+        ks_selector_unref(heap, r->constraints[i].selector);
+    }
     ks_free(heap, r->constraints, r->constraint_count * sizeof *r->constraints);
     free_keys(heap, r->anti_tallies, r->anti.count);
     free_keys(heap, r->preferred_tallies, r->preferred_affinity.count);
@@ -174,8 +177,10 @@ static bool is_of(const ks_sched *st, const ks_pod_class *class, const ks_object
 
 /* --- compiling --- */
 
-static ks_val host_ports(ks_heap *heap, ks_val containers, ks_val out) {
+/* Of init containers those that stay have theirs (scheduler/util/utils.go: GetHostPorts). */
+static ks_val host_ports(ks_heap *heap, ks_val containers, bool init, ks_val out) {
     ks_each(c, containers) {
+        if (init && !ks_text_is(ks_get(*c, K(restartPolicy)), "Always")) continue;
         ks_each(port, ks_get(*c, K(ports))) {
             if (ks_int_or(ks_get(*port, K(hostPort)), 0) > 0)
                 out = ks_append(heap, out, ks_ref(*port));
@@ -258,6 +263,15 @@ static void default_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod,
     r->spread_soft = r->spread_defaulted = true;
 }
 
+/* A constraint's selector with its label keys: they are looked up anew each time (podtopologyspread/common.go:
+ * filterTopologySpreadConstraints). A new reference. */
+static ks_val spread_selector(ks_heap *heap, ks_val constraint, ks_val labels) {
+    ks_val selector = ks_ref(ks_get(constraint, K(labelSelector)));
+    if (!ks_exists(selector)) return selector;
+    return ks_selector_with_keys(heap, selector, ks_get(constraint, K(matchLabelKeys)), "In",
+                                 labels);
+}
+
 static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_val list,
                             ks_pod_rules *r) {
     ks_heap *heap = sim->world.heap;
@@ -266,7 +280,9 @@ static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_
     ks_constraint *c = r->constraints;
     ks_each(doc, list) {
         const ks_str *key = ks_str_or_null(ks_get(*doc, K(topologyKey)));
-        ks_term term = selector_term(heap, ks_get(*doc, K(labelSelector)));
+        ks_val selector = spread_selector(heap, *doc, pod->labels);
+        ks_term term = selector_term(heap, selector);
+        ks_unref(heap, selector);
         *c = (ks_constraint){
             .key = key == NULL ? ks_intern_of(heap, "") : ks_intern(heap, key->s, key->len),
             .max_skew = ks_int_or(ks_get(*doc, K(maxSkew)), 1),
@@ -275,7 +291,12 @@ static void own_constraints(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_
             .honor_affinity = !ks_text_is(ks_get(*doc, K(nodeAffinityPolicy)), "Ignore"),
             .honor_taints = ks_text_is(ks_get(*doc, K(nodeTaintsPolicy)), "Honor")};
         c->hostname = c->key == K(kubernetes_io_hostname);
-        c->self = term.selector != NULL && ks_selector_matches(term.selector, pod->labels);
+        c->selector = ks_selector_ref(term.selector);
+        c->self = c->selector != NULL && ks_selector_matches(c->selector, pod->labels);
+        if (c->selector != NULL && ks_selector_empty(c->selector)) { /* countPodsMatchSelector */
+            ks_selector_unref(heap, term.selector);
+            term.selector = NULL;
+        }
         c->tally = ks_sched_tally_of(sim, st, pod->ns, &term, 1, true);
         if (c->hard)
             r->spread_hard = true;
@@ -325,7 +346,7 @@ static void compile_affinity(ks_sim *sim, ks_sched *st, const ks_object *pod, ks
     r->terms_self = true;
     for (uint32_t i = 0; i < r->affinity.count; i++) {
         ks_sched_term_copy(heap, &terms[i], &r->affinity.items[i]);
-        if (!ks_sched_term_matches(sim, &terms[i], pod->ns, pod->labels)) r->terms_self = false;
+        if (!ks_sched_own_term_matches(sim, &terms[i], pod->ns, pod->labels)) r->terms_self = false;
     }
     r->affinity_tally = ks_sched_tally_of(sim, st, NULL, terms, r->affinity.count, false);
     ks_free(heap, terms, r->affinity.count * sizeof *terms);
@@ -366,8 +387,8 @@ static ks_pod_rules *compile_rules(ks_sim *sim, ks_sched *st, const ks_object *p
     r->asks_cpu_or_memory = r->amounts.cpu > 0 || r->amounts.memory > 0;
     r->node_selector = ks_get(pod->spec, K(nodeSelector));
     r->tolerations = ks_get(pod->spec, K(tolerations));
-    r->ports = host_ports(heap, ks_get(pod->spec, K(containers)), KS_NOTHING);
-    r->ports = host_ports(heap, ks_get(pod->spec, K(initContainers)), r->ports);
+    r->ports = host_ports(heap, ks_get(pod->spec, K(containers)), false, KS_NOTHING);
+    r->ports = host_ports(heap, ks_get(pod->spec, K(initContainers)), true, r->ports);
     r->container_count = (int)(ks_len(ks_get(pod->spec, K(containers))) +
                                ks_len(ks_get(pod->spec, K(initContainers))));
     ks_each(v, ks_get(pod->spec, K(volumes))) r->legacy_disks = r->legacy_disks || legacy_disk(*v);

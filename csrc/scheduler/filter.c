@@ -45,29 +45,85 @@ void ks_sched_arena_reset(ks_arena *arena) {
 
 /* --- one node --- */
 
-static ks_verdict filter_legacy_disks(ks_cycle *c, const ks_object *node) {
-    static const char *const kinds[] = {"gcePersistentDisk", "awsElasticBlockStore", "rbd",
-                                        "iscsi"};
-    for (ks_walk w = ks_walk_node(ks_view(c->sim), node->name); ks_walk_next(&w);) {
-        if (ks_sched_finished(w.object)) continue;
-        ks_each(mine, ks_get(c->pod->spec, K(volumes))) {
-            ks_each(theirs, ks_get(w.object->spec, K(volumes))) {
-                for (int i = 0; i < 4; i++) {
-                    ks_val a = ks_get_text(*mine, kinds[i], strlen(kinds[i])),
-                           b = ks_get_text(*theirs, kinds[i], strlen(kinds[i]));
-                    if (!ks_exists(a) || !ks_exists(b)) continue;
-                    bool read_only = ks_bool_or(ks_get(a, K(readOnly)), false) &&
-                                     ks_bool_or(ks_get(b, K(readOnly)), false);
-                    bool same = i == 0   ? ks_equal(ks_get(a, K(pdName)), ks_get(b, K(pdName)))
-                                : i == 1 ? ks_equal(ks_get(a, K(volumeID)), ks_get(b, K(volumeID)))
-                                : i == 2 ? ks_equal(ks_get(a, K(pool)), ks_get(b, K(pool))) &&
-                                               ks_equal(ks_get(a, K(image)), ks_get(b, K(image)))
-                                         : ks_equal(ks_get(a, K(iqn)), ks_get(b, K(iqn)));
-                    if (same && (i == 1 || !read_only))
-                        return (ks_verdict){KS_REASON_DISK, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
-                }
-            }
+/* rbd: one of the monitors is the same. */
+static bool overlap(ks_val a, ks_val b) {
+    ks_each(x, a) {
+        ks_each(y, b) {
+            if (ks_equal(*x, *y)) return true;
         }
+    }
+    return false;
+}
+
+static bool both_read_only(ks_val a, ks_val b) {
+    return ks_bool_or(ks_get(a, K(readOnly)), false) && ks_bool_or(ks_get(b, K(readOnly)), false);
+}
+
+static bool same(ks_val a, ks_val b, const ks_str *key) {
+    return ks_equal(ks_get(a, key), ks_get(b, key));
+}
+
+/* volume_restrictions.go: isVolumeConflict */
+static bool volumes_clash(ks_val mine, ks_val theirs) {
+    const ks_str *const kinds[] = {K(gcePersistentDisk), K(awsElasticBlockStore), K(iscsi), K(rbd)};
+    for (int i = 0; i < 4; i++) {
+        ks_val a = ks_get(mine, kinds[i]), b = ks_get(theirs, kinds[i]);
+        if (!ks_exists(a) || !ks_exists(b)) continue;
+        switch (i) {
+        case 0:
+            if (same(a, b, K(pdName)) && !both_read_only(a, b)) return true;
+            break;
+        case 1:
+            if (same(a, b, K(volumeID))) return true;
+            break;
+        case 2:
+            if (same(a, b, K(iqn)) && !both_read_only(a, b)) return true;
+            break;
+        default:
+            if (overlap(ks_get(a, K(monitors)), ks_get(b, K(monitors))) && same(a, b, K(pool)) &&
+                same(a, b, K(image)) && !both_read_only(a, b))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool ks_sched_disks_clash(const ks_object *pod, const ks_object *other) {
+    ks_each(mine, ks_get(pod->spec, K(volumes))) {
+        ks_each(theirs, ks_get(other->spec, K(volumes))) {
+            if (volumes_clash(*mine, *theirs)) return true;
+        }
+    }
+    return false;
+}
+
+enum { HAS_GONE = 1, HAS_COME = 2 };
+
+void ks_sched_disks_pod(ks_cycle *c, const ks_object *pod, int sign) {
+    ks_heap *heap = c->sim->world.heap;
+    if (!c->rules->legacy_disks) return;
+    if (!ks_tree_del(heap, &c->moved, (ks_key){0, pod->id}))
+        ks_tree_put(heap, &c->moved, (ks_key){0, pod->id},
+                    (void *)(uintptr_t)(sign < 0 ? HAS_GONE : HAS_COME));
+}
+
+static bool stands_in_way(const ks_cycle *c, const ks_object *other) {
+    return !ks_tree_has(&c->moved, (ks_key){0, other->id}) && ks_sched_disks_clash(c->pod, other);
+}
+
+static ks_verdict filter_legacy_disks(ks_cycle *c, const ks_object *node) {
+    const ks_verdict taken = {KS_REASON_DISK, KS_PLUGIN_VOLUME_RESTRICTIONS, false};
+    for (ks_walk w = ks_walk_node(ks_view(c->sim), node->name); ks_walk_next(&w);)
+        if (!ks_sched_finished(w.object) && stands_in_way(c, w.object)) return taken;
+    const ks_assumed *guest;
+    for (ks_guests g = ks_sched_guests(c->st, node->name);
+         (guest = ks_sched_next_guest(&g)) != NULL;)
+        if (stands_in_way(c, guest->pod)) return taken;
+    for (ks_tree_iter it = ks_tree_begin(&c->moved); ks_tree_next(&it);) {
+        const ks_object *pod = (uintptr_t)it.value == HAS_COME
+                                   ? ks_store_by_id(ks_view(c->sim), KS_POD, it.key.b)
+                                   : NULL;
+        if (pod != NULL && ks_sched_disks_clash(c->pod, pod)) return taken;
     }
     return KS_FEASIBLE;
 }
@@ -113,6 +169,7 @@ static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int s
         c->rules = own;
         ks_sched_topology_pod(c, pod, node->slot, sign);
         ks_sched_claims_pod(c, pod, sign);
+        ks_sched_disks_pod(c, pod, sign);
     }
     return copy;
 }

@@ -1,6 +1,6 @@
 /*
  * scheduler/hints.c - which events let unschedulable pods be tried again: EventsToRegister and the queueing hints of the
- * default plugins.
+ * default plugins. They are what the plugins say, not what would help: a pod that has gone is no news to one that more than it refused.
  */
 #include "engine/nodes.h"
 #include "scheduler/internal.h"
@@ -14,58 +14,72 @@ static const ks_pod_rules *rules_of(ks_sim *sim, ks_sched *st, const ks_object *
 
 /* --- pods --- */
 
-static bool ports_shared(ks_val a, ks_val b) {
-    ks_each(x, a) {
-        ks_each(y, b) {
-            if (ks_equal(ks_get(*x, K(hostPort)), ks_get(*y, K(hostPort)))) return true;
-        }
+/* A claim of the one pod's volumes is one of the other's, in their namespace. */
+static bool claim_shared(const ks_object *a, const ks_object *b) {
+    if (!a->claims || !b->claims) return false;
+    ks_each(x, ks_get(a->spec, K(volumes))) {
+        ks_val mine = ks_get2(*x, K(persistentVolumeClaim), K(claimName));
+        if (!ks_exists(mine)) continue;
+        ks_each(y, ks_get(b->spec, K(volumes)))
+            if (ks_equal(mine, ks_get2(*y, K(persistentVolumeClaim), K(claimName)))) return true;
     }
     return false;
 }
 
-static bool any_term(ks_sim *sim, const ks_terms *terms, const ks_object *other) {
+/* Hints of one pod are about all terms at once: podMatchesAllAffinityTerms. */
+static bool all_terms(const ks_terms *terms, const ks_object *other) {
     for (uint32_t i = 0; i < terms->count; i++)
-        if (ks_sched_term_matches(sim, &terms->items[i], other->ns, other->labels)) return true;
-    return false;
-}
-
-static bool any_constraint(ks_sched *st, const ks_pod_rules *r, const ks_object *other) {
-    for (uint32_t i = 0; i < r->constraint_count; i++) {
-        const ks_tally *t =
-            r->constraints[i].hard ? ks_sched_tally(st, r->constraints[i].tally) : NULL;
-        if (t == NULL) continue;
-        bool matches = ks_str_eq(t->ns, other->ns);
-        for (uint32_t k = 0; k < t->count && matches; k++)
-            matches = t->terms[k].selector != NULL &&
-                      ks_selector_matches(t->terms[k].selector, other->labels);
-        if (matches) return true;
-    }
-    return false;
+        if (!ks_sched_term_hints(&terms->items[i], other->ns, other->labels)) return false;
+    return terms->count > 0;
 }
 
 /* Whether the other pod's required anti-affinity is against this one. */
-static bool other_is_against(ks_sim *sim, const ks_object *pod, const ks_object *other) {
+static bool other_is_against(ks_heap *heap, const ks_object *pod, const ks_object *other) {
     ks_val anti = ks_get3(other->spec, K(affinity), K(podAntiAffinity),
                           K(requiredDuringSchedulingIgnoredDuringExecution));
     if (ks_len(anti) == 0) return false;
     ks_terms terms;
-    ks_sched_terms_read(sim->world.heap, &terms, anti, other->ns, false);
-    bool against = any_term(sim, &terms, pod);
-    ks_sched_terms_dispose(sim->world.heap, &terms);
+    ks_sched_terms_read(heap, &terms, anti, other->ns, false);
+    bool against = all_terms(&terms, pod);
+    ks_sched_terms_dispose(heap, &terms);
     return against;
 }
 
-/* A pod took a node, or its labels changed. */
-static bool after_pod_added(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
-                            const ks_change *change) {
+static bool means(const ks_constraint *c, ks_val labels) {
+    return c->hard && c->selector != NULL && ks_selector_matches(c->selector, labels);
+}
+
+static bool any_constraint(const ks_pod_rules *r, const ks_object *other) {
+    for (uint32_t i = 0; i < r->constraint_count; i++)
+        if (means(&r->constraints[i], other->labels)) return true;
+    return false;
+}
+
+/* Whether a constraint means pods of these labels, but not of those. */
+static bool any_other_constraint(const ks_pod_rules *r, ks_val before, ks_val now) {
+    for (uint32_t i = 0; i < r->constraint_count; i++)
+        if (means(&r->constraints[i], before) != means(&r->constraints[i], now)) return true;
+    return false;
+}
+
+/* A pod took a node. */
+static bool after_pod_placed(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                             const ks_change *change) {
     const ks_pod_rules *r = rules_of(sim, st, pod);
-    const ks_object *other = change->object;
     if (plugin == KS_PLUGIN_SPREAD)
-        return any_constraint(st, r, other) ||
-               (change->old != NULL && any_constraint(st, r, change->old));
-    if (any_term(sim, &r->affinity, other)) return true;
-    return change->old != NULL && any_term(sim, &r->anti, change->old) &&
-           !any_term(sim, &r->anti, other);
+        return ks_str_eq(pod->ns, change->object->ns) && any_constraint(r, change->object);
+    return all_terms(&r->affinity, change->object);
+}
+
+/* The labels of a pod that has its node have changed. */
+static bool after_labels(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                         const ks_change *change) {
+    const ks_pod_rules *r = rules_of(sim, st, pod);
+    const ks_object *old = change->old, *now = change->object;
+    if (plugin == KS_PLUGIN_SPREAD)
+        return ks_str_eq(pod->ns, now->ns) && any_other_constraint(r, old->labels, now->labels);
+    return (all_terms(&r->affinity, now) && !all_terms(&r->affinity, old)) ||
+           (all_terms(&r->anti, old) && !all_terms(&r->anti, now));
 }
 
 static bool after_pod_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
@@ -76,15 +90,19 @@ static bool after_pod_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_p
     case KS_PLUGIN_PORTS: {
         r = rules_of(sim, st, pod);
         ks_val mine = ks_ref(r->ports);
-        bool shared = ports_shared(mine, rules_of(sim, st, other)->ports);
+        bool shared = ks_sched_ports_clash(mine, rules_of(sim, st, other)->ports);
         ks_unref(sim->world.heap, mine);
         return shared;
     }
-    case KS_PLUGIN_SPREAD: return any_constraint(st, rules_of(sim, st, pod), other);
+    case KS_PLUGIN_SPREAD:
+        return ks_str_eq(pod->ns, other->ns) && any_constraint(rules_of(sim, st, pod), other);
     case KS_PLUGIN_POD_AFFINITY:
-        return any_term(sim, &rules_of(sim, st, pod)->anti, other) ||
-               other_is_against(sim, pod, other);
-    case KS_PLUGIN_VOLUME_RESTRICTIONS: return ks_str_eq(pod->ns, other->ns);
+        return all_terms(&rules_of(sim, st, pod)->anti, other) ||
+               (ks_since(&sim->server.rules, KS_SINCE_AFFINITY_HINTS) &&
+                other_is_against(sim->world.heap, pod, other));
+    case KS_PLUGIN_VOLUME_RESTRICTIONS:
+        return ks_str_eq(pod->ns, other->ns) &&
+               (ks_sched_disks_clash(pod, other) || claim_shared(pod, other));
     default: return true;
     }
 }
@@ -107,6 +125,8 @@ void ks_sched_hint_gone(ks_sim *sim, ks_sched *st, const ks_change *change) {
 /* The place that a pod was nominated to is free again: to those that it had to be kept from. */
 static bool after_nomination_gone(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
                                   const ks_change *change) {
+    bool relates = plugin == KS_PLUGIN_SPREAD || plugin == KS_PLUGIN_POD_AFFINITY;
+    if (relates && !ks_since(&sim->server.rules, KS_SINCE_AFFINITY_HINTS)) return false;
     return ks_sched_priority(pod) <= ks_sched_priority(change->object) &&
            after_pod_gone(sim, st, pod, plugin, change);
 }
@@ -122,24 +142,65 @@ static bool loses_nomination(const ks_sched *st, const ks_change *change, const 
            !ks_str_eq(was, ks_str_or_null(ks_get(pod->status, K(nominatedNodeName))));
 }
 
+static bool same_labels(const ks_object *a, const ks_object *b) {
+    return ks_equal(a->labels, b->labels);
+}
+
+/* That it terminates is nothing to others: it still takes its place. */
 static void pod_changed(ks_sim *sim, ks_sched *st, const ks_change *change) {
+    const uint32_t relates = BIT(KS_PLUGIN_SPREAD) | BIT(KS_PLUGIN_POD_AFFINITY);
     const ks_object *pod = change->object;
     const ks_object *old = change->type == KS_DELETED ? pod : change->old;
     if (loses_nomination(st, change, old))
         ks_sched_queue_wake(sim, st, LEAVES_PLACE, after_nomination_gone, change);
     bool had = old != NULL && takes_place(old),
          has = change->type != KS_DELETED && takes_place(pod);
-    if (had && !has) {
+    if (had && !has)
         ks_sched_hint_gone(sim, st, change);
-    } else if (has && (!had || !ks_equal(old->labels, pod->labels))) {
-        ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD) | BIT(KS_PLUGIN_POD_AFFINITY),
-                            after_pod_added, change);
-    } else if (has && had &&
-               !ks_equal(ks_get(old->spec, K(containers)), ks_get(pod->spec, K(containers)))) {
-        ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_FIT), NULL, change);
-    } else if (has && had && ks_object_terminating(pod) && !ks_object_terminating(old)) {
-        ks_sched_queue_wake(sim, st, BIT(KS_PLUGIN_SPREAD), after_pod_gone, change);
-    }
+    else if (has && !had)
+        ks_sched_queue_wake(sim, st, relates, after_pod_placed, change);
+    else if (has && !same_labels(old, pod))
+        ks_sched_queue_wake(sim, st, relates, after_labels, change);
+}
+
+/* --- the pod itself --- */
+
+static bool tolerates_more(const ks_object *old, const ks_object *now) {
+    return ks_len(ks_get(old->spec, K(tolerations))) != ks_len(ks_get(now->spec, K(tolerations)));
+}
+
+/* What a policy may look at. */
+static bool differs(const ks_object *old, const ks_object *now) {
+    const ks_str *const keys[] = {K(tolerations), K(nodeSelector), K(affinity), K(containers)};
+    if (!same_labels(old, now)) return true;
+    for (int i = 0; i < 4; i++)
+        if (!ks_equal(ks_get(old->spec, keys[i]), ks_get(now->spec, keys[i]))) return true;
+    return false;
+}
+
+static bool heeds_taints(const ks_pod_rules *r) {
+    for (uint32_t i = 0; i < r->constraint_count; i++)
+        if (r->constraints[i].hard && r->constraints[i].honor_taints) return true;
+    return false;
+}
+
+bool ks_sched_hint_own(ks_sim *sim, ks_sched *st, uint32_t plugins, const ks_change *change) {
+    const ks_object *old = change->old, *now = change->object;
+    bool labels = !same_labels(old, now);
+    bool same_spec = ks_is(old->spec, KS_MAP) && ks_identical(old->spec, now->spec);
+    if (!labels && same_spec) return false;
+    if ((plugins & ANY_POLICY) != 0 && differs(old, now)) return true;
+    if (labels && (plugins & BIT(KS_PLUGIN_POD_AFFINITY)) != 0 &&
+        ks_since(&sim->server.rules, KS_SINCE_AFFINITY_HINTS))
+        return true;
+    bool more = tolerates_more(old, now);
+    if (more && (plugins & BIT(KS_PLUGIN_TAINTS)) != 0) return true;
+    const ks_pod_rules *r = rules_of(sim, st, now);
+    if (more && (plugins & BIT(KS_PLUGIN_UNSCHEDULABLE)) != 0 &&
+        ks_sched_tolerates_unschedulable(sim->world.heap, r->tolerations))
+        return true;
+    if ((plugins & BIT(KS_PLUGIN_SPREAD)) == 0) return false;
+    return (more && heeds_taints(r)) || any_other_constraint(r, old->labels, now->labels);
 }
 
 /* --- nodes --- */
@@ -268,6 +329,24 @@ static bool after_node(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugi
     }
 }
 
+/* --- volumes and their classes --- */
+
+static bool after_volume(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                         const ks_change *change) {
+    (void)sim, (void)st, (void)pod;
+    return plugin == KS_PLUGIN_VOLUME_BINDING || change->old == NULL ||
+           !ks_sched_same_zones(change->old->labels, change->object->labels);
+}
+
+static bool after_class(ks_sim *sim, ks_sched *st, const ks_object *pod, ks_plugin plugin,
+                        const ks_change *change) {
+    (void)sim, (void)st, (void)pod;
+    const ks_object *class = change->object, *old = change->old;
+    if (plugin == KS_PLUGIN_VOLUME_ZONE) return old == NULL && ks_class_waits(class);
+    return old == NULL || !ks_equal(ks_get(ks_doc(old), K(allowedTopologies)),
+                                    ks_get(ks_doc(class), K(allowedTopologies)));
+}
+
 void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
     uint32_t volumes = BIT(KS_PLUGIN_VOLUME_BINDING) | BIT(KS_PLUGIN_VOLUME_ZONE);
     if (st->waiting.count == 0) return;
@@ -288,10 +367,10 @@ void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change) {
         }
         break;
     case KS_PV:
-        if (change->type != KS_DELETED) ks_sched_queue_wake(sim, st, volumes, NULL, change);
+        if (change->type != KS_DELETED) ks_sched_queue_wake(sim, st, volumes, after_volume, change);
         break;
     case KS_STORAGECLASS:
-        if (change->type != KS_DELETED) ks_sched_queue_wake(sim, st, volumes, NULL, change);
+        if (change->type != KS_DELETED) ks_sched_queue_wake(sim, st, volumes, after_class, change);
         break;
     case KS_VOLUMEATTACHMENT:
         if (change->type == KS_DELETED)

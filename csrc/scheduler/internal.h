@@ -181,8 +181,9 @@ typedef struct ks_constraint {
     int64_t max_skew, min_domains;
     bool hard, hostname;
     bool honor_affinity, honor_taints;
-    bool self; /* the pod matches its own selector */
-    ks_key tally;
+    ks_selector *selector; /* as the pod has it; NULL: spread by default */
+    bool self;             /* the pod matches its own selector */
+    ks_key tally;          /* of an empty selector: of nobody */
 } ks_constraint;
 
 /* A kind of pod: all that placing it depends on, apart from its claims, compiled. Immutable. */
@@ -519,8 +520,11 @@ bool ks_sched_node_term(ks_heap *heap, ks_val term, const ks_object *node);
 ks_val ks_sched_short_extended(ks_heap *heap, const ks_pod_rules *rules, const ks_node_info *node);
 ks_verdict ks_sched_fit(const ks_pod_rules *rules, const ks_node_info *node);
 bool ks_sched_ports_free(const ks_pod_rules *rules, const ks_node_info *node);
+/* Whether two pods cannot have their ports on one node. */
+bool ks_sched_ports_clash(ks_val a, ks_val b);
 /* Whether what is required of the node's name cannot be true of any (node_affinity.go: PreFilter: errReasonConflict). */
 bool ks_sched_names_conflict(const ks_pod_rules *rules);
+bool ks_sched_tolerates_unschedulable(ks_heap *heap, ks_val tolerations);
 void ks_sched_ports_take(ks_heap *heap, ks_node_info *node, ks_val ports, bool take);
 int ks_sched_score_images(const ks_sched *st, const ks_pod_rules *rules, const ks_node_info *node);
 
@@ -533,7 +537,13 @@ void ks_sched_terms_read(ks_heap *heap, ks_terms *out, ks_val list, const ks_str
 void ks_sched_terms_dispose(ks_heap *heap, ks_terms *terms);
 void ks_sched_term_copy(ks_heap *heap, ks_term *out, const ks_term *from);
 void ks_sched_term_dispose(ks_heap *heap, ks_term *term);
+/* Whether a pod of that namespace with these labels is meant by a term of one that has its node. */
 bool ks_sched_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, ks_val labels);
+/* The same of a term of a pod that looks for one: namespaces that its selector means are looked up before, and what a namespace without
+ * labels would suit suits all (interpodaffinity/plugin.go: mergeAffinityTermNamespacesIfNotEmpty changes a copy). */
+bool ks_sched_own_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, ks_val labels);
+/* The same where only hints are asked for: namespaces' labels are not looked at. */
+bool ks_sched_term_hints(const ks_term *term, const ks_str *ns, ks_val labels);
 
 /* --- tallies.c --- */
 extern const ks_tree_type ks_sched_tallies_type, ks_sched_groups_type;
@@ -637,6 +647,8 @@ void ks_sched_wind(ks_sim *sim, const ks_sched *st);
 
 /* --- hints.c --- */
 void ks_sched_hints(ks_sim *sim, ks_sched *st, const ks_change *change);
+/* Whether a pod that waits, refused by `plugins`, is to be looked at again because it has itself changed. */
+bool ks_sched_hint_own(ks_sim *sim, ks_sched *st, uint32_t plugins, const ks_change *change);
 /* The change's pod does not take its place any more. */
 void ks_sched_hint_gone(ks_sim *sim, ks_sched *st, const ks_change *change);
 
@@ -655,7 +667,7 @@ typedef struct ks_spread {
     const ks_constraint *constraint;
     const ks_axis *axis;   /* NULL: no node has the key */
     const ks_tally *tally; /* NULL: no pod counts */
-    int64_t *counts;       /* by domain; -1: no node of the domain counts */
+    int64_t *counts;       /* by domain */
     int64_t min;
     uint32_t domains; /* that count */
     double weight;
@@ -691,7 +703,8 @@ typedef struct ks_claims {
         *waiting; /* those that wait, smallest request first (binder.go: sorted by size) */
     ks_claim_look only, *only_waiting; /* where the above stand of a pod with one claim */
     bool restricts;                    /* some node may be refused */
-    int rwop_users;                    /* pods that use one of the ReadWriteOncePod claims */
+    bool counts_users; /* VolumeRestrictions has something to do: it hears of pods in dry runs */
+    int rwop_users;    /* how many of the ReadWriteOncePod claims pods use */
 } ks_claims;
 
 typedef struct ks_cycle {
@@ -711,7 +724,9 @@ typedef struct ks_cycle {
     ks_spread *spread;        /* by constraint: hard ones, while filtering */
     ks_sums *affinity, *anti; /* by term */
     ks_sums_list existing_anti;
-    bool any_affinity;     /* some pod matches the affinity terms */
+    bool relates;      /* InterPodAffinity has something to do: it hears of pods in dry runs */
+    bool any_affinity; /* some pod matches the affinity terms */
+    ks_tree moved;     /* in dry runs, of pods with disks: id -> 1: it has gone, 2: it has come */
     const char *prefilter; /* what refused the pod as a whole; NULL: nothing */
     ks_val prefilter_text; /* holds it, when it was made */
     uint32_t plugins;      /* that refused */
@@ -742,6 +757,8 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node);
 /* What the claims that wait would take on the node that was found for the pod, in the order in which they are bound: as many as
  * wait. Borrowed. */
 void ks_sched_match_claims(ks_cycle *c, const ks_object *node, ks_claim_match *out);
+/* Whether volumes with these labels lie in the same zones and regions. */
+bool ks_sched_same_zones(ks_val a, ks_val b);
 /* A dry run took (sign -1) or put back a pod that may hold a ReadWriteOncePod claim. */
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign);
 
@@ -810,6 +827,10 @@ void ks_sched_prefilter(ks_cycle *c);
 void ks_sched_find_nodes(ks_cycle *c);
 /* All filters for a node in any state. */
 ks_verdict ks_sched_filter(ks_cycle *c, const ks_node_info *node);
+/* A dry run took (sign -1) or added a pod that may hold one of the pod's disks. */
+void ks_sched_disks_pod(ks_cycle *c, const ks_object *pod, int sign);
+/* Whether two pods have a disk that only one of them can have. */
+bool ks_sched_disks_clash(const ks_object *pod, const ks_object *other);
 /* The same with and without the pods nominated to the node. */
 ks_verdict ks_sched_filter_nominated(ks_cycle *c, const ks_node_info *node);
 

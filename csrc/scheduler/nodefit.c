@@ -43,6 +43,18 @@ bool ks_sched_ports_free(const ks_pod_rules *rules, const ks_node_info *node) {
     return true;
 }
 
+bool ks_sched_ports_clash(ks_val a, ks_val b) {
+    ks_each(x, a) {
+        ks_key mine = port_key(*x);
+        ks_each(y, b) {
+            ks_key other = port_key(*y);
+            if (mine.a == other.a && (mine.b == other.b || mine.b == 0 || other.b == 0))
+                return true;
+        }
+    }
+    return false;
+}
+
 void ks_sched_ports_take(ks_heap *heap, ks_node_info *node, ks_val ports, bool take) {
     ks_each(port, ports) {
         if (take)
@@ -195,7 +207,7 @@ static ks_val unschedulable_taint(ks_heap *heap) {
                      ks_text(heap, "NoSchedule"), NULL);
 }
 
-static bool tolerates_unschedulable(ks_heap *heap, ks_val tolerations) {
+bool ks_sched_tolerates_unschedulable(ks_heap *heap, ks_val tolerations) {
     ks_val taint = unschedulable_taint(heap);
     bool tolerated = false;
     ks_each(t, tolerations) tolerated = tolerated || ks_tolerates(*t, taint);
@@ -275,7 +287,7 @@ void ks_sched_evaluate(ks_sim *sim, const ks_sched *st, const ks_pod_rules *rule
         out->plugin = KS_PLUGIN_NODE_AFFINITY, out->reasons = KS_REASON_NAME_SET,
         out->unresolvable = true, out->affinity_ok = false;
     } else if (node->unschedulable && !off(rules, KS_PLUGIN_UNSCHEDULABLE) &&
-               !tolerates_unschedulable(heap, rules->tolerations)) {
+               !ks_sched_tolerates_unschedulable(heap, rules->tolerations)) {
         out->plugin = KS_PLUGIN_UNSCHEDULABLE, out->reasons = KS_REASON_UNSCHEDULABLE,
         out->unresolvable = true;
     } else if (!out->taints_ok && !off(rules, KS_PLUGIN_TAINTS)) {

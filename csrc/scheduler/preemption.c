@@ -87,6 +87,7 @@ static void move(ks_cycle *c, ks_node_info *node, const victim *v, int sign) {
     ks_sched_node_add(c->sim->world.heap, node, v->rules, sign);
     ks_sched_topology_pod(c, v->pod, node->slot, sign);
     ks_sched_claims_pod(c, v->pod, sign);
+    ks_sched_disks_pod(c, v->pod, sign);
 }
 
 static victim read_victim(ks_cycle *c, const ks_object *pod) {

@@ -203,19 +203,6 @@ static void follow_nomination(ks_sim *sim, ks_sched *st, const ks_object *pod, c
     if (!unsaid) ks_sched_nominate(sim, st, pod, name);
 }
 
-/* Whether an update of an unscheduled pod may make it schedulable: what the default plugins look at. */
-static bool relevant_update(const ks_object *old, const ks_object *new) {
-    if (!ks_equal(old->labels, new->labels)) return true;
-    if (old->spec.type == KS_MAP && new->spec.type == KS_MAP && old->spec.m == new->spec.m)
-        return false;
-    return !ks_equal(ks_get(old->spec, K(tolerations)), ks_get(new->spec, K(tolerations))) ||
-           !ks_equal(ks_get(old->spec, K(schedulingGates)),
-                     ks_get(new->spec, K(schedulingGates))) ||
-           !ks_equal(ks_get(old->spec, K(nodeSelector)), ks_get(new->spec, K(nodeSelector))) ||
-           !ks_equal(ks_get(old->spec, K(affinity)), ks_get(new->spec, K(affinity))) ||
-           !ks_equal(ks_get(old->spec, K(containers)), ks_get(new->spec, K(containers)));
-}
-
 static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change) {
     const ks_object *pod = change->object;
     bool mine = pod->node == NULL && change->type != KS_DELETED && !ks_sched_finished(pod);
@@ -230,11 +217,11 @@ static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change)
     }
     ks_sched_queue_changed(sim, st, pod->id);
     const ks_waiting *w = ks_ids_get(&st->waiting, pod->id);
-    if (w == NULL || change->old == NULL || !relevant_update(change->old, pod)) return;
+    if (w == NULL || change->old == NULL) return;
     if (w->place == KS_IN_GATED) {
         if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0)
             ks_sched_queue_add(sim, st, pod);
-    } else if (w->place == KS_IN_UNSCHEDULABLE) {
+    } else if (w->place == KS_IN_UNSCHEDULABLE && ks_sched_hint_own(sim, st, w->plugins, change)) {
         ks_sched_queue_release(sim, st, pod);
     }
 }
@@ -356,6 +343,7 @@ void ks_sched_end(ks_cycle *c) {
     ks_unref(heap, c->victims);
     ks_unref(heap, c->victim_ids);
     ks_str_unref(heap, c->nominated);
+    ks_tree_clear(heap, &c->moved);
     ks_sched_arena_reset(&c->arena);
 }
 

@@ -154,7 +154,7 @@ static bool means(ks_sim *sim, const ks_tally *t, const ks_object *pod) {
         const ks_term *term = &t->terms[i];
         if (t->ns != NULL
                 ? term->selector == NULL || !ks_selector_matches(term->selector, pod->labels)
-                : !ks_sched_term_matches(sim, term, pod->ns, pod->labels))
+                : !ks_sched_own_term_matches(sim, term, pod->ns, pod->labels))
             return false;
     }
     return true;

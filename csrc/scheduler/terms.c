@@ -63,18 +63,39 @@ void ks_sched_term_copy(ks_heap *heap, ks_term *out, const ks_term *from) {
     ks_ref(from->selector_doc);
 }
 
-static bool namespace_meant(ks_sim *sim, const ks_term *term, const ks_str *ns) {
+static bool namespace_named(const ks_term *term, const ks_str *ns) {
     if (ks_len(term->namespaces) == 0 && term->ns_selector == NULL) return ks_str_eq(term->ns, ns);
     ks_each(name, term->namespaces) {
         if (ks_str_eq(ks_str_or_null(*name), ns)) return true;
     }
+    return false;
+}
+
+static bool namespace_selected(ks_sim *sim, const ks_term *term, const ks_str *ns) {
     if (term->ns_selector == NULL) return false;
     if (ks_selector_empty(term->ns_selector)) return true;
     const ks_object *namespace = ks_store_get(ks_view(sim), KS_NAMESPACE, NULL, ns);
     return namespace != NULL && ks_selector_matches(term->ns_selector, namespace->labels);
 }
 
+static bool nameless_selected(const ks_term *term) {
+    return term->ns_selector != NULL && ks_selector_matches(term->ns_selector, KS_NOTHING);
+}
+
+static bool labels_meant(const ks_term *term, ks_val labels) {
+    return term->selector != NULL && ks_selector_matches(term->selector, labels);
+}
+
 bool ks_sched_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, ks_val labels) {
-    return term->selector != NULL && namespace_meant(sim, term, ns) &&
-           ks_selector_matches(term->selector, labels);
+    return labels_meant(term, labels) &&
+           (namespace_named(term, ns) || namespace_selected(sim, term, ns));
+}
+
+bool ks_sched_own_term_matches(ks_sim *sim, const ks_term *term, const ks_str *ns, ks_val labels) {
+    return labels_meant(term, labels) && (namespace_named(term, ns) || nameless_selected(term) ||
+                                          namespace_selected(sim, term, ns));
+}
+
+bool ks_sched_term_hints(const ks_term *term, const ks_str *ns, ks_val labels) {
+    return labels_meant(term, labels) && (namespace_named(term, ns) || nameless_selected(term));
 }

@@ -28,6 +28,9 @@ static const ks_node_info *node_at(const ks_cycle *c, uint32_t slot) {
 
 /* --- spread, filter --- */
 
+/* Of a domain without a node that counts. Dry runs may take more pods from one than were counted: those that terminate. */
+#define NOBODY INT64_MIN
+
 static bool off(const ks_cycle *c, ks_plugin plugin) {
     return (c->rules->disabled >> plugin & 1U) != 0;
 }
@@ -62,7 +65,7 @@ static void find_min(ks_spread *s) {
     s->min = INT64_MAX;
     s->domains = 0;
     for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++) {
-        if (s->counts[d] < 0) continue;
+        if (s->counts[d] == NOBODY) continue;
         s->domains++;
         if (s->counts[d] < s->min) s->min = s->counts[d];
     }
@@ -75,13 +78,13 @@ static void prefilter_spread(ks_cycle *c) {
         ks_spread *s = &spread[i];
         if (!s->constraint->hard) continue;
         s->counts = sums_for(c, s->axis);
-        for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++) s->counts[d] = -1;
+        for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++) s->counts[d] = NOBODY;
         for (uint32_t slot = 0; s->axis != NULL && slot < c->slots; slot++) {
             if (node_at(c, slot) == NULL || !has_keys(c, spread, true, slot) ||
                 !included(c, s->constraint, slot))
                 continue;
             int64_t *count = &s->counts[s->axis->domain[slot]];
-            *count = (*count < 0 ? 0 : *count) + count_on(s->tally, slot);
+            *count = (*count == NOBODY ? 0 : *count) + count_on(s->tally, slot);
         }
         find_min(s);
     }
@@ -93,7 +96,7 @@ static ks_verdict filter_spread(const ks_cycle *c, uint32_t slot) {
         if (!s->constraint->hard) continue;
         int32_t d = domain_of(s->axis, slot);
         if (d < 0) return (ks_verdict){KS_REASON_SPREAD_LABEL, KS_PLUGIN_SPREAD, true};
-        int64_t count = s->counts[d] < 0 ? 0 : s->counts[d];
+        int64_t count = s->counts[d] == NOBODY ? 0 : s->counts[d];
         int64_t min = (int64_t)s->domains < s->constraint->min_domains ? 0 : s->min;
         if (count + (s->constraint->self ? 1 : 0) - min > s->constraint->max_skew)
             return (ks_verdict){KS_REASON_SPREAD, KS_PLUGIN_SPREAD, false};
@@ -159,6 +162,15 @@ static void existing_anti(void *payload, const ks_group *g, uint64_t bucket) {
     }
 }
 
+static bool any_sum(const ks_sums_list *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        const ks_sums *s = &list->items[i];
+        for (uint32_t d = 0; s->axis != NULL && d < s->axis->count; d++)
+            if (s->sums[d] > 0) return true;
+    }
+    return false;
+}
+
 static void prefilter_affinity(ks_cycle *c) {
     const ks_pod_rules *r = c->rules;
     if (r->affinity.count + r->anti.count + c->st->groups.count == 0) return;
@@ -170,8 +182,8 @@ static void prefilter_affinity(ks_cycle *c) {
         sum_tally(c, &c->anti[i], r->anti.items[i].key, r->anti_tallies[i]);
     find_any_affinity(c);
     c->existing_anti.count = 0;
-    if (c->st->groups.count == 0) return;
-    ks_sched_groups_for(c->st, c->pod->labels, existing_anti, c);
+    if (c->st->groups.count > 0) ks_sched_groups_for(c->st, c->pod->labels, existing_anti, c);
+    c->relates = r->affinity.count + r->anti.count > 0 || any_sum(&c->existing_anti);
 }
 
 static ks_verdict filter_affinity(const ks_cycle *c, uint32_t slot) {
@@ -211,13 +223,16 @@ ks_verdict ks_sched_filter_topology(ks_cycle *c, uint32_t slot) {
 
 /* --- dry runs: AddPod and RemovePod of both plugins --- */
 
+/* Whether a pod terminates, and so was not counted, or nobody is, is not asked here: updateWithPod. */
 static void spread_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int sign) {
+    if (!ks_str_eq(pod->ns, c->pod->ns)) return;
     for (uint32_t i = 0; i < c->rules->constraint_count; i++) {
         ks_spread *s = &c->spread[i];
         int32_t d = domain_of(s->axis, slot);
-        if (!s->constraint->hard || s->tally == NULL || d < 0 || s->counts[d] < 0) continue;
+        const ks_selector *selector = s->constraint->selector;
+        if (!s->constraint->hard || selector == NULL || d < 0 || s->counts[d] == NOBODY) continue;
         if (!has_keys(c, c->spread, true, slot) || !included(c, s->constraint, slot)) continue;
-        if (!ks_sched_tally_means(c->sim, s->tally, pod)) continue;
+        if (!ks_selector_matches(selector, pod->labels)) continue;
         s->counts[d] += sign;
         find_min(s);
     }
@@ -233,7 +248,7 @@ static void term_pod(ks_cycle *c, ks_sums *sums, ks_key tally_key, const ks_obje
 void ks_sched_topology_pod(ks_cycle *c, const ks_object *pod, uint32_t slot, int sign) {
     const ks_pod_rules *r = c->rules;
     if (r->spread_hard && !off(c, KS_PLUGIN_SPREAD)) spread_pod(c, pod, slot, sign);
-    if (off(c, KS_PLUGIN_POD_AFFINITY)) return;
+    if (off(c, KS_PLUGIN_POD_AFFINITY) || !c->relates) return;
     for (uint32_t i = 0; i < r->affinity.count; i++)
         term_pod(c, &c->affinity[i], r->affinity_tally, pod, slot, sign);
     for (uint32_t i = 0; i < r->anti.count; i++)

@@ -81,10 +81,11 @@ describe("a pod with a claim", function()
 
   it("goes where its volume's zones are, or to a node that is in none", function()
     local zone <const>, old <const> = "topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"
-    for _, case in ipairs { { "z1__z2", { [zone] = "z2" }, true }, { "z1__z2", { [zone] = "z3" }, false }, { "z1", {}, true },
-      { "z1", { [old] = "z1" }, true }, { "z1", { [old] = "z2" }, false } } do
+    for _, case in ipairs { { { [zone] = "z1__z2" }, { [zone] = "z2" }, true }, { { [zone] = "z1__z2" }, { [zone] = "z3" }, false },
+      { { [zone] = "z1" }, {}, true }, { { [zone] = "" }, { [zone] = "z1" }, true }, { { [old] = "z1" }, { [zone] = "z1" }, true },
+      { { [old] = "z1" }, { [zone] = "z2" }, false }, { { [zone] = "z1" }, { [old] = "z1" }, false } } do
       world { { name = "a", labels = case[2] } }
-      bound { [zone] = case[1] }
+      bound(case[1])
       local node, why = place "user"
       assert.equal(case[3] and "a" or nil, node)
       if not case[3] then assert.matches("1 node(s) had no available volume zone", why, 1, true) end
