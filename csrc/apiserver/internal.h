@@ -91,6 +91,10 @@ void ks_strategy_create(const ks_request *r, ks_val *doc);
 void ks_drop_pod_fields(const ks_request *r, ks_val *doc, const ks_object *old);
 /* A new pod's AppArmor profiles, from annotations into fields (app_armor.c). */
 void ks_app_armor_fields(const ks_request *r, ks_val *doc);
+/* Label keys into selectors, and the condition of a gated pod (new_pod.c). */
+void ks_prepare_pod(const ks_request *r, ks_val *doc);
+/* Whether a pod of that spec, as it came, is not like another of that spec: it has labels of its own in it, or times. */
+bool ks_prepared_alone(ks_val spec);
 void ks_strategy_update(const ks_request *r, ks_val *doc, const ks_object *old);
 bool ks_allows_unconditional_update(ks_kind kind);
 

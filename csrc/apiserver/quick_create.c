@@ -221,7 +221,7 @@ void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     ks_val spec = ks_get(in, K(spec)), containers = ks_get(spec, K(containers));
     bool pod = kind == KS_POD;
     if (spec.type != KS_MAP || (pod && containers.type != KS_LIST) || ns == NULL) return;
-    if (!is_open(s)) return;
+    if (!is_open(s) || (pod && ks_prepared_alone(spec))) return;
     const ks_object *where = ks_store_get(&s->store, KS_NAMESPACE, NULL, ns);
     if (where == NULL) return;
     ks_memo *memo = ks_alloc(s->heap, sizeof *memo);

@@ -183,6 +183,7 @@ void ks_strategy_create(const ks_request *r, ks_val *doc) {
     if (is_status_kind(r->kind)) *doc = ks_put(heap, *doc, K(status), new_status(r, *doc));
     if (has_generation(r->kind)) ks_meta_put(heap, doc, K(generation), ks_int(1));
     if (r->kind == KS_NAMESPACE) prepare_namespace(r, doc);
+    if (r->kind == KS_POD) ks_prepare_pod(r, doc);
     if (r->kind == KS_PVC) claim_sources(heap, doc, NULL);
     if (r->kind == KS_STATEFULSET) drop_max_unavailable(r, doc, NULL);
     if (r->kind == KS_LEASE && !r->trusted) drop_elections(heap, doc, NULL);
