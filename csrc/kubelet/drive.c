@@ -8,9 +8,13 @@
 
 #include <string.h>
 
+/* It may have been at its end, or on the way there. */
 static void set_running(turn *t, bool ready) {
     worker *w = t->w;
     w->stage = STAGE_SYNC;
+    w->op = OP_NONE;
+    w->op_until = w->final_at = KS_NEVER;
+    w->final_written = w->ended_itself = w->deleted = false;
     w->sandbox = w->mounted = true;
     for (uint32_t i = 0; i < w->count; i++) {
         container *c = &w->containers[i];
@@ -20,7 +24,11 @@ static void set_running(turn *t, bool ready) {
             c->run = RUN_EXITED;
             continue;
         }
-        if (c->run != RUN_RUNNING) c->began = t->now;
+        if (c->run != RUN_RUNNING || c->stopping) {
+            c->began = t->now;
+            c->ends = KS_NEVER;
+            c->stopping = false;
+        }
         c->run = RUN_RUNNING;
         c->started = true;
         c->ready = ready;

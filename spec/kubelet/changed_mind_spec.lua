@@ -72,6 +72,24 @@ describe("a deadline that passes while an image is pulled", function()
   end)
 end)
 
+describe("a pod that has ended, and is driven by hand to where it runs", function()
+  it("ends once more when its kubelet looks at it anew", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:create(pod(function(s) s.activeDeadlineSeconds = 5 end))
+    cluster:advance(20)
+    assert.equal("DeadlineExceeded", cluster:get("pod/web").status.reason)
+    cluster:drive("web", "ready")
+    assert.is_true(cluster:get("pod/web").status.containerStatuses[1].ready)
+    cluster:fail_node "k8s-node1"
+    cluster:recover_node "k8s-node1"
+    cluster:advance(60)
+    assert.is_table(cluster:get("pod/web").status.containerStatuses[1].state.terminated)
+    assert.is_true(cluster:settle())
+    cluster:delete "pod/web"
+    assert.is_true(gone_after(cluster) <= 2)
+  end)
+end)
+
 describe("a pod that is deleted again", function()
   ---With one grace, and some seconds later with another; `stop`: how its image takes SIGTERM.
   local function deleted_twice(stop, first, later, second, change)
