@@ -47,8 +47,8 @@ static void add_pod(amounts *sum, ks_val spec) {
 }
 
 /* What a refusal takes until the next one. Whoever makes a new pod in place of each that was refused would else do so for ever in one
- * instant. */
-#define REFUSALS_APART (10 * KS_MILLISECOND)
+ * instant; a real controller does so as fast as it may write: 20 times a second (kube-api-qps). */
+#define REFUSALS_APART (50 * KS_MILLISECOND)
 
 /* Writes the refusal: pkg/kubelet/kubelet.go (rejectPod). `text` is taken over. */
 static bool reject(turn *t, const char *reason, const ks_str *text) {
