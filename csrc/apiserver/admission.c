@@ -280,8 +280,31 @@ static ks_refusal *admit_runtime_class(const ks_request *r, ks_val doc, ks_val s
     return NULL;
 }
 
+/* plugin/pkg/admission/podtopologylabels. */
+void ks_admit_topology(ks_server *s, const ks_str *node, ks_val *meta) {
+    const ks_str *const keys[] = {K(topology_kubernetes_io_zone), K(topology_kubernetes_io_region)};
+    if (!ks_since(&s->rules, KS_SINCE_TOPOLOGY_LABELS)) return;
+    const ks_object *object = ks_store_get(&s->store, KS_NODE, NULL, node);
+    if (object == NULL) return;
+    for (int i = 0; i < 2; i++) {
+        ks_val label = ks_get(object->labels, keys[i]);
+        if (label.type == KS_STRING)
+            *meta = ks_put2(s->heap, *meta, K(labels), keys[i], ks_ref(label));
+    }
+}
+
+/* A pod that names its node itself. */
+static void admit_place(const ks_request *r, ks_val *doc) {
+    const ks_str *node = ks_str_or_null(ks_get2(*doc, K(spec), K(nodeName)));
+    if (node == NULL || node->len == 0) return;
+    ks_val meta = ks_ref(ks_get(*doc, K(metadata)));
+    ks_admit_topology(r->s, node, &meta);
+    *doc = ks_put(r->heap, *doc, K(metadata), meta);
+}
+
 static ks_refusal *admit_pod(const ks_request *r, ks_val *doc) {
     ks_limits_fill(r, doc);
+    admit_place(r, doc);
     ks_val spec = ks_ref(ks_get(*doc, K(spec)));
     if (spec.type != KS_MAP) spec = ks_map_new(r->heap, 8);
     ks_refusal *refusal = admit_service_account(r, *doc, &spec);

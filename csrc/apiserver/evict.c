@@ -50,20 +50,6 @@ static ks_refusal *refuse_binding_gone(ks_server *s, const ks_object *pod) {
                          : ks_refuse_not_found(s->heap, KS_POD, pod->name);
 }
 
-/* plugin/pkg/admission/podtopologylabels: from v1.35 on a bound pod carries its node's zone and
- * region. */
-static void copy_topology(ks_server *s, const ks_str *node, ks_val *meta) {
-    const ks_str *const keys[] = {K(topology_kubernetes_io_zone), K(topology_kubernetes_io_region)};
-    if (!ks_since(&s->rules, KS_SINCE_TOPOLOGY_LABELS)) return;
-    const ks_object *object = ks_store_get(&s->store, KS_NODE, NULL, node);
-    if (object == NULL) return;
-    for (int i = 0; i < 2; i++) {
-        ks_val label = ks_get(object->labels, keys[i]);
-        if (label.type == KS_STRING)
-            *meta = ks_put2(s->heap, *meta, K(labels), keys[i], ks_ref(label));
-    }
-}
-
 /* The status of a pod that is bound: mostly alike, and shared while the second lasts. */
 static ks_val bound_status(ks_server *s, ks_val before) {
     enum { MEMO_BOUND = 3 };
@@ -122,7 +108,7 @@ static ks_refusal *bind(ks_server *s, const ks_object *pod, const ks_str *node) 
     ks_store_ask_node(&s->store, node, now->id);
     ks_parts parts = {ks_ref(now->meta), bound_spec(s, now->spec, node),
                       bound_status(s, now->status)};
-    copy_topology(s, node, &parts.meta);
+    ks_admit_topology(s, node, &parts.meta);
     ks_server__commit_next(s, now, parts, NULL);
     return NULL;
 }

@@ -102,6 +102,8 @@ bool ks_allows_unconditional_update(ks_kind kind);
 ks_refusal *ks_admit_namespace(const ks_request *r, const ks_str *ns, ks_val doc);
 ks_refusal *ks_admit_create(const ks_request *r, ks_val *doc);
 ks_refusal *ks_admit_update(const ks_request *r, ks_val *doc, const ks_object *old);
+/* From v1.35 on a pod on a node carries its zone and region: puts them into the metadata's labels. */
+void ks_admit_topology(ks_server *s, const ks_str *node, ks_val *meta);
 /* What is looked at after validation. */
 ks_refusal *ks_admit_updated(const ks_request *r, ks_val doc, const ks_object *old);
 /* The name that admission's texts show: the name, else generateName. Borrowed. */

@@ -222,6 +222,7 @@ void ks_create_remember(ks_server *s, ks_kind kind, ks_val in, ks_val doc) {
     bool pod = kind == KS_POD;
     if (spec.type != KS_MAP || (pod && containers.type != KS_LIST) || ns == NULL) return;
     if (!is_open(s) || (pod && ks_prepared_alone(spec))) return;
+    if (pod && ks_exists(ks_get(spec, K(nodeName)))) return; /* it has labels of its node */
     const ks_object *where = ks_store_get(&s->store, KS_NAMESPACE, NULL, ns);
     if (where == NULL) return;
     ks_memo *memo = ks_alloc(s->heap, sizeof *memo);
