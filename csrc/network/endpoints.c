@@ -70,17 +70,25 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_free(heap, state, sizeof *state);
 }
 
+/* Somebody else has deleted Endpoints, which are made anew, or changed them, which shows when the Service is synced for another reason. */
+static void foreign_change(ks_sim *sim, endpoints_state *state, const ks_change *change) {
+    const ks_object *endpoints = change->object;
+    uint64_t service =
+        ks_tracker_find(&state->tracker, ks_view(sim), endpoints->ns, endpoints->name);
+    if (!service) return;
+    if (change->type == KS_DELETED)
+        ks_enqueue(sim, state->tracker.component, service);
+    else
+        ks_tracker_touch(sim, &state->tracker, service);
+}
+
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     endpoints_state *state = state_;
     switch (change->object->kind) {
     case KS_POD: ks_tracker_pod(sim, &state->tracker, change); break;
     case KS_SERVICE: ks_tracker_service(sim, &state->tracker, change); break;
     case KS_ENDPOINTS:
-        if (change->type == KS_DELETED && !state->writing) {
-            uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim), change->object->ns,
-                                               change->object->name);
-            if (service) ks_enqueue(sim, state->tracker.component, service);
-        }
+        if (!state->writing) foreign_change(sim, state, change);
         break;
     default: break;
     }
@@ -95,37 +103,29 @@ static bool heeds(const ks_sim *sim, const void *state_, const ks_change *change
 /* --- one pod's address --- */
 
 typedef struct found_port {
-    ks_val name, protocol, app_protocol; /* borrowed */
-    int64_t number;
+    ks_val value; /* as it is published; a reference */
     ks_port_hash hash;
 } found_port;
 
 /* The ports of the Service that lead somewhere in this pod, in upstream's order (portsByHash): `ports` has room for all. */
 static size_t find_ports(const ks_sim *sim, const ks_object *service, const ks_object *pod,
                          found_port *ports) {
+    ks_heap *heap = sim->world.heap;
     size_t count = 0;
-    ks_buf dump = {.heap = sim->world.heap};
     ks_each(port, ks_get(service->spec, K(ports))) {
         int64_t number = ks_pod_find_port(pod, *port);
         if (!number) continue;
-        found_port one = {ks_get(*port, K(name)),
-                          ks_get(*port, K(protocol)),
-                          ks_get(*port, K(appProtocol)),
-                          number,
-                          {0, 0}};
-        dump.len = 0;
-        ks_buf_printf(&dump,
-                      "(v1.EndpointPort){Name:(string)%s Port:(int32)%lld Protocol:(v1.Protocol)%s "
-                      "AppProtocol:(*string)%s}",
-                      ks_text_or(one.name, ""), (long long)number, ks_text_or(one.protocol, "TCP"),
-                      ks_text_or(one.app_protocol, "<nil>"));
-        one.hash = ks_port_hash_of(&sim->server.rules, dump.s, dump.len);
+        ks_val name = ks_get(*port, K(name));
+        ks_val value =
+            ks_map_of(heap, K(name), ks_text_is(name, "") ? KS_NOTHING : ks_ref(name), K(port),
+                      ks_int(number), K(protocol), ks_ref(ks_get(*port, K(protocol))),
+                      K(appProtocol), ks_ref(ks_get(*port, K(appProtocol))), NULL);
+        found_port one = {value, ks_port_hash_of_endpoint(heap, &sim->server.rules, value)};
         size_t at = count++;
         for (; at > 0 && ks_port_hash_before(one.hash, ports[at - 1].hash); at--)
             ports[at] = ports[at - 1];
         ports[at] = one;
     }
-    ks_buf_dispose(&dump);
     return count;
 }
 
@@ -142,14 +142,12 @@ static bool set_ports(const ks_sim *sim, ks_address *one, const ks_object *servi
     }
     ks_buf key = {.heap = heap};
     for (size_t i = 0; i < count; i++) {
-        ks_val name = ks_text_is(ports[i].name, "") ? KS_NOTHING : ks_ref(ports[i].name);
-        one->ports = ks_append(heap, one->ports,
-                               ks_map_of(heap, K(name), name, K(port), ks_int(ports[i].number),
-                                         K(protocol), ks_ref(ports[i].protocol), K(appProtocol),
-                                         ks_ref(ports[i].app_protocol), NULL));
-        ks_buf_printf(&key, "%s/%lld/%s/%s,", ks_text_or(ports[i].name, ""),
-                      (long long)ports[i].number, ks_text_or(ports[i].protocol, ""),
-                      ks_text_or(ports[i].app_protocol, ""));
+        ks_val port = ports[i].value;
+        one->ports = ks_append(heap, one->ports, port);
+        ks_buf_printf(&key, "%s/%lld/%s/%s,", ks_text_or(ks_get(port, K(name)), ""),
+                      (long long)ks_int_or(ks_get(port, K(port)), 0),
+                      ks_text_or(ks_get(port, K(protocol)), ""),
+                      ks_text_or(ks_get(port, K(appProtocol)), ""));
     }
     one->ports_key = ks_intern(heap, key.len ? key.s : "", key.len);
     ks_buf_dispose(&key);
@@ -219,10 +217,12 @@ static ks_subsets work_off(const ks_sim *sim, endpoints_state *state, const ks_t
     ks_heap *heap = sim->world.heap;
     const ks_object *service = work->service;
     ks_subsets_edit edit;
-    if (before) edit = ks_subsets_open(heap, &state->addresses, service->id, before);
+    if (before)
+        edit = ks_subsets_open(heap, &sim->server.rules, &state->addresses, service->id, before);
     for (size_t i = 0; i < work->count; i++)
         consider(sim, state, service, &work->pods[i], before ? &edit : NULL);
-    return before ? ks_subsets_close(&edit) : ks_subsets_read(heap, &state->addresses, service->id);
+    return before ? ks_subsets_close(&edit)
+                  : ks_subsets_read(heap, &sim->server.rules, &state->addresses, service->id);
 }
 
 /* Takes over `subsets`: Endpoints have this value now. */
@@ -306,14 +306,30 @@ static bool give_up(ks_sim *sim, endpoints_state *state, const ks_object *servic
     return going;
 }
 
-/* Whether Endpoints are as they shall be already. What was edited is the same value, or another one. */
+/* labelsCorrectForEndpoints. */
+static bool has_right_labels(ks_val labels, ks_val wanted) {
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < ks_len(labels); i++) {
+        const ks_pair *pair = ks_pair_at(labels, i);
+        if (pair->key == K(service_kubernetes_io_headless) ||
+            pair->key == K(endpoints_kubernetes_io_managed_by))
+            continue;
+        if (!ks_equal(pair->val, ks_get(wanted, pair->key))) return false;
+        others++;
+    }
+    return others == ks_len(wanted) &&
+           ks_text_is(ks_get(labels, K(endpoints_kubernetes_io_managed_by)), MANAGER);
+}
+
+/* Whether Endpoints are as they shall be already; those that are cut off never count as that. What was edited is the same value, or
+ * another one. */
 static bool is_as_it_shall(const ks_object *current, const ks_subsets *subsets, bool edited,
-                           ks_val labels) {
-    if (!current) return false;
+                           const ks_object *service) {
+    if (!current || subsets->truncated) return false;
     ks_val mark = ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity)),
            is = ks_get(ks_doc(current), K(subsets));
     return (edited ? ks_identical(is, subsets->value) : ks_equal(is, subsets->value)) &&
-           ks_equal(current->labels, labels) && ks_exists(mark) == subsets->truncated;
+           has_right_labels(current->labels, service->labels) && !ks_exists(mark);
 }
 
 static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_work *work) {
@@ -322,9 +338,7 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     const ks_object *current = ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
     const ks_subsets *before = editable(state, service->id, current);
     ks_subsets subsets = work_off(sim, state, work, before);
-    ks_val labels = endpoints_labels(heap, service);
-    if (is_as_it_shall(current, &subsets, before != NULL, labels)) {
-        ks_unref(heap, labels);
+    if (is_as_it_shall(current, &subsets, before != NULL, service)) {
         ks_unref(heap, subsets.value);
         subsets.value = ks_ref(ks_get(ks_doc(current), K(subsets)));
         remember(heap, state, service->id, subsets);
@@ -332,9 +346,9 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     }
     state->writing = true;
     bool created = current == NULL;
-    ks_refusal *refusal =
-        write_endpoints(sim, service, current, ks_ref(subsets.value), labels,
-                        annotations_of(sim, current, work->trigger, subsets.truncated));
+    ks_refusal *refusal = write_endpoints(
+        sim, service, current, ks_ref(subsets.value), endpoints_labels(heap, service),
+        annotations_of(sim, current, work->trigger, subsets.truncated));
     state->writing = false;
     remember(heap, state, service->id, subsets);
     if (!refusal && !created && ks_view_is_late(sim))

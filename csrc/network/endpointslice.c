@@ -25,7 +25,11 @@ typedef struct slices_state {
     ks_tree
         by_service; /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
     ks_tree
-        foreign; /* {service id, slice id} -> 1: of our making, for a Service of that name that is no more */
+        foreign; /* {service id, slice id} -> 1: said to be ours, but of a former Service of that name; 2: of another family */
+    /* endpointslice_tracker.go: {service id, slice id} -> generation, plus one, of the slice as we wrote it last; */
+    ks_tree written;
+    ks_tree
+        missing; /* -> 1: of these, those that others have made such that they are not ours any more */
     /* endpointslice_tracker.go, for caches that are late: the last version that we have written of a slice, and of a Service's */
     ks_tree own;   /* {0, slice id} -> version */
     ks_tree wrote; /* {0, service id} -> version */
@@ -47,6 +51,8 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->room = ks_tree_copy(&from->room);
     state->by_service = ks_tree_copy(&from->by_service);
     state->foreign = ks_tree_copy(&from->foreign);
+    state->written = ks_tree_copy(&from->written);
+    state->missing = ks_tree_copy(&from->missing);
     state->own = ks_tree_copy(&from->own);
     state->wrote = ks_tree_copy(&from->wrote);
     return state;
@@ -60,6 +66,8 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tree_clear(heap, &state->room);
     ks_tree_clear(heap, &state->by_service);
     ks_tree_clear(heap, &state->foreign);
+    ks_tree_clear(heap, &state->written);
+    ks_tree_clear(heap, &state->missing);
     ks_tree_clear(heap, &state->own);
     ks_tree_clear(heap, &state->wrote);
     ks_free(heap, state, sizeof *state);
@@ -123,16 +131,61 @@ static bool is_ours(const ks_object *slice) {
     return ks_text_is(ks_get(slice->labels, K(endpointslice_kubernetes_io_managed_by)), MANAGER);
 }
 
-/* Someone else changed or deleted a slice of ours: its Service is looked at again, a second later.
- */
-static void foreign_change(ks_sim *sim, slices_state *state, const ks_change *change) {
-    const ks_object *slice = change->object;
+/* The id of the Service that the slice names, or 0. */
+static uint64_t named_service(ks_sim *sim, const slices_state *state, const ks_object *slice) {
     const ks_str *name = service_of(slice);
-    if (!is_ours(slice) || !name) return;
-    uint64_t service = ks_tracker_find(&state->tracker, ks_view(sim), slice->ns, name);
-    if (!service) return;
-    ks_tracker_mark_full(sim, &state->tracker, service);
-    ks_enqueue_at(sim, state->tracker.component, service, sim->world.now + RESYNC_AFTER);
+    return name ? ks_tracker_find(&state->tracker, ks_view(sim), slice->ns, name) : 0;
+}
+
+static void resync(ks_sim *sim, const slices_state *state, uint64_t service) {
+    if (service)
+        ks_enqueue_at(sim, state->tracker.component, service, sim->world.now + RESYNC_AFTER);
+}
+
+/* Whether upstream finds the slice where it looks for those of a Service. */
+static bool is_provided(const ks_object *slice, const ks_str *service) {
+    return is_ours(slice) && slice->deleting == KS_NEVER && ks_str_eq(service_of(slice), service);
+}
+
+/* onEndpointSliceDelete. What is not said to be ours any more is not heard of: its Service waits for it for ever. */
+static void foreign_deletion(ks_sim *sim, slices_state *state, const ks_object *slice,
+                             uint64_t service) {
+    ks_key key = {service, slice->id};
+    if (!service || !is_ours(slice)) return;
+    ks_tree_del(sim->world.heap, &state->missing, key);
+    if (ks_tree_del(sim->world.heap, &state->written, key)) resync(sim, state, service);
+}
+
+/* onEndpointSliceAdd, onEndpointSliceUpdate: what somebody else has written is looked at a second later, if it is more than metadata. */
+static void foreign_change(ks_sim *sim, slices_state *state, const ks_change *change) {
+    const ks_object *slice = change->object, *old = change->old;
+    bool ours = is_ours(slice), was = old && is_ours(old);
+    uint64_t service = named_service(sim, state, slice);
+    uint64_t before = old ? named_service(sim, state, old) : 0;
+    if (service && (ours || was)) ks_tracker_touch(sim, &state->tracker, service);
+    if (before && before != service && was) ks_tracker_touch(sim, &state->tracker, before);
+    if (change->type == KS_DELETED) {
+        foreign_deletion(sim, state, slice, service);
+        return;
+    }
+    const uint64_t told[] = {service, before};
+    for (int i = 0; i < 2; i++) {
+        ks_key key = {told[i], slice->id};
+        if (!told[i] || !ks_tree_has(&state->written, key)) continue;
+        if (told[i] == service && is_provided(slice, service_of(slice)))
+            ks_tree_del(sim->world.heap, &state->missing, key);
+        else
+            ks_tree_put(sim->world.heap, &state->missing, key, as_word(1));
+    }
+    int64_t generation = ks_int_or(ks_get(slice->meta, K(generation)), 0);
+    if (old && !ks_str_eq(service_of(slice), service_of(old))) {
+        resync(sim, state, service);
+        resync(sim, state, before);
+    } else if (ours != was ||
+               (ours && (uint64_t)generation + 1 >
+                            of_word(ks_tree_get(&state->written, (ks_key){service, slice->id})))) {
+        resync(sim, state, service);
+    }
 }
 
 /* A change that we have made ourselves: announced while we write, or later, where our cache is late. */
@@ -141,14 +194,24 @@ static bool is_own(const slices_state *state, const ks_change *change) {
     return of_word(ks_tree_get(&state->own, (ks_key){0, change->object->id})) >= change->version;
 }
 
+/* A node that comes, goes or moves makes no sync, but the next one sees it. */
+static bool node_matters(const ks_change *change) {
+    return change->type != KS_MODIFIED || !change->old ||
+           !ks_equal(ks_get(change->object->labels, K(topology_kubernetes_io_zone)),
+                     ks_get(change->old->labels, K(topology_kubernetes_io_zone)));
+}
+
 static void observe(ks_sim *sim, void *state_, const ks_change *change) {
     slices_state *state = state_;
     switch (change->object->kind) {
     case KS_POD: ks_tracker_pod(sim, &state->tracker, change); break;
     case KS_SERVICE: ks_tracker_service(sim, &state->tracker, change); break;
+    case KS_NODE:
+        if (node_matters(change)) ks_tracker_touch_all(sim, &state->tracker);
+        break;
     case KS_ENDPOINTSLICE:
         index_slice(sim->world.heap, state, change);
-        if (!is_own(state, change) && change->type != KS_ADDED) foreign_change(sim, state, change);
+        if (!is_own(state, change)) foreign_change(sim, state, change);
         if (change->type == KS_DELETED)
             ks_tree_del(sim->world.heap, &state->own, (ks_key){0, change->object->id});
         break;
@@ -248,8 +311,10 @@ static bool is_considered(const ks_tracker_work *work, const ks_object *pod) {
     return false;
 }
 
-/* Finds the slices that we made for a Service of that name, and that are not this Service's: their owner has gone, and they were left
- * behind or wait for the garbage collector. */
+enum { OF_FORMER_SERVICE = 1, OF_OTHER_FAMILY };
+
+/* Finds the slices that are said to be ours and are to go: they are not this Service's, because its owner has gone and they were left
+ * behind or wait for the garbage collector, or because somebody made them; or the Service has no addresses of that family. */
 static void find_foreign(sync_run *run) {
     slices_state *state = run->state;
     const ks_object *service = run->service;
@@ -258,13 +323,48 @@ static void find_foreign(sync_run *run) {
     for (ks_tree_iter it = ks_tree_from(&state->by_service, (ks_key){hash, 0});
          ks_tree_next(&it) && it.key.a == hash;) {
         const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, it.key.b);
-        if (slice && ks_str_eq(slice->ns, service->ns) &&
-            ks_str_eq(service_of(slice), service->name) && is_ours(slice) &&
-            slice->deleting == KS_NEVER &&
-            ks_text_is(ks_get(ks_doc(slice), K(addressType)), "IPv4") &&
-            !ks_is_owned(slice, service->uid))
-            ks_tree_put(run->heap, &state->foreign, (ks_key){run->id, slice->id}, as_word(1));
+        if (!slice || !ks_str_eq(slice->ns, service->ns) || !is_provided(slice, service->name))
+            continue;
+        bool family = ks_text_is(ks_get(ks_doc(slice), K(addressType)), "IPv4");
+        if (!family || !ks_is_owned(slice, service->uid))
+            ks_tree_put(run->heap, &state->foreign, (ks_key){run->id, slice->id},
+                        as_word(family ? OF_FORMER_SERVICE : OF_OTHER_FAMILY));
     }
+}
+
+/* What one has, the other has, too; what is empty need not be there. */
+static bool has_labels(ks_val labels, ks_val others) {
+    for (uint32_t i = 0; i < ks_len(labels); i++) {
+        const ks_pair *pair = ks_pair_at(labels, i);
+        if (!ks_text_is(pair->val, ks_text_or(ks_get(others, pair->key), ""))) return false;
+    }
+    return true;
+}
+
+/* utils.go: setEndpointSliceLabels. What others have done to the labels that are reserved does not show where a slice has endpoints. */
+static bool are_reserved(const ks_str *key) {
+    return key == K(service_kubernetes_io_headless) || key == K(kubernetes_io_service_name) ||
+           key == K(endpointslice_kubernetes_io_managed_by);
+}
+
+static bool has_labels_of(ks_val labels, ks_val others) {
+    for (uint32_t i = 0; i < ks_len(labels); i++) {
+        const ks_pair *pair = ks_pair_at(labels, i);
+        if (!are_reserved(pair->key) && !ks_equal(pair->val, ks_get(others, pair->key)))
+            return false;
+    }
+    return true;
+}
+
+static void relabel(sync_run *run, open_slice *slice, ks_val labels) {
+    bool same = ks_len(slice->endpoints)
+                    ? has_labels_of(labels, slice->labels) && has_labels_of(slice->labels, labels)
+                    : has_labels(labels, slice->labels) && has_labels(slice->labels, labels);
+    if (same && !ks_equal(labels, slice->labels)) /* they are put right with the next change */
+        ks_tracker_touch(run->sim, &run->state->tracker, run->id);
+    ks_unref(run->heap, slice->labels);
+    slice->labels = ks_ref(labels);
+    slice->changed |= !same;
 }
 
 /* Reads the Service's slices from the store anew: after a change of the Service, or of a slice by
@@ -281,7 +381,8 @@ static void reload(sync_run *run) {
     for (ks_walk walk = ks_walk_owned(store, run->service->uid, KS_ENDPOINTSLICE);
          ks_walk_next(&walk);) {
         const ks_object *object = walk.object;
-        if (!is_ours(object) || !ks_text_is(ks_get(ks_doc(object), K(addressType)), "IPv4"))
+        if (!is_provided(object, run->service->name) || !ks_str_eq(object->ns, run->service->ns) ||
+            !ks_text_is(ks_get(ks_doc(object), K(addressType)), "IPv4"))
             continue;
         open_slice *slice = open_by_id(run, object->id);
         for (uint32_t i = 0; i < ks_len(slice->endpoints);) {
@@ -300,11 +401,7 @@ static void reload(sync_run *run) {
         ks_tree_put(heap, &state->slices, (ks_key){run->id, object->id}, as_word(count + 1));
         if (count < MAX_ENDPOINTS)
             ks_tree_put(heap, &state->room, (ks_key){run->id, object->id}, as_word(1));
-        if (!ks_equal(labels, slice->labels)) {
-            ks_unref(heap, slice->labels);
-            slice->labels = ks_ref(labels);
-            slice->changed = true;
-        }
+        relabel(run, slice, labels);
     }
     ks_unref(heap, labels);
 }
@@ -408,6 +505,13 @@ static uint32_t find_endpoint(sync_run *run, const open_slice *slice, const ks_t
     return count;
 }
 
+/* endpointset.go: hashEndpoint: what keeps its place in its slice. */
+static bool is_same_endpoint(ks_val a, ks_val b) {
+    return ks_equal(ks_get(a, K(addresses)), ks_get(b, K(addresses))) &&
+           ks_equal(ks_get(a, K(hostname)), ks_get(b, K(hostname))) &&
+           ks_equal(ks_get2(a, K(targetRef), K(name)), ks_get2(b, K(targetRef), K(name)));
+}
+
 /* Brings one pod's endpoint up to date where it stands, or notes it as a newcomer. */
 static void consider(sync_run *run, const ks_tracked_pod *pod) {
     ks_heap *heap = run->heap;
@@ -419,7 +523,8 @@ static void consider(sync_run *run, const ks_tracked_pod *pod) {
     open_slice *slice = slice_id ? open_by_id(run, slice_id) : NULL;
     uint32_t at = slice ? find_endpoint(run, slice, pod) : 0;
     if (slice && at < ks_len(slice->endpoints)) {
-        if (in && ks_equal(ports, slice->ports)) {
+        if (in && ks_equal(ports, slice->ports) &&
+            is_same_endpoint(endpoint, ks_at(slice->endpoints, at))) {
             if (ks_equal(endpoint, ks_at(slice->endpoints, at))) {
                 ks_unref(heap, endpoint);
             } else {
@@ -621,10 +726,19 @@ static void note_own(sync_run *run, uint64_t slice) {
     ks_tree_put(run->heap, &run->state->wrote, (ks_key){0, run->id}, as_word(version));
 }
 
+static void note_generation(sync_run *run, uint64_t slice) {
+    const ks_object *object =
+        ks_store_by_id(&run->sim->server.store, KS_ENDPOINTSLICE, slice); /* as the answer says */
+    int64_t generation = object ? ks_int_or(ks_get(object->meta, K(generation)), 0) : 0;
+    ks_tree_put(run->heap, &run->state->written, (ks_key){run->id, slice},
+                as_word((uint64_t)generation + 1));
+}
+
 /* Notes how full a slice is now, and that its newcomers stand in it. */
 static void remember(sync_run *run, size_t slice, uint64_t id) {
     ks_heap *heap = run->heap;
     note_own(run, id);
+    note_generation(run, id);
     uint32_t count = ks_len(run->open[slice].endpoints);
     ks_tree_put(heap, &run->state->slices, (ks_key){run->id, id}, as_word(count + 1));
     if (count < MAX_ENDPOINTS)
@@ -639,6 +753,7 @@ static void remember(sync_run *run, size_t slice, uint64_t id) {
 
 static void forget_slice(sync_run *run, uint64_t id) {
     note_own(run, id);
+    ks_tree_del(run->heap, &run->state->written, (ks_key){run->id, id});
     ks_tree_del(run->heap, &run->state->slices, (ks_key){run->id, id});
     ks_tree_del(run->heap, &run->state->room, (ks_key){run->id, id});
 }
@@ -667,15 +782,6 @@ static bool any_filled(const sync_run *run) {
     return false;
 }
 
-/* What one has, the other has, too; what is empty need not be there. */
-static bool has_labels(ks_val labels, ks_val others) {
-    for (uint32_t i = 0; i < ks_len(labels); i++) {
-        const ks_pair *pair = ks_pair_at(labels, i);
-        if (!ks_text_is(pair->val, ks_text_or(ks_get(others, pair->key), ""))) return false;
-    }
-    return true;
-}
-
 /* placeholderSliceCompare: apart from its owner it is what would be made. */
 static bool does_for_placeholder(sync_run *run, const ks_object *slice) {
     ks_val labels = slice_labels(run);
@@ -688,15 +794,20 @@ static bool does_for_placeholder(sync_run *run, const ks_object *slice) {
 
 /* Whether there is nothing but one foreign slice that does for the placeholder. */
 static bool keeps_foreign(sync_run *run) {
-    ks_key key, more;
-    const ks_tree *foreign = &run->state->foreign;
+    ks_key key;
     if (run->opened > 0 ||
         (ks_tree_ceiling(&run->state->slices, (ks_key){run->id, 0}, &key, NULL) &&
-         key.a == run->id) ||
-        !ks_tree_ceiling(foreign, (ks_key){run->id, 0}, &key, NULL) || key.a != run->id ||
-        (ks_tree_ceiling(foreign, (ks_key){run->id, key.b + 1}, &more, NULL) && more.a == run->id))
+         key.a == run->id))
         return false;
-    const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, key.b);
+    uint64_t only = 0;
+    for (ks_tree_iter it = ks_tree_from(&run->state->foreign, (ks_key){run->id, 0});
+         ks_tree_next(&it) && it.key.a == run->id;) {
+        if (of_word(it.value) != OF_FORMER_SERVICE) continue;
+        if (only) return false;
+        only = it.key.b;
+    }
+    const ks_object *slice =
+        only ? ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, only) : NULL;
     return slice && does_for_placeholder(run, slice);
 }
 
@@ -755,11 +866,13 @@ static ks_refusal *write_slice(sync_run *run, size_t i, size_t placeholder) {
     return NULL;
 }
 
-/* Those of a former Service go. */
+/* Those of a former Service go, and those of another family; what does for the placeholder stays. */
 static ks_refusal *delete_foreign(sync_run *run) {
     ks_tree *foreign = &run->state->foreign;
-    ks_key key;
-    while (ks_tree_ceiling(foreign, (ks_key){run->id, 0}, &key, NULL) && key.a == run->id) {
+    ks_key key = {run->id, 0};
+    void *why;
+    for (; ks_tree_ceiling(foreign, key, &key, &why) && key.a == run->id; key.b++) {
+        if (run->keeps_foreign && of_word(why) == OF_FORMER_SERVICE) continue;
         ks_tree_del(run->heap, foreign, key);
         const ks_object *slice = ks_store_by_id(ks_view(run->sim), KS_ENDPOINTSLICE, key.b);
         if (!slice || slice->deleting != KS_NEVER) continue;
@@ -779,7 +892,7 @@ static ks_refusal *write_all(sync_run *run) {
         if (!run->open[i].object) refusal = write_slice(run, i, placeholder);
     for (size_t i = 0; i < count && !refusal; i++)
         if (run->open[i].object) refusal = write_slice(run, i, placeholder);
-    return refusal || run->keeps_foreign ? refusal : delete_foreign(run);
+    return refusal ? refusal : delete_foreign(run);
 }
 
 static void run_dispose(sync_run *run) {
@@ -803,6 +916,8 @@ static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
     ks_tree_del_all(heap, &state->slices, id);
     ks_tree_del_all(heap, &state->room, id);
     ks_tree_del_all(heap, &state->foreign, id);
+    ks_tree_del_all(heap, &state->written, id);
+    ks_tree_del_all(heap, &state->missing, id);
     ks_tree_del(heap, &state->wrote, (ks_key){0, id});
 }
 
@@ -853,8 +968,11 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
     return done;
 }
 
-/* StaleSlices: the cache does not show yet what was written for the Service. */
+/* StaleSlices: the cache does not show yet what was written for the Service, or somebody has taken a slice from it, which looks alike. */
 static bool is_stale(const ks_sim *sim, const slices_state *state, uint64_t id) {
+    ks_key key;
+    if (ks_store_by_id(ks_view(sim), KS_SERVICE, id) == NULL) return false;
+    if (ks_tree_ceiling(&state->missing, (ks_key){id, 0}, &key, NULL) && key.a == id) return true;
     return ks_view_is_late(sim) &&
            !ks_has_heard(sim, state->tracker.component, KS_ENDPOINTSLICE,
                          of_word(ks_tree_get(&state->wrote, (ks_key){0, id})));
@@ -893,6 +1011,6 @@ const ks_component ks_endpointslice_controller = {
     .retry_first = KS_SECOND,
     .retry_most = 1000 * KS_SECOND,
     .retries = 15,
-    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTSLICE),
-    .lists = KS_KIND_BIT(KS_NODE),
+    .kinds = KS_KIND_BIT(KS_POD) | KS_KIND_BIT(KS_SERVICE) | KS_KIND_BIT(KS_ENDPOINTSLICE) |
+             KS_KIND_BIT(KS_NODE),
 };

@@ -79,6 +79,23 @@ ks_port_hash ks_port_hash_of(const ks_rules *rules, const char *text, size_t len
     return ks_since(rules, KS_SINCE_PORTS_BY_FNV) ? fnv128a(text, len) : md5(text, len);
 }
 
+void ks_port_dump(ks_buf *out, ks_val port) {
+    ks_buf_printf(
+        out, "{Name:(string)%s Port:(int32)%lld Protocol:(v1.Protocol)%s AppProtocol:(*string)%s}",
+        ks_text_or(ks_get(port, K(name)), ""), (long long)ks_int_or(ks_get(port, K(port)), 0),
+        ks_text_or(ks_get(port, K(protocol)), "TCP"),
+        ks_text_or(ks_get(port, K(appProtocol)), "<nil>"));
+}
+
+ks_port_hash ks_port_hash_of_endpoint(ks_heap *heap, const ks_rules *rules, ks_val port) {
+    ks_buf dump = {.heap = heap};
+    ks_buf_puts(&dump, "(v1.EndpointPort)");
+    ks_port_dump(&dump, port);
+    ks_port_hash hash = ks_port_hash_of(rules, dump.s, dump.len);
+    ks_buf_dispose(&dump);
+    return hash;
+}
+
 typedef struct hashed_port {
     ks_port_hash hash;
     ks_val port; /* borrowed */

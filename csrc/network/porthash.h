@@ -19,6 +19,10 @@ typedef struct ks_port_hash {
 /* The hash of a port's text (pkg/util/hash: DeepHashObject), by the simulated release's algorithm. */
 ks_port_hash ks_port_hash_of(const ks_rules *rules, const char *text, size_t len);
 
+/* A port of Endpoints as Go prints it, from the brace on; and its hash. */
+void ks_port_dump(ks_buf *out, ks_val port);
+ks_port_hash ks_port_hash_of_endpoint(ks_heap *heap, const ks_rules *rules, ks_val port);
+
 static inline bool ks_port_hash_before(ks_port_hash a, ks_port_hash b) {
     return a.high != b.high ? a.high < b.high : a.low < b.low;
 }

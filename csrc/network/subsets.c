@@ -4,6 +4,8 @@
  */
 #include "network/subsets.h"
 
+#include <stdlib.h>
+
 #define MAX_ADDRESSES 1000 /* endpoints_controller.go: maxCapacity */
 
 void ks_subsets_dispose(ks_heap *heap, ks_subsets *subsets) {
@@ -26,29 +28,44 @@ static ks_val shorten(ks_heap *heap, ks_val list, size_t count) {
     return KS_NOTHING;
 }
 
-/* --- reading --- */
+/* --- reading: the addresses, by the list of ports that their pods have --- */
 
-typedef struct subset {
-    const ks_address *first;     /* borrowed */
-    ks_val addresses, not_ready; /* own references; the lists hold at most MAX_ADDRESSES */
-    size_t ready_count, not_ready_count;
-} subset;
-
-typedef struct subset_list {
-    ks_heap *heap;
-    subset *items;
+/* Those that are ready, or the others: the first ones, at most MAX_ADDRESSES; borrowed. */
+typedef struct address_list {
+    const ks_address **items;
     size_t count, capacity;
-    size_t ready, not_ready; /* totals */
-} subset_list;
+    size_t total; /* how many there are */
+} address_list;
 
-static subset *add_subset(subset_list *list, const ks_address *first) {
+typedef struct group {
+    address_list rows[2]; /* not ready, ready */
+    ks_val ports;         /* borrowed */
+    const ks_str *ports_key;
+} group;
+
+typedef struct group_list {
+    group *items;
+    size_t count, capacity;
+} group_list;
+
+static void add_address(ks_heap *heap, address_list *list, const ks_address *one) {
     if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 4;
-        list->items = ks_resize(list->heap, list->items, list->capacity * sizeof *list->items,
+        size_t capacity = list->capacity ? list->capacity * 2 : 8;
+        list->items = ks_resize(heap, list->items, list->capacity * sizeof *list->items,
                                 capacity * sizeof *list->items);
         list->capacity = capacity;
     }
-    list->items[list->count] = (subset){.first = first};
+    list->items[list->count++] = one;
+}
+
+static group *add_group(ks_heap *heap, group_list *list, const ks_address *first) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 4;
+        list->items = ks_resize(heap, list->items, list->capacity * sizeof *list->items,
+                                capacity * sizeof *list->items);
+        list->capacity = capacity;
+    }
+    list->items[list->count] = (group){.ports = first->ports, .ports_key = first->ports_key};
     return &list->items[list->count++];
 }
 
@@ -61,57 +78,241 @@ static ks_tree_iter skip_like(const ks_addresses *addresses, const ks_address *o
 }
 
 /* Reads the Service's addresses; of those with the same ports and readiness, no more than can be published. */
-static void read_all(const ks_addresses *addresses, uint64_t service, subset_list *list) {
+static group_list read_groups(ks_heap *heap, const ks_addresses *addresses, uint64_t service) {
+    group_list list = {.count = 0};
     ks_address before = {.service = service, .ready = true};
-    subset *current = NULL;
+    group *current = NULL;
     ks_tree_iter it = ks_addresses_from(addresses, &before);
     for (const ks_address *one; (one = ks_addresses_next(&it, service)) != NULL;) {
-        if (!current || current->first->ports_key != one->ports_key)
-            current = add_subset(list, one);
-        ks_val *to = one->ready ? &current->addresses : &current->not_ready;
-        if (!ks_len(*to)) {
-            size_t *count = one->ready ? &current->ready_count : &current->not_ready_count;
-            *count = ks_addresses_like(addresses, one);
-            *(one->ready ? &list->ready : &list->not_ready) += *count;
-        }
-        *to = ks_append(list->heap, *to, ks_ref(one->value));
-        if (ks_len(*to) == MAX_ADDRESSES) it = skip_like(addresses, one);
+        if (!current || current->ports_key != one->ports_key) current = add_group(heap, &list, one);
+        address_list *row = &current->rows[one->ready];
+        if (row->count == 0) row->total = ks_addresses_like(addresses, one);
+        add_address(heap, row, one);
+        if (row->count == MAX_ADDRESSES) it = skip_like(addresses, one);
     }
+    return list;
+}
+
+static void dispose_groups(ks_heap *heap, group_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        for (int ready = 0; ready < 2; ready++) {
+            address_list *row = &list->items[i].rows[ready];
+            ks_free(heap, row->items, row->capacity * sizeof *row->items);
+        }
+    ks_free(heap, list->items, list->capacity * sizeof *list->items);
+}
+
+/* --- subsets: ports that the same pods have stand together --- */
+
+typedef struct subset {
+    ks_val rows[2]; /* not ready, ready: own references */
+    size_t totals[2];
+    ks_val ports; /* an own reference */
+    ks_port_hash hash;
+} subset;
+
+typedef struct subset_list {
+    ks_heap *heap;
+    subset *items;
+    size_t count, capacity;
+} subset_list;
+
+static int by_address(const void *a, const void *b) {
+    const ks_address *x = *(const ks_address *const *)a, *y = *(const ks_address *const *)b;
+    int order = ks_str_cmp(x->ip, y->ip);
+    return order ? order : ks_str_cmp(x->uid, y->uid);
+}
+
+/* The addresses of some groups, in order. */
+static ks_val merge(ks_heap *heap, const group_list *groups, const size_t *which, size_t count,
+                    int ready, size_t *total) {
+    address_list all = {.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        const address_list *row = &groups->items[which[i]].rows[ready];
+        for (size_t k = 0; k < row->count; k++) add_address(heap, &all, row->items[k]);
+        *total += row->total;
+    }
+    if (count > 1 && all.count > 1)
+        qsort((void *)all.items, all.count, sizeof *all.items, by_address);
+    ks_val list = KS_NOTHING;
+    for (size_t k = 0; k < all.count; k++)
+        list = ks_append(heap, list, ks_ref(all.items[k]->value));
+    ks_free(heap, (void *)all.items, all.capacity * sizeof *all.items);
+    return list;
+}
+
+/* A subset of the addresses of these groups; its ports are counted up. */
+static subset *add_subset(subset_list *list, const group_list *groups, const size_t *which,
+                          size_t count, ks_val ports) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 4;
+        list->items = ks_resize(list->heap, list->items, list->capacity * sizeof *list->items,
+                                capacity * sizeof *list->items);
+        list->capacity = capacity;
+    }
+    subset *one = &list->items[list->count++];
+    *one = (subset){.ports = ks_ref(ports)};
+    for (int ready = 0; ready < 2; ready++)
+        one->rows[ready] = merge(list->heap, groups, which, count, ready, &one->totals[ready]);
+    return one;
+}
+
+/* One of a group's ports. */
+typedef struct offer {
+    ks_port_hash hash;
+    ks_val port; /* borrowed */
+    size_t group;
+} offer;
+
+static int by_hash(const ks_port_hash *a, const ks_port_hash *b) {
+    return ks_port_hash_before(*a, *b) ? -1 : ks_port_hash_before(*b, *a);
+}
+
+static int by_port(const void *a, const void *b) {
+    const offer *x = a, *y = b;
+    int order = by_hash(&x->hash, &y->hash);
+    return order ? order : (x->group > y->group) - (x->group < y->group);
+}
+
+/* A port, and the groups that have it. */
+typedef struct offered {
+    ks_val port; /* borrowed */
+    size_t count;
+    const size_t *groups; /* borrowed: `count` from here */
+    size_t place;         /* among the ports, by hash */
+} offered;
+
+static int compare_groups(const offered *x, const offered *y) {
+    if (x->count != y->count) return x->count < y->count ? -1 : 1;
+    for (size_t i = 0; i < x->count; i++)
+        if (x->groups[i] != y->groups[i]) return x->groups[i] < y->groups[i] ? -1 : 1;
+    return 0;
+}
+
+static int by_groups(const void *a, const void *b) {
+    const offered *x = a, *y = b;
+    int order = compare_groups(x, y);
+    return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static int by_subset(const void *a, const void *b) {
+    return by_hash(&((const subset *)a)->hash, &((const subset *)b)->hash);
+}
+
+/* As Go prints addresses (k8s.io/utils/dump: ForHash). */
+static void dump_addresses(ks_buf *out, ks_val list) {
+    const char *before = "([]v1.EndpointAddress)[";
+    ks_each(address, list) {
+        ks_val ref = ks_get(*address, K(targetRef));
+        ks_buf_printf(out,
+                      "%s{IP:(string)%s Hostname:(string)%s NodeName:(*string)%s "
+                      "TargetRef:(*v1.ObjectReference){Kind:(string)%s Namespace:(string)%s "
+                      "Name:(string)%s UID:(types.UID)%s APIVersion:(string) "
+                      "ResourceVersion:(string) FieldPath:(string)}}",
+                      before, ks_text_or(ks_get(*address, K(ip)), ""),
+                      ks_text_or(ks_get(*address, K(hostname)), ""),
+                      ks_text_or(ks_get(*address, K(nodeName)), "<nil>"),
+                      ks_text_or(ks_get(ref, K(kind)), ""),
+                      ks_text_or(ks_get(ref, K(namespace)), ""),
+                      ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""));
+        before = " ";
+    }
+    ks_buf_puts(out, ks_len(list) ? "]" : "([]v1.EndpointAddress)<nil>");
+}
+
+/* subsetsByHash. */
+static void hash_subset(ks_heap *heap, const ks_rules *rules, subset *one) {
+    ks_buf dump = {.heap = heap};
+    ks_buf_puts(&dump, "(v1.EndpointSubset){Addresses:");
+    dump_addresses(&dump, one->rows[1]);
+    ks_buf_puts(&dump, " NotReadyAddresses:");
+    dump_addresses(&dump, one->rows[0]);
+    ks_buf_puts(&dump, " Ports:([]v1.EndpointPort)[");
+    for (uint32_t i = 0; i < ks_len(one->ports); i++) {
+        if (i > 0) ks_buf_putc(&dump, ' ');
+        ks_port_dump(&dump, ks_at(one->ports, i));
+    }
+    ks_buf_puts(&dump, "]}");
+    one->hash = ks_port_hash_of(rules, dump.s, dump.len);
+    ks_buf_dispose(&dump);
+}
+
+/* RepackSubsets, of several groups. More than MAX_ADDRESSES with the same ports are not all in the hash by which subsets are sorted. */
+static void repack(ks_heap *heap, const ks_rules *rules, const group_list *groups,
+                   subset_list *list) {
+    size_t count = 0, ports = 0;
+    for (size_t i = 0; i < groups->count; i++) count += ks_len(groups->items[i].ports);
+    offer *offers = ks_alloc(heap, (count + 1) * sizeof *offers);
+    size_t *members = ks_alloc(heap, (count + 1) * sizeof *members);
+    offered *all = ks_alloc(heap, (count + 1) * sizeof *all);
+    size_t at = 0;
+    for (size_t i = 0; i < groups->count; i++)
+        ks_each(port, groups->items[i].ports)
+            offers[at++] = (offer){ks_port_hash_of_endpoint(heap, rules, *port), *port, i};
+    qsort(offers, count, sizeof *offers, by_port);
+    for (size_t i = 0; i < count; i++) {
+        members[i] = offers[i].group;
+        if (i == 0 || by_hash(&offers[i - 1].hash, &offers[i].hash) != 0) {
+            all[ports] = (offered){.port = offers[i].port, .groups = &members[i], .place = ports};
+            ports++;
+        }
+        all[ports - 1].count++;
+    }
+    qsort(all, ports, sizeof *all, by_groups);
+    for (size_t i = 0, next; i < ports; i = next) {
+        ks_val together = KS_NOTHING;
+        for (next = i; next < ports && compare_groups(&all[i], &all[next]) == 0; next++)
+            together = ks_append(heap, together, ks_ref(all[next].port));
+        subset *one = add_subset(list, groups, all[i].groups, all[i].count, together);
+        ks_unref(heap, together);
+        hash_subset(heap, rules, one);
+    }
+    qsort(list->items, list->count, sizeof *list->items, by_subset);
+    ks_free(heap, all, (count + 1) * sizeof *all);
+    ks_free(heap, members, (count + 1) * sizeof *members);
+    ks_free(heap, offers, (count + 1) * sizeof *offers);
 }
 
 /* truncateEndpoints. Each subset gets its share, rounded up; ready ones come first. */
 static bool truncate_all(subset_list *list) {
     ks_heap *heap = list->heap;
-    if (list->ready + list->not_ready <= MAX_ADDRESSES) return false;
-    bool cut_ready = list->ready > MAX_ADDRESSES;
-    size_t room = cut_ready ? MAX_ADDRESSES : MAX_ADDRESSES - list->ready;
-    size_t total = cut_ready ? list->ready : list->not_ready;
+    size_t totals[2] = {0, 0};
+    for (size_t i = 0; i < list->count; i++)
+        for (int ready = 0; ready < 2; ready++) totals[ready] += list->items[i].totals[ready];
+    if (totals[0] + totals[1] <= MAX_ADDRESSES) return false;
+    bool cut = totals[1] > MAX_ADDRESSES;
+    size_t room = cut ? MAX_ADDRESSES : MAX_ADDRESSES - totals[1];
     size_t left = room;
     for (size_t i = 0; i < list->count; i++) {
         subset *one = &list->items[i];
-        ks_val *cut = cut_ready ? &one->addresses : &one->not_ready;
-        size_t have = cut_ready ? one->ready_count : one->not_ready_count;
-        size_t share = (have * room + total - 1) / total;
+        size_t share = (one->totals[cut] * room + totals[cut] - 1) / totals[cut];
         if (share > left) share = left;
-        *cut = shorten(heap, *cut, share);
-        left -= ks_len(*cut);
-        if (cut_ready) one->not_ready = shorten(heap, one->not_ready, 0);
+        one->rows[cut] = shorten(heap, one->rows[cut], share);
+        left -= ks_len(one->rows[cut]);
+        if (cut) one->rows[0] = shorten(heap, one->rows[0], 0);
     }
     return true;
 }
 
-ks_subsets ks_subsets_read(ks_heap *heap, const ks_addresses *addresses, uint64_t service) {
+ks_subsets ks_subsets_read(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
+                           uint64_t service) {
+    group_list groups = read_groups(heap, addresses, service);
     subset_list list = {.heap = heap};
-    read_all(addresses, service, &list);
+    const size_t only = 0;
+    if (groups.count == 1)
+        add_subset(&list, &groups, &only, 1, groups.items[0].ports);
+    else if (groups.count > 1)
+        repack(heap, rules, &groups, &list);
     ks_subsets read = {.truncated = truncate_all(&list)};
-    if (list.count == 1) read.ports_key = ks_str_ref(list.items[0].first->ports_key);
+    if (groups.count == 1) read.ports_key = ks_str_ref(groups.items[0].ports_key);
     for (size_t i = 0; i < list.count; i++) {
         const subset *one = &list.items[i];
         read.value =
-            ks_append(heap, read.value,
-                      subset_value(heap, one->addresses, one->not_ready, one->first->ports));
+            ks_append(heap, read.value, subset_value(heap, one->rows[1], one->rows[0], one->ports));
+        ks_unref(heap, one->ports);
     }
     ks_free(heap, list.items, list.capacity * sizeof *list.items);
+    dispose_groups(heap, &groups);
     return read;
 }
 
@@ -122,11 +323,14 @@ ks_subsets ks_subsets_read(ks_heap *heap, const ks_addresses *addresses, uint64_
  * them as the row says. */
 typedef struct ks_published_row published_row;
 
-ks_subsets_edit ks_subsets_open(ks_heap *heap, const ks_addresses *addresses, uint64_t service,
-                                const ks_subsets *published) {
+ks_subsets_edit ks_subsets_open(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
+                                uint64_t service, const ks_subsets *published) {
     ks_val only = ks_at(published->value, 0);
-    ks_subsets_edit e = {
-        .heap = heap, .addresses = addresses, .published = published, .service = service};
+    ks_subsets_edit e = {.heap = heap,
+                         .rules = rules,
+                         .addresses = addresses,
+                         .published = published,
+                         .service = service};
     e.rows[0] = (published_row){true, ks_ref(ks_get(only, K(addresses)))};
     e.rows[1] = (published_row){false, ks_ref(ks_get(only, K(notReadyAddresses)))};
     return e;
@@ -213,7 +417,7 @@ ks_subsets ks_subsets_close(ks_subsets_edit *e) {
     ks_heap *heap = e->heap;
     if (e->lost) {
         for (int i = 0; i < 2; i++) ks_unref(heap, e->rows[i].items);
-        return ks_subsets_read(heap, e->addresses, e->service);
+        return ks_subsets_read(heap, e->rules, e->addresses, e->service);
     }
     const ks_val only = ks_at(e->published->value, 0);
     size_t ready = count_row(e, true), not_ready = count_row(e, false);

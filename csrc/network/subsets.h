@@ -8,6 +8,7 @@
 #define KS_NETWORK_SUBSETS_H
 
 #include "network/addresses.h"
+#include "network/porthash.h"
 
 /* What is published of one Service. */
 typedef struct ks_subsets {
@@ -18,11 +19,13 @@ typedef struct ks_subsets {
 
 void ks_subsets_dispose(ks_heap *heap, ks_subsets *subsets);
 /* Of the addresses as they stand in the row. The caller disposes of the result. */
-ks_subsets ks_subsets_read(ks_heap *heap, const ks_addresses *addresses, uint64_t service);
+ks_subsets ks_subsets_read(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
+                           uint64_t service);
 
 /* Editing what was published. `published` has a ports_key, and is borrowed until the edit is closed. */
 typedef struct ks_subsets_edit {
     ks_heap *heap;
+    const ks_rules *rules;
     const ks_addresses *addresses;
     const ks_subsets *published;
     uint64_t service;
@@ -33,8 +36,8 @@ typedef struct ks_subsets_edit {
     } rows[2];
 } ks_subsets_edit;
 
-ks_subsets_edit ks_subsets_open(ks_heap *heap, const ks_addresses *addresses, uint64_t service,
-                                const ks_subsets *published);
+ks_subsets_edit ks_subsets_open(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
+                                uint64_t service, const ks_subsets *published);
 /* A pod's address goes, one comes. Either may be NULL. Said for each, before or after the row of addresses is changed. */
 void ks_subsets_exchange(ks_subsets_edit *edit, const ks_address *old, const ks_address *now);
 /* What is published now that all is said and the row has changed: the same as ks_subsets_read(), and the same value as before if nothing

@@ -46,6 +46,7 @@ ks_tracker ks_tracker_copy(const ks_tracker *tracker) {
         .triggers = ks_tree_copy(&tracker->triggers),
         .known = ks_tree_copy(&tracker->known),
         .waiting = ks_tree_copy(&tracker->waiting),
+        .silent = ks_tree_copy(&tracker->silent),
         .served = tracker->served,
         .changes = tracker->changes,
         .component = tracker->component,
@@ -61,6 +62,7 @@ void ks_tracker_dispose(ks_heap *heap, ks_tracker *tracker) {
     ks_tree_clear(heap, &tracker->triggers);
     ks_tree_clear(heap, &tracker->known);
     ks_tree_clear(heap, &tracker->waiting);
+    ks_tree_clear(heap, &tracker->silent);
 }
 
 /* A namespace and one label, as a key of by_pair. Collisions cost time, not truth. */
@@ -108,16 +110,8 @@ static void unindex_service(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
     if (tracker->by_ns.count == 0) tracker->served = 0;
 }
 
-/* Whether the change can alter an endpoint; metadata such as annotations cannot. */
-static bool service_matters(const ks_change *change) {
-    return change->type != KS_MODIFIED || !change->old ||
-           !ks_equal(change->object->spec, change->old->spec) ||
-           !ks_equal(change->object->labels, change->old->labels);
-}
-
 void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, const ks_change *change) {
     const ks_object *object = change->object;
-    if (!service_matters(change)) return;
     ks_heap *heap = sim->world.heap;
     unindex_service(heap, tracker, object->id);
     if (change->type != KS_DELETED) index_service(heap, tracker, object);
@@ -125,7 +119,22 @@ void ks_tracker_service(ks_sim *sim, ks_tracker *tracker, const ks_change *chang
     ks_enqueue(sim, tracker->component, object->id);
 }
 
-/* endpointslice/util/controller_utils.go: podEndpointsChanged. */
+static bool is_silent(const ks_tracker *tracker, uint64_t service) {
+    return tracker->silent.count > 0 && ks_tree_has(&tracker->silent, (ks_key){0, service});
+}
+
+/* endpointslice/util/controller_utils.go: podEndpointsChanged, but for the labels: whether upstream has all Services synced that select
+ * the pod. */
+static bool is_told(const ks_change *change) {
+    const ks_object *now = change->object, *old = change->old;
+    if (change->type != KS_MODIFIED || !old) return true;
+    if (now->deleting != KS_NEVER || now->deleting != old->deleting || now->ready != old->ready)
+        return true;
+    ks_val ips = ks_get(now->status, K(podIPs)), before = ks_get(old->status, K(podIPs));
+    return ks_len(ips) != ks_len(before) || (ks_len(ips) > 0 && !ks_equal(ips, before));
+}
+
+/* Whether a pod's endpoints can be others than before, its labels aside. */
 static bool pod_matters(const ks_change *change) {
     const ks_object *now = change->object, *old = change->old;
     bool is = change->type != KS_DELETED && ks_pod_in_endpoints(now, true);
@@ -135,8 +144,7 @@ static bool pod_matters(const ks_change *change) {
     if (is != was) return true;
     if (!is) return false;
     return now->deleting != old->deleting || !ks_str_eq(ks_pod_ip(now), ks_pod_ip(old)) ||
-           now->ready != old->ready || !ks_equal(now->labels, old->labels) ||
-           !ks_str_eq(now->node, old->node);
+           now->ready != old->ready || !ks_str_eq(now->node, old->node);
 }
 
 bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod) {
@@ -145,10 +153,27 @@ bool ks_tracker_heeds(const ks_tracker *tracker, const ks_object *pod) {
     return ks_tree_ceiling(&tracker->by_ns, ns, &any, NULL) && any.a == ns.a;
 }
 
-static void mark_matching(ks_sim *sim, ks_tracker *tracker, const ks_object *pod) {
+/* What a change of a pod is to a Service that selects it. */
+typedef struct pod_news {
+    bool dirty; /* its endpoint may be another one */
+    bool
+        told; /* the Service is synced; else it is found when the Service is synced the next time */
+} pod_news;
+
+static void tell(ks_sim *sim, ks_tracker *tracker, uint64_t service, uint64_t pod, pod_news news) {
     ks_heap *heap = sim->world.heap;
-    for (uint32_t i = 0; i < ks_len(pod->labels); i++) {
-        const ks_pair *pair = ks_pair_at(pod->labels, i);
+    if (news.dirty) ks_tree_put(heap, &tracker->dirty, (ks_key){service, pod}, PRESENT);
+    if (news.told && (news.dirty || is_silent(tracker, service)))
+        ks_enqueue(sim, tracker->component, service);
+    else if (news.dirty)
+        ks_tree_put(heap, &tracker->silent, (ks_key){0, service}, PRESENT);
+}
+
+/* Tells the Services that select the labels, and not those that select `but`, too (NULL: all). */
+static void tell_matching(ks_sim *sim, ks_tracker *tracker, const ks_object *pod, ks_val labels,
+                          const ks_val *but, pod_news news) {
+    for (uint32_t i = 0; i < ks_len(labels); i++) {
+        const ks_pair *pair = ks_pair_at(labels, i);
         const ks_str *value = ks_str_or_null(pair->val);
         if (!value) continue;
         uint64_t at = pair_hash(pod->ns, pair->key, value);
@@ -156,24 +181,46 @@ static void mark_matching(ks_sim *sim, ks_tracker *tracker, const ks_object *pod
              ks_tree_next(&it) && it.key.a == at;) {
             const tracked_service *service = it.value;
             if (!ks_str_eq(service->ns, pod->ns) ||
-                !ks_selector_matches(service->selector, pod->labels))
+                !ks_selector_matches(service->selector, labels) ||
+                (but && ks_selector_matches(service->selector, *but)))
                 continue;
-            ks_tree_put(heap, &tracker->dirty, (ks_key){service->id, pod->id}, PRESENT);
-            ks_enqueue(sim, tracker->component, service->id);
+            tell(sim, tracker, service->id, pod->id, news);
         }
     }
 }
 
 void ks_tracker_pod(ks_sim *sim, ks_tracker *tracker, const ks_change *change) {
-    if (!ks_tracker_heeds(tracker, change->object) || !pod_matters(change)) return;
-    tracker->changes++;
-    mark_matching(sim, tracker, change->object);
-    if (change->old && !ks_equal(change->old->labels, change->object->labels))
-        mark_matching(sim, tracker, change->old);
+    const ks_object *now = change->object, *old = change->old;
+    if (!ks_tracker_heeds(tracker, now)) return;
+    bool relabelled = old && !ks_equal(old->labels, now->labels);
+    pod_news news = {pod_matters(change), is_told(change)};
+    bool means = news.dirty || (news.told && tracker->silent.count > 0);
+    if (!means && !relabelled) return;
+    bool published = ks_pod_in_endpoints(now, true) || (old && ks_pod_in_endpoints(old, true));
+    tracker->changes += news.dirty || (relabelled && published);
+    if (means) {
+        tell_matching(sim, tracker, now, now->labels, NULL, news);
+        if (relabelled) tell_matching(sim, tracker, now, old->labels, &now->labels, news);
+    }
+    if (!relabelled || (news.dirty && news.told)) return;
+    /* those that select it no longer, or newly, hear of it in any case */
+    news = (pod_news){published, true};
+    tell_matching(sim, tracker, now, now->labels, &old->labels, news);
+    tell_matching(sim, tracker, now, old->labels, &now->labels, news);
 }
 
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service) {
     ks_tree_put(sim->world.heap, &tracker->full, (ks_key){0, service}, PRESENT);
+}
+
+void ks_tracker_touch(ks_sim *sim, ks_tracker *tracker, uint64_t service) {
+    ks_tracker_mark_full(sim, tracker, service);
+    ks_tree_put(sim->world.heap, &tracker->silent, (ks_key){0, service}, PRESENT);
+}
+
+void ks_tracker_touch_all(ks_sim *sim, ks_tracker *tracker) {
+    for (ks_tree_iter it = ks_tree_from(&tracker->services, (ks_key){0, 0}); ks_tree_next(&it);)
+        ks_tracker_touch(sim, tracker, it.key.b);
 }
 
 void ks_tracker_mark_pod(ks_sim *sim, ks_tracker *tracker, uint64_t service, uint64_t pod) {
@@ -242,6 +289,7 @@ static void forget(ks_heap *heap, ks_tracker *tracker, uint64_t id) {
     ks_tree_del_all(heap, &tracker->dirty, id);
     ks_tree_del_all(heap, &tracker->triggers, id);
     ks_tree_del(heap, &tracker->known, (ks_key){0, id});
+    ks_tree_del(heap, &tracker->silent, (ks_key){0, id});
     ks_tree_del(heap, &tracker->services, (ks_key){0, id});
 }
 
@@ -268,6 +316,7 @@ bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_w
     work->ns = ks_str_ref(service->ns);
     work->name = ks_str_ref(service->name);
     work->full = ks_tree_del(heap, &tracker->full, (ks_key){0, id});
+    ks_tree_del(heap, &tracker->silent, (ks_key){0, id});
     const ks_object *object = ks_store_by_id(store, KS_SERVICE, id);
     if (!object) {
         forget(heap, tracker, id);

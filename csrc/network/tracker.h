@@ -21,6 +21,8 @@ typedef struct ks_tracker {
     ks_tree triggers; /* {service id, pod id} -> last trigger time of a selected pod */
     ks_tree known;    /* {0, service id} -> 1: synced before */
     ks_tree waiting;  /* {0, service id} -> changes so far, plus one, when its sync was put off */
+    ks_tree
+        silent; /* {0, service id} -> 1: something has changed of which upstream hears nothing: the next sync, whatever it is for, finds it */
     uint64_t
         served; /* a bit for each namespace in by_ns: mostly enough to know that a pod concerns no Service */
     uint64_t changes; /* noted so far */
@@ -43,6 +45,10 @@ enum {
 };
 /* Makes the next sync of a Service look at everything. */
 void ks_tracker_mark_full(ks_sim *sim, ks_tracker *tracker, uint64_t service);
+/* The same for something that itself makes no sync. */
+void ks_tracker_touch(ks_sim *sim, ks_tracker *tracker, uint64_t service);
+/* The same for all Services. */
+void ks_tracker_touch_all(ks_sim *sim, ks_tracker *tracker);
 /* Makes the next sync look at this pod again. */
 void ks_tracker_mark_pod(ks_sim *sim, ks_tracker *tracker, uint64_t service, uint64_t pod);
 /* The id of the Service of that name that is tracked, or 0. */

@@ -90,7 +90,7 @@ local function happen(cluster, rolled, names, fresh)
     cluster:patch("pod/" .. name, { metadata = { labels = { app = p.metadata.labels.app == "web" and "none" or "web" } } })
   elseif what == 7 and fresh then
     cluster:delete("pod/" .. name, { grace_period = 0, force = true })
-  elseif fresh and p.status.podIP then
+  elseif fresh and p.status.podIP and is_ready(p.status) then
     cluster:drive(name, "failed")
   end
 end

@@ -34,11 +34,11 @@ describe("a Service", function()
     return event and event.message, event and event.count
   end
 
-  ---Takes a node away, under a pod that changes afterwards.
-  local function lose(node, pod)
+  ---Takes a node away. The Service is looked at afterwards.
+  local function lose(node)
     local object = cluster:get("node/" .. node)
     cluster:delete("node/" .. node)
-    cluster:patch("pod/" .. pod, { metadata = { labels = { look = "again" } } })
+    cluster:patch("svc/web", { metadata = { annotations = { look = node } } })
     cluster:advance(0)
     return function()
       cluster:create { apiVersion = "v1", kind = "Node", metadata = { name = node, labels = object.metadata.labels },
@@ -47,7 +47,7 @@ describe("a Service", function()
   end
 
   it("leaves out a pod whose node is not there, says so, and tries again after one second, two, four", function()
-    local give_back = lose("k8s-node2", "there")
+    local give_back = lose "k8s-node2"
     assert.same({ "here" }, listed())
     assert.same({ "Error updating Endpoint Slices for Service default/web: skipping Pod there for Service default/web: "
       .. "Node k8s-node2 Not Found", 1 }, { told() })
@@ -66,9 +66,9 @@ describe("a Service", function()
   end)
 
   it("names all pods that it leaves out", function()
-    lose("k8s-node1", "here")
+    lose "k8s-node1"
     cluster:advance(0.5)
-    lose("k8s-node2", "there")
+    lose "k8s-node2"
     local last = cluster:events { ref = "svc/web", reason = REASON }
     assert.equal("Error updating Endpoint Slices for Service default/web: [skipping Pod here for Service default/web: Node k8s-node1 "
       .. "Not Found, skipping Pod there for Service default/web: Node k8s-node2 Not Found]", last[#last].message)
@@ -78,7 +78,7 @@ describe("a Service", function()
   it("keeps a pod without its node where it publishes those that are not ready, too", function()
     cluster:patch("svc/web", { spec = { publishNotReadyAddresses = true } })
     cluster:settle()
-    lose("k8s-node2", "there")
+    lose "k8s-node2"
     assert.same({ "here", "there" }, listed())
     assert.is_nil(told())
   end)

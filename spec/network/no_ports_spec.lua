@@ -26,7 +26,7 @@ local function looked_at(release, ports)
   local slice = cluster:list("EndpointSlice")[1]
   assert.equal("a", slice.endpoints[1].targetRef.name)
   assert.is_string(slice.metadata.annotations[TRIGGER])
-  cluster:patch("pod/a", { metadata = { labels = { x = "y" } } })
+  cluster:patch("svc/web", { metadata = { annotations = { x = "y" } } })
   cluster:advance(5)
   local now = cluster:list("EndpointSlice")[1]
   assert.equal(slice.metadata.name, now.metadata.name)
