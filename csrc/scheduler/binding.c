@@ -54,7 +54,7 @@ static void assume(ks_cycle *c, const ks_str *node) {
     *a = (ks_assumed){.refs = 1, .node = ks_str_ref(node), .pod = ks_object_ref(c->pod)};
     ks_tree_put(heap, &st->assumed, (ks_key){0, c->pod->id}, a);
     ks_tree_put(heap, &st->guests, (ks_key){ks_sched_node_word(node), c->pod->id}, (void *)1);
-    if (st->nominated.count > 0) ks_tree_del(heap, &st->nominated, (ks_key){0, c->pod->id});
+    ks_sched_nominate(c->sim, st, c->pod, NULL);
     st->mark = ++st->sequence;
     ks_sched_pairs_account(heap, st, c->pod, 1);
     ks_sched_account_by_name(c->sim, st, c->pod, node, 1);

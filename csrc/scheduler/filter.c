@@ -154,19 +154,17 @@ static ks_node_info *with_nominated(ks_cycle *c, const ks_node_info *node, int s
                                     ks_node_info *copy) {
     ks_heap *heap = c->sim->world.heap;
     const uint64_t here = ks_sched_node_word(node->object->name);
-    for (ks_tree_iter it = ks_tree_begin(&c->st->nominated); ks_tree_next(&it);) {
-        if (it.key.b == c->pod->id || (uint64_t)(uintptr_t)it.value != here) continue;
+    for (ks_tree_iter it = ks_tree_from(&c->st->nominees, (ks_key){here, 0});
+         ks_tree_next(&it) && it.key.a == here;) {
+        if (it.key.b == c->pod->id) continue;
         const ks_object *pod = ks_store_by_id(ks_view(c->sim), KS_POD, it.key.b);
         if (pod == NULL || pod->node != NULL || ks_sched_priority(pod) < ks_sched_priority(c->pod))
             continue;
-        ks_pod_rules *own = c->rules;
-        ks_pod_class *class = ks_sched_class(c->sim, c->st, pod);
         if (sign > 0) {
             if (copy == NULL) copy = ks_sched_node_clone(heap, node);
-            ks_sched_node_add(heap, copy, class->rules, 1);
+            ks_sched_node_add(heap, copy, ks_sched_class(c->sim, c->st, pod)->rules, 1);
+            c->class = ks_sched_class(c->sim, c->st, c->pod); /* reading others may have moved it */
         }
-        c->class = ks_sched_class(c->sim, c->st, c->pod);
-        c->rules = own;
         ks_sched_topology_pod(c, pod, node->slot, sign);
         ks_sched_claims_pod(c, pod, sign);
         ks_sched_disks_pod(c, pod, sign);
@@ -200,10 +198,16 @@ void ks_sched_prefilter(ks_cycle *c) {
     ks_sched_prefilter_topology(c);
 }
 
+static bool has_nominees(const ks_sched *st, const ks_node_info *node) {
+    if (st->nominees.count == 0) return false;
+    ks_key from = {ks_sched_node_word(node->object->name), 0}, found;
+    return ks_tree_ceiling(&st->nominees, from, &found, NULL) && found.a == from.a;
+}
+
 static void look_at(ks_cycle *c, const ks_node_info *node) {
     uint32_t slot = node->slot;
     ks_verdict v;
-    if (c->st->nominated.count > 0) {
+    if (has_nominees(c->st, node)) {
         v = ks_sched_filter_nominated(c, node);
     } else {
         const ks_entry *entry = ks_sched_entry(c->sim, c->st, c->class, slot);

@@ -440,6 +440,7 @@ typedef struct ks_sched {
     ks_tree bindings;   /* pod id -> ks_binding */
     ks_tree pending;    /* claim or volume id -> id of the pod whose binding is about to write it */
     ks_tree nominated;  /* pod id -> word of the node, which need not be there */
+    ks_tree nominees;   /* {word of the node, pod id}: the same, by node */
     ks_ids looks;       /* pod id -> ks_look */
     size_t look_bytes, tally_bytes;
     uint64_t last_look; /* the highest id of a pod that was looked at */
@@ -464,7 +465,7 @@ typedef struct ks_sched {
     uint32_t axes_count;
 } ks_sched;
 
-/* The word for a node in `guests` and `nominated`, by its name. */
+/* The word for a node in `guests`, `nominated` and `nominees`, by its name. */
 static inline uint64_t ks_sched_node_word(const ks_str *name) { return ks_hash_text(name, 0); }
 /* What is assumed of a pod, or NULL. */
 static inline const ks_assumed *ks_sched_assumed(const ks_sched *st, uint64_t id) {

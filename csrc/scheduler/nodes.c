@@ -4,6 +4,7 @@
 #include "engine/nodes.h"
 #include "scheduler/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* --- life of a node_info --- */
@@ -123,11 +124,55 @@ static bool same_zone(const ks_node_info *a, const ks_node_info *b) {
            ks_str_eq(zone_of(a, true), zone_of(b, true));
 }
 
+/* A node's place in the order of walks. */
+typedef struct turn_of {
+    uint32_t turn; /* how many of its zone came before it */
+    uint32_t zone; /* zones are numbered as their first nodes came */
+    uint32_t slot;
+} turn_of;
+
+static int by_turn(const void *a, const void *b) {
+    const turn_of *x = a, *y = b;
+    if (x->turn != y->turn) return x->turn < y->turn ? -1 : 1;
+    return x->zone < y->zone ? -1 : x->zone > y->zone;
+}
+
+static uint32_t zone_hash(const ks_node_info *node) {
+    const ks_str *zone = zone_of(node, false), *region = zone_of(node, true);
+    uint32_t hash = zone == NULL ? 0 : ks_hash_bytes(zone->s, zone->len);
+    return hash * 31 + (region == NULL ? 0 : ks_hash_bytes(region->s, region->len));
+}
+
+/* Turn t takes the t-th node of each zone. */
+static void take_turns(ks_heap *heap, ks_node_table *table, uint32_t n) {
+    uint32_t size = 16, zones = 0;
+    while (size < n * 2) size *= 2;
+    /* A table of the zones met so far: the last node of each, and its place among `all`. */
+    struct seen {
+        const ks_node_info *node;
+        uint32_t last;
+    } *seen = ks_alloc_zero(heap, size * sizeof *seen);
+    turn_of *all = ks_alloc(heap, n * sizeof *all);
+    for (uint32_t i = 0; i < n; i++) {
+        const ks_node_info *node = table->at[table->order[i]];
+        uint32_t at = zone_hash(node) & (size - 1);
+        while (seen[at].node != NULL && !same_zone(seen[at].node, node)) at = (at + 1) & (size - 1);
+        const turn_of *before = seen[at].node == NULL ? NULL : &all[seen[at].last];
+        all[i] = (turn_of){before == NULL ? 0 : before->turn + 1,
+                           before == NULL ? zones++ : before->zone, table->order[i]};
+        seen[at].node = node;
+        seen[at].last = i;
+    }
+    qsort(all, n, sizeof *all, by_turn);
+    for (uint32_t i = 0; i < n; i++) table->order[i] = all[i].slot;
+    ks_free(heap, all, n * sizeof *all);
+    ks_free(heap, seen, size * sizeof *seen);
+}
+
 const uint32_t *ks_sched_order(ks_heap *heap, ks_sched *st) {
     if (st->nodes->ordered) return st->nodes->order;
     ks_node_table *table = own_table(heap, st);
     uint32_t n = 0, *sorted = table->order;
-    table->ordered = true;
     for (uint32_t i = 0; i < table->slots; i++) {
         if (table->at[i] == NULL) continue;
         uint32_t at = n++;
@@ -138,29 +183,8 @@ const uint32_t *ks_sched_order(ks_heap *heap, ks_sched *st) {
     bool one_zone = true;
     for (uint32_t i = 1; i < n; i++)
         one_zone = one_zone && same_zone(table->at[sorted[0]], table->at[sorted[i]]);
-    if (one_zone) return table->order;
-    /* Turn t takes the t-th node of each zone, zones in the order in which their first nodes came. */
-    uint32_t *turn = ks_alloc(heap, n * sizeof *turn), *zone = ks_alloc(heap, n * sizeof *zone);
-    uint32_t *out = ks_alloc(heap, n * sizeof *out), made = 0, zones = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t j = 0;
-        turn[i] = 0;
-        zone[i] = UINT32_MAX;
-        for (; j < i; j++) {
-            if (!same_zone(table->at[sorted[i]], table->at[sorted[j]])) continue;
-            zone[i] = zone[j];
-            turn[i] = turn[j] + 1;
-        }
-        if (zone[i] == UINT32_MAX) zone[i] = zones++;
-    }
-    for (uint32_t t = 0; made < n; t++)
-        for (uint32_t z = 0; z < zones; z++)
-            for (uint32_t i = 0; i < n; i++)
-                if (turn[i] == t && zone[i] == z) out[made++] = sorted[i];
-    memcpy(table->order, out, n * sizeof *out);
-    ks_free(heap, out, n * sizeof *out);
-    ks_free(heap, zone, n * sizeof *zone);
-    ks_free(heap, turn, n * sizeof *turn);
+    if (!one_zone) take_turns(heap, table, n);
+    table->ordered = true;
     return table->order;
 }
 

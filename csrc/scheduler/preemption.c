@@ -302,12 +302,11 @@ static bool clear_nominations(ks_cycle *c) {
     ks_heap *heap = sim->world.heap;
     const uint64_t here = ks_sched_node_word(c->nominated);
     bool done = true;
-    ks_tree all = ks_tree_copy(&c->st->nominated);
-    for (ks_tree_iter it = ks_tree_begin(&all); ks_tree_next(&it);) {
+    ks_tree all = ks_tree_copy(&c->st->nominees);
+    for (ks_tree_iter it = ks_tree_from(&all, (ks_key){here, 0});
+         ks_tree_next(&it) && it.key.a == here;) {
         const ks_object *pod = ks_store_by_id(ks_view(sim), KS_POD, it.key.b);
-        if ((uint64_t)(uintptr_t)it.value != here || pod == NULL || pod->id == c->pod->id ||
-            pod->node != NULL)
-            continue;
+        if (pod == NULL || pod->id == c->pod->id || pod->node != NULL) continue;
         if (ks_sched_priority(pod) >= ks_sched_priority(c->pod)) continue;
         const ks_object *newest = ks_sched_patched(sim, pod);
         if (newest == NULL) continue;

@@ -57,6 +57,7 @@ static void *copy(ks_sim *sim, const void *state) {
     st->bindings = ks_tree_copy(&from->bindings);
     st->pending = ks_tree_copy(&from->pending);
     st->nominated = ks_tree_copy(&from->nominated);
+    st->nominees = ks_tree_copy(&from->nominees);
     st->looks = ks_ids_copy(&from->looks);
     st->scratch = NULL;
     st->told = NULL;
@@ -93,10 +94,10 @@ static void dispose(ks_heap *heap, void *state) {
     ks_sched *st = state;
     ks_sched_table_unref(heap, st->nodes);
     ks_sched_roster_unref(heap, st->roster);
-    ks_tree *trees[] = {&st->slots,    &st->classes,     &st->tallies,  &st->pairs,
-                        &st->groups,   &st->group_terms, &st->active,   &st->backoff,
-                        &st->errors,   &st->services_by, &st->assumed,  &st->guests,
-                        &st->bindings, &st->pending,     &st->nominated};
+    ks_tree *trees[] = {&st->slots,    &st->classes,     &st->tallies,   &st->pairs,
+                        &st->groups,   &st->group_terms, &st->active,    &st->backoff,
+                        &st->errors,   &st->services_by, &st->assumed,   &st->guests,
+                        &st->bindings, &st->pending,     &st->nominated, &st->nominees};
     for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) ks_tree_clear(heap, trees[i]);
     ks_ids_clear(heap, &st->waiting);
     ks_ids_clear(heap, &st->refused);
@@ -184,11 +185,17 @@ static void observe_assumed(ks_sim *sim, ks_sched *st, const ks_change *change) 
 
 void ks_sched_nominate(ks_sim *sim, ks_sched *st, const ks_object *pod, const ks_str *node) {
     ks_heap *heap = sim->world.heap;
-    if (node != NULL && node->len > 0)
-        ks_tree_put(heap, &st->nominated, (ks_key){0, pod->id},
-                    (void *)(uintptr_t)ks_sched_node_word(node));
-    else if (st->nominated.count > 0)
-        ks_tree_del(heap, &st->nominated, (ks_key){0, pod->id});
+    const ks_key key = {0, pod->id};
+    const uint64_t word = node == NULL || node->len == 0 ? 0 : ks_sched_node_word(node);
+    void *before = st->nominated.count == 0 ? NULL : ks_tree_get(&st->nominated, key);
+    if ((uintptr_t)before == word) return;
+    if (before != NULL) {
+        ks_tree_del(heap, &st->nominees, (ks_key){(uintptr_t)before, pod->id});
+        ks_tree_del(heap, &st->nominated, key);
+    }
+    if (word == 0) return;
+    ks_tree_put(heap, &st->nominated, key, (void *)(uintptr_t)word);
+    ks_tree_put(heap, &st->nominees, (ks_key){word, pod->id}, (void *)1);
 }
 
 /* What the scheduler has found out itself holds as long as others say nothing of it (backend/queue/nominator.go: UpdateNominatedPod). */
