@@ -130,7 +130,7 @@ describe("a node's volumes", function()
   end)
 
   it("are attached to the end, and let go, when their claims are taken from them meanwhile", function()
-    local cluster <close> = sharing({ "a" }, { attach = "30s" })
+    local cluster <close> = sharing({ "a" }, { attach = "25s" })
     cluster:advance "20s"
     cluster:patch("pv/" .. cluster:list "pv"[1].metadata.name, { spec = { claimRef = kubesim.null } }, { type = "merge" })
     cluster:advance "1m"

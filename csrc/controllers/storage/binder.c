@@ -1,9 +1,9 @@
 /*
  * controllers/storage/binder.c - binds claims to volumes: pkg/controller/volume/persistentvolume/pv_controller.go.
  *
- * Keys are ids of claims and volumes. The periodic resync of the real controller (every 15 s) is armed only when something
- * happened that a waiting claim would not notice by itself: a volume became available, a class appeared. What could not be written
- * waits for it, too, or for news of the object, before 1.36: put_off().
+ * Keys are ids of claims and volumes. Every 15 s the real controller looks at all of them anew. Here that is a look at the claims that
+ * are not bound, and nobody waits for it (ks_rouse_at) unless something happened that such a claim would not notice by itself: a volume
+ * became available, a class appeared. What could not be written waits for it, too, or for news of the object, before 1.36: put_off().
  */
 #include "api/values.h"
 #include "controllers/storage/storage.h"
@@ -70,14 +70,23 @@ static bool pod_waits(const ks_object *pod) {
 
 static bool is_pending(const ks_object *claim) { return claim->phase != 'B' || !claim->bound; }
 
+/* The instant of the next look at everything. */
+static int64_t next_resync(const ks_sim *sim) {
+    const int64_t period = RESYNC_SECONDS * KS_SECOND;
+    return (sim->world.now / period + 1) * period;
+}
+
 /* Keeps up which claims are pending: where that has not changed, it is known. */
-static void note_pending(ks_heap *heap, binder *st, const ks_object *claim, const ks_object *old) {
+static void note_pending(ks_sim *sim, binder *st, const ks_object *claim, const ks_object *old) {
+    ks_heap *heap = sim->world.heap;
     bool pending = is_pending(claim);
     if (old != NULL && is_pending(old) == pending) return;
-    if (pending)
+    if (pending) {
+        if (st->pending.count == 0) ks_rouse_at(sim, st->index, next_resync(sim));
         ks_ids_put(heap, &st->pending, claim->id, (void *)(uintptr_t)claim->id);
-    else
+    } else {
         ks_ids_del(heap, &st->pending, claim->id);
+    }
 }
 
 /* A claim went before it could be bound to the volume that was made for it: the resync comes upon that. */
@@ -85,7 +94,7 @@ static void release_later(ks_sim *sim, const binder *st, const ks_object *claim)
     for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_PV, claim); ks_namers_next(&n);)
         if (ks_str_eq(ks_str_or_null(ks_get2(n.object->spec, K(claimRef), K(uid))), claim->uid))
             ks_enqueue_at(sim, st->index, n.object->id,
-                          sim->world.now + RESYNC_SECONDS * KS_SECOND);
+                          next_resync(sim));
 }
 
 static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
@@ -94,7 +103,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
     if (change->type == KS_ADDED)
         ks_ids_put(heap, &st->fresh, claim->id, (void *)(uintptr_t)claim->id);
     if (change->type != KS_DELETED) {
-        note_pending(heap, st, claim, change->type == KS_ADDED ? NULL : change->old);
+        note_pending(sim, st, claim, change->type == KS_ADDED ? NULL : change->old);
         look_at(sim, st, claim);
         return;
     }
@@ -109,7 +118,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
 
 static void arm_resync(ks_sim *sim, binder *st) {
     if (st->pending.count > 0)
-        ks_enqueue_at(sim, st->index, RESYNC_KEY, sim->world.now + RESYNC_SECONDS * KS_SECOND);
+        ks_enqueue_at(sim, st->index, RESYNC_KEY, next_resync(sim));
 }
 
 /* Whether claims that had nothing to take before may find this volume. */
@@ -131,7 +140,7 @@ static void await_taken_away(ks_sim *sim, const binder *st, const ks_change *cha
     if (claim == NULL || !claim->bound || !ks_names(claim, volume)) return;
     ks_val uid = ks_get2(volume->spec, K(claimRef), K(uid));
     if (!ks_volume_is_for(volume, claim) || !ks_str_eq(ks_str_or_null(uid), claim->uid))
-        ks_enqueue_at(sim, st->index, claim->id, sim->world.now + RESYNC_SECONDS * KS_SECOND);
+        ks_enqueue_at(sim, st->index, claim->id, next_resync(sim));
 }
 
 static void observe_volume(ks_sim *sim, binder *st, const ks_change *change) {
@@ -668,16 +677,23 @@ static bool sync_volume(ks_sim *sim, binder *st, const ks_object **volume) {
     return unbind_volume(sim, volume);
 }
 
+/* The claims that are not bound, and the volumes that wait for them: of what is bound there is nothing new to find or to say. */
 static void resync(ks_sim *sim, binder *st) {
-    for (ks_ids_iter it = ks_ids_begin(&st->pending); ks_ids_next(&it);)
+    for (ks_ids_iter it = ks_ids_begin(&st->pending); ks_ids_next(&it);) {
         ks_enqueue(sim, st->index, it.id);
+        const ks_object *claim = ks_store_by_id(ks_view(sim), KS_PVC, it.id);
+        if (claim == NULL) continue;
+        for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_PV, claim); ks_namers_next(&n);)
+            ks_enqueue(sim, st->index, n.object->id);
+    }
+    if (st->pending.count > 0) ks_rouse_at(sim, st->index, next_resync(sim));
 }
 
 /* What to do with a key whose sync failed: whether it waits for the resync, not for its back-off (pv_controller_base.go:
  * processNextClaimWorkItem; before it the workers forgot a key whatever came of it). */
 static bool put_off(ks_sim *sim, const binder *st, uint64_t key) {
     if (ks_since(&sim->server.rules, KS_SINCE_BINDER_RETRIES)) return false;
-    ks_enqueue_at(sim, st->index, key, sim->world.now + RESYNC_SECONDS * KS_SECOND);
+    ks_enqueue_at(sim, st->index, key, next_resync(sim));
     return true;
 }
 
