@@ -33,6 +33,8 @@ static const ks_component *const components[] = {
     &ks_endpointslice_controller,
     &ks_endpointslicemirroring_controller,
     &ks_volume_expander,
+    &ks_ephemeral_volumes,
+    &ks_resource_claims,
 };
 
 const ks_component *ks_cluster_component(size_t i) {

@@ -18,5 +18,6 @@ extern const ks_component ks_node_lifecycle;
 extern const ks_component ks_disruption_controller;
 extern const ks_component ks_quota_controller;
 extern const ks_component ks_namespace_controller;
+extern const ks_component ks_resource_claims;
 
 #endif

@@ -177,7 +177,8 @@ static verdict host_path_verdict(turn *t, ks_val source) {
     return v;
 }
 
-static verdict claim_verdict(turn *t, const ks_str *claim) {
+/* `made`: for this pod (an ephemeral volume). */
+static verdict claim_verdict(turn *t, const ks_str *claim, bool made) {
     const ks_store *store = &t->sim->server.store;
     const ks_object *pvc = ks_store_claim_of(store, t->pod, claim);
     verdict v = {WRONG_CLAIM, NULL};
@@ -194,6 +195,10 @@ static verdict claim_verdict(turn *t, const ks_str *claim) {
         wait_for_claim(t, pvc);
         v.text = ks_str_printf(t->heap, "error processing PVC %s/%s: PVC is not bound",
                                t->pod->ns->s, claim->s);
+        return v;
+    }
+    if (made && (v.text = ks_claim_made_for_other(t->heap, pvc, t->pod)) != NULL) {
+        wait_for_claim(t, pvc);
         return v;
     }
     const ks_object *pv = ks_store_named_by(store, pvc);
@@ -279,7 +284,7 @@ static verdict volume_verdict(turn *t, ks_val volume) {
         v = host_path_verdict(t, source);
     } else {
         const ks_str *claim = ks_volume_claim_name(t->heap, t->pod, volume);
-        if (claim) v = claim_verdict(t, claim);
+        if (claim) v = claim_verdict(t, claim, ks_exists(ks_get(volume, K(ephemeral))));
         ks_str_unref(t->heap, claim);
     }
     if (v.what && !is_mounted(t->w, ks_get(volume, K(name)))) {

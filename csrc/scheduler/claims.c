@@ -32,15 +32,20 @@ static bool is_used(ks_cycle *c, const ks_object *claim) {
     return false;
 }
 
+/* Whether only one pod may use it (ReadWriteOncePod). */
+static bool is_alone(const ks_claim_look *look) {
+    return look->claim != NULL && look->claim->alone;
+}
+
 void ks_sched_claims_pod(ks_cycle *c, const ks_object *pod, int sign) {
     if (!c->claims.counts_users) return;
     for (uint32_t i = 0; i < c->claims.count; i++)
-        if (c->claims.looks[i].claim->alone &&
+        if (is_alone(&c->claims.looks[i]) &&
             uses(c->sim->world.heap, pod, c->claims.looks[i].claim))
             c->claims.rwop_users += sign;
 }
 
-/* VolumeRestrictions: the claims exist. */
+/* VolumeRestrictions: the claims exist, but for those that are made for the pod. */
 static bool read_claims(ks_cycle *c) {
     ks_heap *heap = c->sim->world.heap;
     ks_claims *claims = &c->claims;
@@ -59,20 +64,16 @@ static bool read_claims(ks_cycle *c) {
         const ks_str *name = ks_volume_claim_name(heap, c->pod, *volume);
         if (name == NULL) continue;
         const ks_object *claim = ks_store_claim_of(ks_view(c->sim), c->pod, name);
-        bool ephemeral = ks_exists(ks_get(*volume, K(ephemeral)));
-        if (claim == NULL)
-            refuse(
-                c, ephemeral ? KS_PLUGIN_VOLUME_BINDING : KS_PLUGIN_VOLUME_RESTRICTIONS,
-                ephemeral
-                    ? ks_format(
-                          heap,
-                          "waiting for ephemeral volume controller to create the persistentvolumeclaim \"%s\"",
-                          name->s)
-                    : ks_format(heap, "persistentvolumeclaim \"%s\" not found", name->s));
+        bool made = ks_exists(ks_get(*volume, K(ephemeral)));
+        bool missing = claim == NULL && !made;
+        if (missing)
+            refuse(c, KS_PLUGIN_VOLUME_RESTRICTIONS,
+                   ks_format(heap, "persistentvolumeclaim \"%s\" not found", name->s));
         else
-            claims->looks[claims->count++].claim = claim;
+            claims->looks[claims->count++] =
+                (ks_claim_look){.claim = claim, .volume_of_pod = *volume, .made = made};
         ks_str_unref(heap, name);
-        if (claim == NULL) return false;
+        if (missing) return false;
     }
     return true;
 }
@@ -143,8 +144,19 @@ static void count_users(ks_cycle *c) {
     claims->counts_users = false;
     if (off(c, KS_PLUGIN_VOLUME_RESTRICTIONS)) return;
     for (uint32_t i = 0; i < claims->count; i++)
-        if (claims->looks[i].claim->alone) claims->rwop_users += is_used(c, claims->looks[i].claim);
+        if (is_alone(&claims->looks[i])) claims->rwop_users += is_used(c, claims->looks[i].claim);
     claims->counts_users = claims->rwop_users > 0 || c->rules->legacy_disks;
+}
+
+static void wait_to_be_made(ks_cycle *c, const ks_claim_look *look) {
+    ks_heap *heap = c->sim->world.heap;
+    const ks_str *name = ks_volume_claim_name(heap, c->pod, look->volume_of_pod);
+    refuse(c, KS_PLUGIN_VOLUME_BINDING,
+           ks_format(
+               heap,
+               "waiting for ephemeral volume controller to create the persistentvolumeclaim \"%s\"",
+               name->s));
+    ks_str_unref(heap, name);
 }
 
 void ks_sched_prefilter_claims(ks_cycle *c) {
@@ -159,6 +171,10 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
     for (uint32_t i = 0; i < claims->count; i++) {
         ks_claim_look *look = &claims->looks[i];
         const ks_object *claim = look->claim;
+        if (claim == NULL) {
+            wait_to_be_made(c, look);
+            return;
+        }
         if (claim->phase == 'L') {
             refuse(c, KS_PLUGIN_VOLUME_BINDING,
                    ks_format(
@@ -171,6 +187,12 @@ void ks_sched_prefilter_claims(ks_cycle *c) {
             refuse(
                 c, KS_PLUGIN_VOLUME_BINDING,
                 ks_format(heap, "persistentvolumeclaim \"%s\" is being deleted", claim->name->s));
+            return;
+        }
+        const ks_str *why = look->made ? ks_claim_made_for_other(heap, claim, c->pod) : NULL;
+        if (why != NULL) {
+            refuse(c, KS_PLUGIN_VOLUME_BINDING, ks_string(why));
+            ks_str_unref(heap, why);
             return;
         }
         if (claim->bound) {

@@ -692,6 +692,8 @@ typedef struct ks_claim_look {
     const ks_object *volume; /* of a bound claim; NULL: missing, or not bound */
     const ks_object *match;  /* what a waiting claim would take on the node that was looked at last;
                                 NULL: one is made for it */
+    ks_val volume_of_pod;    /* which it is; borrowed; KS_NOTHING: its only claim */
+    bool made;               /* for this pod (an ephemeral volume): `claim` may be NULL */
     bool delayed;            /* it waits for its first consumer */
     ks_quantity request;     /* then: how much it asks for */
 } ks_claim_look;

@@ -120,8 +120,9 @@ static bool leave(ks_sim *sim, ks_sched *st, uint64_t id, const ks_waiting *w) {
     return false;
 }
 
+/* PreEnqueue: gates, and ResourceClaims, of which there are none (controllers/resourceclaim.c). */
 static bool gated(const ks_object *pod) {
-    return ks_len(ks_get(pod->spec, K(schedulingGates))) > 0;
+    return pod->wants_devices || ks_len(ks_get(pod->spec, K(schedulingGates))) > 0;
 }
 
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {

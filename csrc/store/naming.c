@@ -11,6 +11,12 @@ const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val v
     return ks_str_printf(heap, "%s-%s", pod->name->s, ks_text_or(ks_get(volume, K(name)), ""));
 }
 
+const ks_str *ks_claim_made_for_other(ks_heap *heap, const ks_object *claim, const ks_object *pod) {
+    if (ks_str_eq(claim->owner_uid, pod->uid)) return NULL;
+    return ks_str_printf(heap, "PVC %s/%s was not created for pod %s/%s (pod is not owner)",
+                         claim->ns->s, claim->name->s, pod->ns->s, pod->name->s);
+}
+
 /* Whether a pod's volume is that claim. */
 static bool is_claim(ks_heap *heap, const ks_object *pod, ks_val volume, const ks_str *claim) {
     ks_val source = ks_get(volume, K(persistentVolumeClaim));
@@ -85,7 +91,7 @@ const ks_object *ks_store_claim_of(const ks_store *s, const ks_object *pod, cons
 }
 
 const ks_object *ks_store_only_claim(const ks_store *s, const ks_object *pod) {
-    return pod->claims == 1 ? ks_store__resolve(s, pod->named) : NULL;
+    return pod->claims == 1 && !pod->makes_claims ? ks_store__resolve(s, pod->named) : NULL;
 }
 
 bool ks_names(const ks_object *object, const ks_object *named) {

@@ -13,11 +13,14 @@
 /* The claim's name of a pod's volume: persistentVolumeClaim or ephemeral ("<pod>-<volume>", new); NULL: no claim. A new
  * reference. */
 const ks_str *ks_volume_claim_name(ks_heap *heap, const ks_object *pod, ks_val volume);
+/* NULL: the claim is the pod's own. Else why it cannot be that of one of its ephemeral volumes, a new string.
+ * component-helpers/storage/ephemeral/ephemeral.go: VolumeIsForPod. */
+const ks_str *ks_claim_made_for_other(ks_heap *heap, const ks_object *claim, const ks_object *pod);
 /* Whether one of its volumes is that claim, of its own namespace. */
 bool ks_pod_names_claim(ks_heap *heap, const ks_object *pod, const ks_str *claim);
 
-/* The claim of a pod that has one claim, without a look at what it calls it; NULL: there are more, or it is not known where that one is.
- * Borrowed. */
+/* The claim of a pod that has one claim, which was not made for it, without a look at what it calls it; NULL: there are more, or it is
+ * not known where that one is. Borrowed. */
 const ks_object *ks_store_only_claim(const ks_store *s, const ks_object *pod);
 /* Whether a claim or an attachment names that volume, or a volume that claim. */
 bool ks_names(const ks_object *object, const ks_object *named);

@@ -175,14 +175,13 @@ static void read_conditions(const ks_world *world, ks_object *o, ks_val conditio
     }
 }
 
-static uint8_t count_claims(ks_val volumes) {
-    uint8_t count = 0;
+static void count_claims(ks_object *o, ks_val volumes) {
     ks_each(volume, volumes) {
-        bool claim = ks_exists(ks_get(*volume, K(persistentVolumeClaim))) ||
-                     ks_exists(ks_get(*volume, K(ephemeral)));
-        if (claim && count < UINT8_MAX) count++;
+        bool makes = ks_exists(ks_get(*volume, K(ephemeral)));
+        if (makes) o->makes_claims = true;
+        if (!makes && !ks_exists(ks_get(*volume, K(persistentVolumeClaim)))) continue;
+        if (o->claims < UINT8_MAX) o->claims++;
     }
-    return count;
 }
 
 /* What a pod's spec says, in short. */
@@ -193,7 +192,9 @@ static void read_pod_spec(ks_object *o) {
         if (p->key == K(nodeName))
             o->node = ks_str_or_null(p->val);
         else if (p->key == K(volumes))
-            o->claims = count_claims(p->val);
+            count_claims(o, p->val);
+        else if (p->key == K(resourceClaims))
+            o->wants_devices = ks_len(p->val) > 0;
     }
 }
 
@@ -393,6 +394,8 @@ static const ks_object *filled(ks_world *world, ks_object *o, const ks_object *o
     if (old != NULL && same(old->spec, o->spec)) {
         o->node = old->node;
         o->claims = old->claims;
+        o->makes_claims = old->makes_claims;
+        o->wants_devices = old->wants_devices;
         if (same(old->labels, o->labels)) o->kin = old->kin;
     } else {
         read_pod_spec(o);

@@ -51,10 +51,12 @@ typedef struct ks_object {
     bool disrupted : 1; /* Pod: it has a condition DisruptionTarget */
     bool
         restarted : 1; /* Pod: one of its containers, of the init containers too, has been started again */
-    bool ready : 1; /* Pod: its condition Ready is True since `ready_since` */
-    bool exact : 1; /* Volume: its claimRef has the uid of the claim that `named` says */
-    bool usual : 1; /* Claim, volume: it is a file system, without a VolumeAttributesClass */
-    bool first : 1; /* its metadata.generation is 1 */
+    bool ready : 1;        /* Pod: its condition Ready is True since `ready_since` */
+    bool exact : 1;        /* Volume: its claimRef has the uid of the claim that `named` says */
+    bool usual : 1;        /* Claim, volume: it is a file system, without a VolumeAttributesClass */
+    bool first : 1;        /* its metadata.generation is 1 */
+    bool makes_claims : 1; /* Pod: it has volumes whose claims are made for it alone (ephemeral) */
+    bool wants_devices : 1; /* Pod: it has resourceClaims */
     bool apart : 1; /* it was written in parts, and holds these itself: metadata, spec and status */
     union {
         int64_t

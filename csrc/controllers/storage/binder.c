@@ -93,8 +93,7 @@ static void note_pending(ks_sim *sim, binder *st, const ks_object *claim, const 
 static void release_later(ks_sim *sim, const binder *st, const ks_object *claim) {
     for (ks_namers n = ks_store_naming_it(ks_view(sim), KS_PV, claim); ks_namers_next(&n);)
         if (ks_str_eq(ks_str_or_null(ks_get2(n.object->spec, K(claimRef), K(uid))), claim->uid))
-            ks_enqueue_at(sim, st->index, n.object->id,
-                          next_resync(sim));
+            ks_enqueue_at(sim, st->index, n.object->id, next_resync(sim));
 }
 
 static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
@@ -117,8 +116,7 @@ static void observe_claim(ks_sim *sim, binder *st, const ks_change *change) {
 }
 
 static void arm_resync(ks_sim *sim, binder *st) {
-    if (st->pending.count > 0)
-        ks_enqueue_at(sim, st->index, RESYNC_KEY, next_resync(sim));
+    if (st->pending.count > 0) ks_enqueue_at(sim, st->index, RESYNC_KEY, next_resync(sim));
 }
 
 /* Whether claims that had nothing to take before may find this volume. */

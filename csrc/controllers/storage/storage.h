@@ -14,6 +14,8 @@ extern const ks_component ks_volume_provisioner;
 extern const ks_component ks_attachdetach_controller;
 /* Holds claims and volumes in use: pvc-protection and pv-protection controllers. */
 extern const ks_component ks_volume_protection;
+/* Makes the claims of pods' ephemeral volumes: kube-controller-manager's ephemeral volume controller. */
+extern const ks_component ks_ephemeral_volumes;
 /* Says of claims that ask for more than they have that somebody else is waited for: kube-controller-manager's expand controller. */
 extern const ks_component ks_volume_expander;
 

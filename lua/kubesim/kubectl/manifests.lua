@@ -134,8 +134,8 @@ end
 local function check_metadata(metadata, source)
   if metadata == nil or metadata == core.null then return end
   if not is_map(metadata) then
-    errors.fail("unable to decode %s: json: cannot unmarshal %s into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta", quote(source),
-      json_type(metadata))
+    errors.fail("unable to decode %s: json: cannot unmarshal %s into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta",
+      quote(source), json_type(metadata))
   end
   for _, field in ipairs(TEXTS) do
     local value = metadata[field]

@@ -60,6 +60,9 @@ end
 local function unscheduled(pod, look)
   local causes = {}
   for _, gate in ipairs(list(pod.spec.schedulingGates)) do add(causes, ("its scheduling gate %s is not removed"):format(gate.name)) end
+  for _, claim in ipairs(list(pod.spec.resourceClaims)) do
+    add(causes, ("resource claim %s does not exist: devices, ResourceClaims and their templates are not simulated"):format(claim.name))
+  end
   if #causes > 0 then return "is Pending: the scheduler leaves it alone", causes end
   local condition = Look.condition(pod, "PodScheduled")
   if not condition then
