@@ -332,7 +332,8 @@ typedef struct ks_waiting {
     uint32_t alone; /* how many looks there were at this version of it while there was no node */
     int64_t backoff_until;
     int64_t active_after; /* when it may next be let go by force at once */
-    ks_key queued; /* where it stands in its queue; of an unschedulable one {since when, number} */
+    ks_key
+        queued; /* where it stands in its queue; of an unschedulable one {since when, number}. The number stays when it is let go */
 } ks_waiting;
 
 /* A pod that counts on its node although the view does not have it there: it waits for its volumes (PreBind), or it is bound and the
@@ -617,6 +618,8 @@ void ks_sched_queue_wake(ks_sim *sim, ks_sched *st, uint32_t plugins, ks_sched_h
                          const ks_change *change);
 /* The same of those that have that claim. */
 void ks_sched_queue_wake_users(ks_sim *sim, ks_sched *st, uint32_t plugins, const ks_object *claim);
+/* One that was gated has changed: it is queued if it is not gated any more. */
+void ks_sched_queue_ungated(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* Queues an unschedulable pod again. */
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod);
 /* An unschedulable pod is to be looked at again at once, whatever it waits for (backend/queue: Activate). One for which that comes again and

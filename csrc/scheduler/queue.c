@@ -1,8 +1,9 @@
 /*
  * scheduler/queue.c - which pod is looked at next: pkg/scheduler/backend/queue.
  *
- * active: ready pods, by priority, then by the time of entry. backoff: pods that may be tried again but were tried lately; its
- * head is taken when active is empty. errors: pods whose last look ended in an error; they wait out their backoff. The
+ * active: ready pods, by priority, then by when they came or were last found to have no node: a pod that waited goes before one that is new.
+ * backoff: pods that may be tried again but were tried lately, by the second in which that is over, then as in active; its head is taken when
+ * active is empty. errors: pods whose last look ended in an error; they wait out their backoff. The
  * others sit in `waiting` until an event lets them go, or the clock (leftovers.c).
  */
 #include "scheduler/internal.h"
@@ -34,12 +35,13 @@ int64_t ks_sched_priority(const ks_object *pod) {
     return ks_int_or(ks_get(pod->spec, K(priority)), 0);
 }
 
-static ks_key by_priority(ks_sched *st, const ks_object *pod) {
+/* 32 bits: the highest first. */
+static uint64_t rank(ks_sched *st, const ks_object *pod) {
     if (pod->kin == 0 || pod->kin != st->ranked.kin) {
         st->ranked.kin = pod->kin;
         st->ranked.priority = ks_sched_priority(pod);
     }
-    return (ks_key){(uint64_t)(INT64_C(0x7fffffff) - st->ranked.priority), ++st->sequence};
+    return (uint64_t)(INT64_C(0x7fffffff) - st->ranked.priority);
 }
 
 static void *word(uint64_t id) { return (void *)(uintptr_t)id; }
@@ -128,11 +130,13 @@ static bool gated(const ks_object *pod) {
 void ks_sched_queue_add(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     if (gated(pod)) {
-        ks_sched_waiting_own(heap, st, pod->id)->place = KS_IN_GATED;
+        ks_waiting *w = ks_sched_waiting_own(heap, st, pod->id);
+        w->place = KS_IN_GATED;
+        w->queued.b = ++st->sequence;
         return;
     }
     ks_ids_del(heap, &st->waiting, pod->id);
-    ks_tree_put(heap, &st->active, by_priority(st, pod), word(pod->id));
+    ks_tree_put(heap, &st->active, (ks_key){rank(st, pod), ++st->sequence}, word(pod->id));
     add_turn(sim, st, pod->id);
 }
 
@@ -241,8 +245,9 @@ static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
     ks_heap *heap = sim->world.heap;
     ks_waiting *w = ks_sched_waiting_own(heap, st, pod->id);
     bool leftover = leave(sim, st, pod->id, w);
-    w->queued = by_priority(st, pod);
+    w->queued.a = rank(st, pod);
     if (w->backoff_until > sim->world.now) {
+        w->queued.a |= (uint64_t)(w->backoff_until / KS_SECOND) << 32;
         w->place = KS_IN_BACKOFF;
         ks_tree_put(heap, &st->backoff, w->queued, word(pod->id));
     } else {
@@ -250,6 +255,10 @@ static void release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
         ks_tree_put(heap, &st->active, w->queued, word(pod->id));
     }
     if (leftover) ks_sched_no_leftover(sim, st, pod->id);
+}
+
+void ks_sched_queue_ungated(ks_sim *sim, ks_sched *st, const ks_object *pod) {
+    if (!gated(pod)) ks_sched_queue_release(sim, st, pod);
 }
 
 void ks_sched_queue_release(ks_sim *sim, ks_sched *st, const ks_object *pod) {
@@ -273,7 +282,7 @@ void ks_sched_queue_activate(ks_sim *sim, ks_sched *st, uint64_t id) {
         w->active_after += CALL_PERIOD;
     } else {
         w->place = KS_IN_ACTIVE;
-        w->queued = by_priority(st, pod);
+        w->queued.a = rank(st, pod);
         ks_tree_put(heap, &st->active, w->queued, word(id));
         w->active_after = sim->world.now + CALL_PERIOD;
     }

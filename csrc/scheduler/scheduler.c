@@ -227,7 +227,7 @@ static void observe_unplaced(ks_sim *sim, ks_sched *st, const ks_change *change)
     if (w == NULL || change->old == NULL) return;
     if (w->place == KS_IN_GATED) {
         if (ks_len(ks_get(change->old->spec, K(schedulingGates))) > 0)
-            ks_sched_queue_add(sim, st, pod);
+            ks_sched_queue_ungated(sim, st, pod);
     } else if (w->place == KS_IN_UNSCHEDULABLE && ks_sched_hint_own(sim, st, w->plugins, change)) {
         ks_sched_queue_release(sim, st, pod);
     }
