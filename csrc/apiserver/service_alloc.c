@@ -211,6 +211,28 @@ static ks_val families(ks_heap *heap, bool both) {
     return both ? ks_append(heap, list, ks_text(heap, "IPv6")) : list;
 }
 
+/* There is one family, IPv4. */
+static ks_refusal *refuse_families(const ks_request *r, ks_val doc) {
+    ks_errors errors = {.heap = r->heap};
+    size_t mark = ks_path_field(&errors, "spec");
+    ks_val policy = ks_get(spec_of(doc), K(ipFamilyPolicy)),
+           listed = ks_get(spec_of(doc), K(ipFamilies));
+    if (ks_text_is(policy, "RequireDualStack"))
+        ks_error_invalid(&errors, "ipFamilyPolicy", policy,
+                         "this cluster is not configured for dual-stack services");
+    for (uint32_t i = 0; i < ks_len(listed); i++) {
+        if (!ks_text_is(ks_at(listed, i), "IPv6")) continue;
+        char field[32];
+        snprintf(field, sizeof field, "ipFamilies[%u]", i);
+        ks_error_invalid(&errors, field, ks_at(listed, i), "not configured on this cluster");
+    }
+    ks_path_back(&errors, mark);
+    ks_refusal *refusal =
+        ks_errors_refuse(&errors, r->kind, ks_str_or_null(ks_meta_get(doc, K(name))));
+    ks_errors_dispose(&errors);
+    return refusal;
+}
+
 /* alloc.go: initIPFamilyFields. */
 static ks_refusal *fill_families(const ks_request *r, ks_val *doc, ks_val old) {
     ks_heap *heap = r->heap;
@@ -249,16 +271,8 @@ static ks_refusal *fill_families(const ks_request *r, ks_val *doc, ks_val old) {
             put(heap, doc, K(ipFamilies), families(heap, !single));
         return NULL;
     }
-    if (ks_text_is(policy, "RequireDualStack"))
-        return refuse(r, *doc, "ipFamilyPolicy", policy,
-                      "this cluster is not configured for dual-stack services");
-    for (uint32_t i = 0; i < ks_len(listed); i++) {
-        if (ks_text_is(ks_at(listed, i), "IPv6")) {
-            char field[32];
-            snprintf(field, sizeof field, "ipFamilies[%u]", i);
-            return refuse(r, *doc, field, ks_at(listed, i), "not configured on this cluster");
-        }
-    }
+    refusal = refuse_families(r, *doc);
+    if (refusal != NULL) return refusal;
     if (ks_len(listed) == 0) put(heap, doc, K(ipFamilies), families(heap, false));
     return NULL;
 }

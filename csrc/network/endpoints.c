@@ -12,6 +12,7 @@
 #include "api/values.h"
 #include "network/endpoint.h"
 #include "network/porthash.h"
+#include "network/repack.h"
 #include "network/subsets.h"
 #include "network/tracker.h"
 
@@ -321,15 +322,26 @@ static bool has_right_labels(ks_val labels, ks_val wanted) {
            ks_text_is(ks_get(labels, K(endpoints_kubernetes_io_managed_by)), MANAGER);
 }
 
+/* Whether somebody has written the same in another form, which older releases do not see. */
+static bool means_the_same(const ks_sim *sim, ks_val written, ks_val subsets) {
+    ks_heap *heap = sim->world.heap;
+    if (!ks_since(&sim->server.rules, KS_SINCE_PORTS_BY_FNV)) return false;
+    ks_val repacked = ks_repack(heap, &sim->server.rules, written, NULL);
+    bool same = ks_equal(repacked, subsets);
+    ks_unref(heap, repacked);
+    return same;
+}
+
 /* Whether Endpoints are as they shall be already; those that are cut off never count as that. What was edited is the same value, or
  * another one. */
-static bool is_as_it_shall(const ks_object *current, const ks_subsets *subsets, bool edited,
-                           const ks_object *service) {
+static bool is_as_it_shall(const ks_sim *sim, const ks_object *current, const ks_subsets *subsets,
+                           bool edited, const ks_tracker_work *work) {
     if (!current || subsets->truncated) return false;
     ks_val mark = ks_get2(current->meta, K(annotations), K(endpoints_kubernetes_io_over_capacity)),
            is = ks_get(ks_doc(current), K(subsets));
-    return (edited ? ks_identical(is, subsets->value) : ks_equal(is, subsets->value)) &&
-           has_right_labels(current->labels, service->labels) && !ks_exists(mark);
+    if (ks_exists(mark) || !has_right_labels(current->labels, work->service->labels)) return false;
+    if (edited) return ks_identical(is, subsets->value);
+    return ks_equal(is, subsets->value) || (work->full && means_the_same(sim, is, subsets->value));
 }
 
 static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_work *work) {
@@ -338,7 +350,7 @@ static bool sync_service(ks_sim *sim, endpoints_state *state, const ks_tracker_w
     const ks_object *current = ks_store_get(ks_view(sim), KS_ENDPOINTS, service->ns, service->name);
     const ks_subsets *before = editable(state, service->id, current);
     ks_subsets subsets = work_off(sim, state, work, before);
-    if (is_as_it_shall(current, &subsets, before != NULL, service)) {
+    if (is_as_it_shall(sim, current, &subsets, before != NULL, work)) {
         ks_unref(heap, subsets.value);
         subsets.value = ks_ref(ks_get(ks_doc(current), K(subsets)));
         remember(heap, state, service->id, subsets);

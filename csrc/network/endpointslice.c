@@ -12,6 +12,7 @@
 #include "network/endpoint.h"
 #include "network/porthash.h"
 #include "network/tracker.h"
+#include "network/written.h"
 
 #define MANAGER       "endpointslice-controller.k8s.io"
 #define MAX_ENDPOINTS 100
@@ -26,10 +27,7 @@ typedef struct slices_state {
         by_service; /* {hash of namespace and Service's name, slice id} -> 1: everyone's slices */
     ks_tree
         foreign; /* {service id, slice id} -> 1: said to be ours, but of a former Service of that name; 2: of another family */
-    /* endpointslice_tracker.go: {service id, slice id} -> generation, plus one, of the slice as we wrote it last; */
-    ks_tree written;
-    ks_tree
-        missing; /* -> 1: of these, those that others have made such that they are not ours any more */
+    ks_written written; /* by Service */
     /* endpointslice_tracker.go, for caches that are late: the last version that we have written of a slice, and of a Service's */
     ks_tree own;   /* {0, slice id} -> version */
     ks_tree wrote; /* {0, service id} -> version */
@@ -51,8 +49,7 @@ static void *state_copy(ks_sim *sim, const void *from_) {
     state->room = ks_tree_copy(&from->room);
     state->by_service = ks_tree_copy(&from->by_service);
     state->foreign = ks_tree_copy(&from->foreign);
-    state->written = ks_tree_copy(&from->written);
-    state->missing = ks_tree_copy(&from->missing);
+    state->written = ks_written_copy(&from->written);
     state->own = ks_tree_copy(&from->own);
     state->wrote = ks_tree_copy(&from->wrote);
     return state;
@@ -66,8 +63,7 @@ static void state_dispose(ks_heap *heap, void *state_) {
     ks_tree_clear(heap, &state->room);
     ks_tree_clear(heap, &state->by_service);
     ks_tree_clear(heap, &state->foreign);
-    ks_tree_clear(heap, &state->written);
-    ks_tree_clear(heap, &state->missing);
+    ks_written_clear(heap, &state->written);
     ks_tree_clear(heap, &state->own);
     ks_tree_clear(heap, &state->wrote);
     ks_free(heap, state, sizeof *state);
@@ -147,45 +143,18 @@ static bool is_provided(const ks_object *slice, const ks_str *service) {
     return is_ours(slice) && slice->deleting == KS_NEVER && ks_str_eq(service_of(slice), service);
 }
 
-/* onEndpointSliceDelete. What is not said to be ours any more is not heard of: its Service waits for it for ever. */
-static void foreign_deletion(ks_sim *sim, slices_state *state, const ks_object *slice,
-                             uint64_t service) {
-    ks_key key = {service, slice->id};
-    if (!service || !is_ours(slice)) return;
-    ks_tree_del(sim->world.heap, &state->missing, key);
-    if (ks_tree_del(sim->world.heap, &state->written, key)) resync(sim, state, service);
-}
-
-/* onEndpointSliceAdd, onEndpointSliceUpdate: what somebody else has written is looked at a second later, if it is more than metadata. */
+/* What somebody else has written shows with the Service's next sync; the word that there is one comes a second later. */
 static void foreign_change(ks_sim *sim, slices_state *state, const ks_change *change) {
     const ks_object *slice = change->object, *old = change->old;
-    bool ours = is_ours(slice), was = old && is_ours(old);
-    uint64_t service = named_service(sim, state, slice);
-    uint64_t before = old ? named_service(sim, state, old) : 0;
-    if (service && (ours || was)) ks_tracker_touch(sim, &state->tracker, service);
-    if (before && before != service && was) ks_tracker_touch(sim, &state->tracker, before);
-    if (change->type == KS_DELETED) {
-        foreign_deletion(sim, state, slice, service);
-        return;
-    }
-    const uint64_t told[] = {service, before};
-    for (int i = 0; i < 2; i++) {
-        ks_key key = {told[i], slice->id};
-        if (!told[i] || !ks_tree_has(&state->written, key)) continue;
-        if (told[i] == service && is_provided(slice, service_of(slice)))
-            ks_tree_del(sim->world.heap, &state->missing, key);
-        else
-            ks_tree_put(sim->world.heap, &state->missing, key, as_word(1));
-    }
-    int64_t generation = ks_int_or(ks_get(slice->meta, K(generation)), 0);
-    if (old && !ks_str_eq(service_of(slice), service_of(old))) {
-        resync(sim, state, service);
-        resync(sim, state, before);
-    } else if (ours != was ||
-               (ours && (uint64_t)generation + 1 >
-                            of_word(ks_tree_get(&state->written, (ks_key){service, slice->id})))) {
-        resync(sim, state, service);
-    }
+    ks_slice_place now = {is_ours(slice), named_service(sim, state, slice)};
+    ks_slice_place before = {old && is_ours(old), old ? named_service(sim, state, old) : 0};
+    if (now.owner && (now.ours || before.ours)) ks_tracker_touch(sim, &state->tracker, now.owner);
+    if (before.owner && before.owner != now.owner && before.ours)
+        ks_tracker_touch(sim, &state->tracker, before.owner);
+    bool told[2];
+    ks_written_change(sim->world.heap, &state->written, change, now, before, told);
+    if (told[0]) resync(sim, state, now.owner);
+    if (told[1]) resync(sim, state, before.owner);
 }
 
 /* A change that we have made ourselves: announced while we write, or later, where our cache is late. */
@@ -726,19 +695,11 @@ static void note_own(sync_run *run, uint64_t slice) {
     ks_tree_put(run->heap, &run->state->wrote, (ks_key){0, run->id}, as_word(version));
 }
 
-static void note_generation(sync_run *run, uint64_t slice) {
-    const ks_object *object =
-        ks_store_by_id(&run->sim->server.store, KS_ENDPOINTSLICE, slice); /* as the answer says */
-    int64_t generation = object ? ks_int_or(ks_get(object->meta, K(generation)), 0) : 0;
-    ks_tree_put(run->heap, &run->state->written, (ks_key){run->id, slice},
-                as_word((uint64_t)generation + 1));
-}
-
 /* Notes how full a slice is now, and that its newcomers stand in it. */
 static void remember(sync_run *run, size_t slice, uint64_t id) {
     ks_heap *heap = run->heap;
     note_own(run, id);
-    note_generation(run, id);
+    ks_written_note(run->sim, &run->state->written, run->id, id);
     uint32_t count = ks_len(run->open[slice].endpoints);
     ks_tree_put(heap, &run->state->slices, (ks_key){run->id, id}, as_word(count + 1));
     if (count < MAX_ENDPOINTS)
@@ -753,7 +714,7 @@ static void remember(sync_run *run, size_t slice, uint64_t id) {
 
 static void forget_slice(sync_run *run, uint64_t id) {
     note_own(run, id);
-    ks_tree_del(run->heap, &run->state->written, (ks_key){run->id, id});
+    ks_written_drop(run->heap, &run->state->written, run->id, id);
     ks_tree_del(run->heap, &run->state->slices, (ks_key){run->id, id});
     ks_tree_del(run->heap, &run->state->room, (ks_key){run->id, id});
 }
@@ -916,8 +877,7 @@ static void forget_service(ks_heap *heap, slices_state *state, uint64_t id) {
     ks_tree_del_all(heap, &state->slices, id);
     ks_tree_del_all(heap, &state->room, id);
     ks_tree_del_all(heap, &state->foreign, id);
-    ks_tree_del_all(heap, &state->written, id);
-    ks_tree_del_all(heap, &state->missing, id);
+    ks_written_forget(heap, &state->written, id);
     ks_tree_del(heap, &state->wrote, (ks_key){0, id});
 }
 
@@ -970,9 +930,8 @@ static bool sync_service(ks_sim *sim, slices_state *state, ks_tracker_work *work
 
 /* StaleSlices: the cache does not show yet what was written for the Service, or somebody has taken a slice from it, which looks alike. */
 static bool is_stale(const ks_sim *sim, const slices_state *state, uint64_t id) {
-    ks_key key;
     if (ks_store_by_id(ks_view(sim), KS_SERVICE, id) == NULL) return false;
-    if (ks_tree_ceiling(&state->missing, (ks_key){id, 0}, &key, NULL) && key.a == id) return true;
+    if (ks_written_lacks(&state->written, id)) return true;
     return ks_view_is_late(sim) &&
            !ks_has_heard(sim, state->tracker.component, KS_ENDPOINTSLICE,
                          of_word(ks_tree_get(&state->wrote, (ks_key){0, id})));

@@ -96,6 +96,10 @@ ks_port_hash ks_port_hash_of_endpoint(ks_heap *heap, const ks_rules *rules, ks_v
     return hash;
 }
 
+uintptr_t ks_port_mark(ks_val port) {
+    return ks_is(port, KS_MAP) && ks_exists(ks_get(port, K(appProtocol))) ? (uintptr_t)port.m : 0;
+}
+
 typedef struct hashed_port {
     ks_port_hash hash;
     ks_val port; /* borrowed */

@@ -23,6 +23,10 @@ ks_port_hash ks_port_hash_of(const ks_rules *rules, const char *text, size_t len
 void ks_port_dump(ks_buf *out, ks_val port);
 ks_port_hash ks_port_hash_of_endpoint(ks_heap *heap, const ks_rules *rules, ks_val port);
 
+/* Upstream compares ports of Endpoints by the addresses of their appProtocol: as it reads them, each that has one is another one. This tells
+ * them apart; 0: it has none. */
+uintptr_t ks_port_mark(ks_val port);
+
 static inline bool ks_port_hash_before(ks_port_hash a, ks_port_hash b) {
     return a.high != b.high ? a.high < b.high : a.low < b.low;
 }

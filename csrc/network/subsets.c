@@ -160,7 +160,8 @@ static subset *add_subset(subset_list *list, const group_list *groups, const siz
 /* One of a group's ports. */
 typedef struct offer {
     ks_port_hash hash;
-    ks_val port; /* borrowed */
+    uintptr_t mark; /* tells apart what has the same hash */
+    ks_val port;    /* borrowed */
     size_t group;
 } offer;
 
@@ -171,6 +172,7 @@ static int by_hash(const ks_port_hash *a, const ks_port_hash *b) {
 static int by_port(const void *a, const void *b) {
     const offer *x = a, *y = b;
     int order = by_hash(&x->hash, &y->hash);
+    if (order == 0) order = (x->mark > y->mark) - (x->mark < y->mark);
     return order ? order : (x->group > y->group) - (x->group < y->group);
 }
 
@@ -199,25 +201,34 @@ static int by_subset(const void *a, const void *b) {
     return by_hash(&((const subset *)a)->hash, &((const subset *)b)->hash);
 }
 
-/* As Go prints addresses (k8s.io/utils/dump: ForHash). */
+/* As Go prints what addresses stand for, and addresses (k8s.io/utils/dump: ForHash). */
+static void dump_target(ks_buf *out, ks_val ref) {
+    ks_buf_puts(out, "TargetRef:(*v1.ObjectReference)");
+    if (!ks_exists(ref)) {
+        ks_buf_puts(out, "<nil>");
+        return;
+    }
+    ks_buf_printf(out,
+                  "{Kind:(string)%s Namespace:(string)%s Name:(string)%s UID:(types.UID)%s "
+                  "APIVersion:(string)%s ResourceVersion:(string)%s FieldPath:(string)%s}",
+                  ks_text_or(ks_get(ref, K(kind)), ""), ks_text_or(ks_get(ref, K(namespace)), ""),
+                  ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""),
+                  ks_text_or(ks_get(ref, K(apiVersion)), ""),
+                  ks_text_or(ks_get(ref, K(resourceVersion)), ""),
+                  ks_text_or(ks_get(ref, K(fieldPath)), ""));
+}
+
 static void dump_addresses(ks_buf *out, ks_val list) {
     const char *before = "([]v1.EndpointAddress)[";
     ks_each(address, list) {
-        ks_val ref = ks_get(*address, K(targetRef));
-        ks_buf_printf(out,
-                      "%s{IP:(string)%s Hostname:(string)%s NodeName:(*string)%s "
-                      "TargetRef:(*v1.ObjectReference){Kind:(string)%s Namespace:(string)%s "
-                      "Name:(string)%s UID:(types.UID)%s APIVersion:(string) "
-                      "ResourceVersion:(string) FieldPath:(string)}}",
-                      before, ks_text_or(ks_get(*address, K(ip)), ""),
+        ks_buf_printf(out, "%s{IP:(string)%s Hostname:(string)%s NodeName:(*string)%s ", before,
+                      ks_text_or(ks_get(*address, K(ip)), ""),
                       ks_text_or(ks_get(*address, K(hostname)), ""),
-                      ks_text_or(ks_get(*address, K(nodeName)), "<nil>"),
-                      ks_text_or(ks_get(ref, K(kind)), ""),
-                      ks_text_or(ks_get(ref, K(namespace)), ""),
-                      ks_text_or(ks_get(ref, K(name)), ""), ks_text_or(ks_get(ref, K(uid)), ""));
-        before = " ";
+                      ks_text_or(ks_get(*address, K(nodeName)), "<nil>"));
+        dump_target(out, ks_get(*address, K(targetRef)));
+        before = "} ";
     }
-    ks_buf_puts(out, ks_len(list) ? "]" : "([]v1.EndpointAddress)<nil>");
+    ks_buf_puts(out, ks_len(list) ? "}]" : "([]v1.EndpointAddress)<nil>");
 }
 
 /* subsetsByHash. */
@@ -227,18 +238,24 @@ static void hash_subset(ks_heap *heap, const ks_rules *rules, subset *one) {
     dump_addresses(&dump, one->rows[1]);
     ks_buf_puts(&dump, " NotReadyAddresses:");
     dump_addresses(&dump, one->rows[0]);
-    ks_buf_puts(&dump, " Ports:([]v1.EndpointPort)[");
+    ks_buf_puts(&dump, " Ports:([]v1.EndpointPort)");
     for (uint32_t i = 0; i < ks_len(one->ports); i++) {
-        if (i > 0) ks_buf_putc(&dump, ' ');
+        ks_buf_putc(&dump, i == 0 ? '[' : ' ');
         ks_port_dump(&dump, ks_at(one->ports, i));
     }
-    ks_buf_puts(&dump, "]}");
+    ks_buf_puts(&dump, ks_len(one->ports) > 0 ? "]}" : "<nil>}");
     one->hash = ks_port_hash_of(rules, dump.s, dump.len);
     ks_buf_dispose(&dump);
 }
 
-/* RepackSubsets, of several groups. More than MAX_ADDRESSES with the same ports are not all in the hash by which subsets are sorted. */
-static void repack(ks_heap *heap, const ks_rules *rules, const group_list *groups,
+/* Addresses without ports come as if they had one that is null. */
+static ks_port_hash hash_port(ks_heap *heap, const ks_rules *rules, ks_val port) {
+    return ks_is(port, KS_NULL) ? (ks_port_hash){0, 0}
+                                : ks_port_hash_of_endpoint(heap, rules, port);
+}
+
+/* RepackSubsets, of several groups. `written`: their ports are as somebody wrote them. More than MAX_ADDRESSES with the same ports are not all in the hash by which subsets are sorted. */
+static void repack(ks_heap *heap, const ks_rules *rules, const group_list *groups, bool written,
                    subset_list *list) {
     size_t count = 0, ports = 0;
     for (size_t i = 0; i < groups->count; i++) count += ks_len(groups->items[i].ports);
@@ -248,11 +265,13 @@ static void repack(ks_heap *heap, const ks_rules *rules, const group_list *group
     size_t at = 0;
     for (size_t i = 0; i < groups->count; i++)
         ks_each(port, groups->items[i].ports)
-            offers[at++] = (offer){ks_port_hash_of_endpoint(heap, rules, *port), *port, i};
+            offers[at++] =
+                (offer){hash_port(heap, rules, *port), written ? ks_port_mark(*port) : 0, *port, i};
     qsort(offers, count, sizeof *offers, by_port);
     for (size_t i = 0; i < count; i++) {
         members[i] = offers[i].group;
-        if (i == 0 || by_hash(&offers[i - 1].hash, &offers[i].hash) != 0) {
+        if (i == 0 || by_hash(&offers[i - 1].hash, &offers[i].hash) != 0 ||
+            offers[i - 1].mark != offers[i].mark) {
             all[ports] = (offered){.port = offers[i].port, .groups = &members[i], .place = ports};
             ports++;
         }
@@ -262,12 +281,13 @@ static void repack(ks_heap *heap, const ks_rules *rules, const group_list *group
     for (size_t i = 0, next; i < ports; i = next) {
         ks_val together = KS_NOTHING;
         for (next = i; next < ports && compare_groups(&all[i], &all[next]) == 0; next++)
-            together = ks_append(heap, together, ks_ref(all[next].port));
+            if (!ks_is(all[next].port, KS_NULL))
+                together = ks_append(heap, together, ks_ref(all[next].port));
         subset *one = add_subset(list, groups, all[i].groups, all[i].count, together);
         ks_unref(heap, together);
         hash_subset(heap, rules, one);
     }
-    qsort(list->items, list->count, sizeof *list->items, by_subset);
+    if (list->count > 1) qsort(list->items, list->count, sizeof *list->items, by_subset);
     ks_free(heap, all, (count + 1) * sizeof *all);
     ks_free(heap, members, (count + 1) * sizeof *members);
     ks_free(heap, offers, (count + 1) * sizeof *offers);
@@ -294,6 +314,19 @@ static bool truncate_all(subset_list *list) {
     return true;
 }
 
+/* The list of subsets, which is disposed of. */
+static ks_val list_value(subset_list *list) {
+    ks_val value = KS_NOTHING;
+    for (size_t i = 0; i < list->count; i++) {
+        const subset *one = &list->items[i];
+        value = ks_append(list->heap, value,
+                          subset_value(list->heap, one->rows[1], one->rows[0], one->ports));
+        ks_unref(list->heap, one->ports);
+    }
+    ks_free(list->heap, list->items, list->capacity * sizeof *list->items);
+    return value;
+}
+
 ks_subsets ks_subsets_read(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
                            uint64_t service) {
     group_list groups = read_groups(heap, addresses, service);
@@ -302,18 +335,30 @@ ks_subsets ks_subsets_read(ks_heap *heap, const ks_rules *rules, const ks_addres
     if (groups.count == 1)
         add_subset(&list, &groups, &only, 1, groups.items[0].ports);
     else if (groups.count > 1)
-        repack(heap, rules, &groups, &list);
+        repack(heap, rules, &groups, false, &list);
     ks_subsets read = {.truncated = truncate_all(&list)};
     if (groups.count == 1) read.ports_key = ks_str_ref(groups.items[0].ports_key);
-    for (size_t i = 0; i < list.count; i++) {
-        const subset *one = &list.items[i];
-        read.value =
-            ks_append(heap, read.value, subset_value(heap, one->rows[1], one->rows[0], one->ports));
-        ks_unref(heap, one->ports);
-    }
-    ks_free(heap, list.items, list.capacity * sizeof *list.items);
+    read.value = list_value(&list);
     dispose_groups(heap, &groups);
     return read;
+}
+
+ks_val ks_subsets_whole(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
+                        uint64_t service, size_t *left_out) {
+    group_list groups = read_groups(heap, addresses, service);
+    subset_list list = {.heap = heap};
+    if (left_out != NULL) *left_out = 0;
+    if (groups.count > 0) repack(heap, rules, &groups, true, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        subset *one = &list.items[i];
+        one->rows[1] = shorten(heap, one->rows[1], MAX_ADDRESSES);
+        one->rows[0] = shorten(heap, one->rows[0], MAX_ADDRESSES - ks_len(one->rows[1]));
+        if (left_out != NULL)
+            *left_out +=
+                one->totals[0] + one->totals[1] - ks_len(one->rows[0]) - ks_len(one->rows[1]);
+    }
+    dispose_groups(heap, &groups);
+    return list_value(&list);
 }
 
 /* --- editing --- */

@@ -22,6 +22,11 @@ void ks_subsets_dispose(ks_heap *heap, ks_subsets *subsets);
 ks_subsets ks_subsets_read(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
                            uint64_t service);
 
+/* The same as a list, repacked where it is one group, too, and each subset has MAX_ADDRESSES at most; *left_out (may be NULL): how many more
+ * there are. Ports that are null are none. A new reference. */
+ks_val ks_subsets_whole(ks_heap *heap, const ks_rules *rules, const ks_addresses *addresses,
+                        uint64_t service, size_t *left_out);
+
 /* Editing what was published. `published` has a ports_key, and is borrowed until the edit is closed. */
 typedef struct ks_subsets_edit {
     ks_heap *heap;

@@ -333,7 +333,7 @@ bool ks_tracker_take(ks_sim *sim, ks_tracker *tracker, uint64_t id, ks_tracker_w
         add_pod(heap, work, pod);
     }
     ks_tree_del_all(heap, &tracker->dirty, id);
-    if (!ks_tree_has(&tracker->known, (ks_key){0, id})) {
+    if (service->selector && !ks_tree_has(&tracker->known, (ks_key){0, id})) {
         ks_tree_put(heap, &tracker->known, (ks_key){0, id}, PRESENT);
         work->trigger = object->created;
     }
