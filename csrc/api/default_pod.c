@@ -158,7 +158,7 @@ static bool is_pod_level(const ks_str *name) {
 }
 
 static ks_quantity more(ks_quantity a, ks_quantity b) {
-    a.nanos += b.nanos;
+    ks_quantity_add(&a, b);
     return a;
 }
 
@@ -171,7 +171,7 @@ static bool aggregate(ks_val spec, const ks_str *list, const ks_str *name, ks_qu
         ks_val v = ks_get3(*c, K(resources), list, name);
         if (!ks_exists(v)) continue;
         ks_quantity q = ks_quantity_of(v);
-        q.nanos += any ? sum.nanos : 0;
+        if (any) ks_quantity_add(&q, sum);
         sum = q;
         any = true;
     }

@@ -239,6 +239,17 @@ ks_quantity ks_quantity_of(ks_val v) {
     return q;
 }
 
+void ks_quantity_add(ks_quantity *sum, ks_quantity q) {
+    ks_int128 most = bound, nanos;
+    if (__builtin_add_overflow(sum->nanos, q.nanos, &nanos)) nanos = q.nanos < 0 ? -most : most;
+    sum->nanos = nanos > most ? most : nanos < -most ? -most : nanos;
+}
+
+void ks_quantity_sub(ks_quantity *from, ks_quantity q) {
+    q.nanos = -q.nanos;
+    ks_quantity_add(from, q);
+}
+
 /* Divided by `unit` nanos, rounded away from zero, held within int64. */
 static int64_t scaled(ks_int128 nanos, int64_t unit) {
     ks_int128 value = nanos / unit;

@@ -33,6 +33,9 @@ ks_quantity ks_quantity_of(ks_val v);
 int64_t ks_quantity_value(ks_quantity q); /* rounded up */
 int64_t ks_quantity_milli(ks_quantity q); /* rounded up */
 int ks_quantity_cmp(ks_quantity a, ks_quantity b);
+/* Adds and takes away, held at the largest that there is, above and below. The format stays. */
+void ks_quantity_add(ks_quantity *sum, ks_quantity q);
+void ks_quantity_sub(ks_quantity *from, ks_quantity q);
 /* Canonical text into out (>= 64 bytes), returns its length. */
 int ks_quantity_print(ks_quantity q, char *out);
 ks_val ks_quantity_val(ks_heap *heap, ks_quantity q);

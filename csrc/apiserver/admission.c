@@ -423,8 +423,8 @@ static bool add_containers(ks_val containers, const ks_str *resource, ks_quantit
         ks_quantity limit = ks_quantity_of(ks_get2(resources, K(limits), resource));
         if (request.nanos > 0 || limit.nanos > 0) *any = true;
         if (limit.nanos <= 0) all = false;
-        requests->nanos += request.nanos;
-        limits->nanos += limit.nanos;
+        ks_quantity_add(requests, request);
+        ks_quantity_add(limits, limit);
     }
     return all;
 }

@@ -166,7 +166,7 @@ static void check_containers(measure *m, ks_val containers, ks_val item) {
 static void add_resource(ks_heap *heap, ks_val *list, const ks_pair *pair) {
     ks_quantity q = ks_quantity_of(ks_get(*list, pair->key)), add = ks_quantity_of(pair->val);
     if (q.nanos == 0) q.format = add.format;
-    q.nanos += add.nanos;
+    ks_quantity_add(&q, add);
     *list = ks_put(heap, *list, pair->key, ks_quantity_val(heap, q));
 }
 

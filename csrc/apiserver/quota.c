@@ -18,7 +18,7 @@ static ks_quantity count_of(int64_t n) {
 
 void ks_quota_add(ks_quantity *sum, ks_quantity q) {
     if (sum->nanos == 0) sum->format = q.format;
-    sum->nanos += q.nanos;
+    ks_quantity_add(sum, q);
 }
 
 /* --- pods --- */
@@ -310,7 +310,7 @@ static ks_refusal *check(const ks_request *r, ks_val doc, const ks_object *old,
         ks_quantity delta, before;
         if (!ks_quota_usage(heap, r->kind, doc, pair->key, false, &delta)) continue;
         if (old != NULL && ks_quota_usage(heap, r->kind, ks_doc(old), pair->key, false, &before))
-            delta.nanos -= before.nanos;
+            ks_quantity_sub(&delta, before);
         if (delta.nanos == 0) continue;
         before = used(r, quota, pair->key);
         ks_quantity sum = before, most = ks_quantity_of(pair->val);

@@ -13,7 +13,7 @@ typedef struct amounts {
 } amounts;
 
 static void add(ks_quantity *sum, ks_val list, const ks_str *key) {
-    sum->nanos += ks_quantity_of(ks_get(list, key)).nanos;
+    ks_quantity_add(sum, ks_quantity_of(ks_get(list, key)));
 }
 
 /* Requests of the app containers and sidecars, or of the largest init container where that is more; plus overhead. */
@@ -38,9 +38,9 @@ static void add_pod(amounts *sum, ks_val spec) {
         add(&run.cpu, requests, K(cpu));
         add(&run.memory, requests, K(memory));
     }
-    sum->cpu.nanos += ks_quantity_cmp(run.cpu, most.cpu) > 0 ? run.cpu.nanos : most.cpu.nanos;
-    sum->memory.nanos +=
-        ks_quantity_cmp(run.memory, most.memory) > 0 ? run.memory.nanos : most.memory.nanos;
+    ks_quantity_add(&sum->cpu, ks_quantity_cmp(run.cpu, most.cpu) > 0 ? run.cpu : most.cpu);
+    ks_quantity_add(&sum->memory,
+                    ks_quantity_cmp(run.memory, most.memory) > 0 ? run.memory : most.memory);
     add(&sum->cpu, ks_get(spec, K(overhead)), K(cpu));
     add(&sum->memory, ks_get(spec, K(overhead)), K(memory));
     sum->pods++;

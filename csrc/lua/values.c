@@ -281,12 +281,12 @@ static ks_quantity operand(lua_State *L, int index) {
 
 static int quantity_add(lua_State *L) {
     ks_quantity a = operand(L, 1), b = operand(L, 2);
-    a.nanos += b.nanos;
+    ks_quantity_add(&a, b);
     return push_quantity(L, a);
 }
 static int quantity_sub(lua_State *L) {
     ks_quantity a = operand(L, 1), b = operand(L, 2);
-    a.nanos -= b.nanos;
+    ks_quantity_sub(&a, b);
     return push_quantity(L, a);
 }
 static int quantity_eq(lua_State *L) {

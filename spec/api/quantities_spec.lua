@@ -75,4 +75,26 @@ describe("a quantity", function()
     cluster:apply(claims "1073741824")
     assert.has_error(function() cluster:apply(claims "1073741825") end)
   end)
+
+  it("as large as there are any is not more with another one, and less is less", function()
+    local most = assert(kubesim.quantity "9e28")
+    assert.is_true(most + most == most and most - most - most - most == kubesim.quantity "-9e28")
+    local cluster <close> = kubesim.new { kubelet = "manual" }
+    cluster:apply {
+      { apiVersion = "v1", kind = "ResourceQuota", metadata = { name = "all" }, spec = { hard = { ["requests.memory"] = "9e28" } } },
+      { apiVersion = "v1", kind = "LimitRange", metadata = { name = "each" },
+        spec = { limits = { { type = "Pod", max = { memory = "9e28" } } } } },
+    }
+    local containers = {}
+    for i = 1, 3 do
+      local amounts = { memory = "9e28" }
+      containers[i] = { name = "c" .. i, image = "app:1", resources = { requests = amounts, limits = amounts } }
+    end
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "a" }, spec = { containers = containers } }
+    cluster:advance(1)
+    assert.is_true(kubesim.quantity "8e28" < kubesim.quantity(cluster:get("quota/all").status.used["requests.memory"]))
+    cluster:delete("pod/a", { grace_period = 0 })
+    cluster:advance(1)
+    assert.equal("0", cluster:get("quota/all").status.used["requests.memory"])
+  end)
 end)
