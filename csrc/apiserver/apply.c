@@ -144,21 +144,36 @@ static bool is_entry(const ks_request *r, ks_val entry, const char *operation) {
                   r->subresource != NULL ? r->subresource : "") == 0;
 }
 
-/* The paths of a set's members, appended to a list of texts. */
+static size_t go_down(ks_buf *path, const ks_str *key) {
+    size_t mark = path->len;
+    if (key->s[0] == 'f')
+        ks_buf_printf(path, ".%s", key->s + 2);
+    else
+        ks_typed_place(path, key);
+    return mark;
+}
+
+static void go_back(ks_buf *path, size_t mark) {
+    path->len = mark;
+    path->s[mark] = '\0';
+}
+
+/* The paths of a set's members, appended to a list of texts: first those that stand there themselves, then what is below (fieldpath:
+ * Set.Iterate). */
 static void list_paths(ks_heap *heap, ks_val set, ks_buf *path, ks_val *out) {
-    if (ks_fields_member(set) && path->len > 0)
-        *out = ks_append(heap, *out, ks_textn(heap, path->s, path->len));
     for (uint32_t i = 0; i < ks_len(set); i++) {
         const ks_pair *pair = ks_pair_at(set, i);
-        size_t mark = path->len;
+        if (ks_str_is(pair->key, ".") || !ks_fields_member(pair->val)) continue;
+        size_t mark = go_down(path, pair->key);
+        *out = ks_append(heap, *out, ks_textn(heap, path->s, path->len));
+        go_back(path, mark);
+    }
+    for (uint32_t i = 0; i < ks_len(set); i++) {
+        const ks_pair *pair = ks_pair_at(set, i);
         if (ks_str_is(pair->key, ".")) continue;
-        if (pair->key->s[0] == 'f')
-            ks_buf_printf(path, ".%s", pair->key->s + 2);
-        else
-            ks_typed_place(path, pair->key);
+        size_t mark = go_down(path, pair->key);
         list_paths(heap, pair->val, path, out);
-        path->len = mark;
-        path->s[mark] = '\0';
+        go_back(path, mark);
     }
 }
 
@@ -209,12 +224,36 @@ static ks_refusal *refuse_conflicts(const ks_request *r, const ks_str *name, ks_
     return refusal;
 }
 
+/* BuildManagerIdentifier: conflicts come in the order of these texts. */
+static bool is_named_before(ks_val a, ks_val b) {
+    const ks_str *const keys[] = {K(manager), K(operation), K(apiVersion), K(time), K(subresource)};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        bool applied = i > 1 && ks_text_is(ks_get(a, K(operation)), "Apply");
+        if (applied && keys[i] != K(subresource)) continue;
+        int order = strcmp(ks_text_or(ks_get(a, keys[i]), ""), ks_text_or(ks_get(b, keys[i]), ""));
+        if (order != 0) return order < 0;
+    }
+    return false;
+}
+
+/* The entries of a list of managedFields by name. A new reference. */
+static ks_val by_name(ks_heap *heap, ks_val managed) {
+    ks_val sorted = KS_NOTHING;
+    ks_each(entry, managed) {
+        uint32_t at = ks_len(sorted);
+        while (at > 0 && is_named_before(*entry, ks_at(sorted, at - 1))) at--;
+        sorted = at < ks_len(sorted) ? ks_insert_at(heap, sorted, at, ks_ref(*entry))
+                                     : ks_append(heap, sorted, ks_ref(*entry));
+    }
+    return sorted;
+}
+
 /* Fields of others that would change. */
 static ks_refusal *check_conflicts(const ks_request *r, const ks_object *live, ks_val changed) {
     ks_heap *heap = r->heap;
-    ks_val causes = KS_NOTHING;
+    ks_val causes = KS_NOTHING, managed = by_name(heap, ks_get(live->meta, K(managedFields)));
     ks_buf text = {.heap = heap};
-    ks_each(entry, ks_get(live->meta, K(managedFields))) {
+    ks_each(entry, managed) {
         if (is_entry(r, *entry, "Apply")) continue;
         ks_val common = ks_fields_common(heap, ks_ref(ks_get(*entry, K(fieldsV1))), changed);
         if (common.type == KS_MAP) add_conflicts(heap, *entry, common, &causes, &text);
@@ -222,6 +261,7 @@ static ks_refusal *check_conflicts(const ks_request *r, const ks_object *live, k
     }
     ks_refusal *refusal =
         ks_len(causes) > 0 ? refuse_conflicts(r, live->name, causes, &text) : NULL;
+    ks_unref(heap, managed);
     ks_buf_dispose(&text);
     return refusal;
 }
@@ -377,15 +417,15 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     const ks_type *type = r->info->type;
     ks_val mine = ks_fields_of(heap, type, config), typed = KS_NOTHING;
     ks_val merged = merge(heap, ks_owned_root(type), ks_doc(live), config);
-    ks_val changed = KS_NOTHING, removed = abandoned(r, live, mine);
+    ks_val removed = abandoned(r, live, mine);
     merged = prune(heap, ks_owned_root(type), merged, removed);
+    ks_fields_diff all = ks_fields_compare(heap, type, ks_doc(live), merged); /* as it is written */
+    ks_unref(heap, all.removed);
+    ks_val changed = all.changed;
     ks_refusal *refusal = ks_decode_changed(heap, &r->s->rules, r->kind, merged, KS_NOTHING, false,
                                             KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
         typed = ks_default(heap, &r->s->rules, r->kind, typed);
-        ks_fields_diff all = ks_fields_compare(heap, type, ks_doc(live), typed);
-        ks_unref(heap, all.removed);
-        changed = ks_fields_common(heap, all.changed, mine);
         if (!r->force) {
             ks_val before = applied_before(r, live);
             ks_val foreign = ks_fields_minus(heap, ks_ref(changed), before);
