@@ -44,13 +44,14 @@ static ks_val key_of(ks_val item, const ks_str *key) {
     return key != NULL ? ks_get(item, key) : item;
 }
 
-/* A sorted copy (by the printed value under `key`, or of the items). */
+/* A sorted copy (by the printed value under `key`, or of the items). What is equal is turned round: upstream's Less is true of it, too
+ * (SortableSliceOfMaps), so its insertion sort exchanges it: ports of a Service of one number and two protocols. */
 static ks_val sorted_by(ks_heap *heap, ks_val list, const ks_str *key) {
     ks_val out = ks_list_new(heap, ks_len(list));
     ks_each(item, list) {
         uint32_t at = ks_len(out);
         while (at > 0 &&
-               compare_printed(heap, key_of(ks_at(out, at - 1), key), key_of(*item, key)) > 0)
+               compare_printed(heap, key_of(ks_at(out, at - 1), key), key_of(*item, key)) >= 0)
             at--;
         out = ks_insert_at(heap, out, at, ks_ref(*item));
     }
