@@ -396,6 +396,14 @@ static ks_val named_list(ks_heap *heap, ks_val name) {
     return ks_append(heap, KS_NOTHING, ks_map_of(heap, K(name), ks_ref(name), NULL));
 }
 
+/* hintsEnabled: the Service asks for hints by the share that each zone has, which are not simulated; it has no others then. */
+static bool asks_for_topology(const ks_object *service) {
+    ks_val annotations = ks_get(service->meta, K(annotations));
+    ks_val mode = ks_get(annotations, K(service_kubernetes_io_topology_aware_hints));
+    if (!ks_exists(mode)) mode = ks_get(annotations, K(service_kubernetes_io_topology_mode));
+    return ks_text_is(mode, "Auto") || ks_text_is(mode, "auto");
+}
+
 /* trafficdist/trafficdist.go: hints of a ready endpoint; KS_NOTHING: none. */
 static ks_val endpoint_hints(sync_run *run, ks_val zone, ks_val node) {
     ks_heap *heap = run->heap;
@@ -404,6 +412,7 @@ static ks_val endpoint_hints(sync_run *run, ks_val zone, ks_val node) {
     if (!same_node && !ks_text_is(distribution, "PreferClose") &&
         !ks_text_is(distribution, "PreferSameZone"))
         return KS_NOTHING;
+    if (asks_for_topology(run->service)) return KS_NOTHING;
     ks_val zones = ks_exists(zone) ? named_list(heap, zone) : KS_NOTHING;
     ks_val nodes = same_node && ks_exists(node) ? named_list(heap, node) : KS_NOTHING;
     if (!ks_exists(zones) && !ks_exists(nodes)) return KS_NOTHING;

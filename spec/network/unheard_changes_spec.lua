@@ -86,6 +86,21 @@ describe("What is published for a Service", function()
     is_listed("p q", "p in a, q in b")
   end)
 
+  it("has hints for the endpoints' zones, unless the Service asks for those by each zone's share", function()
+    local function hint()
+      cluster:advance(1)
+      local endpoint = cluster:list("endpointslice", { labels = "kubernetes.io/service-name=web" })[1].endpoints[1]
+      return endpoint.hints and endpoint.hints.forZones[1].name
+    end
+    cluster:drive("p", "ready")
+    cluster:patch("svc/web", { spec = { trafficDistribution = "PreferSameZone" } })
+    assert.equal("a", hint())
+    cluster:kubectl "annotate svc web service.kubernetes.io/topology-mode=Auto"
+    assert.is_nil(hint())
+    cluster:kubectl "annotate svc web service.kubernetes.io/topology-mode-"
+    assert.equal("a", hint())
+  end)
+
   it("is the same in a fork, and after a restart is what it should be", function()
     cluster:drive("p", "failed")
     cluster:advance(1)
