@@ -136,8 +136,8 @@ static bool loses_nomination(const ks_sched *st, const ks_change *change, const 
     const ks_object *pod = change->object;
     if (old == NULL || old->node != NULL || ks_sched_assumed(st, pod->id) != NULL) return false;
     const ks_str *was = ks_str_or_null(ks_get(old->status, K(nominatedNodeName)));
-    if (was == NULL || was->len == 0) return false;
-    if (change->type == KS_DELETED) return true;
+    if (was == NULL || was->len == 0 || ks_sched_finished(old)) return false;
+    if (change->type == KS_DELETED || ks_sched_finished(pod)) return true;
     return pod->node == NULL &&
            !ks_str_eq(was, ks_str_or_null(ks_get(pod->status, K(nominatedNodeName))));
 }

@@ -246,7 +246,7 @@ static void observe_pod(ks_sim *sim, ks_sched *st, const ks_change *change) {
     bool may_hope = !gone && pod->node == NULL;
     if (st->nominated.count > 0 ||
         (may_hope && ks_exists(ks_get(pod->status, K(nominatedNodeName)))))
-        follow_nomination(sim, st, pod, old, gone);
+        follow_nomination(sim, st, pod, old, gone || ks_sched_finished(pod));
     if (gone) ks_sched_forget_look(sim->world.heap, st, pod->id);
 }
 

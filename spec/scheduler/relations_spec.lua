@@ -126,4 +126,16 @@ describe("a pod that is nominated keeps others away", function()
     assert.equal("a", cluster:get("pod/high").status.nominatedNodeName)
     assert.equal("a", place("web", { labels = { app = "web" } }))
   end)
+
+  it("until it has failed, whoever says so", function()
+    world()
+    important "high"
+    place("low", { cpu = "1" })
+    place("high", { cpu = "1500m", priorityClassName = "high" })
+    assert.equal("a", cluster:get("pod/high").status.nominatedNodeName)
+    assert.is_nil(place("late", { cpu = "1" }))
+    cluster:patch("pod/high", { status = { phase = "Failed" } }, { subresource = "status" })
+    cluster:advance "1s"
+    assert.equal("a", cluster:get("pod/late").spec.nodeName)
+  end)
 end)
