@@ -80,6 +80,8 @@ spec:
     - {name: PLAIN, value: "two\nlines"}
     - {name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
     - {name: ADDRESS, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+    - {name: ID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
+    - {name: APP, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app']"}}}
     - {name: CPUS, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
     - {name: MEMORY, valueFrom: {resourceFieldRef: {resource: limits.memory}}}
     - {name: WORD, valueFrom: {configMapKeyRef: {name: words, key: first, optional: true}}}
@@ -117,6 +119,8 @@ Containers:
                 lines
       NAME:     a (v1:metadata.name)
       ADDRESS:   (v1:status.podIP)
+      ID:        (v1:metadata.uid)
+      APP:       (v1:metadata.labels['app'])
       CPUS:     2 (limits.cpu)
       MEMORY:   node allocatable (limits.memory)
       WORD:     <set to the key 'first' of config map 'words'>  Optional: true

@@ -124,24 +124,14 @@ local function probes(w, container)
   end
 end
 
----A map of labels or annotations as the downward API writes it.
-local function downward_map(map)
-  local lines = {}
-  for i, key in ipairs(values.sorted_keys(map)) do lines[i] = ("%s=%q"):format(key, map[key]):gsub("\\\n", "\\n") end
-  return table.concat(lines, "\n")
-end
-
----What a field reference yields, as far as kubectl resolves them: the pod's metadata.
+---What a field reference yields, as far as kubectl resolves them: its scheme knows these two labels of fields alone
+---(apimachinery/pkg/runtime/conversion.go: DefaultMetaV1FieldSelectorConversion).
 ---@param pod table
 ---@param path string
 ---@return string
 local function field_value(pod, path)
-  local meta = pod.metadata
-  local map, key = path:match "^metadata%.(%a+)%['(.*)'%]$"
-  if map == "labels" or map == "annotations" then return list(meta[map])[key] or "" end
-  if path == "metadata.labels" or path == "metadata.annotations" then return downward_map(meta[path:match "%a+$"]) end
-  if path == "metadata.name" or path == "metadata.namespace" or path == "metadata.uid" then return meta[path:match "%a+$"] or "" end
-  return ""
+  if path ~= "metadata.name" and path ~= "metadata.namespace" then return "" end
+  return pod.metadata[path:match "%a+$"] or ""
 end
 
 ---What a resource reference yields: the container's amount in units of the divisor, rounded up.
