@@ -168,6 +168,9 @@ ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out);
 /* What the operations have beyond what operations have, in words; KS_NOTHING: nothing. */
 ks_val ks_patch_json_unknown(ks_heap *heap, ks_val patch);
 ks_val ks_patch_merge(ks_heap *heap, ks_val doc, ks_val patch);
+/* What applying a strategic patch leaves of it, as the server's messages show it: upstream takes out of it what it has done. A new
+ * reference. */
+ks_val ks_patch_spent(ks_heap *heap, ks_val original, ks_val patch);
 ks_refusal *ks_patch_strategic(ks_heap *heap, const ks_type *type, ks_val doc, ks_val patch,
                                ks_val *out);
 /* Merges two strategic patches into one, directives kept. */
@@ -181,6 +184,8 @@ typedef struct ks_patch_meta {
     const ks_str *merge_key;
 } ks_patch_meta;
 ks_patch_meta ks_patch_meta_of(const ks_type *type, const ks_str *field);
+/* Whether a patch of that map exchanges it. */
+bool ks_patch_replaces(const ks_type *type, const ks_str *key);
 bool ks_is_directive(const ks_str *key); /* begins with '$' */
 /* The index of the item that has this value under `key` (`key` NULL: the item itself), or -1. */
 int64_t ks_find_item(ks_val list, const ks_str *key, ks_val value);

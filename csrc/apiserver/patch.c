@@ -4,6 +4,7 @@
  *
  * k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
  */
+#include "api/schema_table.h"
 #include "api/values.h"
 #include "apiserver/internal.h"
 #include "doc/text.h"
@@ -42,36 +43,49 @@ ks_refusal *ks_patch_apply(ks_heap *heap, ks_kind kind, ks_patch_type type, ks_v
 
 /* --- what cannot be decoded --- */
 
-/* The converter from maps to structs words its errors otherwise than the JSON decoder:
+/* "v1.PodSpec", not "v1.Protocol", which is a text. */
+static bool is_struct(const char *go_type) {
+    const char *dot = strrchr(go_type, '.');
+    if (dot == NULL) return false;
+    for (int i = 0; i < KS_TYPE_COUNT; i++)
+        if (strcmp(ks_type_go_name(&ks_types[i]), dot + 1) == 0) return true;
+    return false;
+}
+
+/* What Go calls the kind of a value of which a text speaks as the JSON decoder does. */
+static const char *kind_in(const char *text) {
+    static const struct {
+        const char *json, *go;
+    } kinds[] = {{"number", "int64"}, {"array", "slice"}, {"object", "map"}, {"bool", "bool"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(text, kinds[i].json, strlen(kinds[i].json)) == 0) return kinds[i].go;
+    return "string";
+}
+
+/* The converter from maps to structs words its errors otherwise than the JSON decoder, unless they come from a type's own decoder:
  * runtime/converter.go. Appends to `out`. */
 static void convert_text(ks_buf *out, const char *text) {
-    const char *mark = "json: cannot unmarshal ", *into = strstr(text, " into Go "),
-               *of = strstr(text, " of type ");
+    static const char mark[] = "json: cannot unmarshal ", of_type[] = " of type ";
+    const char *into = strstr(text, " into Go struct field "), *of = strstr(text, of_type);
     if (strncmp(text, mark, strlen(mark)) != 0 || into == NULL || of == NULL) {
         if (strncmp(text, "illegal base64", 14) == 0)
             ks_buf_puts(out, "error decoding from json: ");
         ks_buf_puts(out, text);
         return;
     }
-    const char *from = text + strlen(mark), *to = of + strlen(" of type ");
-    bool number = strncmp(from, "number", 6) == 0, array = strncmp(from, "array", 5) == 0;
-    bool object = strncmp(from, "object", 6) == 0, boolean = strncmp(from, "bool", 4) == 0;
-    const char *kind = number    ? "int64"
-                       : array   ? "slice"
-                       : object  ? "map"
-                       : boolean ? "bool"
-                                 : "string";
-    if (strncmp(to, "map[", 4) == 0)
+    const char *from = text + strlen(mark), *to = of + strlen(of_type), *kind = kind_in(from);
+    bool number = strncmp(from, "number", 6) == 0, named = strchr(to, '.') != NULL;
+    if (strncmp(to, "map[", 4) == 0 || strcmp(to, "v1.ResourceList") == 0)
         ks_buf_printf(out, "cannot restore map from %s", kind);
     else if (strncmp(to, "[]", 2) == 0)
         ks_buf_printf(out, "cannot restore slice from %s", kind);
-    else if (strchr(to, '.') != NULL && strstr(to, "v1.") != NULL)
+    else if (is_struct(to))
         ks_buf_printf(out, "cannot restore struct from: %s", kind);
-    else if (number && (strcmp(to, "string") == 0 || strncmp(to, "int", 3) == 0))
+    else if (number && (named || strcmp(to, "string") == 0 || strncmp(to, "int", 3) == 0))
         ks_buf_printf(out, "cannot convert %s to %s",
-                      memchr(from, '.', (size_t)(into - from)) != NULL ? "float64" : "int64", to);
+                      memchr(from, '.', (size_t)(into - from)) != NULL ? "float64" : kind, to);
     else
-        ks_buf_printf(out, "unrecognized type: %s", to);
+        ks_buf_printf(out, "unrecognized type: %s", named ? "string" : to);
 }
 
 static const char STRICT[] = "strict decoding error: ";
@@ -91,16 +105,18 @@ static void put_why(ks_buf *out, const char *why, ks_val unknown) {
     if (why[len] != '\0') ks_buf_printf(out, ", %s", why + len);
 }
 
-/* The result could not be decoded: a 422 about the patch, as the server words it. Takes over
+/* The result of a patch of `original` could not be decoded: a 422 about the patch, as the server words it. Takes over
  * `refusal`. */
-static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type type, ks_val patch,
-                               ks_val patched, ks_val unknown) {
+static ks_refusal *about_patch(ks_heap *heap, ks_refusal *refusal, ks_patch_type type,
+                               ks_val original, ks_val patch, ks_val patched, ks_val unknown) {
     const char *text = refusal->message->s, *why = strstr(text, " cannot be handled as a ");
     why = why != NULL ? strstr(why, ": ") : NULL;
     why = why != NULL ? why + 2 : text;
     ks_buf value = {.heap = heap}, words = {.heap = heap};
     if (type == KS_PATCH_STRATEGIC) {
-        ks_print_go(&value, patch);
+        ks_val left = ks_patch_spent(heap, original, patch);
+        ks_print_go(&value, left);
+        ks_unref(heap, left);
         convert_text(&words, why);
     } else {
         ks_json_write(&value, patched, KS_JSON_COMPACT);
@@ -231,7 +247,11 @@ static ks_refusal *patch_scale(const ks_request *r, const ks_object *old, ks_pat
                 ks_put2(heap, patched, K(spec), K(replicas), ks_int((int32_t)(uint32_t)replicas.i));
         refusal = ks_decode_scale(heap, &r->s->rules, ks_ref(patched), r->field_validation,
                                   r->warnings, &typed);
-        if (refusal != NULL) refusal = about_patch(heap, refusal, type, patch, patched, KS_NOTHING);
+        if (refusal != NULL) {
+            ks_val original = scale_of(heap, old);
+            refusal = about_patch(heap, refusal, type, original, patch, patched, KS_NOTHING);
+            ks_unref(heap, original);
+        }
     }
     ks_unref(heap, patched);
     ks_unref(heap, patch);
@@ -299,7 +319,7 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
             if (!whole)
                 ks_meta_put(heap, &patched, K(resourceVersion),
                             ks_format(heap, "%llu", (unsigned long long)old->version));
-            refusal = about_patch(heap, refusal, type, patch, patched, unknown);
+            refusal = about_patch(heap, refusal, type, ks_doc(old), patch, patched, unknown);
         } else if (type == KS_PATCH_STRATEGIC) {
             refusal = convert(heap, kind, &typed);
         }

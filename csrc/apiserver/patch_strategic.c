@@ -41,7 +41,7 @@ ks_patch_meta ks_patch_meta_of(const ks_type *type, const ks_str *name) {
 }
 
 /* The one struct whose strategy is "replace": policy/v1 PodDisruptionBudgetSpec.selector. */
-static bool replaces(const ks_type *type, const ks_str *name) {
+bool ks_patch_replaces(const ks_type *type, const ks_str *name) {
     return type != NULL && name == K(selector) &&
            strcmp(ks_type_go_name(type), "PodDisruptionBudgetSpec") == 0;
 }
@@ -572,8 +572,9 @@ static ks_val merge_member(merger *m, ks_val original, const ks_str *key, ks_val
     ks_patch_meta meta = ks_patch_meta_of(type, key);
     ks_val after;
     if (value.type == KS_MAP)
-        after = replaces(type, key) ? ks_ref(value)
-                                    : merge_map(m, ks_ref(before), ks_ref(value), meta.type);
+        after = ks_patch_replaces(type, key)
+                    ? ks_ref(value)
+                    : merge_map(m, ks_ref(before), ks_ref(value), meta.type);
     else if (meta.merge || deletes)
         after = merge_list(m, ks_ref(before), ks_ref(value), &meta, deletes);
     else
@@ -644,4 +645,36 @@ ks_refusal *ks_patch_strategic(ks_heap *heap, const ks_type *type, ks_val doc, k
 ks_refusal *ks_patch_combine(ks_heap *heap, const ks_type *type, ks_val first, ks_val second,
                              ks_val *out) {
     return merge(heap, type, first, second, false, out);
+}
+
+/* --- what is left of a patch --- */
+
+/* The patch without the order of one list, and without that list where either has it; takes over `patch`. */
+static ks_val without_list(ks_heap *heap, ks_val original, ks_val patch, const ks_str *directive) {
+    size_t len = strlen(order_prefix) + 1;
+    const ks_str *name = directive->len > len
+                             ? ks_intern(heap, directive->s + len, directive->len - len)
+                             : ks_str_ref(directive);
+    patch = ks_drop(heap, patch, directive);
+    if (ks_exists(ks_get(original, name)) || ks_exists(ks_get(patch, name)))
+        patch = ks_drop(heap, patch, name);
+    ks_str_unref(heap, name);
+    return patch;
+}
+
+ks_val ks_patch_spent(ks_heap *heap, ks_val original, ks_val patch) {
+    ks_val left = ks_drop(heap, ks_ref(patch), K(_retainKeys));
+    for (uint32_t i = 0; i < ks_len(patch); i++) {
+        const ks_str *key = ks_pair_at(patch, i)->key;
+        if (starts(key, order_prefix)) left = without_list(heap, original, left, key);
+    }
+    for (uint32_t i = 0; i < ks_len(left); i++) {
+        const ks_pair *pair = ks_pair_at(left, i);
+        ks_val before = ks_get(original, pair->key), now = pair->val;
+        if (now.type == KS_MAP && before.type == KS_MAP)
+            left = ks_put(heap, left, pair->key, ks_patch_spent(heap, before, now));
+        else if (now.type != before.type && now.type >= KS_LIST)
+            left = ks_put(heap, left, pair->key, without_nulls(heap, ks_ref(now)));
+    }
+    return left;
 }

@@ -196,6 +196,9 @@ static ks_val diff_member(differ *d, ks_val patch, const ks_str *key, ks_val bef
     ks_heap *heap = d->heap;
     ks_patch_meta meta = ks_patch_meta_of(type, key);
     if (before.type == KS_MAP && after.type == KS_MAP) {
+        /* handleMapDiff: such a field is in every patch, changed or not */
+        if (ks_patch_replaces(type, key))
+            return d->deletions ? patch : ks_put(heap, patch, key, ks_ref(after));
         ks_val change = diff_maps(d, before, after, meta.type, meta.retain_keys);
         if (ks_len(change) > 0) return ks_put(heap, patch, key, change);
         ks_unref(heap, change);

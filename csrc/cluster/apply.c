@@ -11,27 +11,31 @@ static ks_val last_applied_of(const ks_object *object) {
                    K(kubectl_kubernetes_io_last_applied_configuration));
 }
 
-/* The text of the document without its own annotation: sorted, compact, a line end. */
-static ks_val text_of(ks_heap *heap, ks_val doc) {
+/* The annotations but for that one, as kubectl sets them: they are texts (meta.Accessor), so that null is an empty one. */
+static ks_val annotations_of(ks_heap *heap, ks_val doc) {
     ks_val annotations = ks_ref(ks_get2(doc, K(metadata), K(annotations)));
     if (annotations.type != KS_MAP) {
         ks_unref(heap, annotations);
-        annotations = ks_map_new(heap, 0);
+        annotations = ks_map_new(heap, 1);
     }
     annotations = ks_drop(heap, annotations, K(kubectl_kubernetes_io_last_applied_configuration));
-    ks_val bare = ks_put2(heap, ks_ref(doc), K(metadata), K(annotations), annotations);
-    ks_buf out = {.heap = heap};
-    ks_json_write(&out, bare, KS_JSON_GO);
-    ks_buf_putc(&out, '\n');
-    ks_unref(heap, bare);
-    return ks_string_take(ks_buf_take(&out));
+    for (uint32_t i = 0; i < ks_len(annotations); i++) {
+        const ks_pair *pair = ks_pair_at(annotations, i);
+        if (pair->val.type == KS_NULL)
+            annotations = ks_put(heap, annotations, pair->key, ks_text(heap, ""));
+    }
+    return annotations;
 }
 
-ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc) {
-    ks_heap *heap = cluster->heap;
-    ks_val text = text_of(heap, doc);
-    return ks_put3(heap, doc, K(metadata), K(annotations),
-                   K(kubectl_kubernetes_io_last_applied_configuration), text);
+ks_val ks_apply_annotated(ks_heap *heap, ks_val doc) {
+    ks_val annotations = annotations_of(heap, doc);
+    doc = ks_put2(heap, doc, K(metadata), K(annotations), ks_ref(annotations));
+    ks_buf out = {.heap = heap};
+    ks_json_write(&out, doc, KS_JSON_GO);
+    ks_buf_putc(&out, '\n');
+    annotations = ks_put(heap, annotations, K(kubectl_kubernetes_io_last_applied_configuration),
+                         ks_string_take(ks_buf_take(&out)));
+    return ks_put2(heap, doc, K(metadata), K(annotations), annotations);
 }
 
 ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc,
@@ -60,7 +64,7 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
     const ks_object *live =
         ks_store_get(&server->store, kind, ks_kind_get(kind)->namespaced ? ns : NULL, name);
     *warned = live != NULL && last_applied_of(live).type == KS_NONE;
-    doc = ks_cluster_annotated(cluster, doc);
+    doc = ks_apply_annotated(cluster->heap, doc);
     if (live == NULL) {
         *applied = KS_CREATED;
         return ks_server_create(server, kind, ns, doc, opts, out);

@@ -72,7 +72,7 @@ ks_refusal *ks_cluster_apply(ks_cluster *cluster, ks_kind kind, const ks_str *ns
 ks_refusal *ks_cluster_apply_patch(ks_cluster *cluster, const ks_object *live, ks_val doc,
                                    ks_val *patch);
 /* The document with its own text in the annotation, as apply sends it. Takes over, returns. */
-ks_val ks_cluster_annotated(ks_cluster *cluster, ks_val doc);
+ks_val ks_apply_annotated(ks_heap *heap, ks_val doc);
 
 /* --- wait.c: what one waits for --- */
 typedef struct ks_condition {

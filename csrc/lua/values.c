@@ -161,22 +161,10 @@ static int encode(lua_State *L) {
 
 /* --- kubectl's account of what it has applied --- */
 
-/* k8s.io/kubectl/pkg/util/apply.go: GetModifiedConfiguration. */
 static void annotate(work *w) {
-    ks_heap *heap = w->heap;
-    const ks_str *key = K(kubectl_kubernetes_io_last_applied_configuration);
     ks_val doc = KS_NOTHING;
-    w->ok = ks_lua_read_object(w->L, 1, heap, said_kind(w->L), &doc, &w->problem);
-    if (!w->ok) return;
-    ks_val annotations = ks_ref(ks_get2(doc, K(metadata), K(annotations)));
-    if (annotations.type != KS_MAP) annotations = ks_map_new(heap, 1);
-    annotations = ks_drop(heap, annotations, key);
-    doc = ks_put2(heap, doc, K(metadata), K(annotations), ks_ref(annotations));
-    ks_buf out = {.heap = heap};
-    ks_json_write(&out, doc, KS_JSON_GO);
-    ks_buf_putc(&out, '\n');
-    annotations = ks_put(heap, annotations, key, ks_string_take(ks_buf_take(&out)));
-    w->result->value = ks_put2(heap, doc, K(metadata), K(annotations), annotations);
+    w->ok = ks_lua_read_object(w->L, 1, w->heap, said_kind(w->L), &doc, &w->problem);
+    if (w->ok) w->result->value = ks_apply_annotated(w->heap, doc);
 }
 
 /* annotated(object) -> a view of the object with the text of its configuration in the annotation for it | nil, why */

@@ -92,6 +92,18 @@ local function send_patch(ctx, info, modified, patch, o)
   error(errors.from_source("patching", info.source, err), 0)
 end
 
+---No patch leads from the live object to the manifest (patcher.go: patchSimple, createPatchErrFormat): kubectl tries with the structure
+---of the types that the server has published, in two ways, and then with its own.
+local function no_patch(ctx, info, live, modified, err)
+  for _, spec in ipairs { "openapi v3 spec", "openapi spec" } do
+    ctx:err(("warning: error calculating patch from %s: %s\n"):format(spec, err.message))
+  end
+  local why = errors.plain("creating patch with:\noriginal:\n%s\nmodified:\n%s\n\ncurrent:\n%s\n\nfor: %s",
+    writes.last_applied(live) or "", core.encode(modified, "go"), core.encode(live, "go"), err.message)
+  local patching = errors.from_source("patching", info.source, why)
+  return errors.from_source(("applying patch:\n\nto:\n%s\nfor:"):format(info), info.source, patching)
+end
+
 local function apply_client_side(ctx, info, o)
   local modified = assert(core.annotated(info.object))
   local err, live = errors.try(info.look, info, ctx, o.viewed)
@@ -106,7 +118,8 @@ local function apply_client_side(ctx, info, o)
       .. "resources created declaratively by either kubectl create --save-config or kubectl apply. The missing annotation will be "
       .. "patched automatically."):format(info:object_name(), writes.LAST_APPLIED))
   end
-  local patch = ctx.core:three_way(info.mapping.kind, info.namespace, info.name, modified)
+  local failed, patch = errors.try(ctx.core.three_way, ctx.core, info.mapping.kind, info.namespace, info.name, modified)
+  if failed then error(no_patch(ctx, info, live, modified, failed), 0) end
   if patch then
     local refused, object = errors.try(send_patch, ctx, info, modified, patch, o)
     if refused then
