@@ -3,6 +3,7 @@
  */
 #include "engine/nodes.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +23,9 @@ static bool any_value(ks_val values, const ks_str *value) {
 static bool integer(const ks_str *text, int64_t *out) {
     if (text == NULL || text->len == 0) return false;
     char *end;
+    errno = 0;
     *out = strtoll(text->s, &end, 10);
-    return *end == '\0';
+    return *end == '\0' && errno == 0;
 }
 
 /* k8s.io/apimachinery/pkg/labels/selector.go: Requirement.Matches. */
@@ -43,13 +45,15 @@ static bool requirement(ks_val expression, const ks_str *value) {
     return false;
 }
 
-bool ks_node_term_matches(ks_heap *heap, ks_val term, const ks_object *node) {
+/* `named`: the node's name is known. */
+static bool term_matches(ks_heap *heap, ks_val term, const ks_object *node, bool named) {
     ks_val expressions = ks_get(term, K(matchExpressions)), fields = ks_get(term, K(matchFields));
     if (ks_len(expressions) == 0 && ks_len(fields) == 0) return false;
     ks_each(e, expressions) {
         const ks_str *value = ks_label(heap, node->labels, ks_str_or_null(ks_get(*e, K(key))));
         if (!requirement(*e, value)) return false;
     }
+    if (!named) return true;
     ks_each(f, fields) {
         const ks_str *value = ks_text_is(ks_get(*f, K(key)), "metadata.name") ? node->name : NULL;
         if (!requirement(*f, value)) return false;
@@ -57,12 +61,24 @@ bool ks_node_term_matches(ks_heap *heap, ks_val term, const ks_object *node) {
     return true;
 }
 
-bool ks_node_selector_matches(ks_heap *heap, ks_val node_selector, const ks_object *node) {
+bool ks_node_term_matches(ks_heap *heap, ks_val term, const ks_object *node) {
+    return term_matches(heap, term, node, true);
+}
+
+static bool any_term(ks_heap *heap, ks_val node_selector, const ks_object *node, bool named) {
     if (!ks_exists(node_selector)) return true;
     ks_each(term, ks_get(node_selector, K(nodeSelectorTerms))) {
-        if (ks_node_term_matches(heap, *term, node)) return true;
+        if (term_matches(heap, *term, node, named)) return true;
     }
     return false;
+}
+
+bool ks_node_selector_matches(ks_heap *heap, ks_val node_selector, const ks_object *node) {
+    return any_term(heap, node_selector, node, true);
+}
+
+bool ks_node_has_volume(ks_heap *heap, const ks_object *volume, const ks_object *node) {
+    return any_term(heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), node, false);
 }
 
 bool ks_node_labels_match(ks_val node_selector_map, const ks_object *node) {

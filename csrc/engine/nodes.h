@@ -11,6 +11,9 @@
 bool ks_node_term_matches(ks_heap *heap, ks_val term, const ks_object *node);
 /* A NodeSelector ({nodeSelectorTerms}): one of the terms must hold. Absent: every node. */
 bool ks_node_selector_matches(ks_heap *heap, ks_val node_selector, const ks_object *node);
+/* Whether a volume is to be had on a node: its node affinity is shown labels alone, and asks for no names then
+ * (k8s.io/component-helpers/storage/volume/helpers.go: CheckNodeAffinity). */
+bool ks_node_has_volume(ks_heap *heap, const ks_object *volume, const ks_object *node);
 /* A pod's spec.nodeSelector: each label must be there. Absent: every node. */
 bool ks_node_labels_match(ks_val node_selector_map, const ks_object *node);
 

@@ -130,9 +130,7 @@ static bool better(const search *s, const candidate *one) {
 }
 
 static bool on_node(const search *s, const ks_object *volume) {
-    return s->node == NULL ||
-           ks_node_selector_matches(s->store->world->heap,
-                                    ks_get2(volume->spec, K(nodeAffinity), K(required)), s->node);
+    return s->node == NULL || ks_node_has_volume(s->store->world->heap, volume, s->node);
 }
 
 /* What holds for those that name the claim, too. */

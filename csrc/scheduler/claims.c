@@ -281,8 +281,7 @@ static const ks_object *match_of(const ks_cycle *c, const ks_object *claim, cons
     const ks_object *volume = ks_sched_pending_volume(c->sim, c->st, claim);
     if (volume == NULL)
         return ks_volume_on_node(ks_view(c->sim), claim, node, (ks_taken){is_taken, c});
-    bool suits = ks_node_selector_matches(
-        c->sim->world.heap, ks_get2(volume->spec, K(nodeAffinity), K(required)), node);
+    bool suits = ks_node_has_volume(c->sim->world.heap, volume, node);
     return suits ? volume : NULL;
 }
 
@@ -316,8 +315,7 @@ ks_verdict ks_sched_filter_claims(ks_cycle *c, const ks_object *node) {
             if (claims->looks[i].delayed) continue;
             if (pv == NULL)
                 reasons |= KS_REASON_PV_MISSING;
-            else if (!ks_node_selector_matches(
-                         heap, ks_get2(pv->spec, K(nodeAffinity), K(required)), node))
+            else if (!ks_node_has_volume(heap, pv, node))
                 reasons |= KS_REASON_PV_AFFINITY;
         }
         if (claims->waiting_count > 0 && !match_waiting(c, node)) reasons |= KS_REASON_NO_PV;

@@ -212,8 +212,7 @@ static const ks_object *now_of(const ks_sim *sim, const ks_object *object, const
 
 static bool fits_node(ks_sim *sim, const ks_object *pv, const ks_object *node, const ks_str **why) {
     ks_heap *heap = sim->world.heap;
-    if (ks_node_selector_matches(heap, ks_get2(pv->spec, K(nodeAffinity), K(required)), node))
-        return true;
+    if (ks_node_has_volume(heap, pv, node)) return true;
     *why = ks_str_printf(heap,
                          "pv \"%s\" node affinity doesn't match node \"%s\": no matching "
                          "NodeSelectorTerms",

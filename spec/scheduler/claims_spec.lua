@@ -94,6 +94,22 @@ describe("a pod with a claim", function()
     world(1)
   end)
 
+  it("goes where its volume's node affinity finds its labels: names of nodes in it are not looked at", function()
+    for _, case in ipairs { { { matchFields = { { key = "metadata.name", operator = "In", values = { "elsewhere" } } } }, true },
+      { { matchFields = { { key = "metadata.name", operator = "In", values = { "a" } } },
+        matchExpressions = { { key = "disk", operator = "In", values = { "ssd" } } } }, false } } do
+      world { { name = "a" } }
+      cluster:create { apiVersion = "v1", kind = "PersistentVolume", metadata = { name = "disk" }, spec = {
+        capacity = { storage = "1Gi" }, accessModes = { "ReadWriteOnce" }, storageClassName = "", hostPath = { path = "/d" },
+        nodeAffinity = { required = { nodeSelectorTerms = { case[1] } } } } }
+      cluster:create(workload.claim("data", ""))
+      cluster:settle()
+      assert.equal(case[2] and "a" or nil, (place "user"))
+      cluster:close()
+    end
+    world(1)
+  end)
+
   it("has its volume made where the class allows that: all of a term, or of another one", function()
     for _, case in ipairs { { { zone = "z1", rack = "r1" }, true }, { { zone = "z1", rack = "r2" }, false },
       { { zone = "z2", rack = "r1" }, false }, { { zone = "z3" }, true } } do
