@@ -95,37 +95,50 @@ static ks_val merge(ks_heap *heap, ks_owned of, ks_val live, ks_val config) {
 
 /* --- removing what is owned no more --- */
 
-static ks_val prune(ks_heap *heap, ks_owned of, ks_val value, ks_val gone);
+static ks_val prune(ks_heap *heap, ks_owned of, ks_val value, ks_val gone, ks_val kept);
 
-static ks_val prune_items(ks_heap *heap, ks_owned of, ks_val value, ks_val gone) {
+static ks_val below(ks_val kept, const ks_str *key) {
+    return kept.type == KS_NULL ? kept : ks_get(kept, key);
+}
+
+static ks_val prune_items(ks_heap *heap, ks_owned of, ks_val value, ks_val gone, ks_val kept) {
     ks_val out = ks_list_new(heap, ks_len(value));
     ks_each(item, value) {
         const ks_str *name = ks_owned_name(heap, of, *item);
-        ks_val part = ks_get(gone, name);
+        ks_val part = ks_get(gone, name), rest = below(kept, name);
         ks_str_unref(heap, name);
         if (ks_fields_member(part)) continue;
-        out = ks_append(heap, out, prune(heap, ks_owned_item(of), ks_ref(*item), part));
+        out = ks_append(heap, out, prune(heap, ks_owned_item(of), ks_ref(*item), part, rest));
     }
     ks_unref(heap, value);
     return out;
 }
 
-/* Takes `gone`'s members out of `value` (taken over). */
-static ks_val prune(ks_heap *heap, ks_owned of, ks_val value, ks_val gone) {
+/* Does all of a member go? It is named itself; or it is a struct's field (EnsureNamedFieldsAreMembers) of which nobody keeps anything: then
+ * what nobody owns in it, such as defaults, goes with it. */
+static bool goes_whole(ks_owned of, ks_val inner, ks_val gone, ks_val kept) {
+    if (ks_fields_member(gone) && (inner.type < KS_LIST || ks_len(gone) == 0)) return true;
+    return of.field != NULL && kept.type == KS_NONE;
+}
+
+/* Takes `gone`'s members out of `value` (taken over). `kept`: what is owned still. */
+static ks_val prune(ks_heap *heap, ks_owned of, ks_val value, ks_val gone, ks_val kept) {
     if (gone.type != KS_MAP || ks_len(gone) == 0 || ks_owned_whole(of, value)) return value;
-    if (value.type == KS_LIST) return prune_items(heap, of, value, gone);
+    if (value.type == KS_LIST) return prune_items(heap, of, value, gone, kept);
     for (uint32_t i = 0; i < ks_len(gone); i++) {
         const ks_pair *pair = ks_pair_at(gone, i);
         if (pair->key->len < 3 || pair->key->s[0] != 'f') continue;
         const ks_str *key = ks_interned(heap, pair->key->s + 2, pair->key->len - 2);
         ks_val inner = key != NULL ? ks_ref(ks_get(value, key)) : KS_NOTHING;
         if (inner.type == KS_NONE) continue;
-        if (ks_fields_member(pair->val) && (inner.type < KS_LIST || ks_len(pair->val) == 0)) {
+        ks_owned member = ks_owned_member(of, key);
+        ks_val rest = below(kept, pair->key);
+        if (goes_whole(member, inner, pair->val, rest)) {
             ks_unref(heap, inner);
             value = ks_drop(heap, value, key);
             continue;
         }
-        inner = prune(heap, ks_owned_member(of, key), inner, pair->val);
+        inner = prune(heap, member, inner, pair->val, rest);
         if (ks_len(inner) == 0 && inner.type >= KS_LIST) {
             ks_unref(heap, inner);
             inner = KS_NOTHING;
@@ -304,6 +317,20 @@ static ks_val abandoned(const ks_request *r, const ks_object *live, ks_val mine)
     return gone;
 }
 
+/* What somebody owns once `mine` is all that this manager has applied; null: all that is there. */
+static ks_val still_owned(const ks_request *r, const ks_object *live, ks_val mine) {
+    ks_heap *heap = r->heap;
+    ks_val kept = ks_ref(mine);
+    ks_each(entry, ks_get(live->meta, K(managedFields))) {
+        if (!is_entry(r, *entry, "Apply"))
+            kept = ks_fields_union(heap, kept, ks_get(*entry, K(fieldsV1)));
+    }
+    const ks_str *metadata = ks_intern(heap, "f:metadata", strlen("f:metadata"));
+    kept = ks_put(heap, kept, metadata, ks_null()); /* components own labels that nobody notes */
+    ks_str_unref(heap, metadata);
+    return kept;
+}
+
 /* --- the door --- */
 
 static ks_refusal *check_schema(const ks_request *r, const ks_str *ns, const ks_str *name,
@@ -363,27 +390,26 @@ static const ks_str *last_applied(ks_val meta) {
 static ks_val applied_before(const ks_request *r, const ks_object *live) {
     ks_heap *heap = r->heap;
     const ks_str *text = strcmp(r->manager, "kubectl") == 0 ? last_applied(live->meta) : NULL;
-    ks_val doc = KS_NOTHING, typed = KS_NOTHING;
+    ks_val doc = KS_NOTHING;
     ks_text_error err = {0};
     if (text == NULL) return KS_NOTHING;
     if (!ks_json_read(heap, text->s, text->len, NULL, &doc, &err)) {
         ks_str_unref(heap, err.message);
         return KS_NOTHING;
     }
-    if (!ks_text_is(ks_get(doc, K(apiVersion)), r->info->api_version)) {
+    bool fits = ks_text_is(ks_get(doc, K(apiVersion)), r->info->api_version);
+    const ks_str *errors = fits ? ks_typed_errors(heap, r->info->type, doc) : NULL;
+    fits = fits && errors == NULL;
+    ks_str_unref(heap, errors);
+    if (!fits) {
         ks_unref(heap, doc);
         return KS_NOTHING;
     }
-    ks_refusal *refusal = ks_decode(heap, &r->s->rules, r->kind, doc, KS_IGNORE, NULL, &typed);
-    if (refusal != NULL) {
-        ks_refusal_free(heap, refusal);
-        return KS_NOTHING;
-    }
-    ks_fields_diff differs = ks_fields_compare(heap, r->info->type, ks_doc(live), typed);
-    ks_val set = ks_fields_minus(heap, ks_fields_of(heap, r->info->type, typed), differs.changed);
+    ks_fields_diff differs = ks_fields_compare(heap, r->info->type, ks_doc(live), doc);
+    ks_val set = ks_fields_minus(heap, ks_fields_of(heap, r->info->type, doc), differs.changed);
     ks_unref(heap, differs.changed);
     ks_unref(heap, differs.removed);
-    ks_unref(heap, typed);
+    ks_unref(heap, doc);
     return set;
 }
 
@@ -417,11 +443,12 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     const ks_type *type = r->info->type;
     ks_val mine = ks_fields_of(heap, type, config), typed = KS_NOTHING;
     ks_val merged = merge(heap, ks_owned_root(type), ks_doc(live), config);
-    ks_val removed = abandoned(r, live, mine);
-    merged = prune(heap, ks_owned_root(type), merged, removed);
+    ks_val removed = abandoned(r, live, mine), kept = still_owned(r, live, mine);
+    merged = prune(heap, ks_owned_root(type), merged, removed, kept);
+    ks_unref(heap, kept);
     ks_fields_diff all = ks_fields_compare(heap, type, ks_doc(live), merged); /* as it is written */
-    ks_unref(heap, all.removed);
     ks_val changed = all.changed;
+    ks_unref(heap, all.removed);
     ks_refusal *refusal = ks_decode_changed(heap, &r->s->rules, r->kind, merged, KS_NOTHING, false,
                                             KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
@@ -437,6 +464,9 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     if (refusal == NULL) refusal = check_conversion(r, live->ns, live->name, typed);
     if (refusal == NULL) {
         typed = keep_last_applied(r, ks_convert(heap, r->kind, typed), config);
+        if (!ks_exists(ks_meta_get(config, K(resourceVersion)))) /* what it was applied over */
+            ks_meta_put(heap, &typed, K(resourceVersion),
+                        ks_format(heap, "%llu", (unsigned long long)live->version));
         r->managed = own(r, live, ks_ref(mine), changed, removed);
         refusal = ks_update_with(r, live, typed, out);
         ks_unref(heap, r->managed);

@@ -130,6 +130,12 @@ static ks_val without_root(ks_heap *heap, ks_val set) {
 
 typedef enum algebra { UNION, MINUS, BEYOND, COMMON } algebra;
 
+/* An item of a list stays with who owns it, not with who owns something in it alone. */
+static bool is_lost_item(const ks_pair *pair, ks_val other) {
+    return pair->key->len > 0 && pair->key->s[0] == 'k' && ks_fields_member(pair->val) &&
+           !ks_fields_member(other);
+}
+
 static ks_val combine(ks_heap *heap, ks_val a, ks_val b, algebra how) {
     if (a.type != KS_MAP || b.type != KS_MAP) {
         if (how == UNION) return a.type == KS_MAP ? a : ks_ref(b);
@@ -150,6 +156,7 @@ static ks_val combine(ks_heap *heap, ks_val a, ks_val b, algebra how) {
             const ks_pair *pair = ks_pair_at(from, i);
             ks_val other = ks_get(side == 0 ? b : a, pair->key);
             if (ks_str_is(pair->key, ".") || (side == 1 && other.type != KS_NONE)) continue;
+            if (how == BEYOND && is_lost_item(pair, other)) other = KS_NOTHING;
             ks_val part = combine(heap, ks_ref(pair->val), other, how);
             if (part.type != KS_NONE) out = ks_put(heap, out, pair->key, part);
         }

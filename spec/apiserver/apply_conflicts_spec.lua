@@ -72,3 +72,77 @@ conflicts with "zoe":
     assert.same({ ["f:data"] = { ["f:a"] = {} } }, owned "two")
   end)
 end)
+
+describe("What a manager applies no longer", function()
+  local cluster
+  before_each(function() cluster = kubesim.new { nodes = 0, kubelet = "manual" } end)
+  after_each(function() cluster:close() end)
+
+  local function apply(manager, object)
+    cluster:kubectl(("apply --server-side --field-manager=%s -f -"):format(manager), kubesim.json.encode(object))
+  end
+
+  local function spec() return cluster:get("deploy/x").spec.template.spec end
+
+  it("goes with the defaults that came with it", function()
+    apply("one", deployment { name = "m", image = "i:1", livenessProbe = { httpGet = { path = "/", port = 80 } } })
+    assert.equal(10, spec().containers[1].livenessProbe.periodSeconds)
+    apply("one", deployment { name = "m", image = "i:1" })
+    assert.is_nil(spec().containers[1].livenessProbe)
+  end)
+
+  it("makes room for what stands in its place", function()
+    local config, projected = { configMap = { name = "q" } }, { projected = { sources = { { configMap = { name = "a" } } } } }
+    config.name, projected.name = "v", "v"
+    apply("one", deployment({ name = "m", image = "i:1" }, { volumes = { config } }))
+    apply("one", deployment({ name = "m", image = "i:1" }, { volumes = { projected } }))
+    assert.is_nil(spec().volumes[1].configMap)
+    assert.equal("a", spec().volumes[1].projected.sources[1].configMap.name)
+  end)
+
+  it("stays where somebody else owns something in it", function()
+    local probe = { httpGet = { path = "/", port = 80 } }
+    apply("one", deployment { name = "m", image = "i:1", livenessProbe = probe })
+    apply("two", deployment { name = "m", image = "i:1", livenessProbe = { httpGet = { port = 80 } } })
+    apply("one", deployment { name = "m", image = "i:1" })
+    assert.equal(80, spec().containers[1].livenessProbe.httpGet.port)
+    assert.equal(10, spec().containers[1].livenessProbe.periodSeconds)
+  end)
+
+  it("is an item of a list: others may own something in it", function()
+    apply("one", deployment({ name = "m", image = "i:1" }))
+    local object = deployment({ name = "m", image = "i:1" })
+    table.insert(object.spec.template.spec.containers, { name = "s", image = "i:1" })
+    apply("two", object)
+    cluster:kubectl "set image deploy/x s=i:2"
+    apply("two", deployment({ name = "m", image = "i:1" }))
+    assert.equal(1, #spec().containers)
+  end)
+
+  it("leaves alone what a controller has annotated", function()
+    local object = deployment { name = "m", image = "i:1" }
+    object.metadata.annotations = { a = "b" }
+    apply("one", object)
+    cluster:advance(1)
+    apply("one", deployment { name = "m", image = "i:1" })
+    local annotations = cluster:get("deploy/x").metadata.annotations
+    assert.is_nil(annotations.a)
+    assert.equal("1", annotations["deployment.kubernetes.io/revision"])
+  end)
+end)
+
+describe("A disruption budget, which is written by its version,", function()
+  it("is applied by a second manager, and replaced, without one", function()
+    local cluster <close> = kubesim.new { nodes = 0 }
+    local function budget(n)
+      return kubesim.json.encode { apiVersion = "policy/v1", kind = "PodDisruptionBudget", metadata = { name = "x" },
+        spec = { selector = { matchLabels = { a = "b" } }, maxUnavailable = n } }
+    end
+    cluster:kubectl("apply --server-side --field-manager=one -f -", budget(1))
+    cluster:kubectl("apply --server-side --field-manager=two -f -", budget(1))
+    cluster:kubectl("apply --server-side --field-manager=two --force-conflicts -f -", budget(2))
+    assert.equal(2, cluster:get("pdb/x").spec.maxUnavailable)
+    cluster:kubectl("replace -f -", budget(3))
+    assert.equal(3, cluster:get("pdb/x").spec.maxUnavailable)
+  end)
+end)

@@ -39,6 +39,19 @@ end
 ---@return table object
 function writes.create(ctx, info, opts) return write(ctx, "create", info, opts) end
 
+---The object for the version that is there, if it names none itself (helper.go: Replace).
+local function versioned(ctx, info)
+  local given, copy, metadata = info.object.metadata, {}, {}
+  if type(given) ~= "table" or (given.resourceVersion or "") ~= "" then return info.object end
+  local live = ctx.core:get(info.mapping.kind, info.namespace, info.name)
+  if not live then return info.object end
+  for key, value in pairs(info.object) do copy[key] = value end
+  for key, value in pairs(given) do metadata[key] = value end
+  metadata.resourceVersion = live.metadata.resourceVersion
+  copy.metadata = metadata
+  return copy
+end
+
 ---Replaces it. Options: validate, dry_run, manager, subresource.
 ---@param ctx kubesim.kubectl.Context
 ---@param info kubesim.kubectl.Info
@@ -46,6 +59,7 @@ function writes.create(ctx, info, opts) return write(ctx, "create", info, opts) 
 ---@return table object
 function writes.replace(ctx, info, opts)
   writes.check_subresource(info, opts.subresource)
+  info.object = versioned(ctx, info)
   return write(ctx, "replace", info, opts)
 end
 
