@@ -9,7 +9,8 @@ describe("What is published for a Service", function()
     cluster = kubesim.new { nodes = { { name = "one", zone = "a" }, { name = "two", zone = "b" } }, kubelet = "manual" }
     cluster:create { apiVersion = "v1", kind = "Service", metadata = { name = "web" },
       spec = { selector = { app = "web" }, ports = { { port = 80 } } } }
-    for name, node in pairs { p = "one", q = "two" } do cluster:create(workload.pod(name, { app = "web" }, { nodeName = node })) end
+    cluster:create(workload.pod("p", { app = "web" }, { nodeName = "one" }))
+    cluster:create(workload.pod("q", { app = "web" }, { nodeName = "two" }))
     cluster:advance(1)
     for _, name in ipairs { "p", "q" } do cluster:drive(name, "unready") end
     cluster:advance(1)
