@@ -24,16 +24,20 @@ typedef enum ks_field_validation { KS_STRICT, KS_WARN, KS_IGNORE } ks_field_vali
 ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
                       ks_field_validation mode, ks_val *warnings, ks_val *out);
 
-/* The same for a Scale, which is no object of the store. */
-ks_refusal *ks_decode_scale(ks_heap *heap, const ks_rules *rules, ks_val raw,
+/* The same for a Scale, which is no object of the store; `from_map`: see below. */
+ks_refusal *ks_decode_scale(ks_heap *heap, const ks_rules *rules, ks_val raw, bool from_map,
                             ks_field_validation mode, ks_val *warnings, ks_val *out);
 
 /* The same for a document that was made from the typed object `known` (borrowed): what is still the
- * very same value is taken as it is, so that a small change of a large object costs little. Without `convert` it stays in the version
- * that is served, for those who convert it later. */
+ * very same value is taken as it is, so that a small change of a large object costs little. `from_map`: it is no text that is read, but a
+ * map that is made a struct: numbers are cut off where there is no room for them, and it stays in the version that is served, for those who
+ * convert it later. */
 ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
-                              ks_val known, bool convert, ks_field_validation mode,
+                              ks_val known, bool from_map, ks_field_validation mode,
                               ks_val *warnings, ks_val *out);
+
+/* Whether Kubernetes knows the kind also in that version, which is not the served one. */
+bool ks_kind_had_version(ks_kind kind, const char *api_version);
 
 /* Converts a typed object to the server's own version and back, where that is more than copying (pkg/apis/apps/v1/conversion.go); takes
  * over, returns. */

@@ -31,6 +31,7 @@ typedef struct decoder {
     const ks_str *fatal; /* what ended decoding, NULL: nothing */
     ks_val unknown;      /* list of texts `unknown field "a.b"` */
     bool collect;        /* whether unknown fields are of interest */
+    bool cuts;           /* numbers are cut off where there is no room for them, not refused */
 } decoder;
 
 enum { MAX_STRICT_ERRORS = 100 };
@@ -88,6 +89,11 @@ static const char *what_is(ks_val v) {
     case KS_MAP: return "object";
     default: return "null";
     }
+}
+
+/* The converter from maps to structs tells numbers apart. */
+static const char *what_there_is(const decoder *d, ks_val v) {
+    return d->cuts && v.type == KS_FLOAT ? "float64" : what_is(v);
 }
 
 static ks_val wrong_type(decoder *d, const char *what, const ks_spec *spec, const frame *at) {
@@ -196,10 +202,19 @@ static bool integer_of(ks_val raw, int64_t min, int64_t max, int64_t *out, char 
     return false;
 }
 
+/* What is left of a number where the converter from maps to structs puts it (runtime/converter.go: reflect's Convert). */
+static ks_val cut_off(ks_val raw, bool small) {
+    if (raw.type == KS_FLOAT && raw.f == floor(raw.f))
+        raw = ks_int(fabs(raw.f) < 9.2e18 ? (int64_t)raw.f : INT64_MIN);
+    if (raw.type == KS_INT && small) raw.i = (int32_t)(uint32_t)raw.i;
+    return raw;
+}
+
 static ks_val decode_int(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
     char what[80];
     int64_t value;
     bool small = spec->shape == KS_SHAPE_INT32;
+    if (d->cuts) raw = cut_off(raw, small);
     if (integer_of(raw, small ? INT32_MIN : INT64_MIN, small ? INT32_MAX : INT64_MAX, &value, what,
                    sizeof what))
         return ks_int(value);
@@ -214,7 +229,8 @@ static ks_val decode_intstr(decoder *d, ks_val raw, const frame *at) {
     int64_t value;
     if (raw.type == KS_STRING) return ks_ref(raw);
     if (integer_of(raw, INT32_MIN, INT32_MAX, &value, what, sizeof what)) return ks_int(value);
-    return fail_with(d, wrong_type_text(d, what, "int32", at));
+    /* read by itself, where a converter and no decoder walks */
+    return fail_with(d, wrong_type_text(d, what, "int32", d->cuts ? NULL : at));
 }
 
 /* k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON */
@@ -256,7 +272,7 @@ static ks_val decode_time(decoder *d, const ks_spec *spec, ks_val raw, const fra
 }
 
 static ks_val decode_bytes(decoder *d, const ks_spec *spec, ks_val raw, const frame *at) {
-    if (raw.type != KS_STRING) return wrong_type(d, what_is(raw), spec, at);
+    if (raw.type != KS_STRING) return wrong_type(d, what_there_is(d, raw), spec, at);
     ks_val bytes = ks_decode_base64(d->heap, raw, &d->saved);
     return bytes;
 }
@@ -480,8 +496,9 @@ static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, 
     if (raw.type >= KS_STRING && ks_identical(raw, known)) return ks_ref(raw);
     switch (spec->shape) {
     case KS_SHAPE_STRING:
-        return raw.type == KS_STRING ? ks_ref(raw) : wrong_type(d, what_is(raw), spec, at);
-    case KS_SHAPE_BOOL: return raw.type == KS_BOOL ? raw : wrong_type(d, what_is(raw), spec, at);
+        return raw.type == KS_STRING ? ks_ref(raw) : wrong_type(d, what_there_is(d, raw), spec, at);
+    case KS_SHAPE_BOOL:
+        return raw.type == KS_BOOL ? raw : wrong_type(d, what_there_is(d, raw), spec, at);
     case KS_SHAPE_INT32:
     case KS_SHAPE_INT64: return decode_int(d, spec, raw, at);
     case KS_SHAPE_QUANTITY: return decode_quantity(d, raw);
@@ -491,14 +508,15 @@ static ks_val decode(decoder *d, const ks_spec *spec, ks_val raw, ks_val known, 
     case KS_SHAPE_BYTES: return decode_bytes(d, spec, raw, at);
     case KS_SHAPE_ANY: return ks_ref(raw);
     case KS_SHAPE_STRUCT:
-        if (raw.type != KS_MAP && raw.type != KS_NONE) return wrong_type(d, what_is(raw), spec, at);
+        if (raw.type != KS_MAP && raw.type != KS_NONE)
+            return wrong_type(d, what_there_is(d, raw), spec, at);
         return decode_struct(d, ks_spec_type(spec), raw, known, at);
     case KS_SHAPE_LIST:
         return raw.type == KS_LIST ? decode_list(d, spec, raw, known, at)
-                                   : wrong_type(d, what_is(raw), spec, at);
+                                   : wrong_type(d, what_there_is(d, raw), spec, at);
     case KS_SHAPE_MAP:
         return raw.type == KS_MAP ? decode_map(d, spec, raw, known, at)
-                                  : wrong_type(d, what_is(raw), spec, at);
+                                  : wrong_type(d, what_there_is(d, raw), spec, at);
     }
     return KS_NOTHING;
 }
@@ -511,8 +529,8 @@ static const char *version_of(const char *api_version) {
     return slash == NULL ? api_version : slash + 1;
 }
 
-/* Versions that Kubernetes knows besides the served one: of these the text is another. */
-static bool is_known_version(ks_kind kind, const char *api_version) {
+/* Of these versions the text is another. */
+bool ks_kind_had_version(ks_kind kind, const char *api_version) {
     static const char *const old_apps[] = {"extensions/v1beta1", "apps/v1beta1", "apps/v1beta2"};
     switch (kind) {
     case KS_STATEFULSET:
@@ -547,7 +565,7 @@ static ks_refusal *check_words(ks_heap *heap, const ks_kind_info *info, ks_val r
     if (version[0] == '\0') version = info->api_version;
     bool same_kind = strcmp(kind, info->name) == 0;
     if (same_kind && strcmp(version, info->api_version) == 0) return NULL;
-    if (same_kind && is_known_version(info->kind, version))
+    if (same_kind && ks_kind_had_version(info->kind, version))
         return ks_refuse(heap, 400, "BadRequest",
                          "the API version in the data (%s) does not match the expected API version "
                          "(%s)",
@@ -576,10 +594,11 @@ static ks_refusal *refuse_unknown(ks_heap *heap, const ks_kind_info *info, ks_va
 }
 
 static ks_refusal *decode_as(ks_heap *heap, const ks_rules *rules, const ks_kind_info *info,
-                             ks_val raw, ks_val known, bool convert, ks_field_validation mode,
+                             ks_val raw, ks_val known, bool from_map, ks_field_validation mode,
                              ks_val *warnings, ks_val *out) {
     ks_refusal *refusal = NULL;
     ks_val typed = KS_NOTHING;
+    bool convert = !from_map && info->kind != KS_NO_KIND;
     *out = KS_NOTHING;
     if (raw.type != KS_MAP) {
         ks_buf why = {.heap = heap};
@@ -595,8 +614,11 @@ static ks_refusal *decode_as(ks_heap *heap, const ks_rules *rules, const ks_kind
     }
     refusal = check_words(heap, info, raw);
     if (refusal == NULL) {
-        decoder d = {
-            .heap = heap, .rules = rules, .root = info->type, .collect = mode != KS_IGNORE};
+        decoder d = {.heap = heap,
+                     .rules = rules,
+                     .root = info->type,
+                     .collect = mode != KS_IGNORE,
+                     .cuts = from_map};
         typed = decode_struct(&d, info->type, raw, known, NULL);
         const ks_str *odd = NULL, *why = d.fatal != NULL ? d.fatal : d.saved;
         if (why == NULL && convert) why = odd = ks_unconvertible(heap, info->kind, typed);
@@ -626,21 +648,21 @@ static ks_refusal *decode_as(ks_heap *heap, const ks_rules *rules, const ks_kind
 
 ks_refusal *ks_decode(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
                       ks_field_validation mode, ks_val *warnings, ks_val *out) {
-    return ks_decode_changed(heap, rules, kind, raw, KS_NOTHING, true, mode, warnings, out);
+    return ks_decode_changed(heap, rules, kind, raw, KS_NOTHING, false, mode, warnings, out);
 }
 
 ks_refusal *ks_decode_changed(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val raw,
-                              ks_val known, bool convert, ks_field_validation mode,
+                              ks_val known, bool from_map, ks_field_validation mode,
                               ks_val *warnings, ks_val *out) {
-    return decode_as(heap, rules, ks_kind_get(kind), raw, known, convert, mode, warnings, out);
+    return decode_as(heap, rules, ks_kind_get(kind), raw, known, from_map, mode, warnings, out);
 }
 
-ks_refusal *ks_decode_scale(ks_heap *heap, const ks_rules *rules, ks_val raw,
+ks_refusal *ks_decode_scale(ks_heap *heap, const ks_rules *rules, ks_val raw, bool from_map,
                             ks_field_validation mode, ks_val *warnings, ks_val *out) {
     const ks_kind_info scale = {.kind = KS_NO_KIND,
                                 .name = "Scale",
                                 .version = "v1",
                                 .api_version = "autoscaling/v1",
                                 .type = ks_type_named("autoscaling/v1.Scale")};
-    return decode_as(heap, rules, &scale, raw, KS_NOTHING, false, mode, warnings, out);
+    return decode_as(heap, rules, &scale, raw, KS_NOTHING, from_map, mode, warnings, out);
 }

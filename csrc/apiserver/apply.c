@@ -449,7 +449,7 @@ static ks_refusal *apply_over(ks_request *r, const ks_object *live, ks_val confi
     ks_fields_diff all = ks_fields_compare(heap, type, ks_doc(live), merged); /* as it is written */
     ks_val changed = all.changed;
     ks_unref(heap, all.removed);
-    ks_refusal *refusal = ks_decode_changed(heap, &r->s->rules, r->kind, merged, KS_NOTHING, false,
+    ks_refusal *refusal = ks_decode_changed(heap, &r->s->rules, r->kind, merged, KS_NOTHING, true,
                                             KS_IGNORE, NULL, &typed);
     if (refusal == NULL) {
         typed = ks_default(heap, &r->s->rules, r->kind, typed);

@@ -167,6 +167,9 @@ void ks_record_forget(ks_server *s, uint64_t object);
 ks_refusal *ks_patch_json(ks_heap *heap, ks_val doc, ks_val patch, ks_val *out);
 /* What the operations have beyond what operations have, in words; KS_NOTHING: nothing. */
 ks_val ks_patch_json_unknown(ks_heap *heap, ks_val patch);
+/* Whether a document that such a patch, or a merge patch, has made is of the kind that the request is about, by what it calls itself. *doc is
+ * what of it is to be read then; what is not known appends to *unknown. patch_words.c. */
+ks_refusal *ks_patch_words(const ks_request *r, ks_val *doc, ks_val *unknown);
 ks_val ks_patch_merge(ks_heap *heap, ks_val doc, ks_val patch);
 /* What applying a strategic patch leaves of it, as the server's messages show it: upstream takes out of it what it has done. A new
  * reference. */

@@ -56,7 +56,11 @@ static bool is_struct(const char *go_type) {
 static const char *kind_in(const char *text) {
     static const struct {
         const char *json, *go;
-    } kinds[] = {{"number", "int64"}, {"array", "slice"}, {"object", "map"}, {"bool", "bool"}};
+    } kinds[] = {{"number", "int64"},
+                 {"float64", "float64"},
+                 {"array", "slice"},
+                 {"object", "map"},
+                 {"bool", "bool"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(text, kinds[i].json, strlen(kinds[i].json)) == 0) return kinds[i].go;
     return "string";
@@ -240,13 +244,8 @@ static ks_refusal *patch_scale(const ks_request *r, const ks_object *old, ks_pat
     if (refusal == NULL && type == KS_PATCH_STRATEGIC)
         patched = without_words(heap, patch, patched);
     if (refusal == NULL) {
-        /* the converter cuts off what there is no room for, the decoder refuses it */
-        ks_val replicas = ks_get2(patched, K(spec), K(replicas));
-        if (type == KS_PATCH_STRATEGIC && replicas.type == KS_INT)
-            patched =
-                ks_put2(heap, patched, K(spec), K(replicas), ks_int((int32_t)(uint32_t)replicas.i));
-        refusal = ks_decode_scale(heap, &r->s->rules, ks_ref(patched), r->field_validation,
-                                  r->warnings, &typed);
+        refusal = ks_decode_scale(heap, &r->s->rules, ks_ref(patched), type == KS_PATCH_STRATEGIC,
+                                  r->field_validation, r->warnings, &typed);
         if (refusal != NULL) {
             ks_val original = scale_of(heap, old);
             refusal = about_patch(heap, refusal, type, original, patch, patched, KS_NOTHING);
@@ -302,14 +301,16 @@ ks_refusal *ks_server_patch(ks_server *s, ks_kind kind, const ks_str *ns, const 
     if (refusal == NULL && type == KS_PATCH_STRATEGIC)
         patched = without_words(heap, patch, patched);
     if (refusal == NULL && !r.trusted) {
-        ks_val unknown = type == KS_PATCH_JSON && r.field_validation != KS_IGNORE
-                             ? ks_patch_json_unknown(heap, patch)
-                             : KS_NOTHING;
-        if (r.field_validation == KS_WARN && r.warnings != NULL)
+        ks_val read = ks_ref(patched),
+               unknown = type == KS_PATCH_JSON ? ks_patch_json_unknown(heap, patch) : KS_NOTHING;
+        if (type != KS_PATCH_STRATEGIC) refusal = ks_patch_words(&r, &read, &unknown);
+        if (r.field_validation == KS_WARN && r.warnings != NULL && refusal == NULL)
             ks_each(text, unknown) *r.warnings = ks_append(heap, *r.warnings, ks_ref(*text));
-        refusal =
-            ks_decode_changed(heap, &s->rules, kind, ks_ref(patched), ks_doc(old),
-                              type != KS_PATCH_STRATEGIC, r.field_validation, r.warnings, &typed);
+        if (refusal == NULL)
+            refusal = ks_decode_changed(heap, &s->rules, kind, ks_ref(read), ks_doc(old),
+                                        type == KS_PATCH_STRATEGIC, r.field_validation, r.warnings,
+                                        &typed);
+        ks_unref(heap, read);
         if (refusal == NULL && r.field_validation == KS_STRICT && ks_len(unknown) > 0) {
             ks_unref(heap, typed);
             typed = KS_NOTHING;

@@ -122,7 +122,7 @@ static ks_kindof item_kind(merger *m, ks_val a, ks_val b) {
     ks_kindof kind = KS_NONE;
     for (int i = 0; i < 2; i++) {
         ks_each(item, i == 0 ? a : b) {
-            if (item->type == KS_LIST) {
+            if (kind == KS_NONE && item->type == KS_LIST) {
                 if (m->refusal == NULL)
                     m->refusal =
                         ks_refuse(m->heap, 422, "Invalid",

@@ -271,6 +271,71 @@ describe("a patch that is odd", function()
   end
 
   for _, row in ipairs {
+    { 4294967299, 3 }, { -4294967293, 3 }, { 2^63, 0 }, { 1e10, 1410065408 },
+    { 3000000000, "spec.replicas: Invalid value: -1294967296: must be greater than or equal to 0" },
+    { math.maxinteger, "spec.replicas: Invalid value: -1: must be greater than or equal to 0" },
+  } do
+    it(("with %s for 32 bits is cut off where it is strategic, and refused where it is not"):format(row[1]), function()
+      local patch = { spec = { replicas = row[1] } }
+      if type(row[2]) == "number" then
+        assert.equal(row[2], cluster:patch("deploy/d", patch, { type = "strategic" }).spec.replicas)
+      else
+        assert.equal('Deployment.apps "d" is invalid: ' .. row[2], refused("deploy/d", patch, { type = "strategic" }).message)
+      end
+      assert.matches("cannot unmarshal number %S+ into Go struct field DeploymentSpec.spec.replicas of type int32$",
+                     refused("deploy/d", patch, { type = "merge" }).message)
+    end)
+  end
+
+  it("with what is a number or a text reads it by itself: there nothing is cut off", function()
+    local function patch(n) return { spec = { strategy = { rollingUpdate = { maxSurge = n } } } } end
+    for _, n in ipairs { "4294967297", "1.5" } do
+      assert.matches("json: cannot unmarshal number " .. n:gsub("%p", "%%%0") .. " into Go value of type int32$",
+                     refused("deploy/d", patch(tonumber(n)), { type = "strategic" }).message)
+    end
+  end)
+
+  local registered = 'no kind "%s" is registered for version "%s" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+  for _, row in ipairs {
+    { { kind = "Secret" }, "illegal base64 data at input byte 0" },
+    { { kind = "Pod" }, "converting (v1.Pod) to (core.ConfigMap): unknown conversion" },
+    { { kind = "Deployment", apiVersion = "apps/v1" }, "converting (v1.Deployment) to (core.ConfigMap): unknown conversion" },
+    { { kind = "Foo" }, registered:format("Foo", "v1") },
+    { { apiVersion = "v2" }, registered:format("ConfigMap", "v2") },
+    { { apiVersion = "apps/__internal" },
+      'no kind "ConfigMap" is registered for the internal version of group "apps" in scheme "pkg/api/legacyscheme/scheme.go:30"' },
+    { { apiVersion = "a/b/c" }, "unexpected GroupVersion string: a/b/c" },
+    { { kind = 5 },
+      "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string" },
+    { { apiVersion = "" }, 'strict decoding error: unknown field "data", unknown field "metadata"' },
+    { { apiVersion = kubesim.null, foo = 1 },
+      'strict decoding error: unknown field "data", unknown field "foo", unknown field "metadata"' },
+  } do
+    it("makes an object of what it calls itself: " .. row[2], function()
+      local operations = {}
+      for key, value in pairs(row[1]) do operations[#operations + 1] = { op = "add", path = "/" .. key, value = value } end
+      for type, patch in pairs { merge = row[1], json = operations } do
+        local err = refused("cm/m", patch, { type = type })
+        assert.equal(422, err.code)
+        assert.equal(row[2], err.message:sub(-#row[2]))
+      end
+    end)
+  end
+
+  it("may call an object by a version that there was", function()
+    for _, version in ipairs { "apps/v1beta1", "extensions/v1beta1" } do
+      cluster:patch("deploy/d", { apiVersion = version, spec = { replicas = 2 } }, { type = "merge" })
+      assert.equal("apps/v1", cluster:get "deploy/d".apiVersion)
+    end
+    cluster:patch("cm/m", { apiVersion = "/v1" }, { type = "merge" })
+  end)
+
+  it("that leaves an object without version finds nothing in it that is known", function()
+    local err = refused("cm/m", { apiVersion = kubesim.null }, { type = "merge", field_validation = "Ignore" })
+    assert.equal("the name of the object (m based on URL) was undeterminable: name must be provided", err.message)
+  end)
+
+  for _, row in ipairs {
     { "add", "path", 5, "number" }, { 5, "op", "/data/k", "number" }, { "add", "path", true, "bool" },
   } do
     it(("of JSON has texts for %s, not a %s"):format(row[2], row[4]), function()
