@@ -246,3 +246,7 @@ void ks_heap_fail_after(ks_heap *heap, uint64_t n) {
     heap->fail_at = n == 0 ? NEVER : heap->allocations + n;
 }
 void ks_heap_limit(ks_heap *heap, uint64_t bytes) { heap->limit = bytes == 0 ? UINT64_MAX : bytes; }
+void ks_heap_make_room(ks_heap *heap) {
+    const uint64_t room = UINT64_C(16) << 20;
+    if (heap->limit < heap->bytes + room) heap->limit = heap->bytes + room;
+}

@@ -64,6 +64,8 @@ uint64_t ks_heap_bytes(const ks_heap *heap);
 void ks_heap_fail_after(ks_heap *heap, uint64_t n);
 /* An upper bound on bytes allocated at once; 0: none. */
 void ks_heap_limit(ks_heap *heap, uint64_t bytes);
+/* After memory ran out: what was in flight is not given back before the heap is, so the bound is raised by as much as looking around takes. */
+void ks_heap_make_room(ks_heap *heap);
 
 /* A place to unwind to. Usage, in the function that is the door:
  *     ks_guard guard;

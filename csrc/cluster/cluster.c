@@ -166,6 +166,7 @@ int ks_cluster_enter(ks_cluster *cluster, ks_door door,
         if (door == KS_CHANGE) ks_journal_rest(&cluster->journal);
         cluster->sim->pending_error = 0;
         cluster->awaited_ns = cluster->awaited_name = NULL;
+        ks_heap_make_room(heap);
         return err;
     }
     if (door == KS_CHANGE) {

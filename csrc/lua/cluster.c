@@ -6,6 +6,8 @@
 
 #include "base/reserve.h"
 
+#include <unistd.h>
+
 /* --- results --- */
 
 static ks_result empty_result(ks_heap *heap) {
@@ -292,6 +294,12 @@ static bool bool_field(lua_State *L, int index, const char *name) {
 
 #define FARTHEST (KS_NEVER / KS_SECOND) /* from 1970: what RFC 3339 text is read as is ns */
 
+/* Three quarters of what the machine has: who asks for more, as a set of 2^31 pods does, is told so before the machine stands still. */
+static uint64_t most_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages / 4 * 3 * (uint64_t)size : 0;
+}
+
 /* core.new{seed=, epoch=, minor=, max_unavailable=, consistent_replicasets=, consistent_statefulsets=, semantic_revisions=,
  * terminating_replicas=, manual=, no_journal=, latency={name=ns}, nodes={...}, storage_classes={...}} */
 static int cluster_new(lua_State *L) {
@@ -327,6 +335,7 @@ static int cluster_new(lua_State *L) {
     ks_heap_unref(heap);
     if (cluster == NULL) return luaL_error(L, "not enough memory");
     adopt(box, cluster);
+    ks_heap_limit(heap, most_memory());
     founding f = {.L = L, .opts = &opts};
     lua_getfield(L, 2, "nodes");
     f.nodes = lua_gettop(L);

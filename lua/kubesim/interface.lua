@@ -18,8 +18,9 @@ kubesim.null = core.null
 ---@param opts? table
 ---@return kubesim.Cluster
 function kubesim.new(opts)
-  local given, lags = options.read(opts)
+  local given, lags, memory = options.read(opts)
   local cluster = core.new(given)
+  if memory then cluster:limit_memory(memory) end
   for _, lag in ipairs(lags) do cluster:lag(lag.component, lag.least, lag.most) end
   return Cluster.wrap(cluster)
 end

@@ -9,6 +9,7 @@ local options = {}
 local KNOWN <const> = {
   nodes = "number|table", seed = "integer", start = "string", latency = "table|number|string", storage_classes = "table",
   version = "string", feature_gates = "table", kubelet = "string", journal = "boolean",
+  memory = "number|string",
 }
 local NODE <const> = { name = "string", labels = "table", taints = "table", capacity = "table", zone = "string" }
 local MINOR <const> = { ["1.34"] = 34, ["1.35"] = 35, ["1.36"] = 36 }
@@ -198,10 +199,21 @@ local function gates_of(given, minor)
   return set
 end
 
----The core's options, and the lags of watches by component.
+---Bytes; nil where nothing is said.
+local function memory_of(given)
+  if given == nil then return nil end
+  local quantity, why = core.quantity(tostring(given))
+  if not quantity then bad("option 'memory': " .. why) end
+  local bytes = quantity:value()
+  if bytes <= 0 then bad("option 'memory': more than nothing expected, got " .. given) end
+  return bytes
+end
+
+---The core's options, the lags of watches by component, and how much memory it may take.
 ---@param opts? table
 ---@return table
 ---@return { component: string, least: integer, most: integer }[] lags
+---@return integer? bytes
 function options.read(opts)
   opts = check.opts(opts, 1, "new", KNOWN)
   local minor = MINOR[opts.version or "1.36"]
@@ -220,7 +232,7 @@ function options.read(opts)
     max_unavailable = gates.MaxUnavailableStatefulSet, consistent_replicasets = gates.StaleControllerConsistencyReplicaSet,
     consistent_statefulsets = gates.StaleControllerConsistencyStatefulSet, manual = kubelet == "manual",
     no_journal = opts.journal == false, latency = latency_of(opts.latency), storage_classes = opts.storage_classes,
-  }, lags_of(opts.latency)
+  }, lags_of(opts.latency), memory_of(opts.memory)
 end
 
 return options

@@ -104,6 +104,32 @@ describe("a cluster without memory", function()
     assert.equal("Running", fork:get "pod/web-0".status.phase)
   end)
 
+  for _, kind in ipairs { "ReplicaSet", "StatefulSet" } do
+    it("tells when a set of all too many pods takes more than it may have: " .. kind, function()
+      local cluster <close> = kubesim.new { nodes = 1, memory = "40Mi" }
+      local spec = { replicas = 2147483647, selector = { matchLabels = { app = "web" } },
+        template = { metadata = { labels = { app = "web" } }, spec = { containers = { { name = "c", image = "app:1" } } } } }
+      if kind == "StatefulSet" then spec.serviceName, spec.podManagementPolicy = "web", "Parallel" end
+      cluster:create { apiVersion = "apps/v1", kind = kind, metadata = { name = "web" }, spec = spec }
+      local ok, err = pcall(cluster.advance, cluster, 1)
+      assert.is_false(ok)
+      assert.matches("not enough memory", tostring(err), 1, true)
+      assert.equal(0, cluster:now())
+      assert.equal(0, cluster:count "pods")
+      assert.equal(2147483647, cluster:get(kind .. "/web").spec.replicas)
+      cluster:scale(kind .. "/web", 3)
+      assert(cluster:wait_for(kind .. "/web", "ready"))
+    end)
+  end
+
+  it("minds what it is told of its memory", function()
+    for _, row in ipairs { { "2 cups", "quantities must match" }, { 0, "more than nothing expected, got 0" } } do
+      local ok, err = pcall(kubesim.new, { memory = row[1] })
+      assert.is_false(ok)
+      assert.matches("option 'memory': " .. row[2], tostring(err), 1, true)
+    end
+  end)
+
   it("refuses what would need more than it may have, and stays usable", function()
     local cluster <close> = kubesim.new { nodes = 2 }
     local _, _, bytes = cluster.core:memory()
