@@ -157,9 +157,13 @@ static void take_turns(ks_heap *heap, ks_node_table *table, uint32_t n) {
         const ks_node_info *node = table->at[table->order[i]];
         uint32_t at = zone_hash(node) & (size - 1);
         while (seen[at].node != NULL && !same_zone(seen[at].node, node)) at = (at + 1) & (size - 1);
-        const turn_of *before = seen[at].node == NULL ? NULL : &all[seen[at].last];
-        all[i] = (turn_of){before == NULL ? 0 : before->turn + 1,
-                           before == NULL ? zones++ : before->zone, table->order[i]};
+        all[i] = (turn_of){0, 0, table->order[i]};
+        if (seen[at].node == NULL) {
+            all[i].zone = zones++;
+        } else {
+            all[i].turn = all[seen[at].last].turn + 1;
+            all[i].zone = all[seen[at].last].zone;
+        }
         seen[at].node = node;
         seen[at].last = i;
     }
