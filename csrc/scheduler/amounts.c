@@ -12,7 +12,8 @@ enum { DEFAULT_CPU = 100 };
 ks_val ks_sched_extended_add(ks_heap *heap, ks_val map, ks_val more, int sign) {
     for (uint32_t i = 0; more.type == KS_MAP && i < ks_len(more); i++) {
         const ks_pair *p = ks_pair_at(more, i);
-        int64_t now = ks_int_or(ks_get(map, p->key), 0) + sign * ks_int_or(p->val, 0);
+        int64_t before = ks_int_or(ks_get(map, p->key), 0), change = ks_int_or(p->val, 0);
+        int64_t now = sign < 0 ? ks_sched_minus(before, change) : ks_sched_plus(before, change);
         map = ks_put(heap, map, p->key, ks_int(now));
     }
     return map;
@@ -33,11 +34,11 @@ static void take_larger(ks_heap *heap, ks_amounts *a, const ks_amounts *b) {
 }
 
 static void add(ks_heap *heap, ks_amounts *a, const ks_amounts *b) {
-    a->cpu += b->cpu;
-    a->memory += b->memory;
-    a->ephemeral += b->ephemeral;
-    a->scored_cpu += b->scored_cpu;
-    a->scored_memory += b->scored_memory;
+    a->cpu = ks_sched_held(a->cpu + b->cpu);
+    a->memory = ks_sched_held(a->memory + b->memory);
+    a->ephemeral = ks_sched_held(a->ephemeral + b->ephemeral);
+    a->scored_cpu = ks_sched_held(a->scored_cpu + b->scored_cpu);
+    a->scored_memory = ks_sched_held(a->scored_memory + b->scored_memory);
     a->extended = ks_sched_extended_add(heap, a->extended, b->extended, 1);
 }
 
@@ -48,13 +49,14 @@ static ks_amounts read_list(ks_heap *heap, ks_val requests) {
         const ks_pair *p = ks_pair_at(requests, i);
         ks_quantity q = ks_quantity_of(p->val);
         if (p->key == K(cpu))
-            out.cpu = ks_quantity_milli(q);
+            out.cpu = ks_sched_held(ks_quantity_milli(q));
         else if (p->key == K(memory))
-            out.memory = ks_quantity_value(q);
+            out.memory = ks_sched_held(ks_quantity_value(q));
         else if (p->key == K(ephemeral_storage))
-            out.ephemeral = ks_quantity_value(q);
+            out.ephemeral = ks_sched_held(ks_quantity_value(q));
         else if (p->key != K(pods))
-            out.extended = ks_put(heap, out.extended, p->key, ks_int(ks_quantity_value(q)));
+            out.extended =
+                ks_put(heap, out.extended, p->key, ks_int(ks_sched_held(ks_quantity_value(q))));
     }
     return out;
 }

@@ -108,6 +108,19 @@ typedef struct ks_amounts {
     ks_val extended;
 } ks_amounts;
 
+/* As much as a pod may ask for and a node have: what is more is held at that, so that a hundred times as much is a number, too. */
+#define KS_AMOUNT_MAX (INT64_C(1) << 56)
+static inline int64_t ks_sched_held(int64_t amount) {
+    return amount < KS_AMOUNT_MAX ? amount : KS_AMOUNT_MAX;
+}
+/* Sums of many pods': they wrap, as Go's, and come back to what they were. */
+static inline int64_t ks_sched_plus(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static inline int64_t ks_sched_minus(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
 /* pkg/scheduler: component-helpers/resource/helpers.go PodRequests. */
 void ks_sched_amounts(ks_heap *heap, ks_val spec, ks_amounts *out);
 void ks_sched_amounts_dispose(ks_heap *heap, ks_amounts *amounts);

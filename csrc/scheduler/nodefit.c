@@ -71,22 +71,24 @@ ks_verdict ks_sched_fit(const ks_pod_rules *rules, const ks_node_info *node) {
     const ks_amounts *ask = &rules->amounts;
     ks_verdict v = KS_FEASIBLE;
     if (node->pods + 1 > node->can_pods) v.reasons |= KS_REASON_PODS;
-    if (ask->cpu > 0 && ask->cpu > node->can_cpu - node->cpu) {
+    if (ask->cpu > 0 && ask->cpu > ks_sched_minus(node->can_cpu, node->cpu)) {
         v.reasons |= KS_REASON_CPU;
         v.unresolvable = v.unresolvable || ask->cpu > node->can_cpu;
     }
-    if (ask->memory > 0 && ask->memory > node->can_memory - node->memory) {
+    if (ask->memory > 0 && ask->memory > ks_sched_minus(node->can_memory, node->memory)) {
         v.reasons |= KS_REASON_MEMORY;
         v.unresolvable = v.unresolvable || ask->memory > node->can_memory;
     }
-    if (ask->ephemeral > 0 && ask->ephemeral > node->can_ephemeral - node->ephemeral) {
+    if (ask->ephemeral > 0 &&
+        ask->ephemeral > ks_sched_minus(node->can_ephemeral, node->ephemeral)) {
         v.reasons |= KS_REASON_EPHEMERAL;
         v.unresolvable = v.unresolvable || ask->ephemeral > node->can_ephemeral;
     }
     for (uint32_t i = 0; ask->extended.type == KS_MAP && i < ks_len(ask->extended); i++) {
         const ks_pair *p = ks_pair_at(ask->extended, i);
         int64_t want = ks_int_or(p->val, 0), can = ks_int_or(ks_get(node->can_extended, p->key), 0);
-        if (want == 0 || want <= can - ks_int_or(ks_get(node->extended, p->key), 0)) continue;
+        if (want == 0 || want <= ks_sched_minus(can, ks_int_or(ks_get(node->extended, p->key), 0)))
+            continue;
         v.reasons |= KS_REASON_EXTENDED;
         v.unresolvable = v.unresolvable || want > can;
     }
@@ -100,8 +102,9 @@ ks_val ks_sched_short_extended(ks_heap *heap, const ks_pod_rules *rules, const k
     for (uint32_t i = 0; ask.type == KS_MAP && i < ks_len(ask); i++) {
         const ks_pair *p = ks_pair_at(ask, i);
         int64_t want = ks_int_or(p->val, 0);
-        if (want != 0 && want > ks_int_or(ks_get(node->can_extended, p->key), 0) -
-                                    ks_int_or(ks_get(node->extended, p->key), 0))
+        int64_t can = ks_int_or(ks_get(node->can_extended, p->key), 0);
+        int64_t taken = ks_int_or(ks_get(node->extended, p->key), 0);
+        if (want != 0 && want > ks_sched_minus(can, taken))
             out = ks_append(heap, out, ks_format(heap, "Insufficient %s", p->key->s));
     }
     return out;
@@ -110,15 +113,16 @@ ks_val ks_sched_short_extended(ks_heap *heap, const ks_pod_rules *rules, const k
 /* least_allocated.go, for cpu and memory with weight 1 each. */
 static uint8_t score_fit(const ks_pod_rules *rules, const ks_node_info *node) {
     int64_t sum = 0, weights = 0;
-    int64_t cpu = node->scored_cpu + rules->amounts.scored_cpu;
-    int64_t memory = node->scored_memory + rules->amounts.scored_memory;
+    int64_t cpu = ks_sched_plus(node->scored_cpu, rules->amounts.scored_cpu);
+    int64_t memory = ks_sched_plus(node->scored_memory, rules->amounts.scored_memory);
     if (node->can_cpu > 0) {
         weights++;
-        if (cpu <= node->can_cpu) sum += (node->can_cpu - cpu) * 100 / node->can_cpu;
+        if (cpu >= 0 && cpu <= node->can_cpu) sum += (node->can_cpu - cpu) * 100 / node->can_cpu;
     }
     if (node->can_memory > 0) {
         weights++;
-        if (memory <= node->can_memory) sum += (node->can_memory - memory) * 100 / node->can_memory;
+        if (memory >= 0 && memory <= node->can_memory)
+            sum += (node->can_memory - memory) * 100 / node->can_memory;
     }
     return weights == 0 ? 0 : (uint8_t)(sum / weights);
 }
@@ -137,8 +141,8 @@ static int64_t balance(const ks_node_info *node, int64_t cpu, int64_t memory) {
 
 /* balanced_allocation.go; from v1.36 on the change counts. */
 static uint8_t score_balanced(bool both, const ks_pod_rules *rules, const ks_node_info *node) {
-    int64_t with =
-        balance(node, node->cpu + rules->amounts.cpu, node->memory + rules->amounts.memory);
+    int64_t with = balance(node, ks_sched_plus(node->cpu, rules->amounts.cpu),
+                           ks_sched_plus(node->memory, rules->amounts.memory));
     if (!both) return (uint8_t)with;
     return (uint8_t)(50 + (50 + with - balance(node, node->cpu, node->memory)) / 2);
 }

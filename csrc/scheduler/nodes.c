@@ -301,11 +301,11 @@ bool ks_sched_finished(const ks_object *pod) { return pod->phase == 'S' || pod->
 
 void ks_sched_node_add(ks_heap *heap, ks_node_info *node, const ks_pod_rules *rules, int sign) {
     const ks_amounts *a = &rules->amounts;
-    node->cpu += sign * a->cpu;
-    node->memory += sign * a->memory;
-    node->ephemeral += sign * a->ephemeral;
-    node->scored_cpu += sign * a->scored_cpu;
-    node->scored_memory += sign * a->scored_memory;
+    node->cpu = ks_sched_plus(node->cpu, sign * a->cpu);
+    node->memory = ks_sched_plus(node->memory, sign * a->memory);
+    node->ephemeral = ks_sched_plus(node->ephemeral, sign * a->ephemeral);
+    node->scored_cpu = ks_sched_plus(node->scored_cpu, sign * a->scored_cpu);
+    node->scored_memory = ks_sched_plus(node->scored_memory, sign * a->scored_memory);
     node->pods += sign;
     if (a->extended.type == KS_MAP)
         node->extended = ks_sched_extended_add(heap, node->extended, a->extended, sign);
@@ -351,16 +351,16 @@ static void read_node(ks_heap *heap, ks_node_info *node, const ks_object *object
         const ks_pair *p = ks_pair_at(can, i);
         ks_quantity q = ks_quantity_of(p->val);
         if (p->key == K(cpu))
-            node->can_cpu = ks_quantity_milli(q);
+            node->can_cpu = ks_sched_held(ks_quantity_milli(q));
         else if (p->key == K(memory))
-            node->can_memory = ks_quantity_value(q);
+            node->can_memory = ks_sched_held(ks_quantity_value(q));
         else if (p->key == K(ephemeral_storage))
-            node->can_ephemeral = ks_quantity_value(q);
+            node->can_ephemeral = ks_sched_held(ks_quantity_value(q));
         else if (p->key == K(pods))
             node->can_pods = ks_quantity_value(q);
         else
-            node->can_extended =
-                ks_put(heap, node->can_extended, p->key, ks_int(ks_quantity_value(q)));
+            node->can_extended = ks_put(heap, node->can_extended, p->key,
+                                        ks_int(ks_sched_held(ks_quantity_value(q))));
     }
 }
 

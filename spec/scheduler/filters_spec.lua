@@ -206,3 +206,35 @@ describe("a look at many nodes", function()
     end)
   end
 end)
+
+describe("a pod that asks for more than there can be of anything", function()
+  local function asking(amounts)
+    local containers = {}
+    for i, amount in ipairs(amounts) do
+      containers[i] = { name = "c" .. i, image = "app", resources = { requests = { cpu = amount, memory = amount,
+        ["ephemeral-storage"] = amount, ["example.com/gpu"] = amount }, limits = { ["example.com/gpu"] = amount } } }
+    end
+    return containers
+  end
+
+  it("fits nowhere, however its containers' amounts add up", function()
+    local cluster <close> = kubesim.new { nodes = 1 }
+    cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "a" },
+      spec = { containers = asking { "9223372036854775807", "9223372036854775807", "9223372036854775807" } } }
+    cluster:advance "1s"
+    assert.matches("1 Insufficient cpu, 1 Insufficient ephemeral%-storage, 1 Insufficient example.com/gpu, 1 Insufficient memory",
+      cluster:events { ref = "pod/a", reason = "FailedScheduling" }[1].message)
+  end)
+
+  it("leaves a node as it was that it was put on by hand", function()
+    local cluster <close> = kubesim.new { nodes = { { name = "only" } } }
+    for i = 1, 200 do
+      cluster:create { apiVersion = "v1", kind = "Pod", metadata = { name = "a" .. i },
+        spec = { nodeName = "only", containers = asking { "9223372036854775807" } } }
+    end
+    cluster:create(workload.pod "small")
+    cluster:advance "1m"
+    assert.equal("Running", cluster:get "pod/small".status.phase)
+    assert.equal("Failed", cluster:get "pod/a200".status.phase)
+  end)
+end)
