@@ -257,8 +257,9 @@ static ks_refusal *patch_scale(const ks_request *r, const ks_object *old, ks_pat
     if (refusal == NULL) refusal = check_names(r, typed, old);
     if (refusal == NULL) refusal = check_scaled(heap, old, typed);
     if (refusal == NULL)
-        refusal = ks_server_scale(r->s, old->kind, old->ns, old->name,
-                                  ks_int_or(ks_get2(typed, K(spec), K(replicas)), 0), out);
+        refusal =
+            ks_server_scale(r->s, old->kind, old->ns, old->name,
+                            ks_int_or(ks_get2(typed, K(spec), K(replicas)), 0), r->warnings, out);
     ks_unref(heap, typed);
     return refusal;
 }

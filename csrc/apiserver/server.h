@@ -138,9 +138,9 @@ ks_refusal *ks_server_bind(ks_server *s, const ks_object *pod, const ks_str *nod
 /* POST pods/eviction. 429 when a PodDisruptionBudget forbids it. */
 ks_refusal *ks_server_evict(ks_server *s, const ks_str *ns, const ks_str *name,
                             const ks_delete_opts *opts);
-/* PUT scale. */
+/* PUT scale. `warnings` (may be NULL): as in ks_write_opts, of the object that is scaled. */
 ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
-                            int64_t replicas, const ks_object **out);
+                            int64_t replicas, ks_val *warnings, const ks_object **out);
 
 /* Something may be recorded about the object in `steps` steps: what has been is asked for (ks_store_ahead()). */
 void ks_record_ahead(const ks_server *server, ks_coming *next, int steps);

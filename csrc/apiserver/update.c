@@ -435,7 +435,7 @@ static ks_refusal *refuse_number(ks_heap *heap, int64_t replicas) {
 }
 
 ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const ks_str *name,
-                            int64_t replicas, const ks_object **out) {
+                            int64_t replicas, ks_val *warnings, const ks_object **out) {
     if (out != NULL) *out = NULL;
     const ks_kind_info *info = ks_kind_get(kind);
     if (!info->has_scale)
@@ -458,5 +458,15 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
                     ks_managed_update(&r, managed, ks_doc(old), owned));
         ks_unref(s->heap, owned);
     }
-    return ks_server_update_object(s, old, doc, out);
+    const ks_object *now = NULL;
+    ks_object_ref(old);
+    ks_refusal *refusal = ks_server_update_object(s, old, doc, &now);
+    if (refusal == NULL && warnings != NULL)
+        ks_warnings(s->heap, &s->rules, kind, ks_doc(now), ks_doc(old), warnings);
+    ks_object_unref(s->heap, old);
+    if (out != NULL)
+        *out = now;
+    else if (now != NULL)
+        ks_object_unref(s->heap, now);
+    return refusal;
 }

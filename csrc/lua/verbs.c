@@ -462,8 +462,8 @@ static bool do_scale(ks_cluster *cluster, void *arg) {
     naming *n = arg;
     const ks_object *object = NULL;
     take_names(n, cluster->heap);
-    ks_refusal *refusal =
-        ks_server_scale(&cluster->sim->server, n->kind, n->ns, n->name, n->number, &object);
+    ks_refusal *refusal = ks_server_scale(&cluster->sim->server, n->kind, n->ns, n->name, n->number,
+                                          &n->result->warnings, &object);
     return end_naming(n, cluster->heap, refusal, object);
 }
 

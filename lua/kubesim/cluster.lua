@@ -192,7 +192,9 @@ function Cluster:scale(ref, n, opts)
   local info, object = parse_ref(self, ref, 1, "scale")
   check.type(n, 2, "scale", "integer")
   opts = check.opts(opts, 3, "scale", { namespace = "string", dry_run = "boolean" })
-  return (self.core:scale(info.kind, ns_of(opts), object, math.tointeger(n), opts.dry_run))
+  local scaled, warnings = self.core:scale(info.kind, ns_of(opts), object, math.tointeger(n), opts.dry_run)
+  tell(warnings)
+  return scaled
 end
 
 ---Evicts a pod; raises 429 TooManyRequests when a PodDisruptionBudget forbids it.

@@ -402,3 +402,18 @@ describe("kubectl set", function()
     ! See 'kubectl set -h' for help and examples
   ]])
 end)
+
+it("kubectl scale warns of what the server warns of in the workload that it scales", function()
+  local cluster <close> = kubesim.new { nodes = 0, kubelet = "manual" }
+  local function ports(number) return { { name = "http", containerPort = number } } end
+  cluster:create { apiVersion = "apps/v1", kind = "StatefulSet", metadata = { name = "web" }, spec = {
+    selector = { matchLabels = { app = "web" } }, template = { metadata = { labels = { app = "web" } }, spec = { containers = {
+      { name = "a", image = "app", ports = ports(80) }, { name = "b", image = "app", ports = ports(81) } } } } } }
+  local warning = 'Warning: spec.template.spec.containers[1].ports[0]: duplicate port name "http" with '
+    .. "spec.template.spec.containers[0].ports[0], services and probes that select ports by name will use "
+    .. "spec.template.spec.containers[0].ports[0]\n"
+  local out, said = cluster:kubectl "scale sts/web --replicas=3"
+  assert.equal("statefulset.apps/web scaled\n", out)
+  assert.equal(warning, said)
+  assert.is_nil((select(2, cluster:kubectl "scale sts/web --replicas=3")))
+end)
