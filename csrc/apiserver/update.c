@@ -461,7 +461,7 @@ ks_refusal *ks_server_scale(ks_server *s, ks_kind kind, const ks_str *ns, const 
     const ks_object *now = NULL;
     ks_object_ref(old);
     ks_refusal *refusal = ks_server_update_object(s, old, doc, &now);
-    if (refusal == NULL && warnings != NULL)
+    if (now != NULL && warnings != NULL)
         ks_warnings(s->heap, &s->rules, kind, ks_doc(now), ks_doc(old), warnings);
     ks_object_unref(s->heap, old);
     if (out != NULL)
