@@ -50,6 +50,6 @@ const ks_component ks_resource_claims = {
     .heeds = heeds,
     .sync = sync,
     .describe = describe,
-    .pod_parts = KS_PART_ADDED | KS_PART_STATUS,
+    .pod_parts = KS_PART_ADDED,
     .kinds = KS_KIND_BIT(KS_POD),
 };
