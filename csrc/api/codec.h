@@ -69,6 +69,13 @@ ks_val ks_as_stored(ks_heap *heap, const ks_type *type, ks_val object, ks_val kn
 /* Whether two typed documents, or parts of that type, mean the same: quantities by value, absent and empty lists as one.
  * apimachinery/pkg/api/equality/semantic.go. */
 bool ks_same_meaning(const ks_type *type, ks_val a, ks_val b);
+/* Annotations of AppArmor profiles, this and a container's name; what is said of those that a field should be instead of. */
+#define KS_APP_ARMOR_PREFIX     "container.apparmor.security.beta.kubernetes.io/"
+#define KS_APP_ARMOR_DEPRECATED "deprecated since v1.30; use the \"appArmorProfile\" field instead"
+/* The one about a container, borrowed, or NULL. */
+const ks_pair *ks_app_armor_annotation(ks_val annotations, const char *container);
+/* The profile that its value names, a new reference; KS_NOTHING: none that a field could have. */
+ks_val ks_app_armor_named(ks_heap *heap, const ks_str *annotation);
 /* Warnings as the real server returns them in headers, appended to the list. */
 void ks_warnings(ks_heap *heap, const ks_rules *rules, ks_kind kind, ks_val object, ks_val old,
                  ks_val *warnings);

@@ -254,7 +254,7 @@ void ks_check_profiles(ks_check *c, ks_val annotations, ks_val spec) {
     check_containers_agree(c, &seccomp, "container.seccomp.security.alpha.kubernetes.io/",
                            annotations, spec, K(seccompProfile), KS_NOTHING);
     if (ks_text_is(ks_get2(spec, K(os), K(name)), "windows")) return;
-    check_containers_agree(c, &app_armor, "container.apparmor.security.beta.kubernetes.io/",
-                           annotations, spec, K(appArmorProfile),
+    check_containers_agree(c, &app_armor, KS_APP_ARMOR_PREFIX, annotations, spec,
+                           K(appArmorProfile),
                            ks_get2(spec, K(securityContext), K(appArmorProfile)));
 }

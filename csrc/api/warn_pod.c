@@ -369,20 +369,9 @@ static void warn_seccomp(ks_warner *w, ks_val annotations, const char *key) {
     ks_warn(w, NULL, "non-functional in v1.27+; use the \"seccompProfile\" field instead");
 }
 
-/* ApparmorFieldForAnnotation: whether the pod's own profile is the annotation's. */
-static bool is_profile(ks_val profile, const char *annotation) {
-    const char *type = ks_text_or(ks_get(profile, K(type)), "");
-    if (strcmp(annotation, "unconfined") == 0) return strcmp(type, "Unconfined") == 0;
-    if (strcmp(annotation, "runtime/default") == 0) return strcmp(type, "RuntimeDefault") == 0;
-    return strncmp(annotation, "localhost/", 10) == 0 && annotation[10] != '\0' &&
-           strcmp(type, "Localhost") == 0 &&
-           ks_text_is(ks_get(profile, K(localhostProfile)), annotation + 10);
-}
-
 /* A container's profiles in annotations; at the path of the pod or template. */
 static void warn_profiles(ks_warner *w, ks_val annotations, ks_val spec, ks_val container) {
     static const char seccomp[] = "container.seccomp.security.alpha.kubernetes.io/";
-    static const char armor[] = "container.apparmor.security.beta.kubernetes.io/";
     const char *name = ks_text_or(ks_get(container, K(name)), "");
     ks_val context = ks_get(container, K(securityContext));
     if (ks_len(annotations) == 0) return;
@@ -392,16 +381,17 @@ static void warn_profiles(ks_warner *w, ks_val annotations, ks_val spec, ks_val 
         ks_str_unref(w->heap, key);
     }
     if (w->errors.path.len == 0 || ks_exists(ks_get(context, K(appArmorProfile)))) return;
-    const ks_str *key = ks_str_printf(w->heap, "%s%s", armor, name);
-    ks_val annotation = ks_get_text(annotations, key->s, key->len);
-    if (ks_exists(annotation) && !is_profile(ks_get2(spec, K(securityContext), K(appArmorProfile)),
-                                             ks_text_or(annotation, ""))) {
-        KS_IN(w, "metadata")
-        KS_IN(w, "annotations")
-        KS_KEY(w, key->s)
-        ks_warn(w, NULL, "deprecated since v1.30; use the \"appArmorProfile\" field instead");
-    }
-    ks_str_unref(w->heap, key);
+    const ks_pair *said = ks_app_armor_annotation(annotations, name);
+    if (said == NULL) return;
+    ks_val named = ks_app_armor_named(w->heap, said->val.s);
+    bool same =
+        ks_exists(named) && ks_equal(named, ks_get2(spec, K(securityContext), K(appArmorProfile)));
+    ks_unref(w->heap, named);
+    if (same) return;
+    KS_IN(w, "metadata")
+    KS_IN(w, "annotations")
+    KS_KEY(w, said->key->s)
+    ks_warn(w, NULL, "%s", KS_APP_ARMOR_DEPRECATED);
 }
 
 void ks_warn_pod(ks_warner *w, ks_val meta, ks_val spec) {
